@@ -1,0 +1,40 @@
+/** What went wrong, for programs. The message says it to people. */
+export type ErrorCode =
+  | 'INVALID_KEY'
+  | 'INVALID_OFFSETS'
+  | 'INVALID_WEIGHTS'
+  | 'INVALID_BAGS'
+  | 'INVALID_TABLE'
+  | 'INVALID_OPTION'
+  | 'INVALID_FILE'
+  | 'UNKNOWN_TABLE'
+  | 'LIMIT_EXCEEDED'
+  | 'OUT_OF_MEMORY'
+  | 'RELEASED'
+  | 'WORKER_FAILED'
+  | 'MISSING_DEPENDENCY';
+
+/** Where it went wrong: the field, the position in it, and the value found there. */
+export interface ErrorPlace {
+  readonly field?: string;
+  readonly position?: number;
+  readonly value?: unknown;
+  readonly cause?: unknown;
+}
+
+/** Every error this package raises on purpose. One bad input gives exactly one of these. */
+export class FlexemrError extends Error {
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+  readonly position: number | undefined;
+  readonly value: unknown;
+
+  constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
+    super(message, place.cause === undefined ? undefined : { cause: place.cause });
+    this.name = 'FlexemrError';
+    this.code = code;
+    this.field = place.field;
+    this.position = place.position;
+    this.value = place.value;
+  }
+}
