@@ -1,29 +1,32 @@
-// Every limit has a name that ends in its unit and bound, and lives here.
+// Every limit has a name that ends in its unit or bound, and lives here.
 
 /** Columns of a table. */
 export const dimMax = 4096;
 
-/** Rows of a row-keyed table: keys are u32, and the last u32 means "none". */
-export const tableRowsMax = 2 ** 32 - 2;
+/** Rows of a table: rows are u32, and the last u32 means "none". */
+export const tableRowsMax = 4_294_967_294;
+
+/** Largest key of an indexed table given as a number; beyond it numbers are no longer exact. */
+export const numberKeyMax = 9_007_199_254_740_991;
 
 /** Bags in one lookup of one feature. */
-export const bagsMax = 2 ** 24;
+export const bagsMax = 16_777_216;
 
 /** Keys in one lookup of one feature. */
-export const keysMax = 2 ** 28;
+export const keysMax = 268_435_456;
 
-/** Tables of one store. */
+/** Tables of one store, and features of one lookup. */
 export const tablesMax = 65_536;
 
-/** A WebAssembly page, and the most pages one 32-bit memory can have (4 GiB). */
+/** A WebAssembly page, and the most pages a 32-bit memory has (4 GiB). */
 export const wasmPageBytes = 65_536;
 export const arenaPagesMax = 65_536;
 
 /** safetensors: the largest header the format allows. */
 export const safetensorsHeaderBytesMax = 100_000_000;
 
-/** What loading may hold beside the rows themselves. */
-export const loadBufferBytesMax = 64 * 2 ** 20;
+/** One piece of a file on its way into an arena; loading holds a few of them beside the rows. */
+export const loadChunkBytesMax = 8_388_608;
 
 /** Worker threads of one process. */
 export const threadsMax = 256;

@@ -1,0 +1,130 @@
+// A group: the next keys of a call, checked and turned into row addresses, then walked over once so that
+// the fold finds their rows in the cache. Grouping by keys, not by bags, keeps short bags as fast as long ones.
+
+import {
+  BAD_KEY, CALL_DEFAULT_ROW, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_FATES, CALL_KEYS, CALL_KEY_BYTES,
+  CALL_LAST_SHARD, CALL_MISSING, CALL_PADDING, CALL_ROWS, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_SCRATCH, CALL_TABLE,
+  CALL_TABLE_ROWS, CALL_WEIGHTS, DONE, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED, GROUP_BYTES, GROUP_KEYS,
+  GROUP_KEYS_MIN, MISSING_DEFAULT, MISSING_ERROR,
+} from '../src/kernel/layout';
+
+// Scratch: row addresses, weights of the rows kept, and how many rows are kept before each key.
+const SCRATCH_WEIGHTS = GROUP_KEYS * 4;
+const SCRATCH_KEPT = GROUP_KEYS * 8;
+
+@inline export function groupRows(call: usize): usize { return load<u32>(call, CALL_SCRATCH); }
+@inline export function groupWeights(call: usize): usize { return groupRows(call) + SCRATCH_WEIGHTS; }
+@inline export function keptBefore(call: usize, index: u32): u32 {
+  return load<u32>(groupRows(call) + SCRATCH_KEPT + (index << 2));
+}
+
+/** How many keys make a group: what the second-level cache holds of their rows. */
+@inline export function groupKeysOf(call: usize): u32 {
+  return min<u32>(GROUP_KEYS, max<u32>(GROUP_KEYS_MIN, GROUP_BYTES / max<u32>(1, load<u32>(call, CALL_ROW_BYTES))));
+}
+
+@inline function keysOf(call: usize, first: u32): usize {
+  return load<u32>(call, CALL_KEYS) + <usize>first * load<u32>(call, CALL_KEY_BYTES);
+}
+
+/** Four keys as u32 lanes; `high` collects what does not fit. */
+@inline function lowWords(keys: usize): v128 {
+  return i32x4.shuffle(v128.load(keys), v128.load(keys, 16), 0, 2, 4, 6);
+}
+@inline function highWords(keys: usize): v128 {
+  return i32x4.shuffle(v128.load(keys), v128.load(keys, 16), 1, 3, 5, 7);
+}
+
+/**
+ * Addresses of rows `first` … `first + count`, where every key is a plain row of this shard.
+ * @returns false where some key is not: then `resolve` looks at each of them.
+ */
+export function resolvePlain(call: usize, first: u32, count: u32): bool {
+  const wide = load<u32>(call, CALL_KEY_BYTES) == 8;
+  const table = i32x4.splat(load<u32>(call, CALL_TABLE)), rowBytes = i32x4.splat(load<u32>(call, CALL_ROW_BYTES));
+  const base = i32x4.splat(load<u32>(call, CALL_ROW_BASE)), limit = i32x4.splat(load<u32>(call, CALL_ROWS));
+  const padding = i32x4.splat(load<u32>(call, CALL_PADDING));
+  let keys = keysOf(call, first), out = groupRows(call), plain = i32x4.splat(-1);
+  const end = out + (<usize>(count & ~3) << 2);
+  for (; out < end; out += 16) {
+    let key: v128;
+    if (wide) {
+      key = lowWords(keys);
+      plain = v128.and(plain, i32x4.eq(highWords(keys), i32x4.splat(0)));
+      keys += 32;
+    } else {
+      key = v128.load(keys);
+      keys += 16;
+    }
+    const row = i32x4.sub(key, base);
+    plain = v128.and(plain, v128.andnot(i32x4.lt_u(row, limit), i32x4.eq(key, padding)));
+    v128.store(out, i32x4.add(table, i32x4.mul(row, rowBytes)));
+  }
+  if (!i32x4.all_true(plain)) return false;
+  for (let i = count & ~3; i < count; i++) {
+    const key = keyAt(call, first + i);
+    const row = <u32>key - load<u32>(call, CALL_ROW_BASE);
+    if (key >> 32 || row >= load<u32>(call, CALL_ROWS) || <u32>key == load<u32>(call, CALL_PADDING)) return false;
+    store<u32>(out, load<u32>(call, CALL_TABLE) + row * load<u32>(call, CALL_ROW_BYTES));
+    out += 4;
+  }
+  return true;
+}
+
+@inline function keyAt(call: usize, position: u32): u64 {
+  const keys = keysOf(call, position);
+  return load<u32>(call, CALL_KEY_BYTES) == 8 ? load<u64>(keys) : <u64>load<u32>(keys);
+}
+
+/** Addresses of the rows kept, with their weights; what is padded or missing is left out and noted. */
+export function resolve(call: usize, first: u32, count: u32): i32 {
+  const rows = groupRows(call), weights = load<u32>(call, CALL_WEIGHTS);
+  const fates = load<u32>(call, CALL_FATES) + first;
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    store<u32>(rows + SCRATCH_KEPT + (i << 2), kept);
+    const key = keyAt(call, first + i);
+    const row = key - load<u32>(call, CALL_ROW_BASE);
+    let address: usize;
+    if (key == load<u32>(call, CALL_PADDING)) {
+      if (row >= load<u32>(call, CALL_ROWS)) continue; // another shard's padding row: it will note it
+      note(call, fates + i, FATE_PADDED);
+      continue;
+    } else if (row < load<u32>(call, CALL_ROWS)) {
+      address = load<u32>(call, CALL_TABLE) + <u32>row * load<u32>(call, CALL_ROW_BYTES);
+    } else if (key < load<u32>(call, CALL_TABLE_ROWS) || !load<u32>(call, CALL_LAST_SHARD)) {
+      continue; // another shard's row
+    } else if (load<u32>(call, CALL_MISSING) == MISSING_ERROR) {
+      store<u32>(call, first + i, CALL_ERROR_POSITION);
+      return BAD_KEY;
+    } else if (load<u32>(call, CALL_MISSING) == MISSING_DEFAULT) {
+      note(call, fates + i, FATE_DEFAULTED);
+      address = load<u32>(call, CALL_DEFAULT_ROW);
+    } else {
+      note(call, fates + i, FATE_MISSING);
+      continue;
+    }
+    store<u32>(rows + (kept << 2), address);
+    if (weights) store<f32>(rows + SCRATCH_WEIGHTS + (kept << 2), load<f32>(weights + (<usize>(first + i) << 2)));
+    kept++;
+  }
+  store<u32>(rows + SCRATCH_KEPT + (count << 2), kept);
+  return DONE;
+}
+
+@inline function note(call: usize, fate: usize, what: u32): void {
+  store<u8>(fate, what);
+  store<u32>(call, load<u32>(call, CALL_EXCEPTIONS) + 1, CALL_EXCEPTIONS);
+}
+
+/**
+ * One load from every cache line of the group's rows. WebAssembly has no prefetch; a load whose value is
+ * dropped is kept by every optimiser, because it may trap, and many of them are in flight at once.
+ */
+export function touch(rows: usize, end: usize, rowBytes: u32): void {
+  for (; rows < end; rows += 4) {
+    const row = <usize>load<u32>(rows), last = row + rowBytes - 1;
+    for (let p = row; p < last; p += 64) load<u8>(p);
+    load<u8>(last);
+  }
+}

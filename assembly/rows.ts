@@ -1,0 +1,124 @@
+// Decoding: four columns of a row become an f32x4, exactly as the scalar definition says.
+//
+// Row formats are types, so that every fold is compiled for its own format and the tests below vanish:
+export type F32Rows = f32;
+/** f16 of any value. */
+export type F16Rows = u16;
+/** f16 known to be finite, left scaled by 2^-112 while sums are folded: see `scaledHalves`. */
+export type F16FiniteRows = i16;
+export type Int8Rows = u8;
+export type Int4Rows = i8;
+
+// How a value enters the fold, as types too.
+export type Sum = u8;
+export type Weighted = u16;
+/** Largest of finite values: one instruction a vector. */
+export type MaxFinite = u32;
+/** Largest of any values: NaN wins, −0 < +0. */
+export type MaxExact = u64;
+
+@inline export function isF32<D>(): bool { return isFloat<D>(); }
+@inline export function isF16<D>(): bool { return isInteger<D>() && sizeof<D>() == 2; }
+@inline export function isInt8<D>(): bool { return isInteger<D>() && sizeof<D>() == 1 && !isSigned<D>(); }
+@inline export function isInt4<D>(): bool { return isInteger<D>() && sizeof<D>() == 1 && isSigned<D>(); }
+@inline export function isWeighted<M>(): bool { return sizeof<M>() == 2; }
+@inline export function isMaxFinite<M>(): bool { return sizeof<M>() == 4; }
+@inline export function isMax<M>(): bool { return sizeof<M>() >= 4; }
+/** Sums and maxima of finite f16 stay scaled by 2^-112 until they are stored. A weight needs the value itself. */
+@inline export function isScaled<D, M>(): bool { return isF16<D>() && isSigned<D>() && !isWeighted<M>(); }
+
+const SCALE_UP = reinterpret<f32>(0x77800000); // 2^112
+const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
+
+@inline export function scaleUp(x: v128): v128 { return f32x4.mul(x, f32x4.splat(SCALE_UP)); }
+@inline export function scaleDown(x: v128): v128 { return f32x4.mul(x, f32x4.splat(SCALE_DOWN)); }
+
+/**
+ * Four halves, sign-extended to i32 lanes, as f32 × 2^-112: exponent and fraction of a half, moved to where an
+ * f32 keeps them, read 2^112 too small. Exact for every finite half, subnormals too (they become f32 subnormals),
+ * and sums of such values round just as the true ones do. Wrong for Inf and NaN, which `halves` mends.
+ */
+@inline function scaledHalves(wide: v128): v128 {
+  return v128.and(i32x4.shl(wide, 13), i32x4.splat(0x8fffffff));
+}
+
+/** Four halves, sign-extended to i32 lanes, as f32. */
+@inline function halves<D>(wide: v128): v128 {
+  const finite = scaleUp(scaledHalves(wide));
+  if (isSigned<D>()) return finite;
+  // An exponent of all ones comes out as 2^16…2^17: fill it up again to Inf or NaN.
+  const exponent = v128.and(wide, i32x4.splat(0x7c00));
+  const special = i32x4.eq(exponent, i32x4.splat(0x7c00));
+  return v128.or(finite, v128.and(special, i32x4.splat(0x7f800000)));
+}
+
+/** The low (or high) four of eight halves, as the fold wants them. */
+@inline export function decodeHalves<D, M>(eight: v128, high: bool): v128 {
+  const wide = high ? i32x4.extend_high_i16x8_s(eight) : i32x4.extend_low_i16x8_s(eight);
+  return isScaled<D, M>() ? scaledHalves(wide) : halves<D>(wide);
+}
+
+/** The quarter-th four of sixteen bytes as f32: q in 0…255. */
+@inline function decodeBytes(sixteen: v128, quarter: i32): v128 {
+  const eight = quarter < 2 ? i16x8.extend_low_i8x16_u(sixteen) : i16x8.extend_high_i8x16_u(sixteen);
+  return f32x4.convert_i32x4_s(quarter & 1 ? i32x4.extend_high_i16x8_u(eight) : i32x4.extend_low_i16x8_u(eight));
+}
+
+/** q · scale + bias, rounded twice. */
+@inline export function dequantise(sixteen: v128, quarter: i32, scale: v128, bias: v128): v128 {
+  return f32x4.add(f32x4.mul(decodeBytes(sixteen, quarter), scale), bias);
+}
+
+/** Sixteen 4-bit columns (eight bytes in the low half) as sixteen bytes; the low nibble comes first. */
+@inline export function spreadNibbles(eight: v128): v128 {
+  const low = v128.and(eight, i8x16.splat(0x0f));
+  const high = i8x16.shr_u(eight, 4);
+  return i8x16.shuffle(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/** One half as f32. */
+@inline function half(bits: i32): f32 {
+  const finite = reinterpret<f32>((bits << 16 >> 3) & 0x8fffffff) * SCALE_UP;
+  if ((bits & 0x7c00) != 0x7c00) return finite;
+  return reinterpret<f32>(reinterpret<u32>(finite) | 0x7f800000);
+}
+
+/** Scale of a quantised row, whose scale and bias lie `tail` bytes into it. */
+@inline export function scaleOf<D>(row: usize, tail: usize): f32 {
+  if (isInt8<D>()) return load<f32>(row + tail);
+  if (isInt4<D>()) return half(load<i16>(row + tail));
+  return 1;
+}
+
+@inline export function biasOf<D>(row: usize, tail: usize): f32 {
+  if (isInt8<D>()) return load<f32>(row + tail, 4);
+  if (isInt4<D>()) return half(load<i16>(row + tail, 2));
+  return 0;
+}
+
+/** One column of a row as f32. */
+@inline export function decodeColumn<D>(row: usize, column: usize, tail: usize): f32 {
+  if (isF32<D>()) return load<f32>(row + (column << 2));
+  if (isF16<D>()) return half(load<i16>(row + (column << 1)));
+  let q: u32;
+  if (isInt8<D>()) q = load<u8>(row + column);
+  else q = (<u32>load<u8>(row + (column >> 1)) >> ((<u32>column & 1) << 2)) & 15;
+  return <f32>q * scaleOf<D>(row, tail) + biasOf<D>(row, tail);
+}
+
+/** Bytes before the given column. Blocks start at even columns. */
+@inline export function columnBytes<D>(column: usize): usize {
+  if (isF32<D>()) return column << 2;
+  if (isF16<D>()) return column << 1;
+  if (isInt8<D>()) return column;
+  return column >> 1;
+}
+
+/** NaN has one face. */
+@inline export function canonical(x: v128): v128 {
+  return v128.bitselect(x, i32x4.splat(0x7fc00000), f32x4.eq(x, x));
+}
+
+@inline export function canonicalScalar(x: f32): f32 {
+  return x == x ? x : reinterpret<f32>(0x7fc00000);
+}

@@ -1,0 +1,120 @@
+// Call blocks, written field by field: the one place where TypeScript values become a kernel's arguments.
+import * as layout from './layout.ts';
+import type { DType, PoolingMode } from './reference.ts';
+
+/** What to do with a key that no row answers: fail, leave it out, or pool the table's default row. */
+export type MissingPolicy = 'error' | 'skip' | 'default';
+
+export const dtypeCodes: Record<DType, number> = {
+  f32: layout.F32,
+  f16: layout.F16,
+  int8: layout.INT8,
+  int4: layout.INT4,
+};
+
+export const modeCodes: Record<PoolingMode, number> = {
+  sum: layout.SUM,
+  mean: layout.MEAN,
+  sqrtn: layout.SQRTN,
+  max: layout.MAX,
+};
+
+const missingCodes: Record<MissingPolicy, number> = {
+  error: layout.MISSING_ERROR,
+  skip: layout.MISSING_SKIP,
+  default: layout.MISSING_DEFAULT,
+};
+
+/** The rows of one shard, as a kernel sees them. */
+export interface ShardRows {
+  /** Address of the first row. */
+  readonly address: number;
+  readonly rows: number;
+  /** The table's row that this shard starts with. */
+  readonly rowBase: number;
+  /** Rows of the whole table. */
+  readonly tableRows: number;
+  readonly rowBytes: number;
+  readonly dim: number;
+  readonly dtype: DType;
+  /** Every value is finite. */
+  readonly finite: boolean;
+  /** Address of the default row, or 0. */
+  readonly defaultRow: number;
+  /** Answers for keys past the table's end. */
+  readonly last: boolean;
+}
+
+/** Where one feature's bags and results lie. Addresses; 0 where there is none. */
+export interface BagBuffers {
+  readonly keys: number;
+  readonly keyBytes: 4 | 8;
+  readonly keyCount: number;
+  /** u32 [bags + 1]; not used by gather. */
+  readonly offsets: number;
+  readonly weights: number;
+  readonly out: number;
+  readonly counts: number;
+  readonly denominators: number;
+  readonly fates: number;
+  readonly scratch: number;
+}
+
+/** How to pool them. */
+export interface PoolOptions {
+  /** `sum` where it does not matter (gather). */
+  readonly mode: PoolingMode;
+  /** Leave the division to merge. */
+  readonly partial: boolean;
+  readonly touch: boolean;
+  readonly padding: number | undefined;
+  readonly missing: MissingPolicy;
+  /** Bags [begin, end); for gather, keys. */
+  readonly begin: number;
+  readonly end: number;
+  /** Offset of the first of these bags. */
+  readonly firstKey: number;
+}
+
+/** Writes a pool or gather block of CALL_BYTES at `address`. */
+export function writePoolCall(
+  words: Uint32Array,
+  address: number,
+  shard: ShardRows,
+  bags: BagBuffers,
+  options: PoolOptions,
+): void {
+  const set = (field: number, value: number): void => {
+    words[(address + field) >>> 2] = value;
+  };
+  set(layout.CALL_TABLE, shard.address);
+  set(layout.CALL_ROWS, shard.rows);
+  set(layout.CALL_ROW_BASE, shard.rowBase);
+  set(layout.CALL_TABLE_ROWS, shard.tableRows);
+  set(layout.CALL_ROW_BYTES, shard.rowBytes);
+  set(layout.CALL_DIM, shard.dim);
+  set(layout.CALL_DTYPE, dtypeCodes[shard.dtype]);
+  set(layout.CALL_FINITE, Number(shard.finite));
+  set(layout.CALL_MODE, modeCodes[options.mode]);
+  set(layout.CALL_PARTIAL, Number(options.partial));
+  set(layout.CALL_TOUCH, Number(options.touch));
+  set(layout.CALL_KEYS, bags.keys);
+  set(layout.CALL_KEY_BYTES, bags.keyBytes);
+  set(layout.CALL_KEY_COUNT, bags.keyCount);
+  set(layout.CALL_OFFSETS, bags.offsets);
+  set(layout.CALL_WEIGHTS, bags.weights);
+  set(layout.CALL_BAG, options.begin);
+  set(layout.CALL_BAG_END, options.end);
+  set(layout.CALL_KEY, options.firstKey);
+  set(layout.CALL_PADDING, options.padding ?? layout.NONE);
+  set(layout.CALL_MISSING, missingCodes[options.missing]);
+  set(layout.CALL_DEFAULT_ROW, shard.defaultRow);
+  set(layout.CALL_LAST_SHARD, Number(shard.last));
+  set(layout.CALL_OUT, bags.out);
+  set(layout.CALL_COUNTS, bags.counts);
+  set(layout.CALL_DENOMINATORS, bags.denominators);
+  set(layout.CALL_FATES, bags.fates);
+  set(layout.CALL_SCRATCH, bags.scratch);
+  set(layout.CALL_EXCEPTIONS, 0);
+  set(layout.CALL_ERROR_POSITION, 0);
+}

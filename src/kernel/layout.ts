@@ -1,0 +1,107 @@
+// The contract between host and kernels, read by both compilers: tsc for src/, asc for assembly/.
+// A kernel takes one pointer to a call block in its memory, and returns a status. Every field is a u32
+// (or f32) at the byte offset given here; pointers are byte addresses in the same memory.
+
+// Status of a kernel call.
+export const DONE = 0;
+/** The row budget was used up: call again with the same block to go on. */
+export const MORE = 1;
+/** Keys: CALL_ERROR_POSITION holds the key's position. */
+export const BAD_KEY = 2;
+/** Offsets decrease or run past the keys: CALL_ERROR_POSITION holds the bag. */
+export const BAD_OFFSETS = 3;
+/** The index has no room for another key. */
+export const INDEX_FULL = 4;
+
+// Row formats.
+export const F32 = 0;
+export const F16 = 1;
+export const INT8 = 2;
+export const INT4 = 3;
+
+// Pooling modes. Mean and sqrtn fold as sums and divide once, at the end.
+export const SUM = 0;
+export const MEAN = 1;
+export const SQRTN = 2;
+export const MAX = 3;
+
+// What becomes of a key that no row answers.
+export const MISSING_ERROR = 0;
+export const MISSING_SKIP = 1;
+export const MISSING_DEFAULT = 2;
+
+// What became of a key (CALL_FATES, one byte a key; the host clears it, kernels write only what is not pooled).
+export const FATE_POOLED = 0;
+export const FATE_PADDED = 1;
+export const FATE_MISSING = 2;
+export const FATE_DEFAULTED = 3;
+
+/** No row: never a valid row or key, since a table has at most 2^32 − 2 rows. */
+export const NONE = 0xffffffff;
+
+// The call block of pool and gather.
+// Table: the rows of one shard, rows [ROW_BASE, ROW_BASE + ROWS) of a table of TABLE_ROWS.
+export const CALL_TABLE = 0;
+export const CALL_ROWS = 4;
+export const CALL_ROW_BASE = 8;
+export const CALL_TABLE_ROWS = 12;
+export const CALL_ROW_BYTES = 16;
+export const CALL_DIM = 20;
+export const CALL_DTYPE = 24;
+/** 1: every value of these rows is finite, as checked when they were stored; picks faster folds, same bits. */
+export const CALL_FINITE = 28;
+export const CALL_MODE = 32;
+/** 1: leave the division of mean and sqrtn to `merge`. */
+export const CALL_PARTIAL = 36;
+/** 1: walk over the rows of a group before folding them (tables larger than the cache). */
+export const CALL_TOUCH = 40;
+// Bags: keys u32 or u64 (KEY_BYTES 4 or 8), offsets u32 [bags + 1] (pool only), weights f32 [keys] or null.
+export const CALL_KEYS = 44;
+export const CALL_KEY_BYTES = 48;
+export const CALL_KEY_COUNT = 52;
+export const CALL_OFFSETS = 56;
+export const CALL_WEIGHTS = 60;
+// How far the call has come: the next bag, the end of bags, the next key. gather counts a key as a bag.
+export const CALL_BAG = 64;
+export const CALL_BAG_END = 68;
+export const CALL_KEY = 72;
+// Policy.
+export const CALL_PADDING = 76;
+export const CALL_MISSING = 80;
+/** Address of the row that stands in for missing keys (MISSING_DEFAULT). */
+export const CALL_DEFAULT_ROW = 84;
+/** 1: this shard answers for keys past the end of the table. */
+export const CALL_LAST_SHARD = 88;
+// Results: pooled f32 [bags, dim]; counts u32 [bags]; denominators f32 [bags] (weighted mean: Σw, weighted
+// sqrtn: Σw², else unused); fates u8 [keys]. Scratch: SCRATCH_BYTES, 16-aligned.
+export const CALL_OUT = 92;
+export const CALL_COUNTS = 96;
+export const CALL_DENOMINATORS = 100;
+export const CALL_FATES = 104;
+export const CALL_SCRATCH = 108;
+/** How many keys were padded, missing or defaulted, added up over the slices. */
+export const CALL_EXCEPTIONS = 112;
+export const CALL_ERROR_POSITION = 116;
+export const CALL_BYTES = 128;
+
+// A group: the keys whose rows are touched, then folded, from one cache.
+export const GROUP_KEYS = 256;
+export const GROUP_KEYS_MIN = 16;
+export const GROUP_BYTES = 131072;
+/** Bags that end within one group: bounds the work that empty bags make. */
+export const GROUP_BAGS = 1024;
+/** Row addresses, weights and kept counts of a group. */
+export const SCRATCH_BYTES = 3200;
+
+// The call block of merge: partials f32 [shards, bags, dim], counts u32 [shards, bags], denominators f32
+// [shards, bags] or null, in shard order; out f32 [bags, dim], counts u32 [bags].
+export const MERGE_SHARDS = 0;
+export const MERGE_BAGS = 4;
+export const MERGE_DIM = 8;
+export const MERGE_MODE = 12;
+export const MERGE_PARTIALS = 16;
+export const MERGE_COUNTS = 20;
+export const MERGE_DENOMINATORS = 24;
+export const MERGE_OUT = 28;
+export const MERGE_OUT_COUNTS = 32;
+export const MERGE_BYTES = 64;

@@ -1,0 +1,118 @@
+// What the kernels compute, stated plainly: one f32 operation at a time, in the order docs/numerics.md gives.
+// Slow on purpose; every kernel is tested against it bit for bit.
+
+export type DType = 'f32' | 'f16' | 'int8' | 'int4';
+export type PoolingMode = 'sum' | 'mean' | 'sqrtn' | 'max';
+
+const { fround, sqrt } = Math;
+
+/** Bytes of one row of `dim` columns. */
+export function rowBytes(dtype: DType, dim: number): number {
+  if (dtype === 'f32') return dim * 4;
+  if (dtype === 'f16') return dim * 2;
+  return dtype === 'int8' ? dim + 8 : Math.ceil(dim / 2) + 4;
+}
+
+/** Value of an f16 given by its bits. */
+export function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Row `row` of `rows` as `dim` f32 values; quantised values are q · scale + bias, rounded twice. */
+export function decodeRow(rows: Uint8Array, dtype: DType, dim: number, row: number): Float32Array {
+  const bytes = rowBytes(dtype, dim);
+  const view = new DataView(rows.buffer, rows.byteOffset + row * bytes, bytes);
+  const out = new Float32Array(dim);
+  for (let column = 0; column < dim; column++) out[column] = decodeColumn(view, dtype, dim, column);
+  return out;
+}
+
+function decodeColumn(row: DataView, dtype: DType, dim: number, column: number): number {
+  if (dtype === 'f32') return row.getFloat32(column * 4, true);
+  if (dtype === 'f16') return halfToNumber(row.getUint16(column * 2, true));
+  if (dtype === 'int8') {
+    const scaled = fround(row.getUint8(column) * row.getFloat32(dim, true));
+    return fround(scaled + row.getFloat32(dim + 4, true));
+  }
+  const q = (row.getUint8(column >> 1) >> (column % 2 ? 4 : 0)) & 15;
+  const tail = Math.ceil(dim / 2);
+  const scaled = fround(q * halfToNumber(row.getUint16(tail, true)));
+  return fround(scaled + halfToNumber(row.getUint16(tail + 2, true)));
+}
+
+/** The fold of one segment: what one shard knows of one bag. */
+export interface Partial {
+  /** f32 [dim]: Σx, Σwx or the maximum. */
+  readonly values: Float32Array;
+  /** Rows folded. */
+  readonly count: number;
+  /** Weighted mean: Σw; weighted sqrtn: Σw²; otherwise 0. */
+  readonly denominator: number;
+}
+
+/** Folds rows in order, one column at a time. `weights` has one f32 a row. */
+export function foldSegment(mode: PoolingMode, dim: number, rows: Float32Array[], weights?: Float32Array): Partial {
+  const values = new Float32Array(dim).fill(mode === 'max' ? Number.NEGATIVE_INFINITY : 0);
+  let denominator = 0;
+  rows.forEach((row, i) => {
+    const weight = weights?.[i];
+    for (let column = 0; column < dim; column++) values[column] = join(mode, values[column], row[column], weight);
+    if (weight === undefined || mode === 'sum' || mode === 'max') return;
+    denominator = fround(denominator + (mode === 'mean' ? weight : fround(weight * weight)));
+  });
+  return { values: canonical(values), count: rows.length, denominator };
+}
+
+/** Math.max is the order-free maximum the contract asks for: any NaN wins, −0 < +0. */
+function join(mode: PoolingMode, acc: number, x: number, weight: number | undefined): number {
+  if (mode === 'max') return Math.max(acc, x);
+  return fround(acc + (weight === undefined ? x : fround(weight * x)));
+}
+
+/** Merges the partials of one bag in shard order and divides once. Empty segments are skipped; no rows give 0. */
+export function mergePartials(mode: PoolingMode, dim: number, partials: Partial[], weighted: boolean): Float32Array {
+  const held = partials.filter((partial) => partial.count > 0);
+  const values = new Float32Array(dim);
+  if (held.length === 0) return values;
+  values.set(held[0].values);
+  let { count, denominator } = held[0];
+  for (const partial of held.slice(1)) {
+    for (let column = 0; column < dim; column++) {
+      values[column] = join(mode, values[column], partial.values[column], undefined);
+    }
+    count += partial.count;
+    denominator = fround(denominator + partial.denominator);
+  }
+  if (mode === 'mean' || mode === 'sqrtn') {
+    const total = weighted ? denominator : fround(count);
+    const divisor = mode === 'mean' ? total : fround(sqrt(total));
+    if (divisor === 0) return values.fill(0);
+    for (let column = 0; column < dim; column++) values[column] = fround(values[column] / divisor);
+  }
+  return canonical(values);
+}
+
+/** Every NaN becomes 7fc00000: WebAssembly leaves its sign and payload open. */
+export function canonical(values: Float32Array): Float32Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  values.forEach((value, i) => {
+    if (Number.isNaN(value)) bits[i] = 0x7fc00000;
+  });
+  return values;
+}
+
+/** Unique keys in order of first occurrence, and for each key the position of its unique one. */
+export function deduplicate(keys: BigUint64Array): { unique: BigUint64Array; inverse: Uint32Array } {
+  const positions = new Map<bigint, number>();
+  const inverse = Uint32Array.from(keys, (key) => {
+    const position = positions.get(key) ?? positions.size;
+    positions.set(key, position);
+    return position;
+  });
+  return { unique: BigUint64Array.from(positions.keys()), inverse };
+}
