@@ -1,12 +1,31 @@
 /**
- * The kernels, seen from TypeScript: each takes the address of a call block (layout.ts) in the memory they
- * were instantiated over, and returns a status. Nothing is copied, nothing is allocated.
+ * The kernels, seen from TypeScript. Every pointer is a byte address in the memory they were instantiated
+ * over; nothing is copied, nothing is allocated. Block layouts and status codes: layout.ts.
  */
 export interface Kernels {
-  /** Pools bags. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
+  /** Pools bags of a call block. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
   pool(call: number, budget: number): number;
-  /** Writes one row a key. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
+  /** Writes one row a key of a call block. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
   gather(call: number, budget: number): number;
-  /** Merges partials in shard order and divides. */
+  /** Merges the partials of a merge block in shard order, and divides. */
   merge(call: number): void;
+  /** Makes an empty index of INDEX_HEADER_BYTES + buckets × BUCKET_BYTES, 64-aligned. */
+  indexClear(index: number, buckets: number): void;
+  /** keys u64 [count] → slots u32 [count], NONE where absent. */
+  indexFind(index: number, keys: number, slots: number, count: number, scratch: number): void;
+  /** Sets slots, adding new keys. @returns DONE or INDEX_FULL */
+  indexInsert(index: number, keys: number, slots: number, count: number, scratch: number): number;
+  /** Removes keys and writes the slots they had, or NONE. */
+  indexRemove(index: number, keys: number, slots: number, count: number, scratch: number): void;
+  /** Lists the entries of buckets [first, end). @returns how many */
+  indexEntries(index: number, first: number, end: number, keys: number, slots: number): number;
+  /** keys u64 [count] → unique u64, inverse u32 [count]; table: u32 [entries]. @returns how many are unique */
+  deduplicate(
+    keys: number,
+    count: number,
+    unique: number,
+    inverse: number,
+    table: number,
+    entries: number,
+  ): number;
 }

@@ -105,3 +105,23 @@ export const MERGE_DENOMINATORS = 24;
 export const MERGE_OUT = 28;
 export const MERGE_OUT_COUNTS = 32;
 export const MERGE_BYTES = 64;
+
+// A key index: u64 keys to u32 slots, in buckets of one cache line after a header of INDEX_HEADER_BYTES.
+// Bucket: five u64 keys, five u32 slots (NONE where free), u32 count of keys that found it full and went on.
+export const INDEX_BUCKETS = 0;
+export const INDEX_COUNT = 4;
+/** Most keys it may hold: BUCKETS × 5 × 0.6, beyond which chains grow. */
+export const INDEX_CAPACITY = 8;
+export const INDEX_HEADER_BYTES = 64;
+export const BUCKET_KEYS = 5;
+export const BUCKET_SLOTS = 40;
+export const BUCKET_PASSED = 60;
+export const BUCKET_BYTES = 64;
+/** Keys handled together: hashed, then touched, then compared. */
+export const INDEX_CHUNK = 512;
+export const INDEX_SCRATCH_BYTES = 4096;
+
+// De-duplication: scratch of DEDUPE_SCRATCH_ENTRY_BYTES for each entry of a table of at least two entries a
+// key (a power of two).
+export const DEDUPE_ENTRY_BYTES = 4;
+export const DEDUPE_ENTRIES_MIN = 1024;

@@ -62,7 +62,10 @@ export class PoolInput {
   readonly defaultRow: Uint8Array;
   readonly padding: number | undefined;
 
-  constructor(readonly of: PoolCase) {
+  readonly of: PoolCase;
+
+  constructor(of: PoolCase) {
+    this.of = of;
     const random = randomOf(of.seed);
     const bytes = rowBytes(of.dtype, of.dim);
     const all = new Uint8Array((of.rows + 1) * bytes);
