@@ -86,15 +86,15 @@ export function resolve(call: usize, first: u32, count: u32): i32 {
     const key = keyAt(call, first + i);
     const row = key - load<u32>(call, CALL_ROW_BASE);
     let address: usize;
+    const here = row < load<u32>(call, CALL_ROWS);
+    // Another shard answers for this key, and will note what became of it.
+    if (!here && (key < load<u32>(call, CALL_TABLE_ROWS) || !load<u32>(call, CALL_LAST_SHARD))) continue;
     if (key == load<u32>(call, CALL_PADDING)) {
-      if (row >= load<u32>(call, CALL_ROWS)) continue; // another shard's padding row: it will note it
       note(call, fates + i, FATE_PADDED);
       continue;
-    } else if (row < load<u32>(call, CALL_ROWS)) {
+    } else if (here) {
       address = load<u32>(call, CALL_TABLE) + <u32>row * load<u32>(call, CALL_ROW_BYTES);
-    } else if (key < load<u32>(call, CALL_TABLE_ROWS) || !load<u32>(call, CALL_LAST_SHARD)) {
-      continue; // another shard's row
-    } else if (load<u32>(call, CALL_MISSING) == MISSING_ERROR) {
+    } else if (key >> 32 || load<u32>(call, CALL_MISSING) == MISSING_ERROR) {
       store<u32>(call, first + i, CALL_ERROR_POSITION);
       return BAD_KEY;
     } else if (load<u32>(call, CALL_MISSING) == MISSING_DEFAULT) {

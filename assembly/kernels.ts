@@ -1,5 +1,6 @@
 // Everything a kernel module exports. Pointers in, status out; no statics, no heap, no strings.
 export { deduplicate } from './deduplicate';
+export { encodeRows, rowsFinite } from './encode';
 export { gather } from './gather';
 export { indexClear, indexEntries, indexFind, indexInsert, indexRemove } from './index';
 export { merge } from './merge';

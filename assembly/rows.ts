@@ -1,5 +1,7 @@
 // Decoding: four columns of a row become an f32x4, exactly as the scalar definition says.
 //
+import { F32, INT4, INT8 } from '../src/kernel/layout';
+
 // Row formats are types, so that every fold is compiled for its own format and the tests below vanish:
 export type F32Rows = f32;
 /** f16 of any value. */
@@ -26,6 +28,14 @@ export type MaxExact = u64;
 @inline export function isMax<M>(): bool { return sizeof<M>() >= 4; }
 /** Sums and maxima of finite f16 stay scaled by 2^-112 until they are stored. A weight needs the value itself. */
 @inline export function isScaled<D, M>(): bool { return isF16<D>() && isSigned<D>() && !isWeighted<M>(); }
+
+/** Bytes of one row. */
+@inline export function rowBytesOf(dtype: u32, dim: u32): u32 {
+  if (dtype == F32) return dim << 2;
+  if (dtype == INT8) return dim + 8;
+  if (dtype == INT4) return ((dim + 1) >> 1) + 4;
+  return dim << 1;
+}
 
 const SCALE_UP = reinterpret<f32>(0x77800000); // 2^112
 const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
@@ -77,7 +87,7 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
 }
 
 /** One half as f32. */
-@inline function half(bits: i32): f32 {
+@inline export function half(bits: i32): f32 {
   const finite = reinterpret<f32>((bits << 16 >> 3) & 0x8fffffff) * SCALE_UP;
   if ((bits & 0x7c00) != 0x7c00) return finite;
   return reinterpret<f32>(reinterpret<u32>(finite) | 0x7f800000);

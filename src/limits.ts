@@ -30,3 +30,15 @@ export const loadChunkBytesMax = 8_388_608;
 
 /** Worker threads of one process. */
 export const threadsMax = 256;
+
+/** Room in each arena for the keys and results of lookups under way, unless a store is opened with other. */
+export const slotBytesDefault = 134_217_728;
+
+/** Rows of one arena; larger tables are split, always at the same rows. Leaves room for the slots beside them. */
+export const shardBytesMax = 4_026_531_840;
+
+/** Shards up to here stay in the second-level cache, so their rows are not touched before they are folded. */
+export const untouchedBytesMax = 1_048_576;
+
+/** Lookups with fewer keys stay on the calling thread: waking another costs more than it brings. */
+export const threadedKeysMin = 8_192;

@@ -118,3 +118,34 @@ export function writePoolCall(
   set(layout.CALL_EXCEPTIONS, 0);
   set(layout.CALL_ERROR_POSITION, 0);
 }
+
+/** Where partials lie, and where the merged results go. Addresses; shapes in layout.ts. */
+export interface MergeBuffers {
+  readonly partials: number;
+  readonly counts: number;
+  /** 0 where bags carry no weights. */
+  readonly denominators: number;
+  readonly out: number;
+  readonly outCounts: number;
+}
+
+/** Writes a merge block of MERGE_BYTES at `address`. */
+export function writeMergeCall(
+  words: Uint32Array,
+  address: number,
+  shape: { readonly shards: number; readonly bags: number; readonly dim: number; readonly mode: PoolingMode },
+  buffers: MergeBuffers,
+): void {
+  const set = (field: number, value: number): void => {
+    words[(address + field) >>> 2] = value;
+  };
+  set(layout.MERGE_SHARDS, shape.shards);
+  set(layout.MERGE_BAGS, shape.bags);
+  set(layout.MERGE_DIM, shape.dim);
+  set(layout.MERGE_MODE, modeCodes[shape.mode]);
+  set(layout.MERGE_PARTIALS, buffers.partials);
+  set(layout.MERGE_COUNTS, buffers.counts);
+  set(layout.MERGE_DENOMINATORS, buffers.denominators);
+  set(layout.MERGE_OUT, buffers.out);
+  set(layout.MERGE_OUT_COUNTS, buffers.outCounts);
+}

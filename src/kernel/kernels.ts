@@ -28,4 +28,15 @@ export interface Kernels {
     table: number,
     entries: number,
   ): number;
+  /** rows × dim of F32, F16 or BF16 → rows in `dtype`. @returns NONE, or the first row that is not finite */
+  encodeRows(
+    source: number,
+    sourceDtype: number,
+    rows: number,
+    dim: number,
+    dtype: number,
+    out: number,
+  ): number;
+  /** @returns 1 where every value of the rows is finite */
+  rowsFinite(rows: number, dtype: number, count: number, dim: number): number;
 }

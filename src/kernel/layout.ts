@@ -6,7 +6,7 @@
 export const DONE = 0;
 /** The row budget was used up: call again with the same block to go on. */
 export const MORE = 1;
-/** Keys: CALL_ERROR_POSITION holds the key's position. */
+/** No row, and no policy for it, or no u32: CALL_ERROR_POSITION holds the key's position. */
 export const BAD_KEY = 2;
 /** Offsets decrease or run past the keys: CALL_ERROR_POSITION holds the bag. */
 export const BAD_OFFSETS = 3;
@@ -18,6 +18,8 @@ export const F32 = 0;
 export const F16 = 1;
 export const INT8 = 2;
 export const INT4 = 3;
+/** Only as a source of encodeRows. */
+export const BF16 = 4;
 
 // Pooling modes. Mean and sqrtn fold as sums and divide once, at the end.
 export const SUM = 0;

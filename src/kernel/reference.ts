@@ -56,12 +56,18 @@ export interface Partial {
 }
 
 /** Folds rows in order, one column at a time. `weights` has one f32 a row. */
-export function foldSegment(mode: PoolingMode, dim: number, rows: Float32Array[], weights?: Float32Array): Partial {
+export function foldSegment(
+  mode: PoolingMode,
+  dim: number,
+  rows: Float32Array[],
+  weights?: Float32Array,
+): Partial {
   const values = new Float32Array(dim).fill(mode === 'max' ? Number.NEGATIVE_INFINITY : 0);
   let denominator = 0;
   rows.forEach((row, i) => {
     const weight = weights?.[i];
-    for (let column = 0; column < dim; column++) values[column] = join(mode, values[column], row[column], weight);
+    for (let column = 0; column < dim; column++)
+      values[column] = join(mode, values[column], row[column], weight);
     if (weight === undefined || mode === 'sum' || mode === 'max') return;
     denominator = fround(denominator + (mode === 'mean' ? weight : fround(weight * weight)));
   });
@@ -75,7 +81,12 @@ function join(mode: PoolingMode, acc: number, x: number, weight: number | undefi
 }
 
 /** Merges the partials of one bag in shard order and divides once. Empty segments are skipped; no rows give 0. */
-export function mergePartials(mode: PoolingMode, dim: number, partials: Partial[], weighted: boolean): Float32Array {
+export function mergePartials(
+  mode: PoolingMode,
+  dim: number,
+  partials: Partial[],
+  weighted: boolean,
+): Float32Array {
   const held = partials.filter((partial) => partial.count > 0);
   const values = new Float32Array(dim);
   if (held.length === 0) return values;

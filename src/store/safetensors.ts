@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { FlexemrError } from '../errors.ts';
-import { loadBufferBytesMax } from '../limits.ts';
+import { loadChunkBytesMax } from '../limits.ts';
 import {
   type Dtype,
   dtypeBytes,
@@ -58,7 +58,7 @@ export interface TensorPiece {
 }
 
 export interface StreamOptions {
-  /** The most bytes to hold; 8 MiB unless told, at most `loadBufferBytesMax`. */
+  /** The most bytes to hold; 8 MiB unless told, at most `loadChunkBytesMax`. */
   readonly chunkBytes?: number;
   /** Every piece is a whole number of these, e.g. of rows; one element unless told. */
   readonly unitBytes?: number;
@@ -231,8 +231,8 @@ function pieceBytes(entry: TensorEntry, options: StreamOptions): number {
   const { chunkBytes = 8 * 2 ** 20, unitBytes = dtypeBytes[entry.dtype] } = options;
   const refuse = (field: string, value: number, rule: string): FlexemrError =>
     new FlexemrError('INVALID_OPTION', `${field} is ${value}: must be ${rule}`, { field, value });
-  if (!Number.isSafeInteger(chunkBytes) || chunkBytes < 1 || chunkBytes > loadBufferBytesMax)
-    throw refuse('chunkBytes', chunkBytes, `an integer from 1 to ${loadBufferBytesMax}`);
+  if (!Number.isSafeInteger(chunkBytes) || chunkBytes < 1 || chunkBytes > loadChunkBytesMax)
+    throw refuse('chunkBytes', chunkBytes, `an integer from 1 to ${loadChunkBytesMax}`);
   if (!Number.isSafeInteger(unitBytes) || unitBytes < 1 || unitBytes > chunkBytes)
     throw refuse('unitBytes', unitBytes, `an integer from 1 to chunkBytes, ${chunkBytes}`);
   if ((entry.end - entry.begin) % unitBytes !== 0)

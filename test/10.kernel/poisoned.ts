@@ -27,7 +27,8 @@ export class PoisonedMemory {
     address += (align - (address % align)) % align;
     if (align < 64 && this.#random() % 2) address += align;
     this.#next = address + bytes + guardBytes;
-    if (this.#next > this.bytes.length) throw new RangeError('the poisoned memory is too small for this case');
+    if (this.#next > this.bytes.length)
+      throw new RangeError('the poisoned memory is too small for this case');
     if (writable) this.#writable.push({ begin: address, end: address + bytes });
     return address;
   }

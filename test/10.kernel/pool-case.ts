@@ -49,7 +49,18 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-const specialF32 = new Float32Array([Number.NaN, Infinity, -Infinity, -0, 0, 1e-45, -1e-40, 3.4e38, -3.4e38, 1]);
+const specialF32 = new Float32Array([
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  -0,
+  0,
+  1e-45,
+  -1e-40,
+  3.4e38,
+  -3.4e38,
+  1,
+]);
 const specialF16 = [0x7e00, 0xfe01, 0x7c00, 0xfc00, 0x8000, 0, 1, 0x83ff, 0x7bff, 0xfbff];
 
 /** The case's rows and bags, all drawn from its seed. */
@@ -69,12 +80,13 @@ export class PoolInput {
     const random = randomOf(of.seed);
     const bytes = rowBytes(of.dtype, of.dim);
     const all = new Uint8Array((of.rows + 1) * bytes);
-    for (let row = 0; row <= of.rows; row++) fillRow(all.subarray(row * bytes, (row + 1) * bytes), of, random);
+    for (let row = 0; row <= of.rows; row++)
+      fillRow(all.subarray(row * bytes, (row + 1) * bytes), of, random);
     this.rows = all.subarray(0, of.rows * bytes);
     this.defaultRow = all.slice(of.rows * bytes);
-    this.finite = Array.from({ length: of.rows + 1 }, (_, row) => decodeRow(all, of.dtype, of.dim, row)).every((row) =>
-      row.every(Number.isFinite),
-    );
+    this.finite = Array.from({ length: of.rows + 1 }, (_, row) =>
+      decodeRow(all, of.dtype, of.dim, row),
+    ).every((row) => row.every(Number.isFinite));
     this.offsets = new Uint32Array(of.lengths.length + 1);
     of.lengths.forEach((length, bag) => {
       this.offsets[bag + 1] = this.offsets[bag] + length;
@@ -85,7 +97,9 @@ export class PoolInput {
     const special = of.values === 'special' ? 0.05 : 0;
     this.weights = of.weighted
       ? Float32Array.from({ length: keyCount }, () =>
-          random() < special ? specialF32[Math.floor(random() * specialF32.length)] : Math.floor(random() * 9) / 4 - 0.5,
+          random() < special
+            ? specialF32[Math.floor(random() * specialF32.length)]
+            : Math.floor(random() * 9) / 4 - 0.5,
         )
       : undefined;
   }
@@ -130,7 +144,11 @@ function fillRow(row: Uint8Array, { dtype, dim, values }: PoolCase, random: () =
 }
 
 /** Runs the case on kernels over a fresh memory; several shards are pooled as partials and merged. */
-export function runKernel(input: PoolInput, load: (memory: WebAssembly.Memory) => Kernels, shared: boolean): PoolOutcome {
+export function runKernel(
+  input: PoolInput,
+  load: (memory: WebAssembly.Memory) => Kernels,
+  shared: boolean,
+): PoolOutcome {
   const { of } = input;
   const bags = of.lengths.length;
   const bounds = [0, ...of.cuts, of.rows];
@@ -244,12 +262,14 @@ export function runReference(input: PoolInput): Omit<PoolOutcome, 'strayWrites'>
         continue;
       }
       const missing = key >= of.rows;
-      if (missing && of.missing === 'error') return { ...empty, status: layout.BAD_KEY };
+      if (missing && (of.missing === 'error' || key >= 2 ** 32)) return { ...empty, status: layout.BAD_KEY };
       if (missing) fates[i] = of.missing === 'skip' ? layout.FATE_MISSING : layout.FATE_DEFAULTED;
       if (missing && of.missing === 'skip') continue;
       const segment = segments[missing ? segments.length - 1 : bounds.findIndex((end) => key < end)];
       segment.rows.push(
-        missing ? decodeRow(input.defaultRow, of.dtype, of.dim, 0) : decodeRow(input.rows, of.dtype, of.dim, key),
+        missing
+          ? decodeRow(input.defaultRow, of.dtype, of.dim, 0)
+          : decodeRow(input.rows, of.dtype, of.dim, key),
       );
       if (input.weights) segment.weights.push(input.weights[i]);
     }

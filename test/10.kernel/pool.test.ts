@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { instantiateKernels } from '../../src/kernel/wasm.ts';
+import { instantiateKernels } from '../../src/kernel/files.ts';
 import { DONE } from '../../src/kernel/layout.ts';
+import { runs } from '../runs.ts';
 import type { PoolCase } from './pool-case.ts';
 import { PoolInput, runKernel, runReference } from './pool-case.ts';
 
@@ -19,7 +20,9 @@ export const poolCases: fc.Arbitrary<PoolCase> = fc
     weighted: fc.boolean(),
     dim: dims,
     rows: fc.integer({ min: 1, max: 60 }),
-    lengths: fc.array(fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 400 })), { maxLength: 12 }),
+    lengths: fc.array(fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 400 })), {
+      maxLength: 12,
+    }),
     values: fc.constantFrom('plain', 'special', 'zeros'),
     keyBytes: fc.constantFrom(4, 8),
     missing: fc.constantFrom('error', 'skip', 'default'),
@@ -35,7 +38,9 @@ export const poolCases: fc.Arbitrary<PoolCase> = fc
       ...raw,
       weighted: raw.weighted && raw.mode !== 'max',
       lengths: raw.lengths.map((length) => Math.floor(length / shrink)),
-      cuts: [...new Set(raw.cuts.map((cut) => cut % raw.rows))].filter((cut) => cut > 0).sort((a, b) => a - b),
+      cuts: [...new Set(raw.cuts.map((cut) => cut % raw.rows))]
+        .filter((cut) => cut > 0)
+        .sort((a, b) => a - b),
     } as PoolCase;
   });
 
@@ -49,6 +54,6 @@ test('pool and merge give the bits of the reference, and write nowhere else', ()
       expect(got.status).toBe(expected.status);
       if (expected.status === DONE) expect(got).toEqual(expected);
     }),
-    { numRuns: Number(process.env.RUNS ?? 500) },
+    { numRuns: runs.poolCases },
   );
 });

@@ -1,0 +1,165 @@
+import { FlexemrError } from '../errors.ts';
+import * as layout from '../kernel/layout.ts';
+import { badKey, type CheckedBags } from '../plan/bags.ts';
+import type { Table } from '../store/table.ts';
+import { type KernelCall, Segment } from './segment.ts';
+
+/** The pooled vectors of one feature. */
+export interface Pooled {
+  readonly dim: number;
+  /** f32 [bags, dim]; for mode `none` [keys, dim]. */
+  readonly values: Float32Array;
+  /** u32 [bags]: rows pooled into each bag; for mode `none` [keys]: 1, or 0 where there was no row. */
+  readonly counts: Uint32Array;
+  /** Positions in `keys` that no row answered and that were left out. */
+  readonly missing: Uint32Array;
+  /** Positions that the default row answered. */
+  readonly defaulted: Uint32Array;
+  /** Positions of the padding key. */
+  readonly padded: Uint32Array;
+}
+
+/** One feature of one lookup: a segment beside each of its table's shards, merged where there are several. */
+export class FeatureLookup {
+  /** Result vectors: one a bag, or for mode `none` one a key. */
+  readonly vectors: number;
+  readonly dim: number;
+  readonly #feature: string;
+  readonly #table: Table;
+  readonly #bags: CheckedBags;
+  readonly #segments: Segment[] = [];
+
+  /**
+   * Copies the bags to where the rows lie.
+   * @param parts how many threads share the work @throws OUT_OF_MEMORY, INVALID_WEIGHTS
+   */
+  constructor(feature: string, table: Table, bags: CheckedBags, parts: number) {
+    const { mode, dim } = table.spec;
+    if (bags.weights && (mode === 'max' || mode === 'none')) {
+      const message = `${feature}: table ${table.spec.name} pools by ${mode}, which takes no weights; leave them out`;
+      throw new FlexemrError('INVALID_WEIGHTS', message, { field: `${feature}.weights`, value: mode });
+    }
+    this.#feature = feature;
+    this.#table = table;
+    this.#bags = bags;
+    this.dim = dim;
+    this.vectors = mode === 'none' ? bags.keys.length : bags.offsets.length - 1;
+    const keys = table.index ? table.index.find(bags.keys as BigUint64Array) : bags.keys;
+    const { vectors } = this;
+    try {
+      // The first segment also has room for the partials of the others.
+      for (const [i, shard] of table.shards.entries()) {
+        const shards = i === 0 ? table.shards.length : 1;
+        this.#segments.push(
+          new Segment(shard, { ...bags, keys, vectors, dim, shards }, this.#parts(parts, shard)),
+        );
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #parts(parts: number, shard: Table['shards'][number]): ConstructorParameters<typeof Segment>[2] {
+    const { spec, shards, padding } = this.#table;
+    const gathers = spec.mode === 'none';
+    const bounds = shareOut(this.#bags, this.vectors, gathers, parts);
+    return bounds.slice(1).map((end, part) => ({
+      mode: this.#mode,
+      partial: shards.length > 1,
+      touch: Segment.touches(shard),
+      padding,
+      missing: spec.missing ?? 'error',
+      begin: bounds[part],
+      end,
+      firstKey: gathers ? 0 : this.#bags.offsets[bounds[part]],
+    }));
+  }
+
+  /** Each key of mode `none` is merged as the sum of a bag of its own. */
+  get #mode(): 'sum' | 'mean' | 'sqrtn' | 'max' {
+    const { mode } = this.#table.spec;
+    return mode === 'none' ? 'sum' : mode;
+  }
+
+  /** The kernel calls of one part. */
+  calls(part: number): KernelCall[] {
+    const kernel = this.#table.spec.mode === 'none' ? 'gather' : 'pool';
+    return this.#segments.map(({ shard, calls }) => ({ arena: shard.arena, kernel, address: calls[part] }));
+  }
+
+  /** The first key that a call refused, given the statuses of all of this feature's calls. */
+  error(calls: readonly KernelCall[], statuses: readonly number[]): FlexemrError | undefined {
+    const refused = calls.filter((_, i) => statuses[i] !== layout.DONE);
+    if (refused.length === 0) return undefined;
+    if (statuses.some((status) => status !== layout.DONE && status !== layout.BAD_KEY)) {
+      throw new RangeError(
+        `${this.#feature}: a kernel refused offsets that had been checked: memory was overwritten`,
+      );
+    }
+    const positions = refused.map(
+      ({ arena, address }) => arena.words[(address + layout.CALL_ERROR_POSITION) >>> 2],
+    );
+    const position = Math.min(...positions);
+    const { name, rows } = this.#table.spec;
+    const why = this.#table.index
+      ? `is no id of table ${name}`
+      : `is no row of table ${name}, which has ${rows}`;
+    return badKey(this.#feature, position, this.#bags.keys[position], why);
+  }
+
+  /** Merges what several shards hold, and copies the results into `values` (f32 [vectors, dim]). */
+  finish(values: Float32Array): Pooled {
+    const [first, ...others] = this.#segments;
+    if (others.length > 0) first.merge(this.#mode, others);
+    values.set(first.values);
+    return {
+      dim: this.dim,
+      values,
+      counts: first.counts.slice(),
+      missing: this.#positions(layout.FATE_MISSING),
+      defaulted: this.#positions(layout.FATE_DEFAULTED),
+      padded: this.#positions(layout.FATE_PADDED),
+    };
+  }
+
+  #positions(fate: number): Uint32Array {
+    const noted = this.#segments.map(({ fates }) => fates).filter((fates) => fates !== undefined);
+    const positions: number[] = [];
+    for (let i = 0; noted.length > 0 && i < this.#bags.keys.length; i++) {
+      if (noted.some((fates) => fates[i] === fate)) positions.push(i);
+    }
+    return Uint32Array.from(positions);
+  }
+
+  /** Gives the slots back. */
+  close(): void {
+    for (const segment of this.#segments.splice(0)) segment.close();
+  }
+}
+
+/** Bounds of `parts` shares of the vectors, with about equally many keys in each. */
+function shareOut(
+  { keys, offsets }: CheckedBags,
+  vectors: number,
+  gathers: boolean,
+  parts: number,
+): number[] {
+  const bounds = [0];
+  for (let part = 1; part < parts; part++) {
+    const key = Math.floor((keys.length * part) / parts);
+    bounds.push(gathers ? key : firstAtLeast(offsets, key));
+  }
+  return [...bounds, vectors];
+}
+
+/** The first bag that starts at or after `key`; offsets do not decrease. */
+function firstAtLeast(offsets: Uint32Array, key: number): number {
+  let [low, high] = [0, offsets.length - 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (offsets[middle] < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,154 @@
+import { type PoolOptions, writeMergeCall, writePoolCall } from '../kernel/call.ts';
+import * as layout from '../kernel/layout.ts';
+import type { PoolingMode } from '../kernel/reference.ts';
+import { untouchedBytesMax } from '../limits.ts';
+import type { CheckedBags } from '../plan/bags.ts';
+import type { Arena } from '../store/arena.ts';
+import { noSlot } from '../store/key-index.ts';
+import { roundUp } from '../store/room.ts';
+import type { Shard } from '../store/table.ts';
+
+/** One kernel call, ready to run on any thread that has kernels over its arena. */
+export interface KernelCall {
+  readonly arena: Arena;
+  readonly kernel: 'pool' | 'gather';
+  readonly address: number;
+}
+
+/** What a segment pools: rows in place of ids, and how many vectors come of them. */
+export interface SegmentInput extends CheckedBags {
+  readonly vectors: number;
+  readonly dim: number;
+  /** Room for the partials of this many shards, of which this segment's is the first. */
+  readonly shards: number;
+}
+
+/** A slot beside one shard: a feature's bags, what is made of them there, and the calls that make it. */
+export class Segment {
+  readonly shard: Shard;
+  readonly calls: readonly number[];
+  readonly #input: SegmentInput;
+  readonly #slot: number;
+  readonly #slotBytes: number;
+  readonly #counts: number;
+  readonly #denominators: number;
+  readonly #fates: number;
+  readonly #out: number;
+  readonly #mergedCounts: number;
+
+  /** @param parts the options of each call @throws OUT_OF_MEMORY */
+  constructor(shard: Shard, input: SegmentInput, parts: readonly PoolOptions[]) {
+    const { arena } = shard;
+    const { keys, offsets, weights, vectors, dim, shards } = input;
+    const inputBytes = [keys.byteLength, offsets.byteLength, weights?.byteLength ?? 0];
+    const resultBytes = [
+      keys.length,
+      vectors * 4,
+      shards * vectors * 4,
+      shards * vectors * 4,
+      shards * vectors * dim * 4,
+    ];
+    const callBytes = parts.flatMap(() => [layout.CALL_BYTES, layout.SCRATCH_BYTES]);
+    const sizes = [...inputBytes, ...resultBytes, ...callBytes];
+    this.shard = shard;
+    this.#input = input;
+    this.#slotBytes = sizes.reduce((sum, bytes) => sum + roundUp(bytes), 0);
+    const slot = arena.slots.allocate(this.#slotBytes);
+    if (slot === undefined) throw noSlot(this.#slotBytes, arena.slots.largest);
+    this.#slot = slot;
+    let next = slot;
+    const places = sizes.map((bytes) => {
+      const place = next;
+      next += roundUp(bytes);
+      return place;
+    });
+    const [keysAt, offsetsAt, weightsAt, fates, mergedCounts, counts, denominators, out, ...callPlaces] =
+      places;
+    this.#fates = fates;
+    this.#mergedCounts = mergedCounts;
+    this.#counts = counts;
+    this.#denominators = denominators;
+    this.#out = out;
+    copyIn(arena, keysAt, keys);
+    copyIn(arena, offsetsAt, offsets);
+    if (weights) copyIn(arena, weightsAt, weights);
+    arena.bytes.fill(0, fates, fates + keys.length);
+    const buffers = {
+      keys: keysAt,
+      keyBytes: keys.BYTES_PER_ELEMENT as 4 | 8,
+      keyCount: keys.length,
+      offsets: offsetsAt,
+      weights: weights ? weightsAt : 0,
+      fates,
+      counts,
+      denominators,
+      out,
+    };
+    this.calls = parts.map((options, part) => {
+      const [address, scratch] = callPlaces.slice(2 * part);
+      writePoolCall(arena.words, address, shard.rows, { ...buffers, scratch }, options);
+      return address;
+    });
+  }
+
+  /** Whether rows should be touched before they are folded: only where they do not stay in the cache anyway. */
+  static touches(shard: Shard): boolean {
+    return shard.bytes > untouchedBytesMax;
+  }
+
+  /** f32 [vectors, dim] */
+  get values(): Float32Array {
+    const { vectors, dim } = this.#input;
+    return new Float32Array(this.shard.arena.memory.buffer, this.#out, vectors * dim);
+  }
+
+  /** u32 [vectors] */
+  get counts(): Uint32Array {
+    const at = this.#input.shards > 1 ? this.#mergedCounts : this.#counts;
+    return new Uint32Array(this.shard.arena.memory.buffer, at, this.#input.vectors);
+  }
+
+  /** u8 [keys]: FATE_*; undefined where every key was pooled as it is. */
+  get fates(): Uint8Array | undefined {
+    const { words, bytes } = this.shard.arena;
+    if (this.calls.every((call) => words[(call + layout.CALL_EXCEPTIONS) >>> 2] === 0)) return undefined;
+    return bytes.subarray(this.#fates, this.#fates + this.#input.keys.length);
+  }
+
+  /** Takes in the partials of the other shards, in order, and merges them here. */
+  merge(mode: PoolingMode, others: readonly Segment[]): void {
+    const { arena } = this.shard;
+    const { vectors, dim, shards, weights } = this.#input;
+    others.forEach((other, i) => {
+      const take = (from: number, to: number, bytes: number): void => {
+        arena.bytes.set(other.shard.arena.bytes.subarray(from, from + bytes), to + (i + 1) * bytes);
+      };
+      take(other.#out, this.#out, vectors * dim * 4);
+      take(other.#counts, this.#counts, vectors * 4);
+      take(other.#denominators, this.#denominators, vectors * 4);
+    });
+    const block = this.calls[0];
+    writeMergeCall(
+      arena.words,
+      block,
+      { shards, bags: vectors, dim, mode },
+      {
+        partials: this.#out,
+        counts: this.#counts,
+        denominators: weights ? this.#denominators : 0,
+        out: this.#out,
+        outCounts: this.#mergedCounts,
+      },
+    );
+    arena.kernels.merge(block);
+  }
+
+  /** Gives the slot back. */
+  close(): void {
+    this.shard.arena.slots.free(this.#slot, this.#slotBytes);
+  }
+}
+
+function copyIn(arena: Arena, address: number, data: ArrayBufferView): void {
+  arena.bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address);
+}

@@ -1,0 +1,201 @@
+import { FlexemrError } from '../errors.ts';
+import { kernelModule } from '../kernel/files.ts';
+import { rowBytes } from '../kernel/reference.ts';
+import { threadedKeysMin, threadsMax } from '../limits.ts';
+import { type Bags, checkBags, type KeyedBags } from '../plan/bags.ts';
+import { checkTableSpec, type TableSpec } from '../plan/table-spec.ts';
+import { type LoadOptions, loadTables } from '../store/load.ts';
+import { SafetensorsFile } from '../store/safetensors.ts';
+import { Store, type StoreOptions } from '../store/store.ts';
+import type { Table } from '../store/table.ts';
+import { TableBuilder } from '../store/table-builder.ts';
+import { Crew } from './crew.ts';
+import { FeatureLookup, type Pooled } from './feature.ts';
+import { runCalls } from './run.ts';
+
+export interface TablesOptions extends StoreOptions {
+  /** Threads that share each lookup; 1 (default) is the calling thread alone. */
+  readonly threads?: number | undefined;
+}
+
+/** Rows given in memory. */
+export interface Rows {
+  /** f32 [rows, dim], kept in the table's dtype; or rows already in it, in PyTorch's packed layout. */
+  readonly rows: Float32Array | Uint8Array;
+  /** The id of each row: makes an indexed table. */
+  readonly ids?: BigUint64Array | BigInt64Array | undefined;
+}
+
+/** Pooled vectors by feature, in the order asked for. */
+export type Lookup = ReadonlyMap<string, Pooled>;
+
+/** Embedding tables in shared WebAssembly memory, looked up in this process. */
+export class Tables implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #crew: Crew;
+  readonly #running: Set<Promise<unknown>> = new Set();
+
+  /** @throws INVALID_OPTION */
+  constructor(options: TablesOptions = {}) {
+    const threads = options.threads ?? 1;
+    if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
+      throw new FlexemrError(
+        'INVALID_OPTION',
+        `threads = ${threads} must be an integer from 1 to ${threadsMax}`,
+        {
+          field: 'threads',
+          value: threads,
+        },
+      );
+    }
+    this.#store = new Store(kernelModule('shared'), options);
+    this.#crew = new Crew(threads, this.#store.arenas);
+  }
+
+  /** What the tables are, by name. */
+  get specs(): TableSpec[] {
+    return [...this.#store.tables.values()].map(({ spec }) => spec);
+  }
+
+  /** Arenas in use, and the bytes reserved for them. */
+  get arenas(): { readonly count: number; readonly bytes: number } {
+    const { arenas } = this.#store;
+    return { count: arenas.length, bytes: arenas.reduce((sum, { bytes }) => sum + bytes.length, 0) };
+  }
+
+  /** Loads every table that a safetensors file lists. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY */
+  async load(path: string, options: LoadOptions = {}): Promise<void> {
+    await using file = await SafetensorsFile.open(path);
+    await loadTables(this.#store, file, options);
+  }
+
+  /** Adds a table whose rows are in memory. @throws INVALID_TABLE, LIMIT_EXCEEDED, OUT_OF_MEMORY */
+  async add(spec: TableSpec, { rows, ids }: Rows): Promise<void> {
+    const checked = checkTableSpec(spec);
+    checkRowCount(checked, rows);
+    const builder = new TableBuilder(this.#store, checked);
+    try {
+      if (rows instanceof Float32Array) {
+        await builder.fill('f32', (first, bytes) => {
+          const begin = rows.byteOffset + first * checked.dim * 4;
+          bytes.set(new Uint8Array(rows.buffer, begin, bytes.byteLength));
+        });
+      } else builder.fillPacked(rows);
+      builder.build(ids);
+    } catch (error) {
+      builder.abandon();
+      throw error;
+    }
+  }
+
+  /** Removes a table; its room is free again once the lookups under way have ended. @throws UNKNOWN_TABLE */
+  async remove(name: string): Promise<void> {
+    const table = this.#table(name, name);
+    this.#store.tables.delete(name);
+    await Promise.allSettled(this.#running);
+    this.#store.freeTable(table);
+  }
+
+  /**
+   * Looks up bags of keys, feature by feature: all of them or, on any error, none.
+   * @throws UNKNOWN_TABLE, INVALID_BAGS, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED,
+   *   OUT_OF_MEMORY, WORKER_FAILED
+   */
+  lookup(bags: KeyedBags): Promise<Lookup> {
+    const lookup = this.#lookup(bags);
+    this.#running.add(lookup);
+    const done = (): boolean => this.#running.delete(lookup);
+    lookup.then(done, done);
+    return lookup;
+  }
+
+  async #lookup(bags: KeyedBags): Promise<Lookup> {
+    const checked = Object.entries(bags).map(([feature, given]) => {
+      const table = this.#table((given as Bags | undefined)?.table ?? feature, feature);
+      return { feature, table, bags: checkBags(feature, given, table.index !== undefined) };
+    });
+    const keys = checked.reduce((sum, { bags }) => sum + bags.keys.length, 0);
+    const parts = keys < threadedKeysMin ? 1 : this.#crew.threads;
+    const features: FeatureLookup[] = [];
+    try {
+      for (const { feature, table, bags } of checked)
+        features.push(new FeatureLookup(feature, table, bags, parts));
+      await this.#run(features, parts);
+      const values = new Float32Array(features.reduce((sum, { vectors, dim }) => sum + vectors * dim, 0));
+      let begin = 0;
+      return new Map(
+        features.map((feature, i) => {
+          const own = values.subarray(begin, begin + feature.vectors * feature.dim);
+          begin += own.length;
+          return [checked[i].feature, feature.finish(own)];
+        }),
+      );
+    } finally {
+      for (const feature of features) feature.close();
+    }
+  }
+
+  /** Runs every call of every feature, and throws what the first of them refused. */
+  async #run(features: readonly FeatureLookup[], parts: number): Promise<void> {
+    const work = Array.from({ length: parts }, (_, part) => features.map((feature) => feature.calls(part)));
+    const statuses =
+      parts > 1
+        ? await this.#crew.run(work.map((calls) => calls.flat()))
+        : [runCalls(work[0].flat().map((call) => ({ ...call, kernels: call.arena.kernels })))];
+    let next = 0;
+    features.forEach((feature, i) => {
+      const shards = work[0][i].length;
+      const calls = work.flatMap((ofPart) => ofPart[i]);
+      const own = statuses.flatMap((ofPart) => ofPart.slice(next, next + shards));
+      next += shards;
+      const error = feature.error(calls, own);
+      if (error) throw error;
+    });
+  }
+
+  #table(name: string, feature: string): Table {
+    const table = this.#store.tables.get(name);
+    if (table) return table;
+    const some = [...this.#store.tables.keys()].slice(0, 5).join(', ');
+    throw new FlexemrError(
+      'UNKNOWN_TABLE',
+      `${feature}: there is no table named "${name}" (there is ${some || 'none'})`,
+      {
+        field: feature,
+        value: name,
+      },
+    );
+  }
+
+  /** Ends the worker threads. Tables stay usable from the calling thread. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#crew.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Opens the tables of a safetensors file. @throws as Tables and Tables.load */
+export async function openTables(path: string, options: TablesOptions & LoadOptions = {}): Promise<Tables> {
+  const tables = new Tables(options);
+  await tables.load(path, options);
+  return tables;
+}
+
+function checkRowCount({ name, rows, dim, dtype }: TableSpec, given: Float32Array | Uint8Array): void {
+  const expected = given instanceof Float32Array ? rows * dim : rows * rowBytes(dtype ?? 'f32', dim);
+  if (given.length === expected) return;
+  const unit = given instanceof Float32Array ? 'numbers' : 'packed bytes';
+  throw new FlexemrError(
+    'INVALID_TABLE',
+    `table ${name}: ${given.length} ${unit} given, ${rows} rows take ${expected}`,
+    {
+      field: 'rows',
+      position: Math.min(given.length, expected),
+      value: given.length,
+    },
+  );
+}

@@ -1,0 +1,155 @@
+import { FlexemrError } from '../errors.ts';
+import { rowBytes } from '../kernel/reference.ts';
+import type { RowDtype, StoredTableSpec, TableSpec } from '../plan/table-spec.ts';
+import { checkTableSpec, parseStoredTables } from '../plan/table-spec.ts';
+import type { SafetensorsFile } from './safetensors.ts';
+import type { TensorEntry } from './safetensors-header.ts';
+import type { Store } from './store.ts';
+import { type SourceDtype, TableBuilder } from './table-builder.ts';
+
+/** How far loading has come. */
+export interface LoadProgress {
+  readonly table: string;
+  /** Bytes of the file read so far, and in all. */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+export interface LoadOptions {
+  /** Keep every table as; default: as its spec says, else f32. */
+  readonly dtype?: RowDtype | undefined;
+  /** Overrides for tables by name: padding, missing, defaultRow, dtype. */
+  readonly tables?: Readonly<Record<string, Partial<Omit<TableSpec, 'name' | 'rows' | 'dim'>>>> | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+const sources: Record<string, SourceDtype> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
+
+interface Planned {
+  readonly spec: TableSpec;
+  readonly stored: StoredTableSpec;
+  readonly source: SourceDtype;
+}
+
+/**
+ * Loads every table that `__metadata__.tables` of the file lists, all or none. Beside the rows it holds at most
+ * one chunk of the file. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
+ */
+export async function loadTables(
+  store: Store,
+  file: SafetensorsFile,
+  options: LoadOptions = {},
+): Promise<void> {
+  const plans = planTables(file, options);
+  const added: string[] = [];
+  let bytesDone = 0;
+  const bytesTotal = plans.reduce((sum, { stored }) => sum + tensorBytes(file.entry(stored.tensor)), 0);
+  let expect = plans.reduce((sum, { spec }) => sum + keptBytes(spec), 0);
+  try {
+    for (const { spec, stored, source } of plans) {
+      await loadTable(store, file, { spec, stored, source }, expect, (bytes) => {
+        bytesDone += bytes;
+        options.onProgress?.({ table: spec.name, bytesDone, bytesTotal });
+      });
+      added.push(spec.name);
+      expect -= keptBytes(spec);
+    }
+  } catch (error) {
+    for (const name of added) {
+      const table = store.tables.get(name);
+      store.tables.delete(name);
+      if (table) store.freeTable(table);
+    }
+    throw error;
+  }
+}
+
+async function loadTable(
+  store: Store,
+  file: SafetensorsFile,
+  { spec, stored, source }: Planned,
+  expect: number,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const builder = new TableBuilder(store, spec, expect);
+  try {
+    const stride = tensorBytes(file.entry(stored.tensor)) / spec.rows;
+    await builder.fill(source, async (first, bytes) => {
+      await file.readInto(stored.tensor, first * stride, bytes);
+      onBytes(bytes.byteLength);
+    });
+    builder.build(stored.ids === undefined ? undefined : await readIds(file, stored.ids));
+  } catch (error) {
+    builder.abandon();
+    throw error;
+  }
+}
+
+function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array | BigInt64Array> {
+  const { dtype } = file.entry(tensor);
+  if (dtype === 'U64' || dtype === 'I64') return file.read(tensor, dtype);
+  throw new FlexemrError(
+    'INVALID_TABLE',
+    `${file.path}: ids tensor "${tensor}" is ${dtype}; ids must be U64 or I64`,
+    {
+      field: `${tensor}.dtype`,
+      value: dtype,
+    },
+  );
+}
+
+/** The tables a file lists, with their specs checked against its tensors. @throws INVALID_FILE, INVALID_TABLE */
+export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Planned[] {
+  const json = file.metadata.tables;
+  if (json === undefined) {
+    const message = `${file.path} lists no tables: its __metadata__ needs "tables", a JSON list of {name, rows, dim, mode, tensor} (docs/export.md)`;
+    throw new FlexemrError('INVALID_FILE', message, { field: '__metadata__.tables' });
+  }
+  return parseStoredTables(json, file.path).map((stored) => {
+    const { tensor, ids: _, ...own } = stored;
+    const spec = checkTableSpec({
+      ...own,
+      ...(options.dtype && { dtype: options.dtype }),
+      ...options.tables?.[stored.name],
+    });
+    return { spec, stored, source: checkTensor(file, stored, file.entry(tensor)) };
+  });
+}
+
+function checkTensor(
+  file: SafetensorsFile,
+  { name, rows, dim }: StoredTableSpec,
+  entry: TensorEntry,
+): SourceDtype {
+  const source = sources[entry.dtype];
+  if (source === undefined) {
+    throw new FlexemrError(
+      'INVALID_TABLE',
+      `${file.path}: table ${name}: tensor "${entry.name}" is ${entry.dtype}; rows must be F32, F16 or BF16`,
+      {
+        field: `${entry.name}.dtype`,
+        value: entry.dtype,
+      },
+    );
+  }
+  if (entry.shape.length !== 2 || entry.shape[0] !== rows || entry.shape[1] !== dim) {
+    throw new FlexemrError(
+      'INVALID_TABLE',
+      `${file.path}: table ${name} is listed as [${rows}, ${dim}], its tensor "${entry.name}" is [${entry.shape.join(', ')}]`,
+      {
+        field: `${entry.name}.shape`,
+        value: entry.shape,
+      },
+    );
+  }
+  return source;
+}
+
+function tensorBytes({ begin, end }: TensorEntry): number {
+  return end - begin;
+}
+
+/** Bytes a table's rows take in memory. */
+export function keptBytes({ rows, dim, dtype }: TableSpec): number {
+  return rows * rowBytes(dtype ?? 'f32', dim);
+}

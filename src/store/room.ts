@@ -1,0 +1,43 @@
+/** Every piece of room starts on a cache line. */
+export const roomAlignBytes = 64;
+
+/** First-fit room in a range of addresses; what is freed joins its neighbours and is given out again. */
+export class Room {
+  readonly #free: { begin: number; end: number }[];
+
+  constructor(begin: number, end: number) {
+    this.#free = [{ begin: roundUp(begin), end }];
+  }
+
+  /** Address of `bytes` bytes, or undefined where no gap is large enough. */
+  allocate(bytes: number): number | undefined {
+    const size = roundUp(Math.max(1, bytes));
+    const at = this.#free.findIndex(({ begin, end }) => end - begin >= size);
+    if (at < 0) return undefined;
+    const gap = this.#free[at];
+    const address = gap.begin;
+    gap.begin += size;
+    if (gap.end - gap.begin < roomAlignBytes) this.#free.splice(at, 1);
+    return address;
+  }
+
+  /** Gives back what `allocate(bytes)` gave at `address`. */
+  free(address: number, bytes: number): void {
+    const end = address + roundUp(Math.max(1, bytes));
+    let at = this.#free.findIndex((gap) => gap.begin >= end);
+    if (at < 0) at = this.#free.length;
+    this.#free.splice(at, 0, { begin: address, end });
+    if (this.#free[at + 1]?.begin === end) this.#free[at].end = this.#free.splice(at + 1, 1)[0].end;
+    if (at > 0 && this.#free[at - 1].end === address)
+      this.#free[at - 1].end = this.#free.splice(at, 1)[0].end;
+  }
+
+  /** Bytes of the largest gap. */
+  get largest(): number {
+    return this.#free.reduce((most, { begin, end }) => Math.max(most, end - begin), 0);
+  }
+}
+
+export function roundUp(bytes: number): number {
+  return Math.ceil(bytes / roomAlignBytes) * roomAlignBytes;
+}

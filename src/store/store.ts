@@ -1,0 +1,135 @@
+import { FlexemrError } from '../errors.ts';
+import type { ShardRows } from '../kernel/call.ts';
+import { rowBytes } from '../kernel/reference.ts';
+import { arenaPagesMax, shardBytesMax, slotBytesDefault, tablesMax, wasmPageBytes } from '../limits.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import { Arena } from './arena.ts';
+import { roundUp } from './room.ts';
+import type { Extent, Shard, Table } from './table.ts';
+
+export interface StoreOptions {
+  /** Room in each arena for lookups under way, in bytes. */
+  readonly slotBytes?: number | undefined;
+  /** Rows kept in one arena, in bytes; larger tables are split. Changes plan boundaries, and so bits. */
+  readonly shardBytes?: number | undefined;
+}
+
+/** Arenas, and the tables in them. */
+export class Store {
+  readonly arenas: Arena[] = [];
+  readonly tables: Map<string, Table> = new Map();
+  readonly #module: WebAssembly.Module;
+  readonly #slotBytes: number;
+  readonly #shardBytes: number;
+
+  /** @throws INVALID_OPTION */
+  constructor(module: WebAssembly.Module, options: StoreOptions = {}) {
+    this.#module = module;
+    this.#slotBytes = atLeast('slotBytes', options.slotBytes ?? slotBytesDefault, 65_536);
+    const slotsMax = arenaPagesMax * wasmPageBytes - shardBytesMax - 2 * wasmPageBytes;
+    if (this.#slotBytes > slotsMax) throw badOption('slotBytes', this.#slotBytes, `at most ${slotsMax}`);
+    this.#shardBytes = atLeast('shardBytes', options.shardBytes ?? shardBytesMax, 1);
+    if (this.#shardBytes > shardBytesMax)
+      throw badOption('shardBytes', this.#shardBytes, `at most ${shardBytesMax}`);
+  }
+
+  /**
+   * Room for a table's rows, split where they outgrow an arena: a function of its shape alone, so that the
+   * same table always has the same plan boundaries. `expect` is how many bytes of rows are still to come.
+   * @throws LIMIT_EXCEEDED, INVALID_TABLE where the name is taken, OUT_OF_MEMORY
+   */
+  allocateShards(spec: TableSpec, expect: number): Shard[] {
+    if (this.tables.has(spec.name)) throw nameTaken(spec.name);
+    if (this.tables.size >= tablesMax) {
+      throw new FlexemrError('LIMIT_EXCEEDED', `a store holds at most ${tablesMax} tables`, {
+        field: 'tables',
+      });
+    }
+    const stride = rowBytes(spec.dtype ?? 'f32', spec.dim);
+    const shards: Shard[] = [];
+    try {
+      for (const { first, rows } of shardRanges(spec, this.#shardBytes)) {
+        const last = first + rows === spec.rows;
+        const withDefault = last && spec.defaultRow !== undefined;
+        const extent = this.allocate((rows + Number(withDefault)) * stride, expect);
+        const shard: ShardRows = {
+          address: extent.address,
+          rows,
+          rowBase: first,
+          tableRows: spec.rows,
+          rowBytes: stride,
+          dim: spec.dim,
+          dtype: spec.dtype ?? 'f32',
+          finite: false,
+          defaultRow: withDefault ? extent.address + rows * stride : 0,
+          last,
+        };
+        shards.push({ ...extent, rows: shard });
+      }
+      return shards;
+    } catch (error) {
+      for (const shard of shards) this.free(shard);
+      throw error;
+    }
+  }
+
+  /** Room for rows, in the first arena that has it, or in a new one large enough for `expect` more. */
+  allocate(bytes: number, expect: number): Extent {
+    for (const arena of this.arenas) {
+      const address = arena.rows.allocate(bytes);
+      if (address !== undefined) return { arena, address, bytes };
+    }
+    const size = roundUp(Math.max(bytes, Math.min(expect, this.#shardBytes)));
+    const arena = new Arena(this.#module, size, this.#slotBytes);
+    this.arenas.push(arena);
+    const address = arena.rows.allocate(bytes);
+    if (address === undefined) throw new RangeError(`an arena of ${size} bytes has no room for ${bytes}`);
+    return { arena, address, bytes };
+  }
+
+  free({ arena, address, bytes }: Extent): void {
+    arena.rows.free(address, bytes);
+  }
+
+  add(table: Table): void {
+    if (this.tables.has(table.spec.name)) throw nameTaken(table.spec.name);
+    this.tables.set(table.spec.name, table);
+  }
+
+  /** Gives back the room of a table that no lookup uses any more. */
+  freeTable(table: Table): void {
+    for (const shard of table.shards) this.free(shard);
+    if (table.index) this.free(table.index.extent);
+  }
+}
+
+/** Row ranges of a table's shards: as many rows as fit in each, the last one short. */
+export function* shardRanges(
+  spec: Pick<TableSpec, 'rows' | 'dim' | 'dtype'>,
+  shardBytes: number = shardBytesMax,
+): Generator<{ first: number; rows: number }> {
+  // A row less than would fit: the default row of the last shard must fit too.
+  const perShard = Math.max(1, Math.floor(shardBytes / rowBytes(spec.dtype ?? 'f32', spec.dim)) - 1);
+  for (let first = 0; first < spec.rows; first += perShard) {
+    yield { first, rows: Math.min(perShard, spec.rows - first) };
+  }
+}
+
+function nameTaken(name: string): FlexemrError {
+  return new FlexemrError('INVALID_TABLE', `there is a table named "${name}" already; remove it first`, {
+    field: 'name',
+    value: name,
+  });
+}
+
+function atLeast(field: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw badOption(field, value, `an integer of at least ${least}`);
+}
+
+function badOption(field: string, value: unknown, wanted: string): FlexemrError {
+  return new FlexemrError('INVALID_OPTION', `${field} = ${String(value)} must be ${wanted}`, {
+    field,
+    value,
+  });
+}

@@ -1,0 +1,191 @@
+import { FlexemrError } from '../errors.ts';
+import { dtypeCodes } from '../kernel/call.ts';
+import * as layout from '../kernel/layout.ts';
+import { loadChunkBytesMax } from '../limits.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
+import type { Store } from './store.ts';
+import type { Shard, Table } from './table.ts';
+
+/** What rows may come as, before they are kept in the table's dtype. */
+export type SourceDtype = 'f32' | 'f16' | 'bf16';
+
+const sourceCodes: Record<SourceDtype, number> = { f32: layout.F32, f16: layout.F16, bf16: layout.BF16 };
+const sourceBytes: Record<SourceDtype, number> = { f32: 4, f16: 2, bf16: 2 };
+
+/** Rows on their way into room that is theirs, but not yet a table: `build` makes it one, `abandon` frees it. */
+export class TableBuilder {
+  readonly #store: Store;
+  readonly #spec: TableSpec;
+  readonly #shards: readonly Shard[];
+
+  /** @param expect bytes of rows that the caller will still add to the store @throws as Store.allocateShards */
+  constructor(store: Store, spec: TableSpec, expect = 0) {
+    this.#store = store;
+    this.#spec = spec;
+    this.#shards = store.allocateShards(spec, expect);
+  }
+
+  /**
+   * Fills every row from `read(first, bytes)`, which fills `bytes` with the source's rows from row `first` on.
+   * Rows already in the table's dtype are read to where they stay; others pass through a chunk of staging.
+   * @throws INVALID_TABLE for rows that cannot be quantised, and whatever `read` throws
+   */
+  async fill(
+    source: SourceDtype,
+    read: (first: number, bytes: Uint8Array) => Promise<void> | void,
+  ): Promise<void> {
+    for (const shard of this.#shards) {
+      if (shard.rows.dtype === source) await this.#fillDirect(shard, read);
+      else await this.#fillStaged(shard, source, read);
+    }
+  }
+
+  async #fillDirect(
+    shard: Shard,
+    read: (first: number, bytes: Uint8Array) => Promise<void> | void,
+  ): Promise<void> {
+    const { rows, rowBytes, rowBase } = shard.rows;
+    const step = chunkRows(rowBytes);
+    for (let row = 0; row < rows; row += step) {
+      const begin = shard.address + row * rowBytes;
+      await read(
+        rowBase + row,
+        shard.arena.bytes.subarray(begin, begin + Math.min(step, rows - row) * rowBytes),
+      );
+    }
+  }
+
+  async #fillStaged(
+    shard: Shard,
+    source: SourceDtype,
+    read: (first: number, bytes: Uint8Array) => Promise<void> | void,
+  ): Promise<void> {
+    const { arena } = shard;
+    const { rows, rowBase } = shard.rows;
+    const stride = this.#spec.dim * sourceBytes[source];
+    const step = Math.min(rows, chunkRows(stride), Math.max(1, Math.floor(arena.slots.largest / stride)));
+    const staging = arena.slots.allocate(step * stride);
+    if (staging === undefined) throw noSlot(step * stride, arena.slots.largest);
+    try {
+      for (let row = 0; row < rows; row += step) {
+        const count = Math.min(step, rows - row);
+        await read(rowBase + row, arena.bytes.subarray(staging, staging + count * stride));
+        this.#encode(shard, staging, source, row, count);
+      }
+    } finally {
+      arena.slots.free(staging, step * stride);
+    }
+  }
+
+  #encode(shard: Shard, from: number, source: SourceDtype, row: number, count: number): void {
+    const { address, rowBytes, rowBase, dim, dtype } = shard.rows;
+    const bad =
+      shard.arena.kernels.encodeRows(
+        from,
+        sourceCodes[source],
+        count,
+        dim,
+        dtypeCodes[dtype],
+        address + row * rowBytes,
+      ) >>> 0;
+    if (bad === layout.NONE) return;
+    const position = rowBase + row + bad;
+    const message = `table ${this.#spec.name}: row ${position} holds NaN, Inf or too wide a range, which ${dtype} cannot; keep the table as f32`;
+    throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', position, value: dtype });
+  }
+
+  /** Copies rows that are in the table's dtype already, in PyTorch's layout. `packed` holds all of them. */
+  fillPacked(packed: Uint8Array): void {
+    for (const { arena, address, rows } of this.#shards) {
+      const begin = rows.rowBase * rows.rowBytes;
+      arena.bytes.set(packed.subarray(begin, begin + rows.rows * rows.rowBytes), address);
+    }
+  }
+
+  /** The finished table, in the store. @param ids of each row, for an indexed table @throws INVALID_TABLE */
+  build(ids?: BigUint64Array | BigInt64Array): Table {
+    this.#fillDefault();
+    const shards = this.#shards.map((shard) => ({
+      ...shard,
+      rows: { ...shard.rows, finite: allFinite(shard) },
+    }));
+    const index = ids && this.#buildIndex(ids);
+    try {
+      const padding = index ? this.#spec.padding !== undefined && paddingSlot : this.#paddingRow();
+      const table = {
+        spec: this.#spec,
+        dtype: this.#spec.dtype ?? 'f32',
+        shards,
+        index,
+        padding: padding === false ? undefined : padding,
+      };
+      this.#store.add(table);
+      return table;
+    } catch (error) {
+      if (index) this.#store.free(index.extent);
+      throw error;
+    }
+  }
+
+  abandon(): void {
+    for (const shard of this.#shards) this.#store.free(shard);
+  }
+
+  #fillDefault(): void {
+    const { defaultRow } = this.#spec;
+    if (defaultRow === undefined) return;
+    const shard = this.#shards[this.#shards.length - 1];
+    const bytes = defaultRow.length * 4;
+    const staging = shard.arena.slots.allocate(bytes);
+    if (staging === undefined) throw noSlot(bytes, shard.arena.slots.largest);
+    new Float32Array(shard.arena.memory.buffer, staging, defaultRow.length).set(defaultRow);
+    try {
+      this.#encode(shard, staging, 'f32', shard.rows.rows, 1);
+    } finally {
+      shard.arena.slots.free(staging, bytes);
+    }
+  }
+
+  #paddingRow(): number | undefined {
+    const { padding, rows, name } = this.#spec;
+    if (padding === undefined) return undefined;
+    const row = Number(padding) < 0 ? rows + Number(padding) : Number(padding);
+    if (row >= 0 && row < rows) return row;
+    throw new FlexemrError('INVALID_TABLE', `table ${name}: padding ${padding} is none of its ${rows} rows`, {
+      field: 'padding',
+      value: padding,
+    });
+  }
+
+  #buildIndex(ids: BigUint64Array | BigInt64Array): KeyIndex {
+    const { name, rows, padding } = this.#spec;
+    if (ids.length !== rows) {
+      throw new FlexemrError(
+        'INVALID_TABLE',
+        `table ${name}: ${ids.length} ids for ${rows} rows; give one a row`,
+        {
+          field: 'ids',
+          position: Math.min(ids.length, rows),
+          value: ids.length,
+        },
+      );
+    }
+    const extent = this.#store.allocate(indexBytes(rows), 0);
+    try {
+      return new KeyIndex(extent, name, ids, padding);
+    } catch (error) {
+      this.#store.free(extent);
+      throw error;
+    }
+  }
+}
+
+function allFinite({ arena, rows }: Shard): boolean {
+  const count = rows.rows + Number(rows.defaultRow !== 0);
+  return arena.kernels.rowsFinite(rows.address, dtypeCodes[rows.dtype], count, rows.dim) === 1;
+}
+
+function chunkRows(rowBytes: number): number {
+  return Math.max(1, Math.floor(loadChunkBytesMax / rowBytes));
+}

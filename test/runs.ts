@@ -1,0 +1,17 @@
+// How often the tests repeat themselves: a little in every run, a lot in `npm run soak`.
+const soak = process.env.FLEXEMR_SOAK === '1';
+
+export const runs = {
+  /** Pooling cases against the reference. */
+  poolCases: soak ? 100_000 : 1_500,
+  /** Histories of an index against a Map. */
+  indexHistories: soak ? 5_000 : 150,
+  /** Batches de-duplicated. */
+  dedupeBatches: soak ? 20_000 : 500,
+  /** Mutated safetensors files. */
+  mutatedFiles: soak ? 100_000 : 1_000,
+  /** Lookups with hostile bags. */
+  hostileBags: soak ? 100_000 : 1_000,
+  /** Rows of the large table that is loaded to measure memory. */
+  largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
+} as const;
