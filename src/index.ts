@@ -12,6 +12,7 @@ export {
   keyedJagged,
 } from './plan/bags.ts';
 export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './plan/table-spec.ts';
+export { DenseNetwork, sigmoid, stackPooled } from './ranker/dense-network.ts';
 export type { LoadOptions, LoadProgress } from './store/load.ts';
 export { SafetensorsFile } from './store/safetensors.ts';
 export { writeSafetensors } from './store/safetensors-writer.ts';

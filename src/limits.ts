@@ -42,3 +42,7 @@ export const untouchedBytesMax = 1_048_576;
 
 /** Lookups with fewer keys stay on the calling thread: waking another costs more than it brings. */
 export const threadedKeysMin = 8_192;
+
+/** Requests, and about how many keys, that are read from a file and looked up together. */
+export const batchBagsMax = 4_096;
+export const batchKeysMax = 1_048_576;

@@ -156,7 +156,7 @@ function offsetsOf(feature: string, bags: Bags): Uint32Array {
   }
   return lengths !== undefined
     ? addLengths(feature, lengths, keys.length)
-    : checkOffsets(feature, given, ends, keys.length);
+    : checkOffsets(`${feature}.offsets`, given, ends, keys.length);
 }
 
 function addLengths(feature: string, lengths: Counts, keyCount: number): Uint32Array {
@@ -179,13 +179,13 @@ function addLengths(feature: string, lengths: Counts, keyCount: number): Uint32A
   return offsets;
 }
 
-function checkOffsets(feature: string, given: Counts, bags: number, keyCount: number): Uint32Array {
+/** Offsets as u32 [bags + 1], checked. @throws INVALID_OFFSETS */
+export function checkOffsets(field: string, given: Counts, bags: number, keyCount: number): Uint32Array {
   const offsets = new Uint32Array(bags + 1);
   offsets[bags] = keyCount;
   let previous = 0;
   for (let i = 0; i < given.length; i++) {
     const offset = Number(given[i]);
-    const field = `${feature}.offsets`;
     if (!Number.isInteger(offset) || offset < 0)
       throw badOffset(field, i, given[i], 'is not a position in the keys');
     if (i === 0 && offset !== 0)

@@ -42,6 +42,9 @@ export interface SafetensorsHeader {
 
 const metadataName = '__metadata__';
 
+/** V8 fails or stalls on objects of some 8 million names, and a header has room for more. */
+const metadataNamesMax = 65_536;
+
 /**
  * The size of the header in bytes, from the first 8 bytes of a file of `fileBytes` bytes: at least 1, at most
  * `safetensorsHeaderBytesMax`, and inside the file. Throws INVALID_FILE.
@@ -71,15 +74,21 @@ export function parseHeader(headerBytes: Uint8Array, dataBytes: number, file: st
   const metadata: Record<string, string> = Object.create(null);
   if (headerBytes[0] !== 0x7b) throw json.unexpected('header', '"{" as its first byte');
   json.object('header', (name) => {
-    if (name !== metadataName) tensors.set(name, readEntry(json, name));
-    else
-      json.object(name, (key) => {
-        metadata[key] = json.string(`${name}.${key}`);
-      });
+    if (name === metadataName) readMetadata(json, metadata);
+    else tensors.set(name, readEntry(json, name));
   });
   json.end();
   checkLayout(tensors, prefixBytes + headerBytes.byteLength, dataBytes, file);
   return { tensors, metadata };
+}
+
+function readMetadata(json: HeaderJson, metadata: Record<string, string>): void {
+  let names = 0;
+  json.object(metadataName, (name, at) => {
+    if (++names > metadataNamesMax)
+      throw json.invalid(metadataName, `more than ${metadataNamesMax} names`, names, at);
+    metadata[name] = json.string(`${metadataName}.${name}`);
+  });
 }
 
 function readEntry(json: HeaderJson, name: string): TensorEntry {
@@ -277,7 +286,7 @@ function decodeString(literal: Uint8Array): string | undefined {
   }
 }
 
-/** For messages and fields: short, whatever the file says. */
+/** For messages: short, whatever the file says. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 63)}…` : text);
 }

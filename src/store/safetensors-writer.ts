@@ -1,14 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { type Dtype, dtypeBytes, headerSize, parseHeader, prefixBytes } from './safetensors-header.ts';
+import {
+  type Dtype,
+  dtypeBytes,
+  headerSize,
+  invalidFile,
+  parseHeader,
+  prefixBytes,
+} from './safetensors-header.ts';
 
 /** A tensor to write: row-major elements of `dtype`, in as many bytes as `shape` takes. */
 export interface TensorData {
   readonly name: string;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** Over plain or shared memory, of any element type: its bytes are written as they are. */
-  readonly data: ArrayBufferView;
+  /** Its bytes, as they are: a view over plain or shared memory, or pieces made while the file is written. */
+  readonly data: ArrayBufferView | AsyncIterable<ArrayBufferView>;
 }
 
 /** Moved by one write call. */
@@ -30,7 +37,7 @@ export async function writeSafetensors(
   // Beside the target, for a rename works within one file system only.
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    await writeFile(temporary, [start, ...ordered.map(({ data }) => data)]);
+    await writeFile(temporary, start, ordered, path);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
@@ -48,7 +55,7 @@ function fileStart(
   let end = 0;
   for (const { name, dtype, shape, data } of tensors) {
     const begin = end;
-    end += data.byteLength;
+    end += ArrayBuffer.isView(data) ? data.byteLength : shapeBytes(dtype, shape);
     members.push(member(name, { dtype, shape, data_offsets: [begin, end] }));
   }
   const json = new TextEncoder().encode(`{${members.join()}}`);
@@ -64,14 +71,40 @@ function member(name: string, value: unknown): string {
   return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
 }
 
-async function writeFile(path: string, parts: readonly ArrayBufferView[]): Promise<void> {
+async function writeFile(
+  path: string,
+  start: Uint8Array,
+  tensors: readonly TensorData[],
+  target: string,
+): Promise<void> {
   const handle = await open(path, 'wx');
   try {
-    for (const part of parts) await writeFully(handle, part);
+    await writeFully(handle, start);
+    for (const tensor of tensors) await writeTensor(handle, tensor, target);
     await handle.sync();
   } finally {
     await handle.close();
   }
+}
+
+async function writeTensor(
+  handle: FileHandle,
+  { name, dtype, shape, data }: TensorData,
+  path: string,
+): Promise<void> {
+  if (ArrayBuffer.isView(data)) return writeFully(handle, data);
+  let bytes = 0;
+  for await (const piece of data) {
+    bytes += piece.byteLength;
+    await writeFully(handle, piece);
+  }
+  if (bytes === shapeBytes(dtype, shape)) return;
+  const problem = `its pieces have ${bytes} bytes, its shape takes ${shapeBytes(dtype, shape)}`;
+  throw invalidFile(path, name, 0, problem, bytes);
+}
+
+function shapeBytes(dtype: Dtype, shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, dtypeBytes[dtype]);
 }
 
 async function writeFully(

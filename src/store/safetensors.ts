@@ -58,7 +58,7 @@ export interface TensorPiece {
 }
 
 export interface StreamOptions {
-  /** The most bytes to hold; 8 MiB unless told, at most `loadChunkBytesMax`. */
+  /** The most bytes to hold: `loadChunkBytesMax` unless told, and at most that. */
   readonly chunkBytes?: number;
   /** Every piece is a whole number of these, e.g. of rows; one element unless told. */
   readonly unitBytes?: number;
@@ -228,7 +228,7 @@ function allocate({ name, dtype, begin, end }: TensorEntry, path: string): Tenso
 }
 
 function pieceBytes(entry: TensorEntry, options: StreamOptions): number {
-  const { chunkBytes = 8 * 2 ** 20, unitBytes = dtypeBytes[entry.dtype] } = options;
+  const { chunkBytes = loadChunkBytesMax, unitBytes = dtypeBytes[entry.dtype] } = options;
   const refuse = (field: string, value: number, rule: string): FlexemrError =>
     new FlexemrError('INVALID_OPTION', `${field} is ${value}: must be ${rule}`, { field, value });
   if (!Number.isSafeInteger(chunkBytes) || chunkBytes < 1 || chunkBytes > loadChunkBytesMax)

@@ -76,9 +76,12 @@ async function checkCase(of: GoldenCase, file: SafetensorsFile): Promise<string[
   const expected = await file.read(`${of.id}.expected`, 'F32');
   const source = of.tables ? undefined : await tableOf(of, file);
   const got =
-    source === undefined ? await lookUpMany(of, file) : await lookUpOne(of, file, source, of.rows_per_shard ?? of.rows);
+    source === undefined
+      ? await lookUpMany(of, file)
+      : await lookUpOne(of, file, source, of.rows_per_shard ?? of.rows);
   const problems = compare(of, got, expected);
-  if (source && file.tensors.has(`${of.id}.dequant`)) problems.push(...(await checkDequantised(of, file, source)));
+  if (source && file.tensors.has(`${of.id}.dequant`))
+    problems.push(...(await checkDequantised(of, file, source)));
   if (source && of.shards) problems.push(...(await checkShards(of, file, source)));
   return problems;
 }
@@ -111,11 +114,19 @@ async function bagsOf(of: GoldenCase, file: SafetensorsFile, table = ''): Promis
   };
 }
 
-async function lookUpOne(of: GoldenCase, file: SafetensorsFile, source: Source, rowsPerShard: number): Promise<Float32Array> {
+async function lookUpOne(
+  of: GoldenCase,
+  file: SafetensorsFile,
+  source: Source,
+  rowsPerShard: number,
+): Promise<Float32Array> {
   const stride = reference.rowBytes(source.dtype, of.dim);
   await using tables = new Tables({ slotBytes: 2 ** 22, shardBytes: (rowsPerShard + 1) * stride });
   const { rows, dim, mode } = of;
-  await tables.add({ name: 't', rows, dim, mode, dtype: source.dtype, padding: of.padding_idx ?? undefined }, source);
+  await tables.add(
+    { name: 't', rows, dim, mode, dtype: source.dtype, padding: of.padding_idx ?? undefined },
+    source,
+  );
   const lookup = await tables.lookup({ t: await bagsOf(of, file) });
   return lookup.get('t')?.values ?? new Float32Array();
 }
@@ -154,21 +165,28 @@ async function checkDequantised(of: GoldenCase, file: SafetensorsFile, source: S
 async function checkShards(of: GoldenCase, file: SafetensorsFile, source: Source): Promise<string[]> {
   const shards = of.shards ?? 1;
   const bags = await bagsOf(of, file);
-  const shardOf = (row: number): number => (of.shard_by === 'mod' ? row % shards : Math.floor(row / (of.rows_per_shard ?? 1)));
-  const localRow = (row: number): number => (of.shard_by === 'mod' ? Math.floor(row / shards) : row % (of.rows_per_shard ?? 1));
+  const shardOf = (row: number): number =>
+    of.shard_by === 'mod' ? row % shards : Math.floor(row / (of.rows_per_shard ?? 1));
+  const localRow = (row: number): number =>
+    of.shard_by === 'mod' ? Math.floor(row / shards) : row % (of.rows_per_shard ?? 1);
   const all = Array.from({ length: of.rows }, (_, row) => row);
   const sums = await file.read(`${of.id}.expected_partial_sums`, 'F32');
   const counts = await file.read(`${of.id}.expected_counts`, 'I64');
   const partials: reference.Partial[][] = [];
   const problems: string[] = [];
   for (let shard = 0; shard < shards; shard++) {
-    const rows = all.filter((row) => shardOf(row) === shard).map((row) => source.rows.subarray(row * of.dim, (row + 1) * of.dim));
+    const rows = all
+      .filter((row) => shardOf(row) === shard)
+      .map((row) => source.rows.subarray(row * of.dim, (row + 1) * of.dim));
     const packed = new Float32Array(rows.length * of.dim);
     rows.forEach((row, i) => {
       packed.set(row, i * of.dim);
     });
     await using tables = new Tables({ slotBytes: 2 ** 22 });
-    await tables.add({ name: 's', rows: rows.length, dim: of.dim, mode: of.mode === 'max' ? 'max' : 'sum' }, { rows: packed });
+    await tables.add(
+      { name: 's', rows: rows.length, dim: of.dim, mode: of.mode === 'max' ? 'max' : 'sum' },
+      { rows: packed },
+    );
     const own = segmentsOf(bags, of, (row) => shardOf(row) === shard, localRow);
     const pooled = (await tables.lookup({ s: own })).get('s');
     if (!pooled) return ['no result'];
@@ -178,15 +196,27 @@ async function checkShards(of: GoldenCase, file: SafetensorsFile, source: Source
       const wanted = Number(counts[shard * of.batch + bag]);
       if (count !== wanted) problems.push(`shard ${shard} bag ${bag}: ${count} rows, expected ${wanted}`);
       partials[bag] ??= [];
-      partials[bag].push({ values: pooled.values.slice(bag * of.dim, (bag + 1) * of.dim), count, denominator: 0 });
+      partials[bag].push({
+        values: pooled.values.slice(bag * of.dim, (bag + 1) * of.dim),
+        count,
+        denominator: 0,
+      });
     });
   }
   const merged = partials.flatMap((bag) => [...reference.mergePartials(of.mode, of.dim, bag, false)]);
-  return [...problems, ...compare(of, Float32Array.from(merged), await file.read(`${of.id}.expected`, 'F32'))];
+  return [
+    ...problems,
+    ...compare(of, Float32Array.from(merged), await file.read(`${of.id}.expected`, 'F32')),
+  ];
 }
 
 /** The keys of one shard, in bag order. */
-function segmentsOf(bags: Bags, of: GoldenCase, mine: (row: number) => boolean, local: (row: number) => number): Bags {
+function segmentsOf(
+  bags: Bags,
+  of: GoldenCase,
+  mine: (row: number) => boolean,
+  local: (row: number) => number,
+): Bags {
   const rows = [...(bags.keys as BigInt64Array)].map(Number);
   const ends = [...(bags.offsets as BigInt64Array)].map(Number).slice(1, of.batch);
   const positions = rows.map((_, i) => i).filter((i) => mine(rows[i]));
@@ -205,7 +235,9 @@ async function checkError(of: ErrorCase): Promise<string | undefined> {
   const weights = weighted === undefined ? undefined : new Float32Array(weighted);
   const accepted = of.torch === 'ACCEPTED' || departures.has(of.name);
   try {
-    await tables.lookup({ t: { keys: indices, offsets, includeLastOffset: of.include_last_offset, weights } });
+    await tables.lookup({
+      t: { keys: indices, offsets, includeLastOffset: of.include_last_offset, weights },
+    });
     return accepted ? undefined : 'PyTorch refuses this input, we did not';
   } catch (error) {
     if (!(error instanceof FlexemrError)) return `not a FlexemrError: ${error}`;
@@ -239,7 +271,8 @@ function procedural({ procedural: kind, rows, dim, seed, sha256 }: ProceduralTab
     values[i] = kind === 'q6' ? ((x & 511) - 256) / 64 : (x >>> 8) / 2 ** 23 - 1;
   }
   const digest = createHash('sha256').update(new Uint8Array(values.buffer)).digest('hex');
-  if (digest !== sha256) throw new Error(`procedural table ${kind} ${rows}×${dim} seed ${seed}: its digest is ${digest}`);
+  if (digest !== sha256)
+    throw new Error(`procedural table ${kind} ${rows}×${dim} seed ${seed}: its digest is ${digest}`);
   return values;
 }
 

@@ -1,0 +1,108 @@
+import { rowBytes } from '../kernel/reference.ts';
+import { shardBytesMax } from '../limits.ts';
+import { type RowDtype, rowDtypes } from '../plan/table-spec.ts';
+import { planTables } from '../store/load.ts';
+import { SafetensorsFile } from '../store/safetensors.ts';
+
+/** What a file holds. */
+export interface Inspection {
+  readonly file: string;
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly dtype: string;
+    readonly shape: readonly number[];
+    readonly bytes: number;
+  }[];
+  /** Empty where the file lists no tables. */
+  readonly tables: readonly {
+    readonly name: string;
+    readonly mode: string;
+    readonly rows: number;
+    readonly dim: number;
+    readonly tensor: string;
+    readonly dtype: string;
+    readonly bytes: number;
+    /** Bytes of the rows when kept so. */
+    readonly as: Readonly<Record<RowDtype, number>>;
+  }[];
+  /** What all tables together would cost. */
+  readonly total: Readonly<Record<RowDtype, { readonly bytes: number; readonly arenas: number }>>;
+}
+
+/** `flexemr inspect`: tables, dtypes, bytes, and what they would cost in other dtypes. */
+export async function inspect(path: string): Promise<Inspection> {
+  await using file = await SafetensorsFile.open(path);
+  const tensors = [...file.tensors.values()].map(({ name, dtype, shape, begin, end }) => ({
+    name,
+    dtype,
+    shape,
+    bytes: end - begin,
+  }));
+  const plans = file.metadata.tables === undefined ? [] : planTables(file);
+  const tables = plans.map(({ spec: { name, mode, rows, dim }, stored: { tensor } }) => {
+    const { dtype, begin, end } = file.entry(tensor);
+    const as = forEachDtype((kept) => rows * rowBytes(kept, dim));
+    return { name, mode, rows, dim, tensor, dtype, bytes: end - begin, as };
+  });
+  const total = forEachDtype((dtype) => {
+    const sizes = tables.map(({ as }) => as[dtype]);
+    return { bytes: sizes.reduce((sum, bytes) => sum + bytes, 0), arenas: countArenas(sizes) };
+  });
+  return { file: path, tensors, tables, total };
+}
+
+/** Arenas that tables of these sizes take, filled first-fit as the store fills them. */
+function countArenas(sizes: readonly number[]): number {
+  const free: number[] = [];
+  for (const size of sizes) {
+    for (let left = size; left > 0; left -= shardBytesMax) {
+      const shard = Math.min(left, shardBytesMax);
+      const at = free.findIndex((room) => room >= shard);
+      if (at < 0) free.push(shardBytesMax - shard);
+      else free[at] -= shard;
+    }
+  }
+  return free.length;
+}
+
+function forEachDtype<T>(value: (dtype: RowDtype) => T): Record<RowDtype, T> {
+  return Object.fromEntries(rowDtypes.map((dtype) => [dtype, value(dtype)])) as Record<RowDtype, T>;
+}
+
+/** The inspection as a table for people. */
+export function inspectionText({ file, tensors, tables, total }: Inspection): string {
+  if (tables.length === 0) {
+    const lines = tensors.map(({ name, dtype, shape, bytes }) => [
+      name,
+      dtype,
+      `[${shape.join(', ')}]`,
+      mib(bytes),
+    ]);
+    return `${file}: ${tensors.length} tensors, no table list\n${columns([['tensor', 'dtype', 'shape', 'MiB'], ...lines])}`;
+  }
+  const head = ['table', 'rows', 'dim', 'mode', 'dtype', 'MiB', ...rowDtypes.map((dtype) => `as ${dtype}`)];
+  const lines = tables.map(({ name, rows, dim, mode, dtype, bytes, as }) => [
+    name,
+    String(rows),
+    String(dim),
+    mode,
+    dtype,
+    mib(bytes),
+    ...rowDtypes.map((kept) => mib(as[kept])),
+  ]);
+  const all = tables.reduce((sum, { bytes }) => sum + bytes, 0);
+  const sums = ['total', '', '', '', '', mib(all), ...rowDtypes.map((dtype) => mib(total[dtype].bytes))];
+  const arenas = ['arenas', '', '', '', '', '', ...rowDtypes.map((dtype) => String(total[dtype].arenas))];
+  return `${file}: ${tables.length} tables\n${columns([head, ...lines, sums, arenas])}`;
+}
+
+function mib(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(2);
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const line = (row: readonly string[]): string =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+  return rows.map((row) => line(row).trimEnd()).join('\n');
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { FlexemrError } from '../errors.ts';
+import { threadsMax } from '../limits.ts';
+import { rowDtypes } from '../plan/table-spec.ts';
+import { inspect, inspectionText } from './inspect.ts';
+import { type LookupOptions, type LookupReport, lookup } from './lookup.ts';
+import { type ScoreOptions, score } from './score.ts';
+
+const program = new Command('flexemr')
+  .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(`flexemr: ${text.replace(/^error: /, '')}`) });
+
+program
+  .command('inspect <file>')
+  .description('tables, dtypes, bytes, and what they would cost as f16, int8 and int4')
+  .option('--json', 'print JSON')
+  .addHelpText('after', example('flexemr inspect tables.safetensors'))
+  .action(async (file: string, { json }: { json?: boolean }) => {
+    const found = await inspect(file);
+    print(json ? JSON.stringify(found, null, 2) : inspectionText(found));
+  });
+
+withTables(program.command('lookup'))
+  .description('pool the bags of every request; writes pooled_TT, F32 [requests, dim], a table')
+  .addHelpText(
+    'after',
+    example(
+      'flexemr lookup --tables tables.safetensors --requests requests.safetensors --out pooled.safetensors --dtype int8 --threads 2',
+    ),
+  )
+  .action(async (options: LookupOptions & { json?: boolean }) => report(await lookup(options), options.json));
+
+withTables(program.command('score'))
+  .description('pool, then run the dense network; writes logit and prob, F32 [requests]')
+  .requiredOption('--dense <file>', 'dense network, ONNX: inputs dense and pooled, output logit')
+  .addHelpText(
+    'after',
+    example(
+      'flexemr score --tables tables.safetensors --dense dense.onnx --requests requests.safetensors --out scores.safetensors',
+    ),
+  )
+  .action(async (options: ScoreOptions & { json?: boolean }) => report(await score(options), options.json));
+
+function withTables(command: Command): Command {
+  return command
+    .requiredOption('--tables <file>', 'tables, safetensors with a list of them in __metadata__.tables')
+    .requiredOption('--requests <file>', 'requests, safetensors: indices_TT, offsets_TT, optional weights_TT')
+    .requiredOption('--out <file>', 'where to write, safetensors')
+    .addOption(
+      new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(rowDtypes),
+    )
+    .addOption(
+      new Option('--threads <n>', 'threads that share each lookup').default(1).argParser(parseThreads),
+    )
+    .option('--json', 'print the summary as JSON');
+}
+
+function parseThreads(text: string): number {
+  const threads = Number(text);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= threadsMax) return threads;
+  throw new InvalidArgumentError(`must be an integer from 1 to ${threadsMax}.`);
+}
+
+function example(command: string): string {
+  return `\nExample:\n  ${command}`;
+}
+
+function report(done: LookupReport, json: boolean | undefined): void {
+  const { requests, tables, keys, ms, out } = done;
+  const rate = Math.round(keys / (ms / 1000)).toLocaleString('en');
+  print(
+    json
+      ? JSON.stringify(done)
+      : `${requests} requests, ${tables} tables, ${keys} keys in ${ms.toFixed(0)} ms (${rate} keys/s) → ${out}`,
+  );
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : 1;
+  if (error instanceof FlexemrError) process.stderr.write(`flexemr: ${error.code}: ${error.message}\n`);
+  else if (!(error instanceof CommanderError)) process.stderr.write(`flexemr: ${String(error)}\n`);
+}

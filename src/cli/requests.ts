@@ -1,0 +1,132 @@
+// Requests in a safetensors file: `indices_TT`, `offsets_TT` (one more than requests) and optional `weights_TT`
+// for the TT-th table, read a batch at a time, so that a file may be larger than memory.
+import { FlexemrError } from '../errors.ts';
+import { batchBagsMax, batchKeysMax } from '../limits.ts';
+import type { Bags } from '../plan/bags.ts';
+import { checkOffsets } from '../plan/bags.ts';
+import type { SafetensorsFile } from '../store/safetensors.ts';
+import type { dtypeBytes } from '../store/safetensors-header.ts';
+
+/** The bags of one table over all requests of a file. */
+export class RequestBags {
+  readonly #file: SafetensorsFile;
+  readonly #indices: string;
+  readonly #weights: string | undefined;
+  readonly #offsets: Uint32Array;
+
+  private constructor(
+    file: SafetensorsFile,
+    indices: string,
+    weights: string | undefined,
+    offsets: Uint32Array,
+  ) {
+    this.#file = file;
+    this.#indices = indices;
+    this.#weights = weights;
+    this.#offsets = offsets;
+  }
+
+  /** Opens the bags of the `position`-th table. @throws INVALID_FILE, INVALID_OFFSETS, INVALID_WEIGHTS */
+  static async open(file: SafetensorsFile, position: number): Promise<RequestBags> {
+    const suffix = String(position).padStart(2, '0');
+    const [indices, weights] = [`indices_${suffix}`, `weights_${suffix}`];
+    const keys = vectorOf(file, indices, ['I64', 'U64']);
+    vectorOf(file, `offsets_${suffix}`, ['I64']);
+    const given = await file.read(`offsets_${suffix}`, 'I64');
+    if (given.length === 0)
+      throw notInFile(file, `offsets_${suffix}`, 'is empty: it holds one more offset than requests');
+    const offsets = checkOffsets(`offsets_${suffix}`, given, given.length - 1, keys);
+    if (!file.tensors.has(weights)) return new RequestBags(file, indices, undefined, offsets);
+    const count = vectorOf(file, weights, ['F32']);
+    if (count === keys) return new RequestBags(file, indices, weights, offsets);
+    throw new FlexemrError(
+      'INVALID_WEIGHTS',
+      `${file.path}: ${weights} has ${count} weights for ${keys} keys; give one a key`,
+      {
+        field: weights,
+        position: Math.min(count, keys),
+        value: count,
+      },
+    );
+  }
+
+  get requests(): number {
+    return this.#offsets.length - 1;
+  }
+
+  /** Keys of requests [begin, end). */
+  keys(begin = 0, end: number = this.requests): number {
+    return this.#offsets[end] - this.#offsets[begin];
+  }
+
+  /** The bags of requests [begin, end), read from the file. @throws INVALID_FILE */
+  async read(begin: number, end: number): Promise<Bags> {
+    const first = this.#offsets[begin];
+    const count = this.keys(begin, end);
+    const wide = this.#file.entry(this.#indices).dtype === 'U64' ? BigUint64Array : BigInt64Array;
+    const keys = new wide(count);
+    await this.#file.readInto(this.#indices, first * 8, new Uint8Array(keys.buffer));
+    const weights = this.#weights === undefined ? undefined : new Float32Array(count);
+    if (weights) await this.#file.readInto(`${this.#weights}`, first * 4, new Uint8Array(weights.buffer));
+    const offsets = this.#offsets.slice(begin, end + 1).map((offset) => offset - first);
+    return { keys, offsets, includeLastOffset: true, weights };
+  }
+
+  /** The error of a lookup of requests [begin, …), placed in the file instead of in the batch. */
+  placed(error: unknown, begin: number): unknown {
+    if (!(error instanceof FlexemrError) || error.code !== 'INVALID_KEY' || error.position === undefined)
+      return error;
+    const position = error.position + this.#offsets[begin];
+    const message = `${this.#file.path}: ${this.#indices}[${position}]: ${error.message}`;
+    return new FlexemrError(error.code, message, {
+      field: this.#indices,
+      position,
+      value: error.value,
+      cause: error,
+    });
+  }
+}
+
+/** All tables' bags of a request file. @throws as RequestBags.open, INVALID_BAGS where tables differ in requests */
+export async function openRequests(file: SafetensorsFile, tables: number): Promise<RequestBags[]> {
+  const all: RequestBags[] = [];
+  for (let position = 0; position < tables; position++) {
+    const bags = await RequestBags.open(file, position);
+    all.push(bags);
+    if (bags.requests === all[0].requests) continue;
+    const message = `${file.path}: table ${position} has bags for ${bags.requests} requests, table 0 for ${all[0].requests}`;
+    throw new FlexemrError('INVALID_BAGS', message, {
+      field: `offsets_${String(position).padStart(2, '0')}`,
+      position,
+      value: bags.requests,
+    });
+  }
+  return all;
+}
+
+/** Ranges of requests that are looked up together: bounded in requests and, but for a single large one, in keys. */
+export function* batches(tables: readonly RequestBags[]): Generator<{ begin: number; end: number }> {
+  const requests = tables[0]?.requests ?? 0;
+  for (let begin = 0; begin < requests; ) {
+    let [end, keys] = [begin, 0];
+    do {
+      keys += tables.reduce((sum, bags) => sum + bags.keys(end, end + 1), 0);
+      end++;
+    } while (end < requests && end - begin < batchBagsMax && keys < batchKeysMax);
+    yield { begin, end };
+    begin = end;
+  }
+}
+
+function vectorOf(file: SafetensorsFile, name: string, dtypes: readonly (keyof typeof dtypeBytes)[]): number {
+  const { dtype, shape } = file.entry(name);
+  if (!dtypes.includes(dtype))
+    throw notInFile(file, `${name}.dtype`, `is ${dtype}, must be ${dtypes.join(' or ')}`);
+  if (shape.length !== 1)
+    throw notInFile(file, `${name}.shape`, `is [${shape.join(', ')}], must have one dimension`);
+  return shape[0];
+}
+
+function notInFile(file: SafetensorsFile, field: string, problem: string): FlexemrError {
+  return new FlexemrError('INVALID_FILE', `${file.path}: ${field} ${problem}`, { field });
+}

@@ -1,0 +1,76 @@
+import { FlexemrError } from '../errors.ts';
+import type { Tables } from '../lookup/tables.ts';
+import { DenseNetwork, sigmoid, stackPooled } from '../ranker/dense-network.ts';
+import { SafetensorsFile } from '../store/safetensors.ts';
+import { writeSafetensors } from '../store/safetensors-writer.ts';
+import { type LookupOptions, type LookupReport, lookUpBatch } from './lookup.ts';
+import { openWithBar } from './open.ts';
+import { batches, openRequests, type RequestBags } from './requests.ts';
+
+export interface ScoreOptions extends LookupOptions {
+  /** The dense network, an ONNX file. */
+  readonly dense: string;
+}
+
+export interface ScoreReport extends LookupReport {
+  /** The package that ran the dense network. */
+  readonly runtime: string;
+}
+
+/** `flexemr score`: pools every request, runs the dense network, and writes `logit` and `prob`, f32 [requests]. */
+export async function score(options: ScoreOptions): Promise<ScoreReport> {
+  const network = await DenseNetwork.open(options.dense);
+  await using tables = await openWithBar(options);
+  await using file = await SafetensorsFile.open(options.requests);
+  const bags = await openRequests(file, tables.specs.length);
+  const started = performance.now();
+  const logit = await scoreRequests(network, tables, file, bags);
+  const shape = [logit.length];
+  await writeSafetensors(options.out, [
+    { name: 'logit', dtype: 'F32', shape, data: logit },
+    { name: 'prob', dtype: 'F32', shape, data: sigmoid(logit) },
+  ]);
+  return {
+    requests: logit.length,
+    tables: bags.length,
+    keys: bags.reduce((sum, own) => sum + own.keys(), 0),
+    ms: performance.now() - started,
+    out: options.out,
+    runtime: network.runtime,
+  };
+}
+
+async function scoreRequests(
+  network: DenseNetwork,
+  tables: Tables,
+  file: SafetensorsFile,
+  bags: readonly RequestBags[],
+): Promise<Float32Array> {
+  const requests = bags[0]?.requests ?? 0;
+  const dim = commonDim(tables);
+  const features = denseFeatures(file, requests);
+  const logits = new Float32Array(requests);
+  for (const { begin, end } of batches(bags)) {
+    const names = tables.specs.map(({ name }) => name);
+    const pooled = stackPooled(await lookUpBatch(tables, names, bags, begin, end), end - begin, dim);
+    const dense = new Float32Array((end - begin) * features);
+    await file.readInto('dense', begin * features * 4, new Uint8Array(dense.buffer));
+    logits.set(await network.logits(dense, pooled, end - begin, dim), begin);
+  }
+  return logits;
+}
+
+function commonDim(tables: Tables): number {
+  const [first] = tables.specs;
+  const other = tables.specs.find(({ dim, mode }) => dim !== first.dim || mode === 'none');
+  if (other === undefined) return first.dim;
+  const message = `a dense network takes pooled vectors of one width: table ${first.name} has dim ${first.dim}, table ${other.name} ${other.mode === 'none' ? 'is not pooled' : `has dim ${other.dim}`}`;
+  throw new FlexemrError('INVALID_TABLE', message, { field: 'dim', value: other.dim });
+}
+
+function denseFeatures(file: SafetensorsFile, requests: number): number {
+  const { dtype, shape } = file.entry('dense');
+  if (dtype === 'F32' && shape.length === 2 && shape[0] === requests) return shape[1];
+  const message = `${file.path}: dense is ${dtype} [${shape.join(', ')}], must be F32 [${requests}, features]`;
+  throw new FlexemrError('INVALID_FILE', message, { field: 'dense.shape', value: shape });
+}

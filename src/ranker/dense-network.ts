@@ -1,0 +1,104 @@
+import { FlexemrError } from '../errors.ts';
+
+/** What both packages of ONNX Runtime offer, as far as we use it. */
+interface OnnxRuntime {
+  readonly InferenceSession: {
+    create(path: string, options: object): Promise<OnnxSession>;
+  };
+  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => OnnxTensor;
+}
+interface OnnxSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  run(feeds: Record<string, OnnxTensor>): Promise<Record<string, OnnxTensor>>;
+}
+interface OnnxTensor {
+  readonly data: unknown;
+}
+
+/** Faster first. */
+const packages = ['onnxruntime-node', 'onnxruntime-web'] as const;
+
+/** The dense network of a DLRM: dense features and pooled embeddings in, one logit a request out. */
+export class DenseNetwork {
+  readonly #runtime: OnnxRuntime;
+  readonly #session: OnnxSession;
+  /** The package that runs it. */
+  readonly runtime: string;
+
+  private constructor(name: string, runtime: OnnxRuntime, session: OnnxSession) {
+    this.runtime = name;
+    this.#runtime = runtime;
+    this.#session = session;
+  }
+
+  /** Opens an ONNX file with inputs `dense`, `pooled` and output `logit`. @throws MISSING_DEPENDENCY, INVALID_FILE */
+  static async open(path: string): Promise<DenseNetwork> {
+    const [name, runtime] = await loadRuntime();
+    const session = await runtime.InferenceSession.create(path, {
+      executionProviders: [name === 'onnxruntime-node' ? 'cpu' : 'wasm'],
+      intraOpNumThreads: 1,
+      logSeverityLevel: 3,
+    }).catch((cause: unknown) => {
+      const message = `cannot open ${path} as an ONNX model: ${String(cause).split('\n')[0]}`;
+      throw new FlexemrError('INVALID_FILE', message, { field: 'dense', value: path, cause });
+    });
+    const names = [...session.inputNames, ...session.outputNames].sort().join(', ');
+    if (names === 'dense, logit, pooled') return new DenseNetwork(name, runtime, session);
+    const message = `${path}: inputs and outputs are ${names}; it needs inputs dense and pooled, and output logit`;
+    throw new FlexemrError('INVALID_FILE', message, { field: 'dense', value: names });
+  }
+
+  /**
+   * @param dense f32 [requests, features] @param pooled f32 [requests, tables, dim]
+   * @returns f32 [requests] @throws INVALID_FILE where the model takes other shapes
+   */
+  async logits(
+    dense: Float32Array,
+    pooled: Float32Array,
+    requests: number,
+    dim: number,
+  ): Promise<Float32Array> {
+    const { Tensor } = this.#runtime;
+    const feeds = {
+      dense: new Tensor('float32', dense, [requests, dense.length / requests]),
+      pooled: new Tensor('float32', pooled, [requests, pooled.length / requests / dim, dim]),
+    };
+    const { logit } = await this.#session.run(feeds).catch((cause: unknown) => {
+      const message = `the dense network refuses these shapes: ${String(cause).split('\n')[0]}`;
+      throw new FlexemrError('INVALID_FILE', message, { field: 'dense', cause });
+    });
+    return logit.data as Float32Array;
+  }
+}
+
+async function loadRuntime(): Promise<[(typeof packages)[number], OnnxRuntime]> {
+  for (const name of packages) {
+    try {
+      const runtime = await import(name);
+      if (name === 'onnxruntime-web') runtime.env.wasm.numThreads = 1;
+      return [name, runtime];
+    } catch {
+      // Not installed, or not for this machine: the next one may be.
+    }
+  }
+  const message = `scoring needs ONNX Runtime: npm install ${packages[1]} (portable), or ${packages[0]} (faster)`;
+  throw new FlexemrError('MISSING_DEPENDENCY', message, { field: packages[1] });
+}
+
+/** Probabilities of logits, as f32. */
+export function sigmoid(logits: Float32Array): Float32Array {
+  return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+}
+
+/** f32 [requests, tables, dim] of one f32 [requests, dim] a table. */
+export function stackPooled(tables: readonly Float32Array[], requests: number, dim: number): Float32Array {
+  const all = new Float32Array(requests * tables.length * dim);
+  tables.forEach((values, table) => {
+    for (let request = 0; request < requests; request++) {
+      const vector = values.subarray(request * dim, (request + 1) * dim);
+      all.set(vector, (request * tables.length + table) * dim);
+    }
+  });
+  return all;
+}
