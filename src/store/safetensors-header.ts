@@ -72,7 +72,7 @@ export function parseHeader(headerBytes: Uint8Array, dataBytes: number, file: st
   const json = new HeaderJson(headerBytes, file);
   const tensors = new Map<string, TensorEntry>();
   const metadata: Record<string, string> = Object.create(null);
-  if (headerBytes[0] !== 0x7b) throw json.unexpected('header', '"{" as its first byte');
+  if (headerBytes[0] !== 0x7b) throw json.unexpected('header', '"{" as its first byte', 0);
   json.object('header', (name) => {
     if (name === metadataName) readMetadata(json, metadata);
     else tensors.set(name, readEntry(json, name));

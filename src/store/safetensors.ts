@@ -117,13 +117,8 @@ export class SafetensorsFile implements AsyncDisposable {
     const entry = this.entry(name);
     if (dtype !== undefined && dtype !== entry.dtype) {
       const position = this.#dataStart + entry.begin;
-      throw invalidFile(
-        this.path,
-        `${name}.dtype`,
-        position,
-        `expected ${dtype}, found ${entry.dtype}`,
-        entry.dtype,
-      );
+      const problem = `expected ${dtype}, found ${entry.dtype}`;
+      throw invalidFile(this.path, `${name}.dtype`, position, problem, entry.dtype);
     }
     const array = allocate(entry, this.path);
     await this.readInto(name, 0, new Uint8Array(array.buffer));
