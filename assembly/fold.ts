@@ -3,9 +3,10 @@
 // What makes a block fast: its row loop is alone in its function, takes one row a turn and keeps eight v128
 // accumulators. V8 unrolls smaller or deeper loops and then moves all loads before the adds, which spills.
 
+import { nibbleBits, rowsOf, signBits, tailsOf } from './group';
 import {
-  biasOf, canonical, canonicalScalar, columnBytes, decodeColumn, decodeHalves, dequantise, F16Rows, isF16, isF32,
-  isInt4, isInt8, isMax, isMaxFinite, isScaled, isWeighted, MaxExact, scaleDown, scaleOf, scaleUp, spreadNibbles,
+  canonical, canonicalScalar, columnBytes, decodeColumn, decodeHalves, dequantise, F16Rows, firstNibbles, isF16, isF32,
+  isInt8, isMax, isMaxFinite, isScaled, isWeighted, lastNibbles, MaxExact, scaleDown, scaleUp,
 } from './rows';
 
 // Block widths as types: a type of n bytes stands for 4n columns.
@@ -15,6 +16,13 @@ type Columns8 = u16;
 type Columns4 = u8;
 
 @inline function atLeast<N>(columns: i32): bool { return <i32>sizeof<N>() * 4 >= columns; }
+
+/** The bytes that hold a block's 4-bit columns, from the front. */
+@inline function loadNibbles<N>(p: usize): v128 {
+  if (atLeast<N>(32)) return v128.load(p);
+  if (atLeast<N>(16)) return v128.load64_zero(p);
+  return atLeast<N>(8) ? v128.load32_zero(p) : i16x8.splat(load<i16>(p));
+}
 
 /** One vector joins the fold. */
 @inline function join<M>(acc: v128, x: v128, weight: v128): v128 {
@@ -43,13 +51,12 @@ type Columns4 = u8;
 }
 
 /**
- * Folds one block of columns over the rows whose addresses lie in [rows, end).
- * @param column first column of the block (even) · @param tail bytes from a row's start to its scale
- * @param weights one f32 a row (Weighted) · @param out where the block's first column goes
- * @param fresh the bag starts here; otherwise the fold goes on from `out`
+ * Folds one block of columns over rows [from, to) of a group.
+ * @param column first column of the block (even) · @param weights one f32 a row, from row `from` on (Weighted)
+ * @param out where the block's first column goes · @param fresh the bag starts here; otherwise it goes on from `out`
  */
 function foldBlock<D, M, N>(
-  rows: usize, end: usize, column: usize, tail: usize, weights: usize, out: usize, fresh: bool,
+  group: usize, from: usize, to: usize, column: usize, weights: usize, out: usize, fresh: bool,
 ): void {
   let a0 = start<D, M>(out, fresh);
   let a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
@@ -61,11 +68,12 @@ function foldBlock<D, M, N>(
       a6 = start<D, M>(out + 96, fresh); a7 = start<D, M>(out + 112, fresh);
     }
   }
-  const offset = columnBytes<D>(column);
-  let weight = f32x4.splat(1);
-  for (let r = rows; r < end; r += 4) {
-    const row = <usize>load<u32>(r);
-    const p = row + offset;
+  const offset = columnBytes<D>(column), end = rowsOf(group, to);
+  // Constants come from memory: V8 would make a known constant anew in every turn of the loop.
+  const bits = isF16<D>() ? signBits(group) : nibbleBits(group);
+  let tail = tailsOf(group, from), weight = f32x4.splat(1);
+  for (let r = rowsOf(group, from); r < end; r += 4) {
+    const p = <usize>load<u32>(r) + offset;
     if (isWeighted<M>()) { weight = v128.load32_splat(weights); weights += 4; }
     if (isF32<D>()) {
       a0 = join<M>(a0, v128.load(p), weight);
@@ -77,37 +85,46 @@ function foldBlock<D, M, N>(
       }
     } else if (isF16<D>()) {
       let h = atLeast<N>(8) ? v128.load(p) : v128.load64_zero(p);
-      a0 = join<M>(a0, decodeHalves<D, M>(h, false), weight);
-      if (atLeast<N>(8)) a1 = join<M>(a1, decodeHalves<D, M>(h, true), weight);
+      a0 = join<M>(a0, decodeHalves<D, M>(h, false, bits), weight);
+      if (atLeast<N>(8)) a1 = join<M>(a1, decodeHalves<D, M>(h, true, bits), weight);
       if (atLeast<N>(16)) {
         h = v128.load(p, 16);
-        a2 = join<M>(a2, decodeHalves<D, M>(h, false), weight); a3 = join<M>(a3, decodeHalves<D, M>(h, true), weight);
+        a2 = join<M>(a2, decodeHalves<D, M>(h, false, bits), weight);
+        a3 = join<M>(a3, decodeHalves<D, M>(h, true, bits), weight);
       }
       if (atLeast<N>(32)) {
         h = v128.load(p, 32);
-        a4 = join<M>(a4, decodeHalves<D, M>(h, false), weight); a5 = join<M>(a5, decodeHalves<D, M>(h, true), weight);
+        a4 = join<M>(a4, decodeHalves<D, M>(h, false, bits), weight);
+        a5 = join<M>(a5, decodeHalves<D, M>(h, true, bits), weight);
         h = v128.load(p, 48);
-        a6 = join<M>(a6, decodeHalves<D, M>(h, false), weight); a7 = join<M>(a7, decodeHalves<D, M>(h, true), weight);
+        a6 = join<M>(a6, decodeHalves<D, M>(h, false, bits), weight);
+        a7 = join<M>(a7, decodeHalves<D, M>(h, true, bits), weight);
       }
     } else {
-      const scale = f32x4.splat(scaleOf<D>(row, tail));
-      const bias = f32x4.splat(biasOf<D>(row, tail));
-      let q: v128;
-      if (isInt4<D>()) {
-        q = atLeast<N>(16) ? v128.load64_zero(p) : atLeast<N>(8) ? v128.load32_zero(p) : i16x8.splat(load<i16>(p));
-        q = spreadNibbles(q);
-      } else {
-        q = atLeast<N>(16) ? v128.load(p) : atLeast<N>(8) ? v128.load64_zero(p) : v128.load32_zero(p);
+      const scale = v128.load32_splat(tail), bias = v128.load32_splat(tail, 4);
+      tail += 8;
+      let low = bits, high = bits, q: v128;
+      if (isInt8<D>()) q = atLeast<N>(8) ? v128.load8x8_u(p) : i16x8.extend_low_i8x16_u(v128.load32_zero(p));
+      else {
+        const nibbles = loadNibbles<N>(p);
+        low = v128.and(nibbles, bits);
+        high = v128.and(i16x8.shr_u(nibbles, 4), bits);
+        q = i16x8.extend_low_i8x16_u(firstNibbles(low, high));
       }
-      a0 = join<M>(a0, dequantise(q, 0, scale, bias), weight);
-      if (atLeast<N>(8)) a1 = join<M>(a1, dequantise(q, 1, scale, bias), weight);
+      a0 = join<M>(a0, dequantise(q, false, scale, bias), weight);
+      if (atLeast<N>(8)) a1 = join<M>(a1, dequantise(q, true, scale, bias), weight);
       if (atLeast<N>(16)) {
-        a2 = join<M>(a2, dequantise(q, 2, scale, bias), weight); a3 = join<M>(a3, dequantise(q, 3, scale, bias), weight);
+        q = isInt8<D>() ? v128.load8x8_u(p, 8) : i16x8.extend_high_i8x16_u(firstNibbles(low, high));
+        a2 = join<M>(a2, dequantise(q, false, scale, bias), weight);
+        a3 = join<M>(a3, dequantise(q, true, scale, bias), weight);
       }
       if (atLeast<N>(32)) {
-        q = isInt4<D>() ? spreadNibbles(v128.load64_zero(p, 8)) : v128.load(p, 16);
-        a4 = join<M>(a4, dequantise(q, 0, scale, bias), weight); a5 = join<M>(a5, dequantise(q, 1, scale, bias), weight);
-        a6 = join<M>(a6, dequantise(q, 2, scale, bias), weight); a7 = join<M>(a7, dequantise(q, 3, scale, bias), weight);
+        q = isInt8<D>() ? v128.load8x8_u(p, 16) : i16x8.extend_low_i8x16_u(lastNibbles(low, high));
+        a4 = join<M>(a4, dequantise(q, false, scale, bias), weight);
+        a5 = join<M>(a5, dequantise(q, true, scale, bias), weight);
+        q = isInt8<D>() ? v128.load8x8_u(p, 24) : i16x8.extend_high_i8x16_u(lastNibbles(low, high));
+        a6 = join<M>(a6, dequantise(q, false, scale, bias), weight);
+        a7 = join<M>(a7, dequantise(q, true, scale, bias), weight);
       }
     }
   }
@@ -119,8 +136,8 @@ function foldBlock<D, M, N>(
       zero = zero || hasNegativeZero(a4) || hasNegativeZero(a5) || hasNegativeZero(a6) || hasNegativeZero(a7);
     }
     if (zero) {
-      if (isF16<D>()) foldBlock<F16Rows, MaxExact, N>(rows, end, column, tail, weights, out, fresh);
-      else foldBlock<D, MaxExact, N>(rows, end, column, tail, weights, out, fresh);
+      if (isF16<D>()) foldBlock<F16Rows, MaxExact, N>(group, from, to, column, weights, out, fresh);
+      else foldBlock<D, MaxExact, N>(group, from, to, column, weights, out, fresh);
       return;
     }
   }
@@ -135,10 +152,12 @@ function foldBlock<D, M, N>(
 
 /** One column, for the last one to three of a width that four does not divide. */
 function foldColumn<D, M>(
-  rows: usize, end: usize, column: usize, tail: usize, weights: usize, out: usize, fresh: bool,
+  group: usize, from: usize, to: usize, column: usize, weights: usize, out: usize, fresh: bool,
 ): void {
   let acc: f32 = fresh ? (isMax<M>() ? -Infinity : 0) : load<f32>(out);
-  for (let r = rows; r < end; r += 4) {
+  const end = rowsOf(group, to);
+  let tail = tailsOf(group, from);
+  for (let r = rowsOf(group, from); r < end; r += 4, tail += 8) {
     const x = decodeColumn<D>(load<u32>(r), column, tail);
     if (isMax<M>()) acc = max<f32>(acc, x);
     else if (isWeighted<M>()) { acc += load<f32>(weights) * x; weights += 4; }
@@ -147,53 +166,55 @@ function foldColumn<D, M>(
   store<f32>(out, canonicalScalar(acc));
 }
 
-/** Folds whole rows: every column of `dim`, in the widest blocks that fit. Arguments as for `foldBlock`. */
+/** Folds every column of `dim`, in the widest blocks that fit. Arguments as for `foldBlock`. */
 export function fold<D, M>(
-  rows: usize, end: usize, dim: usize, weights: usize, out: usize, fresh: bool,
+  group: usize, from: usize, to: usize, dim: usize, weights: usize, out: usize, fresh: bool,
 ): void {
-  const tail = isInt8<D>() ? dim : (dim + 1) >> 1;
   let column: usize = 0;
   for (; column + 32 <= dim; column += 32) {
-    foldBlock<D, M, Columns32>(rows, end, column, tail, weights, out + (column << 2), fresh);
+    foldBlock<D, M, Columns32>(group, from, to, column, weights, out + (column << 2), fresh);
   }
   if (column + 16 <= dim) {
-    foldBlock<D, M, Columns16>(rows, end, column, tail, weights, out + (column << 2), fresh);
+    foldBlock<D, M, Columns16>(group, from, to, column, weights, out + (column << 2), fresh);
     column += 16;
   }
   if (column + 8 <= dim) {
-    foldBlock<D, M, Columns8>(rows, end, column, tail, weights, out + (column << 2), fresh);
+    foldBlock<D, M, Columns8>(group, from, to, column, weights, out + (column << 2), fresh);
     column += 8;
   }
   if (column + 4 <= dim) {
-    foldBlock<D, M, Columns4>(rows, end, column, tail, weights, out + (column << 2), fresh);
+    foldBlock<D, M, Columns4>(group, from, to, column, weights, out + (column << 2), fresh);
     column += 4;
   }
   for (; column < dim; column++) {
-    foldColumn<D, M>(rows, end, column, tail, weights, out + (column << 2), fresh);
+    foldColumn<D, M>(group, from, to, column, weights, out + (column << 2), fresh);
   }
 }
 
-/** One row as f32, NaN made canonical: a fold of one, but one that keeps −0. */
-export function copyRow<D>(row: usize, dim: usize, out: usize): void {
-  const tail = isInt8<D>() ? dim : (dim + 1) >> 1;
+/** Row `index` of a group as f32, NaN made canonical: a fold of one, but one that keeps −0. */
+export function copyRow<D>(group: usize, index: usize, dim: usize, out: usize): void {
+  const row = <usize>load<u32>(rowsOf(group, index)), tail = tailsOf(group, index);
   let column: usize = 0;
   if (isF32<D>()) {
     for (; column + 4 <= dim; column += 4) v128.store(out + (column << 2), canonical(v128.load(row + (column << 2))));
   } else if (isF16<D>()) {
     for (; column + 8 <= dim; column += 8) {
-      const h = v128.load(row + (column << 1));
-      v128.store(out + (column << 2), canonical(decodeHalves<D, MaxExact>(h, false)));
-      v128.store(out + (column << 2), canonical(decodeHalves<D, MaxExact>(h, true)), 16);
+      const h = v128.load(row + (column << 1)), signs = signBits(group);
+      v128.store(out + (column << 2), canonical(decodeHalves<D, MaxExact>(h, false, signs)));
+      v128.store(out + (column << 2), canonical(decodeHalves<D, MaxExact>(h, true, signs)), 16);
     }
   } else {
-    const scale = f32x4.splat(scaleOf<D>(row, tail)), bias = f32x4.splat(biasOf<D>(row, tail));
-    for (; column + 16 <= dim; column += 16) {
-      const q = isInt4<D>() ? spreadNibbles(v128.load64_zero(row + (column >> 1))) : v128.load(row + column);
-      const target = out + (column << 2);
-      v128.store(target, canonical(dequantise(q, 0, scale, bias)));
-      v128.store(target, canonical(dequantise(q, 1, scale, bias)), 16);
-      v128.store(target, canonical(dequantise(q, 2, scale, bias)), 32);
-      v128.store(target, canonical(dequantise(q, 3, scale, bias)), 48);
+    const scale = v128.load32_splat(tail), bias = v128.load32_splat(tail, 4), bits = nibbleBits(group);
+    for (; column + 8 <= dim; column += 8) {
+      let q: v128;
+      if (isInt8<D>()) q = v128.load8x8_u(row + column);
+      else {
+        const nibbles = v128.load32_zero(row + (column >> 1));
+        const low = v128.and(nibbles, bits), high = v128.and(i16x8.shr_u(nibbles, 4), bits);
+        q = i16x8.extend_low_i8x16_u(firstNibbles(low, high));
+      }
+      v128.store(out + (column << 2), canonical(dequantise(q, false, scale, bias)));
+      v128.store(out + (column << 2), canonical(dequantise(q, true, scale, bias)), 16);
     }
   }
   for (; column < dim; column++) store<f32>(out + (column << 2), canonicalScalar(decodeColumn<D>(row, column, tail)));

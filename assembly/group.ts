@@ -4,18 +4,34 @@
 import {
   BAD_KEY, CALL_DEFAULT_ROW, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_FATES, CALL_KEYS, CALL_KEY_BYTES,
   CALL_LAST_SHARD, CALL_MISSING, CALL_PADDING, CALL_ROWS, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_SCRATCH, CALL_TABLE,
-  CALL_TABLE_ROWS, CALL_WEIGHTS, DONE, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED, GROUP_BYTES, GROUP_KEYS,
+  CALL_TABLE_ROWS, CALL_WEIGHTS, CALL_DIM, CALL_DTYPE, CALL_KEPT, CALL_TOUCH, DONE, INT4, INT8, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED, GROUP_BYTES, GROUP_KEYS,
   GROUP_KEYS_MIN, MISSING_DEFAULT, MISSING_ERROR,
 } from '../src/kernel/layout';
+import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, MaxExact, tailOf } from './rows';
 
-// Scratch: row addresses, weights of the rows kept, and how many rows are kept before each key.
-const SCRATCH_WEIGHTS = GROUP_KEYS * 4;
-const SCRATCH_KEPT = GROUP_KEYS * 8;
+// Scratch of a group: addresses of the rows kept, their weights, their scales and biases as f32 pairs, how many
+// rows are kept before each key, and constants.
+const GROUP_WEIGHTS = GROUP_KEYS * 4;
+const GROUP_TAILS = GROUP_KEYS * 8;
+const GROUP_KEPT = GROUP_KEYS * 16;
+const GROUP_CONSTANTS = GROUP_KEYS * 20 + 16;
 
-@inline export function groupRows(call: usize): usize { return load<u32>(call, CALL_SCRATCH); }
-@inline export function groupWeights(call: usize): usize { return groupRows(call) + SCRATCH_WEIGHTS; }
-@inline export function keptBefore(call: usize, index: u32): u32 {
-  return load<u32>(groupRows(call) + SCRATCH_KEPT + (index << 2));
+@inline export function groupOf(call: usize): usize { return load<u32>(call, CALL_SCRATCH); }
+@inline export function rowsOf(group: usize, index: usize): usize { return group + (index << 2); }
+@inline export function weightsOf(group: usize): usize { return group + GROUP_WEIGHTS; }
+@inline export function tailsOf(group: usize, index: usize): usize { return group + GROUP_TAILS + (index << 3); }
+@inline export function keptBefore(group: usize, index: u32): u32 {
+  return load<u32>(group + GROUP_KEPT + (index << 2));
+}
+
+/** 0x8fff in every i16 lane, 0x0f in every byte: see decodeHalves and spreadNibbles. */
+@inline export function signBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS); }
+@inline export function nibbleBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS, 4); }
+
+/** Prepares the scratch of a call. */
+export function openScratch(call: usize): void {
+  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x8fff8fff);
+  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x0f0f0f0f, 4);
 }
 
 /** How many keys make a group: what the second-level cache holds of their rows. */
@@ -36,6 +52,43 @@ const SCRATCH_KEPT = GROUP_KEYS * 8;
 }
 
 /**
+ * Resolves, reads ahead and prepares keys [first, first + count).
+ * @returns DONE with the number of rows in CALL_KEPT, or BAD_KEY
+ */
+export function openRows(call: usize, first: u32, count: u32): i32 {
+  const group = groupOf(call);
+  let kept = count;
+  if (!resolvePlain(call, first, count)) {
+    const status = resolve(call, first, count);
+    if (status != DONE) return status;
+    kept = keptBefore(group, count);
+  }
+  store<u32>(call, kept, CALL_KEPT);
+  const dtype = load<u32>(call, CALL_DTYPE), dim = load<u32>(call, CALL_DIM);
+  if (load<u32>(call, CALL_TOUCH)) touch(group, rowsOf(group, kept), load<u32>(call, CALL_ROW_BYTES));
+  if (dtype == INT8) decodeTails<Int8Rows>(group, kept, dim);
+  if (dtype == INT4) decodeTails<Int4Rows>(group, kept, dim);
+  return DONE;
+}
+
+function decodeTails<D>(group: usize, kept: usize, dim: usize): void {
+  const tail = tailOf<D>(dim), end = rowsOf(group, kept);
+  let r = group, out = tailsOf(group, 0);
+  if (isInt4<D>()) {
+    const signs = signBits(group);
+    for (; r + 16 <= end; r += 16, out += 32) {
+      let halves = v128.load32_zero(load<u32>(r) + tail);
+      halves = v128.load_lane<u32>(load<u32>(r, 4) + tail, halves, 1);
+      halves = v128.load_lane<u32>(load<u32>(r, 8) + tail, halves, 2);
+      halves = v128.load_lane<u32>(load<u32>(r, 12) + tail, halves, 3);
+      v128.store(out, decodeHalves<F16Rows, MaxExact>(halves, false, signs));
+      v128.store(out, decodeHalves<F16Rows, MaxExact>(halves, true, signs), 16);
+    }
+  }
+  for (; r < end; r += 4, out += 8) decodeTail<D>(load<u32>(r) + tail, out);
+}
+
+/**
  * Addresses of rows `first` … `first + count`, where every key is a plain row of this shard.
  * @returns false where some key is not: then `resolve` looks at each of them.
  */
@@ -44,7 +97,7 @@ export function resolvePlain(call: usize, first: u32, count: u32): bool {
   const table = i32x4.splat(load<u32>(call, CALL_TABLE)), rowBytes = i32x4.splat(load<u32>(call, CALL_ROW_BYTES));
   const base = i32x4.splat(load<u32>(call, CALL_ROW_BASE)), limit = i32x4.splat(load<u32>(call, CALL_ROWS));
   const padding = i32x4.splat(load<u32>(call, CALL_PADDING));
-  let keys = keysOf(call, first), out = groupRows(call), plain = i32x4.splat(-1);
+  let keys = keysOf(call, first), out = groupOf(call), plain = i32x4.splat(-1);
   const end = out + (<usize>(count & ~3) << 2);
   for (; out < end; out += 16) {
     let key: v128;
@@ -78,11 +131,11 @@ export function resolvePlain(call: usize, first: u32, count: u32): bool {
 
 /** Addresses of the rows kept, with their weights; what is padded or missing is left out and noted. */
 export function resolve(call: usize, first: u32, count: u32): i32 {
-  const rows = groupRows(call), weights = load<u32>(call, CALL_WEIGHTS);
+  const rows = groupOf(call), weights = load<u32>(call, CALL_WEIGHTS);
   const fates = load<u32>(call, CALL_FATES) + first;
   let kept: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    store<u32>(rows + SCRATCH_KEPT + (i << 2), kept);
+    store<u32>(rows + GROUP_KEPT + (i << 2), kept);
     const key = keyAt(call, first + i);
     const row = key - load<u32>(call, CALL_ROW_BASE);
     let address: usize;
@@ -105,10 +158,10 @@ export function resolve(call: usize, first: u32, count: u32): i32 {
       continue;
     }
     store<u32>(rows + (kept << 2), address);
-    if (weights) store<f32>(rows + SCRATCH_WEIGHTS + (kept << 2), load<f32>(weights + (<usize>(first + i) << 2)));
+    if (weights) store<f32>(rows + GROUP_WEIGHTS + (kept << 2), load<f32>(weights + (<usize>(first + i) << 2)));
     kept++;
   }
-  store<u32>(rows + SCRATCH_KEPT + (count << 2), kept);
+  store<u32>(rows + GROUP_KEPT + (count << 2), kept);
   return DONE;
 }
 
@@ -121,10 +174,28 @@ export function resolve(call: usize, first: u32, count: u32): i32 {
  * One load from every cache line of the group's rows. WebAssembly has no prefetch; a load whose value is
  * dropped is kept by every optimiser, because it may trap, and many of them are in flight at once.
  */
-export function touch(rows: usize, end: usize, rowBytes: u32): void {
+function touch(rows: usize, end: usize, rowBytes: u32): void {
+  const straddling = ((load<u32>(rows) | rowBytes) & 63) != 0, lines = (rowBytes + 63) >> 6;
+  // One row a turn, unrolled: the fewer instructions a load costs, the more loads are in flight.
+  if (lines == 1) return straddling ? touchLines<u8, u8>(rows, end, rowBytes) : touchLines<u8, u16>(rows, end, rowBytes);
+  if (lines == 2) return straddling ? touchLines<u16, u8>(rows, end, rowBytes) : touchLines<u16, u16>(rows, end, rowBytes);
+  if (lines == 4) return straddling ? touchLines<u32, u8>(rows, end, rowBytes) : touchLines<u32, u16>(rows, end, rowBytes);
   for (; rows < end; rows += 4) {
     const row = <usize>load<u32>(rows), last = row + rowBytes - 1;
-    for (let p = row; p < last; p += 64) load<u8>(p);
+    let p = row;
+    for (; p + 256 <= last; p += 256) { load<u8>(p); load<u8>(p, 64); load<u8>(p, 128); load<u8>(p, 192); }
+    for (; p < last; p += 64) load<u8>(p);
     load<u8>(last);
+  }
+}
+
+/** Rows of as many lines as L has bytes, and of one more where they straddle (S of one byte). */
+@inline function touchLines<L, S>(rows: usize, end: usize, rowBytes: u32): void {
+  for (; rows < end; rows += 4) {
+    const row = <usize>load<u32>(rows);
+    load<u8>(row);
+    if (sizeof<L>() >= 2) load<u8>(row, 64);
+    if (sizeof<L>() >= 4) { load<u8>(row, 128); load<u8>(row, 192); }
+    if (sizeof<S>() == 1) load<u8>(row + (rowBytes - 1));
   }
 }

@@ -2,12 +2,12 @@
 
 import {
   BAD_OFFSETS, CALL_BAG, CALL_BAG_END, CALL_COUNTS, CALL_DENOMINATORS, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION,
-  CALL_FINITE, CALL_KEY, CALL_KEY_COUNT, CALL_MODE, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL, CALL_ROW_BYTES, CALL_TOUCH,
-  CALL_WEIGHTS, DONE, F16, F32, GROUP_BAGS, INT8, MAX, MORE,
+  CALL_FINITE, CALL_KEPT, CALL_KEY, CALL_KEY_COUNT, CALL_MODE, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL, CALL_WEIGHTS,
+  DONE, GROUP_BAGS, MAX, MORE,
 } from '../src/kernel/layout';
 import { denominatorTerm, endBag, hasDenominator } from './divide';
 import { fold } from './fold';
-import { groupKeysOf, groupRows, groupWeights, keptBefore, resolve, resolvePlain, touch } from './group';
+import { groupKeysOf, groupOf, keptBefore, openRows, openScratch, weightsOf } from './group';
 import {
   F16FiniteRows, F16Rows, F32Rows, Int4Rows, Int8Rows, MaxExact, MaxFinite, Sum, Weighted, canonicalScalar,
 } from './rows';
@@ -23,6 +23,7 @@ export function pool(call: usize, budget: u32): i32 {
   const keyEnd = load<u32>(offsets + (<usize>bagEnd << 2));
   if (keyEnd > load<u32>(call, CALL_KEY_COUNT)) return badOffsets(call, bagEnd);
   const groupKeys = groupKeysOf(call);
+  openScratch(call);
   for (let left = budget; load<u32>(call, CALL_BAG) < bagEnd;) {
     if (left == 0) return MORE;
     const first = load<u32>(call, CALL_KEY);
@@ -42,22 +43,12 @@ function badOffsets(call: usize, bag: u32): i32 {
 
 /** Pools `count` keys from key `first`: the end of one bag, whole bags, the start of another. */
 function poolGroup(call: usize, first: u32, count: u32, keyEnd: u32): i32 {
-  const plain = resolvePlain(call, first, count);
-  if (!plain) {
-    const status = resolve(call, first, count);
-    if (status != DONE) return status;
-  }
-  if (load<u32>(call, CALL_TOUCH)) {
-    const rows = groupRows(call), kept = plain ? count : keptBefore(call, count);
-    touch(rows, rows + (<usize>kept << 2), load<u32>(call, CALL_ROW_BYTES));
-  }
-  return foldGroup(call, first, first + count, keyEnd, plain);
-}
-
-function foldGroup(call: usize, first: u32, end: u32, keyEnd: u32, plain: bool): i32 {
-  const rows = groupRows(call), weights = load<u32>(call, CALL_WEIGHTS);
-  // Rows kept keep their order, so where all are kept the caller's weights serve as they lie.
-  const groupWeight = !weights ? 0 : plain ? weights + (<usize>first << 2) : groupWeights(call);
+  const status = openRows(call, first, count);
+  if (status != DONE) return status;
+  const group = groupOf(call), end = first + count, plain = load<u32>(call, CALL_KEPT) == count;
+  const weights = load<u32>(call, CALL_WEIGHTS);
+  // Where all rows are kept, the caller's weights serve as they lie.
+  const groupWeights = plain ? weights + (<usize>first << 2) : weightsOf(group);
   const offsets = <usize>load<u32>(call, CALL_OFFSETS), counts = <usize>load<u32>(call, CALL_COUNTS);
   const denominators = <usize>load<u32>(call, CALL_DENOMINATORS);
   const dim = load<u32>(call, CALL_DIM), mode = load<u32>(call, CALL_MODE), kind = foldKind(call);
@@ -68,19 +59,19 @@ function foldGroup(call: usize, first: u32, end: u32, keyEnd: u32, plain: bool):
     const bagStart = load<u32>(offsets + (<usize>bag << 2)), bagStop = load<u32>(offsets + (<usize>bag << 2), 4);
     if (bagStop < key || bagStart > key || bagStop > keyEnd) return badOffsets(call, bag);
     const stop = min(bagStop, end);
-    const from = plain ? key - first : keptBefore(call, key - first);
-    const to = plain ? stop - first : keptBefore(call, stop - first);
+    const from = plain ? key - first : keptBefore(group, key - first);
+    const to = plain ? stop - first : keptBefore(group, stop - first);
     let count: u32 = 0, denominator: f32 = 0;
     if (key > bagStart) {
       count = load<u32>(counts + (<usize>bag << 2));
       if (denominated) denominator = load<f32>(denominators + (<usize>bag << 2));
     }
     if (to > from) {
-      const w = groupWeight + (<usize>from << 2);
-      foldRows(kind, rows + (<usize>from << 2), rows + (<usize>to << 2), dim, w, out, count == 0);
+      const w = groupWeights + (<usize>from << 2);
+      foldRows(kind, group, from, to, dim, w, out, count == 0);
       count += to - from;
       if (denominated) {
-        for (let i = w; i < groupWeight + (<usize>to << 2); i += 4) denominator += denominatorTerm(mode, load<f32>(i));
+        for (let i = w; i < groupWeights + (<usize>to << 2); i += 4) denominator += denominatorTerm(mode, load<f32>(i));
       }
     }
     store<u32>(counts + (<usize>bag << 2), count);
@@ -88,7 +79,7 @@ function foldGroup(call: usize, first: u32, end: u32, keyEnd: u32, plain: bool):
     key = stop;
     if (stop < bagStop) break;
     if (divided) endBag(out, dim, mode, weights != 0, count, denominator);
-    else if (count == 0) endBag(out, dim, mode, false, 0, 0);
+    else if (count == 0) memory.fill(out, 0, dim << 2);
     bag++;
     out += <usize>dim << 2;
   }
@@ -103,25 +94,25 @@ function foldGroup(call: usize, first: u32, end: u32, keyEnd: u32, plain: bool):
   return load<u32>(call, CALL_DTYPE) | (load<u32>(call, CALL_FINITE) << 2) | (entry << 3);
 }
 
-function foldRows(kind: u32, rows: usize, end: usize, dim: usize, weights: usize, out: usize, fresh: bool): void {
+function foldRows(kind: u32, group: usize, from: usize, to: usize, dim: usize, weights: usize, out: usize, fresh: bool): void {
   switch (kind) {
-    case 0: case 4: return fold<F32Rows, Sum>(rows, end, dim, weights, out, fresh);
-    case 1: return fold<F16Rows, Sum>(rows, end, dim, weights, out, fresh);
-    case 5: return fold<F16FiniteRows, Sum>(rows, end, dim, weights, out, fresh);
-    case 2: case 6: return fold<Int8Rows, Sum>(rows, end, dim, weights, out, fresh);
-    case 3: case 7: return fold<Int4Rows, Sum>(rows, end, dim, weights, out, fresh);
-    case 8: case 12: return fold<F32Rows, Weighted>(rows, end, dim, weights, out, fresh);
-    case 9: return fold<F16Rows, Weighted>(rows, end, dim, weights, out, fresh);
-    case 13: return fold<F16FiniteRows, Weighted>(rows, end, dim, weights, out, fresh);
-    case 10: case 14: return fold<Int8Rows, Weighted>(rows, end, dim, weights, out, fresh);
-    case 11: case 15: return fold<Int4Rows, Weighted>(rows, end, dim, weights, out, fresh);
-    case 16: return fold<F32Rows, MaxExact>(rows, end, dim, weights, out, fresh);
-    case 17: return fold<F16Rows, MaxExact>(rows, end, dim, weights, out, fresh);
-    case 18: return fold<Int8Rows, MaxExact>(rows, end, dim, weights, out, fresh);
-    case 19: return fold<Int4Rows, MaxExact>(rows, end, dim, weights, out, fresh);
-    case 20: return fold<F32Rows, MaxFinite>(rows, end, dim, weights, out, fresh);
-    case 21: return fold<F16FiniteRows, MaxFinite>(rows, end, dim, weights, out, fresh);
-    case 22: return fold<Int8Rows, MaxFinite>(rows, end, dim, weights, out, fresh);
-    default: return fold<Int4Rows, MaxFinite>(rows, end, dim, weights, out, fresh);
+    case 0: case 4: return fold<F32Rows, Sum>(group, from, to, dim, weights, out, fresh);
+    case 1: return fold<F16Rows, Sum>(group, from, to, dim, weights, out, fresh);
+    case 5: return fold<F16FiniteRows, Sum>(group, from, to, dim, weights, out, fresh);
+    case 2: case 6: return fold<Int8Rows, Sum>(group, from, to, dim, weights, out, fresh);
+    case 3: case 7: return fold<Int4Rows, Sum>(group, from, to, dim, weights, out, fresh);
+    case 8: case 12: return fold<F32Rows, Weighted>(group, from, to, dim, weights, out, fresh);
+    case 9: return fold<F16Rows, Weighted>(group, from, to, dim, weights, out, fresh);
+    case 13: return fold<F16FiniteRows, Weighted>(group, from, to, dim, weights, out, fresh);
+    case 10: case 14: return fold<Int8Rows, Weighted>(group, from, to, dim, weights, out, fresh);
+    case 11: case 15: return fold<Int4Rows, Weighted>(group, from, to, dim, weights, out, fresh);
+    case 16: return fold<F32Rows, MaxExact>(group, from, to, dim, weights, out, fresh);
+    case 17: return fold<F16Rows, MaxExact>(group, from, to, dim, weights, out, fresh);
+    case 18: return fold<Int8Rows, MaxExact>(group, from, to, dim, weights, out, fresh);
+    case 19: return fold<Int4Rows, MaxExact>(group, from, to, dim, weights, out, fresh);
+    case 20: return fold<F32Rows, MaxFinite>(group, from, to, dim, weights, out, fresh);
+    case 21: return fold<F16FiniteRows, MaxFinite>(group, from, to, dim, weights, out, fresh);
+    case 22: return fold<Int8Rows, MaxFinite>(group, from, to, dim, weights, out, fresh);
+    default: return fold<Int4Rows, MaxFinite>(group, from, to, dim, weights, out, fresh);
   }
 }

@@ -44,46 +44,42 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
 @inline export function scaleDown(x: v128): v128 { return f32x4.mul(x, f32x4.splat(SCALE_DOWN)); }
 
 /**
- * Four halves, sign-extended to i32 lanes, as f32 × 2^-112: exponent and fraction of a half, moved to where an
- * f32 keeps them, read 2^112 too small. Exact for every finite half, subnormals too (they become f32 subnormals),
- * and sums of such values round just as the true ones do. Wrong for Inf and NaN, which `halves` mends.
+ * Four of eight halves as f32 × 2^-112: sign, exponent and fraction moved to where an f32 keeps them, read 2^112
+ * too small. Exact for every finite half, subnormals too (they become f32 subnormals), and sums of such values
+ * round just as the true ones do. Wrong for Inf and NaN, which `decodeHalves` mends.
+ * @param signs 0x8fff in every i16 lane
  */
-@inline function scaledHalves(wide: v128): v128 {
-  return v128.and(i32x4.shl(wide, 13), i32x4.splat(0x8fffffff));
-}
-
-/** Four halves, sign-extended to i32 lanes, as f32. */
-@inline function halves<D>(wide: v128): v128 {
-  const finite = scaleUp(scaledHalves(wide));
-  if (isSigned<D>()) return finite;
-  // An exponent of all ones comes out as 2^16…2^17: fill it up again to Inf or NaN.
-  const exponent = v128.and(wide, i32x4.splat(0x7c00));
-  const special = i32x4.eq(exponent, i32x4.splat(0x7c00));
-  return v128.or(finite, v128.and(special, i32x4.splat(0x7f800000)));
+@inline function scaledHalves(eight: v128, high: bool, signs: v128): v128 {
+  const top = v128.and(i16x8.shr_s(eight, 3), signs), low = i16x8.shl(eight, 13);
+  return high ? i16x8.shuffle(low, top, 4, 12, 5, 13, 6, 14, 7, 15) : i16x8.shuffle(low, top, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 
 /** The low (or high) four of eight halves, as the fold wants them. */
-@inline export function decodeHalves<D, M>(eight: v128, high: bool): v128 {
-  const wide = high ? i32x4.extend_high_i16x8_s(eight) : i32x4.extend_low_i16x8_s(eight);
-  return isScaled<D, M>() ? scaledHalves(wide) : halves<D>(wide);
+@inline export function decodeHalves<D, M>(eight: v128, high: bool, signs: v128): v128 {
+  const scaled = scaledHalves(eight, high, signs);
+  if (isScaled<D, M>()) return scaled;
+  if (isSigned<D>()) return scaleUp(scaled);
+  // An exponent of all ones comes out as 2^16…2^17: fill it up again to Inf or NaN.
+  const exponent = i16x8.splat(0x7c00);
+  const special = v128.and(i16x8.eq(v128.and(eight, exponent), exponent), i16x8.splat(0x7f80));
+  const zero = i16x8.splat(0);
+  return v128.or(scaleUp(scaled), high
+    ? i16x8.shuffle(zero, special, 4, 12, 5, 13, 6, 14, 7, 15)
+    : i16x8.shuffle(zero, special, 0, 8, 1, 9, 2, 10, 3, 11));
 }
 
-/** The quarter-th four of sixteen bytes as f32: q in 0…255. */
-@inline function decodeBytes(sixteen: v128, quarter: i32): v128 {
-  const eight = quarter < 2 ? i16x8.extend_low_i8x16_u(sixteen) : i16x8.extend_high_i8x16_u(sixteen);
-  return f32x4.convert_i32x4_s(quarter & 1 ? i32x4.extend_high_i16x8_u(eight) : i32x4.extend_low_i16x8_u(eight));
+/** The low (or high) four of eight i16 columns as f32: q · scale + bias, rounded twice. */
+@inline export function dequantise(eight: v128, high: bool, scale: v128, bias: v128): v128 {
+  const four = high ? i32x4.extend_high_i16x8_u(eight) : i32x4.extend_low_i16x8_u(eight);
+  return f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(four), scale), bias);
 }
 
-/** q · scale + bias, rounded twice. */
-@inline export function dequantise(sixteen: v128, quarter: i32, scale: v128, bias: v128): v128 {
-  return f32x4.add(f32x4.mul(decodeBytes(sixteen, quarter), scale), bias);
-}
-
-/** Sixteen 4-bit columns (eight bytes in the low half) as sixteen bytes; the low nibble comes first. */
-@inline export function spreadNibbles(eight: v128): v128 {
-  const low = v128.and(eight, i8x16.splat(0x0f));
-  const high = i8x16.shr_u(eight, 4);
+/** The first (or last) sixteen of thirty-two 4-bit columns as bytes, given low and high nibbles; low comes first. */
+@inline export function firstNibbles(low: v128, high: v128): v128 {
   return i8x16.shuffle(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+@inline export function lastNibbles(low: v128, high: v128): v128 {
+  return i8x16.shuffle(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 /** One half as f32. */
@@ -93,27 +89,26 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
   return reinterpret<f32>(reinterpret<u32>(finite) | 0x7f800000);
 }
 
-/** Scale of a quantised row, whose scale and bias lie `tail` bytes into it. */
-@inline export function scaleOf<D>(row: usize, tail: usize): f32 {
-  if (isInt8<D>()) return load<f32>(row + tail);
-  if (isInt4<D>()) return half(load<i16>(row + tail));
-  return 1;
+/** Bytes from a quantised row's start to its scale and bias. */
+@inline export function tailOf<D>(dim: usize): usize {
+  return isInt8<D>() ? dim : (dim + 1) >> 1;
 }
 
-@inline export function biasOf<D>(row: usize, tail: usize): f32 {
-  if (isInt8<D>()) return load<f32>(row + tail, 4);
-  if (isInt4<D>()) return half(load<i16>(row + tail, 2));
-  return 0;
+/** Writes a quantised row's scale and bias as two f32. @param tail where they lie in the row's own format */
+@inline export function decodeTail<D>(tail: usize, out: usize): void {
+  if (isInt8<D>()) return store<u64>(out, load<u64>(tail));
+  store<f32>(out, half(load<i16>(tail)));
+  store<f32>(out, half(load<i16>(tail, 2)), 4);
 }
 
-/** One column of a row as f32. */
+/** One column of a row as f32. @param tail scale and bias of a quantised row, as two f32 */
 @inline export function decodeColumn<D>(row: usize, column: usize, tail: usize): f32 {
   if (isF32<D>()) return load<f32>(row + (column << 2));
   if (isF16<D>()) return half(load<i16>(row + (column << 1)));
   let q: u32;
   if (isInt8<D>()) q = load<u8>(row + column);
   else q = (<u32>load<u8>(row + (column >> 1)) >> ((<u32>column & 1) << 2)) & 15;
-  return <f32>q * scaleOf<D>(row, tail) + biasOf<D>(row, tail);
+  return <f32>q * load<f32>(tail) + load<f32>(tail, 4);
 }
 
 /** Bytes before the given column. Blocks start at even columns. */

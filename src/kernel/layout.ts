@@ -84,6 +84,8 @@ export const CALL_SCRATCH = 108;
 /** How many keys were padded, missing or defaulted, added up over the slices. */
 export const CALL_EXCEPTIONS = 112;
 export const CALL_ERROR_POSITION = 116;
+/** Rows of the group at hand. */
+export const CALL_KEPT = 120;
 export const CALL_BYTES = 128;
 
 // A group: the keys whose rows are touched, then folded, from one cache.
@@ -92,8 +94,8 @@ export const GROUP_KEYS_MIN = 16;
 export const GROUP_BYTES = 131072;
 /** Bags that end within one group: bounds the work that empty bags make. */
 export const GROUP_BAGS = 1024;
-/** Row addresses, weights and kept counts of a group. */
-export const SCRATCH_BYTES = 3200;
+/** What a call needs to remember of a group: five u32 a key, and a line. */
+export const SCRATCH_BYTES = 5184;
 
 // The call block of merge: partials f32 [shards, bags, dim], counts u32 [shards, bags], denominators f32
 // [shards, bags] or null, in shard order; out f32 [bags, dim], counts u32 [bags].
