@@ -3,10 +3,10 @@
 // What makes a block fast: its row loop is alone in its function, takes one row a turn and keeps eight v128
 // accumulators. V8 unrolls smaller or deeper loops and then moves all loads before the adds, which spills.
 
-import { nibbleBits, rowsOf, signBits, tailsOf } from './group';
+import { highNibbleBits, laneBits, nibbleBits, rowsOf, signBits, tailsOf } from './group';
 import {
-  canonical, canonicalScalar, columnBytes, decodeColumn, decodeHalves, dequantise, F16Rows, firstNibbles, isF16, isF32,
-  isInt8, isMax, isMaxFinite, isScaled, isWeighted, lastNibbles, MaxExact, scaleDown, scaleUp,
+  canonical, canonicalScalar, columnBytes, decodeColumn, decodeHalves, dequantise, F16Rows, isF16, isF32, isInt4,
+  isInt8, isMax, isMaxFinite, isScaled, isWeighted, MaxExact, scaleDown, scaleUp,
 } from './rows';
 
 // Block widths as types: a type of n bytes stands for 4n columns.
@@ -17,11 +17,41 @@ type Columns4 = u8;
 
 @inline function atLeast<N>(columns: i32): bool { return <i32>sizeof<N>() * 4 >= columns; }
 
-/** The bytes that hold a block's 4-bit columns, from the front. */
-@inline function loadNibbles<N>(p: usize): v128 {
-  if (atLeast<N>(32)) return v128.load(p);
-  if (atLeast<N>(16)) return v128.load64_zero(p);
-  return atLeast<N>(8) ? v128.load32_zero(p) : i16x8.splat(load<i16>(p));
+/**
+ * Whether a block's accumulators hold every fourth (int8) or eighth (int4) column: taken out of 32-bit lanes by
+ * shifts, which costs less than spreading bytes out by shuffles. They are put in order once a bag, not once a row.
+ */
+@inline function isStrided<D, N>(): bool {
+  return (isInt8<D>() && atLeast<N>(16)) || (isInt4<D>() && atLeast<N>(32));
+}
+/** Bytes between the vectors of four strided accumulators, and to those of the next four, in `out`. */
+@inline function strideOf<D>(): usize { return isInt8<D>() ? 16 : 32; }
+@inline function nextFourOf<D>(): usize { return isInt8<D>() ? 64 : 16; }
+
+/** Vector 0…3 of the transpose of four. */
+@inline function transpose0(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i32x4.shuffle(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(c, d, 0, 4, 1, 5), 0, 1, 4, 5);
+}
+@inline function transpose1(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i32x4.shuffle(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(c, d, 0, 4, 1, 5), 2, 3, 6, 7);
+}
+@inline function transpose2(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i32x4.shuffle(i32x4.shuffle(a, b, 2, 6, 3, 7), i32x4.shuffle(c, d, 2, 6, 3, 7), 0, 1, 4, 5);
+}
+@inline function transpose3(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i32x4.shuffle(i32x4.shuffle(a, b, 2, 6, 3, 7), i32x4.shuffle(c, d, 2, 6, 3, 7), 2, 3, 6, 7);
+}
+
+/** Four or eight columns of int8 as bytes. */
+@inline function loadBytes<N>(p: usize): v128 {
+  return atLeast<N>(8) ? v128.load64_zero(p) : v128.load32_zero(p);
+}
+
+/** Four, eight or sixteen columns of int4 as bytes; the low nibble comes first. @param nibbles 0x0f in every byte */
+@inline function loadNibbles<N>(p: usize, nibbles: v128): v128 {
+  const q = atLeast<N>(16) ? v128.load64_zero(p) : atLeast<N>(8) ? v128.load32_zero(p) : i16x8.splat(load<i16>(p));
+  const low = v128.and(q, nibbles), high = v128.and(i16x8.shr_u(q, 4), nibbles);
+  return i8x16.shuffle(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
 /** One vector joins the fold. */
@@ -60,7 +90,19 @@ function foldBlock<D, M, N>(
 ): void {
   let a0 = start<D, M>(out, fresh);
   let a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
-  if (!isMax<M>() && !fresh) {
+  if (!isMax<M>() && !fresh && isStrided<D, N>()) {
+    let s0 = a0, s1 = start<D, M>(out + strideOf<D>(), fresh);
+    let s2 = start<D, M>(out + 2 * strideOf<D>(), fresh), s3 = start<D, M>(out + 3 * strideOf<D>(), fresh);
+    a0 = transpose0(s0, s1, s2, s3); a1 = transpose1(s0, s1, s2, s3);
+    a2 = transpose2(s0, s1, s2, s3); a3 = transpose3(s0, s1, s2, s3);
+    if (atLeast<N>(32)) {
+      const next = out + nextFourOf<D>();
+      s0 = start<D, M>(next, fresh); s1 = start<D, M>(next + strideOf<D>(), fresh);
+      s2 = start<D, M>(next + 2 * strideOf<D>(), fresh); s3 = start<D, M>(next + 3 * strideOf<D>(), fresh);
+      a4 = transpose0(s0, s1, s2, s3); a5 = transpose1(s0, s1, s2, s3);
+      a6 = transpose2(s0, s1, s2, s3); a7 = transpose3(s0, s1, s2, s3);
+    }
+  } else if (!isMax<M>() && !fresh) {
     if (atLeast<N>(8)) a1 = start<D, M>(out + 16, fresh);
     if (atLeast<N>(16)) { a2 = start<D, M>(out + 32, fresh); a3 = start<D, M>(out + 48, fresh); }
     if (atLeast<N>(32)) {
@@ -70,7 +112,8 @@ function foldBlock<D, M, N>(
   }
   const offset = columnBytes<D>(column), end = rowsOf(group, to);
   // Constants come from memory: V8 would make a known constant anew in every turn of the loop.
-  const bits = isF16<D>() ? signBits(group) : nibbleBits(group);
+  const bits = isF16<D>() ? signBits(group) : isStrided<D, N>() ? laneBits<D>(group) : nibbleBits(group);
+  const highBits = highNibbleBits(group);
   let tail = tailsOf(group, from), weight = f32x4.splat(1);
   for (let r = rowsOf(group, from); r < end; r += 4) {
     const p = <usize>load<u32>(r) + offset;
@@ -103,28 +146,40 @@ function foldBlock<D, M, N>(
     } else {
       const scale = v128.load32_splat(tail), bias = v128.load32_splat(tail, 4);
       tail += 8;
-      let low = bits, high = bits, q: v128;
-      if (isInt8<D>()) q = atLeast<N>(8) ? v128.load8x8_u(p) : i16x8.extend_low_i8x16_u(v128.load32_zero(p));
-      else {
-        const nibbles = loadNibbles<N>(p);
-        low = v128.and(nibbles, bits);
-        high = v128.and(i16x8.shr_u(nibbles, 4), bits);
-        q = i16x8.extend_low_i8x16_u(firstNibbles(low, high));
-      }
-      a0 = join<M>(a0, dequantise(q, false, scale, bias), weight);
-      if (atLeast<N>(8)) a1 = join<M>(a1, dequantise(q, true, scale, bias), weight);
-      if (atLeast<N>(16)) {
-        q = isInt8<D>() ? v128.load8x8_u(p, 8) : i16x8.extend_high_i8x16_u(firstNibbles(low, high));
-        a2 = join<M>(a2, dequantise(q, false, scale, bias), weight);
-        a3 = join<M>(a3, dequantise(q, true, scale, bias), weight);
-      }
-      if (atLeast<N>(32)) {
-        q = isInt8<D>() ? v128.load8x8_u(p, 16) : i16x8.extend_low_i8x16_u(lastNibbles(low, high));
-        a4 = join<M>(a4, dequantise(q, false, scale, bias), weight);
-        a5 = join<M>(a5, dequantise(q, true, scale, bias), weight);
-        q = isInt8<D>() ? v128.load8x8_u(p, 24) : i16x8.extend_high_i8x16_u(lastNibbles(low, high));
-        a6 = join<M>(a6, dequantise(q, false, scale, bias), weight);
-        a7 = join<M>(a7, dequantise(q, true, scale, bias), weight);
+      if (isStrided<D, N>()) {
+        // A load from one byte on costs less than a shift; it stays in the row, whose scale and bias follow.
+        if (isInt8<D>()) {
+          a0 = join<M>(a0, dequantise(v128.and(v128.load(p), bits), scale, bias), weight);
+          a1 = join<M>(a1, dequantise(v128.and(v128.load(p, 1), bits), scale, bias), weight);
+          a2 = join<M>(a2, dequantise(v128.and(v128.load(p, 2), bits), scale, bias), weight);
+          a3 = join<M>(a3, dequantise(v128.and(v128.load(p, 3), bits), scale, bias), weight);
+          if (atLeast<N>(32)) {
+            a4 = join<M>(a4, dequantise(v128.and(v128.load(p, 16), bits), scale, bias), weight);
+            a5 = join<M>(a5, dequantise(v128.and(v128.load(p, 17), bits), scale, bias), weight);
+            a6 = join<M>(a6, dequantise(v128.and(v128.load(p, 18), bits), scale, bias), weight);
+            a7 = join<M>(a7, dequantise(v128.and(v128.load(p, 19), bits), scale, bias), weight);
+          }
+        } else {
+          // A high nibble as it lies is 16 q: a sixteenth of the scale, which is exact, makes up for it.
+          const sixteenth = f32x4.mul(scale, f32x4.splat(0.0625));
+          a0 = join<M>(a0, dequantise(v128.and(v128.load(p), bits), scale, bias), weight);
+          a1 = join<M>(a1, dequantise(v128.and(v128.load(p), highBits), sixteenth, bias), weight);
+          a2 = join<M>(a2, dequantise(v128.and(v128.load(p, 1), bits), scale, bias), weight);
+          a3 = join<M>(a3, dequantise(v128.and(v128.load(p, 1), highBits), sixteenth, bias), weight);
+          a4 = join<M>(a4, dequantise(v128.and(v128.load(p, 2), bits), scale, bias), weight);
+          a5 = join<M>(a5, dequantise(v128.and(v128.load(p, 2), highBits), sixteenth, bias), weight);
+          a6 = join<M>(a6, dequantise(v128.and(v128.load(p, 3), bits), scale, bias), weight);
+          a7 = join<M>(a7, dequantise(v128.and(v128.load(p, 3), highBits), sixteenth, bias), weight);
+        }
+      } else {
+        const q = isInt8<D>() ? loadBytes<N>(p) : loadNibbles<N>(p, bits), low = i16x8.extend_low_i8x16_u(q);
+        a0 = join<M>(a0, dequantise(i32x4.extend_low_i16x8_u(low), scale, bias), weight);
+        if (atLeast<N>(8)) a1 = join<M>(a1, dequantise(i32x4.extend_high_i16x8_u(low), scale, bias), weight);
+        if (atLeast<N>(16)) {
+          const high = i16x8.extend_high_i8x16_u(q);
+          a2 = join<M>(a2, dequantise(i32x4.extend_low_i16x8_u(high), scale, bias), weight);
+          a3 = join<M>(a3, dequantise(i32x4.extend_high_i16x8_u(high), scale, bias), weight);
+        }
       }
     }
   }
@@ -140,6 +195,20 @@ function foldBlock<D, M, N>(
       else foldBlock<D, MaxExact, N>(group, from, to, column, weights, out, fresh);
       return;
     }
+  }
+  if (isStrided<D, N>()) {
+    finish<D, M>(out, transpose0(a0, a1, a2, a3), fresh);
+    finish<D, M>(out + strideOf<D>(), transpose1(a0, a1, a2, a3), fresh);
+    finish<D, M>(out + 2 * strideOf<D>(), transpose2(a0, a1, a2, a3), fresh);
+    finish<D, M>(out + 3 * strideOf<D>(), transpose3(a0, a1, a2, a3), fresh);
+    if (atLeast<N>(32)) {
+      const next = out + nextFourOf<D>();
+      finish<D, M>(next, transpose0(a4, a5, a6, a7), fresh);
+      finish<D, M>(next + strideOf<D>(), transpose1(a4, a5, a6, a7), fresh);
+      finish<D, M>(next + 2 * strideOf<D>(), transpose2(a4, a5, a6, a7), fresh);
+      finish<D, M>(next + 3 * strideOf<D>(), transpose3(a4, a5, a6, a7), fresh);
+    }
+    return;
   }
   finish<D, M>(out, a0, fresh);
   if (atLeast<N>(8)) finish<D, M>(out + 16, a1, fresh);
@@ -206,15 +275,11 @@ export function copyRow<D>(group: usize, index: usize, dim: usize, out: usize): 
   } else {
     const scale = v128.load32_splat(tail), bias = v128.load32_splat(tail, 4), bits = nibbleBits(group);
     for (; column + 8 <= dim; column += 8) {
-      let q: v128;
-      if (isInt8<D>()) q = v128.load8x8_u(row + column);
-      else {
-        const nibbles = v128.load32_zero(row + (column >> 1));
-        const low = v128.and(nibbles, bits), high = v128.and(i16x8.shr_u(nibbles, 4), bits);
-        q = i16x8.extend_low_i8x16_u(firstNibbles(low, high));
-      }
-      v128.store(out + (column << 2), canonical(dequantise(q, false, scale, bias)));
-      v128.store(out + (column << 2), canonical(dequantise(q, true, scale, bias)), 16);
+      const p = row + columnBytes<D>(column);
+      const q = isInt8<D>() ? loadBytes<Columns8>(p) : loadNibbles<Columns8>(p, bits);
+      const eight = i16x8.extend_low_i8x16_u(q);
+      v128.store(out + (column << 2), canonical(dequantise(i32x4.extend_low_i16x8_u(eight), scale, bias)));
+      v128.store(out + (column << 2), canonical(dequantise(i32x4.extend_high_i16x8_u(eight), scale, bias)), 16);
     }
   }
   for (; column < dim; column++) store<f32>(out + (column << 2), canonicalScalar(decodeColumn<D>(row, column, tail)));

@@ -7,7 +7,7 @@ import {
   CALL_TABLE_ROWS, CALL_WEIGHTS, CALL_DIM, CALL_DTYPE, CALL_KEPT, CALL_TOUCH, DONE, INT4, INT8, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED, GROUP_BYTES, GROUP_KEYS,
   GROUP_KEYS_MIN, MISSING_DEFAULT, MISSING_ERROR,
 } from '../src/kernel/layout';
-import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, MaxExact, tailOf } from './rows';
+import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, isInt8, MaxExact, tailOf } from './rows';
 
 // Scratch of a group: addresses of the rows kept, their weights, their scales and biases as f32 pairs, how many
 // rows are kept before each key, and constants.
@@ -24,14 +24,24 @@ const GROUP_CONSTANTS = GROUP_KEYS * 20 + 16;
   return load<u32>(group + GROUP_KEPT + (index << 2));
 }
 
-/** 0x8fff in every i16 lane, 0x0f in every byte: see decodeHalves and spreadNibbles. */
+/** 0x8fff in every i16 lane: see decodeHalves. */
 @inline export function signBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS); }
+/** 0x0f in every byte. */
 @inline export function nibbleBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS, 4); }
+/** The first column of every 32-bit lane. */
+@inline export function laneBits<D>(group: usize): v128 {
+  return isInt8<D>() ? v128.load32_splat(group + GROUP_CONSTANTS, 8) : v128.load32_splat(group + GROUP_CONSTANTS, 12);
+}
+
+@inline export function highNibbleBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS, 16); }
 
 /** Prepares the scratch of a call. */
 export function openScratch(call: usize): void {
   store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x8fff8fff);
   store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x0f0f0f0f, 4);
+  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0xff, 8);
+  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x0f, 12);
+  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0xf0, 16);
 }
 
 /** How many keys make a group: what the second-level cache holds of their rows. */

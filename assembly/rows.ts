@@ -68,18 +68,9 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
     : i16x8.shuffle(zero, special, 0, 8, 1, 9, 2, 10, 3, 11));
 }
 
-/** The low (or high) four of eight i16 columns as f32: q · scale + bias, rounded twice. */
-@inline export function dequantise(eight: v128, high: bool, scale: v128, bias: v128): v128 {
-  const four = high ? i32x4.extend_high_i16x8_u(eight) : i32x4.extend_low_i16x8_u(eight);
+/** Four quantised columns as f32: q · scale + bias, rounded twice. */
+@inline export function dequantise(four: v128, scale: v128, bias: v128): v128 {
   return f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(four), scale), bias);
-}
-
-/** The first (or last) sixteen of thirty-two 4-bit columns as bytes, given low and high nibbles; low comes first. */
-@inline export function firstNibbles(low: v128, high: v128): v128 {
-  return i8x16.shuffle(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-@inline export function lastNibbles(low: v128, high: v128): v128 {
-  return i8x16.shuffle(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 /** One half as f32. */
