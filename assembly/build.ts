@@ -1,22 +1,36 @@
 // Builds wasm/kernels.shared.wasm and wasm/kernels.plain.wasm from the same source.
-// -O3s, not -O3: it keeps row loops out of the functions that call them, where V8 would unroll and spill them.
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
-const flags =
+const root: string = fileURLToPath(new URL('..', import.meta.url));
+
+// -O3s, not -O3: it keeps row loops out of the functions that call them, where V8 would unroll and spill them.
+// Never traps-never-happen: dropped loads are how the kernels read ahead.
+const common: string =
   '--runtime stub --noAssert -O3s --converge --enable simd,bulk-memory --importMemory --use abort= --disableWarning 201';
-const builds = {
+const memories = {
   shared: '--enable threads --sharedMemory --initialMemory 1 --maximumMemory 65536',
   plain: '--disable threads --initialMemory 1',
 };
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-// What an earlier build left must not end up in the package.
-rmSync(`${root}/dist`, { recursive: true, force: true });
+/** Arguments of the compiler for one of the builds. */
+export function options(memory: keyof typeof memories, outFile: string): string[] {
+  return [
+    'assembly/kernels.ts',
+    '-o',
+    outFile,
+    '--baseDir',
+    root,
+    ...`${common} ${memories[memory]}`.split(' '),
+  ];
+}
 
-for (const [name, own] of Object.entries(builds)) {
-  const options = `assembly/kernels.ts -o wasm/kernels.${name}.wasm ${flags} ${own}`.split(' ');
-  const { error, stderr } = await asc.main([...options, '--baseDir', root]);
-  if (error) throw new Error(`${stderr.toString()}${error.message}`);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // What an earlier build left must not end up in the package.
+  rmSync(`${root}dist`, { recursive: true, force: true });
+  for (const memory of ['shared', 'plain'] as const) {
+    const { error, stderr } = await asc.main(options(memory, `wasm/kernels.${memory}.wasm`));
+    if (error) throw new Error(`${stderr.toString()}${error.message}`);
+  }
 }

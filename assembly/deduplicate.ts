@@ -1,40 +1,76 @@
 // De-duplication: the unique keys of a batch, in order of first occurrence, and where each key went.
 
-import { DEDUPE_ENTRY_BYTES } from '../src/kernel/layout';
+import { DEDUPE_BITS, DEDUPE_CHUNK, DEDUPE_GENERATION, DEDUPE_HEADER_BYTES } from '../src/kernel/layout';
 import { hash } from './hash';
 
 /**
  * @param keys u64 [count] · @param unique u64 [count], filled from the front · @param inverse u32 [count]
- * @param table zeroed room for `entries` u32: a power of two, at least 2 × count; left dirty
+ * @param table a header and `entries` u32 (a power of two, at least 2 × count; 4 × is faster), all zero before
+ *   its first use; later calls may find it as earlier ones left it
  * @returns how many keys are unique
  */
 export function deduplicate(
   keys: usize, count: u32, unique: usize, inverse: usize, table: usize, entries: u32,
 ): u32 {
-  memory.fill(table, 0, <usize>entries * DEDUPE_ENTRY_BYTES);
-  // First pass: where each key would go, kept in `inverse` until its turn comes.
-  const mask = entries - 1;
-  for (let i: usize = 0; i < count; i++) {
-    store<u32>(inverse + (i << 2), <u32>(hash(load<u64>(keys + (i << 3))) >> 32));
-  }
-  const indexBits = 32 - clz<u32>(count), indexMask = (<u32>1 << indexBits) - 1;
+  // An entry is a unique key's number under the generation of its call: one look tells a free entry from a taken
+  // one, and nothing needs clearing until the generations have run through.
+  const bits = 32 - clz<u32>(count), positionMask = (<u32>1 << bits) - 1;
+  const generation = nextGeneration(table, entries, bits), at = table + DEDUPE_HEADER_BYTES;
+  const mask = (entries - 1) << 2;
   let found: u32 = 0;
-  for (let i: usize = 0; i < count; i++) {
-    const key = load<u64>(keys + (i << 3)), hashed = load<u32>(inverse + (i << 2));
-    // An entry is the unique key's number plus one, under as many bits of the hash as there is room for.
-    const tag = hashed & ~indexMask;
-    let at = hashed & mask;
-    for (;; at = (at + 1) & mask) {
-      const entry = load<u32>(table + (<usize>at << 2));
-      if (entry == 0) {
+  while (count) {
+    const chunk = min<u32>(count, DEDUPE_CHUNK);
+    approach(keys, chunk, inverse, at, mask);
+    found = probe(keys, chunk, unique, inverse, at, mask, generation, positionMask, found);
+    keys += <usize>chunk << 3;
+    inverse += <usize>chunk << 2;
+    count -= chunk;
+  }
+  return found;
+}
+
+function nextGeneration(table: usize, entries: u32, bits: u32): u32 {
+  const step = bits < 32 ? <u32>1 << bits : 0;
+  let generation = load<u32>(table, DEDUPE_GENERATION) + step;
+  if (generation < step || load<u32>(table, DEDUPE_BITS) != bits) {
+    memory.fill(table + DEDUPE_HEADER_BYTES, 0, <usize>entries << 2);
+    generation = step;
+  }
+  store<u32>(table, generation, DEDUPE_GENERATION);
+  store<u32>(table, bits, DEDUPE_BITS);
+  return generation;
+}
+
+/** Where each key would go, kept in `inverse` until its turn comes; loads from there, so that the misses overlap. */
+function approach(keys: usize, count: u32, inverse: usize, at: usize, mask: u32): void {
+  const end = keys + (<usize>count << 3);
+  for (; keys < end; keys += 8, inverse += 4) {
+    const place = <u32>hash(load<u64>(keys)) & mask;
+    store<u32>(inverse, place);
+    load<u32>(at + place);
+  }
+}
+
+function probe(
+  keys: usize, count: u32, unique: usize, inverse: usize, at: usize, mask: u32, generation: u32, positionMask: u32,
+  found: u32,
+): u32 {
+  const end = keys + (<usize>count << 3);
+  for (; keys < end; keys += 8, inverse += 4) {
+    const key = load<u64>(keys);
+    let place = load<u32>(inverse);
+    for (;; place = (place + 4) & mask) {
+      const entry = load<u32>(at + place);
+      // A taken entry differs from the generation in its position only.
+      const position = entry - generation;
+      if (position > positionMask) {
+        store<u32>(at + place, generation + found);
         store<u64>(unique + (<usize>found << 3), key);
-        store<u32>(inverse + (i << 2), found);
-        store<u32>(table + (<usize>at << 2), tag | ++found);
+        store<u32>(inverse, found++);
         break;
       }
-      const candidate = (entry & indexMask) - 1;
-      if ((entry & ~indexMask) == tag && load<u64>(unique + (<usize>candidate << 3)) == key) {
-        store<u32>(inverse + (i << 2), candidate);
+      if (load<u64>(unique + (<usize>position << 3)) == key) {
+        store<u32>(inverse, position);
         break;
       }
     }

@@ -4,6 +4,10 @@ const soak = process.env.FLEXEMR_SOAK === '1';
 export const runs = {
   /** Pooling cases against the reference. */
   poolCases: soak ? 100_000 : 1_500,
+  /** Gathering cases against the reference. */
+  gatherCases: soak ? 20_000 : 300,
+  /** Cases in which a planted fault must show. */
+  mutantCases: 3_000,
   /** Histories of an index against a Map. */
   indexHistories: soak ? 5_000 : 150,
   /** Batches de-duplicated. */

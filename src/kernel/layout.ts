@@ -125,7 +125,10 @@ export const BUCKET_BYTES = 64;
 export const INDEX_CHUNK = 512;
 export const INDEX_SCRATCH_BYTES = 4096;
 
-// De-duplication: scratch of DEDUPE_SCRATCH_ENTRY_BYTES for each entry of a table of at least two entries a
-// key (a power of two).
-export const DEDUPE_ENTRY_BYTES = 4;
-export const DEDUPE_ENTRIES_MIN = 1024;
+// De-duplication: a table of u32 entries after a header of DEDUPE_HEADER_BYTES, zero before its first use.
+export const DEDUPE_GENERATION = 0;
+/** Bits of a position, in every entry of the table as it is. */
+export const DEDUPE_BITS = 4;
+export const DEDUPE_HEADER_BYTES = 64;
+/** Keys hashed, then looked up, together. */
+export const DEDUPE_CHUNK = 128;

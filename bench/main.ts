@@ -1,0 +1,25 @@
+// npm run bench -- <name> [options]
+import { UsageError } from './usage.ts';
+
+const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
+  kernels: () => import('./kernels.ts'),
+};
+
+/** node:util's parseArgs has errors of its own for wrong options. */
+function isUsage(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}
+
+const [name = '', ...args] = process.argv.slice(2);
+try {
+  if (!Object.hasOwn(benchmarks, name)) {
+    throw new UsageError(`no benchmark '${name}'; there are: ${Object.keys(benchmarks).join(', ')}`);
+  }
+  const { run } = await benchmarks[name]();
+  await run(args);
+} catch (error) {
+  if (!isUsage(error)) throw error;
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,71 @@
+/** One of two contestants. */
+export interface Side {
+  /** Runs until compilers and caches have settled. */
+  warm(): void | Promise<void>;
+  /** One sample: items per second. */
+  sample(): number | Promise<number>;
+}
+
+/** Medians over the pairs; without a bar, ours alone. */
+export interface Figures {
+  /** Items per second. */
+  readonly ours?: number;
+  readonly bar?: number;
+  /** ours / bar of each pair; > 1: ours is faster. */
+  readonly ratio?: number;
+  /** Quartiles of the ratio. */
+  readonly low?: number;
+  readonly high?: number;
+}
+
+const WARM_CALLS = 20;
+const WARM_MS = 60;
+
+/** A side that repeats `call`, which handles `items` items, for at least `sampleMs` a sample. */
+export function repeated(call: () => void, items: number, sampleMs: number): Side {
+  let calls = 1;
+  const run = (): number => {
+    const start = performance.now();
+    for (let i = 0; i < calls; i++) call();
+    return performance.now() - start;
+  };
+  return {
+    // Wasm tiers up after some twenty calls, in the background: hence a time as well as a count.
+    warm() {
+      let ms = 0;
+      for (let i = 0, start = performance.now(); i < WARM_CALLS || performance.now() - start < WARM_MS; i++)
+        ms = run();
+      calls = Math.max(1, Math.ceil(sampleMs / ms));
+    },
+    sample: () => (calls * items * 1000) / run(),
+  };
+}
+
+/** Samples both in turn, so that whatever slows the machine slows both. */
+export async function interleave(ours: Side, bar: Side | undefined, pairs: number): Promise<Figures> {
+  const [a, b, ratios]: number[][] = [[], [], []];
+  await ours.warm();
+  await bar?.warm();
+  for (let pair = 0; pair < pairs; pair++) {
+    a.push(await ours.sample());
+    if (!bar) continue;
+    b.push(await bar.sample());
+    ratios.push(a[pair] / b[pair]);
+  }
+  if (!bar) return { ours: quantile(a, 0.5) };
+  return {
+    ours: quantile(a, 0.5),
+    bar: quantile(b, 0.5),
+    ratio: quantile(ratios, 0.5),
+    low: quantile(ratios, 0.25),
+    high: quantile(ratios, 0.75),
+  };
+}
+
+/** The value at `q` of the sorted samples, interpolated. */
+function quantile(samples: number[], q: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (sorted.length - 1) * q;
+  const below = sorted[Math.floor(at)];
+  return below + (sorted[Math.ceil(at)] - below) * (at % 1);
+}

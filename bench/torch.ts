@@ -1,0 +1,62 @@
+// PyTorch's EmbeddingBag, in a process of its own, asked for one sample at a time.
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { BAG_KEYS, BAGS, BATCH_KEYS, KEY_SETS } from './batch.ts';
+import type { Side } from './measure.ts';
+
+const script: string = fileURLToPath(new URL('./native/torch_bar.py', import.meta.url));
+
+/** A Python that has torch: the first of the path, or the system's, where Debian puts it. */
+function pythonWithTorch(): string | undefined {
+  return ['python3', '/usr/bin/python3'].find((python) => {
+    try {
+      execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+export interface TorchBar {
+  readonly side: Side;
+  readonly version: string;
+  close(): Promise<void>;
+}
+
+/** Sums of f32 rows on one thread, over a table of its own of the given shape; undefined where there is no torch. */
+export async function startTorch(dim: number, rows: number, sampleMs: number): Promise<TorchBar | undefined> {
+  const python = pythonWithTorch();
+  if (python === undefined) return undefined;
+  const shape = [rows, dim, BAGS, BAG_KEYS, KEY_SETS].map(String);
+  const child = spawn(python, [script, ...shape], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error('torch_bar.py ended early');
+    return value;
+  };
+  /** @returns seconds that `calls` calls took */
+  const run = async (calls: number): Promise<number> => {
+    child.stdin.write(`${calls}\n`);
+    return Number(await line()) / 1e9;
+  };
+  const version = await line();
+  let calls = 1;
+  return {
+    version,
+    side: {
+      async warm() {
+        const seconds = (await run(20)) / 20;
+        calls = Math.max(1, Math.ceil(sampleMs / 1000 / seconds));
+      },
+      sample: async () => (calls * BATCH_KEYS) / (await run(calls)),
+    },
+    async close() {
+      child.stdin.end();
+      await once(child, 'exit');
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { writePoolCall } from '../../src/kernel/call.ts';
+import { instantiateKernels } from '../../src/kernel/files.ts';
+import * as layout from '../../src/kernel/layout.ts';
+import { canonical, decodeRow, rowBytes } from '../../src/kernel/reference.ts';
+import { runs } from '../runs.ts';
+import { PoisonedMemory } from './poisoned.ts';
+import { type PoolCase, PoolInput } from './pool-case.ts';
+import { poolCases } from './pool-cases.ts';
+
+/** Rows, counts and fates of each key; the first shard of two owns the rows before `cut`. */
+function expectedOf(input: PoolInput, from: number, to: number): { values: Float32Array; counts: number[] } {
+  const { dtype, dim, rows, missing } = input.of;
+  const values = new Float32Array(input.keys.length * dim);
+  const counts = [...input.keys].map((key, i) => {
+    if (key === input.padding) return 0;
+    const isMissing = key >= rows;
+    const here = isMissing ? to === rows && missing === 'default' : key >= from && key < to;
+    if (!here) return 0;
+    const row = isMissing
+      ? decodeRow(input.defaultRow, dtype, dim, 0)
+      : decodeRow(input.rows, dtype, dim, key);
+    values.set(canonical(row), i * dim);
+    return 1;
+  });
+  return { values, counts };
+}
+
+function gatherShard(input: PoolInput, from: number, to: number): { values: Uint32Array; counts: number[] } {
+  const { of } = input;
+  const bytes = rowBytes(of.dtype, of.dim);
+  const n = input.keys.length;
+  const poisoned = new PoisonedMemory(
+    Math.ceil((input.rows.length + n * (of.dim * 4 + 32)) / 65536) + 2,
+    true,
+    of.seed,
+  );
+  const out = poisoned.place(n * of.dim * 4, 4, true);
+  const counts = poisoned.place(n * 4, 4, true);
+  const call = poisoned.place(layout.CALL_BYTES, 4, true);
+  const fates = poisoned.place(n, 1, true);
+  const shard = {
+    address: poisoned.put(input.rows.subarray(from * bytes, to * bytes), 1),
+    rows: to - from,
+    rowBase: from,
+    tableRows: of.rows,
+    rowBytes: bytes,
+    dim: of.dim,
+    dtype: of.dtype,
+    finite: input.finite,
+    defaultRow: poisoned.put(input.defaultRow, 1),
+    last: to === of.rows,
+  };
+  const buffers = {
+    keys: poisoned.put(input.keyBits(), of.keyBytes),
+    keyBytes: of.keyBytes,
+    keyCount: n,
+    offsets: 0,
+    weights: 0,
+    out,
+    counts,
+    denominators: 0,
+    fates,
+    scratch: poisoned.place(layout.SCRATCH_BYTES, 16, true),
+  };
+  const { missing, touch } = of;
+  const options = {
+    mode: 'sum',
+    partial: false,
+    touch,
+    padding: input.padding,
+    missing,
+    firstKey: 0,
+  } as const;
+  poisoned.seal();
+  writePoolCall(poisoned.words, call, shard, buffers, { ...options, begin: 0, end: n });
+  const kernels = instantiateKernels(poisoned.memory);
+  let status: number = layout.MORE;
+  while (status === layout.MORE) status = kernels.gather(call, of.budget);
+  expect(status).toBe(layout.DONE);
+  expect(poisoned.strayWrites()).toEqual([]);
+  return {
+    values: new Uint32Array(poisoned.memory.buffer, out, n * of.dim).slice(),
+    counts: [...new Uint32Array(poisoned.memory.buffer, counts, n)],
+  };
+}
+
+test('gather gives every row as it is, bit for bit, and 0 where a shard has none', () => {
+  fc.assert(
+    fc.property(poolCases, fc.nat(), (raw, split) => {
+      const of: PoolCase = { ...raw, missing: raw.missing === 'error' ? 'skip' : raw.missing, keyBytes: 4 };
+      const input = new PoolInput(of);
+      const cut = split % of.rows;
+      for (const [from, to] of cut === 0
+        ? [[0, of.rows]]
+        : [
+            [0, cut],
+            [cut, of.rows],
+          ]) {
+        const got = gatherShard(input, from, to);
+        const { values, counts } = expectedOf(input, from, to);
+        expect(got.counts).toEqual(counts);
+        expect(got.values).toEqual(new Uint32Array(values.buffer));
+      }
+    }),
+    { numRuns: runs.gatherCases },
+  );
+});
