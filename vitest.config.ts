@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 600_000,
+    hookTimeout: 60_000,
     pool: 'forks',
     reporters: ['default'],
   },

@@ -25,6 +25,9 @@ export const arenaPagesMax = 65_536;
 /** safetensors: the largest header the format allows. */
 export const safetensorsHeaderBytesMax = 100_000_000;
 
+/** safetensors: names in `__metadata__`; an object of millions of names takes the process with it. */
+export const safetensorsMetadataNamesMax = 65_536;
+
 /** One piece of a file on its way into an arena; loading holds a few of them beside the rows. */
 export const loadChunkBytesMax = 8_388_608;
 

@@ -16,6 +16,18 @@ export const runs = {
   mutatedFiles: soak ? 100_000 : 1_000,
   /** Lookups with hostile bags. */
   hostileBags: soak ? 100_000 : 1_000,
+  /** Bags in every convention. */
+  bagConventions: soak ? 5_000 : 200,
+  /** Lookups that fail, one after the other. */
+  failedLookups: soak ? 20_000 : 400,
+  /** Random tables looked up by several features. */
+  lookupCases: soak ? 10_000 : 300,
+  /** Tables added and removed again. */
+  removals: soak ? 5_000 : 100,
+  /** Histories of room in an arena. */
+  roomHistories: soak ? 20_000 : 500,
+  /** Rows quantised, and checked for finite values. */
+  encodedRows: soak ? 20_000 : 400,
   /** Rows of the large table that is loaded to measure memory. */
   largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
 } as const;

@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import {
-  type Dtype,
-  dtypeBytes,
-  headerSize,
-  invalidFile,
-  parseHeader,
-  prefixBytes,
-} from './safetensors-header.ts';
+import { invalidFile, prefixBytes } from './header-json.ts';
+import { type Dtype, dtypeBytes, headerSize, parseHeader } from './safetensors-header.ts';
 
 /** A tensor to write: row-major elements of `dtype`, in as many bytes as `shape` takes. */
 export interface TensorData {

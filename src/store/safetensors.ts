@@ -1,14 +1,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { FlexemrError } from '../errors.ts';
-import { loadChunkBytesMax } from '../limits.ts';
+import { invalidFile, prefixBytes, quote } from './header-json.ts';
 import {
   type Dtype,
   dtypeBytes,
   headerSize,
-  invalidFile,
   parseHeader,
-  prefixBytes,
-  quote,
   type SafetensorsHeader,
   type TensorEntry,
 } from './safetensors-header.ts';
@@ -49,20 +46,6 @@ const arrays: { readonly [D in Dtype]: new (length: number) => TensorArrays[D] }
   I64: BigInt64Array,
   U64: BigUint64Array,
 };
-
-/** A run of a tensor's bytes. `bytes` is valid until the next piece is asked for. */
-export interface TensorPiece {
-  /** From the start of the tensor. */
-  readonly byteOffset: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
-export interface StreamOptions {
-  /** The most bytes to hold: `loadChunkBytesMax` unless told, and at most that. */
-  readonly chunkBytes?: number;
-  /** Every piece is a whole number of these, e.g. of rows; one element unless told. */
-  readonly unitBytes?: number;
-}
 
 /** Linux moves at most 2 GiB - 4 KiB in one read. */
 const readBytesMax = 2 ** 30;
@@ -123,28 +106,6 @@ export class SafetensorsFile implements AsyncDisposable {
     const array = allocate(entry, this.path);
     await this.readInto(name, 0, new Uint8Array(array.buffer));
     return array as TensorArrays[D];
-  }
-
-  /**
-   * A tensor piece by piece, in order, through one buffer that each piece overwrites.
-   * Throws INVALID_FILE if the tensor is absent or the file has become shorter, INVALID_OPTION.
-   */
-  stream(name: string, options: StreamOptions = {}): AsyncGenerator<TensorPiece, void, undefined> {
-    const entry = this.entry(name);
-    return this.#pieces(entry, pieceBytes(entry, options));
-  }
-
-  async *#pieces(
-    { name, begin, end }: TensorEntry,
-    pieceBytes: number,
-  ): AsyncGenerator<TensorPiece, void, undefined> {
-    const tensorBytes = end - begin;
-    const buffer = new Uint8Array(Math.min(pieceBytes, tensorBytes));
-    for (let byteOffset = 0; byteOffset < tensorBytes; byteOffset += pieceBytes) {
-      const bytes = buffer.subarray(0, tensorBytes - byteOffset);
-      await this.readInto(name, byteOffset, bytes);
-      yield { byteOffset, bytes };
-    }
   }
 
   /**
@@ -220,23 +181,6 @@ function allocate({ name, dtype, begin, end }: TensorEntry, path: string): Tenso
     const message = `${path}: no room for ${quote(name)}, ${end - begin} bytes. Stream it instead.`;
     throw new FlexemrError('OUT_OF_MEMORY', message, { field: name, value: end - begin, cause });
   }
-}
-
-function pieceBytes(entry: TensorEntry, options: StreamOptions): number {
-  const { chunkBytes = loadChunkBytesMax, unitBytes = dtypeBytes[entry.dtype] } = options;
-  const refuse = (field: string, value: number, rule: string): FlexemrError =>
-    new FlexemrError('INVALID_OPTION', `${field} is ${value}: must be ${rule}`, { field, value });
-  if (!Number.isSafeInteger(chunkBytes) || chunkBytes < 1 || chunkBytes > loadChunkBytesMax)
-    throw refuse('chunkBytes', chunkBytes, `an integer from 1 to ${loadChunkBytesMax}`);
-  if (!Number.isSafeInteger(unitBytes) || unitBytes < 1 || unitBytes > chunkBytes)
-    throw refuse('unitBytes', unitBytes, `an integer from 1 to chunkBytes, ${chunkBytes}`);
-  if ((entry.end - entry.begin) % unitBytes !== 0)
-    throw refuse(
-      'unitBytes',
-      unitBytes,
-      `a divisor of the ${entry.end - entry.begin} bytes of ${quote(entry.name)}`,
-    );
-  return chunkBytes - (chunkBytes % unitBytes);
 }
 
 /** Up to 5 names, those with the longest common start first. */

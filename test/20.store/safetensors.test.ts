@@ -1,19 +1,17 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { open, truncate } from 'node:fs/promises';
+import { truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { FlexemrError } from '../../src/errors.ts';
-import { loadChunkBytesMax } from '../../src/limits.ts';
-import { SafetensorsFile, type TensorPiece } from '../../src/store/safetensors.ts';
+import { prefixBytes } from '../../src/store/header-json.ts';
+import { SafetensorsFile } from '../../src/store/safetensors.ts';
 import {
   type Dtype,
   dtypeBytes,
   headerSize,
   parseHeader,
-  prefixBytes,
   type SafetensorsHeader,
 } from '../../src/store/safetensors-header.ts';
 import { type TensorData, writeSafetensors } from '../../src/store/safetensors-writer.ts';
@@ -94,12 +92,6 @@ function refusal(run: () => unknown): FlexemrError {
   throw new Error('nothing was refused');
 }
 
-async function piecesOf(stream: AsyncIterable<TensorPiece>): Promise<TensorPiece[]> {
-  const pieces: TensorPiece[] = [];
-  for await (const piece of stream) pieces.push(piece);
-  return pieces;
-}
-
 async function withFile<T>(path: string, use: (file: SafetensorsFile) => Promise<T>): Promise<T> {
   const file = await SafetensorsFile.open(path);
   try {
@@ -110,7 +102,7 @@ async function withFile<T>(path: string, use: (file: SafetensorsFile) => Promise
 }
 
 describe('round trip', () => {
-  test('any tensors and metadata come back whole, by read, stream and readInto', async () => {
+  test('any tensors and metadata come back whole, by read and readInto', async () => {
     const property = fc.asyncProperty(tensorsArbitrary, metadataArbitrary, async (tensors, metadata) => {
       await writeSafetensors(target, tensors, metadata);
       expect(readFileSync(target).readBigUInt64LE() % 8n).toBe(0n);
@@ -132,10 +124,6 @@ describe('round trip', () => {
     expect(array.BYTES_PER_ELEMENT).toBe(dtypeBytes[dtype]);
     expect([array.byteOffset, array.buffer.byteLength]).toEqual([0, byteLength]);
     expect(bytesOf(array)).toEqual(bytesOf(data));
-    const streamed = new Uint8Array(byteLength);
-    for await (const { byteOffset, bytes } of file.stream(name, { chunkBytes: 9 }))
-      streamed.set(bytes, byteOffset);
-    expect(streamed).toEqual(bytesOf(data));
     const shared = new Uint8Array(new SharedArrayBuffer(byteLength + 5), 5, byteLength >> 1);
     await file.readInto(name, byteLength - shared.byteLength, shared);
     expect(shared.slice()).toEqual(bytesOf(data).subarray(byteLength - shared.byteLength));
@@ -393,7 +381,6 @@ describe('damage', () => {
       const shorter = { code: 'INVALID_FILE', field: 'data', position: length - 50 };
       await expect(file.read('a')).rejects.toMatchObject(shorter);
       await expect(file.readInto('a', 40, new Uint8Array(20))).rejects.toMatchObject(shorter);
-      await expect(piecesOf(file.stream('a', { chunkBytes: 20 }))).rejects.toMatchObject(shorter);
     });
   });
 
@@ -418,42 +405,12 @@ describe('reading', () => {
       const error = refusal(() => file.entry('emb.row'));
       expect(error).toMatchObject({ code: 'INVALID_FILE', field: 'name', value: 'emb.row' });
       expect(error.message).toContain('closest: "emb.rows", "emb.none"');
-      expect(refusal(() => file.stream('x')).value).toBe('x');
       await expect(file.read('x')).rejects.toMatchObject({ value: 'x' });
       await expect(file.read('emb.rows', 'F16')).rejects.toMatchObject({
         field: 'emb.rows.dtype',
         value: 'F32',
       });
     }));
-
-  test('streams whole units through one buffer', () =>
-    opened(async (file) => {
-      const lengths: number[] = [];
-      const buffers = new Set<ArrayBufferLike>();
-      for await (const { byteOffset, bytes } of file.stream('emb.rows', { chunkBytes: 40, unitBytes: 12 })) {
-        expect(new Float32Array(bytes.buffer, 0, bytes.length / 4)[0]).toBe(byteOffset / 4);
-        lengths.push(bytes.byteLength);
-        buffers.add(bytes.buffer);
-      }
-      expect(lengths).toEqual([36, 36, 36, 12]);
-      expect([...buffers].map(({ byteLength }) => byteLength)).toEqual([36]);
-      expect(await piecesOf(file.stream('emb.none'))).toEqual([]);
-    }));
-
-  test.each([
-    ['unitBytes', { chunkBytes: 11, unitBytes: 12 }, 12],
-    ['unitBytes', { unitBytes: 0 }, 0],
-    ['unitBytes', { unitBytes: 7 }, 7],
-    ['unitBytes', { unitBytes: 1.5 }, 1.5],
-    ['chunkBytes', { chunkBytes: 0 }, 0],
-    ['chunkBytes', { chunkBytes: Number.NaN }, Number.NaN],
-    ['chunkBytes', { chunkBytes: loadChunkBytesMax + 1 }, loadChunkBytesMax + 1],
-  ])('refuses %s of %o', (field, options, value) =>
-    opened(async (file) => {
-      const error = refusal(() => file.stream('emb.rows', options));
-      expect(error).toMatchObject({ code: 'INVALID_OPTION', field, value });
-    }),
-  );
 
   test.each([-1, 0.5, Number.NaN, 109, 2 ** 53])(
     'reads nothing from byte %d on, outside the tensor',
@@ -537,29 +494,4 @@ describe('writing', () => {
         expect(Buffer.compare(bytesOf(await file.read(name)), bytesOf(data))).toBe(0);
     });
   });
-});
-
-test('a stream of 256 MiB stays within 64 MiB of memory', async () => {
-  const bytes = 2 ** 28;
-  const start = fileOf(`{"a":{"dtype":"F32","shape":[${bytes / 4}],"data_offsets":[0,${bytes}]}}`);
-  const handle = await open(target, 'w');
-  await handle.write(start);
-  await handle.truncate(start.byteLength + bytes);
-  await handle.close();
-  const program = `
-    import { SafetensorsFile } from ${JSON.stringify(new URL('../../src/store/safetensors.ts', import.meta.url))};
-    const held = () => process.memoryUsage().rss + process.memoryUsage().external;
-    const file = await SafetensorsFile.open(${JSON.stringify(target)});
-    const before = held();
-    let most = 0, bytes = 0;
-    for await (const piece of file.stream('a')) {
-      bytes += piece.bytes.byteLength;
-      most = Math.max(most, held() - before);
-    }
-    await file.close();
-    console.log(JSON.stringify({ bytes, most }));`;
-  const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
-  const measured = JSON.parse(output);
-  expect(measured.bytes).toBe(bytes);
-  expect(measured.most).toBeLessThan(64 * 2 ** 20);
 });

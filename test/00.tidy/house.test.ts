@@ -1,0 +1,104 @@
+// The house rules, as far as a machine can hold them.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+const src = join(root, 'src');
+
+/** Rooms from the ground up: a file imports from its own room and from those below. */
+const rooms = ['ground', 'kernel', 'plan', 'store', 'lookup', 'ranker', 'cli', 'entry'] as const;
+const ground = ['errors.ts', 'limits.ts'];
+const entries = ['index.ts', 'cli/main.ts', 'lookup/crew-worker.ts'];
+
+/** Where the house touches its runtime. Everything else runs wherever JavaScript does. */
+const runtimeFiles = [
+  'kernel/files.ts',
+  'lookup/crew.ts',
+  'lookup/crew-worker.ts',
+  'store/safetensors.ts',
+  'store/safetensors-writer.ts',
+];
+const linesMax = 300;
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+
+function roomOf(file: string): (typeof rooms)[number] {
+  if (ground.includes(file)) return 'ground';
+  return rooms.find((room) => file.startsWith(`${room}/`)) ?? 'entry';
+}
+
+/** What a file imports: paths within src, and names of packages. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(src, file), 'utf8');
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?'([^']+)'/g)].map(([, specifier]) => specifier);
+  return specifiers.map((specifier) =>
+    specifier.startsWith('.') ? relative(src, join(src, dirname(file), specifier)) : specifier,
+  );
+}
+
+test('every file has a room, and arrows point down', () => {
+  const upward = files.flatMap((file) =>
+    importsOf(file)
+      .filter(
+        (target) => files.includes(target) && rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(file)),
+      )
+      .map((target) => `${file} → ${target}`),
+  );
+  expect(upward).toEqual([]);
+  expect(files.filter((file) => roomOf(file) === 'entry')).toEqual(['index.ts']);
+});
+
+test('only the edges of the house name a runtime', () => {
+  const naming = files.filter((file) => importsOf(file).some((target) => target.startsWith('node:')));
+  expect(naming.sort()).toEqual([...runtimeFiles].sort());
+});
+
+test('no file is dead', () => {
+  const alive = new Set<string>();
+  const visit = (file: string): void => {
+    if (alive.has(file) || !files.includes(file)) return;
+    alive.add(file);
+    for (const target of importsOf(file)) visit(target);
+  };
+  entries.forEach(visit);
+  expect(files.filter((file) => !alive.has(file))).toEqual([]);
+});
+
+test('no file outgrows its noun', () => {
+  const sources = ['src', 'assembly', 'bench', 'examples'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(ts|cc|h)$/.test(file) && !file.includes('build/'))
+      .map((file) => join(root, folder, file)),
+  );
+  const lines = (file: string): number => readFileSync(file, 'utf8').split('\n').length;
+  expect(sources.filter((file) => lines(file) > linesMax).map((file) => relative(root, file))).toEqual([]);
+});
+
+test.for(['shared', 'plain'] as const)('%s kernels are pointers in, status out', async (build) => {
+  const bytes = readFileSync(join(root, `wasm/kernels.${build}.wasm`));
+  const module = await WebAssembly.compile(bytes);
+  expect(WebAssembly.Module.imports(module)).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }]);
+  expect(sectionsOf(bytes)).not.toContain('global');
+  expect(sectionsOf(bytes)).not.toContain('data');
+  expect(sectionsOf(bytes)).not.toContain('start');
+});
+
+const sectionNames: Record<number, string> = { 6: 'global', 8: 'start', 11: 'data' };
+
+/** Names of a module's sections, as far as they matter here. */
+function sectionsOf(bytes: Uint8Array): string[] {
+  const names: string[] = [];
+  for (let at = 8; at < bytes.length; ) {
+    const id = bytes[at++];
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      size += (byte & 127) * 2 ** shift;
+      if (byte < 128) break;
+    }
+    names.push(sectionNames[id] ?? String(id));
+    at += size;
+  }
+  return names;
+}

@@ -1,0 +1,117 @@
+// What a lookup must give, by the reference: each key becomes a row or a reason why there is none, each bag is cut
+// into segments at the shard bounds, folded and merged.
+import { type Pooled, reference, type TableMode } from '../../src/index.ts';
+
+/** What becomes of a key. `bad` is refused whatever the table says of missing keys. */
+export type Found = number | 'padded' | 'missing' | 'bad';
+
+/** A table as the reference sees it. */
+export interface ModelTable {
+  readonly mode: TableMode;
+  readonly dim: number;
+  /** Every row, decoded. */
+  readonly rows: readonly Float32Array[];
+  readonly missing?: 'error' | 'skip' | 'default' | undefined;
+  /** Decoded. */
+  readonly defaultRow?: Float32Array | undefined;
+  /** Row after the last of each shard; one shard unless told. */
+  readonly ends?: readonly number[] | undefined;
+}
+
+/** Bags by the reference: u32 offsets [bags + 1]. */
+export interface ModelBags {
+  readonly found: readonly Found[];
+  readonly offsets: readonly number[];
+  readonly weights?: Float32Array | undefined;
+}
+
+/** The pooled vectors, or the position of the first key that is refused. */
+export function expectedPooled(table: ModelTable, bags: ModelBags): Pooled | number {
+  const { mode, dim, missing = 'error' } = table;
+  const bounds =
+    mode === 'none'
+      ? bags.found.map((_, i) => [i, i + 1])
+      : bags.offsets.slice(1).map((end, i) => [bags.offsets[i], end]);
+  const end = mode === 'none' ? bags.found.length : bags.offsets[bags.offsets.length - 1];
+  const used = bags.found.slice(0, end);
+  const refused = used.findIndex((key) => key === 'bad' || (key === 'missing' && missing === 'error'));
+  if (refused >= 0) return refused;
+  const values = new Float32Array(bounds.length * dim);
+  const counts = new Uint32Array(bounds.length);
+  bounds.forEach(([begin, stop], bag) => {
+    const { pooled, count } = poolBag(table, bags, begin, stop);
+    values.set(pooled, bag * dim);
+    counts[bag] = count;
+  });
+  const positions = (fate: Found): Uint32Array =>
+    Uint32Array.from(used.flatMap((key, i) => (key === fate ? [i] : [])));
+  const none = new Uint32Array();
+  return {
+    dim,
+    values,
+    counts,
+    missing: missing === 'skip' ? positions('missing') : none,
+    defaulted: missing === 'default' ? positions('missing') : none,
+    padded: positions('padded'),
+  };
+}
+
+function poolBag(
+  { mode, dim, rows, missing, defaultRow, ends = [rows.length] }: ModelTable,
+  { found, weights }: ModelBags,
+  begin: number,
+  stop: number,
+): { pooled: Float32Array; count: number } {
+  const segments = ends.map(() => ({ rows: [] as Float32Array[], weights: [] as number[] }));
+  for (let i = begin; i < stop; i++) {
+    const key = found[i];
+    if (key === 'padded' || (key === 'missing' && missing === 'skip')) continue;
+    const row = typeof key === 'number' ? rows[key] : defaultRow;
+    if (row === undefined) throw new RangeError(`the model has no row for key ${i}`);
+    // The last shard answers for keys that no row answers.
+    const segment = segments[typeof key === 'number' ? ends.findIndex((end) => key < end) : ends.length - 1];
+    segment.rows.push(row);
+    if (weights) segment.weights.push(weights[i]);
+  }
+  if (mode === 'none') {
+    const row = segments.flatMap((segment) => segment.rows)[0];
+    return { pooled: reference.canonical(row?.slice() ?? new Float32Array(dim)), count: row ? 1 : 0 };
+  }
+  const partials = segments.map((segment) =>
+    reference.foldSegment(mode, dim, segment.rows, weights && Float32Array.from(segment.weights)),
+  );
+  return {
+    pooled: reference.mergePartials(mode, dim, partials, weights !== undefined),
+    count: partials.reduce((sum, { count }) => sum + count, 0),
+  };
+}
+
+/** Row keys, as a table of `rows` rows sees them. */
+export function foundRows(keys: Iterable<number | bigint>, rows: number, padding?: number): Found[] {
+  return Array.from(keys, (given): Found => {
+    // Signed 64-bit keys stand for the u64 of the same bits.
+    const key = typeof given === 'bigint' ? Number(BigInt.asUintN(64, given)) : given;
+    if (!Number.isInteger(key) || key < 0 || key >= 2 ** 32) return 'bad';
+    if (padding !== undefined && key === (padding < 0 ? rows + padding : padding)) return 'padded';
+    return key < rows ? key : 'missing';
+  });
+}
+
+/** Ids, as an indexed table sees them. */
+export function foundIds(
+  keys: Iterable<number | bigint>,
+  ids: ReadonlyMap<bigint, number>,
+  padding?: number | bigint,
+): Found[] {
+  const paddingId = padding === undefined ? undefined : BigInt.asUintN(64, BigInt(padding));
+  return Array.from(keys, (given): Found => {
+    if (typeof given === 'number' && (!Number.isSafeInteger(given) || given < 0)) return 'bad';
+    const id = BigInt.asUintN(64, BigInt(given));
+    return id === paddingId ? 'padded' : (ids.get(id) ?? 'missing');
+  });
+}
+
+/** A result as bits, so that −0, NaN and every last digit count. */
+export function bitsOf({ values, ...rest }: Pooled): object {
+  return { ...rest, values: new Uint32Array(values.slice().buffer) };
+}

@@ -1,0 +1,64 @@
+// What npm would publish: sound by publint and attw, without the example's data, and working where it is installed.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+const dir = mkdtempSync(join(tmpdir(), 'flexemr-package-'));
+let tarball = '';
+let packed: string[] = [];
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+beforeAll(() => {
+  const [{ filename, files }] = JSON.parse(
+    run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', dir], root),
+  );
+  tarball = join(dir, filename);
+  packed = files.map(({ path }: { path: string }) => path);
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+test('holds what it needs to run, and no example data', () => {
+  const expected = [
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'dist/cli/main.js',
+  ];
+  expect(packed).toEqual(
+    expect.arrayContaining([...expected, 'wasm/kernels.shared.wasm', 'wasm/kernels.plain.wasm']),
+  );
+  expect(packed.filter((path) => !/^(dist|wasm)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))).toEqual([]);
+});
+
+test('passes publint', () => {
+  expect(run('npx', ['publint', 'run', tarball, '--strict'], root)).toMatch(/All good/);
+});
+
+test('passes attw as an ES module', () => {
+  // attw exits with 1 on any problem, and then this throws.
+  expect(run('npx', ['attw', tarball, '--profile', 'esm-only', '--no-emoji'], root)).toMatch(/OK \(ESM\)/);
+});
+
+test('installs and works in another folder', () => {
+  writeFileSync(join(dir, 'package.json'), JSON.stringify({ name: 'user', type: 'module', private: true }));
+  run('npm', ['install', '--omit=peer', '--prefer-offline', tarball], dir);
+  writeFileSync(
+    join(dir, 'use.js'),
+    `import { Tables } from 'flexemr';
+    await using tables = new Tables({ threads: 2 });
+    await tables.add({ name: 't', rows: 2, dim: 2, mode: 'sum' }, { rows: Float32Array.of(1, 2, 3, 4) });
+    const keys = new Uint32Array(20000).fill(1);
+    const lookup = await tables.lookup({ t: { keys, offsets: [0, 10000] } });
+    console.log([...lookup.get('t').values].join());`,
+  );
+  expect(run('node', ['use.js'], dir).trim()).toBe('30000,40000,30000,40000');
+  expect(run('npx', ['--no-install', 'flexemr', '--help'], dir)).toMatch(/lookup/);
+});
