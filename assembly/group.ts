@@ -201,11 +201,17 @@ function touch(rows: usize, end: usize, rowBytes: u32): void {
 
 /** Rows of as many lines as L has bytes, and of one more where they straddle (S of one byte). */
 @inline function touchLines<L, S>(rows: usize, end: usize, rowBytes: u32): void {
-  for (; rows < end; rows += 4) {
-    const row = <usize>load<u32>(rows);
-    load<u8>(row);
-    if (sizeof<L>() >= 2) load<u8>(row, 64);
-    if (sizeof<L>() >= 4) { load<u8>(row, 128); load<u8>(row, 192); }
-    if (sizeof<S>() == 1) load<u8>(row + (rowBytes - 1));
+  for (; rows + 16 <= end; rows += 16) {
+    const two = load<u64>(rows), more = load<u64>(rows, 8);
+    touchRow<L, S>(<usize>two, rowBytes); touchRow<L, S>(<usize>(two >> 32), rowBytes);
+    touchRow<L, S>(<usize>more, rowBytes); touchRow<L, S>(<usize>(more >> 32), rowBytes);
   }
+  for (; rows < end; rows += 4) touchRow<L, S>(load<u32>(rows), rowBytes);
+}
+
+@inline function touchRow<L, S>(row: usize, rowBytes: u32): void {
+  load<u8>(row);
+  if (sizeof<L>() >= 2) load<u8>(row, 64);
+  if (sizeof<L>() >= 4) { load<u8>(row, 128); load<u8>(row, 192); }
+  if (sizeof<S>() == 1) load<u8>(row + (rowBytes - 1));
 }
