@@ -22,6 +22,10 @@ export const runs = {
   failedLookups: soak ? 20_000 : 400,
   /** Random tables looked up by several features. */
   lookupCases: soak ? 10_000 : 300,
+  /** Random tables looked up by several threads. */
+  threadedCases: soak ? 500 : 16,
+  /** Indexed tables against a Map. */
+  indexedTables: soak ? 5_000 : 100,
   /** Tables added and removed again. */
   removals: soak ? 5_000 : 100,
   /** Histories of room in an arena. */

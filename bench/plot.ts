@@ -1,0 +1,56 @@
+// npm run bench -- plot FILE.json FILE.svg: draws what `kernels --json` measured.
+import { readFileSync, writeFileSync } from 'node:fs';
+import * as vega from 'vega';
+import { compile, type TopLevelSpec } from 'vega-lite';
+import { UsageError } from './usage.ts';
+
+interface Result {
+  readonly name: string;
+  readonly against: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly ratio?: number;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+/** Bars that do the same work in native code, rounding by rounding. */
+const nativeBars = new Set(['T0', 'C++']);
+
+export async function run(args: string[]): Promise<void> {
+  const [from, to] = args;
+  if (from === undefined || to === undefined) throw new UsageError('plot takes FILE.json and FILE.svg');
+  const { environment, results } = JSON.parse(readFileSync(from, 'utf8'));
+  const pairs = (results as Result[]).filter(({ against, ratio }) => nativeBars.has(against) && ratio);
+  const values = pairs.map(({ name, unit, ours, ratio, low, high }) => {
+    return { name, ratio, low, high, rate: `${(ours / 1e6).toFixed(0)} M ${unit}` };
+  });
+  const y = { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 320 } } as const;
+  const spec: TopLevelSpec = {
+    title: {
+      text: 'Speed against native code that does the same, rounding by rounding (1 = equal)',
+      subtitle: `${environment.isa} with prefetch, ${environment.compiler}; ${environment.cpu}, Node ${environment.node}`,
+    },
+    data: { values },
+    width: 460,
+    height: { step: 20 },
+    layer: [
+      {
+        mark: { type: 'bar', color: '#4c78a8', height: 13 },
+        encoding: { y, x: { field: 'ratio', type: 'quantitative', title: 'ours / native, quartiles' } },
+      },
+      {
+        mark: { type: 'rule' },
+        encoding: { y, x: { field: 'low', type: 'quantitative' }, x2: { field: 'high' } },
+      },
+      {
+        mark: { type: 'text', align: 'left', dx: 4, color: 'white', fontSize: 10 },
+        encoding: { y, x: { datum: 0 }, text: { field: 'rate' } },
+      },
+      { mark: { type: 'rule', strokeDash: [4, 3] }, encoding: { x: { datum: 1 } } },
+    ],
+    config: { background: 'white' },
+  };
+  const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
+  writeFileSync(to, `${await view.toSVG()}\n`);
+}

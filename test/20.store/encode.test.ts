@@ -1,0 +1,283 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FlexemrError, type RowDtype, reference, SafetensorsFile, type TableSpec } from '../../src/index.ts';
+import { dtypeCodes } from '../../src/kernel/call.ts';
+import { kernelModule } from '../../src/kernel/files.ts';
+import { loadChunkBytesMax } from '../../src/limits.ts';
+import { Store } from '../../src/store/store.ts';
+import type { Table } from '../../src/store/table.ts';
+import { type SourceDtype, TableBuilder } from '../../src/store/table-builder.ts';
+import { runs } from '../runs.ts';
+
+const golden = (name: string): string =>
+  new URL(`../golden/cases/${name}.safetensors`, import.meta.url).pathname;
+const newStore = (slotBytes = 2 ** 20): Store => new Store(kernelModule('shared'), { slotBytes });
+
+/** A table of `source` rows, filled as a file is read: by ranges of rows. */
+async function encode(store: Store, spec: TableSpec, source: SourceDtype, rows: Uint8Array): Promise<Table> {
+  const builder = new TableBuilder(store, spec);
+  try {
+    const stride = rows.length / spec.rows;
+    await builder.fill(source, (first, bytes) => {
+      bytes.set(rows.subarray(first * stride, first * stride + bytes.length));
+    });
+    return builder.build();
+  } catch (error) {
+    builder.abandon();
+    throw error;
+  }
+}
+
+/** The rows as the store keeps them. */
+function keptBytes({ shards }: Table): Uint8Array {
+  const kept = shards.map(({ arena, address, rows }) =>
+    arena.bytes.slice(address, address + rows.rows * rows.rowBytes),
+  );
+  return Uint8Array.from(kept.flatMap((bytes) => [...bytes]));
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+const specOf = (rows: number, dim: number, dtype: RowDtype): TableSpec => ({
+  name: 't',
+  rows,
+  dim,
+  dtype,
+  mode: 'sum',
+});
+
+describe("quantising keeps PyTorch's bytes", () => {
+  test.for(['int8', 'int4'] as const)('%s', async (dtype) => {
+    await using file = await SafetensorsFile.open(golden(dtype));
+    const cases: { id: string; rows: number; dim: number }[] = JSON.parse(file.metadata.cases);
+    expect(cases.length).toBeGreaterThan(10);
+    for (const { id, rows, dim } of cases) {
+      const table = await file.read(`${id}.table_f32`, 'F32');
+      const packed = await file.read(`${id}.packed`, 'U8');
+      const kept = await encode(newStore(), specOf(rows, dim, dtype), 'f32', bytesOf(table));
+      expect(keptBytes(kept), id).toEqual(bytesOf(packed));
+    }
+  });
+
+  test('rows that do not pass through staging at once, or that shards cut, keep the same bytes', async () => {
+    await using file = await SafetensorsFile.open(golden('int8'));
+    const [{ id, rows, dim }] = (
+      JSON.parse(file.metadata.cases) as { id: string; rows: number; dim: number }[]
+    ).sort((a, b) => b.rows * b.dim - a.rows * a.dim);
+    const one = await file.read(`${id}.table_f32`, 'F32');
+    const packed = bytesOf(await file.read(`${id}.packed`, 'U8'));
+    const times = Math.ceil((2.5 * loadChunkBytesMax) / one.byteLength);
+    const many = new Float32Array(one.length * times);
+    for (let i = 0; i < times; i++) many.set(one, i * one.length);
+    for (const options of [
+      { slotBytes: 65_536 },
+      { slotBytes: 2 ** 24 },
+      { slotBytes: 2 ** 20, shardBytes: 2 ** 20 },
+    ]) {
+      const store = new Store(kernelModule('shared'), options);
+      const { shards } = await encode(store, specOf(rows * times, dim, 'int8'), 'f32', bytesOf(many));
+      if ('shardBytes' in options) expect(shards.length).toBeGreaterThan(3);
+      const kept = shards.map(({ arena, address, rows: own }) =>
+        Buffer.from(arena.bytes.slice(address, address + own.rows * own.rowBytes)),
+      );
+      expect(Buffer.concat(kept).equals(Buffer.concat(new Array(times).fill(packed)))).toBe(true);
+    }
+  });
+});
+
+/** f32 bits around every half: itself, its neighbours, and the tie with the next half and its neighbours. */
+function aroundHalves(): Float32Array {
+  const bits: number[] = [];
+  const f32 = new Float32Array(1);
+  const u32 = new Uint32Array(f32.buffer);
+  const around = (value: number): void => {
+    f32[0] = value;
+    for (let step = -1; step <= 1; step++) bits.push((u32[0] + step) >>> 0);
+  };
+  for (let half = 0; half < 65_536; half++) {
+    const value = reference.halfToNumber(half);
+    if (!Number.isFinite(value)) continue;
+    around(value);
+    const next = reference.halfToNumber((half + 1) & 0xffff);
+    // After the largest half comes what would be the next, were there one.
+    around(Number.isFinite(next) ? (value + next) / 2 : Math.sign(value) * 65_520);
+  }
+  bits.push(0x7f800000, 0xff800000, 0x7f7fffff, 0xff7fffff, 0x80000000, 1, 0x80000001, 0x007fffff);
+  bits.push(0x7fc00000, 0xffc00000, 0x7f800001, 0xff801000, 0x7fffffff);
+  return new Float32Array(Uint32Array.from(bits).buffer);
+}
+
+/** Halves as this runtime rounds; every NaN as one. */
+function roundedHalves(values: Float32Array): Uint16Array {
+  return new Uint16Array(Float16Array.from(values).buffer).map(oneNaN);
+}
+const oneNaN = (half: number): number => ((half & 0x7fff) > 0x7c00 ? 0x7e00 : half);
+
+describe('f16', () => {
+  test('f32 is rounded to the nearest half, ties to even, at and beside every half', async () => {
+    const values = aroundHalves();
+    const kept = await encode(newStore(), specOf(values.length, 1, 'f16'), 'f32', bytesOf(values));
+    const halves = new Uint16Array(keptBytes(kept).buffer);
+    expect(halves.map(oneNaN)).toEqual(roundedHalves(values));
+  });
+
+  test('any f32 is rounded so', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 4, maxLength: 400, size: 'max' }), async (raw) => {
+        const values = new Float32Array(raw.slice(0, raw.length - (raw.length % 4)).buffer);
+        const kept = await encode(newStore(65_536), specOf(1, values.length, 'f16'), 'f32', bytesOf(values));
+        expect(new Uint16Array(keptBytes(kept).buffer).map(oneNaN)).toEqual(roundedHalves(values));
+      }),
+      { numRuns: runs.encodedRows },
+    );
+  });
+
+  test('rows that are f16 already are kept as they are, NaN and all', async () => {
+    const all = Uint16Array.from({ length: 65_536 }, (_, half) => half);
+    const kept = await encode(newStore(), specOf(256, 256, 'f16'), 'f16', bytesOf(all));
+    expect(keptBytes(kept)).toEqual(bytesOf(all));
+  });
+});
+
+describe('f16 and bf16 sources', () => {
+  const all = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
+  const values = {
+    f16: Float32Array.from(all, reference.halfToNumber),
+    bf16: new Float32Array(Uint32Array.from(all, (bits) => bits << 16).buffer),
+  };
+
+  test.for(['f16', 'bf16'] as const)('every %s becomes its f32', async (source) => {
+    const kept = await encode(newStore(), specOf(1024, 64, 'f32'), source, bytesOf(all));
+    const got = new Float32Array(keptBytes(kept).buffer);
+    expect(reference.canonical(got)).toEqual(reference.canonical(values[source].slice()));
+    // toEqual takes −0 for 0.
+    got.forEach((value, i) => {
+      if (!Object.is(value, values[source][i])) expect.fail(`${source} ${i} became ${value}`);
+    });
+  });
+
+  test.for([
+    ['f16', 'int8'],
+    ['f16', 'int4'],
+    ['bf16', 'f16'],
+    ['bf16', 'int8'],
+    ['bf16', 'int4'],
+  ] as const)('%s is kept as %s as its f32 would be', async ([source, dtype]) => {
+    const finite = all.filter((_, i) => Math.abs(values[source][i]) < 30_000);
+    const dim = 61;
+    const rows = Math.floor(finite.length / dim);
+    const taken = finite.slice(0, rows * dim);
+    const f32 = Float32Array.from(taken, (bits) => values[source][bits]);
+    const narrow = await encode(newStore(), specOf(rows, dim, dtype), source, bytesOf(taken));
+    const wide = await encode(newStore(), specOf(rows, dim, dtype), 'f32', bytesOf(f32));
+    expect(keptBytes(narrow)).toEqual(keptBytes(wide));
+  });
+});
+
+describe('rows that cannot be quantised', () => {
+  const faults: [string, number, number][] = [
+    ['NaN', 0, Number.NaN],
+    ['Infinity', 0, Number.POSITIVE_INFINITY],
+    ['−Infinity', 0, Number.NEGATIVE_INFINITY],
+    ['an infinite range', 3e38, -3e38],
+  ];
+  const dims = [1, 2, 3, 16, 33];
+  test.for(faults)('%s: int8 and int4 name the row, and no room is kept', async ([, one, other]) => {
+    for (const dtype of ['int8', 'int4'] as const) {
+      for (const dim of other === -3e38 ? dims.slice(1) : dims) {
+        for (const bad of [0, 7, 19]) {
+          const store = newStore(65_536);
+          const rows = new Float32Array(20 * dim).fill(1);
+          rows[bad * dim] = one;
+          rows[bad * dim + dim - 1] = other;
+          const error = await encode(store, specOf(20, dim, dtype), 'f32', bytesOf(rows)).catch(
+            (e: unknown) => e,
+          );
+          expect(error).toBeInstanceOf(FlexemrError);
+          expect({ ...(error as FlexemrError) }).toMatchObject({
+            code: 'INVALID_TABLE',
+            field: 'rows',
+            position: bad,
+          });
+          expect((error as FlexemrError).message).toContain(`row ${bad} `);
+          const [arena] = store.arenas;
+          const fresh = newStore(65_536);
+          const again = await encode(fresh, specOf(20, dim, dtype), 'f32', bytesOf(rows.fill(1)));
+          fresh.freeTable(again);
+          expect([arena.rows.largest, arena.slots.largest, store.tables.size]).toEqual([
+            fresh.arenas[0].rows.largest,
+            fresh.arenas[0].slots.largest,
+            0,
+          ]);
+        }
+      }
+    }
+  });
+
+  test('of several shards, the row of the table is named', async () => {
+    const store = new Store(kernelModule('shared'), { slotBytes: 65_536, shardBytes: 5 * 12 });
+    const rows = new Float32Array(20 * 4);
+    rows[13 * 4] = Number.NaN;
+    const error = await encode(store, specOf(20, 4, 'int8'), 'f32', bytesOf(rows)).catch((e: unknown) => e);
+    expect((error as FlexemrError).position).toBe(13);
+  });
+
+  test('f32 and f16 keep them', async () => {
+    for (const dtype of ['f32', 'f16'] as const) {
+      const rows = Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, 1, 2);
+      const table = await encode(newStore(), specOf(2, 2, dtype), 'f32', bytesOf(rows));
+      expect(table.shards[0].rows.finite).toBe(false);
+      expect(reference.decodeRow(keptBytes(table), dtype, 2, 0)).toEqual(rows.subarray(0, 2));
+    }
+  });
+});
+
+test('rows are finite for the kernels where every value they can hold is', () => {
+  const special = fc.constantFrom(0, 0x7c00, 0xfc00, 0x7e01, 0x7bff, 0xfbff, 0x7f80, 0xff80, 0x7fc0, 0x3c00);
+  const store = newStore();
+  const { arena, address } = store.allocate(2 ** 16, 0);
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(
+      fc.constantFrom<RowDtype[]>('f32', 'f16', 'int8', 'int4'),
+      fc.integer({ min: 1, max: 70 }),
+      fc.nat({ max: 20 }),
+      fc.infiniteStream(fc.nat({ max: 0x7b7b })),
+      fc.array(fc.tuple(fc.nat(), special), { maxLength: 2 }),
+      fc.nat({ max: 20 }),
+      (dtype, dim, rows, stream, faults, lines) => {
+        const stride = reference.rowBytes(dtype, dim);
+        const bytes = bytesOf(Uint16Array.from(stream.take(Math.ceil((stride * rows) / 2)))).slice(
+          0,
+          rows * stride,
+        );
+        const view = new DataView(bytes.buffer);
+        for (const [at, half] of faults) {
+          if (rows === 0) continue;
+          const tail = (at % rows) * stride + (dtype === 'int8' ? dim : Math.ceil(dim / 2));
+          const column = (at % (rows * dim)) * (dtype === 'f32' ? 4 : 2);
+          if (dtype === 'f16') view.setUint16(column, half, true);
+          else if (dtype === 'f32') view.setUint16(column + 2, half, true);
+          else if (dtype === 'int8') view.setUint16(tail + (at % 2) * 4 + 2, half, true);
+          else view.setUint16(tail + (at % 2) * 2, half, true);
+        }
+        // Quantised rows count as finite where any code would be.
+        const most = bytes.slice();
+        const codes = dtype === 'int8' ? dim : dtype === 'int4' ? Math.ceil(dim / 2) : 0;
+        for (let row = 0; row < rows; row++) most.fill(255, row * stride, row * stride + codes);
+        const every = (of: Uint8Array): boolean =>
+          Array.from({ length: rows }, (_, row) => reference.decodeRow(of, dtype, dim, row)).every((row) =>
+            row.every(Number.isFinite),
+          );
+        const place = address + lines * 4;
+        arena.bytes.fill(255, address, address + bytes.length + 4096);
+        arena.bytes.set(bytes, place);
+        const got = arena.kernels.rowsFinite(place, dtypeCodes[dtype], rows, dim) === 1;
+        expect(got).toBe(every(bytes) && every(most));
+        seen.add(`${dtype} ${got}`);
+      },
+    ),
+    { numRuns: 4 * runs.encodedRows },
+  );
+  expect(seen.size).toBe(8);
+});
