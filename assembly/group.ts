@@ -5,7 +5,7 @@ import {
   BAD_KEY, CALL_DEFAULT_ROW, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_FATES, CALL_KEYS, CALL_KEY_BYTES,
   CALL_LAST_SHARD, CALL_MISSING, CALL_PADDING, CALL_ROWS, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_SCRATCH, CALL_TABLE,
   CALL_TABLE_ROWS, CALL_WEIGHTS, CALL_DIM, CALL_DTYPE, CALL_KEPT, CALL_TOUCH, DONE, INT4, INT8, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED, GROUP_BYTES, GROUP_KEYS,
-  GROUP_KEYS_MIN, MISSING_DEFAULT, MISSING_ERROR,
+  GROUP_KEYS_MIN, MISSING_DEFAULT, MISSING_ERROR, NONE,
 } from '../src/kernel/layout';
 import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, isInt8, MaxExact, tailOf } from './rows';
 
@@ -152,7 +152,7 @@ export function resolve(call: usize, first: u32, count: u32): i32 {
     const here = row < load<u32>(call, CALL_ROWS);
     // Another shard answers for this key, and will note what became of it.
     if (!here && (key < load<u32>(call, CALL_TABLE_ROWS) || !load<u32>(call, CALL_LAST_SHARD))) continue;
-    if (key == load<u32>(call, CALL_PADDING)) {
+    if (key == load<u32>(call, CALL_PADDING) && key != NONE) {
       note(call, fates + i, FATE_PADDED);
       continue;
     } else if (here) {

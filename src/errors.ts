@@ -16,8 +16,8 @@ export type ErrorCode =
 
 /** Where it went wrong: the field, the position in it, and the value found there. */
 export interface ErrorPlace {
-  readonly field?: string;
-  readonly position?: number;
+  readonly field?: string | undefined;
+  readonly position?: number | undefined;
   readonly value?: unknown;
   readonly cause?: unknown;
 }
@@ -37,4 +37,27 @@ export class FlexemrError extends Error {
     this.position = place.position;
     this.value = place.value;
   }
+}
+
+/** The error of one element of an array: "field[position] = value problem". */
+export function invalidAt(
+  code: ErrorCode,
+  field: string,
+  position: number,
+  value: unknown,
+  problem: string,
+): FlexemrError {
+  return new FlexemrError(code, `${field}[${position}] = ${show(value)} ${problem}`, {
+    field,
+    position,
+    value,
+  });
+}
+
+/** Any value at all, in a few words. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 63)}…` : value);
+  if (typeof value === 'function' || (typeof value === 'object' && value !== null))
+    return `(${typeof value})`;
+  return String(value);
 }

@@ -3,7 +3,7 @@
 import { FlexemrError } from '../errors.ts';
 import { batchBagsMax, batchKeysMax } from '../limits.ts';
 import type { Bags } from '../plan/bags.ts';
-import { checkOffsets } from '../plan/bags.ts';
+import { checkOffsets } from '../plan/checked-bags.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import type { dtypeBytes } from '../store/safetensors-header.ts';
 

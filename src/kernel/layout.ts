@@ -67,7 +67,7 @@ export const CALL_WEIGHTS = 60;
 export const CALL_BAG = 64;
 export const CALL_BAG_END = 68;
 export const CALL_KEY = 72;
-// Policy.
+// Policy. Padding: the key that stands for nothing, or NONE.
 export const CALL_PADDING = 76;
 export const CALL_MISSING = 80;
 /** Address of the row that stands in for missing keys (MISSING_DEFAULT). */

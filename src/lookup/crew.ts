@@ -27,20 +27,34 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** One worker thread with kernels over the arenas; when it dies, what it held fails and the next job starts another. */
-class Member {
-  #worker: Worker | undefined;
-  #seen = new Set<Arena>();
-  readonly #waiting = new Map<number, Waiting>();
+/** One worker thread with kernels over the arenas it has seen, and the jobs it holds. */
+class Thread {
+  readonly #worker: Worker;
   readonly #arenas: readonly Arena[];
+  readonly #seen = new Set<Arena>();
+  readonly #waiting = new Map<number, Waiting>();
   #jobs = 0;
 
-  constructor(arenas: readonly Arena[]) {
+  /** @param onExit called when the worker has ended and what it held has failed */
+  constructor(arenas: readonly Arena[], onExit: () => void) {
+    const file = `./crew-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
     this.#arenas = arenas;
+    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: kernelModule('shared') });
+    this.#worker.unref();
+    this.#worker.on('message', (reply: CrewReply) => this.#settle(reply));
+    let cause: unknown;
+    this.#worker.on('error', (error) => {
+      cause = error;
+    });
+    this.#worker.on('exit', (code) => {
+      onExit();
+      const message = `a worker thread ended (exit code ${code}) with this lookup's work in hand; look it up again`;
+      const error = new FlexemrError('WORKER_FAILED', message, { value: code, cause });
+      for (const { reject } of this.#waiting.values()) reject(error);
+    });
   }
 
   run(calls: readonly KernelCall[]): Promise<readonly number[]> {
-    this.#worker ??= this.#start();
     const id = this.#jobs++;
     const unseen = [...new Set(calls.map(({ arena }) => arena))].filter((arena) => !this.#seen.has(arena));
     const job: CrewJob = {
@@ -50,36 +64,48 @@ class Member {
     };
     for (const arena of unseen) this.#seen.add(arena);
     this.#worker.postMessage(job);
+    // Only a worker with work keeps the process alive.
     this.#worker.ref();
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
-  #start(): Worker {
-    const file = `./crew-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: kernelModule('shared') });
-    worker.unref();
-    worker.on('message', ({ id, statuses }: CrewReply) => {
-      this.#waiting.get(id)?.resolve(statuses);
-      this.#waiting.delete(id);
-      if (this.#waiting.size === 0) worker.unref();
-    });
-    let cause: unknown;
-    worker.on('error', (error) => {
-      cause = error;
-    });
-    worker.on('exit', (code) => {
-      this.#worker = undefined;
-      this.#seen = new Set();
-      const message = `a worker thread ended (exit code ${code}) with this lookup's work in hand; look it up again`;
-      for (const { reject } of this.#waiting.values())
-        reject(new FlexemrError('WORKER_FAILED', message, { value: code, cause }));
-      this.#waiting.clear();
-    });
-    return worker;
+  #settle({ id, statuses }: CrewReply): void {
+    this.#waiting.get(id)?.resolve(statuses);
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#worker.unref();
   }
 
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
+
+/** A place in the crew: a thread, started when there is work, and another after it has ended. */
+class Member {
+  readonly #arenas: readonly Arena[];
+  #thread: Thread | undefined;
+
+  constructor(arenas: readonly Arena[]) {
+    this.#arenas = arenas;
+  }
+
+  run(calls: readonly KernelCall[]): Promise<readonly number[]> {
+    this.#thread ??= this.#start();
+    return this.#thread.run(calls);
+  }
+
+  #start(): Thread {
+    const thread = new Thread(this.#arenas, () => {
+      if (this.#thread === thread) this.#thread = undefined;
+    });
+    return thread;
+  }
+
+  /** Ends the thread; work that comes later gets another. */
   async close(): Promise<void> {
-    await this.#worker?.terminate();
+    const thread = this.#thread;
+    this.#thread = undefined;
+    await thread?.end();
   }
 }
 
@@ -96,15 +122,17 @@ export class Crew {
     return this.#members.length + 1;
   }
 
-  /** Runs the calls of each part on a thread of its own. @returns their statuses @throws WORKER_FAILED, after all have ended */
+  /** Runs each part's calls on a thread of its own. @returns their statuses @throws WORKER_FAILED, after all have ended */
   async run(parts: readonly (readonly KernelCall[])[]): Promise<(readonly number[])[]> {
     const [own, ...others] = parts;
     const running = others.map((calls, i) => this.#members[i].run(calls));
-    const statuses = runCalls(
-      own.map(({ arena, kernel, address }) => ({ kernels: arena.kernels, kernel, address })),
-    );
+    const ownCalls = own.map(({ arena, kernel, address }) => ({ kernels: arena.kernels, kernel, address }));
+    const ownStatuses = await Promise.allSettled([
+      new Promise<readonly number[]>((resolve) => resolve(runCalls(ownCalls))),
+    ]);
+    // Whatever fails, the slots are not given back before every thread has let go of them.
     const settled = await Promise.allSettled(running);
-    return [statuses, ...settled.map(unwrap)];
+    return [...ownStatuses, ...settled].map(unwrap);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/layout.ts';
-import { badKey, type CheckedBags } from '../plan/bags.ts';
+import { badKey, type CheckedBags } from '../plan/checked-bags.ts';
 import type { Table } from '../store/table.ts';
 import { type KernelCall, Segment } from './segment.ts';
 

@@ -2,7 +2,7 @@ import { type PoolOptions, writeMergeCall, writePoolCall } from '../kernel/call.
 import * as layout from '../kernel/layout.ts';
 import type { PoolingMode } from '../kernel/reference.ts';
 import { untouchedBytesMax } from '../limits.ts';
-import type { CheckedBags } from '../plan/bags.ts';
+import type { CheckedBags } from '../plan/checked-bags.ts';
 import type { Arena } from '../store/arena.ts';
 import { noSlot } from '../store/key-index.ts';
 import { roundUp } from '../store/room.ts';

@@ -2,7 +2,8 @@ import { FlexemrError } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import { threadedKeysMin, threadsMax } from '../limits.ts';
-import { type Bags, checkBags, type KeyedBags } from '../plan/bags.ts';
+import type { Bags, KeyedBags } from '../plan/bags.ts';
+import { checkBags } from '../plan/checked-bags.ts';
 import { checkTableSpec, type TableSpec } from '../plan/table-spec.ts';
 import { type LoadOptions, loadTables } from '../store/load.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
@@ -169,7 +170,9 @@ export class Tables implements AsyncDisposable {
 
   /** Ends the worker threads. Tables stay usable from the calling thread. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#running);
+    // Lookups that begin meanwhile are waited for too.
+    do await Promise.allSettled(this.#running);
+    while (this.#running.size > 0);
     await this.#crew.close();
   }
 

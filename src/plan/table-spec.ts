@@ -87,7 +87,7 @@ export function parseStoredTables(json: string, file: string): StoredTableSpec[]
   } catch (cause) {
     throw invalidTable('__metadata__.tables', undefined, `${file}: __metadata__.tables is not JSON`, cause);
   }
-  const specs: StoredTableSpec[] = parse(storedTableSpecs, list, `${file}: __metadata__.tables`);
+  const specs: StoredTableSpec[] = parse(storedTableSpecs, list, '__metadata__.tables', file);
   const names = new Set<string>();
   for (const [position, { name }] of specs.entries()) {
     if (names.has(name)) {
@@ -106,12 +106,13 @@ export function parseStoredTables(json: string, file: string): StoredTableSpec[]
   return specs;
 }
 
-function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, what: string): T {
+function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, what: string, file?: string): T {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
   const path = v.getDotPath(issue);
-  throw invalidTable(path ?? what, issue.input, `${what}${path ? `: ${path}` : ''}: ${issue.message}`);
+  const where = [file, what, path].filter((part) => part != null).join(': ');
+  throw invalidTable(path ?? what, issue.input, `${where}: ${issue.message}`);
 }
 
 function invalidTable(field: string, value: unknown, message: string, cause?: unknown): FlexemrError {

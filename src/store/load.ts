@@ -98,14 +98,22 @@ function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array 
   );
 }
 
-/** The tables a file lists, with their specs checked against its tensors. @throws INVALID_FILE, INVALID_TABLE */
+/** The tables a file lists, with their specs checked against its tensors. @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION */
 export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Planned[] {
   const json = file.metadata.tables;
   if (json === undefined) {
     const message = `${file.path} lists no tables: its __metadata__ needs "tables", a JSON list of {name, rows, dim, mode, tensor} (docs/export.md)`;
     throw new FlexemrError('INVALID_FILE', message, { field: '__metadata__.tables' });
   }
-  return parseStoredTables(json, file.path).map((stored) => {
+  const listed = parseStoredTables(json, file.path);
+  const unknown = Object.keys(options.tables ?? {}).find((name) =>
+    listed.every((table) => table.name !== name),
+  );
+  if (unknown !== undefined) {
+    const message = `${file.path}: options name a table "${unknown}" that the file does not list`;
+    throw new FlexemrError('INVALID_OPTION', message, { field: 'tables', value: unknown });
+  }
+  return listed.map((stored) => {
     const { tensor, ids: _, ...own } = stored;
     const spec = checkTableSpec({
       ...own,

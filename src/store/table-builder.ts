@@ -71,28 +71,28 @@ export class TableBuilder {
       for (let row = 0; row < rows; row += step) {
         const count = Math.min(step, rows - row);
         await read(rowBase + row, arena.bytes.subarray(staging, staging + count * stride));
-        this.#encode(shard, staging, source, row, count);
+        const bad = this.#encode(shard, staging, source, row, count);
+        if (bad !== undefined) throw this.#notFinite('rows', rowBase + row + bad);
       }
     } finally {
       arena.slots.free(staging, step * stride);
     }
   }
 
-  #encode(shard: Shard, from: number, source: SourceDtype, row: number, count: number): void {
-    const { address, rowBytes, rowBase, dim, dtype } = shard.rows;
-    const bad =
-      shard.arena.kernels.encodeRows(
-        from,
-        sourceCodes[source],
-        count,
-        dim,
-        dtypeCodes[dtype],
-        address + row * rowBytes,
-      ) >>> 0;
-    if (bad === layout.NONE) return;
-    const position = rowBase + row + bad;
-    const message = `table ${this.#spec.name}: row ${position} holds NaN, Inf or too wide a range, which ${dtype} cannot; keep the table as f32`;
-    throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', position, value: dtype });
+  /** Encodes rows from staging. @returns the first, counted from `row`, that cannot be quantised */
+  #encode(shard: Shard, from: number, source: SourceDtype, row: number, count: number): number | undefined {
+    const { address, rowBytes, dim, dtype } = shard.rows;
+    const { kernels } = shard.arena;
+    const out = address + row * rowBytes;
+    const bad = kernels.encodeRows(from, sourceCodes[source], count, dim, dtypeCodes[dtype], out) >>> 0;
+    return bad === layout.NONE ? undefined : bad;
+  }
+
+  #notFinite(field: 'rows' | 'defaultRow', position: number | undefined): FlexemrError {
+    const { name, dtype } = this.#spec;
+    const what = position === undefined ? 'the default row' : `row ${position}`;
+    const message = `table ${name}: ${what} holds NaN, Inf or too wide a range, which ${dtype} cannot; keep the table as f32`;
+    return new FlexemrError('INVALID_TABLE', message, { field, position, value: dtype });
   }
 
   /** Copies rows that are in the table's dtype already, in PyTorch's layout. `packed` holds all of them. */
@@ -141,7 +141,8 @@ export class TableBuilder {
     if (staging === undefined) throw noSlot(bytes, shard.arena.slots.largest);
     new Float32Array(shard.arena.memory.buffer, staging, defaultRow.length).set(defaultRow);
     try {
-      this.#encode(shard, staging, 'f32', shard.rows.rows, 1);
+      const bad = this.#encode(shard, staging, 'f32', shard.rows.rows, 1);
+      if (bad !== undefined) throw this.#notFinite('defaultRow', undefined);
     } finally {
       shard.arena.slots.free(staging, bytes);
     }

@@ -107,7 +107,7 @@ export class PoolInput {
   #key(random: () => number): number {
     if (this.padding !== undefined && random() < 0.2) return this.padding;
     if (this.of.outOfRange && random() < 0.1) {
-      const past = [this.of.rows, this.of.rows + 1, 2 ** 32 - 2, 2 ** 31];
+      const past = [this.of.rows, this.of.rows + 1, 2 ** 32 - 1, 2 ** 31];
       if (this.of.keyBytes === 8) past.push(2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1, 2 ** 63);
       return past[Math.floor(random() * past.length)];
     }

@@ -207,7 +207,7 @@ const refusals: Refusal[] = [
   ['an offset of 2^32', { keys, offsets: [0, 2 ** 32] }, badOffset(1, 2 ** 32)],
   ['a fractional offset', { keys, offsets: [0, 1.5] }, badOffset(1, 1.5)],
   ['an offset that is NaN', { keys, offsets: Float64Array.of(0, Number.NaN) }, badOffset(1, Number.NaN)],
-  ['no last offset', { keys, offsets: [], includeLastOffset: true }, badOffset(0, -1)],
+  ['no last offset', { keys, offsets: [], includeLastOffset: true }, badOffset(0, undefined)],
   ['lengths with too small a sum', { keys, lengths: [1, 1] }, badLength(1, 1)],
   ['no lengths for keys', { keys, lengths: [] }, badLength(0, undefined)],
   ['lengths with too large a sum', { keys, lengths: [1, 3, 0] }, badLength(1, 3)],
@@ -399,8 +399,8 @@ describe('what is refused, with its place', () => {
     ['neither lengths nor offsets', { keys: ['a'], values: Uint32Array.of(1) }, 'INVALID_BAGS'],
     ['values that are no typed array', { keys: ['a'], values: [1], lengths: [1] }, 'INVALID_BAGS'],
     [
-      'weights that are no typed array',
-      { keys: ['a'], values: Uint32Array.of(1), lengths: [1], weights: [1] },
+      'weights that are no numbers',
+      { keys: ['a'], values: Uint32Array.of(1), lengths: [1], weights: ['1'] },
       'INVALID_WEIGHTS',
     ],
     [
@@ -529,9 +529,11 @@ function modelLookup({ table, keys, offsets, lengths, includeLastOffset, weights
   );
   if (!whole.every((count) => Number.isInteger(count) && count >= 0)) return undefined;
   const last = offsets !== undefined && !includeLastOffset ? [keys.length] : [];
-  const bounds = lengths !== undefined ? offsetsOf(whole) : [...whole, ...last];
+  // Where there is no bag, no key is in one.
+  const ends = whole.length === 0 ? last.map(() => 0) : last;
+  const bounds = lengths !== undefined ? offsetsOf(whole) : [...whole, ...ends];
   const end = bounds[bounds.length - 1];
-  if (bounds.length === 0 || (bounds[0] !== 0 && bounds.length > last.length)) return undefined;
+  if (bounds[0] !== 0) return undefined;
   if (end > keys.length || bounds.some((bound, i) => bound < (bounds[i - 1] ?? 0))) return undefined;
   if (lengths !== undefined && end !== keys.length) return undefined;
   const wide = keys instanceof BigInt64Array || keys instanceof BigUint64Array;
