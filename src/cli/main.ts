@@ -10,7 +10,7 @@ import { type ScoreOptions, score } from './score.ts';
 const program = new Command('flexemr')
   .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(`flexemr: ${text.replace(/^error: /, '')}`) });
+  .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) });
 
 program
   .command('inspect <file>')
@@ -77,6 +77,11 @@ function report(done: LookupReport, json: boolean | undefined): void {
   );
 }
 
+/** One line on stderr, whatever the text. */
+function complain(text: string): void {
+  process.stderr.write(`flexemr: ${text.trim().replace(/\s*\n\s*/g, ' ')}\n`);
+}
+
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -85,6 +90,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : 1;
-  if (error instanceof FlexemrError) process.stderr.write(`flexemr: ${error.code}: ${error.message}\n`);
-  else if (!(error instanceof CommanderError)) process.stderr.write(`flexemr: ${String(error)}\n`);
+  if (error instanceof FlexemrError) complain(`${error.code}: ${error.message}`);
+  else if (!(error instanceof CommanderError)) complain(String(error));
 }

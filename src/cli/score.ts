@@ -62,6 +62,9 @@ async function scoreRequests(
 
 function commonDim(tables: Tables): number {
   const [first] = tables.specs;
+  if (first === undefined) {
+    throw new FlexemrError('INVALID_TABLE', 'there is no table to look up', { field: 'tables' });
+  }
   const other = tables.specs.find(({ dim, mode }) => dim !== first.dim || mode === 'none');
   if (other === undefined) return first.dim;
   const message = `a dense network takes pooled vectors of one width: table ${first.name} has dim ${first.dim}, table ${other.name} ${other.mode === 'none' ? 'is not pooled' : `has dim ${other.dim}`}`;
