@@ -6,6 +6,9 @@ export const dimMax = 4096;
 /** Rows of a table: rows are u32, and the last u32 means "none". */
 export const tableRowsMax = 4_294_967_294;
 
+/** Rows of an indexed table: its index lives in one arena. */
+export const indexedRowsMax = 180_000_000;
+
 /** Largest key of an indexed table given as a number; beyond it numbers are no longer exact. */
 export const numberKeyMax = 9_007_199_254_740_991;
 

@@ -1,4 +1,4 @@
-import { FlexemrError } from '../errors.ts';
+import { FlexemrError, show } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import { threadedKeysMin, threadsMax } from '../limits.ts';
@@ -71,9 +71,9 @@ export class Tables implements AsyncDisposable {
   }
 
   /** Adds a table whose rows are in memory. @throws INVALID_TABLE, LIMIT_EXCEEDED, OUT_OF_MEMORY */
-  async add(spec: TableSpec, { rows, ids }: Rows): Promise<void> {
+  async add(spec: TableSpec, given: Rows): Promise<void> {
     const checked = checkTableSpec(spec);
-    checkRowCount(checked, rows);
+    const { rows, ids } = checkRows(checked, given);
     const builder = new TableBuilder(this.#store, checked);
     try {
       if (rows instanceof Float32Array) {
@@ -111,6 +111,10 @@ export class Tables implements AsyncDisposable {
   }
 
   async #lookup(bags: KeyedBags): Promise<Lookup> {
+    if (bags === null || typeof bags !== 'object') {
+      const message = `give the bags of each feature, { feature: { keys, offsets } }, not ${show(bags)}`;
+      throw new FlexemrError('INVALID_BAGS', message, { field: 'bags', value: bags });
+    }
     const checked = Object.entries(bags).map(([feature, given]) => {
       const table = this.#table((given as Bags | undefined)?.table ?? feature, feature);
       return { feature, table, bags: checkBags(feature, given, table.index !== undefined) };
@@ -160,7 +164,7 @@ export class Tables implements AsyncDisposable {
     const some = [...this.#store.tables.keys()].slice(0, 5).join(', ');
     throw new FlexemrError(
       'UNKNOWN_TABLE',
-      `${feature}: there is no table named "${name}" (there is ${some || 'none'})`,
+      `${feature}: there is no table named ${show(name)} (there is ${some || 'none'})`,
       {
         field: feature,
         value: name,
@@ -188,17 +192,21 @@ export async function openTables(path: string, options: TablesOptions & LoadOpti
   return tables;
 }
 
-function checkRowCount({ name, rows, dim, dtype }: TableSpec, given: Float32Array | Uint8Array): void {
-  const expected = given instanceof Float32Array ? rows * dim : rows * rowBytes(dtype ?? 'f32', dim);
-  if (given.length === expected) return;
-  const unit = given instanceof Float32Array ? 'numbers' : 'packed bytes';
-  throw new FlexemrError(
-    'INVALID_TABLE',
-    `table ${name}: ${given.length} ${unit} given, ${rows} rows take ${expected}`,
-    {
-      field: 'rows',
-      position: Math.min(given.length, expected),
-      value: given.length,
-    },
-  );
+function checkRows({ name, rows, dim, dtype }: TableSpec, given: Rows): Rows {
+  const data: unknown = given?.rows;
+  const ids: unknown = given?.ids;
+  if (!(data instanceof Float32Array || data instanceof Uint8Array)) {
+    const message = `table ${name}: give rows as a Float32Array, or packed as a Uint8Array, not ${show(data)}`;
+    throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', value: data });
+  }
+  if (ids !== undefined && !(ids instanceof BigUint64Array || ids instanceof BigInt64Array)) {
+    const message = `table ${name}: give ids as a BigUint64Array or BigInt64Array, not ${show(ids)}`;
+    throw new FlexemrError('INVALID_TABLE', message, { field: 'ids', value: ids });
+  }
+  const expected = data instanceof Float32Array ? rows * dim : rows * rowBytes(dtype ?? 'f32', dim);
+  if (data.length === expected) return { rows: data, ids };
+  const unit = data instanceof Float32Array ? 'numbers' : 'packed bytes';
+  const message = `table ${name}: ${data.length} ${unit} given, ${rows} rows take ${expected}`;
+  const position = Math.min(data.length, expected);
+  throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', position, value: data.length });
 }

@@ -1,7 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import { dtypeCodes } from '../kernel/call.ts';
 import * as layout from '../kernel/layout.ts';
-import { loadChunkBytesMax } from '../limits.ts';
+import { indexedRowsMax, loadChunkBytesMax } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
 import type { Store } from './store.ts';
@@ -171,6 +171,10 @@ export class TableBuilder {
           value: ids.length,
         },
       );
+    }
+    if (rows > indexedRowsMax) {
+      const message = `table ${name}: ${rows} rows with ids; an indexed table has at most ${indexedRowsMax}`;
+      throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'ids', value: rows });
     }
     const extent = this.#store.allocate(indexBytes(rows), 0);
     try {

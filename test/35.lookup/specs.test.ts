@@ -144,3 +144,20 @@ test('a lookup larger than the slots says how many bytes it needs, and that many
     Uint32Array.of(1),
   );
 });
+
+test('what is no table and no bags at all is refused by name', async () => {
+  await using tables = new Tables({ slotBytes: 2 ** 20 });
+  const spec = { name: 't', rows: 1, dim: 1, mode: 'sum' } as const;
+  const one = Float32Array.of(1);
+  const refusals: [Promise<unknown>, string, string][] = [
+    [tables.add(null as never, { rows: one }), 'INVALID_TABLE', 'table'],
+    [tables.add(spec, null as never), 'INVALID_TABLE', 'rows'],
+    [tables.add(spec, { rows: [1] as never }), 'INVALID_TABLE', 'rows'],
+    [tables.add(spec, { rows: one, ids: [1n] as never }), 'INVALID_TABLE', 'ids'],
+    [tables.lookup(null as never), 'INVALID_BAGS', 'bags'],
+    [tables.lookup({ f: { keys: [], offsets: [], table: Symbol('t') as never } }), 'UNKNOWN_TABLE', 'f'],
+  ];
+  for (const [promise, code, field] of refusals) {
+    await expect(promise).rejects.toMatchObject({ name: 'FlexemrError', code, field });
+  }
+});
