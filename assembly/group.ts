@@ -2,10 +2,10 @@
 // the fold finds their rows in the cache. Grouping by keys, not by bags, keeps short bags as fast as long ones.
 
 import {
-  BAD_KEY, CALL_DEFAULT_ROW, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_FATES, CALL_KEYS, CALL_KEY_BYTES,
-  CALL_LAST_SHARD, CALL_MISSING, CALL_PADDING, CALL_ROWS, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_SCRATCH, CALL_TABLE,
-  CALL_TABLE_ROWS, CALL_WEIGHTS, CALL_DIM, CALL_DTYPE, CALL_KEPT, CALL_TOUCH, DONE, INT4, INT8, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED, GROUP_BYTES, GROUP_KEYS,
-  GROUP_KEYS_MIN, MISSING_DEFAULT, MISSING_ERROR, NONE,
+  BAD_KEY, CALL_DEFAULT_ROW, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_FATES, CALL_KEPT,
+  CALL_KEY_BYTES, CALL_KEYS, CALL_LAST_SHARD, CALL_MISSING, CALL_PADDING, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS,
+  CALL_SCRATCH, CALL_TABLE, CALL_TABLE_ROWS, CALL_TOUCH, CALL_WEIGHTS, DONE, FATE_DEFAULTED, FATE_MISSING,
+  FATE_PADDED, GROUP_BYTES, GROUP_KEYS, GROUP_KEYS_MIN, INT4, INT8, MISSING_DEFAULT, MISSING_ERROR, NONE,
 } from '../src/kernel/layout';
 import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, isInt8, MaxExact, tailOf } from './rows';
 
@@ -186,10 +186,16 @@ export function resolve(call: usize, first: u32, count: u32): i32 {
  */
 function touch(rows: usize, end: usize, rowBytes: u32): void {
   const straddling = ((load<u32>(rows) | rowBytes) & 63) != 0, lines = (rowBytes + 63) >> 6;
-  // One row a turn, unrolled: the fewer instructions a load costs, the more loads are in flight.
-  if (lines == 1) return straddling ? touchLines<u8, u8>(rows, end, rowBytes) : touchLines<u8, u16>(rows, end, rowBytes);
-  if (lines == 2) return straddling ? touchLines<u16, u8>(rows, end, rowBytes) : touchLines<u16, u16>(rows, end, rowBytes);
-  if (lines == 4) return straddling ? touchLines<u32, u8>(rows, end, rowBytes) : touchLines<u32, u16>(rows, end, rowBytes);
+  // Unrolled: the fewer instructions a load costs, the more loads are in flight.
+  if (lines == 1) {
+    return straddling ? touchLines<u8, u8>(rows, end, rowBytes) : touchLines<u8, u16>(rows, end, rowBytes);
+  }
+  if (lines == 2) {
+    return straddling ? touchLines<u16, u8>(rows, end, rowBytes) : touchLines<u16, u16>(rows, end, rowBytes);
+  }
+  if (lines == 4) {
+    return straddling ? touchLines<u32, u8>(rows, end, rowBytes) : touchLines<u32, u16>(rows, end, rowBytes);
+  }
   for (; rows < end; rows += 4) {
     const row = <usize>load<u32>(rows), last = row + rowBytes - 1;
     let p = row;

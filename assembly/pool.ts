@@ -9,7 +9,7 @@ import { denominatorTerm, endBag, hasDenominator } from './divide';
 import { fold } from './fold';
 import { groupKeysOf, groupOf, keptBefore, openRows, openScratch, weightsOf } from './group';
 import {
-  F16FiniteRows, F16Rows, F32Rows, Int4Rows, Int8Rows, MaxExact, MaxFinite, Sum, Weighted, canonicalScalar,
+  canonicalScalar, F16FiniteRows, F16Rows, F32Rows, Int4Rows, Int8Rows, MaxExact, MaxFinite, Sum, Weighted,
 } from './rows';
 
 /**
@@ -94,7 +94,9 @@ function poolGroup(call: usize, first: u32, count: u32, keyEnd: u32): i32 {
   return load<u32>(call, CALL_DTYPE) | (load<u32>(call, CALL_FINITE) << 2) | (entry << 3);
 }
 
-function foldRows(kind: u32, group: usize, from: usize, to: usize, dim: usize, weights: usize, out: usize, fresh: bool): void {
+function foldRows(
+  kind: u32, group: usize, from: usize, to: usize, dim: usize, weights: usize, out: usize, fresh: bool,
+): void {
   switch (kind) {
     case 0: case 4: return fold<F32Rows, Sum>(group, from, to, dim, weights, out, fresh);
     case 1: return fold<F16Rows, Sum>(group, from, to, dim, weights, out, fresh);

@@ -43,8 +43,8 @@ export const slotBytesDefault = 134_217_728;
 /** Rows of one arena; larger tables are split, always at the same rows. Leaves room for the slots beside them. */
 export const shardBytesMax = 4_026_531_840;
 
-/** Shards up to here stay in the second-level cache, so their rows are not touched before they are folded. */
-export const untouchedBytesMax = 1_048_576;
+/** Shards up to here come out of the caches fast enough that touching their rows first costs more than it brings. */
+export const untouchedBytesMax = 4_194_304;
 
 /** Lookups with fewer keys stay on the calling thread: waking another costs more than it brings. */
 export const threadedKeysMin = 8_192;

@@ -46,3 +46,10 @@ export class Arena {
     this.slots = new Room(slotsBegin, pages * wasmPageBytes);
   }
 }
+
+/** A piece of room in an arena. */
+export interface Extent {
+  readonly arena: Arena;
+  readonly address: number;
+  readonly bytes: number;
+}

@@ -1,7 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/layout.ts';
 import type { Key } from '../plan/table-spec.ts';
-import type { Extent } from './table.ts';
+import type { Extent } from './arena.ts';
 
 /** What an index gives for the padding id: no row, since a table has at most 2^32 − 2. */
 export const paddingSlot = 0xfffffffe;

@@ -3,9 +3,9 @@ import type { ShardRows } from '../kernel/call.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import { arenaPagesMax, shardBytesMax, slotBytesDefault, tablesMax, wasmPageBytes } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
-import { Arena } from './arena.ts';
+import { Arena, type Extent } from './arena.ts';
 import { roundUp } from './room.ts';
-import type { Extent, Shard, Table } from './table.ts';
+import type { Shard, Table } from './table.ts';
 
 export interface StoreOptions {
   /** Room in each arena for lookups under way, in bytes. */

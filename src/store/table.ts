@@ -1,14 +1,7 @@
 import type { ShardRows } from '../kernel/call.ts';
 import type { RowDtype, TableSpec } from '../plan/table-spec.ts';
-import type { Arena } from './arena.ts';
+import type { Extent } from './arena.ts';
 import type { KeyIndex } from './key-index.ts';
-
-/** A piece of room in an arena. */
-export interface Extent {
-  readonly arena: Arena;
-  readonly address: number;
-  readonly bytes: number;
-}
 
 /** A contiguous range of a table's rows in one arena, as kernels take it. */
 export interface Shard extends Extent {

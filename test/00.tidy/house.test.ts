@@ -49,6 +49,16 @@ test('every file has a room, and arrows point down', () => {
   expect(files.filter((file) => roomOf(file) === 'entry')).toEqual(['index.ts']);
 });
 
+test('no imports run in circles', () => {
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    else for (const target of importsOf(file)) if (files.includes(target)) visit(target, [...path, file]);
+  };
+  for (const file of files) visit(file, []);
+  expect(circles).toEqual([]);
+});
+
 test('only the edges of the house name a runtime', () => {
   const naming = files.filter((file) => importsOf(file).some((target) => target.startsWith('node:')));
   expect(naming.sort()).toEqual([...runtimeFiles].sort());
