@@ -3,11 +3,11 @@
 // What makes a block fast: its row loop is alone in its function, takes one row a turn and keeps eight v128
 // accumulators. V8 unrolls smaller or deeper loops and then moves all loads before the adds, which spills.
 
-import { highNibbleBits, laneBits, nibbleBits, rowsOf, signBits, tailsOf } from './group';
 import {
   canonical, canonicalScalar, columnBytes, decodeColumn, decodeHalves, dequantise, F16Rows, isF16, isF32, isInt4,
   isInt8, isMax, isMaxFinite, isScaled, isWeighted, MaxExact, scaleDown, scaleUp,
 } from './rows';
+import { highNibbleBits, laneBits, nibbleBits, rowsOf, signBits, tailsOf } from './scratch';
 
 // Block widths as types: a type of n bytes stands for 4n columns.
 type Columns32 = u64;
@@ -18,8 +18,8 @@ type Columns4 = u8;
 @inline function atLeast<N>(columns: i32): bool { return <i32>sizeof<N>() * 4 >= columns; }
 
 /**
- * Whether a block's accumulators hold every fourth (int8) or eighth (int4) column: taken out of 32-bit lanes by
- * shifts, which costs less than spreading bytes out by shuffles. They are put in order once a bag, not once a row.
+ * Whether a block's accumulators hold every fourth (int8) or eighth (int4) column, as they lie in 32-bit lanes:
+ * taking them out costs less than spreading bytes by shuffles, and they are put in order once a bag, not once a row.
  */
 @inline function isStrided<D, N>(): bool {
   return (isInt8<D>() && atLeast<N>(16)) || (isInt4<D>() && atLeast<N>(32));

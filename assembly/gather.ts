@@ -5,8 +5,9 @@ import {
   CALL_KEY_COUNT, CALL_OUT, DONE, F16, F32, INT8, MORE,
 } from '../src/kernel/layout';
 import { copyRow } from './fold';
-import { groupKeysOf, groupOf, keptBefore, openRows, openScratch } from './group';
+import { groupKeysOf, openRows } from './group';
 import { F16Rows, F32Rows, Int4Rows, Int8Rows } from './rows';
+import { groupOf, keptBefore, openScratch } from './scratch';
 
 /**
  * Writes out[k] = row of key k, for keys [BAG, BAG_END) of a call block, and counts[k] = 1 where there was one.

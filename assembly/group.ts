@@ -4,45 +4,12 @@
 import {
   BAD_KEY, CALL_DEFAULT_ROW, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_FATES, CALL_KEPT,
   CALL_KEY_BYTES, CALL_KEYS, CALL_LAST_SHARD, CALL_MISSING, CALL_PADDING, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS,
-  CALL_SCRATCH, CALL_TABLE, CALL_TABLE_ROWS, CALL_TOUCH, CALL_WEIGHTS, DONE, FATE_DEFAULTED, FATE_MISSING,
-  FATE_PADDED, GROUP_BYTES, GROUP_KEYS, GROUP_KEYS_MIN, INT4, INT8, MISSING_DEFAULT, MISSING_ERROR, NONE,
+  CALL_TABLE, CALL_TABLE_ROWS, CALL_TOUCH, CALL_WEIGHTS, DONE, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED,
+  GROUP_BYTES, GROUP_KEYS, GROUP_KEYS_MIN, INT4, INT8, MISSING_DEFAULT, MISSING_ERROR, NONE,
 } from '../src/kernel/layout';
-import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, isInt8, MaxExact, tailOf } from './rows';
-
-// Scratch of a group: addresses of the rows kept, their weights, their scales and biases as f32 pairs, how many
-// rows are kept before each key, and constants.
-const GROUP_WEIGHTS = GROUP_KEYS * 4;
-const GROUP_TAILS = GROUP_KEYS * 8;
-const GROUP_KEPT = GROUP_KEYS * 16;
-const GROUP_CONSTANTS = GROUP_KEYS * 20 + 16;
-
-@inline export function groupOf(call: usize): usize { return load<u32>(call, CALL_SCRATCH); }
-@inline export function rowsOf(group: usize, index: usize): usize { return group + (index << 2); }
-@inline export function weightsOf(group: usize): usize { return group + GROUP_WEIGHTS; }
-@inline export function tailsOf(group: usize, index: usize): usize { return group + GROUP_TAILS + (index << 3); }
-@inline export function keptBefore(group: usize, index: u32): u32 {
-  return load<u32>(group + GROUP_KEPT + (index << 2));
-}
-
-/** 0x8fff in every i16 lane: see decodeHalves. */
-@inline export function signBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS); }
-/** 0x0f in every byte. */
-@inline export function nibbleBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS, 4); }
-/** The first column of every 32-bit lane. */
-@inline export function laneBits<D>(group: usize): v128 {
-  return isInt8<D>() ? v128.load32_splat(group + GROUP_CONSTANTS, 8) : v128.load32_splat(group + GROUP_CONSTANTS, 12);
-}
-
-@inline export function highNibbleBits(group: usize): v128 { return v128.load32_splat(group + GROUP_CONSTANTS, 16); }
-
-/** Prepares the scratch of a call. */
-export function openScratch(call: usize): void {
-  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x8fff8fff);
-  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x0f0f0f0f, 4);
-  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0xff, 8);
-  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0x0f, 12);
-  store<u32>(groupOf(call) + GROUP_CONSTANTS, 0xf0, 16);
-}
+import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, MaxExact, tailOf } from './rows';
+import { groupOf, keptAt, keptBefore, rowsOf, signBits, tailsOf, weightsOf } from './scratch';
+import { touch } from './touch';
 
 /** How many keys make a group: what the second-level cache holds of their rows. */
 @inline export function groupKeysOf(call: usize): u32 {
@@ -53,7 +20,7 @@ export function openScratch(call: usize): void {
   return load<u32>(call, CALL_KEYS) + <usize>first * load<u32>(call, CALL_KEY_BYTES);
 }
 
-/** Four keys as u32 lanes; `high` collects what does not fit. */
+/** Low and high words of four u64 keys. */
 @inline function lowWords(keys: usize): v128 {
   return i32x4.shuffle(v128.load(keys), v128.load(keys, 16), 0, 2, 4, 6);
 }
@@ -102,7 +69,7 @@ function decodeTails<D>(group: usize, kept: usize, dim: usize): void {
  * Addresses of rows `first` … `first + count`, where every key is a plain row of this shard.
  * @returns false where some key is not: then `resolve` looks at each of them.
  */
-export function resolvePlain(call: usize, first: u32, count: u32): bool {
+function resolvePlain(call: usize, first: u32, count: u32): bool {
   const wide = load<u32>(call, CALL_KEY_BYTES) == 8;
   const table = i32x4.splat(load<u32>(call, CALL_TABLE)), rowBytes = i32x4.splat(load<u32>(call, CALL_ROW_BYTES));
   const base = i32x4.splat(load<u32>(call, CALL_ROW_BASE)), limit = i32x4.splat(load<u32>(call, CALL_ROWS));
@@ -140,12 +107,12 @@ export function resolvePlain(call: usize, first: u32, count: u32): bool {
 }
 
 /** Addresses of the rows kept, with their weights; what is padded or missing is left out and noted. */
-export function resolve(call: usize, first: u32, count: u32): i32 {
+function resolve(call: usize, first: u32, count: u32): i32 {
   const rows = groupOf(call), weights = load<u32>(call, CALL_WEIGHTS);
   const fates = load<u32>(call, CALL_FATES) + first;
   let kept: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    store<u32>(rows + GROUP_KEPT + (i << 2), kept);
+    store<u32>(keptAt(rows, i), kept);
     const key = keyAt(call, first + i);
     const row = key - load<u32>(call, CALL_ROW_BASE);
     let address: usize;
@@ -168,56 +135,14 @@ export function resolve(call: usize, first: u32, count: u32): i32 {
       continue;
     }
     store<u32>(rows + (kept << 2), address);
-    if (weights) store<f32>(rows + GROUP_WEIGHTS + (kept << 2), load<f32>(weights + (<usize>(first + i) << 2)));
+    if (weights) store<f32>(weightsOf(rows) + (kept << 2), load<f32>(weights + (<usize>(first + i) << 2)));
     kept++;
   }
-  store<u32>(rows + GROUP_KEPT + (count << 2), kept);
+  store<u32>(keptAt(rows, count), kept);
   return DONE;
 }
 
 @inline function note(call: usize, fate: usize, what: u32): void {
   store<u8>(fate, what);
   store<u32>(call, load<u32>(call, CALL_EXCEPTIONS) + 1, CALL_EXCEPTIONS);
-}
-
-/**
- * One load from every cache line of the group's rows. WebAssembly has no prefetch; a load whose value is
- * dropped is kept by every optimiser, because it may trap, and many of them are in flight at once.
- */
-function touch(rows: usize, end: usize, rowBytes: u32): void {
-  const straddling = ((load<u32>(rows) | rowBytes) & 63) != 0, lines = (rowBytes + 63) >> 6;
-  // Unrolled: the fewer instructions a load costs, the more loads are in flight.
-  if (lines == 1) {
-    return straddling ? touchLines<u8, u8>(rows, end, rowBytes) : touchLines<u8, u16>(rows, end, rowBytes);
-  }
-  if (lines == 2) {
-    return straddling ? touchLines<u16, u8>(rows, end, rowBytes) : touchLines<u16, u16>(rows, end, rowBytes);
-  }
-  if (lines == 4) {
-    return straddling ? touchLines<u32, u8>(rows, end, rowBytes) : touchLines<u32, u16>(rows, end, rowBytes);
-  }
-  for (; rows < end; rows += 4) {
-    const row = <usize>load<u32>(rows), last = row + rowBytes - 1;
-    let p = row;
-    for (; p + 256 <= last; p += 256) { load<u8>(p); load<u8>(p, 64); load<u8>(p, 128); load<u8>(p, 192); }
-    for (; p < last; p += 64) load<u8>(p);
-    load<u8>(last);
-  }
-}
-
-/** Rows of as many lines as L has bytes, and of one more where they straddle (S of one byte). */
-@inline function touchLines<L, S>(rows: usize, end: usize, rowBytes: u32): void {
-  for (; rows + 16 <= end; rows += 16) {
-    const two = load<u64>(rows), more = load<u64>(rows, 8);
-    touchRow<L, S>(<usize>two, rowBytes); touchRow<L, S>(<usize>(two >> 32), rowBytes);
-    touchRow<L, S>(<usize>more, rowBytes); touchRow<L, S>(<usize>(more >> 32), rowBytes);
-  }
-  for (; rows < end; rows += 4) touchRow<L, S>(load<u32>(rows), rowBytes);
-}
-
-@inline function touchRow<L, S>(row: usize, rowBytes: u32): void {
-  load<u8>(row);
-  if (sizeof<L>() >= 2) load<u8>(row, 64);
-  if (sizeof<L>() >= 4) { load<u8>(row, 128); load<u8>(row, 192); }
-  if (sizeof<S>() == 1) load<u8>(row + (rowBytes - 1));
 }

@@ -7,10 +7,11 @@ import {
 } from '../src/kernel/layout';
 import { denominatorTerm, endBag, hasDenominator } from './divide';
 import { fold } from './fold';
-import { groupKeysOf, groupOf, keptBefore, openRows, openScratch, weightsOf } from './group';
+import { groupKeysOf, openRows } from './group';
 import {
   canonicalScalar, F16FiniteRows, F16Rows, F32Rows, Int4Rows, Int8Rows, MaxExact, MaxFinite, Sum, Weighted,
 } from './rows';
+import { groupOf, keptBefore, openScratch, weightsOf } from './scratch';
 
 /**
  * Pools the bags of a call block (layout.ts), from where the block says it has come.

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
 import { threadsMax } from '../limits.ts';
@@ -7,7 +8,10 @@ import { inspect, inspectionText } from './inspect.ts';
 import { type LookupOptions, type LookupReport, lookup } from './lookup.ts';
 import { type ScoreOptions, score } from './score.ts';
 
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+
 const program = new Command('flexemr')
+  .version(version)
   .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
   .exitOverride()
   .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) });

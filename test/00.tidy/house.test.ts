@@ -13,6 +13,7 @@ const entries = ['index.ts', 'cli/main.ts', 'lookup/crew-worker.ts'];
 
 /** Where the house touches its runtime. Everything else runs wherever JavaScript does. */
 const runtimeFiles = [
+  'cli/main.ts',
   'kernel/files.ts',
   'lookup/crew.ts',
   'lookup/crew-worker.ts',
