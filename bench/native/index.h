@@ -31,7 +31,6 @@ class Index {
   static uint32_t places_of(const Bucket& bucket, uint64_t key);
   static uint32_t find_in(const Bucket& bucket, uint64_t key);
   uint32_t find_after(uint32_t at, uint64_t key) const;
-  void hash_chunk(const uint64_t* keys, size_t count, uint32_t* at) const;
   uint32_t find_from(uint32_t at, uint64_t key) const;
 
   uint32_t count_;

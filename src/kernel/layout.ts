@@ -89,13 +89,13 @@ export const CALL_KEPT = 120;
 export const CALL_BYTES = 128;
 
 // A group: the keys whose rows are touched, then folded, from one cache.
-export const GROUP_KEYS = 256;
+export const GROUP_KEYS = 512;
 export const GROUP_KEYS_MIN = 16;
-export const GROUP_BYTES = 131072;
+export const GROUP_BYTES = 65536;
 /** Bags that end within one group: bounds the work that empty bags make. */
 export const GROUP_BAGS = 1024;
 /** What a call needs to remember of a group: five u32 a key, and a line. */
-export const SCRATCH_BYTES = 5184;
+export const SCRATCH_BYTES = 10304;
 
 // The call block of merge: partials f32 [shards, bags, dim], counts u32 [shards, bags], denominators f32
 // [shards, bags] or null, in shard order; out f32 [bags, dim], counts u32 [bags].
