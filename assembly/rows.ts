@@ -1,5 +1,5 @@
 // Decoding: four columns of a row become an f32x4, exactly as the scalar definition says.
-//
+
 import { F32, INT4, INT8 } from '../src/kernel/layout';
 
 // Row formats are types, so that every fold is compiled for its own format and the tests below vanish:

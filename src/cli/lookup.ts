@@ -3,7 +3,7 @@ import type { TableSpec } from '../plan/table-spec.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { type TensorData, writeSafetensors } from '../store/safetensors-writer.ts';
 import { openWithBar, type TableOptions } from './open.ts';
-import { batches, openRequests, type RequestBags } from './requests.ts';
+import { batches, openRequests, type RequestBags, tensorOf } from './requests.ts';
 
 export interface LookupOptions extends TableOptions {
   readonly requests: string;
@@ -28,19 +28,24 @@ export async function lookup(options: LookupOptions): Promise<LookupReport> {
   const started = performance.now();
   const pooled = tables.specs.map((spec, i) => pooledTensor(tables, spec, bags[i], i));
   await writeSafetensors(options.out, pooled);
+  return reportOf(bags, started, options.out);
+}
+
+/** What was done with the bags since `started`. */
+export function reportOf(bags: readonly RequestBags[], started: number, out: string): LookupReport {
   return {
     requests: bags[0]?.requests ?? 0,
     tables: bags.length,
     keys: bags.reduce((sum, own) => sum + own.keys(), 0),
     ms: performance.now() - started,
-    out: options.out,
+    out,
   };
 }
 
 function pooledTensor(tables: Tables, spec: TableSpec, bags: RequestBags, position: number): TensorData {
   const vectors = spec.mode === 'none' ? bags.keys() : bags.requests;
   return {
-    name: `pooled_${String(position).padStart(2, '0')}`,
+    name: tensorOf('pooled', position),
     dtype: 'F32',
     shape: [vectors, spec.dim],
     data: pooledBatches(tables, spec.name, bags),

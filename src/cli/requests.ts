@@ -7,6 +7,11 @@ import { checkOffsets } from '../plan/checked-bags.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import type { dtypeBytes } from '../store/safetensors-header.ts';
 
+/** Name of a tensor of the `position`-th table: `indices_03`. */
+export function tensorOf(kind: string, position: number): string {
+  return `${kind}_${String(position).padStart(2, '0')}`;
+}
+
 /** The bags of one table over all requests of a file. */
 export class RequestBags {
   readonly #file: SafetensorsFile;
@@ -28,14 +33,14 @@ export class RequestBags {
 
   /** Opens the bags of the `position`-th table. @throws INVALID_FILE, INVALID_OFFSETS, INVALID_WEIGHTS */
   static async open(file: SafetensorsFile, position: number): Promise<RequestBags> {
-    const suffix = String(position).padStart(2, '0');
-    const [indices, weights] = [`indices_${suffix}`, `weights_${suffix}`];
+    const [indices, bounds, weights] = ['indices', 'offsets', 'weights'].map((kind) =>
+      tensorOf(kind, position),
+    );
     const keys = vectorOf(file, indices, ['I64', 'U64']);
-    vectorOf(file, `offsets_${suffix}`, ['I64']);
-    const given = await file.read(`offsets_${suffix}`, 'I64');
-    if (given.length === 0)
-      throw notInFile(file, `offsets_${suffix}`, 'is empty: it holds one more offset than requests');
-    const offsets = checkOffsets(`offsets_${suffix}`, given, given.length - 1, keys);
+    vectorOf(file, bounds, ['I64']);
+    const given = await file.read(bounds, 'I64');
+    if (given.length === 0) throw notInFile(file, bounds, 'is empty: it holds one more offset than requests');
+    const offsets = checkOffsets(bounds, given, given.length - 1, keys);
     if (!file.tensors.has(weights)) return new RequestBags(file, indices, undefined, offsets);
     const count = vectorOf(file, weights, ['F32']);
     if (count === keys) return new RequestBags(file, indices, weights, offsets);
@@ -66,9 +71,10 @@ export class RequestBags {
     const wide = this.#file.entry(this.#indices).dtype === 'U64' ? BigUint64Array : BigInt64Array;
     const keys = new wide(count);
     await this.#file.readInto(this.#indices, first * 8, new Uint8Array(keys.buffer));
-    const weights = this.#weights === undefined ? undefined : new Float32Array(count);
-    if (weights) await this.#file.readInto(`${this.#weights}`, first * 4, new Uint8Array(weights.buffer));
     const offsets = this.#offsets.slice(begin, end + 1).map((offset) => offset - first);
+    if (this.#weights === undefined) return { keys, offsets, includeLastOffset: true };
+    const weights = new Float32Array(count);
+    await this.#file.readInto(this.#weights, first * 4, new Uint8Array(weights.buffer));
     return { keys, offsets, includeLastOffset: true, weights };
   }
 
@@ -95,11 +101,8 @@ export async function openRequests(file: SafetensorsFile, tables: number): Promi
     all.push(bags);
     if (bags.requests === all[0].requests) continue;
     const message = `${file.path}: table ${position} has bags for ${bags.requests} requests, table 0 for ${all[0].requests}`;
-    throw new FlexemrError('INVALID_BAGS', message, {
-      field: `offsets_${String(position).padStart(2, '0')}`,
-      position,
-      value: bags.requests,
-    });
+    const field = tensorOf('offsets', position);
+    throw new FlexemrError('INVALID_BAGS', message, { field, position, value: bags.requests });
   }
   return all;
 }

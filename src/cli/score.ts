@@ -3,7 +3,7 @@ import type { Tables } from '../lookup/tables.ts';
 import { DenseNetwork, sigmoid, stackPooled } from '../ranker/dense-network.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { writeSafetensors } from '../store/safetensors-writer.ts';
-import { type LookupOptions, type LookupReport, lookUpBatch } from './lookup.ts';
+import { type LookupOptions, type LookupReport, lookUpBatch, reportOf } from './lookup.ts';
 import { openWithBar } from './open.ts';
 import { batches, openRequests, type RequestBags } from './requests.ts';
 
@@ -30,14 +30,7 @@ export async function score(options: ScoreOptions): Promise<ScoreReport> {
     { name: 'logit', dtype: 'F32', shape, data: logit },
     { name: 'prob', dtype: 'F32', shape, data: sigmoid(logit) },
   ]);
-  return {
-    requests: logit.length,
-    tables: bags.length,
-    keys: bags.reduce((sum, own) => sum + own.keys(), 0),
-    ms: performance.now() - started,
-    out: options.out,
-    runtime: network.runtime,
-  };
+  return { ...reportOf(bags, started, options.out), runtime: network.runtime };
 }
 
 async function scoreRequests(
