@@ -1,13 +1,14 @@
-// Gathering: each key's row as f32, unpooled. A key that is not this shard's leaves count 0 and zeros.
+// Gathering: each key's row, unpooled, as f32 or in the bytes it is stored in. A key that is not this shard's
+// leaves count 0 and zeros.
 
 import {
   BAD_OFFSETS, CALL_BAG, CALL_BAG_END, CALL_COUNTS, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION, CALL_KEPT,
-  CALL_KEY_COUNT, CALL_OUT, DONE, F16, F32, INT8, MORE,
+  CALL_KEY_COUNT, CALL_OUT, CALL_ROW_BYTES, DONE, F16, F32, INT8, MORE,
 } from '../src/kernel/layout';
 import { copyRow } from './fold';
 import { groupKeysOf, openRows } from './group';
 import { F16Rows, F32Rows, Int4Rows, Int8Rows } from './rows';
-import { groupOf, keptBefore, openScratch } from './scratch';
+import { groupOf, keptBefore, openScratch, rowsOf } from './scratch';
 
 /**
  * Writes out[k] = row of key k, for keys [BAG, BAG_END) of a call block, and counts[k] = 1 where there was one.
@@ -15,6 +16,15 @@ import { groupOf, keptBefore, openScratch } from './scratch';
  * @returns DONE, MORE, BAD_KEY, or BAD_OFFSETS where BAG_END is past the keys
  */
 export function gather(call: usize, budget: u32): i32 {
+  return eachGroup(call, budget, false);
+}
+
+/** As gather, but the rows' own bytes: out is u8 [keys, row bytes]. */
+export function fetch(call: usize, budget: u32): i32 {
+  return eachGroup(call, budget, true);
+}
+
+function eachGroup(call: usize, budget: u32, stored: bool): i32 {
   const end = load<u32>(call, CALL_BAG_END), groupKeys = groupKeysOf(call);
   if (end > load<u32>(call, CALL_KEY_COUNT)) {
     store<u32>(call, end, CALL_ERROR_POSITION);
@@ -27,7 +37,8 @@ export function gather(call: usize, budget: u32): i32 {
     const count = min<u32>(min<u32>(groupKeys, left), end - first);
     const status = openRows(call, first, count);
     if (status != DONE) return status;
-    copyGroup(call, first, count);
+    if (stored) fetchGroup(call, first, count);
+    else copyGroup(call, first, count);
     store<u32>(call, first + count, CALL_BAG);
     left -= count;
   }
@@ -49,5 +60,17 @@ function copyGroup(call: usize, first: u32, count: u32): void {
     else copyRow<Int4Rows>(group, index, dim, out);
     found += 4;
     out += <usize>dim << 2;
+  }
+}
+
+function fetchGroup(call: usize, first: u32, count: u32): void {
+  const rowBytes = <usize>load<u32>(call, CALL_ROW_BYTES), group = groupOf(call);
+  const plain = load<u32>(call, CALL_KEPT) == count;
+  let found = load<u32>(call, CALL_COUNTS) + (<usize>first << 2), out = load<u32>(call, CALL_OUT) + first * rowBytes;
+  for (let i: u32 = 0; i < count; i++, found += 4, out += rowBytes) {
+    const index = plain ? i : keptBefore(group, i), kept: u32 = plain ? 1 : keptBefore(group, i + 1) - index;
+    store<u32>(found, kept);
+    if (kept) memory.copy(out, load<u32>(rowsOf(group, index)), rowBytes);
+    else memory.fill(out, 0, rowBytes);
   }
 }

@@ -6,3 +6,11 @@
   key *= 0xc4ceb9fe1a85ec53;
   return key ^ (key >> 33);
 }
+
+/**
+ * keys u64 [count] → hashes u32 [count], which decide the shard of an indexed table that holds each key: the low
+ * word, since the index inside the shard finds its buckets by the high one.
+ */
+export function shardHashes(keys: usize, hashes: usize, count: usize): void {
+  for (let i: usize = 0; i < count; i++) store<u32>(hashes + (i << 2), <u32>hash(load<u64>(keys + (i << 3))));
+}

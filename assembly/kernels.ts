@@ -1,7 +1,8 @@
 // Everything a kernel module exports. Pointers in, status out; no statics, no heap, no strings.
 export { deduplicate } from './deduplicate';
 export { encodeRows, rowsFinite } from './encode';
-export { gather } from './gather';
+export { fetch, gather } from './gather';
+export { shardHashes } from './hash';
 export { indexClear, indexEntries, indexFind, indexInsert, indexRemove } from './index';
-export { merge } from './merge';
+export { divide, merge } from './merge';
 export { pool } from './pool';

@@ -1,34 +1,47 @@
-// Merging: the partials of one bag from several shards, in shard order, divided once.
+// Merging: partials of some bags from one shard, joined to what earlier shards gave; at the end, divided once.
 
 import {
-  MAX, MERGE_BAGS, MERGE_COUNTS, MERGE_DENOMINATORS, MERGE_DIM, MERGE_MODE, MERGE_OUT, MERGE_OUT_COUNTS,
-  MERGE_PARTIALS, MERGE_SHARDS,
+  MAX, MERGE_BAG_NUMBERS, MERGE_BAGS, MERGE_COUNTS, MERGE_DENOMINATORS, MERGE_DIM, MERGE_MODE, MERGE_OUT,
+  MERGE_OUT_COUNTS, MERGE_OUT_DENOMINATORS, MERGE_PARTIALS,
 } from '../src/kernel/layout';
 import { endBag, hasDenominator } from './divide';
 import { canonical, canonicalScalar } from './rows';
 
-/** Merges every bag of a merge block (layout.ts). `out` may be where the first shard's partials lie. */
+/** Joins every partial of a merge block (layout.ts) to its bag. Called shard by shard, in shard order. */
 export function merge(call: usize): void {
-  const shards = load<u32>(call, MERGE_SHARDS), bags = load<u32>(call, MERGE_BAGS), dim = load<u32>(call, MERGE_DIM);
-  const mode = load<u32>(call, MERGE_MODE), denominators = <usize>load<u32>(call, MERGE_DENOMINATORS);
+  const bags = load<u32>(call, MERGE_BAGS), dim = load<u32>(call, MERGE_DIM), mode = load<u32>(call, MERGE_MODE);
+  const denominators = <usize>load<u32>(call, MERGE_DENOMINATORS), numbers = <usize>load<u32>(call, MERGE_BAG_NUMBERS);
   const partials = <usize>load<u32>(call, MERGE_PARTIALS), counts = <usize>load<u32>(call, MERGE_COUNTS);
+  const outCounts = <usize>load<u32>(call, MERGE_OUT_COUNTS);
+  const outDenominators = <usize>load<u32>(call, MERGE_OUT_DENOMINATORS);
   const rowBytes = <usize>dim << 2, denominated = hasDenominator(mode, denominators != 0);
-  for (let bag: u32 = 0; bag < bags; bag++) {
-    const out = load<u32>(call, MERGE_OUT) + bag * rowBytes;
-    let count: u32 = 0, denominator: f32 = 0;
-    for (let shard: u32 = 0; shard < shards; shard++) {
-      const segment = <usize>shard * bags + bag, segmentCount = load<u32>(counts + (segment << 2));
-      // An empty segment is skipped, not merged as 0: 0 would win a max of negatives.
-      if (segmentCount == 0) continue;
-      const partial = partials + segment * rowBytes;
-      if (count == 0) memory.copy(out, partial, rowBytes);
-      else if (mode == MAX) joinMax(out, partial, dim);
-      else joinSum(out, partial, dim);
-      count += segmentCount;
-      if (denominated) denominator = canonicalScalar(denominator + load<f32>(denominators + (segment << 2)));
-    }
-    store<u32>(load<u32>(call, MERGE_OUT_COUNTS) + (<usize>bag << 2), count);
-    endBag(out, dim, mode, denominated, count, denominator);
+  for (let i: usize = 0; i < bags; i++) {
+    const count = load<u32>(counts + (i << 2));
+    // An empty segment is skipped, not merged as 0: 0 would win a max of negatives.
+    if (count == 0) continue;
+    const bag: usize = numbers ? load<u32>(numbers + (i << 2)) : i;
+    const out = load<u32>(call, MERGE_OUT) + bag * rowBytes, partial = partials + i * rowBytes;
+    const before = load<u32>(outCounts + (bag << 2));
+    if (before == 0) memory.copy(out, partial, rowBytes);
+    else if (mode == MAX) joinMax(out, partial, dim);
+    else joinSum(out, partial, dim);
+    store<u32>(outCounts + (bag << 2), before + count);
+    if (!denominated) continue;
+    const sum = before == 0 ? <f32>0 : load<f32>(outDenominators + (bag << 2));
+    store<f32>(outDenominators + (bag << 2), canonicalScalar(sum + load<f32>(denominators + (i << 2))));
+  }
+}
+
+/** Ends BAGS bags of a merge block: empty ones become 0, mean and sqrtn divide. */
+export function divide(call: usize): void {
+  const bags = load<u32>(call, MERGE_BAGS), dim = load<u32>(call, MERGE_DIM), mode = load<u32>(call, MERGE_MODE);
+  const counts = <usize>load<u32>(call, MERGE_OUT_COUNTS);
+  const denominators = <usize>load<u32>(call, MERGE_OUT_DENOMINATORS);
+  const denominated = hasDenominator(mode, denominators != 0);
+  let out = <usize>load<u32>(call, MERGE_OUT);
+  for (let bag: usize = 0; bag < bags; bag++, out += <usize>dim << 2) {
+    const denominator = denominated ? load<f32>(denominators + (bag << 2)) : 0;
+    endBag(out, dim, mode, denominated, load<u32>(counts + (bag << 2)), denominator);
   }
 }
 

@@ -12,7 +12,17 @@ export type ErrorCode =
   | 'OUT_OF_MEMORY'
   | 'RELEASED'
   | 'WORKER_FAILED'
-  | 'MISSING_DEPENDENCY';
+  | 'MISSING_DEPENDENCY'
+  | 'INVALID_ROUTING'
+  | 'INVALID_FRAME'
+  | 'UNSUPPORTED_VERSION'
+  | 'STALE_ROUTING'
+  | 'UNAUTHORIZED'
+  | 'OVERLOADED'
+  | 'UNAVAILABLE'
+  | 'NODE_FAILED'
+  | 'DEADLINE_EXCEEDED'
+  | 'CANCELLED';
 
 /** Where it went wrong: the field, the position in it, and the value found there. */
 export interface ErrorPlace {

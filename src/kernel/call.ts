@@ -119,33 +119,37 @@ export function writePoolCall(
   set(layout.CALL_ERROR_POSITION, 0);
 }
 
-/** Where partials lie, and where the merged results go. Addresses; shapes in layout.ts. */
+/** Partials of one shard, and the bags they belong to. Addresses, 0 for null; shapes in layout.ts. */
 export interface MergeBuffers {
   readonly partials: number;
   readonly counts: number;
   /** 0 where bags carry no weights. */
   readonly denominators: number;
+  /** 0: partial i belongs to bag i. */
+  readonly bagNumbers: number;
   readonly out: number;
   readonly outCounts: number;
+  readonly outDenominators: number;
 }
 
-/** Writes a merge block of MERGE_BYTES at `address`. */
+/** Writes a block for merge or divide, of MERGE_BYTES, at `address`. */
 export function writeMergeCall(
   words: Uint32Array,
   address: number,
-  shape: { readonly shards: number; readonly bags: number; readonly dim: number; readonly mode: PoolingMode },
+  shape: { readonly bags: number; readonly dim: number; readonly mode: PoolingMode },
   buffers: MergeBuffers,
 ): void {
   const set = (field: number, value: number): void => {
     words[(address + field) >>> 2] = value;
   };
-  set(layout.MERGE_SHARDS, shape.shards);
   set(layout.MERGE_BAGS, shape.bags);
   set(layout.MERGE_DIM, shape.dim);
   set(layout.MERGE_MODE, modeCodes[shape.mode]);
   set(layout.MERGE_PARTIALS, buffers.partials);
   set(layout.MERGE_COUNTS, buffers.counts);
   set(layout.MERGE_DENOMINATORS, buffers.denominators);
+  set(layout.MERGE_BAG_NUMBERS, buffers.bagNumbers);
   set(layout.MERGE_OUT, buffers.out);
   set(layout.MERGE_OUT_COUNTS, buffers.outCounts);
+  set(layout.MERGE_OUT_DENOMINATORS, buffers.outDenominators);
 }

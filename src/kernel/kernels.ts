@@ -7,8 +7,14 @@ export interface Kernels {
   pool(call: number, budget: number): number;
   /** Writes one row a key of a call block. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
   gather(call: number, budget: number): number;
-  /** Merges the partials of a merge block in shard order, and divides. */
+  /** Writes the bytes of one row a key of a call block, as they are stored. @returns as gather */
+  fetch(call: number, budget: number): number;
+  /** Joins one shard's partials (a merge block) to what earlier shards gave. */
   merge(call: number): void;
+  /** Ends the bags of a merge block: mean and sqrtn divide, empty bags become 0. */
+  divide(call: number): void;
+  /** keys u64 [count] → the u32 that decides which shard of an indexed table holds each. */
+  shardHashes(keys: number, hashes: number, count: number): void;
   /** Makes an empty index of INDEX_HEADER_BYTES + buckets × BUCKET_BYTES, 64-aligned. */
   indexClear(index: number, buckets: number): void;
   /** keys u64 [count] → slots u32 [count], NONE where absent. */

@@ -97,17 +97,19 @@ export const GROUP_BAGS = 1024;
 /** What a call needs to remember of a group: five u32 a key, and a line. */
 export const SCRATCH_BYTES = 10304;
 
-// The call block of merge: partials f32 [shards, bags, dim], counts u32 [shards, bags], denominators f32
-// [shards, bags] or null, in shard order; out f32 [bags, dim], counts u32 [bags].
-export const MERGE_SHARDS = 0;
-export const MERGE_BAGS = 4;
-export const MERGE_DIM = 8;
-export const MERGE_MODE = 12;
-export const MERGE_PARTIALS = 16;
-export const MERGE_COUNTS = 20;
-export const MERGE_DENOMINATORS = 24;
+// The call block of merge and divide. merge: partials f32 [bags, dim], counts u32 [bags], denominators f32 [bags]
+// or null; bag numbers u32 [bags] say which bag of the output each belongs to, null: the bag of the same number.
+// Output: f32 [bags, dim], counts u32 [bags] (0 before the first merge), denominators f32 [bags] or null.
+export const MERGE_BAGS = 0;
+export const MERGE_DIM = 4;
+export const MERGE_MODE = 8;
+export const MERGE_PARTIALS = 12;
+export const MERGE_COUNTS = 16;
+export const MERGE_DENOMINATORS = 20;
+export const MERGE_BAG_NUMBERS = 24;
 export const MERGE_OUT = 28;
 export const MERGE_OUT_COUNTS = 32;
+export const MERGE_OUT_DENOMINATORS = 36;
 export const MERGE_BYTES = 64;
 
 // A key index: u64 keys to u32 slots, in buckets of one cache line after a header of INDEX_HEADER_BYTES.

@@ -47,11 +47,11 @@ export class FeatureLookup {
     const keys = table.index ? table.index.find(bags.keys as BigUint64Array) : bags.keys;
     const { vectors } = this;
     try {
-      // The first segment also has room for the partials of the others.
+      // The first segment takes in the partials of the others.
       for (const [i, shard] of table.shards.entries()) {
-        const shards = i === 0 ? table.shards.length : 1;
+        const merges = i === 0 && table.shards.length > 1;
         this.#segments.push(
-          new Segment(shard, { ...bags, keys, vectors, dim, shards }, this.#parts(parts, shard)),
+          new Segment(shard, { ...bags, keys, vectors, dim, merges }, this.#parts(parts, shard)),
         );
       }
     } catch (error) {

@@ -19,8 +19,8 @@ export interface KernelCall {
 export interface SegmentInput extends CheckedBags {
   readonly vectors: number;
   readonly dim: number;
-  /** Room for the partials of this many shards, of which this segment's is the first. */
-  readonly shards: number;
+  /** Takes in the partials of other shards: needs room for those of one of them. */
+  readonly merges: boolean;
 }
 
 /** A slot beside one shard: a feature's bags, what is made of them there, and the calls that make it. */
@@ -34,19 +34,18 @@ export class Segment {
   readonly #denominators: number;
   readonly #fates: number;
   readonly #out: number;
-  readonly #mergedCounts: number;
 
   /** @param parts the options of each call @throws OUT_OF_MEMORY */
   constructor(shard: Shard, input: SegmentInput, parts: readonly PoolOptions[]) {
     const { arena } = shard;
-    const { keys, offsets, weights, vectors, dim, shards } = input;
+    const { keys, offsets, weights, vectors, dim, merges } = input;
+    const partials = merges ? 2 : 1;
     const inputBytes = [keys.byteLength, offsets.byteLength, weights?.byteLength ?? 0];
     const resultBytes = [
       keys.length,
-      vectors * 4,
-      shards * vectors * 4,
-      shards * vectors * 4,
-      shards * vectors * dim * 4,
+      partials * vectors * 4,
+      partials * vectors * 4,
+      partials * vectors * dim * 4,
     ];
     const callBytes = parts.flatMap(() => [layout.CALL_BYTES, layout.SCRATCH_BYTES]);
     const sizes = [...inputBytes, ...resultBytes, ...callBytes];
@@ -62,10 +61,8 @@ export class Segment {
       next += roundUp(bytes);
       return place;
     });
-    const [keysAt, offsetsAt, weightsAt, fates, mergedCounts, counts, denominators, out, ...callPlaces] =
-      places;
+    const [keysAt, offsetsAt, weightsAt, fates, counts, denominators, out, ...callPlaces] = places;
     this.#fates = fates;
-    this.#mergedCounts = mergedCounts;
     this.#counts = counts;
     this.#denominators = denominators;
     this.#out = out;
@@ -104,8 +101,7 @@ export class Segment {
 
   /** u32 [vectors] */
   get counts(): Uint32Array {
-    const at = this.#input.shards > 1 ? this.#mergedCounts : this.#counts;
-    return new Uint32Array(this.shard.arena.memory.buffer, at, this.#input.vectors);
+    return new Uint32Array(this.shard.arena.memory.buffer, this.#counts, this.#input.vectors);
   }
 
   /** u8 [keys]: FATE_*; undefined where every key was pooled as it is. */
@@ -115,32 +111,33 @@ export class Segment {
     return bytes.subarray(this.#fates, this.#fates + this.#input.keys.length);
   }
 
-  /** Takes in the partials of the other shards, in order, and merges them here. */
+  /** Takes in the partials of the other shards, in order, and divides. */
   merge(mode: PoolingMode, others: readonly Segment[]): void {
     const { arena } = this.shard;
-    const { vectors, dim, shards, weights } = this.#input;
-    others.forEach((other, i) => {
-      const take = (from: number, to: number, bytes: number): void => {
-        arena.bytes.set(other.shard.arena.bytes.subarray(from, from + bytes), to + (i + 1) * bytes);
-      };
-      take(other.#out, this.#out, vectors * dim * 4);
-      take(other.#counts, this.#counts, vectors * 4);
-      take(other.#denominators, this.#denominators, vectors * 4);
-    });
+    const { vectors, dim, weights } = this.#input;
+    const [countBytes, bytes] = [vectors * 4, vectors * dim * 4];
     const block = this.calls[0];
-    writeMergeCall(
-      arena.words,
-      block,
-      { shards, bags: vectors, dim, mode },
-      {
-        partials: this.#out,
-        counts: this.#counts,
-        denominators: weights ? this.#denominators : 0,
-        out: this.#out,
-        outCounts: this.#mergedCounts,
-      },
-    );
-    arena.kernels.merge(block);
+    const buffers = {
+      partials: this.#out + bytes,
+      counts: this.#counts + countBytes,
+      denominators: weights ? this.#denominators + countBytes : 0,
+      bagNumbers: 0,
+      out: this.#out,
+      outCounts: this.#counts,
+      outDenominators: weights ? this.#denominators : 0,
+    };
+    writeMergeCall(arena.words, block, { bags: vectors, dim, mode }, buffers);
+    for (const other of others) {
+      const theirs = other.shard.arena.bytes;
+      arena.bytes.set(theirs.subarray(other.#out, other.#out + bytes), buffers.partials);
+      arena.bytes.set(theirs.subarray(other.#counts, other.#counts + countBytes), buffers.counts);
+      if (weights) {
+        const begin = other.#denominators;
+        arena.bytes.set(theirs.subarray(begin, begin + countBytes), buffers.denominators);
+      }
+      arena.kernels.merge(block);
+    }
+    arena.kernels.divide(block);
   }
 
   /** Gives the slot back. */

@@ -66,16 +66,16 @@ const faults: readonly Fault[] = [
     to: 'return f32x4.mul(f32x4.add(f32x4.convert_i32x4_s(four), f32x4.div(bias, scale)), scale);',
   },
   {
-    name: 'shards are merged last to first',
+    name: 'a later shard takes the place of earlier ones',
     file: 'merge.ts',
-    from: 'const segment = <usize>shard * bags + bag,',
-    to: 'const segment = <usize>(shards - 1 - shard) * bags + bag,',
+    from: 'if (before == 0) memory.copy(out, partial, rowBytes);',
+    to: 'if (before <= count) memory.copy(out, partial, rowBytes);',
   },
   {
     name: 'an empty segment is merged as 0',
     file: 'merge.ts',
-    from: 'if (segmentCount == 0) continue;',
-    to: 'if (segmentCount == 0 && count == 0) continue;',
+    from: 'if (count == 0) continue;',
+    to: 'if (count == 0 && load<u32>(outCounts + (i << 2)) == 0) continue;',
   },
   {
     name: 'padding counts',

@@ -1,6 +1,6 @@
 // One pooling case: made from a seed, run by a kernel between poisoned bytes, and by the reference.
 import type { MissingPolicy } from '../../src/kernel/call.ts';
-import { writePoolCall } from '../../src/kernel/call.ts';
+import { writeMergeCall, writePoolCall } from '../../src/kernel/call.ts';
 import type { Kernels } from '../../src/kernel/kernels.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import type { DType, Partial, PoolingMode } from '../../src/kernel/reference.ts';
@@ -154,7 +154,7 @@ export function runKernel(
   const bounds = [0, ...of.cuts, of.rows];
   const shards = bounds.length - 1;
   const outBytes = bags * of.dim * 4;
-  const needed = input.rows.length + input.keys.length * 24 + (outBytes + bags * 16) * (shards + 2) + 65536;
+  const needed = input.rows.length + input.keys.length * 24 + (outBytes + bags * 16) * (shards + 4) + 65536;
   const poisoned = new PoisonedMemory(Math.ceil(needed / 65536) + 1, shared, of.seed);
   const kernels = load(poisoned.memory);
   const bytes = rowBytes(of.dtype, of.dim);
@@ -176,7 +176,14 @@ export function runKernel(
   const counts = poisoned.place(bags * 4 * shards, 4, true);
   const denominators = poisoned.place(bags * 4 * shards, 4, true);
   const call = poisoned.place(layout.CALL_BYTES, 4, true);
+  const merged = poisoned.place(outBytes, 4, true);
   const mergedCounts = poisoned.place(bags * 4, 4, true);
+  const mergedDenominators = poisoned.place(bags * 4, 4, true);
+  const bagNumbers = poisoned.put(
+    Uint32Array.from({ length: bags }, (_, bag) => bag),
+    4,
+  );
+  poisoned.bytes.fill(0, mergedCounts, mergedCounts + bags * 4);
   poisoned.bytes.fill(0, buffers.fates, buffers.fates + input.keys.length);
   poisoned.seal();
   let status: number = layout.DONE;
@@ -216,28 +223,27 @@ export function runKernel(
     do status = kernels.pool(call, of.budget);
     while (status === layout.MORE);
   }
-  if (shards > 1) {
-    const merge = [
-      shards,
-      bags,
-      of.dim,
-      poisoned.words[(call + layout.CALL_MODE) >>> 2],
-      out,
-      counts,
-      input.weights ? denominators : 0,
-      out,
-      mergedCounts,
-    ];
-    merge.forEach((value, i) => {
-      poisoned.words[(call >>> 2) + i] = value;
-    });
-    kernels.merge(call);
+  if (shards > 1 && status === layout.DONE) {
+    for (let shard = 0; shard <= shards; shard++) {
+      const buffers = {
+        partials: out + outBytes * shard,
+        counts: counts + bags * 4 * shard,
+        denominators: input.weights ? denominators + bags * 4 * shard : 0,
+        bagNumbers: of.seed % 2 ? bagNumbers : 0,
+        out: merged,
+        outCounts: mergedCounts,
+        outDenominators: input.weights ? mergedDenominators : 0,
+      };
+      writeMergeCall(poisoned.words, call, { bags, dim: of.dim, mode: of.mode }, buffers);
+      if (shard < shards) kernels.merge(call);
+      else kernels.divide(call);
+    }
   }
   const from = (address: number, length: number): Uint32Array =>
     new Uint32Array(poisoned.memory.buffer, address, length).slice();
   return {
     status,
-    pooled: from(out, bags * of.dim),
+    pooled: from(shards > 1 ? merged : out, bags * of.dim),
     counts: from(shards > 1 ? mergedCounts : counts, bags),
     fates: poisoned.bytes.slice(buffers.fates, buffers.fates + input.keys.length),
     strayWrites: poisoned.strayWrites(),

@@ -1,0 +1,37 @@
+// Where every row is: tables cut into shards, shards on memory nodes. Plain data, the same on disk as in memory.
+import type { TableSpec } from './table-spec.ts';
+
+/**
+ * A contiguous range of a table on one node: rows [begin, end) of a row-keyed table; of an indexed one, the ids
+ * whose hash (u32) is in [begin, end). Each shard is a plan boundary (docs/numerics.md).
+ */
+export interface PlannedShard {
+  /** Id of the memory node. */
+  readonly node: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface PlannedTable {
+  readonly spec: TableSpec;
+  /** Which rows: a subrequest names the version that it was planned for. u32, from 1. */
+  readonly version: number;
+  /** Keys are u64 ids, resolved in each shard by its own index. */
+  readonly indexed: boolean;
+  /** In order, without gaps: from 0 to the number of rows, or to 2^32 for an indexed table. */
+  readonly shards: readonly PlannedShard[];
+}
+
+export interface PlannedNode {
+  readonly id: string;
+  /** Where it is reached; needed to look up, not to serve. */
+  readonly url?: string | undefined;
+  /** Room for rows, in bytes; needed to plan. */
+  readonly bytes?: number | undefined;
+}
+
+/** What a ranker routes by, and what a memory node serves by. Shards are numbered through, in table order. */
+export interface RoutingTable {
+  readonly nodes: readonly PlannedNode[];
+  readonly tables: readonly PlannedTable[];
+}
