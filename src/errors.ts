@@ -24,11 +24,14 @@ export type ErrorCode =
   | 'DEADLINE_EXCEEDED'
   | 'CANCELLED';
 
-/** Where it went wrong: the field, the position in it, and the value found there. */
+/** Where it went wrong: the field, the position in it, and the value found there; the node and shard, if one did. */
 export interface ErrorPlace {
   readonly field?: string | undefined;
   readonly position?: number | undefined;
   readonly value?: unknown;
+  readonly node?: string | undefined;
+  /** Number of the shard in the routing table. */
+  readonly shard?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -38,6 +41,8 @@ export class FlexemrError extends Error {
   readonly field: string | undefined;
   readonly position: number | undefined;
   readonly value: unknown;
+  readonly node: string | undefined;
+  readonly shard: number | undefined;
 
   constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
     super(message, place.cause === undefined ? undefined : { cause: place.cause });
@@ -46,6 +51,8 @@ export class FlexemrError extends Error {
     this.field = place.field;
     this.position = place.position;
     this.value = place.value;
+    this.node = place.node;
+    this.shard = place.shard;
   }
 }
 

@@ -1,8 +1,8 @@
 export { type ErrorCode, FlexemrError } from './errors.ts';
 export type { PoolingMode } from './kernel/reference.ts';
 export * as reference from './kernel/reference.ts';
-export type { Pooled } from './lookup/feature.ts';
-export { type Lookup, openTables, type Rows, Tables, type TablesOptions } from './lookup/tables.ts';
+export type { Lookup, Pooled } from './lookup/pooled.ts';
+export { openTables, type Rows, Tables, type TablesOptions } from './lookup/tables.ts';
 export type { Bags, Counts, KeyedBags, Keys } from './plan/bags.ts';
 export { type KeyedJagged, keyedJagged } from './plan/keyed-jagged.ts';
 export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './plan/table-spec.ts';

@@ -43,6 +43,9 @@ export const slotBytesDefault = 134_217_728;
 /** Rows of one arena; larger tables are split, always at the same rows. Leaves room for the slots beside them. */
 export const shardBytesMax = 4_026_531_840;
 
+/** Room for slots beside a full shard: what an arena has left. */
+export const slotBytesMax = 268_304_384;
+
 /** Shards up to here come out of the caches fast enough that touching their rows first costs more than it brings. */
 export const untouchedBytesMax = 4_194_304;
 
@@ -52,3 +55,97 @@ export const threadedKeysMin = 8_192;
 /** Requests, and about how many keys, that are read from a file and looked up together. */
 export const batchBagsMax = 4_096;
 export const batchKeysMax = 1_048_576;
+
+/** One subrequest and its reply, in bytes; larger lookups go out as several. A node may offer less. */
+export const subrequestBytesMax = 16_777_216;
+export const replyBytesMax = 67_108_864;
+
+/** Keys, bags of one segment, and segments of one subrequest. */
+export const subrequestKeysMax = 2_097_152;
+export const segmentBagsMax = 1_048_576;
+export const subrequestSegmentsMax = 65_536;
+
+/** Bytes of rows that one slice of pooling goes through, and keys: about 200 µs. */
+export const sliceBytesMax = 1_048_576;
+export const sliceKeysMax = 4_096;
+
+/** Worker threads of a memory node, and slots of each in each arena. */
+export const workersMax = 64;
+export const workerSlotBytesDefault = 100_663_296;
+
+/** Subrequests that a worker holds, and how long it holds one before it answers DEADLINE_EXCEEDED. */
+export const workerSubrequestsMax = 1_024;
+export const subrequestMsMax = 30_000;
+
+/** What a refused ranker is told to wait. */
+export const retryAfterMsDefault = 20;
+
+/** Subrequests that one session may have under way: the fixed window of credits. */
+export const sessionWindow = 64;
+
+/** Connections of one worker, and how long one may take over a frame, a request or a reply before it is cut off. */
+export const connectionsMax = 4_096;
+export const stuckMsMax = 10_000;
+export const idleMsMax = 65_000;
+
+/** A lookup in JSON, in bytes. */
+export const jsonBytesMax = 8_388_608;
+
+/** Frames above these sizes go by a connection of their own, so that small ones need not wait behind them. */
+export const smallSubrequestBytesMax = 16_384;
+export const smallReplyBytesMax = 65_536;
+
+/** Buffers of a stream: what is sent together, and what one read brings. */
+export const sendBufferBytes = 262_144;
+export const receiveBufferBytes = 262_144;
+
+/** Connections of `fetch` to one node, as edge runtimes allow, and of HTTP, with requests pipelined on each. */
+export const fetchConnectionsMax = 6;
+export const httpConnectionsDefault = 4;
+export const httpPipeliningDefault = 16;
+
+/** Until a connection is there, or has failed. */
+export const connectMsMax = 3_000;
+
+/** How long a node that is to stop waits for what it holds, and between two starts of a worker that keeps dying. */
+export const drainMsMax = 10_000;
+export const workerRestartMsMin = 100;
+
+/** Memory nodes and shards of one routing table, characters of its JSON, and of the id of a node. */
+export const nodesMax = 1_024;
+export const shardsMax = 1_048_576;
+export const routingCharsMax = 268_435_456;
+export const nodeIdCharsMax = 1_024;
+
+/** Between two looks at a routing file, and at an address that serves one; how long that may take to answer. */
+export const routingFilePollMs = 100;
+export const routingUrlPollMs = 1_000;
+export const routingFetchMsMax = 10_000;
+
+/** The busiest node may have so many times the mean work before a plan sends more bytes to spread it. */
+export const balanceTarget = 1.2;
+
+/** Steps of planning, each a look at one node: about a second. */
+export const planStepsMax = 200_000_000;
+
+/** How long a lookup may take unless its caller says otherwise. */
+export const deadlineMsDefault = 5_000;
+
+/** Tries of one subrequest, the wait before the second and later ones, and how many tries may be repeats. */
+export const attemptsMax = 4;
+export const retryMsMin = 5;
+export const retryMsMax = 200;
+export const retryShareMax = 0.1;
+export const retryReserve = 32;
+
+/** Memory that a ranker merges in; lookups that need more are split by their caller. */
+export const workspaceBytesMax = 1_073_741_824;
+
+/** Fetching rows is chosen where it brings less than this share of the bytes that pooled vectors would. */
+export const fetchShareMax = 0.98;
+
+/** Times in a row that planning leaves the best plan it has found and comes back without a better one. */
+export const planKicksMax = 200;
+
+/** Arrangements of a plan, times its nodes, up to which planning looks at all of them. */
+export const planExhaustibleMax = 20_000_000;

@@ -2,22 +2,8 @@ import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/layout.ts';
 import { badKey, type CheckedBags } from '../plan/checked-bags.ts';
 import type { Table } from '../store/table.ts';
+import type { Pooled } from './pooled.ts';
 import { type KernelCall, Segment } from './segment.ts';
-
-/** The pooled vectors of one feature. */
-export interface Pooled {
-  readonly dim: number;
-  /** f32 [bags, dim]; for mode `none` [keys, dim]. */
-  readonly values: Float32Array;
-  /** u32 [bags]: rows pooled into each bag; for mode `none` [keys]: 1, or 0 where there was no row. */
-  readonly counts: Uint32Array;
-  /** Positions in `keys` that no row answered and that were left out. */
-  readonly missing: Uint32Array;
-  /** Positions that the default row answered. */
-  readonly defaulted: Uint32Array;
-  /** Positions of the padding key. */
-  readonly padded: Uint32Array;
-}
 
 /** One feature of one lookup: a segment beside each of its table's shards, merged where there are several. */
 export class FeatureLookup {
@@ -120,6 +106,7 @@ export class FeatureLookup {
       missing: this.#positions(layout.FATE_MISSING),
       defaulted: this.#positions(layout.FATE_DEFAULTED),
       padded: this.#positions(layout.FATE_PADDED),
+      incomplete: new Uint32Array(),
     };
   }
 

@@ -11,7 +11,8 @@ import { Store, type StoreOptions } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import { Crew } from './crew.ts';
-import { FeatureLookup, type Pooled } from './feature.ts';
+import { FeatureLookup } from './feature.ts';
+import type { Lookup } from './pooled.ts';
 import { runCalls } from './run.ts';
 
 export interface TablesOptions extends StoreOptions {
@@ -26,9 +27,6 @@ export interface Rows {
   /** The id of each row: makes an indexed table. */
   readonly ids?: BigUint64Array | BigInt64Array | undefined;
 }
-
-/** Pooled vectors by feature, in the order asked for. */
-export type Lookup = ReadonlyMap<string, Pooled>;
 
 /** Embedding tables in shared WebAssembly memory, looked up in this process. */
 export class Tables implements AsyncDisposable {
@@ -82,7 +80,7 @@ export class Tables implements AsyncDisposable {
           bytes.set(new Uint8Array(rows.buffer, begin, bytes.byteLength));
         });
       } else builder.fillPacked(rows);
-      builder.build(ids);
+      this.#store.add(builder.build(ids));
     } catch (error) {
       builder.abandon();
       throw error;
@@ -128,13 +126,12 @@ export class Tables implements AsyncDisposable {
       await this.#run(features, parts);
       const values = new Float32Array(features.reduce((sum, { vectors, dim }) => sum + vectors * dim, 0));
       let begin = 0;
-      return new Map(
-        features.map((feature, i) => {
-          const own = values.subarray(begin, begin + feature.vectors * feature.dim);
-          begin += own.length;
-          return [checked[i].feature, feature.finish(own)];
-        }),
-      );
+      const pooled = features.map((feature, i) => {
+        const own = values.subarray(begin, begin + feature.vectors * feature.dim);
+        begin += own.length;
+        return [checked[i].feature, feature.finish(own)] as const;
+      });
+      return Object.assign(new Map(pooled), { failures: [] });
     } finally {
       for (const feature of features) feature.close();
     }

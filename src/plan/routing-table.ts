@@ -35,3 +35,16 @@ export interface RoutingTable {
   readonly nodes: readonly PlannedNode[];
   readonly tables: readonly PlannedTable[];
 }
+
+/** A shard with its number: its place among all shards of all tables, in order. */
+export interface NumberedShard {
+  readonly number: number;
+  readonly table: PlannedTable;
+  readonly shard: PlannedShard;
+}
+
+/** Every shard of every table, numbered through. */
+export function numberedShards({ tables }: RoutingTable): NumberedShard[] {
+  const all = tables.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
+  return all.map((placed, number) => ({ number, ...placed }));
+}

@@ -25,7 +25,8 @@ export interface LoadOptions {
 
 const sources: Record<string, SourceDtype> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
 
-interface Planned {
+/** A table of a file, ready to be loaded. */
+export interface LoadableTable {
   readonly spec: TableSpec;
   readonly stored: StoredTableSpec;
   readonly source: SourceDtype;
@@ -67,25 +68,26 @@ export async function loadTables(
 async function loadTable(
   store: Store,
   file: SafetensorsFile,
-  { spec, stored, source }: Planned,
+  { spec, stored, source }: LoadableTable,
   expect: number,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const builder = new TableBuilder(store, spec, expect);
+  const builder = new TableBuilder(store, spec, { expect });
   try {
     const stride = tensorBytes(file.entry(stored.tensor)) / spec.rows;
     await builder.fill(source, async (first, bytes) => {
       await file.readInto(stored.tensor, first * stride, bytes);
       onBytes(bytes.byteLength);
     });
-    builder.build(stored.ids === undefined ? undefined : await readIds(file, stored.ids));
+    store.add(builder.build(stored.ids === undefined ? undefined : await readIds(file, stored.ids)));
   } catch (error) {
     builder.abandon();
     throw error;
   }
 }
 
-function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array | BigInt64Array> {
+/** The id of each row. @throws INVALID_TABLE */
+export function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array | BigInt64Array> {
   const { dtype } = file.entry(tensor);
   if (dtype === 'U64' || dtype === 'I64') return file.read(tensor, dtype);
   throw new FlexemrError(
@@ -99,7 +101,7 @@ function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array 
 }
 
 /** The tables a file lists, with their specs checked against its tensors. @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION */
-export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Planned[] {
+export function planTables(file: SafetensorsFile, options: LoadOptions = {}): LoadableTable[] {
   const json = file.metadata.tables;
   if (json === undefined) {
     const message = `${file.path} lists no tables: its __metadata__ needs "tables", a JSON list of {name, rows, dim, mode, tensor} (docs/export.md)`;

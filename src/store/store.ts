@@ -1,10 +1,10 @@
 import { FlexemrError } from '../errors.ts';
 import type { ShardRows } from '../kernel/call.ts';
 import { rowBytes } from '../kernel/reference.ts';
-import { arenaPagesMax, shardBytesMax, slotBytesDefault, tablesMax, wasmPageBytes } from '../limits.ts';
+import { shardBytesMax, slotBytesDefault, slotBytesMax, tablesMax } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Arena, type Extent } from './arena.ts';
-import { roundUp } from './room.ts';
+import { roomAlignBytes, roundUp } from './room.ts';
 import type { Shard, Table } from './table.ts';
 
 export interface StoreOptions {
@@ -12,6 +12,16 @@ export interface StoreOptions {
   readonly slotBytes?: number | undefined;
   /** Rows kept in one arena, in bytes; larger tables are split. Changes plan boundaries, and so bits. */
   readonly shardBytes?: number | undefined;
+}
+
+/** How a table's rows are to be allocated. */
+export interface AllocationWishes {
+  /** Bytes of rows that the caller will still add to the store: a new arena is made large enough. */
+  readonly expect?: number | undefined;
+  /** The rows to hold, in order; by default all, split where they outgrow an arena. */
+  readonly ranges?: Iterable<RowRange> | undefined;
+  /** An arena to prefer. */
+  readonly beside?: Arena | undefined;
 }
 
 /** Arenas, and the tables in them. */
@@ -26,8 +36,8 @@ export class Store {
   constructor(module: WebAssembly.Module, options: StoreOptions = {}) {
     this.#module = module;
     this.#slotBytes = atLeast('slotBytes', options.slotBytes ?? slotBytesDefault, 65_536);
-    const slotsMax = arenaPagesMax * wasmPageBytes - shardBytesMax - 2 * wasmPageBytes;
-    if (this.#slotBytes > slotsMax) throw badOption('slotBytes', this.#slotBytes, `at most ${slotsMax}`);
+    if (this.#slotBytes > slotBytesMax)
+      throw badOption('slotBytes', this.#slotBytes, `at most ${slotBytesMax}`);
     this.#shardBytes = atLeast('shardBytes', options.shardBytes ?? shardBytesMax, 1);
     if (this.#shardBytes > shardBytesMax)
       throw badOption('shardBytes', this.#shardBytes, `at most ${shardBytesMax}`);
@@ -35,10 +45,10 @@ export class Store {
 
   /**
    * Room for a table's rows, split where they outgrow an arena: a function of its shape alone, so that the
-   * same table always has the same plan boundaries. `expect` is how many bytes of rows are still to come.
+   * same table always has the same plan boundaries; or where a plan says.
    * @throws LIMIT_EXCEEDED, INVALID_TABLE where the name is taken, OUT_OF_MEMORY
    */
-  allocateShards(spec: TableSpec, expect: number): Shard[] {
+  allocateShards(spec: TableSpec, { expect = 0, ranges, beside }: AllocationWishes = {}): Shard[] {
     if (this.tables.has(spec.name)) throw nameTaken(spec.name);
     if (this.tables.size >= tablesMax) {
       throw new FlexemrError('LIMIT_EXCEEDED', `a store holds at most ${tablesMax} tables`, {
@@ -48,10 +58,10 @@ export class Store {
     const stride = rowBytes(spec.dtype ?? 'f32', spec.dim);
     const shards: Shard[] = [];
     try {
-      for (const { first, rows } of shardRanges(spec, this.#shardBytes)) {
+      for (const { first, rows } of ranges ?? shardRanges(spec, this.#shardBytes)) {
         const last = first + rows === spec.rows;
         const withDefault = last && spec.defaultRow !== undefined;
-        const extent = this.allocate((rows + Number(withDefault)) * stride, expect);
+        const extent = this.allocate((rows + Number(withDefault)) * stride, expect, beside);
         const shard: ShardRows = {
           address: extent.address,
           rows,
@@ -73,9 +83,9 @@ export class Store {
     }
   }
 
-  /** Room for rows, in the first arena that has it, or in a new one large enough for `expect` more. */
-  allocate(bytes: number, expect: number): Extent {
-    for (const arena of this.arenas) {
+  /** Room for rows, in `beside` or the first arena that has it, or in a new one large enough for `expect` more. */
+  allocate(bytes: number, expect: number, beside?: Arena): Extent {
+    for (const arena of beside ? [beside, ...this.arenas] : this.arenas) {
       const address = arena.rows.allocate(bytes);
       if (address !== undefined) return { arena, address, bytes };
     }
@@ -85,6 +95,13 @@ export class Store {
     const address = arena.rows.allocate(bytes);
     if (address === undefined) throw new RangeError(`an arena of ${size} bytes has no room for ${bytes}`);
     return { arena, address, bytes };
+  }
+
+  /** An arena with a gap of `bytes`: one that is there, or a new one. */
+  arenaWithRoom(bytes: number, expect: number): Arena {
+    const room = this.allocate(bytes + 4 * roomAlignBytes, expect);
+    this.free(room);
+    return room.arena;
   }
 
   free({ arena, address, bytes }: Extent): void {
@@ -103,11 +120,17 @@ export class Store {
   }
 }
 
+/** Some rows of a table. */
+export interface RowRange {
+  readonly first: number;
+  readonly rows: number;
+}
+
 /** Row ranges of a table's shards: as many rows as fit in each, the last one short. */
 export function* shardRanges(
   spec: Pick<TableSpec, 'rows' | 'dim' | 'dtype'>,
   shardBytes: number = shardBytesMax,
-): Generator<{ first: number; rows: number }> {
+): Generator<RowRange> {
   // A row less than would fit: the default row of the last shard must fit too.
   const perShard = Math.max(1, Math.floor(shardBytes / rowBytes(spec.dtype ?? 'f32', spec.dim)) - 1);
   for (let first = 0; first < spec.rows; first += perShard) {

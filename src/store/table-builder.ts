@@ -4,7 +4,7 @@ import * as layout from '../kernel/layout.ts';
 import { indexedRowsMax, loadChunkBytesMax } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
-import type { Store } from './store.ts';
+import type { AllocationWishes, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
 
 /** What rows may come as, before they are kept in the table's dtype. */
@@ -18,12 +18,13 @@ export class TableBuilder {
   readonly #store: Store;
   readonly #spec: TableSpec;
   readonly #shards: readonly Shard[];
+  #index: KeyIndex | undefined;
 
-  /** @param expect bytes of rows that the caller will still add to the store @throws as Store.allocateShards */
-  constructor(store: Store, spec: TableSpec, expect = 0) {
+  /** @throws as Store.allocateShards */
+  constructor(store: Store, spec: TableSpec, wishes: AllocationWishes = {}) {
     this.#store = store;
     this.#spec = spec;
-    this.#shards = store.allocateShards(spec, expect);
+    this.#shards = store.allocateShards(spec, wishes);
   }
 
   /**
@@ -103,7 +104,7 @@ export class TableBuilder {
     }
   }
 
-  /** The finished table, in the store. @param ids of each row, for an indexed table @throws INVALID_TABLE */
+  /** The finished table. @param ids of each row, for an indexed table @throws INVALID_TABLE */
   build(ids?: BigUint64Array | BigInt64Array): Table {
     this.#fillDefault();
     const shards = this.#shards.map((shard) => ({
@@ -111,31 +112,27 @@ export class TableBuilder {
       rows: { ...shard.rows, finite: allFinite(shard) },
     }));
     const index = ids && this.#buildIndex(ids);
-    try {
-      const padding = index ? this.#spec.padding !== undefined && paddingSlot : this.#paddingRow();
-      const table = {
-        spec: this.#spec,
-        dtype: this.#spec.dtype ?? 'f32',
-        shards,
-        index,
-        padding: padding === false ? undefined : padding,
-      };
-      this.#store.add(table);
-      return table;
-    } catch (error) {
-      if (index) this.#store.free(index.extent);
-      throw error;
-    }
+    this.#index = index;
+    const padding = index ? this.#spec.padding !== undefined && paddingSlot : this.#paddingRow();
+    return {
+      spec: this.#spec,
+      dtype: this.#spec.dtype ?? 'f32',
+      shards,
+      index,
+      padding: padding === false ? undefined : padding,
+    };
   }
 
   abandon(): void {
     for (const shard of this.#shards) this.#store.free(shard);
+    if (this.#index) this.#store.free(this.#index.extent);
   }
 
   #fillDefault(): void {
     const { defaultRow } = this.#spec;
-    if (defaultRow === undefined) return;
     const shard = this.#shards[this.#shards.length - 1];
+    // Only where the table's last rows are held, there is a place for it.
+    if (defaultRow === undefined || shard.rows.defaultRow === 0) return;
     const bytes = defaultRow.length * 4;
     const staging = shard.arena.slots.allocate(bytes);
     if (staging === undefined) throw noSlot(bytes, shard.arena.slots.largest);
@@ -176,7 +173,7 @@ export class TableBuilder {
       const message = `table ${name}: ${rows} rows with ids; an indexed table has at most ${indexedRowsMax}`;
       throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'ids', value: rows });
     }
-    const extent = this.#store.allocate(indexBytes(rows), 0);
+    const extent = this.#store.allocate(indexBytes(rows), 0, this.#shards[0].arena);
     try {
       return new KeyIndex(extent, name, ids, padding);
     } catch (error) {

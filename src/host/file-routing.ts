@@ -1,0 +1,45 @@
+import { readFile, stat } from 'node:fs/promises';
+import { FlexemrError } from '../errors.ts';
+import { routingFilePollMs } from '../limits.ts';
+import type { RoutingSource } from '../plan/routing-source.ts';
+import { type Polled, polledRouting } from './polled-routing.ts';
+
+/**
+ * Routing in a JSON file. Watching looks at the file's size and times: notifications of the file system get lost when
+ * a file is replaced, on network drives, and in containers. Reading throws INVALID_FILE where there is no such file.
+ */
+export function fileRouting(path: string): RoutingSource {
+  return polledRouting(path, routingFilePollMs, () => new FileText(path));
+}
+
+class FileText implements Polled {
+  readonly #path: string;
+  /** What the file looked like when it was last read, and when it was last looked at. */
+  #read: string | undefined;
+  #looked: string | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Once read, a file is read again when it looks different, and has stopped changing since the last look. */
+  async poll(): Promise<string | undefined> {
+    try {
+      const looks = await looksOf(this.#path);
+      const settled = looks === this.#looked || this.#read === undefined;
+      this.#looked = looks;
+      if (looks === this.#read || !settled) return undefined;
+      const text = await readFile(this.#path, 'utf8');
+      this.#read = looks;
+      return text;
+    } catch (cause) {
+      const message = `cannot read ${this.#path}: ${(cause as Error).message}. Check the path and its permissions.`;
+      throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: this.#path, cause });
+    }
+  }
+}
+
+async function looksOf(path: string): Promise<string> {
+  const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+  return [dev, ino, size, mtimeNs, ctimeNs].join();
+}

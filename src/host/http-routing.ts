@@ -1,0 +1,64 @@
+import { FlexemrError } from '../errors.ts';
+import { routingCharsMax, routingFetchMsMax, routingUrlPollMs } from '../limits.ts';
+import type { RoutingSource } from '../plan/routing-source.ts';
+import { type Polled, polledRouting } from './polled-routing.ts';
+
+/**
+ * Routing in JSON that an http:// or https:// address serves. Watching asks each second; a server that gives an ETag
+ * is sent it, and may answer 304. Reading throws UNAVAILABLE where there is no answer. @throws INVALID_OPTION
+ */
+export function httpRouting(url: string): RoutingSource {
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
+    const message = `url = ${JSON.stringify(url)} must be an address that begins with http:// or https://`;
+    throw new FlexemrError('INVALID_OPTION', message, { field: 'url', value: url });
+  }
+  return polledRouting(url, routingUrlPollMs, () => new HttpText(url));
+}
+
+class HttpText implements Polled {
+  readonly #url: string;
+  #etag: string | null = null;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async poll(signal: AbortSignal): Promise<string | undefined> {
+    const headers = {
+      accept: 'application/json',
+      ...(this.#etag !== null && { 'if-none-match': this.#etag }),
+    };
+    const ended = AbortSignal.any([signal, AbortSignal.timeout(routingFetchMsMax)]);
+    try {
+      const response = await fetch(this.#url, { headers, signal: ended });
+      if (response.status === 200) {
+        const text = await textOf(response);
+        this.#etag = response.headers.get('etag');
+        return text;
+      }
+      await response.body?.cancel();
+      if (response.status === 304 && this.#etag !== null) return undefined;
+      throw new Error(`it answered ${response.status} ${response.statusText}`);
+    } catch (cause) {
+      throw this.#unavailable(cause as Error);
+    }
+  }
+
+  #unavailable(cause: Error): FlexemrError {
+    // What fetch says itself is only that it failed.
+    const why = cause.cause instanceof Error ? cause.cause.message : cause.message;
+    const message = `cannot get the routing table from ${this.#url}: ${why}. Check the address and its server.`;
+    return new FlexemrError('UNAVAILABLE', message, { field: 'url', value: this.#url, cause });
+  }
+}
+
+/** The body of a response, which may not be endless. */
+async function textOf({ body }: Response): Promise<string> {
+  const utf8 = new TextDecoder();
+  let text = '';
+  for await (const chunk of body ?? []) {
+    text += utf8.decode(chunk, { stream: true });
+    if (text.length > routingCharsMax) throw new Error(`it answers with more than ${routingCharsMax} bytes`);
+  }
+  return text + utf8.decode();
+}

@@ -1,0 +1,218 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { FlexemrError } from '../errors.ts';
+import { instantiateKernels, kernelModule } from '../kernel/files.ts';
+import { slotBytesMax, workerRestartMsMin, workerSlotBytesDefault, workersMax } from '../limits.ts';
+import type { Hosting } from '../memory-node/hosting.ts';
+import { loadShards } from '../memory-node/load-shards.ts';
+import type { WorkerStats } from '../memory-node/memory-node.ts';
+import { servedTables } from '../memory-node/served-tables.ts';
+import { fingerprint } from '../plan/fingerprint.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { LoadProgress } from '../store/load.ts';
+import { SafetensorsFile } from '../store/safetensors.ts';
+import { Store } from '../store/store.ts';
+import type { ListenerOptions } from '../transport/listener.ts';
+import { checkExposure, type ServerSecurity } from '../transport/security.ts';
+import type { WorkerControl } from './worker-control.ts';
+
+/** Where a node says what happens to it. */
+export interface Log {
+  info(what: object, message: string): void;
+  warn(what: object, message: string): void;
+}
+
+export interface MemoryNodeOptions {
+  /** The tables, safetensors, of which the node loads its shards. */
+  readonly tables: string;
+  readonly routing: RoutingTable;
+  /** Which node of the routing table this is. */
+  readonly node: string;
+  /** Default 127.0.0.1. Others need a token, mutual TLS, or `insecure`. */
+  readonly host?: string | undefined;
+  /** Of the first worker; the others take the next ones. 0 (default): free ones. */
+  readonly port?: number | undefined;
+  readonly workers?: number | undefined;
+  /** A port that all workers share: connections spread unevenly over them, and not every system has it. */
+  readonly commonPort?: number | undefined;
+  readonly security?: ServerSecurity | undefined;
+  readonly insecure?: boolean | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly log?: Log | undefined;
+}
+
+/** A memory node: loads its shards, and lets worker threads serve them, each at a port of its own. */
+export class MemoryNodeHost implements AsyncDisposable {
+  readonly #options: MemoryNodeOptions;
+  readonly #store: Store;
+  readonly #threads: Thread[];
+  #hostings: Hosting[] = [];
+  #closing = false;
+
+  /**
+   * Listens first, so that health checks find it; ready once the tables are loaded.
+   * @throws INVALID_OPTION, INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY, UNAVAILABLE
+   */
+  static async start(options: MemoryNodeOptions): Promise<MemoryNodeHost> {
+    const node = new MemoryNodeHost(options);
+    try {
+      await Promise.all(node.#threads.map((_, i) => node.#listen(i)));
+      await node.#load();
+      return node;
+    } catch (error) {
+      await node.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: MemoryNodeOptions) {
+    const { workers = 1, host = '127.0.0.1', security = {}, insecure = false } = options;
+    if (!Number.isInteger(workers) || workers < 1 || workers > workersMax) {
+      const message = `workers = ${workers} must be an integer from 1 to ${workersMax}`;
+      throw new FlexemrError('INVALID_OPTION', message, { field: 'workers', value: workers });
+    }
+    checkExposure(host, security, insecure);
+    this.#options = options;
+    const slotBytes = Math.min(workers * workerSlotBytesDefault, slotBytesMax);
+    this.#store = new Store(kernelModule('shared'), { slotBytes });
+    this.#threads = Array.from({ length: workers }, (_, i) => this.#thread(i));
+  }
+
+  #thread(i: number): Thread {
+    return new Thread(this.#options.node, (cause) => void this.#replace(i, cause));
+  }
+
+  /** Ports of the workers. */
+  get ports(): number[] {
+    return this.#threads.map(({ port }) => port);
+  }
+
+  /** Where rankers reach it. */
+  get url(): string {
+    const { host = '127.0.0.1', security } = this.#options;
+    const name = host.includes(':') ? `[${host}]` : host;
+    return `${security?.cert === undefined ? 'http' : 'https'}://${name}:${this.ports[0]}`;
+  }
+
+  async #listen(i: number): Promise<void> {
+    const { host = '127.0.0.1', port = 0, commonPort, security } = this.#options;
+    const own = { host, port: this.#threads[i].port || (port === 0 ? 0 : port + i), security };
+    const common: ListenerOptions | undefined =
+      commonPort === undefined ? undefined : { host, port: commonPort, security, reusePort: true };
+    await this.#threads[i].listen(own, common);
+  }
+
+  async #load(): Promise<void> {
+    const { tables, routing, node } = this.#options;
+    await using file = await SafetensorsFile.open(tables);
+    const memory = new WebAssembly.Memory({ initial: 2 });
+    const kernels = instantiateKernels(memory);
+    const shards = await loadShards(this.#store, file, { ...this.#options, kernels, memory });
+    const { arenas } = this.#store;
+    // A node without shards still answers, if only that it has none.
+    if (arenas.length === 0) this.#store.arenaWithRoom(0, 0);
+    const description = {
+      node,
+      plan: fingerprint(routing).toString(16).padStart(16, '0'),
+      tables: servedTables(routing, shards),
+    };
+    // Every worker has slots of its own: what one writes, no other touches.
+    const share = Math.floor(arenas[0].slots.largest / this.#threads.length / 64) * 64;
+    const ranges = this.#threads.map(() =>
+      arenas.map(({ slots }) => {
+        const begin = slots.allocate(share) ?? 0;
+        return { begin, end: begin + share };
+      }),
+    );
+    const memories = arenas.map((arena) => arena.memory);
+    const plan = fingerprint(routing);
+    this.#hostings = ranges.map((slots) => {
+      return { module: kernelModule('shared'), memories, slots, shards, plan, description };
+    });
+    await Promise.all(this.#threads.map((thread, i) => thread.control.host(this.#hostings[i], this.ports)));
+  }
+
+  /** A worker has died: what it held has failed with its connections; another takes its port and its slots. */
+  async #replace(i: number, cause: unknown): Promise<void> {
+    if (this.#closing) return;
+    const port = this.#threads[i].port;
+    this.#options.log?.warn({ worker: i, port, err: cause }, 'a worker died; starting another');
+    await new Promise((done) => setTimeout(done, workerRestartMsMin));
+    if (this.#closing) return;
+    const thread = this.#thread(i);
+    thread.port = port;
+    this.#threads[i] = thread;
+    try {
+      await this.#listen(i);
+      if (this.#hostings.length > 0) await thread.control.host(this.#hostings[i], this.ports);
+      this.#options.log?.info({ worker: i, port }, 'the worker serves again');
+    } catch (error) {
+      // Its end, if it has one, brings us here again.
+      this.#options.log?.warn({ worker: i, port, err: error }, 'the worker could not be started');
+      await thread.end();
+    }
+  }
+
+  /** Ends a worker at once, as if it had died. */
+  async killWorker(i: number): Promise<void> {
+    await this.#threads[i].end();
+  }
+
+  /** What each worker has done. */
+  async stats(): Promise<WorkerStats[]> {
+    return await Promise.all(this.#threads.map(({ control }) => control.stats()));
+  }
+
+  /** Answers what it holds, and ends. */
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    await Promise.all(this.#threads.map((thread) => thread.drain()));
+    await Promise.all(this.#threads.map((thread) => thread.end()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** One worker thread, and the way to control it. */
+class Thread {
+  readonly control: Comlink.Remote<WorkerControl>;
+  readonly #worker: Worker;
+  readonly #ended: Promise<unknown>;
+  port = 0;
+
+  constructor(node: string, onDeath: (cause: unknown) => void) {
+    const file = `./memory-node-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
+    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: node });
+    this.control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
+    let cause: unknown;
+    this.#worker.on('error', (error) => {
+      cause = error;
+    });
+    this.#ended = once(this.#worker, 'exit').then(() => onDeath(cause));
+  }
+
+  async listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<void> {
+    this.port = await this.#orDeath(this.control.listen(own, common));
+  }
+
+  /** A control call never returns from a worker that has died. */
+  async #orDeath<T>(call: Promise<T>): Promise<T> {
+    const died = this.#ended.then(() => {
+      throw new FlexemrError('WORKER_FAILED', 'a worker thread of the memory node ended while it started');
+    });
+    return await Promise.race([call, died]);
+  }
+
+  async drain(): Promise<void> {
+    await Promise.race([this.control.drain(), this.#ended]);
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}

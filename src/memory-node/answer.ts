@@ -1,0 +1,174 @@
+import * as layout from '../kernel/layout.ts';
+import { sliceBytesMax } from '../limits.ts';
+import { roundUp } from '../store/room.ts';
+import { EXCEPTION_FATE_SHIFT, FRAME_ID } from '../wire/layout.ts';
+import {
+  type ReplyLoad,
+  type ReplyPlaces,
+  replyPlaces,
+  type WireError,
+  writeReplyHeader,
+} from '../wire/reply.ts';
+import type { IncomingSegment, Subrequest } from '../wire/subrequest.ts';
+import { AwaySegment } from './away-segment.ts';
+import type { HostedShard } from './hosting.ts';
+import { refusal, SegmentCall, shapeOf, workBytes, workPlaces } from './segment-call.ts';
+import type { WorkerArena } from './worker-arena.ts';
+
+/** Index lookups cost about as much as a row of this size. */
+const indexedKeyBytes = 64;
+
+interface Part {
+  readonly segment: IncomingSegment;
+  readonly shard: HostedShard;
+}
+
+/** The answer to one subrequest, in a slot beside it: laid out at first, then pooled slice by slice. */
+export class Answer {
+  readonly #arenas: readonly WorkerArena[];
+  readonly #home: WorkerArena;
+  readonly #frame: number;
+  readonly #parts: readonly Part[];
+  readonly #places: ReplyPlaces;
+  readonly #slot: number;
+  readonly #slotBytes: number;
+  readonly #exceptions: number[] = [];
+  #current: SegmentCall | undefined;
+  #away: AwaySegment | undefined;
+  #next = 0;
+  #keysBefore = 0;
+
+  /** Room for the answer, or why there will be none. */
+  static prepare(
+    arenas: readonly WorkerArena[],
+    shards: ReadonlyMap<number, HostedShard>,
+    frame: number,
+    subrequest: Subrequest,
+    replyBytesMax: number,
+  ): Answer | WireError {
+    const parts: Part[] = [];
+    for (const [i, segment] of subrequest.segments.entries()) {
+      const shard = shards.get(segment.shard);
+      if (shard === undefined) return { code: 'STALE_ROUTING', segment: i, value: segment.shard };
+      const error = refusal(segment, shard, i);
+      if (error) return error;
+      parts.push({ segment, shard });
+    }
+    const places = replyPlaces(parts.map(({ segment, shard }) => shapeOf(segment, shard)));
+    const replyBytes = places.end + subrequest.keys * 4;
+    if (replyBytes > replyBytesMax)
+      return { code: 'LIMIT_EXCEEDED', position: replyBytes, value: replyBytesMax };
+    const work = parts.reduce((most, { segment, shard }) => Math.max(most, workBytes(segment, shard)), 0);
+    const bytes = roundUp(layout.CALL_BYTES) + roundUp(replyBytes) + work;
+    const slot = arenas[0].slots.allocate(bytes);
+    if (slot === undefined) return { code: 'OVERLOADED' };
+    return new Answer(arenas, frame, parts, places, slot, bytes);
+  }
+
+  private constructor(
+    arenas: readonly WorkerArena[],
+    frame: number,
+    parts: readonly Part[],
+    places: ReplyPlaces,
+    slot: number,
+    slotBytes: number,
+  ) {
+    this.#arenas = arenas;
+    this.#home = arenas[0];
+    this.#frame = frame;
+    this.#parts = parts;
+    this.#places = places;
+    this.#slot = slot;
+    this.#slotBytes = slotBytes;
+  }
+
+  get #reply(): number {
+    return this.#slot + roundUp(layout.CALL_BYTES);
+  }
+
+  /** About how many bytes pooling goes through: what decides whether it is done at once. */
+  get weight(): number {
+    return this.#parts.reduce((sum, part) => sum + part.segment.keys * keyWeight(part.shard), 0);
+  }
+
+  /** Pools for one slice. @returns true when all is done, false to go on, or what went wrong */
+  step(): boolean | WireError {
+    let left = sliceBytesMax;
+    while (this.#next < this.#parts.length) {
+      const { segment, shard } = this.#parts[this.#next];
+      if (left <= 0) return false;
+      this.#current ??= this.#begin(segment, shard);
+      if (this.#current === undefined) return { code: 'OVERLOADED' };
+      const keys = Math.max(1, Math.floor(left / keyWeight(shard)));
+      const status = this.#current.step(keys);
+      left -= Math.min(keys, segment.keys) * keyWeight(shard);
+      if (status === layout.MORE) continue;
+      if (status !== layout.DONE) return this.#current.error(this.#next, status);
+      this.#finish(segment);
+    }
+    return true;
+  }
+
+  #begin(segment: IncomingSegment, shard: HostedShard): SegmentCall | undefined {
+    const arena = this.#arenas[shard.arena];
+    if (arena !== this.#home) {
+      this.#away = AwaySegment.open(this.#home, arena, segment, shard);
+      return this.#away?.call;
+    }
+    const work = this.#reply + roundUp(this.#places.end + this.#keysOfAll * 4);
+    const places = workPlaces(segment, shard, work, {
+      values: this.#reply + this.#places.values[this.#next],
+      counts: this.#reply + this.#places.counts[this.#next],
+      denominators: this.#reply + this.#places.denominators[this.#next],
+      call: this.#slot,
+    });
+    arena.bytes.fill(0, places.fates, places.fates + segment.keys);
+    return new SegmentCall(arena, shard, segment, places);
+  }
+
+  get #keysOfAll(): number {
+    return this.#parts.reduce((sum, { segment }) => sum + segment.keys, 0);
+  }
+
+  #finish(segment: IncomingSegment): void {
+    for (const { position, fate } of this.#current?.exceptions() ?? []) {
+      this.#exceptions.push((this.#keysBefore + position) | (fate << EXCEPTION_FATE_SHIFT));
+    }
+    const { values, counts, denominators } = this.#places;
+    this.#away?.bringHome(
+      this.#reply + values[this.#next],
+      this.#reply + counts[this.#next],
+      this.#reply + denominators[this.#next],
+    );
+    this.#away?.close();
+    this.#away = undefined;
+    this.#current = undefined;
+    this.#keysBefore += segment.keys;
+    this.#next++;
+  }
+
+  /** The reply, once all is pooled. It stays until `close`. */
+  reply(load: ReplyLoad): Uint8Array {
+    const { words, bytes } = this.#home;
+    const end = this.#reply + this.#places.end;
+    words.set(this.#exceptions, end >>> 2);
+    const length = this.#places.end + this.#exceptions.length * 4;
+    const head = {
+      id: words[(this.#frame + FRAME_ID) >>> 2],
+      bytes: length,
+      exceptions: this.#exceptions.length,
+    };
+    writeReplyHeader(words, this.#reply >>> 2, head, load);
+    return bytes.subarray(this.#reply, this.#reply + length);
+  }
+
+  /** Gives the slot back. */
+  close(): void {
+    this.#away?.close();
+    this.#home.slots.free(this.#slot, this.#slotBytes);
+  }
+}
+
+function keyWeight({ rows, index }: HostedShard): number {
+  return rows.rowBytes + (index === 0 ? 0 : indexedKeyBytes);
+}

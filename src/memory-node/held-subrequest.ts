@@ -1,0 +1,67 @@
+import { subrequestMsMax } from '../limits.ts';
+import type { Inbox } from '../wire/handler.ts';
+import { FRAME_ID } from '../wire/layout.ts';
+import type { Answer } from './answer.ts';
+import type { WorkerArena } from './worker-arena.ts';
+
+/** What becomes of a subrequest: whoever admitted it wants to know. */
+export interface SubrequestOwner {
+  /** Its frame is whole. */
+  accept(held: HeldSubrequest): void;
+  /** Its slots are free again. */
+  closed(): void;
+}
+
+/** A subrequest that was admitted: a slot with its frame, then one with its answer, until it is released. */
+export class HeldSubrequest implements Inbox {
+  readonly address: number;
+  readonly bytes: number;
+  readonly frame: Uint8Array;
+  /** The answer under way; undefined before, and once nobody waits for it. */
+  work: Answer | undefined;
+  /** `performance.now()` by which it must be answered. */
+  deadline = 0;
+  busyUs = 0;
+  readonly #arena: WorkerArena;
+  readonly #owner: SubrequestOwner;
+  #done: ((reply: Uint8Array) => void) | undefined;
+  #released = false;
+
+  constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner) {
+    this.#arena = arena;
+    this.#owner = owner;
+    this.address = address;
+    this.bytes = bytes;
+    this.frame = arena.bytes.subarray(address, address + bytes);
+  }
+
+  get id(): number {
+    return this.#arena.words[(this.address + FRAME_ID) >>> 2];
+  }
+
+  answer(done: (reply: Uint8Array) => void): void {
+    this.#done = done;
+    this.#owner.accept(this);
+  }
+
+  /** Its answer has room, and until `timeLeftUs` from now (0: the node's own bound) to be made. */
+  begin(work: Answer, timeLeftUs: number): void {
+    const ms = timeLeftUs === 0 ? subrequestMsMax : Math.min(subrequestMsMax, timeLeftUs / 1000);
+    this.work = work;
+    this.deadline = performance.now() + ms;
+  }
+
+  /** Hands the reply to whoever brought the frame. */
+  finish(reply: Uint8Array): void {
+    this.#done?.(reply);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.work?.close();
+    this.work = undefined;
+    this.#arena.slots.free(this.address, this.bytes);
+    this.#owner.closed();
+  }
+}

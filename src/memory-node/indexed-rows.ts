@@ -1,0 +1,52 @@
+// Which rows of an indexed table a shard holds: those whose ids hash into its range, scattered over the file.
+import type { Kernels } from '../kernel/kernels.ts';
+import { loadChunkBytesMax } from '../limits.ts';
+import type { PlannedShard } from '../plan/routing-table.ts';
+import type { SafetensorsFile } from '../store/safetensors.ts';
+import { dtypeBytes } from '../store/safetensors-header.ts';
+
+const chunkIds = 4096;
+
+/** Rows of the ids that a shard holds, ascending. @param memory that the kernels work on, of two pages or more */
+export function rowsOfHashes(
+  kernels: Kernels,
+  memory: WebAssembly.Memory,
+  ids: BigUint64Array | BigInt64Array,
+  { begin, end }: Pick<PlannedShard, 'begin' | 'end'>,
+): Uint32Array {
+  const keys = new BigUint64Array(memory.buffer, 0, chunkIds);
+  const hashes = new Uint32Array(memory.buffer, chunkIds * 8, chunkIds);
+  const rows: number[] = [];
+  for (let first = 0; first < ids.length; first += chunkIds) {
+    const chunk = ids.subarray(first, first + chunkIds);
+    keys.set(new BigUint64Array(chunk.buffer, chunk.byteOffset, chunk.length));
+    kernels.shardHashes(0, chunkIds * 8, chunk.length);
+    for (let i = 0; i < chunk.length; i++) if (hashes[i] >= begin && hashes[i] < end) rows.push(first + i);
+  }
+  return Uint32Array.from(rows);
+}
+
+/** Reads rows [first, …) of `rows` from a tensor until `bytes` is full: in spans, since they lie scattered. */
+export async function readRows(
+  file: SafetensorsFile,
+  tensor: string,
+  rows: Uint32Array,
+  first: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  const { shape, dtype } = file.entry(tensor);
+  const stride = shape[1] * dtypeBytes[dtype];
+  const count = bytes.length / stride;
+  const spanRows = Math.max(1, Math.floor(loadChunkBytesMax / stride));
+  for (let i = 0; i < count; ) {
+    const begin = rows[first + i];
+    let next = i;
+    while (next < count && rows[first + next] < begin + spanRows) next++;
+    const span = new Uint8Array((rows[first + next - 1] - begin + 1) * stride);
+    await file.readInto(tensor, begin * stride, span);
+    for (; i < next; i++) {
+      const at = (rows[first + i] - begin) * stride;
+      bytes.set(span.subarray(at, at + stride), i * stride);
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import { FlexemrError } from '../errors.ts';
+import type { Kernels } from '../kernel/kernels.ts';
+import { rowBytes } from '../kernel/reference.ts';
+import { untouchedBytesMax } from '../limits.ts';
+import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import type { RowDtype } from '../plan/table-spec.ts';
+import { indexBytes } from '../store/key-index.ts';
+import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
+import type { SafetensorsFile } from '../store/safetensors.ts';
+import { dtypeBytes } from '../store/safetensors-header.ts';
+import type { Store } from '../store/store.ts';
+import type { Table } from '../store/table.ts';
+import { TableBuilder } from '../store/table-builder.ts';
+import type { HostedShard } from './hosting.ts';
+import { readRows, rowsOfHashes } from './indexed-rows.ts';
+
+export interface LoadShardsOptions {
+  readonly routing: RoutingTable;
+  /** The node whose shards to load. */
+  readonly node: string;
+  /** Kernels to hash ids with, and their memory. */
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** Shards of one table, and where their rows come from. */
+interface Loading extends LoadShardsOptions {
+  readonly store: Store;
+  readonly file: SafetensorsFile;
+  readonly from: LoadableTable;
+  readonly shards: readonly NumberedShard[];
+  /** Bytes still to come in all, to size arenas by. */
+  readonly expect: number;
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Loads the shards that the routing table gives to a node.
+ * @throws INVALID_ROUTING where there is no such node, or the file holds other tables than planned; INVALID_FILE,
+ *   INVALID_TABLE, OUT_OF_MEMORY
+ */
+export async function loadShards(
+  store: Store,
+  file: SafetensorsFile,
+  options: LoadShardsOptions,
+): Promise<HostedShard[]> {
+  const own = ownShards(options);
+  const files = new Map(loadables(file, own).map((table) => [table.spec.name, table]));
+  const bytesTotal = own.reduce((sum, shard) => sum + shardBytes(shard), 0);
+  let expect = bytesTotal;
+  let bytesDone = 0;
+  const hosted: HostedShard[] = [];
+  for (const [table, shards] of Map.groupBy(own, (shard) => shard.table)) {
+    const from = files.get(table.spec.name);
+    if (from === undefined)
+      throw notAsPlanned(file, table.spec.name, 'is planned, but the file does not list it');
+    const onBytes = (bytes: number): void => {
+      bytesDone += bytes;
+      options.onProgress?.({ table: table.spec.name, bytesDone, bytesTotal });
+    };
+    const load = table.indexed ? loadIndexed : loadRows;
+    hosted.push(...(await load({ ...options, store, file, from, shards, expect, onBytes })));
+    expect -= shards.reduce((sum, shard) => sum + shardBytes(shard), 0);
+  }
+  return hosted;
+}
+
+function ownShards({ routing, node }: LoadShardsOptions): NumberedShard[] {
+  if (routing.nodes.some(({ id }) => id === node))
+    return numberedShards(routing).filter(({ shard }) => shard.node === node);
+  const known = routing.nodes.map(({ id }) => id).join(', ');
+  const message = `the routing table has no node "${node}", only ${known}`;
+  throw new FlexemrError('INVALID_ROUTING', message, { field: 'node', value: node });
+}
+
+/** The planned tables in the file, in the planned dtypes. */
+function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): LoadableTable[] {
+  const planned = new Map(own.map(({ table }) => [table.spec.name, table]));
+  return planTables(file)
+    .filter(({ spec }) => planned.has(spec.name))
+    .map((found) => {
+      const table = planned.get(found.spec.name);
+      const { rows, dim } = found.spec;
+      if (table?.spec.rows !== rows || table.spec.dim !== dim)
+        throw notAsPlanned(file, found.spec.name, `is [${rows}, ${dim}], not as planned`);
+      if (table.indexed !== (found.stored.ids !== undefined))
+        throw notAsPlanned(file, found.spec.name, `is ${table.indexed ? 'not ' : ''}indexed, not as planned`);
+      return { ...found, spec: table.spec };
+    });
+}
+
+function notAsPlanned(file: SafetensorsFile, table: string, problem: string): FlexemrError {
+  const message = `${file.path}: table ${table} ${problem}; plan anew from this file (flexemr plan)`;
+  return new FlexemrError('INVALID_ROUTING', message, { field: 'tables', value: table });
+}
+
+/** Bytes that a shard's rows take, and its index. */
+function shardBytes({ table, shard }: NumberedShard): number {
+  const { spec, indexed } = table;
+  const bytes = keptRowBytes(spec);
+  if (!indexed) return (shard.end - shard.begin + 1) * bytes;
+  const rows = Math.ceil((spec.rows * (shard.end - shard.begin)) / 2 ** 32);
+  return (rows + 1) * bytes + indexBytes(rows);
+}
+
+async function loadRows(loading: Loading): Promise<HostedShard[]> {
+  const { store, file, from, shards, expect } = loading;
+  const ranges = shards.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
+  const builder = new TableBuilder(store, from.spec, { expect, ranges });
+  const stride = from.spec.dim * dtypeBytes[file.entry(from.stored.tensor).dtype];
+  try {
+    await builder.fill(from.source, async (first, bytes) => {
+      await file.readInto(from.stored.tensor, first * stride, bytes);
+      loading.onBytes(bytes.byteLength);
+    });
+    const table = builder.build();
+    return shards.map((shard, i) => hostedShard(store, shard, table, i));
+  } catch (error) {
+    builder.abandon();
+    throw error;
+  }
+}
+
+async function loadIndexed(loading: Loading): Promise<HostedShard[]> {
+  const { store, file, from, shards, expect } = loading;
+  const ids = await readIds(file, from.stored.ids ?? '');
+  const hosted: HostedShard[] = [];
+  for (const shard of shards) {
+    const rows = rowsOfHashes(loading.kernels, loading.memory, ids, shard.shard);
+    const spec = { ...from.spec, rows: rows.length };
+    // Rows and index must share an arena: a worker resolves and pools in one memory.
+    const beside = store.arenaWithRoom(
+      (rows.length + 1) * keptRowBytes(spec) + indexBytes(rows.length),
+      expect,
+    );
+    const builder = new TableBuilder(store, spec, {
+      expect,
+      ranges: [{ first: 0, rows: rows.length }],
+      beside,
+    });
+    try {
+      await builder.fill(from.source, async (first, bytes) => {
+        await readRows(file, from.stored.tensor, rows, first, bytes);
+        loading.onBytes(bytes.byteLength);
+      });
+      hosted.push(hostedShard(store, shard, builder.build(pick(ids, rows)), 0));
+    } catch (error) {
+      builder.abandon();
+      throw error;
+    }
+  }
+  return hosted;
+}
+
+function pick(ids: BigUint64Array | BigInt64Array, rows: Uint32Array): BigUint64Array {
+  return BigUint64Array.from(rows, (row) => BigInt.asUintN(64, ids[row]));
+}
+
+function keptRowBytes({
+  dtype,
+  dim,
+}: {
+  readonly dtype?: RowDtype | undefined;
+  readonly dim: number;
+}): number {
+  return rowBytes(dtype ?? 'f32', dim);
+}
+
+/** What workers are told of the `i`-th shard of a loaded table. */
+function hostedShard(store: Store, { number, table }: NumberedShard, loaded: Table, i: number): HostedShard {
+  const { arena, bytes, rows } = loaded.shards[i];
+  return {
+    number,
+    version: table.version,
+    mode: table.spec.mode,
+    missing: table.spec.missing ?? 'error',
+    padding: loaded.padding,
+    arena: store.arenas.indexOf(arena),
+    rows,
+    index: loaded.index?.extent.address ?? 0,
+    touch: bytes > untouchedBytesMax,
+  };
+}

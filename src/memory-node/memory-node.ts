@@ -1,0 +1,192 @@
+import { FlexemrError } from '../errors.ts';
+import {
+  replyBytesMax,
+  retryAfterMsDefault,
+  sessionWindow,
+  sliceBytesMax,
+  subrequestBytesMax,
+  subrequestKeysMax,
+  workerSubrequestsMax,
+} from '../limits.ts';
+import type { Handler, Inbox, NodeDescription } from '../wire/handler.ts';
+import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
+import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
+import { readSubrequest } from '../wire/subrequest.ts';
+import { Answer } from './answer.ts';
+import { HeldSubrequest } from './held-subrequest.ts';
+import type { HostedShard, Hosting } from './hosting.ts';
+import { lookupJson } from './json-lookup.ts';
+import { WorkerArena } from './worker-arena.ts';
+
+/** What a worker has done since it started. */
+export interface WorkerStats {
+  readonly subrequests: number;
+  readonly keys: number;
+  /** Subrequests answered with an error, those refused for want of room among them. */
+  readonly errors: number;
+  readonly refused: number;
+  /** µs spent pooling. */
+  readonly busyUs: number;
+  /** Subrequests held now. */
+  readonly held: number;
+}
+
+/** One worker of a memory node: takes in subrequests, pools them where the rows lie, a slice at a time. */
+export class MemoryNode implements Handler {
+  readonly #workers: readonly { readonly port: number }[];
+  readonly #name: string;
+  #hosting: Hosting | undefined;
+  #arenas: readonly WorkerArena[] = [];
+  #shards: ReadonlyMap<number, HostedShard> = new Map();
+  #draining = false;
+  /** Longer than a slice, in the order they came. Short ones are answered at once, between slices. */
+  readonly #waiting: HeldSubrequest[] = [];
+  #pumping = false;
+  #heldCount = 0;
+  #stats = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0 };
+
+  /** @param workers filled in once all of them listen */
+  constructor(name: string, workers: readonly { readonly port: number }[]) {
+    this.#name = name;
+    this.#workers = workers;
+  }
+
+  /** Serves these shards from now on. */
+  host(hosting: Hosting): void {
+    this.#arenas = hosting.memories.map(
+      (memory, i) => new WorkerArena(hosting.module, memory, hosting.slots[i]),
+    );
+    this.#shards = new Map(hosting.shards.map((shard) => [shard.number, shard]));
+    this.#hosting = hosting;
+  }
+
+  /** Takes no more subrequests; those it holds are answered. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  get ready(): boolean {
+    return this.#hosting !== undefined && !this.#draining;
+  }
+
+  get stats(): WorkerStats {
+    return { ...this.#stats, held: this.#heldCount };
+  }
+
+  get #limits(): NodeDescription['limits'] {
+    const slots = this.#hosting?.slots[0];
+    const room = slots === undefined ? 0 : slots.end - slots.begin;
+    return {
+      subrequestBytes: Math.min(subrequestBytesMax, Math.floor(room / 4)),
+      replyBytes: Math.min(replyBytesMax, Math.floor(room / 2)),
+      subrequestKeys: subrequestKeysMax,
+      sessionWindow,
+    };
+  }
+
+  describe(): NodeDescription {
+    const described = this.#hosting?.description ?? { node: this.#name, plan: '', tables: [] };
+    const wireVersions = [wireVersionOldest, wireVersion] as const;
+    return { ...described, wireVersions, workers: this.#workers, limits: this.#limits };
+  }
+
+  admit(bytes: number): Inbox | WireError {
+    if (!this.ready) return this.#refused({ code: 'UNAVAILABLE', retryAfterMs: retryAfterMsDefault });
+    if (bytes < HEADER_BYTES || bytes % 4 !== 0) return { code: 'INVALID_FRAME', position: 8, value: bytes };
+    const most = this.#limits.subrequestBytes;
+    if (bytes > most) return { code: 'LIMIT_EXCEEDED', position: bytes, value: most };
+    const overloaded = { code: 'OVERLOADED', retryAfterMs: retryAfterMsDefault } as const;
+    if (this.#heldCount >= workerSubrequestsMax) return this.#refused(overloaded);
+    const address = this.#arenas[0].slots.allocate(bytes);
+    if (address === undefined) return this.#refused(overloaded);
+    this.#heldCount++;
+    return new HeldSubrequest(this.#arenas[0], address, bytes, {
+      accept: (held) => this.#accept(held),
+      closed: () => this.#heldCount--,
+    });
+  }
+
+  #refused(error: WireError): WireError {
+    this.#stats.refused++;
+    return error;
+  }
+
+  refuse(id: number, error: WireError): Uint8Array {
+    this.#stats.errors++;
+    return errorReply(id, error, this.#load(0));
+  }
+
+  #load(busyUs: number): ReplyLoad {
+    const free = workerSubrequestsMax - this.#heldCount;
+    return {
+      requestCredits: Math.min(sessionWindow, free),
+      replyCredits: sessionWindow,
+      queued: this.#waiting.length,
+      busyUs: Math.round(busyUs),
+    };
+  }
+
+  #accept(held: HeldSubrequest): void {
+    const { address, bytes } = held;
+    const subrequest = readSubrequest(this.#arenas[0].words, address, bytes);
+    if ('code' in subrequest) return this.#fail(held, subrequest);
+    const plan = this.#hosting?.plan ?? 0n;
+    if (subrequest.planLow !== Number(plan & 0xffffffffn) || subrequest.planHigh !== Number(plan >> 32n))
+      return this.#fail(held, { code: 'STALE_ROUTING', value: plan });
+    const answer = Answer.prepare(this.#arenas, this.#shards, address, subrequest, this.#limits.replyBytes);
+    if ('code' in answer) return this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...answer });
+    this.#stats.subrequests++;
+    this.#stats.keys += subrequest.keys;
+    held.begin(answer, subrequest.timeLeftUs);
+    if (answer.weight <= sliceBytesMax) {
+      // Usually one slice; an index resolves ids in slices of its own.
+      while (!this.#step(held));
+    } else {
+      this.#waiting.push(held);
+      this.#pump();
+    }
+  }
+
+  /** One slice of one subrequest. @returns whether it is answered */
+  #step(held: HeldSubrequest): boolean {
+    const { work } = held;
+    if (work === undefined) return true;
+    const started = performance.now();
+    if (started > held.deadline) {
+      this.#fail(held, { code: 'DEADLINE_EXCEEDED' });
+      return true;
+    }
+    const outcome = work.step();
+    const busy = (performance.now() - started) * 1000;
+    this.#stats.busyUs += busy;
+    held.busyUs += busy;
+    if (outcome === false) return false;
+    if (outcome === true) held.finish(work.reply(this.#load(held.busyUs)));
+    else this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...outcome });
+    return true;
+  }
+
+  /** A slice a turn of the event loop: between them sockets are read, and short subrequests answered. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      const [first] = this.#waiting;
+      if (first === undefined) return;
+      if (this.#step(first)) this.#waiting.shift();
+      if (this.#waiting.length > 0) this.#pump();
+    });
+  }
+
+  #fail(held: HeldSubrequest, error: WireError): void {
+    this.#stats.errors++;
+    held.finish(errorReply(held.id, error, this.#load(held.busyUs)));
+  }
+
+  async lookupJson(body: unknown): Promise<unknown> {
+    if (this.#hosting !== undefined) return await lookupJson(this, this.#hosting, body);
+    const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
+    throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
+  }
+}

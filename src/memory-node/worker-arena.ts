@@ -1,0 +1,28 @@
+import type { Kernels } from '../kernel/kernels.ts';
+import { INDEX_SCRATCH_BYTES, SCRATCH_BYTES } from '../kernel/layout.ts';
+import { instantiate } from '../kernel/wasm.ts';
+import { Room } from '../store/room.ts';
+import type { SlotRange } from './hosting.ts';
+
+/** One worker's view of one arena: kernels of its own, and a range of slots that nobody else writes to. */
+export class WorkerArena {
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: Kernels;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly slots: Room;
+  /** SCRATCH_BYTES for the call at hand: a worker runs one at a time. */
+  readonly scratch: number;
+  /** INDEX_SCRATCH_BYTES. */
+  readonly indexScratch: number;
+
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, { begin, end }: SlotRange) {
+    this.memory = memory;
+    this.kernels = instantiate(module, memory);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
+    this.scratch = begin;
+    this.indexScratch = begin + SCRATCH_BYTES;
+    this.slots = new Room(this.indexScratch + INDEX_SCRATCH_BYTES, end);
+  }
+}

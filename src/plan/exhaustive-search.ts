@@ -1,0 +1,64 @@
+import { planExhaustibleMax } from '../limits.ts';
+import { Arrangement, type ArrangementProblem, workTarget } from './arrangement.ts';
+
+/** The best arrangement of all, or undefined where there are too many to try. @param best to be improved on */
+export function exhaustiveSearch(best: Arrangement): Arrangement | undefined {
+  const { tables, capacities, cuttable } = best.problem;
+  const count = (capacities.length + Number(cuttable)) ** tables.length;
+  return count * capacities.length > planExhaustibleMax ? undefined : new Exhaustive(best).best;
+}
+
+/** Goes through all arrangements, table by table, leaving out what cannot become better than the best so far. */
+class Exhaustive {
+  best: Arrangement;
+  readonly #problem: ArrangementProblem;
+  readonly #target: number;
+  readonly #choices: Int32Array;
+  /** Reply bytes that tables from each one on bring at least. */
+  readonly #least: Float64Array;
+
+  constructor(best: Arrangement) {
+    this.best = best;
+    this.#problem = best.problem;
+    this.#target = workTarget(best.problem);
+    const { tables, capacities } = best.problem;
+    this.#choices = new Int32Array(tables.length);
+    this.#least = new Float64Array(tables.length + 1);
+    for (let table = tables.length - 1; table >= 0; table--)
+      this.#least[table] = this.#least[table + 1] + tables[table].whole.replyBytes;
+    this.#visit(0, 0, new Float64Array(capacities.length), Float64Array.from(capacities));
+  }
+
+  #visit(table: number, replyBytes: number, work: Float64Array, free: Float64Array): void {
+    const most = this.#target === 0 ? 1 : Math.max(this.#target, ...work) / this.#target;
+    const least = (replyBytes + this.#least[table]) * most;
+    if (free.some((bytes) => bytes < 0) || (this.best.overflowBytes === 0 && least >= this.best.cost)) return;
+    const { tables, cuttable } = this.#problem;
+    if (table === tables.length) {
+      const found = new Arrangement(this.#problem, this.#choices);
+      if (found.isBetterThan(this.best)) this.best = found;
+      return;
+    }
+    const { whole, cut } = tables[table];
+    for (let node = 0; node < work.length; node++) {
+      this.#choices[table] = node;
+      this.#visit(
+        table + 1,
+        replyBytes + whole.replyBytes,
+        plus(work, node, whole.workBytes),
+        plus(free, node, -whole.bytes),
+      );
+    }
+    if (!cuttable) return;
+    this.#choices[table] = work.length;
+    const cutWork = work.map((bytes, node) => bytes + cut.workBytes[node]);
+    const cutFree = free.map((bytes, node) => bytes - cut.bytes[node]);
+    this.#visit(table + 1, replyBytes + cut.replyBytes, cutWork, cutFree);
+  }
+}
+
+function plus(values: Float64Array, at: number, more: number): Float64Array {
+  const sum = values.slice();
+  sum[at] += more;
+  return sum;
+}

@@ -1,0 +1,56 @@
+import type { PlannedTable, RoutingTable } from './routing-table.ts';
+
+/**
+ * A u64 that is the same for routing tables whose shards of the same number hold the same rows, on the same nodes,
+ * and pool them alike; and another for others. Addresses and capacities do not count.
+ */
+export function fingerprint({ tables }: RoutingTable): bigint {
+  const hash = new Fnv1a();
+  const utf8 = new TextEncoder();
+  for (const table of tables) hash.add(utf8.encode(`${JSON.stringify(meaning(table))}\n`));
+  return hash.value;
+}
+
+/** What of a table counts, in one way of writing it. */
+function meaning({ spec, version, indexed, shards }: PlannedTable): unknown {
+  const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;
+  const absent = missing === 'default' ? defaultRow?.map(float) : missing;
+  const bounds = shards.map(({ node, begin, end }) => [node, begin, end]);
+  return [name, rows, dim, mode, dtype, paddingOf(spec, indexed), absent, version, indexed, bounds];
+}
+
+/** Rows keep a default row as f32 at most. As text: JSON has no −0 and no infinities. */
+function float(value: number): string {
+  const rounded = Math.fround(value);
+  return Object.is(rounded, -0) ? '-0' : String(rounded);
+}
+
+/** Negative rows count from the end; negative ids stand for the u64 of the same bits. */
+function paddingOf({ padding, rows }: PlannedTable['spec'], indexed: boolean): string | null {
+  if (padding === undefined) return null;
+  const key = BigInt(padding);
+  if (indexed) return String(BigInt.asUintN(64, key));
+  return String(key < 0n ? key + BigInt(rows) : key);
+}
+
+/** FNV-1a of 64 bits, in two words: there are plans of many megabytes, and BigInt takes them slowly. */
+class Fnv1a {
+  #high = 0xcbf29ce4;
+  #low = 0x84222325;
+
+  add(bytes: Uint8Array): void {
+    let [high, low] = [this.#high, this.#low];
+    for (const byte of bytes) {
+      // Times the prime 2^40 + 0x1b3.
+      const mixed = (low ^ byte) >>> 0;
+      const product = mixed * 0x1b3;
+      high = (Math.imul(high, 0x1b3) + (mixed << 8) + Math.floor(product / 2 ** 32)) >>> 0;
+      low = product >>> 0;
+    }
+    [this.#high, this.#low] = [high, low];
+  }
+
+  get value(): bigint {
+    return (BigInt(this.#high) << 32n) | BigInt(this.#low);
+  }
+}

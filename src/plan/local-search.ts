@@ -1,0 +1,165 @@
+import { planKicksMax, planStepsMax } from '../limits.ts';
+import { Arrangement, type ArrangementProblem } from './arrangement.ts';
+
+/** Greedy arrangements that are improved, of all that are tried. */
+const startsMax = 6;
+
+/**
+ * A good arrangement: greedy ones improved by changing one table or exchanging two, then kicked out of the local
+ * best and improved again. The same problem always gives the same one. May overflow where it finds none that fits.
+ */
+export function localSearch(problem: ArrangementProblem): Arrangement {
+  const search = new Search(problem);
+  let [best, ...others] = search.starts();
+  search.descend(best);
+  for (const start of others) {
+    search.descend(start);
+    if (start.isBetterThan(best)) best = start;
+  }
+  for (let kicks = 0; kicks < planKicksMax && search.stepsLeft > 0 && !search.isLeast(best); kicks++) {
+    const kicked = search.kick(best);
+    search.descend(kicked);
+    if (!kicked.isBetterThan(best)) continue;
+    best = kicked;
+    kicks = 0;
+  }
+  return best;
+}
+
+class Search {
+  readonly #problem: ArrangementProblem;
+  readonly #tables: number;
+  readonly #nodes: number;
+  /** Choices that a table has. */
+  readonly #choices: number;
+  #random = 0x9e3779b9;
+  stepsLeft: number = planStepsMax;
+
+  constructor(problem: ArrangementProblem) {
+    this.#problem = problem;
+    this.#tables = problem.tables.length;
+    this.#nodes = problem.capacities.length;
+    this.#choices = this.#nodes + Number(problem.cuttable);
+  }
+
+  /** Whether nothing can be better: every table at its fewest reply bytes, and no node past the target. */
+  isLeast({ overflowBytes, cost }: Arrangement): boolean {
+    const least = this.#problem.tables.reduce((sum, { whole }) => sum + whole.replyBytes, 0);
+    return overflowBytes === 0 && cost <= least * (1 + 1e-9);
+  }
+
+  /** The best of greedy arrangements: the first few tables cut, in several orders, the others whole. */
+  starts(): [Arrangement, ...Arrangement[]] {
+    const { tables, cuttable } = this.#problem;
+    const byWork = this.#sorted((table) => tables[table].whole.workBytes);
+    const byBytes = this.#sorted((table) => tables[table].whole.bytes);
+    const byGain = this.#sorted((table) => {
+      const { whole, cut } = tables[table];
+      return whole.workBytes / Math.max(1e-9, cut.replyBytes - whole.replyBytes);
+    });
+    const counts = cuttable ? Array.from({ length: 17 }, (_, i) => Math.round((this.#tables * i) / 16)) : [0];
+    const starts: Arrangement[] = [];
+    for (const cuts of [byGain, byWork, byBytes])
+      for (const count of new Set(counts))
+        for (const order of [byWork, byBytes]) {
+          if (starts.length > 0 && this.stepsLeft < planStepsMax / 2) continue;
+          starts.push(this.#greedy(cuts.slice(0, count), order));
+        }
+    starts.sort((a, b) => a.overflowBytes - b.overflowBytes || a.cost - b.cost);
+    const [first, ...rest] = starts.filter((start, i) => i === 0 || start.cost !== starts[i - 1].cost);
+    return [first, ...rest.slice(0, startsMax - 1)];
+  }
+
+  #sorted(weight: (table: number) => number): Int32Array {
+    const weights = Float64Array.from({ length: this.#tables }, (_, table) => weight(table));
+    return Int32Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]);
+  }
+
+  /** Cuts some tables; each of the others goes to the node with the least work that has room for it. */
+  #greedy(cut: Int32Array, order: Int32Array): Arrangement {
+    const { tables, capacities } = this.#problem;
+    const choices = new Int32Array(this.#tables).fill(-1);
+    const work = new Float64Array(this.#nodes);
+    const free = Float64Array.from(capacities);
+    this.stepsLeft -= 2 * this.#tables * this.#nodes;
+    for (const table of cut) {
+      choices[table] = this.#nodes;
+      tables[table].cut.workBytes.forEach((bytes, node) => {
+        work[node] += bytes;
+      });
+      tables[table].cut.bytes.forEach((bytes, node) => {
+        free[node] -= bytes;
+      });
+    }
+    for (const table of order) {
+      if (choices[table] >= 0) continue;
+      const { bytes, workBytes } = tables[table].whole;
+      const node = roomiest(work, free, bytes);
+      choices[table] = node;
+      work[node] += workBytes;
+      free[node] -= bytes;
+    }
+    return new Arrangement(this.#problem, choices);
+  }
+
+  /** Changes one table, or exchanges two, as long as that is better. */
+  descend(arrangement: Arrangement): void {
+    while (this.stepsLeft > 0) {
+      if (!this.#changeTables(arrangement) && !this.#exchangeTables(arrangement)) return;
+      arrangement.settle();
+      this.stepsLeft -= this.#tables * this.#nodes;
+    }
+  }
+
+  #changeTables(arrangement: Arrangement): boolean {
+    let better = false;
+    for (let table = 0; table < this.#tables && this.stepsLeft > 0; table++) {
+      for (let choice = 0; choice < this.#choices; choice++) {
+        if (choice === arrangement.choices[table]) continue;
+        if (arrangement.tryChange(table, choice)) better = true;
+      }
+      this.stepsLeft -= this.#choices * this.#nodes;
+    }
+    return better;
+  }
+
+  #exchangeTables(arrangement: Arrangement): boolean {
+    const { choices } = arrangement;
+    let better = false;
+    for (let table = 0; table < this.#tables && this.stepsLeft > 0; table++) {
+      if (!arrangement.isHot(table)) continue;
+      for (let other = 0; other < this.#tables; other++) {
+        if (choices[table] === choices[other]) continue;
+        if (arrangement.tryChange(table, choices[other], other, choices[table])) better = true;
+      }
+      this.stepsLeft -= this.#tables * this.#nodes;
+    }
+    return better;
+  }
+
+  /** The arrangement with a few tables anywhere. */
+  kick(from: Arrangement): Arrangement {
+    const choices = Int32Array.from(from.choices);
+    const count = 2 + this.#below(Math.max(1, Math.min(6, this.#tables - 1)));
+    for (let i = 0; i < count; i++) choices[this.#below(this.#tables)] = this.#below(this.#choices);
+    return new Arrangement(this.#problem, choices);
+  }
+
+  /** Xorshift: a plan must not depend on when it is made. */
+  #below(bound: number): number {
+    this.#random ^= this.#random << 13;
+    this.#random ^= this.#random >>> 17;
+    this.#random ^= this.#random << 5;
+    return (this.#random >>> 0) % bound;
+  }
+}
+
+/** The node with the least work of those with room, or else the one with the most room. */
+function roomiest(work: Float64Array, free: Float64Array, bytes: number): number {
+  let best = 0;
+  for (let node = 1; node < work.length; node++) {
+    const [fits, bestFits] = [free[node] >= bytes, free[best] >= bytes];
+    if (fits !== bestFits ? fits : fits ? work[node] < work[best] : free[node] > free[best]) best = node;
+  }
+  return best;
+}

@@ -1,0 +1,150 @@
+import { FlexemrError } from '../errors.ts';
+import type { ArrangementProblem, TableCosts } from './arrangement.ts';
+import { exhaustiveSearch } from './exhaustive-search.ts';
+import { localSearch } from './local-search.ts';
+import { rowWise, tableWise } from './placement.ts';
+import {
+  checkLoads,
+  loadOf,
+  type Prediction,
+  predict,
+  shardLoad,
+  type TableLoad,
+  type TableLoads,
+} from './prediction.ts';
+import { checkRouting } from './routing-json.ts';
+import type { PlannedNode, PlannedTable, RoutingTable } from './routing-table.ts';
+import { shardBytes, type Uncut } from './shard-size.ts';
+import { checkTableSpec, type TableSpec } from './table-spec.ts';
+
+/** How tables may be split: whole on a node, cut over all nodes, or for each table whichever costs less. */
+export const splits = ['table', 'row', 'auto'] as const;
+export type Split = (typeof splits)[number];
+
+/** A table to be planned. */
+export interface PlannedTableInput {
+  readonly spec: TableSpec;
+  /** Keys are u64 ids; default false. */
+  readonly indexed?: boolean | undefined;
+  /** Default 1. */
+  readonly version?: number | undefined;
+}
+
+export interface ShardingInput {
+  readonly tables: readonly PlannedTableInput[];
+  /** Their bytes are kept to; nodes without any have room for everything. */
+  readonly nodes: readonly PlannedNode[];
+  readonly split: Split;
+  /** By table name. */
+  readonly loads?: TableLoads | undefined;
+}
+
+/** Where every row is to be, and what requests will then cost. */
+export interface ShardingPlan {
+  readonly routing: RoutingTable;
+  readonly predicted: Prediction;
+}
+
+/**
+ * Shares tables out among memory nodes. `auto` minimises reply bytes × max(1, balance / 1.2): it keeps bags whole
+ * until one node does 1.2 times the mean work. The same input gives the same plan.
+ * @throws INVALID_TABLE, INVALID_OPTION, INVALID_ROUTING for nodes that cannot be, OUT_OF_MEMORY where tables do not fit
+ */
+export function planSharding({ tables: given, nodes, split, loads = {} }: ShardingInput): ShardingPlan {
+  const tables = given.map(({ spec, indexed = false, version = 1 }) => {
+    return { spec: checkTableSpec(spec), indexed, version, shards: [] };
+  });
+  checkRouting({ nodes, tables: [] }, 'nodes');
+  checkLoads(loads, tables);
+  const ids = nodes.map(({ id }) => id);
+  const choices = choose(tables, nodes, split, loads);
+  const planned = tables.map((table, i) => {
+    const choice = choices[i];
+    return { ...table, shards: choice < ids.length ? tableWise(table, ids[choice]) : rowWise(table, ids) };
+  });
+  const routing = checkRouting({ nodes, tables: planned }, 'plan');
+  const predicted = predict(routing, loads);
+  checkRoom(routing, predicted);
+  return { routing, predicted };
+}
+
+/** For each table the number of its node, or the number of nodes where it is cut over all. */
+function choose(
+  tables: readonly PlannedTable[],
+  nodes: readonly PlannedNode[],
+  split: Split,
+  loads: TableLoads,
+): ArrayLike<number> {
+  if (!splits.includes(split)) {
+    const message = `split = ${String(split)} must be one of ${splits.join(', ')}`;
+    throw new FlexemrError('INVALID_OPTION', message, { field: 'split', value: split });
+  }
+  if (split === 'row') return tables.map(() => nodes.length);
+  const ids = nodes.map(({ id }) => id);
+  const problem: ArrangementProblem = {
+    tables: tables.map((table) => costsOf(table, ids, loadOf(loads, table.spec.name))),
+    capacities: Float64Array.from(nodes, ({ bytes }) => bytes ?? Number.POSITIVE_INFINITY),
+    cuttable: split === 'auto',
+  };
+  const found = localSearch(problem);
+  return (exhaustiveSearch(found) ?? found).choices;
+}
+
+function costsOf(table: Uncut, nodes: readonly string[], load: TableLoad): TableCosts {
+  const whole = { replyBytes: 0, workBytes: 0, bytes: 0 };
+  for (const shard of tableWise(table, nodes[0])) {
+    const { replyBytes, workBytes } = shardLoad(table, shard, load);
+    whole.replyBytes += replyBytes;
+    whole.workBytes += workBytes;
+    whole.bytes += shardBytes(table, shard);
+  }
+  const cut = {
+    replyBytes: 0,
+    workBytes: new Float64Array(nodes.length),
+    bytes: new Float64Array(nodes.length),
+  };
+  const numbers = new Map(nodes.map((node, i) => [node, i]));
+  for (const shard of rowWise(table, nodes)) {
+    const node = numbers.get(shard.node) ?? 0;
+    const { replyBytes, workBytes } = shardLoad(table, shard, load);
+    cut.replyBytes += replyBytes;
+    cut.workBytes[node] += workBytes;
+    cut.bytes[node] += shardBytes(table, shard);
+  }
+  return { whole, cut };
+}
+
+/** @throws OUT_OF_MEMORY */
+function checkRoom({ nodes, tables }: RoutingTable, { nodes: predicted }: Prediction): void {
+  const room = nodes.reduce((sum, { bytes }) => sum + (bytes ?? Number.POSITIVE_INFINITY), 0);
+  const needed = predicted.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (needed > room) {
+    const problem = `the tables need ${needed} bytes, the ${nodes.length} nodes have ${room}: ${needed - room} too few`;
+    throw outOfMemory('nodes', undefined, needed - room, problem);
+  }
+  for (const [i, { id, bytes = Number.POSITIVE_INFINITY }] of nodes.entries()) {
+    const over = predicted[i].bytes - bytes;
+    if (over <= 0) continue;
+    const [name, most] = largestOn(tables, id);
+    const problem = `the tables do not fit: the best placement found puts ${predicted[i].bytes} bytes on node ${id}, which has ${bytes}: ${over} too few; ${most} of them are of table ${name}`;
+    throw outOfMemory('nodes', i, over, problem);
+  }
+}
+
+function largestOn(tables: readonly PlannedTable[], node: string): [name: string, bytes: number] {
+  const sizes = tables.map((table): [string, number] => {
+    const own = table.shards.filter((shard) => shard.node === node);
+    return [table.spec.name, own.reduce((sum, shard) => sum + shardBytes(table, shard), 0)];
+  });
+  return sizes.reduce((most, size) => (size[1] > most[1] ? size : most));
+}
+
+function outOfMemory(
+  field: string,
+  position: number | undefined,
+  value: number,
+  problem: string,
+): FlexemrError {
+  const message = `${problem}. Add nodes or bytes, split by row, or keep rows as a smaller dtype`;
+  return new FlexemrError('OUT_OF_MEMORY', message, { field, position, value });
+}

@@ -1,0 +1,124 @@
+// What requests will cost under a plan, on average, where every key is as likely as another.
+import * as v from 'valibot';
+import { FlexemrError } from '../errors.ts';
+import { rowBytes } from '../kernel/reference.ts';
+import type { PlannedShard, RoutingTable } from './routing-table.ts';
+import { shardBytes, shareOf, type Uncut } from './shard-size.ts';
+
+/** How a table is asked. Both may be means, with a fraction. */
+export interface TableLoad {
+  /** Bags of a request; default 1. */
+  readonly bagsPerRequest?: number | undefined;
+  /** Keys of a bag; default 1. */
+  readonly keysPerBag?: number | undefined;
+}
+
+const mean = v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)));
+const tableLoad = v.strictObject({ bagsPerRequest: mean, keysPerBag: mean });
+
+/** Loads by table name; tables left out have the defaults. */
+export type TableLoads = Readonly<Record<string, TableLoad>>;
+
+export interface NodePrediction {
+  readonly node: string;
+  /** Tables with a shard here, and their shards. */
+  readonly tables: number;
+  readonly shards: number;
+  /** Rows kept, with their indexes. */
+  readonly bytes: number;
+  /** Bytes of a request's pooled replies, without headers. */
+  readonly replyBytes: number;
+  /** Bytes of rows read for a request: what pooling takes its time for. */
+  readonly workBytes: number;
+}
+
+export interface Prediction {
+  /** In the order of the routing table. */
+  readonly nodes: readonly NodePrediction[];
+  readonly replyBytes: number;
+  readonly workBytes: number;
+  /** Work of the busiest node over that of the mean one; 1 where there is no work. */
+  readonly balance: number;
+}
+
+/** Bytes that a request brings back from one shard, and makes it read, on average. */
+export function shardLoad(
+  table: Uncut,
+  shard: Pick<PlannedShard, 'begin' | 'end'>,
+  { bagsPerRequest = 1, keysPerBag = 1 }: TableLoad = {},
+): { readonly replyBytes: number; readonly workBytes: number } {
+  const { dim, mode, dtype } = table.spec;
+  const share = shareOf(table, shard);
+  const keys = bagsPerRequest * keysPerBag * share;
+  const vectors = mode === 'none' ? keys : bagsPerRequest * touched(share, keysPerBag);
+  // A vector comes with the number of rows in it.
+  return { replyBytes: vectors * (dim * 4 + 4), workBytes: keys * rowBytes(dtype ?? 'f32', dim) };
+}
+
+/** How likely a bag has a key in a shard. A mean between two whole numbers is taken as bags of the one and the other. */
+function touched(share: number, keysPerBag: number): number {
+  const few = Math.floor(keysPerBag);
+  const missed = (1 - share) ** few;
+  return 1 - missed + (keysPerBag - few) * missed * share;
+}
+
+/** What requests will cost under a routing table. @throws INVALID_OPTION for loads of no table, or that are no loads */
+export function predict({ nodes, tables }: RoutingTable, loads: TableLoads = {}): Prediction {
+  checkLoads(loads, tables);
+  const found = new Map(nodes.map(({ id }) => [id, emptyNode(id)]));
+  for (const table of tables) {
+    const load = loadOf(loads, table.spec.name);
+    for (const id of new Set(table.shards.map(({ node }) => node))) at(found, id).tables++;
+    for (const shard of table.shards) {
+      const own = at(found, shard.node);
+      const { replyBytes, workBytes } = shardLoad(table, shard, load);
+      own.shards++;
+      own.bytes += shardBytes(table, shard);
+      own.replyBytes += replyBytes;
+      own.workBytes += workBytes;
+    }
+  }
+  const all = [...found.values()];
+  const replyBytes = all.reduce((sum, node) => sum + node.replyBytes, 0);
+  const workBytes = all.reduce((sum, node) => sum + node.workBytes, 0);
+  const most = Math.max(...all.map((node) => node.workBytes));
+  return { nodes: all, replyBytes, workBytes, balance: workBytes > 0 ? (most * all.length) / workBytes : 1 };
+}
+
+type Sums = { -readonly [Field in keyof NodePrediction]: NodePrediction[Field] };
+
+function emptyNode(node: string): Sums {
+  return { node, tables: 0, shards: 0, bytes: 0, replyBytes: 0, workBytes: 0 };
+}
+
+function at(found: ReadonlyMap<string, Sums>, node: string): Sums {
+  const own = found.get(node);
+  if (own) return own;
+  const message = `a shard is on "${node}", which is none of the nodes; check the routing table with parseRouting`;
+  throw new FlexemrError('INVALID_ROUTING', message, { field: 'nodes', value: node });
+}
+
+/** The load of a table. Its name may be any string, "constructor" too. */
+export function loadOf(loads: TableLoads, name: string): TableLoad {
+  return Object.hasOwn(loads, name) ? loads[name] : {};
+}
+
+/** @throws INVALID_OPTION */
+export function checkLoads(loads: TableLoads, tables: readonly Uncut[]): void {
+  const names = new Set(tables.map(({ spec }) => spec.name));
+  for (const [name, load] of Object.entries(loads)) {
+    if (!names.has(name)) throw badLoad(name, name, 'is the load of no table; name one that is planned');
+    const result = v.safeParse(tableLoad, load);
+    if (result.success) continue;
+    const [issue] = result.issues;
+    throw badLoad(
+      [name, v.getDotPath(issue)].filter((part) => part !== null).join('.'),
+      issue.input,
+      `is no load: ${issue.message}`,
+    );
+  }
+}
+
+function badLoad(field: string, value: unknown, problem: string): FlexemrError {
+  return new FlexemrError('INVALID_OPTION', `loads.${field} ${problem}`, { field: `loads.${field}`, value });
+}

@@ -1,0 +1,74 @@
+// What must hold between the parts of a routing table; what a single field may be is checked where it is read.
+import { FlexemrError } from '../errors.ts';
+import { nodesMax, shardsMax, tablesMax } from '../limits.ts';
+import type { PlannedTable, RoutingTable } from './routing-table.ts';
+import { keysEnd, shardSpanMax } from './shard-size.ts';
+
+/** Checks nodes against each other, and shards against nodes and tables. @throws INVALID_ROUTING */
+export function checkParts({ nodes, tables }: RoutingTable, source: string): void {
+  checkCount(source, 'nodes', nodes.length, nodesMax);
+  checkCount(source, 'tables', tables.length, tablesMax);
+  const shards = tables.reduce((sum, table) => sum + table.shards.length, 0);
+  checkCount(source, 'shards', shards, shardsMax);
+  const ids = new Set<string>();
+  for (const [i, { id }] of nodes.entries()) {
+    if (ids.has(id)) throw invalid(source, 'nodes', i, id, `is another node with the id "${id}"`);
+    ids.add(id);
+  }
+  const names = new Set<string>();
+  for (const [i, table] of tables.entries()) {
+    const { name } = table.spec;
+    if (names.has(name)) throw invalid(source, 'tables', i, name, `is another table named "${name}"`);
+    names.add(name);
+    checkShards(source, `tables.${i}.shards`, table, ids);
+  }
+}
+
+function checkCount(source: string, field: string, count: number, most: number): void {
+  if (count <= most) return;
+  throw invalidRouting(source, field, count, `${field}: ${count} of them, at most ${most} can be routed`);
+}
+
+function checkShards(source: string, field: string, table: PlannedTable, nodes: ReadonlySet<string>): void {
+  const { shards, spec } = table;
+  const [last, most] = [keysEnd(table), shardSpanMax(table)];
+  const unit = table.indexed ? 'hashes' : 'rows';
+  let next = 0;
+  for (const [i, { node, begin, end }] of shards.entries()) {
+    if (!nodes.has(node))
+      throw invalid(source, field, i, node, `is on "${node}", which is none of the nodes`);
+    if (begin !== next)
+      throw invalid(source, field, i, begin, `begins at ${begin}; of table ${spec.name}, ${next} comes next`);
+    if (end <= begin) throw invalid(source, field, i, end, `ends at ${end}, where it begins or before`);
+    if (end > last)
+      throw invalid(source, field, i, end, `ends at ${end}; table ${spec.name} ends at ${last} ${unit}`);
+    if (end - begin > most)
+      throw invalid(source, field, i, end - begin, `has ${end - begin} ${unit}; ${most} fit in an arena`);
+    next = end;
+  }
+  if (next === last) return;
+  const problem = `${field}: they end at ${next}; table ${spec.name} ends at ${last} ${unit}`;
+  throw invalidRouting(source, field, next, problem);
+}
+
+function invalid(
+  source: string,
+  field: string,
+  position: number,
+  value: unknown,
+  problem: string,
+): FlexemrError {
+  return invalidRouting(source, field, value, `${field}[${position}] ${problem}`, { position });
+}
+
+/** A routing table that cannot be used. `source` is the file or address it came from. */
+export function invalidRouting(
+  source: string,
+  field: string,
+  value: unknown,
+  problem: string,
+  more: { readonly position?: number | undefined; readonly cause?: unknown } = {},
+): FlexemrError {
+  const message = `${source}: ${problem}. Mend it, or plan anew (flexemr plan)`;
+  return new FlexemrError('INVALID_ROUTING', message, { field, value, ...more });
+}

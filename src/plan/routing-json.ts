@@ -1,0 +1,119 @@
+import * as v from 'valibot';
+import { FlexemrError } from '../errors.ts';
+import { nodeIdCharsMax, routingCharsMax } from '../limits.ts';
+import { checkParts, invalidRouting } from './routing-check.ts';
+import type { PlannedTable, RoutingTable } from './routing-table.ts';
+import { checkTableSpec, type TableSpec } from './table-spec.ts';
+
+const format = 'flexemr-routing-1';
+
+const bound = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32));
+const shard = v.strictObject({ node: v.string(), begin: bound, end: bound });
+
+const isHttp = (url: string): boolean => /^https?:\/\//i.test(url) && URL.canParse(url);
+const node = v.strictObject({
+  id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
+  url: v.optional(v.pipe(v.string(), v.check(isHttp, 'Expected an http:// or https:// address'))),
+  bytes: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+});
+
+// What JSON has no number for comes as text: u64 ids, and three floats.
+const key = v.union([
+  v.number(),
+  v.pipe(
+    v.string(),
+    v.regex(/^-?\d{1,20}$/),
+    v.transform((digits) => BigInt(digits)),
+  ),
+]);
+const float = v.union([v.number(), v.pipe(v.picklist(['-0', 'Infinity', '-Infinity']), v.transform(Number))]);
+
+/** The fields of a TableSpec lie beside these; `checkTableSpec` looks at them. */
+const table = v.looseObject({
+  padding: v.optional(key),
+  defaultRow: v.optional(v.array(float)),
+  version: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 32 - 1)),
+  indexed: v.boolean(),
+  shards: v.array(shard),
+});
+
+const document = v.strictObject({
+  format: v.literal(format),
+  nodes: v.pipe(v.array(node), v.minLength(1)),
+  tables: v.array(table),
+});
+
+/** Reads a routing table. @param file where the JSON came from, for messages @throws INVALID_ROUTING */
+export function parseRouting(json: string, file: string): RoutingTable {
+  if (json.length > routingCharsMax) {
+    const problem = `${json.length} characters of JSON; at most ${routingCharsMax} are read`;
+    throw invalidRouting(file, 'length', json.length, problem);
+  }
+  const { nodes, tables } = parse(json, file);
+  const routing = {
+    nodes,
+    tables: tables.map(({ version, indexed, shards, ...spec }, i) => {
+      return { spec: checkSpec(spec, file, i), version, indexed, shards };
+    }),
+  };
+  checkParts(routing, file);
+  return routing;
+}
+
+function parse(json: string, file: string): v.InferOutput<typeof document> {
+  let given: unknown;
+  try {
+    given = JSON.parse(json);
+  } catch (cause) {
+    throw invalidRouting(file, 'format', undefined, `is not JSON (${(cause as Error).message})`, { cause });
+  }
+  const result = v.safeParse(document, given, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue) ?? 'format';
+  throw invalidRouting(file, path, issue.input, `${path}: ${issue.message}`);
+}
+
+function checkSpec(spec: unknown, file: string, position: number): TableSpec {
+  try {
+    return checkTableSpec(spec);
+  } catch (cause) {
+    if (!(cause instanceof FlexemrError)) throw cause;
+    const field = `tables.${position}.${cause.field}`;
+    throw invalidRouting(file, field, cause.value, `tables.${position}: ${cause.message}`, { cause });
+  }
+}
+
+/** A copy of a routing table that came from a program, checked like one from a file. @throws INVALID_ROUTING */
+export function checkRouting(routing: RoutingTable, source = 'routing'): RoutingTable {
+  return parseRouting(routingJson(routing), source);
+}
+
+/** A routing table as JSON that `parseRouting` reads: a line a node, a table and a shard, so that plans can be compared. */
+export function routingJson({ nodes, tables }: RoutingTable): string {
+  const head = `"format": ${JSON.stringify(format)}`;
+  return `{\n  ${head},\n  "nodes": ${list(nodes.map(line), '  ')},\n  "tables": ${list(tables.map(tableJson), '  ')}\n}\n`;
+}
+
+function tableJson({ spec, version, indexed, shards }: PlannedTable): string {
+  const fields = line({ ...spec, version, indexed }).slice(0, -2);
+  return `${fields},\n      "shards": ${list(shards.map(line), '      ')} }`;
+}
+
+function list(lines: readonly string[], indent: string): string {
+  return lines.length === 0
+    ? '[]'
+    : `[\n${lines.map((text) => `${indent}  ${text}`).join(',\n')}\n${indent}]`;
+}
+
+function line(fields: object): string {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const parts = given.map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value, writable)}`);
+  return `{ ${parts.join(', ')} }`;
+}
+
+function writable(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (Object.is(value, -0)) return '-0';
+  return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY ? String(value) : value;
+}

@@ -1,0 +1,20 @@
+import { checkRouting } from './routing-json.ts';
+import type { RoutingTable } from './routing-table.ts';
+
+/** Where routing comes from: a file, an address, a program. */
+export interface RoutingSource {
+  /** The routing table as it is now. @throws INVALID_ROUTING, UNAVAILABLE where it cannot be had */
+  read(): Promise<RoutingTable>;
+  /**
+   * Calls `onChange` with every routing table that differs from the one before: the first is compared with what
+   * `read` last gave. What cannot be read, or is no routing table, goes to `onError`, once; the old one stays.
+   * @returns what ends it: nothing is called afterwards
+   */
+  watch(onChange: (routing: RoutingTable) => void, onError: (error: Error) => void): () => void;
+}
+
+/** A routing table that never changes. @throws INVALID_ROUTING */
+export function fixedRouting(routing: RoutingTable): RoutingSource {
+  const checked = checkRouting(routing);
+  return { read: async () => checked, watch: () => () => undefined };
+}

@@ -1,0 +1,79 @@
+// Push-down or fetch: whichever brings fewer bytes back, segment by segment.
+import { DEDUPE_HEADER_BYTES } from '../kernel/layout.ts';
+import { fetchShareMax } from '../limits.ts';
+import type { CutSegment } from './cut.ts';
+import type { RoutedTable } from './routed-table.ts';
+import type { Workspace } from './workspace.ts';
+
+/** `auto` decides by bytes. */
+export type PushDown = 'auto' | 'always' | 'never';
+
+/** Unique keys of a segment whose rows are fetched, and for each key which of them it is. */
+export interface Fetching {
+  /** u32 or u64 as pairs of words, like the segment's keys. */
+  readonly unique: Uint32Array;
+  readonly inverse: Uint32Array;
+}
+
+/** Bytes of a segment's results: vectors, counts and denominators. */
+export function pushedBytes(table: RoutedTable, segment: CutSegment, partial: boolean): number {
+  const { dim } = table.spec;
+  const divides = table.mode === 'mean' || table.mode === 'sqrtn';
+  const vectors = vectorsOf(table, segment);
+  return vectors * (dim * 4 + 4 + (partial && divides && segment.weights !== undefined ? 4 : 0));
+}
+
+/** Results of a segment: one a bag, or one a key. */
+export function vectorsOf(table: RoutedTable, { keys, offsets }: CutSegment): number {
+  if (offsets !== undefined) return offsets.length - 1;
+  return table.indexed ? keys.length >>> 1 : keys.length;
+}
+
+/** What to fetch, where fetching is chosen. @throws OUT_OF_MEMORY */
+export function chooseFetch(
+  workspace: Workspace,
+  table: RoutedTable,
+  segment: CutSegment,
+  partial: boolean,
+  pushDown: PushDown,
+): Fetching | undefined {
+  if (pushDown === 'always') return undefined;
+  const wide = table.indexed;
+  const count = wide ? segment.keys.length >>> 1 : segment.keys.length;
+  if (count === 0) return undefined;
+  if (pushDown === 'never') return deduplicate(workspace, segment.keys, wide, count);
+  // So many rows as could be fetched; where a few keys already have as many, the others need not be looked at.
+  const most = Math.ceil((pushedBytes(table, segment, partial) * fetchShareMax) / table.rowBytes) - 1;
+  if (most < 1) return undefined;
+  const prefix = 2 * (most + 1);
+  if (
+    prefix < count &&
+    deduplicate(workspace, segment.keys, wide, prefix).unique.length > most * (wide ? 2 : 1)
+  )
+    return undefined;
+  const fetching = deduplicate(workspace, segment.keys, wide, count);
+  return fetching.unique.length <= most * (wide ? 2 : 1) ? fetching : undefined;
+}
+
+function deduplicate(workspace: Workspace, keys: Uint32Array, wide: boolean, count: number): Fetching {
+  const entries = 2 ** Math.ceil(Math.log2(Math.max(16, count * 4)));
+  const tableBytes = DEDUPE_HEADER_BYTES + entries * 4;
+  workspace.begin(count * 20 + tableBytes, 4);
+  const keysAt = workspace.take(count * 8);
+  const uniqueAt = workspace.take(count * 8);
+  const inverseAt = workspace.take(count * 4);
+  const table = workspace.take(tableBytes);
+  const { words, bytes, kernels } = workspace;
+  bytes.fill(0, table, table + tableBytes);
+  if (wide) words.set(keys.subarray(0, count * 2), keysAt >>> 2);
+  else {
+    for (let i = 0, at = keysAt >>> 2; i < count; i++, at += 2) {
+      words[at] = keys[i];
+      words[at + 1] = 0;
+    }
+  }
+  const found = kernels.deduplicate(keysAt, count, uniqueAt, inverseAt, table, entries);
+  const unique = workspace.wordsAt(uniqueAt, found * 2);
+  const inverse = workspace.wordsAt(inverseAt, count);
+  return { unique: wide ? unique : unique.filter((_, i) => i % 2 === 0), inverse };
+}

@@ -1,0 +1,157 @@
+// Cutting the bags of one feature into segments: the keys of each bag that one shard holds, in bag order.
+import { badKey, type CheckedBags } from '../plan/checked-bags.ts';
+import type { RoutedTable } from './routed-table.ts';
+
+/** The keys of one feature that one shard holds. */
+export interface CutSegment {
+  /** Which shard of the table. */
+  readonly shard: number;
+  /** u32, or u64 as pairs of words. */
+  readonly keys: Uint32Array;
+  /** u32 [bags + 1] over the bags that have keys here; undefined for mode `none`. */
+  readonly offsets: Uint32Array | undefined;
+  readonly weights: Float32Array | undefined;
+  /** Which bag (mode `none`: which key) each result belongs to; undefined: in order. */
+  readonly bagNumbers: Uint32Array | undefined;
+  /** Where each key stands in the feature's keys; undefined: in order. */
+  readonly positions: Uint32Array | undefined;
+}
+
+/** Keys of a row-keyed table as u32. @throws INVALID_KEY for what can be no row, and for no row where that is an error */
+export function rowKeys(
+  feature: string,
+  { name, rows }: { readonly name: string; readonly rows: number },
+  keys: CheckedBags['keys'],
+  end: number,
+  refuseMissing: boolean,
+): Uint32Array {
+  const narrow =
+    keys instanceof Uint32Array ? keys.subarray(0, end) : narrowed(feature, name, rows, keys, end);
+  if (refuseMissing) {
+    for (let i = 0; i < narrow.length; i++)
+      if (narrow[i] >= rows) throw noRow(feature, name, rows, i, keys[i]);
+  }
+  return narrow;
+}
+
+function narrowed(
+  feature: string,
+  table: string,
+  rows: number,
+  keys: BigUint64Array | BigInt64Array,
+  end: number,
+): Uint32Array {
+  const words = new Uint32Array(keys.buffer, keys.byteOffset, end * 2);
+  const narrow = new Uint32Array(end);
+  for (let i = 0; i < end; i++) {
+    if (words[2 * i + 1] !== 0) throw noRow(feature, table, rows, i, keys[i]);
+    narrow[i] = words[2 * i];
+  }
+  return narrow;
+}
+
+function noRow(feature: string, table: string, rows: number, position: number, key: unknown): Error {
+  return badKey(feature, position, key, `is no row of table ${table}, which has ${rows}`);
+}
+
+/**
+ * Cuts bags at the table's shards.
+ * @param keys u32 [keys], or u64 [keys] as pairs of words @param places what decides the shard: keys, or their hashes
+ */
+export function cutBags(
+  table: RoutedTable,
+  keys: Uint32Array,
+  places: Uint32Array,
+  offsets: Uint32Array,
+  weights: Float32Array | undefined,
+): CutSegment[] {
+  const wordsPerKey = keys.length === places.length ? 1 : 2;
+  const shards = table.ends.length;
+  const { shardOf, begins } = assign(places, table);
+  const cursor = begins.slice(0, shards);
+  const positions = new Uint32Array(places.length);
+  const lastBag = new Int32Array(shards).fill(-1);
+  const bagsIn = new Uint32Array(shards);
+  const bags = offsets.length - 1;
+  // For each key, by shard: in which of the feature's bags it is.
+  const bagOf = new Uint32Array(places.length);
+  for (let bag = 0; bag < bags; bag++) {
+    for (let i = offsets[bag]; i < offsets[bag + 1]; i++) {
+      const shard = shardOf[i];
+      const at = cursor[shard]++;
+      positions[at] = i;
+      bagOf[at] = bag;
+      if (lastBag[shard] !== bag) {
+        lastBag[shard] = bag;
+        bagsIn[shard]++;
+      }
+    }
+  }
+  const segments: CutSegment[] = [];
+  for (let shard = 0; shard < shards; shard++) {
+    const [begin, end] = [begins[shard], begins[shard + 1]];
+    if (begin === end) continue;
+    const own = positions.subarray(begin, end);
+    const pooled = table.mode !== 'none';
+    const grouped = pooled ? groupBags(bagOf.subarray(begin, end), bagsIn[shard]) : undefined;
+    segments.push({
+      shard,
+      keys: pick(keys, own, wordsPerKey),
+      weights: weights && pickWeights(weights, own),
+      offsets: grouped?.offsets,
+      bagNumbers: grouped?.bagNumbers ?? own,
+      positions: own,
+    });
+  }
+  return segments;
+}
+
+/** The shard of each place, and where each shard's keys begin once they are sorted by shard. */
+function assign(places: Uint32Array, table: RoutedTable): { shardOf: Uint16Array; begins: Uint32Array } {
+  const { ends } = table;
+  const last = ends.length - 1;
+  // Most shards are equally long: the guess is right, or off by little.
+  const block = ends[0];
+  const shardOf = new Uint16Array(places.length);
+  const begins = new Uint32Array(ends.length + 1);
+  for (let i = 0; i < places.length; i++) {
+    const place = places[i];
+    let shard = Math.min(last, Math.floor(place / block));
+    while (shard > 0 && place < ends[shard - 1]) shard--;
+    while (shard < last && place >= ends[shard]) shard++;
+    shardOf[i] = shard;
+    begins[shard + 1]++;
+  }
+  for (let shard = 0; shard <= last; shard++) begins[shard + 1] += begins[shard];
+  return { shardOf, begins };
+}
+
+/** Runs of equal bags as offsets, and which bag each run is. */
+function groupBags(bagOf: Uint32Array, bags: number): { offsets: Uint32Array; bagNumbers: Uint32Array } {
+  const offsets = new Uint32Array(bags + 1);
+  const bagNumbers = new Uint32Array(bags);
+  let run = -1;
+  for (let i = 0; i < bagOf.length; i++) {
+    if (run < 0 || bagOf[i] !== bagNumbers[run]) bagNumbers[++run] = bagOf[i];
+    offsets[run + 1] = i + 1;
+  }
+  return { offsets, bagNumbers };
+}
+
+function pick(keys: Uint32Array, positions: Uint32Array, wordsPerKey: number): Uint32Array {
+  const picked = new Uint32Array(positions.length * wordsPerKey);
+  if (wordsPerKey === 1) for (let i = 0; i < positions.length; i++) picked[i] = keys[positions[i]];
+  else {
+    for (let i = 0; i < positions.length; i++) {
+      picked[2 * i] = keys[2 * positions[i]];
+      picked[2 * i + 1] = keys[2 * positions[i] + 1];
+    }
+  }
+  return picked;
+}
+
+function pickWeights(weights: Float32Array, positions: Uint32Array): Float32Array {
+  const picked = new Float32Array(positions.length);
+  for (let i = 0; i < positions.length; i++) picked[i] = weights[positions[i]];
+  return picked;
+}

@@ -1,0 +1,78 @@
+// One subrequest a node, all at once; what fails for now is tried again while patience and budget last.
+import { FlexemrError } from '../errors.ts';
+import { attemptsMax, retryMsMax, retryMsMin, sessionWindow } from '../limits.ts';
+import type { NodeClient } from './node-client.ts';
+import type { Patience } from './patience.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import type { Subrequest } from './subrequest.ts';
+
+export interface FanOut {
+  readonly clientOf: (node: string) => NodeClient;
+  readonly budget: RetryBudget;
+  readonly patience: Patience;
+  /** Names of the lookup's features, for errors. */
+  readonly names: readonly string[];
+}
+
+/** Asks every node. Each subrequest then has its reply, or its error. */
+export async function fanOut(subrequests: readonly Subrequest[], to: FanOut): Promise<void> {
+  if (subrequests.length === 1) return await ask(subrequests[0], to);
+  await Promise.all(subrequests.map((subrequest) => ask(subrequest, to)));
+}
+
+async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
+  to.budget.earn();
+  for (let attempt = 1; ; attempt++) {
+    const { error, retryAfterMs } = await tryOnce(subrequest, to);
+    subrequest.error = error;
+    if (error === undefined || !isTransient(error)) return;
+    if (attempt === attemptsMax || to.patience.over || !to.budget.spend()) return;
+    const backoff = Math.min(retryMsMax, retryMsMin * 4 ** (attempt - 1));
+    await to.patience.sleep(Math.max(retryAfterMs, backoff) * (0.5 + Math.random()));
+    if (to.patience.over) return;
+  }
+}
+
+interface Attempt {
+  readonly error: FlexemrError | undefined;
+  readonly retryAfterMs: number;
+}
+
+async function tryOnce(subrequest: Subrequest, { clientOf, patience, names }: FanOut): Promise<Attempt> {
+  try {
+    const reply = await clientOf(subrequest.node).ask(
+      {
+        bytes: subrequest.bytes,
+        replyBytes: subrequest.replyBytes,
+        write: (words, at) => {
+          const leftUs = Math.max(1, Math.min(0xffffffff, Math.floor(patience.leftMs * 1000)));
+          subrequest.write(words, at, leftUs, sessionWindow);
+        },
+      },
+      patience,
+    );
+    const { error } = reply;
+    if (error !== undefined)
+      return { error: subrequest.errorOf(error, names), retryAfterMs: error.retryAfterMs ?? 0 };
+    reply.check(subrequest.places);
+    subrequest.reply = reply;
+    return { error: undefined, retryAfterMs: 0 };
+  } catch (cause) {
+    return { error: patience.over ?? failed(subrequest, cause), retryAfterMs: 0 };
+  }
+}
+
+/** Lookups change nothing, so whatever may pass may be tried again. */
+function isTransient({ code }: FlexemrError): boolean {
+  return (
+    code === 'UNAVAILABLE' || code === 'OVERLOADED' || code === 'NODE_FAILED' || code === 'INVALID_FRAME'
+  );
+}
+
+function failed({ node, segments }: Subrequest, cause: unknown): FlexemrError {
+  const code = cause instanceof FlexemrError ? cause.code : 'NODE_FAILED';
+  const shards = segments.map(({ shard }) => shard.number);
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `memory node ${node}, asked for shards ${shards.join(', ')}: ${why}`;
+  return new FlexemrError(code, message, { node, shard: shards[0], cause });
+}

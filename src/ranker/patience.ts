@@ -1,0 +1,70 @@
+import { FlexemrError } from '../errors.ts';
+
+/** How long a lookup goes on: until its deadline, or until its caller has had enough. */
+export class Patience implements Disposable {
+  readonly #until: number;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #cancels = new Set<() => void>();
+  #over: FlexemrError | undefined;
+
+  /** @param ms from now */
+  constructor(ms: number, signal: AbortSignal | undefined) {
+    this.#until = performance.now() + ms;
+    this.#signal = signal;
+    this.#timer = setTimeout(() => this.#end(deadlineExceeded(ms)), ms);
+    signal?.addEventListener('abort', this.#aborted);
+    if (signal?.aborted) this.#aborted();
+  }
+
+  readonly #aborted = (): void => {
+    const cause = this.#signal?.reason;
+    this.#end(
+      new FlexemrError('CANCELLED', 'the lookup was cancelled by its caller', { field: 'signal', cause }),
+    );
+  };
+
+  #end(error: FlexemrError): void {
+    this.#over ??= error;
+    for (const cancel of [...this.#cancels]) cancel();
+    this.#cancels.clear();
+  }
+
+  /** Why it is over, once it is. */
+  get over(): FlexemrError | undefined {
+    return this.#over;
+  }
+
+  get leftMs(): number {
+    return this.#until - performance.now();
+  }
+
+  /** Calls `cancel` should it end meanwhile. @returns undo */
+  during(cancel: () => void): () => void {
+    if (this.#over) cancel();
+    else this.#cancels.add(cancel);
+    return () => this.#cancels.delete(cancel);
+  }
+
+  /** Waits; cut short where it ends. */
+  async sleep(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    const undo = this.during(resolve);
+    await promise;
+    undo();
+    clearTimeout(timer);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#aborted);
+  }
+}
+
+function deadlineExceeded(ms: number): FlexemrError {
+  return new FlexemrError('DEADLINE_EXCEEDED', `the lookup was not answered within its ${ms} ms`, {
+    field: 'deadline',
+    value: ms,
+  });
+}

@@ -1,0 +1,119 @@
+import { FlexemrError, show } from '../errors.ts';
+import { deadlineMsDefault } from '../limits.ts';
+import type { Lookup } from '../lookup/pooled.ts';
+import type { KeyedBags } from '../plan/bags.ts';
+import type { RoutingSource } from '../plan/routing-source.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import type { Traffic, Transport } from '../transport/transport.ts';
+import type { PushDown } from './choose.ts';
+import { type LookupOptions, lookUp } from './lookup.ts';
+import { Patience } from './patience.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { type Route, routeOf } from './route.ts';
+import { Workspace } from './workspace.ts';
+
+export interface RankerOptions {
+  readonly routing: RoutingSource;
+  readonly transport: Transport;
+  /** Kernels built for plain memory. */
+  readonly module: WebAssembly.Module;
+  /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
+  readonly pushDown?: PushDown | undefined;
+  /** A changed routing table that cannot be used; the old one stays. */
+  readonly onRoutingError?: ((error: Error) => void) | undefined;
+}
+
+/** What was asked and moved since the ranker was opened. */
+export interface RankerStats extends Traffic {
+  readonly lookups: number;
+  readonly subrequests: number;
+  readonly segmentsPushed: number;
+  readonly segmentsFetched: number;
+}
+
+/** Looks up bags in tables that memory nodes hold. */
+export class Ranker implements AsyncDisposable {
+  readonly #options: RankerOptions;
+  readonly #workspace: Workspace;
+  readonly #budget = new RetryBudget();
+  readonly #stats = { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0 };
+  #route: Route;
+  #unwatch: () => void = () => {};
+  #closed = false;
+
+  /** Reads the routing table, and reaches every node. @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED */
+  static async open(options: RankerOptions): Promise<Ranker> {
+    const ranker = new Ranker(options, await options.routing.read());
+    await Promise.all([...ranker.#route.nodes.values()].map((node) => node.ready()));
+    return ranker;
+  }
+
+  private constructor(options: RankerOptions, routing: RoutingTable) {
+    this.#options = options;
+    this.#workspace = new Workspace(options.module);
+    this.#route = routeOf(routing, this.#options.transport);
+    this.#unwatch = options.routing.watch(
+      (changed) => this.#reroute(changed),
+      (error) => options.onRoutingError?.(error),
+    );
+  }
+
+  /** Lookups that begin from now on go by the changed table; those under way end as they began. */
+  #reroute(routing: RoutingTable): void {
+    try {
+      this.#route = routeOf(routing, this.#options.transport);
+    } catch (error) {
+      this.#options.onRoutingError?.(error as Error);
+    }
+  }
+
+  /** What the tables are. */
+  get specs(): TableSpec[] {
+    return [...this.#route.tables.values()].map(({ spec }) => spec);
+  }
+
+  get stats(): RankerStats {
+    return { ...this.#stats, ...this.#options.transport.traffic() };
+  }
+
+  /**
+   * Looks up bags of keys, feature by feature.
+   * @throws UNKNOWN_TABLE, INVALID_BAGS, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, INVALID_OPTION,
+   *   LIMIT_EXCEEDED, OUT_OF_MEMORY; DEADLINE_EXCEEDED, CANCELLED; and of nodes UNAVAILABLE, OVERLOADED,
+   *   UNAUTHORIZED, STALE_ROUTING, NODE_FAILED
+   */
+  async lookup(bags: KeyedBags, options: LookupOptions = {}): Promise<Lookup> {
+    if (this.#closed) throw new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
+    const deadline = options.deadline ?? deadlineMsDefault;
+    if (!(deadline > 0 && deadline <= 2 ** 31 - 1)) {
+      const message = `deadline = ${show(deadline)} must be milliseconds from now, more than 0`;
+      throw new FlexemrError('INVALID_OPTION', message, { field: 'deadline', value: deadline });
+    }
+    using patience = new Patience(deadline, options.signal);
+    const asked = { bags, options, patience, pushDown: this.#options.pushDown ?? 'auto' } as const;
+    const tools = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats };
+    const { plan } = this.#route;
+    try {
+      return await lookUp(asked, this.#route, tools);
+    } catch (error) {
+      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
+      // The nodes have moved on: so does this ranker, if the source knows more.
+      this.#reroute(await this.#options.routing.read());
+      if (this.#route.plan === plan) throw error;
+      return await lookUp(asked, this.#route, tools);
+    }
+  }
+
+  /** Ends every connection; lookups under way fail. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unwatch();
+    await Promise.all([...this.#route.nodes.values()].map((node) => node.close()));
+    await this.#options.transport.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,91 @@
+import { FlexemrError } from '../errors.ts';
+import type { Kernels } from '../kernel/kernels.ts';
+import { instantiate } from '../kernel/wasm.ts';
+import { wasmPageBytes, workspaceBytesMax } from '../limits.ts';
+import { roundUp } from '../store/room.ts';
+
+/**
+ * A ranker's own plain memory, and kernels over it. What is done in it is done between two awaits: `begin` forgets
+ * all that was there before, `take` gives the next piece.
+ */
+export class Workspace {
+  readonly kernels: Kernels;
+  readonly #memory: WebAssembly.Memory;
+  #bytes: Uint8Array;
+  #words: Uint32Array;
+  #floats: Float32Array;
+  #next = 0;
+
+  /** @param module kernels built for plain memory */
+  constructor(module: WebAssembly.Module) {
+    this.#memory = new WebAssembly.Memory({ initial: 16 });
+    this.kernels = instantiate(module, this.#memory);
+    [this.#bytes, this.#words, this.#floats] = this.#views();
+  }
+
+  #views(): [Uint8Array, Uint32Array, Float32Array] {
+    const { buffer } = this.#memory;
+    return [new Uint8Array(buffer), new Uint32Array(buffer), new Float32Array(buffer)];
+  }
+
+  /** Starts anew, with room for `bytes` in `pieces` pieces. @throws OUT_OF_MEMORY */
+  begin(bytes: number, pieces: number): void {
+    // The first line stays free, so that address 0 can mean "none".
+    const needed = 64 + bytes + pieces * 64;
+    const missing = Math.ceil((needed - this.#bytes.length) / wasmPageBytes);
+    if (needed > workspaceBytesMax) throw outOfMemory(needed);
+    if (missing > 0) {
+      try {
+        this.#memory.grow(missing);
+      } catch (cause) {
+        throw outOfMemory(needed, cause);
+      }
+      [this.#bytes, this.#words, this.#floats] = this.#views();
+    }
+    this.#next = 64;
+  }
+
+  /** Address of the next `bytes` bytes. */
+  take(bytes: number): number {
+    const at = this.#next;
+    this.#next += roundUp(bytes);
+    return at;
+  }
+
+  /** Gives back all that was taken since `take` gave `at`. */
+  rewind(at: number): void {
+    this.#next = at;
+  }
+
+  /** Address of a copy of `data`. */
+  put(data: Uint8Array | Uint32Array | Float32Array): number {
+    const at = this.take(data.byteLength);
+    if (data instanceof Uint32Array) this.#words.set(data, at >>> 2);
+    else if (data instanceof Float32Array) this.#floats.set(data, at >>> 2);
+    else this.#bytes.set(data, at);
+    return at;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  get words(): Uint32Array {
+    return this.#words;
+  }
+
+  /** A copy of `length` floats. */
+  floatsAt(at: number, length: number): Float32Array {
+    return this.#floats.slice(at >>> 2, (at >>> 2) + length);
+  }
+
+  /** A copy of `length` words. */
+  wordsAt(at: number, length: number): Uint32Array {
+    return this.#words.slice(at >>> 2, (at >>> 2) + length);
+  }
+}
+
+function outOfMemory(bytes: number, cause?: unknown): FlexemrError {
+  const message = `merging this lookup takes ${bytes} bytes, at most ${workspaceBytesMax}; split the batch`;
+  return new FlexemrError('OUT_OF_MEMORY', message, { field: 'bags', value: bytes, cause });
+}

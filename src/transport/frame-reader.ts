@@ -1,0 +1,98 @@
+import { replyBytesMax } from '../limits.ts';
+import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '../wire/layout.ts';
+
+/** Reads above this go straight to the frame's own memory. */
+const directBytesMin = 65_536;
+/** What one read may bring of a large frame: bounds the time a turn of the event loop takes. */
+const directBytesMax = 524_288;
+
+/**
+ * Takes a stream of replies apart, whatever pieces it comes in. Small ones are copied out of a fixed buffer; the
+ * bulk of large ones is read to where it stays.
+ */
+export class FrameReader {
+  readonly #fixed: Uint8Array;
+  readonly #onFrame: (id: number, frame: Uint8Array) => void;
+  readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
+  #headerFilled = 0;
+  #frame: Buffer | undefined;
+  #filled = 0;
+  #direct = false;
+
+  /** @param fixed the buffer that reads go to */
+  constructor(fixed: Uint8Array, onFrame: (id: number, frame: Uint8Array) => void) {
+    this.#fixed = fixed;
+    this.#onFrame = onFrame;
+  }
+
+  /** Where the next read goes; undefined: where the last one went. */
+  next(): Uint8Array | undefined {
+    const left = this.#frame === undefined ? 0 : this.#frame.length - this.#filled;
+    if (this.#frame !== undefined && left >= directBytesMin) {
+      this.#direct = true;
+      return this.#frame.subarray(this.#filled, this.#filled + Math.min(left, directBytesMax));
+    }
+    if (!this.#direct) return undefined;
+    this.#direct = false;
+    return this.#fixed;
+  }
+
+  /** `bytes` bytes have been read to where `next` said. @returns false where they are no frames */
+  read(bytes: number): boolean {
+    if (!this.#direct) return this.take(this.#fixed.subarray(0, bytes));
+    this.#filled += bytes;
+    this.#finish();
+    return true;
+  }
+
+  /** Bytes that lie elsewhere. @returns false where they are no frames */
+  take(chunk: Uint8Array): boolean {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#frame === undefined) {
+        at += this.#takeHeader(chunk, at);
+        if (this.#headerFilled < HEADER_BYTES) return true;
+        if (!this.#begin()) return false;
+      }
+      at += this.#takeBody(chunk, at);
+    }
+    return true;
+  }
+
+  #takeHeader(chunk: Uint8Array, at: number): number {
+    const count = Math.min(HEADER_BYTES - this.#headerFilled, chunk.length - at);
+    this.#header.set(chunk.subarray(at, at + count), this.#headerFilled);
+    this.#headerFilled += count;
+    return count;
+  }
+
+  #begin(): boolean {
+    const bytes = this.#header.readUInt32LE(FRAME_BYTES);
+    if (this.#header.readUInt32LE(FRAME_MAGIC) !== REPLY_MAGIC) return false;
+    if (bytes < HEADER_BYTES || bytes > replyBytesMax) return false;
+    this.#frame = Buffer.allocUnsafeSlow(bytes);
+    this.#frame.set(this.#header);
+    this.#filled = HEADER_BYTES;
+    this.#headerFilled = 0;
+    this.#finish();
+    return true;
+  }
+
+  #takeBody(chunk: Uint8Array, at: number): number {
+    if (this.#frame === undefined) return 0;
+    const count = Math.min(this.#frame.length - this.#filled, chunk.length - at);
+    this.#frame.set(
+      at === 0 && count === chunk.length ? chunk : chunk.subarray(at, at + count),
+      this.#filled,
+    );
+    this.#filled += count;
+    this.#finish();
+    return count;
+  }
+
+  #finish(): void {
+    const frame = this.#frame;
+    if (frame === undefined || this.#filled < frame.length) return;
+    this.#frame = undefined;
+    this.#onFrame(frame.readUInt32LE(FRAME_ID), frame);
+  }
+}

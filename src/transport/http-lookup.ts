@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { FlexemrError } from '../errors.ts';
+import { jsonBytesMax, stuckMsMax } from '../limits.ts';
+import type { Handler } from '../wire/handler.ts';
+import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
+import { frameType } from '../wire/media-type.ts';
+import { httpStatusOf, statusOf } from '../wire/status.ts';
+
+/** `POST /v1/lookup`: a frame for a frame, or JSON for JSON. */
+export function answerLookup(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
+  const type = request.headers['content-type']?.split(';')[0].trim();
+  if (type === frameType) answerFrame(handler, request, response);
+  else if (type === 'application/json') void answerJson(handler, request, response);
+  else {
+    const message = `content-type ${type ?? '(none)'}: send ${frameType}, or application/json`;
+    sendJson(response, 415, { error: { code: 'INVALID_OPTION', message, field: 'content-type' } });
+  }
+}
+
+function answerFrame(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
+  const bytes = Number(request.headers['content-length']);
+  if (!Number.isSafeInteger(bytes))
+    return sendJson(response, 411, { error: { code: 'INVALID_FRAME', message: 'give a content-length' } });
+  const inbox = handler.admit(bytes);
+  if ('code' in inbox) {
+    // The rest of the request is of no use: it need not be sent.
+    request.resume();
+    return sendFrame(response, handler.refuse(0, inbox));
+  }
+  let filled = 0;
+  response.on('close', () => inbox.release());
+  request.on('data', (chunk: Uint8Array) => {
+    inbox.frame.set(chunk, filled);
+    filled += chunk.length;
+  });
+  request.on('end', () => {
+    if (filled === bytes) inbox.answer((reply) => sendFrame(response, reply));
+  });
+}
+
+/** The reply's own status as HTTP knows it; a reader that stalls is cut off. */
+function sendFrame(response: ServerResponse, reply: Uint8Array): void {
+  const words = new Uint32Array(reply.buffer, reply.byteOffset, HEADER_BYTES >>> 2);
+  const status = httpStatusOf(words[REPLY_STATUS >>> 2]);
+  const headers: Record<string, string | number> = {
+    'content-type': frameType,
+    'content-length': reply.length,
+  };
+  if (status === 429 || status === 503) headers['retry-after'] = 1;
+  response.writeHead(status, headers);
+  response.end(reply);
+  if (!response.writableFinished) cutOffLater(response);
+}
+
+function cutOffLater(response: ServerResponse): void {
+  const timer = setTimeout(() => response.destroy(), stuckMsMax);
+  timer.unref();
+  response.on('close', () => clearTimeout(timer));
+}
+
+async function answerJson(
+  handler: Handler,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    sendJson(response, 200, await handler.lookupJson(await readJson(request)));
+  } catch (error) {
+    sendError(response, error);
+  }
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > jsonBytesMax) {
+      const message = `the body has more than ${jsonBytesMax} bytes; split the lookup, or send frames`;
+      throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'body', value: bytes });
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (cause) {
+    throw new FlexemrError('INVALID_BAGS', 'the body is not JSON', { field: 'body', cause });
+  }
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  if (response.destroyed) return;
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+  if (!response.writableFinished) cutOffLater(response);
+}
+
+/** An error as JSON: code, message, field, position. */
+export function sendError(response: ServerResponse, error: unknown): void {
+  const known = error instanceof FlexemrError;
+  const { code, message, field, position } = known
+    ? error
+    : new FlexemrError('NODE_FAILED', 'the memory node failed; its log says why', { cause: error });
+  const status = httpStatusOf(statusOf(code));
+  if (status === 429 || status === 503) response.setHeader('retry-after', 1);
+  sendJson(response, status, { error: { code, message, field, position } });
+}

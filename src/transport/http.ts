@@ -1,0 +1,160 @@
+import type { Socket } from 'node:net';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { FlexemrError } from '../errors.ts';
+import {
+  connectMsMax,
+  httpConnectionsDefault,
+  httpPipeliningDefault,
+  replyBytesMax,
+  subrequestMsMax,
+} from '../limits.ts';
+import type { NodeDescription } from '../wire/handler.ts';
+import { frameType } from '../wire/media-type.ts';
+import type { ClientSecurity } from './security.ts';
+import type { Exchange, Outgoing, Session, Traffic, Transport } from './transport.ts';
+import { unauthorized, unavailable } from './unavailable.ts';
+
+/** Plain HTTP/1.1 through undici: works wherever HTTP does. Requests are pipelined on a few connections. */
+export class HttpTransport implements Transport {
+  readonly name = 'http';
+  readonly #security: ClientSecurity;
+  readonly #pools = new Map<string, Pool>();
+  readonly #sockets = new Set<Socket>();
+  #closed: Traffic = { bytesOut: 0, bytesIn: 0 };
+
+  constructor(security: ClientSecurity = {}) {
+    this.#security = security;
+  }
+
+  #pool(url: string): Pool {
+    const { origin } = new URL(url);
+    let pool = this.#pools.get(origin);
+    if (pool === undefined) {
+      pool = new Pool(origin, {
+        connections: httpConnectionsDefault,
+        pipelining: httpPipeliningDefault,
+        headersTimeout: subrequestMsMax,
+        bodyTimeout: subrequestMsMax,
+        connect: this.#connector(),
+      });
+      this.#pools.set(origin, pool);
+    }
+    return pool;
+  }
+
+  /** undici's own connector, with an eye on the sockets. */
+  #connector(): buildConnector.connector {
+    const { ca, cert, key } = this.#security;
+    const tls = ca === undefined && cert === undefined ? {} : { ca, cert, key };
+    const connect = buildConnector({ ...tls, timeout: connectMsMax, allowH2: false });
+    return (options, callback) =>
+      connect(options, (...[error, socket]) => {
+        if (error) return callback(error, null);
+        this.#sockets.add(socket);
+        socket.on('close', () => {
+          this.#sockets.delete(socket);
+          this.#closed = added(this.#closed, socket);
+        });
+        callback(null, socket);
+      });
+  }
+
+  get #headers(): Record<string, string> {
+    const { token } = this.#security;
+    return token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  session(url: string): Session {
+    const pool = this.#pool(url);
+    const headers = { ...this.#headers, 'content-type': frameType };
+    return { send: (outgoing) => send(pool, url, headers, outgoing), close: async () => {} };
+  }
+
+  async describe(url: string): Promise<NodeDescription> {
+    try {
+      const { statusCode, body } = await this.#pool(url).request({
+        method: 'GET',
+        path: '/v1/tables',
+        headers: this.#headers,
+        signal: AbortSignal.timeout(connectMsMax),
+      });
+      if (statusCode === 200) return (await body.json()) as NodeDescription;
+      await body.dump();
+      if (statusCode === 401) throw unauthorized(url);
+      throw unavailable(url, `answers HTTP ${statusCode}`);
+    } catch (cause) {
+      throw cause instanceof FlexemrError ? cause : unavailable(url, 'cannot be reached', cause);
+    }
+  }
+
+  traffic(): Traffic {
+    return [...this.#sockets].reduce(added, this.#closed);
+  }
+
+  async close(): Promise<void> {
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  }
+}
+
+function added(traffic: Traffic, { bytesWritten, bytesRead }: Socket): Traffic {
+  return { bytesOut: traffic.bytesOut + bytesWritten, bytesIn: traffic.bytesIn + bytesRead };
+}
+
+function send(pool: Pool, url: string, headers: Record<string, string>, outgoing: Outgoing): Exchange {
+  const words = new Uint32Array(outgoing.bytes >>> 2);
+  outgoing.write(words, 0);
+  const receiver = new Receiver(url);
+  const body = Buffer.from(words.buffer);
+  // undici pipelines a POST only where it is told both: that it may be repeated, and does not block others.
+  pool.dispatch(
+    { method: 'POST', path: '/v1/lookup', headers, body, idempotent: true, blocking: false },
+    receiver,
+  );
+  return { reply: receiver.reply, cancel: () => receiver.cancel() };
+}
+
+/** Takes one response into memory of its length. */
+class Receiver implements Dispatcher.DispatchHandler {
+  readonly reply: Promise<Uint8Array>;
+  readonly #url: string;
+  readonly #settle: PromiseWithResolvers<Uint8Array>;
+  #frame: Buffer | undefined;
+  #filled = 0;
+
+  constructor(url: string) {
+    this.#url = url;
+    this.#settle = Promise.withResolvers();
+    this.reply = this.#settle.promise;
+  }
+
+  onRequestStart(): void {}
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, unknown>): void {
+    const bytes = Number(headers['content-length']);
+    if (headers['content-type'] === frameType && bytes <= replyBytesMax)
+      this.#frame = Buffer.allocUnsafeSlow(bytes);
+    else if (status === 401) this.#settle.reject(unauthorized(this.#url));
+    else this.#settle.reject(unavailable(this.#url, `answers HTTP ${status}, and no frame`));
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#frame === undefined) return;
+    chunk.copy(this.#frame, this.#filled);
+    this.#filled += chunk.length;
+  }
+
+  onResponseEnd(): void {
+    if (this.#frame !== undefined) this.#settle.resolve(this.#frame);
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#settle.reject(unavailable(this.#url, 'cannot be reached', error));
+  }
+
+  /** Aborting would close a connection that others use: the response is left to come, and be dropped. */
+  cancel(): void {
+    this.#settle.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+  }
+}

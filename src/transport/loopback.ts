@@ -1,0 +1,58 @@
+import { FlexemrError } from '../errors.ts';
+import type { Handler } from '../wire/handler.ts';
+import { FRAME_ID } from '../wire/layout.ts';
+import type { Exchange, Outgoing, Session, Transport } from './transport.ts';
+import { unavailable } from './unavailable.ts';
+
+/** Memory nodes in this process, by URL: frames are written where they are pooled. */
+export class LoopbackTransport implements Transport {
+  readonly name = 'loopback';
+  readonly #handlers: ReadonlyMap<string, Handler>;
+  #bytesOut = 0;
+  #bytesIn = 0;
+
+  constructor(handlers: ReadonlyMap<string, Handler>) {
+    this.#handlers = handlers;
+  }
+
+  session(url: string): Session {
+    return { send: (outgoing) => this.#send(url, outgoing), close: async () => {} };
+  }
+
+  #send(url: string, outgoing: Outgoing): Exchange {
+    let cancel = (): void => {};
+    const reply = new Promise<Uint8Array>((resolve, reject) => {
+      const handler = this.#handlers.get(url);
+      if (handler === undefined) return reject(unavailable(url, 'is not in this process'));
+      const inbox = handler.admit(outgoing.bytes);
+      this.#bytesOut += outgoing.bytes;
+      if ('code' in inbox) return resolve(handler.refuse(0, inbox));
+      cancel = () => {
+        inbox.release();
+        reject(new FlexemrError('CANCELLED', `nobody waits for this subrequest of ${url} any more`));
+      };
+      const { buffer, byteOffset, length } = inbox.frame;
+      const words = new Uint32Array(buffer, byteOffset, length >>> 2);
+      outgoing.write(words, 0);
+      words[FRAME_ID >>> 2] = 0;
+      inbox.answer((answer) => {
+        this.#bytesIn += answer.length;
+        resolve(Uint8Array.from(answer));
+        inbox.release();
+      });
+    });
+    return { reply, cancel: () => cancel() };
+  }
+
+  async describe(url: string): ReturnType<Transport['describe']> {
+    const handler = this.#handlers.get(url);
+    if (handler === undefined) throw unavailable(url, 'is not in this process');
+    return handler.describe();
+  }
+
+  traffic(): ReturnType<Transport['traffic']> {
+    return { bytesOut: this.#bytesOut, bytesIn: this.#bytesIn };
+  }
+
+  async close(): Promise<void> {}
+}

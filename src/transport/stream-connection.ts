@@ -1,0 +1,180 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { FlexemrError } from '../errors.ts';
+import { connectMsMax, receiveBufferBytes, sendBufferBytes } from '../limits.ts';
+import { FRAME_ID } from '../wire/layout.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { ClientSecurity } from './security.ts';
+import type { Exchange, Outgoing } from './transport.ts';
+import { unauthorized, unavailable } from './unavailable.ts';
+
+interface Waiting {
+  readonly resolve: (reply: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The worker answers HTTP, but does not speak streams (an old node, or something between that does not pass them). */
+export class NotAStream extends Error {}
+
+const endOfHeader = Buffer.from('\r\n\r\n');
+
+/** One framed stream to a worker, over HTTP/1.1 Upgrade: frames out together, replies in as they come. */
+export class StreamConnection {
+  readonly #url: URL;
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #reader: FrameReader;
+  readonly #closed: Promise<void>;
+  #upgrade: Buffer | undefined = Buffer.alloc(0);
+  #send: Uint32Array = new Uint32Array(sendBufferBytes >>> 2);
+  #sendFilled = 0;
+  #flushing = false;
+  #nextId = 1;
+  #error: Error | undefined;
+
+  constructor(url: string, security: ClientSecurity) {
+    this.#url = new URL(url);
+    const fixed = new Uint8Array(receiveBufferBytes);
+    this.#reader = new FrameReader(fixed, (id, frame) => this.#settle(id, frame));
+    let first = true;
+    const buffer = (): Uint8Array | undefined => {
+      if (!first) return this.#reader.next();
+      first = false;
+      return fixed;
+    };
+    // Node takes `undefined` as "the buffer of before"; its types do not say so.
+    const onread = {
+      buffer: buffer as () => Uint8Array,
+      callback: (bytes: number) => this.#read(fixed, bytes),
+    };
+    const target = { host: this.#url.hostname.replace(/^\[|\]$/g, ''), port: Number(this.#url.port), onread };
+    const { ca, cert, key } = security;
+    this.#socket =
+      this.#url.protocol === 'https:' ? connectTls({ ...target, ca, cert, key }) : connectTcp(target);
+    this.#socket.setNoDelay(true);
+    this.#socket.on('error', (error) =>
+      this.#fail(unavailable(this.#url.origin, 'cannot be reached', error)),
+    );
+    this.#closed = new Promise((resolve) => {
+      this.#socket.on('close', () => {
+        this.#fail(unavailable(this.#url.origin, 'closed the connection'));
+        resolve();
+      });
+    });
+    this.#socket.setTimeout(connectMsMax, () => this.#fail(unavailable(this.#url.origin, 'does not answer')));
+    this.#greet(security.token);
+  }
+
+  #greet(token: string | undefined): void {
+    const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
+    this.#socket.write(
+      `GET /v1/stream HTTP/1.1\r\nHost: ${this.#url.host}\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n${authorization}\r\n`,
+    );
+  }
+
+  /** Why it is of no more use, if it is not. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  get traffic(): { readonly bytesOut: number; readonly bytesIn: number } {
+    return { bytesOut: this.#socket.bytesWritten, bytesIn: this.#socket.bytesRead };
+  }
+
+  send(outgoing: Outgoing): Exchange {
+    const id = this.#nextId;
+    this.#nextId = (id % 0xffffffff) + 1;
+    const reply = new Promise<Uint8Array>((resolve, reject) => {
+      if (this.#error) reject(this.#error);
+      else this.#waiting.set(id, { resolve, reject });
+    });
+    if (!this.#error) this.#write(outgoing, id);
+    return { reply, cancel: () => this.#cancel(id) };
+  }
+
+  #write(outgoing: Outgoing, id: number): void {
+    const words = outgoing.bytes >>> 2;
+    if (this.#sendFilled + words > this.#send.length) this.#flush();
+    if (words > this.#send.length) {
+      const own = new Uint32Array(words);
+      outgoing.write(own, 0);
+      own[FRAME_ID >>> 2] = id;
+      this.#socket.write(new Uint8Array(own.buffer));
+      return;
+    }
+    outgoing.write(this.#send, this.#sendFilled);
+    this.#send[this.#sendFilled + (FRAME_ID >>> 2)] = id;
+    this.#sendFilled += words;
+    if (this.#flushing) return;
+    this.#flushing = true;
+    // After the promises that the replies at hand settle: what they send goes out together.
+    process.nextTick(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#sendFilled === 0 || this.#error) return;
+    this.#socket.write(new Uint8Array(this.#send.buffer, 0, this.#sendFilled << 2));
+    // What the system has taken may be overwritten; what it has not stays as it is.
+    if (this.#socket.writableLength > 0) this.#send = new Uint32Array(sendBufferBytes >>> 2);
+    this.#sendFilled = 0;
+  }
+
+  #read(fixed: Uint8Array, bytes: number): boolean {
+    if (this.#upgrade !== undefined) this.#takeUpgrade(Buffer.from(fixed.subarray(0, bytes)));
+    else if (!this.#reader.read(bytes)) this.#refuse('sent what is no reply');
+    return true;
+  }
+
+  /** The answer to the Upgrade, and perhaps the first frames behind it. */
+  #takeUpgrade(bytes: Buffer): void {
+    const answer = Buffer.concat([this.#upgrade ?? Buffer.alloc(0), bytes]);
+    const end = answer.indexOf(endOfHeader);
+    this.#upgrade = answer;
+    if (end < 0) {
+      if (answer.length > receiveBufferBytes) this.#refuse('answered without end');
+      return;
+    }
+    const [status] = answer.subarray(0, end).toString('latin1').split('\r\n');
+    const code = Number(status.split(' ')[1]);
+    if (code === 101) {
+      this.#upgrade = undefined;
+      this.#socket.setTimeout(0);
+      if (!this.#reader.take(answer.subarray(end + endOfHeader.length)))
+        this.#refuse('sent what is no reply');
+    } else if (code === 401) this.#fail(unauthorized(this.#url.origin));
+    else if (code === 503) this.#fail(unavailable(this.#url.origin, 'is starting or draining'));
+    else this.#fail(new NotAStream(`${this.#url.origin} answers an Upgrade with "${status}"`));
+  }
+
+  #settle(id: number, frame: Uint8Array): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    // Undefined: it was cancelled meanwhile.
+    waiting?.resolve(frame);
+  }
+
+  #cancel(id: number): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+  }
+
+  #refuse(problem: string): void {
+    this.#fail(unavailable(this.#url.origin, problem));
+  }
+
+  #fail(error: Error): void {
+    this.#error ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#error);
+    this.#waiting.clear();
+    this.#socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.#fail(unavailable(this.#url.origin, 'was closed by this ranker'));
+    await this.#closed;
+  }
+}

@@ -1,0 +1,164 @@
+import type { Socket } from 'node:net';
+import { sessionWindow, stuckMsMax } from '../limits.ts';
+import type { Handler, Inbox } from '../wire/handler.ts';
+import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
+import type { WireError } from '../wire/reply.ts';
+
+/** Framed streams into one handler: replies leave from where they were pooled, in the order they are ready. */
+export class StreamServer {
+  readonly #handler: Handler;
+  readonly #connections = new Set<Connection>();
+
+  constructor(handler: Handler) {
+    this.#handler = handler;
+  }
+
+  /** Serves a connection that was upgraded. @param head bytes that came with the Upgrade */
+  serve(socket: Socket, head: Buffer): void {
+    const connection = new Connection(socket, this.#handler);
+    this.#connections.add(connection);
+    socket.on('close', () => this.#connections.delete(connection));
+    if (head.length > 0) connection.take(head);
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+}
+
+class Connection {
+  readonly #socket: Socket;
+  readonly #handler: Handler;
+  readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
+  #headerFilled = 0;
+  #inbox: Inbox | undefined;
+  #filled = 0;
+  /** Bytes of a refused frame that are still to come. */
+  #skip = 0;
+  /** Inboxes whose reply has not left yet. */
+  readonly #open = new Set<Inbox>();
+  #stuck: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, handler: Handler) {
+    this.#socket = socket;
+    this.#handler = handler;
+    socket.setTimeout(0);
+    socket.on('data', (chunk: Buffer) => this.take(chunk));
+    socket.on('drain', () => this.#goOn());
+    socket.on('end', () => socket.end());
+    socket.on('close', () => {
+      clearTimeout(this.#stuck);
+      if (this.#inbox) this.#inbox.release();
+      for (const inbox of this.#open) inbox.release();
+      this.#open.clear();
+    });
+  }
+
+  take(chunk: Buffer): void {
+    // Replies to the frames of one chunk leave together.
+    this.#socket.cork();
+    for (let at = 0; at < chunk.length && this.#socket.writable; ) at += this.#takeSome(chunk, at);
+    this.#socket.uncork();
+    this.#watch();
+    if (this.#open.size >= sessionWindow || this.#socket.writableNeedDrain) this.#socket.pause();
+  }
+
+  #takeSome(chunk: Buffer, at: number): number {
+    if (this.#skip > 0) {
+      const skipped = Math.min(this.#skip, chunk.length - at);
+      this.#skip -= skipped;
+      return skipped;
+    }
+    return this.#inbox === undefined ? this.#takeHeader(chunk, at) : this.#takeBody(this.#inbox, chunk, at);
+  }
+
+  #takeHeader(chunk: Buffer, at: number): number {
+    const count = Math.min(HEADER_BYTES - this.#headerFilled, chunk.length - at);
+    chunk.copy(this.#header, this.#headerFilled, at, at + count);
+    this.#headerFilled += count;
+    if (this.#headerFilled === HEADER_BYTES) this.#begin();
+    return count;
+  }
+
+  #begin(): void {
+    const bytes = this.#header.readUInt32LE(FRAME_BYTES);
+    this.#headerFilled = 0;
+    if (this.#header.readUInt32LE(FRAME_MAGIC) !== SUBREQUEST_MAGIC) {
+      return this.#end({
+        code: 'INVALID_FRAME',
+        position: FRAME_MAGIC,
+        value: this.#header.readUInt32LE(FRAME_MAGIC),
+      });
+    }
+    const inbox = this.#handler.admit(bytes);
+    if ('code' in inbox) {
+      // What is refused for now is read past; with a length that cannot be, the stream has lost its way.
+      if (inbox.code !== 'OVERLOADED' && inbox.code !== 'UNAVAILABLE') return this.#end(inbox);
+      this.#skip = bytes - HEADER_BYTES;
+      this.#socket.write(this.#refusal(inbox));
+      return;
+    }
+    this.#inbox = inbox;
+    inbox.frame.set(this.#header);
+    this.#filled = HEADER_BYTES;
+    if (bytes === HEADER_BYTES) this.#finish(inbox);
+  }
+
+  #takeBody(inbox: Inbox, chunk: Buffer, at: number): number {
+    const count = Math.min(inbox.frame.length - this.#filled, chunk.length - at);
+    inbox.frame.set(chunk.subarray(at, at + count), this.#filled);
+    this.#filled += count;
+    if (this.#filled === inbox.frame.length) this.#finish(inbox);
+    return count;
+  }
+
+  #finish(inbox: Inbox): void {
+    this.#inbox = undefined;
+    this.#progress();
+    this.#open.add(inbox);
+    inbox.answer((reply) => this.#send(inbox, reply));
+  }
+
+  #send(inbox: Inbox, reply: Uint8Array): void {
+    if (!this.#socket.writable) return;
+    this.#socket.write(reply, () => {
+      this.#open.delete(inbox);
+      inbox.release();
+      this.#progress();
+      this.#goOn();
+    });
+    this.#watch();
+  }
+
+  #goOn(): void {
+    this.#watch();
+    if (this.#open.size < sessionWindow && !this.#socket.writableNeedDrain) this.#socket.resume();
+  }
+
+  /** A frame has come or gone whole: whatever is under way now has its full time. */
+  #progress(): void {
+    clearTimeout(this.#stuck);
+    this.#stuck = undefined;
+  }
+
+  /** Cuts off a peer that is amid a frame, or does not read its replies, for too long. */
+  #watch(): void {
+    const amid = this.#inbox !== undefined || this.#headerFilled > 0 || this.#skip > 0;
+    if (!amid && this.#socket.writableLength === 0) return this.#progress();
+    if (this.#stuck !== undefined) return;
+    this.#stuck = setTimeout(() => this.#socket.destroy(), stuckMsMax);
+    this.#stuck.unref();
+  }
+
+  #refusal(error: WireError): Uint8Array {
+    return this.#handler.refuse(this.#header.readUInt32LE(FRAME_ID), error);
+  }
+
+  #end(error: WireError): void {
+    this.#socket.end(this.#refusal(error), () => this.#socket.destroy());
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,42 @@
+// What a ranker knows of transports: frames go to a worker and replies come back. It names no runtime.
+import type { NodeDescription } from '../wire/handler.ts';
+
+/** A subrequest on its way: the transport says where it is to be written. */
+export interface Outgoing {
+  readonly bytes: number;
+  /** About how long the reply will be. */
+  readonly replyBytes: number;
+  /** Writes all of it from word `at` of `words`, but for the id. May be called again, to send it again. */
+  write(words: Uint32Array, at: number): void;
+}
+
+/** One subrequest under way. */
+export interface Exchange {
+  /** The reply, in memory of its own. @throws UNAVAILABLE where the worker cannot be reached or went away */
+  readonly reply: Promise<Uint8Array>;
+  /** Nobody waits for it any more. */
+  cancel(): void;
+}
+
+/** The way to one worker; it connects when there is something to send. */
+export interface Session {
+  send(outgoing: Outgoing): Exchange;
+  close(): Promise<void>;
+}
+
+/** Bytes that went through sockets, headers included; of `fetch` and loopback, frames alone. */
+export interface Traffic {
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+}
+
+export interface Transport {
+  readonly name: string;
+  session(url: string): Session;
+  /** Asks a node what it holds and where its workers listen. @throws UNAVAILABLE, UNAUTHORIZED */
+  describe(url: string): Promise<NodeDescription>;
+  /** What all its sessions have moved. */
+  traffic(): Traffic;
+  /** Closes every session. */
+  close(): Promise<void>;
+}

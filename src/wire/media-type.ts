@@ -1,0 +1,2 @@
+/** The media type of frames over HTTP. */
+export const frameType = 'application/x-flexemr';

@@ -1,0 +1,158 @@
+// Replies: what a node answers. The node writes the header before results that lie there already; the ranker reads.
+import { type ErrorCode, FlexemrError } from '../errors.ts';
+import * as wire from './layout.ts';
+import { codeOf, statusOf } from './status.ts';
+
+/** What is wrong with a subrequest, and where: a field's byte in the frame, or a key, offset or weight of a segment. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly segment?: number;
+  readonly position?: number;
+  readonly value?: number | bigint;
+  readonly retryAfterMs?: number;
+}
+
+/** Load of the worker, and credits: what every reply reports. */
+export interface ReplyLoad {
+  readonly requestCredits: number;
+  readonly replyCredits: number;
+  readonly queued: number;
+  readonly busyUs: number;
+}
+
+/** Writes the header of a reply of `bytes` bytes from word `at`; `id` is the subrequest's. */
+export function writeReplyHeader(
+  words: Uint32Array,
+  at: number,
+  reply: { readonly id: number; readonly bytes: number; readonly exceptions: number },
+  load: ReplyLoad,
+): void {
+  words.fill(0, at, at + (wire.HEADER_BYTES >>> 2));
+  words[at] = wire.REPLY_MAGIC;
+  words[at + (wire.FRAME_VERSION >>> 2)] = wire.wireVersion;
+  words[at + (wire.FRAME_BYTES >>> 2)] = reply.bytes;
+  words[at + (wire.FRAME_ID >>> 2)] = reply.id;
+  words[at + (wire.REPLY_REQUEST_CREDITS >>> 2)] = load.requestCredits;
+  words[at + (wire.REPLY_REPLY_CREDITS >>> 2)] = load.replyCredits;
+  words[at + (wire.REPLY_QUEUED >>> 2)] = load.queued;
+  words[at + (wire.REPLY_BUSY_US >>> 2)] = load.busyUs;
+  words[at + (wire.REPLY_EXCEPTIONS >>> 2)] = reply.exceptions;
+}
+
+/** A reply that is an error: the header alone. */
+export function errorReply(id: number, error: WireError, load: ReplyLoad): Uint8Array {
+  const words = new Uint32Array(wire.HEADER_BYTES >>> 2);
+  writeReplyHeader(words, 0, { id, bytes: wire.HEADER_BYTES, exceptions: 0 }, load);
+  const value = BigInt.asUintN(64, BigInt(error.value ?? 0));
+  words[wire.REPLY_STATUS >>> 2] = statusOf(error.code);
+  words[wire.REPLY_RETRY_AFTER_MS >>> 2] = error.retryAfterMs ?? 0;
+  words[wire.REPLY_ERROR_SEGMENT >>> 2] = error.segment ?? 0;
+  words[wire.REPLY_ERROR_POSITION >>> 2] = error.position ?? 0;
+  words[wire.REPLY_ERROR_VALUE >>> 2] = Number(value & 0xffffffffn);
+  words[(wire.REPLY_ERROR_VALUE >>> 2) + 1] = Number(value >> 32n);
+  return new Uint8Array(words.buffer);
+}
+
+/** What a segment's part of a reply holds: shapes that ranker and node both know from the subrequest. */
+export interface ReplyShape {
+  /** Results: one a bag, or one a key. */
+  readonly vectors: number;
+  /** Bytes of one: dim × 4, or a row as stored. */
+  readonly vectorBytes: number;
+  /** Counts, u32 a vector: not of fetched rows. */
+  readonly counts: boolean;
+  readonly denominators: boolean;
+}
+
+/** Where the parts of a reply lie: bytes from its start, a multiple of 4. */
+export interface ReplyPlaces {
+  readonly values: readonly number[];
+  readonly counts: readonly number[];
+  readonly denominators: readonly number[];
+  /** Where the exceptions begin, and the reply without them ends. */
+  readonly end: number;
+}
+
+export function replyPlaces(shapes: readonly ReplyShape[]): ReplyPlaces {
+  let next = wire.HEADER_BYTES;
+  const place = (bytes: number): number => {
+    const at = next;
+    next += (bytes + 3) & ~3;
+    return at;
+  };
+  const values = shapes.map(({ vectors, vectorBytes }) => place(vectors * vectorBytes));
+  const counts = shapes.map(({ vectors, counts: counted }) => place(counted ? vectors * 4 : 0));
+  const denominators = shapes.map(({ vectors, denominators: has }) => place(has ? vectors * 4 : 0));
+  return { values, counts, denominators, end: next };
+}
+
+/** A reply as the ranker reads it, in memory of its own. */
+export class Reply {
+  readonly #words: Uint32Array;
+  readonly bytes: Uint8Array;
+
+  /** @throws INVALID_FRAME where these bytes are no whole reply */
+  constructor(bytes: Uint8Array) {
+    const whole = bytes.length >= wire.HEADER_BYTES && bytes.length % 4 === 0 && bytes.byteOffset % 4 === 0;
+    this.bytes = bytes;
+    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, whole ? bytes.length >>> 2 : 0);
+    if (
+      whole &&
+      this.#at(wire.FRAME_MAGIC) === wire.REPLY_MAGIC &&
+      this.#at(wire.FRAME_BYTES) === bytes.length
+    )
+      return;
+    throw new FlexemrError('INVALID_FRAME', `${bytes.length} bytes came that are no reply of a memory node`, {
+      field: 'reply',
+      value: bytes.length,
+    });
+  }
+
+  #at(field: number): number {
+    return this.#words[field >>> 2];
+  }
+
+  /** What went wrong, if anything did. */
+  get error(): WireError | undefined {
+    const status = this.#at(wire.REPLY_STATUS);
+    if (status === 0) return undefined;
+    const high = BigInt(this.#at(wire.REPLY_ERROR_VALUE + 4));
+    return {
+      code: codeOf(status),
+      segment: this.#at(wire.REPLY_ERROR_SEGMENT),
+      position: this.#at(wire.REPLY_ERROR_POSITION),
+      value: (high << 32n) | BigInt(this.#at(wire.REPLY_ERROR_VALUE)),
+      retryAfterMs: this.#at(wire.REPLY_RETRY_AFTER_MS),
+    };
+  }
+
+  get load(): ReplyLoad {
+    return {
+      requestCredits: this.#at(wire.REPLY_REQUEST_CREDITS),
+      replyCredits: this.#at(wire.REPLY_REPLY_CREDITS),
+      queued: this.#at(wire.REPLY_QUEUED),
+      busyUs: this.#at(wire.REPLY_BUSY_US),
+    };
+  }
+
+  /** Checks that the reply holds what was asked for. @throws INVALID_FRAME */
+  check({ end }: ReplyPlaces): void {
+    const wanted = end + this.#at(wire.REPLY_EXCEPTIONS) * 4;
+    if (wanted === this.bytes.length) return;
+    const message = `a reply has ${this.bytes.length} bytes where ${wanted} were asked for`;
+    throw new FlexemrError('INVALID_FRAME', message, { field: 'reply', value: this.bytes.length });
+  }
+
+  floats(at: number, length: number): Float32Array {
+    return new Float32Array(this.bytes.buffer as ArrayBuffer, this.bytes.byteOffset + at, length);
+  }
+
+  counts(at: number, length: number): Uint32Array {
+    return new Uint32Array(this.bytes.buffer as ArrayBuffer, this.bytes.byteOffset + at, length);
+  }
+
+  /** Keys that were not simply pooled: position in the subrequest's keys | FATE_* << 30. */
+  get exceptions(): Uint32Array {
+    return this.#words.subarray(this.#words.length - this.#at(wire.REPLY_EXCEPTIONS));
+  }
+}

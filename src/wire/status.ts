@@ -1,0 +1,36 @@
+import type { ErrorCode } from '../errors.ts';
+
+/** Errors a node answers with, and what they are in a reply's header and over HTTP. */
+const statuses: readonly { readonly code: ErrorCode; readonly status: number; readonly http: number }[] = [
+  { code: 'INVALID_FRAME', status: 1, http: 400 },
+  { code: 'UNSUPPORTED_VERSION', status: 2, http: 400 },
+  { code: 'INVALID_KEY', status: 3, http: 422 },
+  { code: 'INVALID_OFFSETS', status: 4, http: 422 },
+  { code: 'INVALID_WEIGHTS', status: 5, http: 422 },
+  { code: 'INVALID_OPTION', status: 6, http: 422 },
+  { code: 'STALE_ROUTING', status: 7, http: 409 },
+  { code: 'LIMIT_EXCEEDED', status: 8, http: 413 },
+  { code: 'OVERLOADED', status: 9, http: 429 },
+  { code: 'UNAVAILABLE', status: 10, http: 503 },
+  { code: 'DEADLINE_EXCEEDED', status: 11, http: 504 },
+  { code: 'NODE_FAILED', status: 12, http: 500 },
+  { code: 'INVALID_BAGS', status: 13, http: 422 },
+  { code: 'UNKNOWN_TABLE', status: 14, http: 404 },
+  { code: 'UNAUTHORIZED', status: 15, http: 401 },
+];
+
+/** Number of an error in a reply's header; 0 means none. */
+export function statusOf(code: ErrorCode): number {
+  return statuses.find((entry) => entry.code === code)?.status ?? statusOf('NODE_FAILED');
+}
+
+/** The error that a reply's header names. A number from a later version is a failure of the node. */
+export function codeOf(status: number): ErrorCode {
+  return statuses.find((entry) => entry.status === status)?.code ?? 'NODE_FAILED';
+}
+
+/** HTTP status of a reply's status; 200 of 0. */
+export function httpStatusOf(status: number): number {
+  if (status === 0) return 200;
+  return statuses.find((entry) => entry.status === status)?.http ?? 500;
+}
