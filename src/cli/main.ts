@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
 import { threadsMax } from '../limits.ts';
+import { splits } from '../plan/planner.ts';
 import { rowDtypes } from '../plan/table-spec.ts';
 import { inspect, inspectionText } from './inspect.ts';
 import { type LookupOptions, type LookupReport, lookup } from './lookup.ts';
+import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
 import { type ScoreOptions, score } from './score.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -24,6 +26,34 @@ program
   .action(async (file: string, { json }: { json?: boolean }) => {
     const found = await inspect(file);
     print(json ? JSON.stringify(found, null, 2) : inspectionText(found));
+  });
+
+const planning = program
+  .command('plan')
+  .description('share tables out among memory nodes; says what requests will cost')
+  .requiredOption('--tables <file>', 'tables, safetensors with a list of them in __metadata__.tables')
+  .addOption(new Option('--nodes <n>', 'nodes, to be called node0, node1 …').argParser(parseNodes))
+  .addOption(
+    new Option('--node <id=url[,bytes]>', 'a node, its address and room; may be repeated')
+      .argParser(parseNode)
+      .conflicts('nodes'),
+  )
+  .addOption(new Option('--split <how>', 'cut tables over all nodes').choices(splits).default('auto'))
+  .option('--requests <file>', 'measure keys a bag on these requests, safetensors (default: 1 key a bag)')
+  .addOption(dtypeOption())
+  .addOption(
+    new Option('--capacity <bytes>', 'room of each node that names none (default: any)').argParser(
+      parseBytes,
+    ),
+  )
+  .option('--out <file>', 'where to write the routing table, JSON')
+  .option('--json', 'print JSON, with the routing table')
+  .addHelpText('after', example('flexemr plan --tables tables.safetensors --nodes 4 --out plan.json'))
+  .action(async (options: PlanOptions & { json?: boolean }) => {
+    if (options.node === undefined && options.nodes === undefined)
+      planning.error('give the nodes: --nodes <n>, or --node <id=url> for each');
+    const planned = await plan(options);
+    print(options.json ? JSON.stringify(planJson(planned)) : planText(planned));
   });
 
 withTables(program.command('lookup'))
@@ -52,13 +82,17 @@ function withTables(command: Command): Command {
     .requiredOption('--tables <file>', 'tables, safetensors with a list of them in __metadata__.tables')
     .requiredOption('--requests <file>', 'requests, safetensors: indices_TT, offsets_TT, optional weights_TT')
     .requiredOption('--out <file>', 'where to write, safetensors')
-    .addOption(
-      new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(rowDtypes),
-    )
+    .addOption(dtypeOption())
     .addOption(
       new Option('--threads <n>', 'threads that share each lookup').default(1).argParser(parseThreads),
     )
     .option('--json', 'print the summary as JSON');
+}
+
+function dtypeOption(): Option {
+  return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(
+    rowDtypes,
+  );
 }
 
 function parseThreads(text: string): number {

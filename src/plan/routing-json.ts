@@ -89,15 +89,19 @@ export function checkRouting(routing: RoutingTable, source = 'routing'): Routing
   return parseRouting(routingJson(routing), source);
 }
 
-/** A routing table as JSON that `parseRouting` reads: a line a node, a table and a shard, so that plans can be compared. */
+/** A routing table as JSON for `parseRouting`: a line a node, table and shard, fields in order, so that plans compare. */
 export function routingJson({ nodes, tables }: RoutingTable): string {
-  const head = `"format": ${JSON.stringify(format)}`;
-  return `{\n  ${head},\n  "nodes": ${list(nodes.map(line), '  ')},\n  "tables": ${list(tables.map(tableJson), '  ')}\n}\n`;
+  const nodeLines = nodes.map(({ id, url, bytes, ...more }) => line({ id, url, bytes, ...more }));
+  const head = `  "format": ${JSON.stringify(format)},\n  "nodes": ${list(nodeLines, '  ')}`;
+  return `{\n${head},\n  "tables": ${list(tables.map(tableJson), '  ')}\n}\n`;
 }
 
 function tableJson({ spec, version, indexed, shards }: PlannedTable): string {
-  const fields = line({ ...spec, version, indexed }).slice(0, -2);
-  return `${fields},\n      "shards": ${list(shards.map(line), '      ')} }`;
+  const { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow } = spec;
+  const ordered = { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow };
+  const fields = line({ ...ordered, ...spec, version, indexed }).slice(0, -2);
+  const lines = shards.map(({ node, begin, end, ...more }) => line({ node, begin, end, ...more }));
+  return `${fields},\n      "shards": ${list(lines, '      ')} }`;
 }
 
 function list(lines: readonly string[], indent: string): string {

@@ -4,16 +4,17 @@ import type { MissingPolicy } from '../kernel/call.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { type CheckedBags, checkBags } from '../plan/checked-bags.ts';
+import type { Answered, AskedFeature } from './answered.ts';
 import { chooseFetch, type PushDown } from './choose.ts';
 import { type CutSegment, cutBags, rowKeys } from './cut.ts';
 import { fanOut } from './fan-out.ts';
 import type { NodeClient } from './node-client.ts';
 import type { Patience } from './patience.ts';
-import { type Answered, pooledOf } from './results.ts';
+import { pooledOf } from './results.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
 import { policyOf, type RoutedTable } from './routed-table.ts';
-import type { Segment } from './segment.ts';
+import { type Segment, segmentOf } from './segment.ts';
 import { type Subrequest, subrequests } from './subrequest.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -41,12 +42,6 @@ export interface Tools {
   readonly stats: { lookups: number; subrequests: number; segmentsPushed: number; segmentsFetched: number };
 }
 
-interface Feature {
-  readonly name: string;
-  readonly table: RoutedTable;
-  readonly bags: CheckedBags;
-}
-
 /** Checks, routes, chooses, asks, merges. @throws as Ranker.lookup */
 export async function lookUp(asked: Asked, route: Route, tools: Tools): Promise<Lookup> {
   const features = check(asked.bags, route);
@@ -63,14 +58,14 @@ export async function lookUp(asked: Asked, route: Route, tools: Tools): Promise<
   await fanOut(asks, { clientOf: (node) => clientOf(route, node), budget: tools.budget, patience, names });
   const failures = failuresOf(asks, asked.options.onFailure ?? 'error');
   const answered = bySegment(asks, features.length);
-  const pooled = features.map(({ name, table, bags }, i) => {
-    return [name, pooledOf(tools.workspace, { table, bags }, answered[i])] as const;
-  });
+  const pooled = features.map(
+    (feature, i) => [feature.name, pooledOf(tools.workspace, feature, answered[i])] as const,
+  );
   return Object.assign(new Map(pooled), { failures });
 }
 
 /** The features' tables and checked bags. @throws UNKNOWN_TABLE, INVALID_BAGS, INVALID_OFFSETS, … */
-function check(bags: KeyedBags, route: Route): Feature[] {
+function check(bags: KeyedBags, route: Route): AskedFeature[] {
   if (bags === null || typeof bags !== 'object') {
     const message = `give the bags of each feature, { feature: { keys, offsets } }, not ${show(bags)}`;
     throw new FlexemrError('INVALID_BAGS', message, { field: 'bags', value: bags });
@@ -101,7 +96,7 @@ function clientOf({ nodes }: Route, id: string): NodeClient {
 
 /** Routes one feature: cuts its bags at the shards, and chooses for each segment where its rows are pooled. */
 function segmentsOf(
-  { name, table, bags }: Feature,
+  { name, table, bags }: AskedFeature,
   feature: number,
   asked: Asked,
   workspace: Workspace,
@@ -111,7 +106,8 @@ function segmentsOf(
   const partial = table.shards.length > 1;
   return cuts.map((own) => {
     const fetching = chooseFetch(workspace, table, own, partial, asked.pushDown);
-    return { feature, table, shard: table.shards[own.shard], cut: own, fetching, partial, missing };
+    const shard = table.shards[own.shard];
+    return segmentOf({ feature, table, shard, cut: own, fetching, partial, missing });
   });
 }
 

@@ -1,9 +1,9 @@
 import { FlexemrError } from '../errors.ts';
 import { badKey } from '../plan/checked-bags.ts';
-import { HEADER_BYTES, SEGMENT_BYTES } from '../wire/layout.ts';
+import { HEADER_BYTES } from '../wire/layout.ts';
 import { type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
-import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
-import { outgoing, replyShape, type Segment } from './segment.ts';
+import { type OutgoingSegment, writeSubrequest } from '../wire/subrequest.ts';
+import type { Segment } from './segment.ts';
 
 /** What a lookup asks of one node: segments, and where their parts of the reply lie. */
 export class Subrequest {
@@ -21,10 +21,10 @@ export class Subrequest {
   constructor(node: string, plan: bigint, segments: readonly Segment[]) {
     this.node = node;
     this.segments = segments;
-    this.places = replyPlaces(segments.map(replyShape));
+    this.places = replyPlaces(segments.map(({ shape }) => shape));
     this.#plan = plan;
-    this.#outgoing = segments.map(outgoing);
-    this.bytes = subrequestBytes(this.#outgoing);
+    this.#outgoing = segments.map(({ outgoing }) => outgoing);
+    this.bytes = segments.reduce((sum, segment) => sum + segment.bytes, HEADER_BYTES);
   }
 
   get replyBytes(): number {
@@ -76,36 +76,43 @@ function describe({ code, position, value, retryAfterMs }: WireError): string {
   }
 }
 
-/** Groups segments by node, and where they outgrow a node's limits, cuts the groups. */
+/** Groups segments by node, and where they outgrow a node's limits, cuts the groups. @throws LIMIT_EXCEEDED */
 export function subrequests(
   plan: bigint,
   segments: readonly Segment[],
-  limitsOf: (node: string) => { readonly subrequestBytes: number; readonly replyBytes: number },
+  limitsOf: (node: string) => NodeLimits,
 ): Subrequest[] {
-  const all: Subrequest[] = [];
-  for (const [node, own] of Map.groupBy(segments, ({ shard }) => shard.shard.node)) {
-    const limits = limitsOf(node);
-    let group: Segment[] = [];
-    let [bytes, replyBytes] = [HEADER_BYTES, HEADER_BYTES];
-    for (const segment of own) {
-      const { keys, offsets, weights } = outgoing(segment);
-      const more = SEGMENT_BYTES + keys.byteLength + (offsets?.byteLength ?? 0) + (weights?.byteLength ?? 0);
-      const { vectors, vectorBytes, denominators } = replyShape(segment);
-      // Every key may be an exception.
-      const moreReply = vectors * (vectorBytes + (denominators ? 8 : 4)) + keys.byteLength + 4;
-      if (HEADER_BYTES + more > limits.subrequestBytes || HEADER_BYTES + moreReply > limits.replyBytes)
-        throw tooLarge(segment, node, Math.max(more, moreReply));
-      if (bytes + more > limits.subrequestBytes || replyBytes + moreReply > limits.replyBytes) {
-        all.push(new Subrequest(node, plan, group));
-        group = [];
-        [bytes, replyBytes] = [HEADER_BYTES, HEADER_BYTES];
-      }
-      group.push(segment);
-      bytes += more;
-      replyBytes += moreReply;
-    }
-    all.push(new Subrequest(node, plan, group));
+  const groups = new Map<string, Segment[]>();
+  for (const segment of segments) {
+    const { node } = segment.shard.shard;
+    const group = groups.get(node);
+    if (group === undefined) groups.set(node, [segment]);
+    else group.push(segment);
   }
+  return [...groups].flatMap(([node, own]) => within(plan, node, own, limitsOf(node)));
+}
+
+interface NodeLimits {
+  readonly subrequestBytes: number;
+  readonly replyBytes: number;
+}
+
+function within(plan: bigint, node: string, segments: readonly Segment[], limits: NodeLimits): Subrequest[] {
+  const all: Subrequest[] = [];
+  let first = 0;
+  let [bytes, replyBytes] = [HEADER_BYTES, HEADER_BYTES];
+  for (const [i, segment] of segments.entries()) {
+    if (HEADER_BYTES + segment.bytes > limits.subrequestBytes) throw tooLarge(segment, node, segment.bytes);
+    if (HEADER_BYTES + segment.replyBytesMax > limits.replyBytes)
+      throw tooLarge(segment, node, segment.replyBytesMax);
+    bytes += segment.bytes;
+    replyBytes += segment.replyBytesMax;
+    if (bytes <= limits.subrequestBytes && replyBytes <= limits.replyBytes) continue;
+    all.push(new Subrequest(node, plan, segments.slice(first, i)));
+    first = i;
+    [bytes, replyBytes] = [HEADER_BYTES + segment.bytes, HEADER_BYTES + segment.replyBytesMax];
+  }
+  all.push(new Subrequest(node, plan, first === 0 ? segments : segments.slice(first)));
   return all;
 }
 

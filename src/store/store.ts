@@ -2,6 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import type { ShardRows } from '../kernel/call.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import { shardBytesMax, slotBytesDefault, slotBytesMax, tablesMax } from '../limits.ts';
+import { shardRowsMax } from '../plan/shard-size.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Arena, type Extent } from './arena.ts';
 import { roomAlignBytes, roundUp } from './room.ts';
@@ -131,8 +132,7 @@ export function* shardRanges(
   spec: Pick<TableSpec, 'rows' | 'dim' | 'dtype'>,
   shardBytes: number = shardBytesMax,
 ): Generator<RowRange> {
-  // A row less than would fit: the default row of the last shard must fit too.
-  const perShard = Math.max(1, Math.floor(shardBytes / rowBytes(spec.dtype ?? 'f32', spec.dim)) - 1);
+  const perShard = shardRowsMax(spec, shardBytes);
   for (let first = 0; first < spec.rows; first += perShard) {
     yield { first, rows: Math.min(perShard, spec.rows - first) };
   }

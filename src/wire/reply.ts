@@ -151,6 +151,11 @@ export class Reply {
     return new Uint32Array(this.bytes.buffer as ArrayBuffer, this.bytes.byteOffset + at, length);
   }
 
+  /** Whether some keys were not simply pooled. */
+  get hasExceptions(): boolean {
+    return this.#at(wire.REPLY_EXCEPTIONS) > 0;
+  }
+
   /** Keys that were not simply pooled: position in the subrequest's keys | FATE_* << 30. */
   get exceptions(): Uint32Array {
     return this.#words.subarray(this.#words.length - this.#at(wire.REPLY_EXCEPTIONS));

@@ -1,0 +1,104 @@
+import { InvalidArgumentError } from 'commander';
+import { writeRouting } from '../host/file-routing.ts';
+import { nodesMax } from '../limits.ts';
+import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
+import type { Prediction, TableLoads } from '../plan/prediction.ts';
+import { routingJson } from '../plan/routing-json.ts';
+import type { PlannedNode } from '../plan/routing-table.ts';
+import type { RowDtype } from '../plan/table-spec.ts';
+import { planTables } from '../store/load.ts';
+import { SafetensorsFile } from '../store/safetensors.ts';
+import { columns, mib } from './columns.ts';
+import { openRequests } from './requests.ts';
+
+export interface PlanOptions {
+  readonly tables: string;
+  /** How many nodes, named node0, node1 …; or which. */
+  readonly nodes?: number | undefined;
+  readonly node?: readonly PlannedNode[] | undefined;
+  readonly split: Split;
+  /** Requests to measure keys a bag on; without them each bag is taken to have one. */
+  readonly requests?: string | undefined;
+  readonly dtype?: RowDtype | undefined;
+  /** Bytes of each node that names none. */
+  readonly capacity?: number | undefined;
+  readonly out?: string | undefined;
+}
+
+/** `flexemr plan`: shares the tables of a file out among nodes, and says what requests will cost. Reads no rows. */
+export async function plan(options: PlanOptions): Promise<ShardingPlan> {
+  const tables = await plannedTables(options);
+  const nodes = options.node ?? Array.from({ length: options.nodes ?? 0 }, (_, i) => ({ id: `node${i}` }));
+  const planned = planSharding({
+    tables,
+    nodes: nodes.map((node: PlannedNode) => ({ ...node, bytes: node.bytes ?? options.capacity })),
+    split: options.split,
+    loads: options.requests === undefined ? {} : await measuredLoads(options.requests, tables),
+  });
+  if (options.out !== undefined) await writeRouting(options.out, planned.routing);
+  return planned;
+}
+
+async function plannedTables({ tables, dtype }: PlanOptions): Promise<PlannedTableInput[]> {
+  await using file = await SafetensorsFile.open(tables);
+  return planTables(file, { dtype }).map(({ spec, stored }) => ({ spec, indexed: stored.ids !== undefined }));
+}
+
+/** Mean keys a bag of each table in a file of requests. */
+async function measuredLoads(path: string, tables: readonly PlannedTableInput[]): Promise<TableLoads> {
+  await using file = await SafetensorsFile.open(path);
+  const bags = await openRequests(file, tables.length);
+  return Object.fromEntries(
+    tables.map(({ spec }, i) => [spec.name, { keysPerBag: bags[i].keys() / Math.max(1, bags[i].requests) }]),
+  );
+}
+
+/** The plan as a table for people. */
+export function planText({ routing, predicted }: ShardingPlan): string {
+  const { nodes, replyBytes, workBytes, balance } = predicted;
+  const head = ['node', 'tables', 'shards', 'MiB', 'reply bytes', 'work'];
+  const lines = nodes.map(({ node, tables, shards, bytes, replyBytes, workBytes: own }) =>
+    [node, tables, shards, mib(bytes), replyBytes.toFixed(1), percent(own, workBytes)].map(String),
+  );
+  const shards = nodes.reduce((sum, node) => sum + node.shards, 0);
+  const bytes = nodes.reduce((sum, node) => sum + node.bytes, 0);
+  const all = [
+    routing.tables.length,
+    shards,
+    mib(bytes),
+    replyBytes.toFixed(1),
+    percent(workBytes, workBytes),
+  ];
+  const total = ['total', ...all.map(String)];
+  const said = `a request, balance ${balance.toFixed(2)} (work of the busiest node over the mean)`;
+  return `${columns([head, ...lines, total])}\nreply bytes and work ${said}`;
+}
+
+function percent(part: number, whole: number): string {
+  return `${whole > 0 ? ((part / whole) * 100).toFixed(1) : '0.0'} %`;
+}
+
+/** The plan for programs: what is predicted, and the routing table as `--out` writes it. */
+export function planJson({ routing, predicted }: ShardingPlan): Prediction & { readonly routing: unknown } {
+  return { ...predicted, routing: JSON.parse(routingJson(routing)) };
+}
+
+/** `--node id=url[,bytes]`, which may be given many times. */
+export function parseNode(text: string, before: readonly PlannedNode[] = []): PlannedNode[] {
+  const [, id, url, bytes] = /^([^=]+)=(https?:\/\/.+?)(?:,(\d+))?$/i.exec(text) ?? [];
+  if (id === undefined)
+    throw new InvalidArgumentError('must be id=url or id=url,bytes, the url with http(s)://.');
+  return [...before, { id, url, bytes: bytes === undefined ? undefined : parseBytes(bytes) }];
+}
+
+export function parseBytes(text: string): number {
+  const bytes = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('must be a number of bytes, from 0 to 2^53 − 1.');
+}
+
+export function parseNodes(text: string): number {
+  const nodes = Number(text);
+  if (Number.isInteger(nodes) && nodes >= 1 && nodes <= nodesMax) return nodes;
+  throw new InvalidArgumentError(`must be an integer from 1 to ${nodesMax}.`);
+}

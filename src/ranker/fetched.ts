@@ -1,0 +1,69 @@
+import { FlexemrError } from '../errors.ts';
+import { writePoolCall } from '../kernel/call.ts';
+import { DONE } from '../kernel/layout.ts';
+import type { Answered } from './answered.ts';
+import { vectorsOf } from './choose.ts';
+import { absentRows } from './exceptions.ts';
+import type { Partials } from './merge.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Rows that were fetched, pooled here: the same kernel over the same bytes gives the same bits. */
+export function poolFetched(
+  workspace: Workspace,
+  answered: Answered,
+  call: number,
+  scratch: number,
+): Partials {
+  const { segment, subrequest, position } = answered;
+  const { table, cut, fetching } = segment;
+  const { reply, places } = subrequest;
+  if (reply === undefined || fetching === undefined)
+    throw new RangeError('there are no fetched rows to pool');
+  const unique = table.indexed ? fetching.unique.length >>> 1 : fetching.unique.length;
+  const vectors = vectorsOf(table, cut);
+  const { dim } = table.spec;
+  const begin = places.values[position];
+  const rows = workspace.put(reply.bytes.subarray(begin, begin + unique * table.rowBytes));
+  const buffers = {
+    keys: putKeys(workspace, fetching.inverse, absentRows(answered), unique),
+    keyBytes: 4,
+    keyCount: fetching.inverse.length,
+    offsets: cut.offsets ? workspace.put(cut.offsets) : 0,
+    weights: cut.weights ? workspace.put(cut.weights) : 0,
+    fates: workspace.take(fetching.inverse.length),
+    out: workspace.take(vectors * dim * 4),
+    counts: workspace.take(vectors * 4),
+    denominators: workspace.take(vectors * 4),
+    scratch,
+  } as const;
+  const { rowBytes, dtype } = table;
+  const shard = {
+    ...{ address: rows, rows: unique, rowBase: 0, tableRows: unique, rowBytes, dim, dtype },
+    ...{ finite: false, defaultRow: 0, last: true },
+  };
+  writePoolCall(workspace.words, call, shard, buffers, {
+    ...{ mode: table.pooling, partial: true, touch: false, padding: undefined, missing: 'skip' },
+    ...{ begin: 0, end: vectors, firstKey: 0 },
+  });
+  const kernel = table.mode === 'none' ? 'gather' : 'pool';
+  if (workspace.kernels[kernel](call, 0xffffffff) !== DONE)
+    throw new FlexemrError('INVALID_FRAME', 'rows that were fetched cannot be pooled', {
+      node: subrequest.node,
+    });
+  const { out, counts, denominators } = buffers;
+  return { partials: out, counts, denominators: cut.weights ? denominators : 0 };
+}
+
+/** Positions among the fetched rows; a key whose row was not there is one past them, which the kernel skips. */
+function putKeys(
+  workspace: Workspace,
+  inverse: Uint32Array,
+  absent: readonly number[],
+  unique: number,
+): number {
+  const at = workspace.put(inverse);
+  if (absent.length === 0) return at;
+  const gone = new Set(absent);
+  for (let i = 0; i < inverse.length; i++) if (gone.has(inverse[i])) workspace.words[(at >>> 2) + i] = unique;
+  return at;
+}
