@@ -120,6 +120,7 @@ export const nodeIdCharsMax = 1_024;
 /** Between two looks at a routing file, and at an address that serves one; how long that may take to answer. */
 export const routingFilePollMs = 100;
 export const routingUrlPollMs = 1_000;
+export const routingPollMsMax = 86_400_000;
 export const routingFetchMsMax = 10_000;
 
 /** The busiest node may have so many times the mean work before a plan sends more bytes to spread it. */

@@ -17,27 +17,37 @@ export function fileRouting(path: string): RoutingSource {
 class FileText implements Polled {
   readonly #path: string;
   /** What the file looked like when it was last read, and when it was last looked at. */
-  #read: string | undefined;
-  #looked: string | undefined;
+  #readAs: string | undefined;
+  #seenAs: string | undefined;
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** Once read, a file is read again when it looks different, and has stopped changing since the last look. */
-  async poll(): Promise<string | undefined> {
+  async read(): Promise<string> {
     try {
-      const looks = await looksOf(this.#path);
-      const settled = looks === this.#looked || this.#read === undefined;
-      this.#looked = looks;
-      if (looks === this.#read || !settled) return undefined;
-      const text = await readFile(this.#path, 'utf8');
-      this.#read = looks;
-      return text;
+      return await readFile(this.#path, 'utf8');
     } catch (cause) {
-      const message = `cannot read ${this.#path}: ${(cause as Error).message}. Check the path and its permissions.`;
-      throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: this.#path, cause });
+      throw this.#unreadable(cause as Error);
     }
+  }
+
+  /** A file that looks different is read as soon as it looks the same twice: someone may be writing it. */
+  async poll(): Promise<string | undefined> {
+    const looks = await looksOf(this.#path).catch((cause: Error) => {
+      throw this.#unreadable(cause);
+    });
+    const settled = looks === this.#seenAs;
+    this.#seenAs = looks;
+    if (!settled || looks === this.#readAs) return undefined;
+    const text = await this.read();
+    this.#readAs = looks;
+    return text;
+  }
+
+  #unreadable(cause: Error): FlexemrError {
+    const message = `cannot read ${this.#path}: ${cause.message}. Check the path and its permissions.`;
+    return new FlexemrError('INVALID_FILE', message, { field: 'path', value: this.#path, cause });
   }
 }
 

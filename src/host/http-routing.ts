@@ -1,18 +1,30 @@
 import { FlexemrError } from '../errors.ts';
-import { routingCharsMax, routingFetchMsMax, routingUrlPollMs } from '../limits.ts';
+import { routingCharsMax, routingFetchMsMax, routingPollMsMax, routingUrlPollMs } from '../limits.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import { type Polled, polledRouting } from './polled-routing.ts';
 
+export interface HttpRoutingOptions {
+  /** Between two questions while watching, in ms; default 1000. */
+  readonly pollMs?: number | undefined;
+}
+
 /**
- * Routing in JSON that an http:// or https:// address serves. Watching asks each second; a server that gives an ETag
- * is sent it, and may answer 304. Reading throws UNAVAILABLE where there is no answer. @throws INVALID_OPTION
+ * Routing in JSON that an http:// or https:// address serves. Watching asks again and again; a server that gives an
+ * ETag is sent it, and may answer 304. Reading throws UNAVAILABLE where there is no answer. @throws INVALID_OPTION
  */
-export function httpRouting(url: string): RoutingSource {
+export function httpRouting(
+  url: string,
+  { pollMs = routingUrlPollMs }: HttpRoutingOptions = {},
+): RoutingSource {
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
     const message = `url = ${JSON.stringify(url)} must be an address that begins with http:// or https://`;
     throw new FlexemrError('INVALID_OPTION', message, { field: 'url', value: url });
   }
-  return polledRouting(url, routingUrlPollMs, () => new HttpText(url));
+  if (!Number.isInteger(pollMs) || pollMs < 1 || pollMs > routingPollMsMax) {
+    const message = `pollMs = ${String(pollMs)} must be an integer from 1 to ${routingPollMsMax}`;
+    throw new FlexemrError('INVALID_OPTION', message, { field: 'pollMs', value: pollMs });
+  }
+  return polledRouting(url, pollMs, () => new HttpText(url));
 }
 
 class HttpText implements Polled {
@@ -23,11 +35,17 @@ class HttpText implements Polled {
     this.#url = url;
   }
 
-  async poll(signal: AbortSignal): Promise<string | undefined> {
-    const headers = {
-      accept: 'application/json',
-      ...(this.#etag !== null && { 'if-none-match': this.#etag }),
-    };
+  async read(signal: AbortSignal): Promise<string> {
+    return (await this.#get(signal, null)) ?? '';
+  }
+
+  poll(signal: AbortSignal): Promise<string | undefined> {
+    return this.#get(signal, this.#etag);
+  }
+
+  /** The body, or undefined where it still has this ETag. */
+  async #get(signal: AbortSignal, etag: string | null): Promise<string | undefined> {
+    const headers = { accept: 'application/json', ...(etag !== null && { 'if-none-match': etag }) };
     const ended = AbortSignal.any([signal, AbortSignal.timeout(routingFetchMsMax)]);
     try {
       const response = await fetch(this.#url, { headers, signal: ended });
@@ -37,7 +55,7 @@ class HttpText implements Polled {
         return text;
       }
       await response.body?.cancel();
-      if (response.status === 304 && this.#etag !== null) return undefined;
+      if (response.status === 304 && etag !== null) return undefined;
       throw new Error(`it answered ${response.status} ${response.statusText}`);
     } catch (cause) {
       throw this.#unavailable(cause as Error);

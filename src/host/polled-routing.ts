@@ -2,9 +2,11 @@ import { parseRouting } from '../plan/routing-json.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 
-/** Something whose text can be looked at again and again. One watcher has one of these. */
+/** Something whose text can be looked at again and again. Each watcher has one of its own. */
 export interface Polled {
-  /** The text, or undefined where it is certainly as it was when this last gave it. */
+  /** The text as it is. */
+  read(signal: AbortSignal): Promise<string>;
+  /** The text, or undefined where it is as it was when this last gave it, or is not yet to be read. */
   poll(signal: AbortSignal): Promise<string | undefined>;
 }
 
@@ -13,8 +15,8 @@ export function polledRouting(name: string, everyMs: number, open: () => Polled)
   let last: string | undefined;
   return {
     async read() {
-      const text = await open().poll(new AbortController().signal);
-      const routing = parseRouting(text ?? '', name);
+      const text = await open().read(new AbortController().signal);
+      const routing = parseRouting(text, name);
       last = text;
       return routing;
     },

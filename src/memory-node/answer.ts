@@ -17,6 +17,8 @@ import type { WorkerArena } from './worker-arena.ts';
 
 /** Index lookups cost about as much as a row of this size. */
 const indexedKeyBytes = 64;
+/** And whatever a segment holds, beginning it costs about as much as rows of this size. */
+const segmentWeight = 4096;
 
 interface Part {
   readonly segment: IncomingSegment;
@@ -30,6 +32,8 @@ export class Answer {
   readonly #frame: number;
   readonly #parts: readonly Part[];
   readonly #places: ReplyPlaces;
+  /** Where the work of the segment at hand lies: each of them starts over there. */
+  readonly #work: number;
   readonly #slot: number;
   readonly #slotBytes: number;
   readonly #exceptions: number[] = [];
@@ -62,7 +66,7 @@ export class Answer {
     const bytes = roundUp(layout.CALL_BYTES) + roundUp(replyBytes) + work;
     const slot = arenas[0].slots.allocate(bytes);
     if (slot === undefined) return { code: 'OVERLOADED' };
-    return new Answer(arenas, frame, parts, places, slot, bytes);
+    return new Answer(arenas, frame, parts, places, { address: slot, bytes, work: bytes - work });
   }
 
   private constructor(
@@ -70,16 +74,16 @@ export class Answer {
     frame: number,
     parts: readonly Part[],
     places: ReplyPlaces,
-    slot: number,
-    slotBytes: number,
+    slot: { readonly address: number; readonly bytes: number; readonly work: number },
   ) {
     this.#arenas = arenas;
     this.#home = arenas[0];
     this.#frame = frame;
     this.#parts = parts;
     this.#places = places;
-    this.#slot = slot;
-    this.#slotBytes = slotBytes;
+    this.#slot = slot.address;
+    this.#slotBytes = slot.bytes;
+    this.#work = slot.address + slot.work;
   }
 
   get #reply(): number {
@@ -88,7 +92,10 @@ export class Answer {
 
   /** About how many bytes pooling goes through: what decides whether it is done at once. */
   get weight(): number {
-    return this.#parts.reduce((sum, part) => sum + part.segment.keys * keyWeight(part.shard), 0);
+    return this.#parts.reduce(
+      (sum, { segment, shard }) => sum + segmentWeight + segment.keys * keyWeight(shard),
+      0,
+    );
   }
 
   /** Pools for one slice. @returns true when all is done, false to go on, or what went wrong */
@@ -97,7 +104,10 @@ export class Answer {
     while (this.#next < this.#parts.length) {
       const { segment, shard } = this.#parts[this.#next];
       if (left <= 0) return false;
-      this.#current ??= this.#begin(segment, shard);
+      if (this.#current === undefined) {
+        this.#current = this.#begin(segment, shard);
+        left -= segmentWeight;
+      }
       if (this.#current === undefined) return { code: 'OVERLOADED' };
       const keys = Math.max(1, Math.floor(left / keyWeight(shard)));
       const status = this.#current.step(keys);
@@ -115,8 +125,7 @@ export class Answer {
       this.#away = AwaySegment.open(this.#home, arena, segment, shard);
       return this.#away?.call;
     }
-    const work = this.#reply + roundUp(this.#places.end + this.#keysOfAll * 4);
-    const places = workPlaces(segment, shard, work, {
+    const places = workPlaces(segment, shard, this.#work, {
       values: this.#reply + this.#places.values[this.#next],
       counts: this.#reply + this.#places.counts[this.#next],
       denominators: this.#reply + this.#places.denominators[this.#next],
@@ -124,10 +133,6 @@ export class Answer {
     });
     arena.bytes.fill(0, places.fates, places.fates + segment.keys);
     return new SegmentCall(arena, shard, segment, places);
-  }
-
-  get #keysOfAll(): number {
-    return this.#parts.reduce((sum, { segment }) => sum + segment.keys, 0);
   }
 
   #finish(segment: IncomingSegment): void {

@@ -127,24 +127,31 @@ export class MemoryNode implements Handler {
   }
 
   #accept(held: HeldSubrequest): void {
-    const { address, bytes } = held;
-    const subrequest = readSubrequest(this.#arenas[0].words, address, bytes);
-    if ('code' in subrequest) return this.#fail(held, subrequest);
-    const plan = this.#hosting?.plan ?? 0n;
-    if (subrequest.planLow !== Number(plan & 0xffffffffn) || subrequest.planHigh !== Number(plan >> 32n))
-      return this.#fail(held, { code: 'STALE_ROUTING', value: plan });
-    const answer = Answer.prepare(this.#arenas, this.#shards, address, subrequest, this.#limits.replyBytes);
-    if ('code' in answer) return this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...answer });
-    this.#stats.subrequests++;
-    this.#stats.keys += subrequest.keys;
-    held.begin(answer, subrequest.timeLeftUs);
-    if (answer.weight <= sliceBytesMax) {
+    const error = this.#begin(held);
+    if (error) this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...error });
+    else if (held.work !== undefined && held.work.weight <= sliceBytesMax) {
       // Usually one slice; an index resolves ids in slices of its own.
       while (!this.#step(held));
     } else {
       this.#waiting.push(held);
       this.#pump();
     }
+  }
+
+  /** Reads the frame, and makes room for its answer. @returns why there will be none */
+  #begin(held: HeldSubrequest): WireError | undefined {
+    const { address, bytes } = held;
+    const subrequest = readSubrequest(this.#arenas[0].words, address, bytes);
+    if ('code' in subrequest) return subrequest;
+    const plan = this.#hosting?.plan ?? 0n;
+    if (subrequest.planLow !== Number(plan & 0xffffffffn) || subrequest.planHigh !== Number(plan >> 32n))
+      return { code: 'STALE_ROUTING', value: plan };
+    const answer = Answer.prepare(this.#arenas, this.#shards, address, subrequest, this.#limits.replyBytes);
+    if ('code' in answer) return answer;
+    this.#stats.subrequests++;
+    this.#stats.keys += subrequest.keys;
+    held.begin(answer, subrequest.timeLeftUs);
+    return undefined;
   }
 
   /** One slice of one subrequest. @returns whether it is answered */

@@ -1,7 +1,7 @@
 // Push-down or fetch: whichever brings fewer bytes back, segment by segment.
 import { DEDUPE_HEADER_BYTES } from '../kernel/layout.ts';
 import { fetchShareMax } from '../limits.ts';
-import type { CutSegment } from './cut.ts';
+import { type CutSegment, vectorsOf } from './cut.ts';
 import type { RoutedTable } from './routed-table.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -16,17 +16,9 @@ export interface Fetching {
 }
 
 /** Bytes of a segment's results: vectors, counts and denominators. */
-export function pushedBytes(table: RoutedTable, segment: CutSegment, partial: boolean): number {
-  const { dim } = table.spec;
-  const divides = table.mode === 'mean' || table.mode === 'sqrtn';
-  const vectors = vectorsOf(table, segment);
-  return vectors * (dim * 4 + 4 + (partial && divides && segment.weights !== undefined ? 4 : 0));
-}
-
-/** Results of a segment: one a bag, or one a key. */
-export function vectorsOf(table: RoutedTable, { keys, offsets }: CutSegment): number {
-  if (offsets !== undefined) return offsets.length - 1;
-  return table.indexed ? keys.length >>> 1 : keys.length;
+function pushedBytes(table: RoutedTable, segment: CutSegment, partial: boolean): number {
+  const denominators = partial && table.divides && segment.weights !== undefined;
+  return vectorsOf(table, segment) * (table.vectorBytes + (denominators ? 8 : 4));
 }
 
 /** What to fetch, where fetching is chosen. @throws OUT_OF_MEMORY */

@@ -17,6 +17,12 @@ export interface CutSegment {
   readonly positions: Uint32Array | undefined;
 }
 
+/** Results of a segment: one a bag, or one a key. */
+export function vectorsOf(table: RoutedTable, { keys, offsets }: CutSegment): number {
+  if (offsets !== undefined) return offsets.length - 1;
+  return table.indexed ? keys.length >>> 1 : keys.length;
+}
+
 /** Keys of a row-keyed table as u32. @throws INVALID_KEY for what can be no row, and for no row where that is an error */
 export function rowKeys(
   feature: string,
@@ -25,13 +31,16 @@ export function rowKeys(
   end: number,
   refuseMissing: boolean,
 ): Uint32Array {
-  const narrow =
-    keys instanceof Uint32Array ? keys.subarray(0, end) : narrowed(feature, name, rows, keys, end);
+  const narrow = keys instanceof Uint32Array ? upTo(keys, end) : narrowed(feature, name, rows, keys, end);
   if (refuseMissing) {
     for (let i = 0; i < narrow.length; i++)
       if (narrow[i] >= rows) throw noRow(feature, name, rows, i, keys[i]);
   }
   return narrow;
+}
+
+function upTo(keys: Uint32Array, end: number): Uint32Array {
+  return keys.length === end ? keys : keys.subarray(0, end);
 }
 
 function narrowed(

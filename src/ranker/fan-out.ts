@@ -1,17 +1,15 @@
 // One subrequest a node, all at once; what fails for now is tried again while patience and budget last.
 import { FlexemrError } from '../errors.ts';
 import { attemptsMax, retryMsMax, retryMsMin, sessionWindow } from '../limits.ts';
-import type { NodeClient } from './node-client.ts';
 import type { Patience } from './patience.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import type { Route } from './route.ts';
 import type { Subrequest } from './subrequest.ts';
 
 export interface FanOut {
-  readonly clientOf: (node: string) => NodeClient;
+  readonly route: Route;
   readonly budget: RetryBudget;
   readonly patience: Patience;
-  /** Names of the lookup's features, for errors. */
-  readonly names: readonly string[];
 }
 
 /** Asks every node. Each subrequest then has its reply, or its error. */
@@ -38,9 +36,9 @@ interface Attempt {
   readonly retryAfterMs: number;
 }
 
-async function tryOnce(subrequest: Subrequest, { clientOf, patience, names }: FanOut): Promise<Attempt> {
+async function tryOnce(subrequest: Subrequest, { route, patience }: FanOut): Promise<Attempt> {
   try {
-    const reply = await clientOf(subrequest.node).ask(
+    const reply = await route.node(subrequest.node).ask(
       {
         bytes: subrequest.bytes,
         replyBytes: subrequest.replyBytes,
@@ -53,9 +51,8 @@ async function tryOnce(subrequest: Subrequest, { clientOf, patience, names }: Fa
     );
     const { error } = reply;
     if (error !== undefined)
-      return { error: subrequest.errorOf(error, names), retryAfterMs: error.retryAfterMs ?? 0 };
-    reply.check(subrequest.places);
-    subrequest.reply = reply;
+      return { error: subrequest.errorOf(error), retryAfterMs: error.retryAfterMs ?? 0 };
+    subrequest.answered(reply);
     return { error: undefined, retryAfterMs: 0 };
   } catch (cause) {
     return { error: patience.over ?? failed(subrequest, cause), retryAfterMs: 0 };

@@ -1,31 +1,26 @@
 import { FlexemrError } from '../errors.ts';
 import { writePoolCall } from '../kernel/call.ts';
 import { DONE } from '../kernel/layout.ts';
-import type { Answered } from './answered.ts';
-import { vectorsOf } from './choose.ts';
+import type { Fetching } from './choose.ts';
 import { absentRows } from './exceptions.ts';
-import type { Partials } from './merge.ts';
+import type { Partials } from './partials.ts';
+import type { ReplyPart, Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Rows that were fetched, pooled here: the same kernel over the same bytes gives the same bits. */
 export function poolFetched(
   workspace: Workspace,
-  answered: Answered,
-  call: number,
-  scratch: number,
+  segment: Segment,
+  { reply, values }: ReplyPart,
+  fetching: Fetching,
+  { call, scratch }: { readonly call: number; readonly scratch: number },
 ): Partials {
-  const { segment, subrequest, position } = answered;
-  const { table, cut, fetching } = segment;
-  const { reply, places } = subrequest;
-  if (reply === undefined || fetching === undefined)
-    throw new RangeError('there are no fetched rows to pool');
-  const unique = table.indexed ? fetching.unique.length >>> 1 : fetching.unique.length;
-  const vectors = vectorsOf(table, cut);
+  const { table, cut, vectors } = segment;
+  const unique = segment.keysSent;
   const { dim } = table.spec;
-  const begin = places.values[position];
-  const rows = workspace.put(reply.bytes.subarray(begin, begin + unique * table.rowBytes));
+  const rows = workspace.put(reply.bytes.subarray(values, values + unique * table.rowBytes));
   const buffers = {
-    keys: putKeys(workspace, fetching.inverse, absentRows(answered), unique),
+    keys: putKeys(workspace, fetching.inverse, absentRows(segment), unique),
     keyBytes: 4,
     keyCount: fetching.inverse.length,
     offsets: cut.offsets ? workspace.put(cut.offsets) : 0,
@@ -48,7 +43,7 @@ export function poolFetched(
   const kernel = table.mode === 'none' ? 'gather' : 'pool';
   if (workspace.kernels[kernel](call, 0xffffffff) !== DONE)
     throw new FlexemrError('INVALID_FRAME', 'rows that were fetched cannot be pooled', {
-      node: subrequest.node,
+      node: segment.shard.shard.node,
     });
   const { out, counts, denominators } = buffers;
   return { partials: out, counts, denominators: cut.weights ? denominators : 0 };

@@ -14,6 +14,9 @@ interface Lane {
   window: number;
 }
 
+/** What a node takes at once. */
+export type NodeLimits = Pick<NodeDescription['limits'], 'subrequestBytes' | 'replyBytes'>;
+
 /** One memory node, as a ranker reaches it: a session to each of its workers, each with a window of credits. */
 export class NodeClient {
   readonly id: string;
@@ -30,7 +33,7 @@ export class NodeClient {
     this.#transport = transport;
   }
 
-  get limits(): { readonly subrequestBytes: number; readonly replyBytes: number } {
+  get limits(): NodeLimits {
     return this.#limits ?? { subrequestBytes: subrequestBytesMax / 8, replyBytes: replyBytesMax / 8 };
   }
 

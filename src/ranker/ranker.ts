@@ -10,7 +10,7 @@ import type { PushDown } from './choose.ts';
 import { type LookupOptions, lookUp } from './lookup.ts';
 import { Patience } from './patience.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { type Route, routeOf } from './route.ts';
+import { Route } from './route.ts';
 import { Workspace } from './workspace.ts';
 
 export interface RankerOptions {
@@ -52,7 +52,7 @@ export class Ranker implements AsyncDisposable {
   private constructor(options: RankerOptions, routing: RoutingTable) {
     this.#options = options;
     this.#workspace = new Workspace(options.module);
-    this.#route = routeOf(routing, this.#options.transport);
+    this.#route = new Route(routing, this.#options.transport);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -62,7 +62,7 @@ export class Ranker implements AsyncDisposable {
   /** Lookups that begin from now on go by the changed table; those under way end as they began. */
   #reroute(routing: RoutingTable): void {
     try {
-      this.#route = routeOf(routing, this.#options.transport);
+      this.#route = new Route(routing, this.#options.transport);
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
     }

@@ -1,26 +1,47 @@
-import { FlexemrError } from '../errors.ts';
+import { FlexemrError, show } from '../errors.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
-import type { RoutingTable } from '../plan/routing-table.ts';
+import { numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import { NodeClient } from './node-client.ts';
-import { type RoutedTable, routedTables } from './routed-table.ts';
+import { RoutedTable } from './routed-table.ts';
 
 /** A routing table in use, and the ways to its nodes. */
-export interface Route {
+export class Route {
   readonly plan: bigint;
   readonly tables: ReadonlyMap<string, RoutedTable>;
   readonly nodes: ReadonlyMap<string, NodeClient>;
-}
 
-/** Ways to every node that holds something. @throws INVALID_ROUTING where one has no URL */
-export function routeOf(routing: RoutingTable, transport: Transport): Route {
-  const used = new Set(routing.tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
-  const nodes = routing.nodes
-    .filter(({ id }) => used.has(id))
-    .map(({ id, url }) => {
-      if (url !== undefined) return [id, new NodeClient(id, url, transport)] as const;
-      const message = `the routing table does not say where node ${id} is reached: give it a url`;
-      throw new FlexemrError('INVALID_ROUTING', message, { field: 'url', node: id });
-    });
-  return { plan: fingerprint(routing), tables: routedTables(routing), nodes: new Map(nodes) };
+  /** @throws INVALID_ROUTING where a node that holds something has no URL */
+  constructor(routing: RoutingTable, transport: Transport) {
+    const shards = Map.groupBy(numberedShards(routing), ({ table }) => table);
+    const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
+    this.plan = fingerprint(routing);
+    this.tables = new Map(
+      routing.tables.map((table) => [table.spec.name, new RoutedTable(table, shards.get(table) ?? [])]),
+    );
+    this.nodes = new Map(
+      routing.nodes
+        .filter(({ id }) => used.has(id))
+        .map(({ id, url }) => {
+          if (url !== undefined) return [id, new NodeClient(id, url, transport)];
+          const message = `the routing table does not say where node ${id} is reached: give it a url`;
+          throw new FlexemrError('INVALID_ROUTING', message, { field: 'url', node: id });
+        }),
+    );
+  }
+
+  /** @throws UNKNOWN_TABLE */
+  table(name: string, feature: string): RoutedTable {
+    const table = this.tables.get(name);
+    if (table) return table;
+    const some = [...this.tables.keys()].slice(0, 5).join(', ');
+    const message = `${feature}: there is no table named ${show(name)} (there is ${some || 'none'})`;
+    throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
+  }
+
+  node(id: string): NodeClient {
+    const node = this.nodes.get(id);
+    if (node) return node;
+    throw new FlexemrError('INVALID_ROUTING', `no node ${id} is in the routing table`, { node: id });
+  }
 }

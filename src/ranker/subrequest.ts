@@ -2,44 +2,53 @@ import { FlexemrError } from '../errors.ts';
 import { badKey } from '../plan/checked-bags.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
-import { type OutgoingSegment, writeSubrequest } from '../wire/subrequest.ts';
+import { writeSubrequest } from '../wire/subrequest.ts';
 import type { Segment } from './segment.ts';
 
 /** What a lookup asks of one node: segments, and where their parts of the reply lie. */
 export class Subrequest {
   readonly node: string;
   readonly segments: readonly Segment[];
-  readonly places: ReplyPlaces;
   readonly bytes: number;
-  /** Filled in when it has come. */
-  reply: Reply | undefined;
-  /** Why it has not. */
+  /** Why there is no answer. */
   error: FlexemrError | undefined;
-  readonly #outgoing: readonly OutgoingSegment[];
+  readonly #places: ReplyPlaces;
   readonly #plan: bigint;
 
   constructor(node: string, plan: bigint, segments: readonly Segment[]) {
     this.node = node;
     this.segments = segments;
-    this.places = replyPlaces(segments.map(({ shape }) => shape));
-    this.#plan = plan;
-    this.#outgoing = segments.map(({ outgoing }) => outgoing);
     this.bytes = segments.reduce((sum, segment) => sum + segment.bytes, HEADER_BYTES);
+    this.error = undefined;
+    this.#places = replyPlaces(segments.map(({ shape }) => shape));
+    this.#plan = plan;
   }
 
   get replyBytes(): number {
-    return this.places.end;
+    return this.#places.end;
   }
 
   write(words: Uint32Array, at: number, timeLeftUs: number, replyCredits: number): void {
-    writeSubrequest(words, at, { plan: this.#plan, timeLeftUs, replyCredits }, this.#outgoing);
+    const outgoing = this.segments.map((segment) => segment.outgoing);
+    writeSubrequest(words, at, { plan: this.#plan, timeLeftUs, replyCredits }, this.bytes, outgoing);
   }
 
-  /** A node's error, as the caller of the lookup understands it. @param names of the lookup's features */
-  errorOf(error: WireError, names: readonly string[]): FlexemrError {
+  /** Gives every segment its part. @throws INVALID_FRAME where the reply is not what was asked for */
+  answered(reply: Reply): void {
+    const { values, counts, denominators } = this.#places;
+    reply.check(this.#places);
+    let firstKey = 0;
+    for (let i = 0; i < this.segments.length; i++) {
+      const segment = this.segments[i];
+      segment.part = { reply, values: values[i], counts: counts[i], denominators: denominators[i], firstKey };
+      firstKey += segment.keysSent;
+    }
+  }
+
+  /** A node's error, as the caller of the lookup understands it. */
+  errorOf(error: WireError): FlexemrError {
     const segment = this.segments[error.segment ?? 0];
-    const { table, shard } = segment;
-    const feature = names[segment.feature];
+    const { table, shard, feature } = segment;
     const place = { node: this.node, shard: shard.number, value: error.value };
     if (error.code === 'INVALID_KEY') {
       const position = this.#position(segment, error.position ?? 0);

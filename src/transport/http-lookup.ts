@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
 import { jsonBytesMax, stuckMsMax } from '../limits.ts';
-import type { Handler } from '../wire/handler.ts';
+import type { Handler, Inbox } from '../wire/handler.ts';
 import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
 import { httpStatusOf, statusOf } from '../wire/status.ts';
@@ -19,14 +19,19 @@ export function answerLookup(handler: Handler, request: IncomingMessage, respons
 
 function answerFrame(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
   const bytes = Number(request.headers['content-length']);
-  if (!Number.isSafeInteger(bytes))
-    return sendJson(response, 411, { error: { code: 'INVALID_FRAME', message: 'give a content-length' } });
+  if (!Number.isSafeInteger(bytes)) {
+    sendJson(response, 411, { error: { code: 'INVALID_FRAME', message: 'give a content-length' } });
+    return;
+  }
   const inbox = handler.admit(bytes);
   if ('code' in inbox) {
     // The rest of the request is of no use: it need not be sent.
     request.resume();
-    return sendFrame(response, handler.refuse(0, inbox));
-  }
+    sendFrame(response, handler.refuse(0, inbox));
+  } else receive(inbox, bytes, request, response);
+}
+
+function receive(inbox: Inbox, bytes: number, request: IncomingMessage, response: ServerResponse): void {
   let filled = 0;
   response.on('close', () => inbox.release());
   request.on('data', (chunk: Uint8Array) => {

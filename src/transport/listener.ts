@@ -69,16 +69,14 @@ export class Listener {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { method, url } = request;
-    if (url === '/healthz') return sendJson(response, 200, { status: 'alive' });
-    if (url === '/readyz')
-      return sendJson(response, this.#handler.ready ? 200 : 503, { ready: this.#handler.ready });
-    if (!this.#allowed(request)) return sendError(response, unauthorized());
-    if (url === '/v1/tables' && method === 'GET') return sendJson(response, 200, this.#handler.describe());
-    if (url === '/v1/lookup' && method === 'POST') return answerLookup(this.#handler, request, response);
-    if (url === '/v1/stream')
-      return sendJson(response, 426, { error: { message: 'give Upgrade: flexemr/1' } });
-    const message = `there is no ${method} ${url}; there are POST /v1/lookup, GET /v1/tables, /healthz, /readyz`;
-    sendJson(response, 404, { error: { code: 'INVALID_OPTION', message, field: 'url' } });
+    const { ready } = this.#handler;
+    if (url === '/healthz') sendJson(response, 200, { status: 'alive' });
+    else if (url === '/readyz') sendJson(response, ready ? 200 : 503, { ready });
+    else if (!this.#allowed(request)) sendError(response, unauthorized());
+    else if (url === '/v1/tables' && method === 'GET') sendJson(response, 200, this.#handler.describe());
+    else if (url === '/v1/lookup' && method === 'POST') answerLookup(this.#handler, request, response);
+    else if (url === '/v1/stream') sendJson(response, 426, { error: { message: 'give Upgrade: flexemr/1' } });
+    else sendJson(response, 404, { error: nothingAt(`${method} ${url}`) });
   }
 
   #allowed(request: IncomingMessage): boolean {
@@ -87,17 +85,22 @@ export class Listener {
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const refuse = (status: string): void => {
-      socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
-    };
     // Errors of a socket are followed by its closing, which is what matters.
     socket.on('error', () => {});
-    if (!this.#allowed(request)) return refuse('401 Unauthorized');
-    if (request.url !== '/v1/stream') return refuse('404 Not Found');
-    if (request.headers.upgrade !== 'flexemr/1') return refuse('426 Upgrade Required');
-    if (!this.#handler.ready) return refuse('503 Service Unavailable');
+    const refusal = this.#upgradeRefusal(request);
+    if (refusal) {
+      socket.end(`HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+      return;
+    }
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n\r\n');
     this.#streams.serve(socket, head);
+  }
+
+  #upgradeRefusal(request: IncomingMessage): string | undefined {
+    if (!this.#allowed(request)) return '401 Unauthorized';
+    if (request.url !== '/v1/stream') return '404 Not Found';
+    if (request.headers.upgrade !== 'flexemr/1') return '426 Upgrade Required';
+    return this.#handler.ready ? undefined : '503 Service Unavailable';
   }
 
   /** Takes no more connections, and ends those there are. */
@@ -113,4 +116,9 @@ function unauthorized(): FlexemrError {
   return new FlexemrError('UNAUTHORIZED', 'give the token of this node: Authorization: Bearer …', {
     field: 'authorization',
   });
+}
+
+function nothingAt(asked: string): object {
+  const message = `there is no ${asked}; there are POST /v1/lookup, GET /v1/tables, /healthz, /readyz`;
+  return { code: 'INVALID_OPTION', message, field: 'url' };
 }

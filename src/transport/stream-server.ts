@@ -82,26 +82,28 @@ class Connection {
 
   #begin(): void {
     const bytes = this.#header.readUInt32LE(FRAME_BYTES);
+    const magic = this.#header.readUInt32LE(FRAME_MAGIC);
     this.#headerFilled = 0;
-    if (this.#header.readUInt32LE(FRAME_MAGIC) !== SUBREQUEST_MAGIC) {
-      return this.#end({
-        code: 'INVALID_FRAME',
-        position: FRAME_MAGIC,
-        value: this.#header.readUInt32LE(FRAME_MAGIC),
-      });
+    const inbox =
+      magic === SUBREQUEST_MAGIC
+        ? this.#handler.admit(bytes)
+        : ({ code: 'INVALID_FRAME', position: FRAME_MAGIC, value: magic } as const);
+    if ('code' in inbox) this.#refuse(inbox, bytes);
+    else {
+      this.#inbox = inbox;
+      inbox.frame.set(this.#header);
+      this.#filled = HEADER_BYTES;
+      if (bytes === HEADER_BYTES) this.#finish(inbox);
     }
-    const inbox = this.#handler.admit(bytes);
-    if ('code' in inbox) {
-      // What is refused for now is read past; with a length that cannot be, the stream has lost its way.
-      if (inbox.code !== 'OVERLOADED' && inbox.code !== 'UNAVAILABLE') return this.#end(inbox);
-      this.#skip = bytes - HEADER_BYTES;
-      this.#socket.write(this.#refusal(inbox));
-      return;
-    }
-    this.#inbox = inbox;
-    inbox.frame.set(this.#header);
-    this.#filled = HEADER_BYTES;
-    if (bytes === HEADER_BYTES) this.#finish(inbox);
+  }
+
+  /** What is refused for now is read past; with a frame that cannot be, the stream has lost its way. */
+  #refuse(error: WireError, bytes: number): void {
+    const refusal = this.#handler.refuse(this.#header.readUInt32LE(FRAME_ID), error);
+    if (error.code === 'OVERLOADED' || error.code === 'UNAVAILABLE') {
+      this.#skip = Math.max(0, bytes - HEADER_BYTES);
+      this.#socket.write(refusal);
+    } else this.#socket.end(refusal, () => this.#socket.destroy());
   }
 
   #takeBody(inbox: Inbox, chunk: Buffer, at: number): number {
@@ -144,18 +146,11 @@ class Connection {
   /** Cuts off a peer that is amid a frame, or does not read its replies, for too long. */
   #watch(): void {
     const amid = this.#inbox !== undefined || this.#headerFilled > 0 || this.#skip > 0;
-    if (!amid && this.#socket.writableLength === 0) return this.#progress();
-    if (this.#stuck !== undefined) return;
-    this.#stuck = setTimeout(() => this.#socket.destroy(), stuckMsMax);
-    this.#stuck.unref();
-  }
-
-  #refusal(error: WireError): Uint8Array {
-    return this.#handler.refuse(this.#header.readUInt32LE(FRAME_ID), error);
-  }
-
-  #end(error: WireError): void {
-    this.#socket.end(this.#refusal(error), () => this.#socket.destroy());
+    if (!amid && this.#socket.writableLength === 0) this.#progress();
+    else if (this.#stuck === undefined) {
+      this.#stuck = setTimeout(() => this.#socket.destroy(), stuckMsMax);
+      this.#stuck.unref();
+    }
   }
 
   destroy(): void {

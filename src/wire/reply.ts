@@ -77,7 +77,8 @@ export function replyPlaces(shapes: readonly ReplyShape[]): ReplyPlaces {
   let next = wire.HEADER_BYTES;
   const place = (bytes: number): number => {
     const at = next;
-    next += (bytes + 3) & ~3;
+    // Not by bits: a subrequest may ask for more than 2^32 bytes, and must then be refused for its size.
+    next += Math.ceil(bytes / 4) * 4;
     return at;
   };
   const values = shapes.map(({ vectors, vectorBytes }) => place(vectors * vectorBytes));

@@ -42,17 +42,18 @@ export function segmentBytes({ keys, offsets, weights }: OutgoingSegment): numbe
   return wire.SEGMENT_BYTES + keys.byteLength + (offsets?.byteLength ?? 0) + (weights?.byteLength ?? 0);
 }
 
-/** Writes a subrequest from word `at` of `words`; the transport puts in the id. */
+/** Writes a subrequest of `bytes` bytes from word `at` of `words`; the transport puts in the id. */
 export function writeSubrequest(
   words: Uint32Array,
   at: number,
   head: SubrequestHead,
+  bytes: number,
   segments: readonly OutgoingSegment[],
 ): void {
   words.fill(0, at, at + (wire.HEADER_BYTES >>> 2));
   words[at] = wire.SUBREQUEST_MAGIC;
   words[at + (wire.FRAME_VERSION >>> 2)] = wire.wireVersion;
-  words[at + (wire.FRAME_BYTES >>> 2)] = subrequestBytes(segments);
+  words[at + (wire.FRAME_BYTES >>> 2)] = bytes;
   words[at + (wire.SUBREQUEST_PLAN >>> 2)] = Number(head.plan & 0xffffffffn);
   words[at + (wire.SUBREQUEST_PLAN >>> 2) + 1] = Number(head.plan >> 32n);
   words[at + (wire.SUBREQUEST_SEGMENTS >>> 2)] = segments.length;

@@ -53,6 +53,7 @@ export function expectedPooled(table: ModelTable, bags: ModelBags): Pooled | num
     missing: missing === 'skip' ? positions('missing') : none,
     defaulted: missing === 'default' ? positions('missing') : none,
     padded: positions('padded'),
+    incomplete: none,
   };
 }
 
