@@ -9,7 +9,7 @@ export interface Environment {
   readonly memoryGiB: number;
   readonly node: string;
   readonly v8: string;
-  /** What the bars were built with and for, or why there are none. */
+  /** What the native bars were built with and for, or why there are none; of benchmarks that have such. */
   readonly compiler?: string;
   readonly isa?: string;
   readonly barsAbsent?: string;
@@ -20,18 +20,22 @@ export interface Environment {
   readonly date: string;
 }
 
-export function environment(native: Native): Environment {
+export function environment(native?: Native): Environment {
   return {
     cpu: cpus()[0].model,
     cpus: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
     v8: process.versions.v8,
-    ...(native.bars ? { compiler: native.compiler, isa: native.bars.isa } : { barsAbsent: native.absent }),
+    ...(native && barsOf(native)),
     transparentHugePages: hugePages(),
     load: loadavg()[0],
     date: new Date().toISOString(),
   };
+}
+
+function barsOf(native: Native): Partial<Environment> {
+  return native.bars ? { compiler: native.compiler, isa: native.bars.isa } : { barsAbsent: native.absent };
 }
 
 function hugePages(): string {
@@ -46,12 +50,10 @@ function hugePages(): string {
 
 /** The head of a report. */
 export function describe(env: Environment): string {
-  const bars = env.compiler
-    ? `bars: ${env.isa}, ${env.compiler}`
-    : `no native bars (${env.barsAbsent}): our own figures stand alone`;
   return [
     `${env.cpu}, ${env.cpus} CPUs, ${env.memoryGiB} GiB; Node ${env.node}, V8 ${env.v8}`,
-    bars,
+    ...(env.compiler ? [`bars: ${env.isa}, ${env.compiler}`] : []),
+    ...(env.barsAbsent ? [`no native bars (${env.barsAbsent}): our own figures stand alone`] : []),
     `huge pages: ${env.transparentHugePages}; load before the run: ${env.load.toFixed(2)}`,
   ].join('\n');
 }

@@ -1,7 +1,8 @@
-// npm run bench -- plot FILE.json FILE.svg: draws what `kernels --json` measured.
+// npm run bench -- plot FILE.json FILE.svg: draws what `kernels --json` or `serving --json` measured.
 import { readFileSync, writeFileSync } from 'node:fs';
-import * as vega from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { Environment } from './environment.ts';
+import { peer } from './peers.ts';
+import { servingPlot } from './serving/plot.ts';
 import { UsageError } from './usage.ts';
 
 interface Result {
@@ -20,13 +21,25 @@ const nativeBars = new Set(['T0', 'C++']);
 export async function run(args: string[]): Promise<void> {
   const [from, to] = args;
   if (from === undefined || to === undefined) throw new UsageError('plot takes FILE.json and FILE.svg');
-  const { environment, results } = JSON.parse(readFileSync(from, 'utf8'));
-  const pairs = (results as Result[]).filter(({ against, ratio }) => nativeBars.has(against) && ratio);
+  const measured = JSON.parse(readFileSync(from, 'utf8'));
+  const spec = measured.benchmark === 'serving' ? servingPlot(measured) : kernelsPlot(measured);
+  const [vega, { compile }] = await Promise.all([peer('vega'), peer('vega-lite')]);
+  const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
+  writeFileSync(to, `${await view.toSVG()}\n`);
+}
+
+interface Measured {
+  readonly environment: Environment;
+  readonly results: readonly Result[];
+}
+
+function kernelsPlot({ environment, results }: Measured): object {
+  const pairs = results.filter(({ against, ratio }) => nativeBars.has(against) && ratio);
   const values = pairs.map(({ name, unit, ours, ratio, low, high }) => {
     return { name, ratio, low, high, rate: `${(ours / 1e6).toFixed(0)} M ${unit}` };
   });
   const y = { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 320 } } as const;
-  const spec: TopLevelSpec = {
+  return {
     title: {
       text: 'Speed against native code that does the same, rounding by rounding (1 = equal)',
       subtitle: `${environment.isa} with prefetch, ${environment.compiler}; ${environment.cpu}, Node ${environment.node}`,
@@ -51,6 +64,4 @@ export async function run(args: string[]): Promise<void> {
     ],
     config: { background: 'white' },
   };
-  const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
-  writeFileSync(to, `${await view.toSVG()}\n`);
 }

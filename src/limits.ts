@@ -86,10 +86,13 @@ export const sessionWindow = 64;
 /** Connections of one worker, and how long one may take over a frame, a request or a reply before it is cut off. */
 export const connectionsMax = 4_096;
 export const stuckMsMax = 10_000;
+export const stuckMsMin = 100;
 export const idleMsMax = 65_000;
 
 /** A lookup in JSON, in bytes. */
 export const jsonBytesMax = 8_388_608;
+/** And what comes of it, in bytes of f32: its text is about five times as long. */
+export const jsonResultBytesMax = 4_194_304;
 
 /** Frames above these sizes go by a connection of their own, so that small ones need not wait behind them. */
 export const smallSubrequestBytesMax = 16_384;
@@ -117,7 +120,7 @@ export const shardsMax = 1_048_576;
 export const routingCharsMax = 268_435_456;
 export const nodeIdCharsMax = 1_024;
 
-/** Between two looks at a routing file, and at an address that serves one; how long that may take to answer. */
+/** Between two looks at a routing file, and at an address that serves one; how long an answer may take. */
 export const routingFilePollMs = 100;
 export const routingUrlPollMs = 1_000;
 export const routingPollMsMax = 86_400_000;
@@ -128,6 +131,12 @@ export const balanceTarget = 1.2;
 
 /** Steps of planning, each a look at one node: about a second. */
 export const planStepsMax = 200_000_000;
+
+/** Times in a row that planning leaves the best plan it has found and comes back without a better one. */
+export const planKicksMax = 200;
+
+/** Arrangements of a plan, times its nodes, up to which planning looks at all of them. */
+export const planExhaustibleMax = 20_000_000;
 
 /** How long a lookup may take unless its caller says otherwise. */
 export const deadlineMsDefault = 5_000;
@@ -144,9 +153,3 @@ export const workspaceBytesMax = 1_073_741_824;
 
 /** Fetching rows is chosen where it brings less than this share of the bytes that pooled vectors would. */
 export const fetchShareMax = 0.98;
-
-/** Times in a row that planning leaves the best plan it has found and comes back without a better one. */
-export const planKicksMax = 200;
-
-/** Arrangements of a plan, times its nodes, up to which planning looks at all of them. */
-export const planExhaustibleMax = 20_000_000;

@@ -32,6 +32,14 @@ export const runs = {
   roomHistories: soak ? 20_000 : 500,
   /** Rows quantised, and checked for finite values. */
   encodedRows: soak ? 20_000 : 400,
+  /** Routing tables written and read back. */
+  routingTables: soak ? 20_000 : 300,
+  /** Plans of a few tables, against all arrangements there are. */
+  smallPlans: soak ? 20_000 : 300,
+  /** Plans of any tables, looked over. */
+  plans: soak ? 5_000 : 100,
+  /** Requests counted to check what a plan predicts. */
+  countedRequests: soak ? 200_000 : 10_000,
   /** Rows of the large table that is loaded to measure memory. */
   largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
 } as const;

@@ -1,4 +1,5 @@
-// Compiles the bars with the machine's g++ into build/, once for each (sources, contract, compiler, processor).
+// Compiles the bars and the echo program with the machine's g++ into build/, once for each (sources, contract,
+// compiler, processor).
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,18 +12,18 @@ const includes: string = fileURLToPath(
 );
 // gcc 12 calls the operands of its own AVX-512 intrinsics uninitialised.
 const gccBug105593: string[] = ['-Wno-uninitialized', '-Wno-maybe-uninitialized'];
-const flags: string[] = [
-  '-std=c++17',
-  '-O3',
-  '-march=native',
+const flags: string[] = ['-std=c++17', '-O3', '-march=native', '-Wall'];
+const barFlags: string[] = [
+  ...flags,
   // The contract rounds every product.
   '-ffp-contract=off',
   '-shared',
   '-fPIC',
-  '-Wall',
   '-Wno-ignored-attributes',
   ...gccBug105593,
 ];
+/** A program; all other sources are the bars'. */
+const echoSource = 'epoll_echo.cc';
 
 /** First line of `g++ --version`, or undefined where there is no g++. */
 export function compilerVersion(): string | undefined {
@@ -52,20 +53,32 @@ function targetOptions(): string {
 /** @returns path of the add-on; undefined where g++ fails, after it has said why */
 export function buildBars(compiler: string): string | undefined {
   const header = layoutHeader();
-  const sources = readdirSync(here).filter((name) => /\.(cc|h)$/.test(name));
-  const hash = createHash('sha256').update([compiler, targetOptions(), header, ...flags].join('\n'));
-  for (const name of sources) hash.update(readFileSync(here + name));
-  const path = `${here}build/bars-${hash.digest('hex').slice(0, 16)}.node`;
-  if (existsSync(path)) return path;
   mkdirSync(`${here}build`, { recursive: true });
   writeFileSync(`${here}build/layout.h`, header);
-  const units = sources.filter((name) => name.endsWith('.cc')).map((name) => here + name);
-  const { status } = spawnSync(
-    'g++',
-    [...flags, '-I', includes, '-I', `${here}build`, '-o', path, ...units],
-    {
-      stdio: 'inherit',
-    },
-  );
+  const sources = readdirSync(here).filter((name) => /\.(cc|h)$/.test(name) && name !== echoSource);
+  const options = [...barFlags, '-I', includes, '-I', `${here}build`];
+  return compile('bars', '.node', { sources, options, depends: [compiler, header] });
+}
+
+/** @returns path of the program; undefined where g++ fails, after it has said why */
+export function buildEpollEcho(compiler: string): string | undefined {
+  return compile('epoll-echo', '', { sources: [echoSource], options: flags, depends: [compiler] });
+}
+
+interface Unit {
+  readonly sources: readonly string[];
+  readonly options: readonly string[];
+  /** What else makes a difference. */
+  readonly depends: readonly string[];
+}
+
+function compile(name: string, suffix: string, { sources, options, depends }: Unit): string | undefined {
+  const hash = createHash('sha256').update([...depends, targetOptions(), ...options].join('\n'));
+  for (const source of sources) hash.update(readFileSync(here + source));
+  const path = `${here}build/${name}-${hash.digest('hex').slice(0, 16)}${suffix}`;
+  if (existsSync(path)) return path;
+  mkdirSync(`${here}build`, { recursive: true });
+  const units = sources.filter((source) => source.endsWith('.cc')).map((source) => here + source);
+  const { status } = spawnSync('g++', [...options, '-o', path, ...units], { stdio: 'inherit' });
   return status === 0 ? path : undefined;
 }

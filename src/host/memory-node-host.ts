@@ -3,19 +3,14 @@ import { Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
-import { instantiateKernels, kernelModule } from '../kernel/files.ts';
-import { slotBytesMax, workerRestartMsMin, workerSlotBytesDefault, workersMax } from '../limits.ts';
+import { workerRestartMsMin, workersMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import { loadShards } from '../memory-node/load-shards.ts';
 import type { WorkerStats } from '../memory-node/memory-node.ts';
-import { servedTables } from '../memory-node/served-tables.ts';
-import { fingerprint } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
-import { SafetensorsFile } from '../store/safetensors.ts';
-import { Store } from '../store/store.ts';
 import type { ListenerOptions } from '../transport/listener.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
+import { loadHostings } from './hostings.ts';
 import type { WorkerControl } from './worker-control.ts';
 
 /** Where a node says what happens to it. */
@@ -46,7 +41,6 @@ export interface MemoryNodeOptions {
 /** A memory node: loads its shards, and lets worker threads serve them, each at a port of its own. */
 export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
-  readonly #store: Store;
   readonly #threads: Thread[];
   #hostings: Hosting[] = [];
   #closing = false;
@@ -75,8 +69,6 @@ export class MemoryNodeHost implements AsyncDisposable {
     }
     checkExposure(host, security, insecure);
     this.#options = options;
-    const slotBytes = Math.min(workers * workerSlotBytesDefault, slotBytesMax);
-    this.#store = new Store(kernelModule('shared'), { slotBytes });
     this.#threads = Array.from({ length: workers }, (_, i) => this.#thread(i));
   }
 
@@ -105,32 +97,7 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 
   async #load(): Promise<void> {
-    const { tables, routing, node } = this.#options;
-    await using file = await SafetensorsFile.open(tables);
-    const memory = new WebAssembly.Memory({ initial: 2 });
-    const kernels = instantiateKernels(memory);
-    const shards = await loadShards(this.#store, file, { ...this.#options, kernels, memory });
-    const { arenas } = this.#store;
-    // A node without shards still answers, if only that it has none.
-    if (arenas.length === 0) this.#store.arenaWithRoom(0, 0);
-    const description = {
-      node,
-      plan: fingerprint(routing).toString(16).padStart(16, '0'),
-      tables: servedTables(routing, shards),
-    };
-    // Every worker has slots of its own: what one writes, no other touches.
-    const share = Math.floor(arenas[0].slots.largest / this.#threads.length / 64) * 64;
-    const ranges = this.#threads.map(() =>
-      arenas.map(({ slots }) => {
-        const begin = slots.allocate(share) ?? 0;
-        return { begin, end: begin + share };
-      }),
-    );
-    const memories = arenas.map((arena) => arena.memory);
-    const plan = fingerprint(routing);
-    this.#hostings = ranges.map((slots) => {
-      return { module: kernelModule('shared'), memories, slots, shards, plan, description };
-    });
+    this.#hostings = await loadHostings({ ...this.#options, workers: this.#threads.length });
     await Promise.all(this.#threads.map((thread, i) => thread.control.host(this.#hostings[i], this.ports)));
   }
 

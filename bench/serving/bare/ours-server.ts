@@ -1,0 +1,46 @@
+// A process of its own: our listener before a handler that has its reply already.
+import { Listener } from '../../../src/transport/listener.ts';
+import type { Handler, Inbox } from '../../../src/wire/handler.ts';
+import { FRAME_ID } from '../../../src/wire/layout.ts';
+import { errorReply, writeReplyHeader } from '../../../src/wire/reply.ts';
+import { replyBytesMax, requestBytesMax, sizes } from './transport-under-test.ts';
+
+const load = { requestCredits: 64, replyCredits: 64, queued: 0, busyUs: 0 };
+const free: Slot[] = [];
+
+/** Room for a frame and its reply, which lies there from the start. */
+class Slot {
+  readonly #request = new Uint8Array(requestBytesMax);
+  readonly #replies = new Map(
+    sizes.map(({ requestBytes, replyBytes }) => [requestBytes, new Uint32Array(replyBytes / 4)]),
+  );
+
+  inbox(bytes: number): Inbox {
+    const frame = this.#request.subarray(0, bytes);
+    return {
+      frame,
+      answer: (done) => {
+        const reply = this.#replies.get(bytes) ?? new Uint32Array(replyBytesMax / 4);
+        const id = new DataView(frame.buffer).getUint32(FRAME_ID, true);
+        writeReplyHeader(reply, 0, { id, bytes: reply.byteLength, exceptions: 0 }, load);
+        done(new Uint8Array(reply.buffer));
+      },
+      release: () => free.push(this),
+    };
+  }
+}
+
+const handler: Handler = {
+  ready: true,
+  admit: (bytes) => (free.pop() ?? new Slot()).inbox(bytes),
+  refuse: (id, error) => errorReply(id, error, load),
+  describe: () => {
+    throw new Error('an echo holds no tables');
+  },
+  lookupJson: async () => {
+    throw new Error('an echo looks nothing up');
+  },
+};
+const { port } = await Listener.open(handler, { host: '127.0.0.1', port: 0 });
+process.send?.({ port });
+process.once('disconnect', () => process.exit());

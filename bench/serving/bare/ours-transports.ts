@@ -1,0 +1,47 @@
+// Our transports without pooling: frames out, prefilled replies in.
+import { HttpTransport } from '../../../src/transport/http.ts';
+import { StreamTransport } from '../../../src/transport/stream.ts';
+import type { Transport } from '../../../src/transport/transport.ts';
+import { FRAME_BYTES, SUBREQUEST_MAGIC } from '../../../src/wire/layout.ts';
+import { startChild } from '../child.ts';
+import { requestBytesMax, type TransportUnderTest } from './transport-under-test.ts';
+
+export const oursStream: TransportUnderTest = ours(
+  'our stream',
+  () => new StreamTransport(new HttpTransport()),
+);
+export const oursHttp: TransportUnderTest = ours('our http', () => new HttpTransport());
+
+function ours(name: string, open: () => Transport): TransportUnderTest {
+  return {
+    name,
+    ours: true,
+    async start(leftovers) {
+      const { child, pid, message } = await startChild<{ port: number }>(
+        leftovers,
+        `${import.meta.dirname}/ours-server.ts`,
+      );
+      const transport = open();
+      const session = transport.session(`http://127.0.0.1:${message.port}`);
+      const payload = new Uint32Array(requestBytesMax / 4);
+      payload[0] = SUBREQUEST_MAGIC;
+      payload[1] = 1;
+      return {
+        serverPid: pid,
+        async exchange(bytes, replyBytes) {
+          const write = (words: Uint32Array, at: number): void => {
+            payload[FRAME_BYTES >>> 2] = bytes;
+            words.set(payload.subarray(0, bytes >>> 2), at);
+          };
+          const { reply } = session.send({ bytes, replyBytes, write });
+          const { length } = await reply;
+          if (length !== replyBytes) throw new Error(`${length} bytes came, not ${replyBytes}`);
+        },
+        async close() {
+          await transport.close();
+          await leftovers.end(child);
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from '../usage.ts';
+import type { Course } from './race.ts';
+
+/** Samples of one lookup. */
+export const batchSizes = [1, 16, 128] as const;
+
+const full: Course = { rounds: 9, roundMs: 300 };
+/** Shows that everything runs; its figures mean nothing. */
+const quickly: Course = { rounds: 2, roundMs: 30 };
+
+export interface ServingOptions {
+  readonly quick: boolean;
+  readonly json: string | undefined;
+  /** Workloads, and `bare` for the transports alone. */
+  readonly only: readonly string[];
+  readonly peers: readonly string[];
+  readonly course: Course;
+  /** Lookups under way, for each of the batch sizes. */
+  readonly inFlight: readonly number[];
+}
+
+/** @param names what there is to choose from */
+export function readOptions(
+  args: string[],
+  names: { only: readonly string[]; peers: readonly string[] },
+): ServingOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: 'string' },
+      only: { type: 'string', default: names.only.join() },
+      peers: { type: 'string', default: names.peers.join() },
+      rounds: { type: 'string' },
+      'in-flight': { type: 'string', default: '4,2,2' },
+      quick: { type: 'boolean', default: false },
+    },
+  });
+  const course = values.quick ? quickly : full;
+  const [rounds] = counts('--rounds', values.rounds ?? String(course.rounds), 1);
+  return {
+    quick: values.quick,
+    json: values.json,
+    only: chosen('--only', values.only, names.only),
+    peers: chosen('--peers', values.peers, names.peers),
+    course: { ...course, rounds },
+    inFlight: counts('--in-flight', values['in-flight'], batchSizes.length),
+  };
+}
+
+function chosen(option: string, list: string, names: readonly string[]): string[] {
+  const picked = list.split(',');
+  const unknown = picked.find((name) => !names.includes(name));
+  if (unknown === undefined) return picked;
+  throw new UsageError(`${option} ${unknown}: there is no such; there are ${names.join(',')}`);
+}
+
+function counts(option: string, list: string, length: number): number[] {
+  const numbers = list.split(',').map(Number);
+  if (numbers.length === length && numbers.every((n) => Number.isInteger(n) && n >= 1)) return numbers;
+  throw new UsageError(`${option} ${list}: give ${length} whole number(s) from 1, separated by commas`);
+}

@@ -1,0 +1,77 @@
+// Ours: memory nodes in processes of their own, a ranker in this one.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openRanker, type TransportName } from '../../src/host/open-ranker.ts';
+import { planSharding, type Split } from '../../src/plan/planner.ts';
+import { routingJson } from '../../src/plan/routing-json.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
+import { startChild } from './child.ts';
+import type { Contender, Peer, PeerFactory, Serving } from './contender.ts';
+
+/** What we run: how many nodes, tables whole or cut by rows, and how the ranker reaches them. */
+interface Form {
+  readonly nodes: number;
+  readonly split: Split;
+  readonly workers: number;
+  readonly transports: readonly TransportName[];
+}
+
+const forms: readonly Form[] = [
+  { nodes: 1, split: 'table', workers: 1, transports: ['stream', 'http'] },
+  { nodes: 1, split: 'table', workers: 2, transports: ['stream'] },
+  { nodes: 2, split: 'table', workers: 1, transports: ['stream'] },
+  { nodes: 4, split: 'table', workers: 1, transports: ['stream'] },
+  { nodes: 2, split: 'row', workers: 1, transports: ['stream'] },
+];
+
+export const oursPeer: PeerFactory = { name: 'flexemr', ours: true, start };
+
+async function start(serving: Serving): Promise<Peer> {
+  await using closing = new AsyncDisposableStack();
+  const contenders: Contender[] = [];
+  for (const form of forms) contenders.push(...(await startForm(serving, form, closing)));
+  const kept = closing.move();
+  return { contenders, close: () => kept.disposeAsync() };
+}
+
+async function startForm(
+  { workload, tablesFile, directory, leftovers }: Serving,
+  form: Form,
+  closing: AsyncDisposableStack,
+): Promise<Contender[]> {
+  const ids = Array.from({ length: form.nodes }, (_, i) => `node-${i}`);
+  const tables = workload.tables.map(({ name, rows, dim, mode }) => ({ spec: { name, rows, dim, mode } }));
+  const { routing } = planSharding({ tables, nodes: ids.map((id) => ({ id })), split: form.split });
+  const plan = join(directory, `${formName(form)}.json`);
+  writeFileSync(plan, routingJson(routing));
+  const script = `${import.meta.dirname}/ours-node.ts`;
+  const started = await Promise.all(
+    ids.map((id) =>
+      startChild<{ url: string }>(leftovers, script, [tablesFile, plan, id, String(form.workers)]),
+    ),
+  );
+  for (const { child } of started) closing.defer(() => leftovers.end(child));
+  const nodes = ids.map((id, i) => ({ id, url: started[i].message.url }));
+  const pids = started.map(({ pid }) => pid);
+  const contenders: Contender[] = [];
+  for (const transport of form.transports) {
+    const ranker = await openRanker({ routing: { ...routing, nodes } satisfies RoutingTable, transport });
+    closing.defer(() => ranker.close());
+    contenders.push(contender(`${transport}, ${formName(form)}`, ranker, pids));
+  }
+  return contenders;
+}
+
+function formName({ nodes, split, workers }: Form): string {
+  const spread = nodes === 1 ? '1 node' : `${nodes} nodes${split === 'row' ? ' by rows' : ''}`;
+  return workers === 1 ? spread : `${spread}, ${workers} workers`;
+}
+
+function contender(name: string, ranker: Ranker, pids: number[]): Contender {
+  return {
+    name,
+    lookup: async ({ bags }) => [...(await ranker.lookup(bags)).values()].map(({ values }) => values),
+    serverPids: () => pids,
+  };
+}

@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { checkAgreement } from './agreement.ts';
+import type { Contender, Peer, Serving } from './contender.ts';
+import { type Context, unlessAbsent } from './context.ts';
+import { batchSizes } from './options.ts';
+import { peerFactories } from './peers.ts';
+import { callingRacer, race } from './race.ts';
+import { tableHead, tableRow } from './report.ts';
+import { batchesOf, type RequestBatch } from './requests.ts';
+import type { ServingResult } from './result.ts';
+import { writeTables } from './rows.ts';
+import { describeWorkload, type FeatureBags, type Skew, type Workload } from './workload.ts';
+
+/** A contender, and whether it is ours. */
+interface Entrant {
+  readonly contender: Contender;
+  readonly ours: boolean;
+}
+
+/** All contenders on one workload: each kind of keys, each batch size. */
+export async function raceWorkload(context: Context, workload: Workload): Promise<ServingResult[]> {
+  console.log(`\n${describeWorkload(workload)}`);
+  const { leftovers } = context;
+  const directory = leftovers.directory();
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => leftovers.removeDirectory(directory));
+  const tablesFile = workload.file ?? join(directory, 'tables.safetensors');
+  if (workload.file === undefined) await writeTables(tablesFile, workload.tables);
+  const entrants: Entrant[] = [];
+  for (const { name, ours = false, start } of peerFactories) {
+    if (!context.options.peers.includes(name)) continue;
+    const serving: Serving = { workload, tablesFile, directory, leftovers };
+    const peer: Peer | undefined = await unlessAbsent(context, () => start(serving));
+    if (!peer) continue;
+    closing.defer(() => peer.close());
+    entrants.push(...peer.contenders.map((contender) => ({ contender, ours })));
+  }
+  const results: ServingResult[] = [];
+  for (const skew of workload.skews) {
+    const requests = await workload.requests(skew);
+    const keys = describeKeys(workload, skew);
+    console.log(
+      `\n${tableHead(
+        `${workload.name}, ${keys}`,
+        'samples',
+        entrants.some(({ ours }) => ours),
+      )}`,
+    );
+    for (const i of batchSizes.keys())
+      results.push(...(await raceBatches(context, { workload, keys, requests, entrants }, i)));
+  }
+  return results;
+}
+
+function describeKeys({ file }: Workload, skew: Skew): string {
+  if (file !== undefined) return 'recorded keys';
+  return skew === undefined ? 'uniform keys' : `zipf ${skew} keys`;
+}
+
+interface Heat {
+  readonly workload: Workload;
+  readonly keys: string;
+  readonly requests: readonly FeatureBags[];
+  readonly entrants: readonly Entrant[];
+}
+
+/** One size of batches. */
+async function raceBatches(
+  { options, traffic }: Context,
+  heat: Heat,
+  size: number,
+): Promise<ServingResult[]> {
+  const batch = batchSizes[size];
+  const inFlight = options.inFlight[size];
+  const batches = batchesOf(heat.requests, batch);
+  const contenders = heat.entrants.map(({ contender }) => contender);
+  await checkAgreement(contenders, batches[0]);
+  const racers = contenders.map((contender) => {
+    const { name } = contender;
+    const call = lookups(contender, batches);
+    return callingRacer({ name, inFlight, serverPids: contender.serverPids(), traffic, call });
+  });
+  const outcomes = await race(racers, options.course);
+  const results = outcomes.map((outcome, i): ServingResult => {
+    const { ours } = heat.entrants[i];
+    return { workload: heat.workload.name, keys: heat.keys, batch, inFlight, ours, ...outcome };
+  });
+  const ours = results.find((result) => result.ours);
+  for (const result of results)
+    console.log(tableRow({ ...result, name: `${String(batch).padStart(3)}: ${result.name}` }, ours));
+  return results;
+}
+
+/** Looks up one batch after the other, over and over. */
+function lookups(contender: Contender, batches: readonly RequestBatch[]): () => Promise<number> {
+  let turn = 0;
+  return async () => {
+    const batch = batches[turn++ % batches.length];
+    await contender.lookup(batch);
+    return batch.samples;
+  };
+}

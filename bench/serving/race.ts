@@ -1,0 +1,107 @@
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { cpuUsOf, ownCpuUs } from './cpu.ts';
+import type { Traffic } from './traffic.ts';
+
+/** What was done in a round. */
+export interface Round {
+  readonly items: number;
+  readonly ms: number;
+  readonly clientUs: number;
+  readonly serverUs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface Racer {
+  readonly name: string;
+  /** Works for about `ms`, ends what it began, and records how long each call took, in µs. */
+  round(ms: number, latencies: RecordableHistogram): Promise<Round>;
+}
+
+export interface Outcome {
+  readonly name: string;
+  /** Items: the median of the rounds. */
+  readonly perSecond: number;
+  /** Of calls, over all rounds. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly calls: number;
+  /** CPU an item, over all rounds: /proc counts in steps too coarse for one. */
+  readonly clientUs: number;
+  readonly serverUs: number;
+  /** Bytes an item that the client received and sent. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface Course {
+  readonly rounds: number;
+  readonly roundMs: number;
+}
+
+/** Rounds in turn, so that whatever slows the machine slows all. */
+export async function race(racers: readonly Racer[], { rounds, roundMs }: Course): Promise<Outcome[]> {
+  for (const racer of racers) await racer.round(roundMs, createHistogram());
+  const lanes = racers.map((racer) => ({ racer, latencies: createHistogram(), run: [] as Round[] }));
+  for (let i = 0; i < rounds; i++)
+    for (const { racer, latencies, run } of lanes) run.push(await racer.round(roundMs, latencies));
+  return lanes.map(({ racer, latencies, run }) => outcome(racer.name, latencies, run));
+}
+
+function outcome(name: string, latencies: RecordableHistogram, run: readonly Round[]): Outcome {
+  const total = (field: keyof Round): number => run.reduce((sum, round) => sum + round[field], 0);
+  const each = (field: keyof Round): number => total(field) / total('items');
+  const rates = run.map(({ items, ms }) => (items * 1000) / ms).sort((a, b) => a - b);
+  return {
+    name,
+    perSecond: rates[rates.length >> 1],
+    p50Ms: latencies.percentile(50) / 1000,
+    p99Ms: latencies.percentile(99) / 1000,
+    calls: latencies.count,
+    clientUs: each('clientUs'),
+    serverUs: each('serverUs'),
+    bytesIn: each('bytesIn'),
+    bytesOut: each('bytesOut'),
+  };
+}
+
+export interface Calling {
+  readonly name: string;
+  /** Calls under way at any time. */
+  readonly inFlight: number;
+  readonly serverPids: readonly number[];
+  readonly traffic: Traffic;
+  /** @returns how many items it was */
+  call(): Promise<number>;
+}
+
+/** A racer whose client is this thread. */
+export function callingRacer({ name, inFlight, serverPids, traffic, call }: Calling): Racer {
+  return {
+    name,
+    async round(ms, latencies) {
+      const [bytes, clientUs, serverUs] = [traffic.total, ownCpuUs(), cpuUsOf(serverPids)];
+      const begin = performance.now();
+      let items = 0;
+      const callOn = async (): Promise<void> => {
+        do {
+          const start = performance.now();
+          // `items += await …` would read `items` before it waits, and lose what others have added.
+          const more = await call();
+          items += more;
+          latencies.record(Math.max(1, Math.round((performance.now() - start) * 1000)));
+        } while (performance.now() - begin < ms);
+      };
+      await Promise.all(Array.from({ length: inFlight }, callOn));
+      const now = traffic.total;
+      return {
+        items,
+        ms: performance.now() - begin,
+        clientUs: ownCpuUs() - clientUs,
+        serverUs: cpuUsOf(serverPids) - serverUs,
+        bytesIn: now.in - bytes.in,
+        bytesOut: now.out - bytes.out,
+      };
+    },
+  };
+}

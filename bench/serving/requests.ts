@@ -1,0 +1,40 @@
+import type { KeyedBags } from '../../src/index.ts';
+import { type FeatureBags, sum } from './workload.ts';
+
+/** What one lookup asks for. */
+export interface RequestBatch {
+  readonly samples: number;
+  readonly keys: number;
+  /** In the order of the workload's tables. */
+  readonly features: readonly FeatureBags[];
+  /** The same as the API takes it. */
+  readonly bags: KeyedBags;
+}
+
+/** All that fit into the samples there are, to be taken in turn so that no cache learns them. */
+export function batchesOf(all: readonly FeatureBags[], samples: number): RequestBatch[] {
+  const held = all[0].offsets.length - 1;
+  return Array.from({ length: Math.floor(held / samples) }, (_, i) => {
+    const features = all.map((feature) => part(feature, i * samples, samples));
+    const keys = sum(features.map((feature) => feature.keys.length));
+    return { samples, keys, features, bags: bagsOf(features) };
+  });
+}
+
+function part({ table, keys, offsets, weights }: FeatureBags, first: number, samples: number): FeatureBags {
+  const [begin, end] = [offsets[first], offsets[first + samples]];
+  return {
+    table,
+    keys: keys.slice(begin, end),
+    offsets: offsets.slice(first, first + samples + 1).map((offset) => offset - begin),
+    weights: weights?.slice(begin, end),
+  };
+}
+
+function bagsOf(features: readonly FeatureBags[]): KeyedBags {
+  return Object.fromEntries(
+    features.map(({ table, keys, offsets, weights }) => {
+      return [table.name, { keys, offsets, includeLastOffset: true, weights }];
+    }),
+  );
+}

@@ -1,0 +1,44 @@
+// npm run bench -- serving: pooled vectors over the network, by us and by what else a JavaScript service could use.
+import { writeFileSync } from 'node:fs';
+import { describe, environment } from '../environment.ts';
+import { Absent } from '../usage.ts';
+import { raceTransports } from './bare/race-transports.ts';
+import { Leftovers } from './leftovers.ts';
+import { readOptions } from './options.ts';
+import { peerFactories } from './peers.ts';
+import { raceWorkload } from './race-workload.ts';
+import type { BareResult, ServingFile, ServingResult } from './result.ts';
+import { Traffic } from './traffic.ts';
+import { describeWorkload } from './workload.ts';
+import { allWorkloads, workloadNames } from './workloads.ts';
+
+const bareName = 'bare';
+
+export async function run(args: string[]): Promise<void> {
+  const options = readOptions(args, {
+    only: [...workloadNames, bareName],
+    peers: peerFactories.map(({ name }) => name),
+  });
+  const env = environment();
+  console.log(describe(env));
+  if (options.quick) console.log('quick: small tables, short rounds; shows that all runs, measures nothing');
+  const context = { options, leftovers: new Leftovers(), traffic: new Traffic(), absent: new Set<string>() };
+  const results: ServingResult[] = [];
+  const bare: BareResult[] = [];
+  const workloads = (await allWorkloads(options.quick)).filter(({ name }) => options.only.includes(name));
+  if (options.only.includes(bareName)) bare.push(...(await raceTransports(context)));
+  for (const workload of workloads) results.push(...(await raceWorkload(context, workload)));
+  if (options.json !== undefined) {
+    const file: ServingFile = {
+      benchmark: 'serving',
+      environment: env,
+      quick: options.quick,
+      absent: [...context.absent],
+      workloads: workloads.map(describeWorkload),
+      results,
+      bare,
+    };
+    writeFileSync(options.json, `${JSON.stringify(file, null, 2)}\n`);
+  }
+  if (context.absent.size > 0) throw new Absent(`NOT MEASURED: ${[...context.absent].join('; ')}`);
+}

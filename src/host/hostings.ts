@@ -1,0 +1,56 @@
+// What the workers of one memory node are to serve, loaded from a file.
+import { instantiateKernels, kernelModule } from '../kernel/files.ts';
+import { slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
+import type { Hosting } from '../memory-node/hosting.ts';
+import { loadShards } from '../memory-node/load-shards.ts';
+import { servedTables } from '../memory-node/served-tables.ts';
+import { fingerprint } from '../plan/fingerprint.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { LoadProgress } from '../store/load.ts';
+import { SafetensorsFile } from '../store/safetensors.ts';
+import { Store } from '../store/store.ts';
+
+export interface HostingOptions {
+  /** The tables, safetensors. */
+  readonly tables: string;
+  readonly routing: RoutingTable;
+  /** The node whose shards to load. */
+  readonly node: string;
+  readonly workers: number;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/**
+ * Loads the shards of a node. Workers share the rows, and each has slots of its own: what one writes, no other touches.
+ * @throws INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
+ */
+export async function loadHostings(options: HostingOptions): Promise<Hosting[]> {
+  const { routing, node, workers } = options;
+  const module = kernelModule('shared');
+  const store = new Store(module, { slotBytes: Math.min(workers * workerSlotBytesDefault, slotBytesMax) });
+  await using file = await SafetensorsFile.open(options.tables);
+  const memory = new WebAssembly.Memory({ initial: 2 });
+  const kernels = instantiateKernels(memory);
+  const shards = await loadShards(store, file, { ...options, kernels, memory });
+  // A node without shards still answers, if only that it has none.
+  if (store.arenas.length === 0) store.arenaWithRoom(0, 0);
+  const plan = fingerprint(routing);
+  const description = {
+    node,
+    plan: plan.toString(16).padStart(16, '0'),
+    tables: servedTables(routing, shards),
+  };
+  const memories = store.arenas.map((arena) => arena.memory);
+  return slotRanges(store, workers).map((slots) => ({ module, memories, slots, shards, plan, description }));
+}
+
+/** For each worker, its part of the slots of each arena. */
+function slotRanges({ arenas }: Store, workers: number): Hosting['slots'][] {
+  const share = Math.floor(arenas[0].slots.largest / workers / 64) * 64;
+  return Array.from({ length: workers }, () =>
+    arenas.map(({ slots }) => {
+      const begin = slots.allocate(share) ?? 0;
+      return { begin, end: begin + share };
+    }),
+  );
+}
