@@ -153,3 +153,6 @@ export const workspaceBytesMax = 1_073_741_824;
 
 /** Fetching rows is chosen where it brings less than this share of the bytes that pooled vectors would. */
 export const fetchShareMax = 0.98;
+
+/** Memory that a transport keeps for replies to come, in bytes. */
+export const pooledReplyBytesMax = 134_217_728;

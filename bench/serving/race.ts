@@ -35,13 +35,18 @@ export interface Outcome {
 }
 
 export interface Course {
+  /** Before the rounds; 0: not at all. */
+  readonly warmMs: number;
   readonly rounds: number;
   readonly roundMs: number;
 }
 
 /** Rounds in turn, so that whatever slows the machine slows all. */
-export async function race(racers: readonly Racer[], { rounds, roundMs }: Course): Promise<Outcome[]> {
-  for (const racer of racers) await racer.round(roundMs, createHistogram());
+export async function race(
+  racers: readonly Racer[],
+  { warmMs, rounds, roundMs }: Course,
+): Promise<Outcome[]> {
+  if (warmMs > 0) for (const racer of racers) await racer.round(warmMs, createHistogram());
   const lanes = racers.map((racer) => ({ racer, latencies: createHistogram(), run: [] as Round[] }));
   for (let i = 0; i < rounds; i++)
     for (const { racer, latencies, run } of lanes) run.push(await racer.round(roundMs, latencies));

@@ -1,20 +1,80 @@
-import { openTables, type Tables } from '../lookup/tables.ts';
+import { startLocalCluster } from '../host/local-cluster.ts';
+import { loopbackCluster } from '../host/loopback-cluster.ts';
+import { openRanker } from '../host/open-ranker.ts';
+import { openTables } from '../lookup/tables.ts';
+import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
+import type { PushDown } from '../ranker/choose.ts';
+import type { LookupSource } from './lookup-source.ts';
 import { LoadBar } from './progress.ts';
+import { RemoteSource } from './remote-source.ts';
+import { readSecurity, type SecurityOptions } from './security.ts';
 
-/** Options that every command with tables takes. */
-export interface TableOptions {
-  readonly tables: string;
+/** How a command reaches memory nodes; `loopback`: they are in this process. */
+export const sourceTransports = ['loopback', 'http', 'stream'] as const;
+
+/** Where a command looks up: `tables` in this process, or cut over `nodes`, or `routing` to running nodes. */
+export interface SourceOptions extends SecurityOptions {
+  readonly tables?: string | undefined;
   readonly dtype?: RowDtype | undefined;
-  readonly threads: number;
+  /** That share each lookup in this process; workers of each node that is started. */
+  readonly threads?: number | undefined;
+  readonly nodes?: number | undefined;
+  readonly split?: Split | undefined;
+  /** File or URL. */
+  readonly routing?: string | undefined;
+  readonly transport?: (typeof sourceTransports)[number] | undefined;
+  readonly pushDown?: PushDown | undefined;
+  /** Of each lookup, in ms. */
+  readonly deadline?: number | undefined;
 }
 
-/** Opens the tables of a command, with a progress bar on a terminal. */
-export async function openWithBar({ tables, dtype, threads }: TableOptions): Promise<Tables> {
+/** Opens what a command looks up in. @throws as openTables, startLocalCluster, openRanker; INVALID_FILE */
+export async function openSource(options: SourceOptions): Promise<LookupSource> {
+  if (options.routing !== undefined) return await openRunning(options, options.routing);
+  const { tables = '', nodes } = options;
+  if (nodes === undefined) return await openWithBar(tables, options);
+  if (options.transport === 'loopback') return await openLoopback({ ...options, tables, nodes });
+  return await openStarted({ ...options, tables, nodes });
+}
+
+/** Tables in this process, with a progress bar on a terminal. */
+async function openWithBar(tables: string, { dtype, threads }: SourceOptions): Promise<LookupSource> {
   const bar = new LoadBar();
   try {
     return await openTables(tables, { dtype, threads, onProgress: bar.update });
   } finally {
     bar.stop();
   }
+}
+
+async function openRunning(options: SourceOptions, routing: string): Promise<LookupSource> {
+  const { pushDown, deadline } = options;
+  const security = await readSecurity(options);
+  const transport = networkOf(options);
+  return new RemoteSource(await openRanker({ routing, transport, security, pushDown }), deadline);
+}
+
+type ClusterSource = SourceOptions & { readonly tables: string; readonly nodes: number };
+
+async function openLoopback({ pushDown, deadline, ...cluster }: ClusterSource): Promise<LookupSource> {
+  const { routing, transport } = await loopbackCluster(cluster);
+  return new RemoteSource(await openRanker({ routing, transport, pushDown }), deadline);
+}
+
+async function openStarted({ threads, ...options }: ClusterSource): Promise<LookupSource> {
+  const { pushDown, deadline } = options;
+  const cluster = await startLocalCluster({ ...options, workers: threads });
+  try {
+    const { routing } = cluster;
+    const ranker = await openRanker({ routing, transport: networkOf(options), pushDown });
+    return new RemoteSource(ranker, deadline, cluster);
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+function networkOf({ transport }: SourceOptions): 'stream' | 'http' | undefined {
+  return transport === 'loopback' ? undefined : transport;
 }

@@ -1,12 +1,12 @@
 import { InvalidArgumentError } from 'commander';
 import { writeRouting } from '../host/file-routing.ts';
+import { nodesNamed, plannedTables } from '../host/plan-cluster.ts';
 import { nodesMax } from '../limits.ts';
 import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
 import type { Prediction, TableLoads } from '../plan/prediction.ts';
 import { routingJson } from '../plan/routing-json.ts';
 import type { PlannedNode } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
-import { planTables } from '../store/load.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { columns, mib } from './columns.ts';
 import { openRequests } from './requests.ts';
@@ -27,8 +27,8 @@ export interface PlanOptions {
 
 /** `flexemr plan`: shares the tables of a file out among nodes, and says what requests will cost. Reads no rows. */
 export async function plan(options: PlanOptions): Promise<ShardingPlan> {
-  const tables = await plannedTables(options);
-  const nodes = options.node ?? Array.from({ length: options.nodes ?? 0 }, (_, i) => ({ id: `node${i}` }));
+  const tables = await plannedTables(options.tables, options.dtype);
+  const nodes = options.node ?? nodesNamed(options.nodes ?? 0);
   const planned = planSharding({
     tables,
     nodes: nodes.map((node: PlannedNode) => ({ ...node, bytes: node.bytes ?? options.capacity })),
@@ -37,11 +37,6 @@ export async function plan(options: PlanOptions): Promise<ShardingPlan> {
   });
   if (options.out !== undefined) await writeRouting(options.out, planned.routing);
   return planned;
-}
-
-async function plannedTables({ tables, dtype }: PlanOptions): Promise<PlannedTableInput[]> {
-  await using file = await SafetensorsFile.open(tables);
-  return planTables(file, { dtype }).map(({ spec, stored }) => ({ spec, indexed: stored.ids !== undefined }));
 }
 
 /** Mean keys a bag of each table in a file of requests. */

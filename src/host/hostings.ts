@@ -2,6 +2,7 @@
 import { instantiateKernels, kernelModule } from '../kernel/files.ts';
 import { slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
+import { hostingsOf } from '../memory-node/hostings.ts';
 import { loadShards } from '../memory-node/load-shards.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
@@ -32,25 +33,11 @@ export async function loadHostings(options: HostingOptions): Promise<Hosting[]> 
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernels = instantiateKernels(memory);
   const shards = await loadShards(store, file, { ...options, kernels, memory });
-  // A node without shards still answers, if only that it has none.
-  if (store.arenas.length === 0) store.arenaWithRoom(0, 0);
   const plan = fingerprint(routing);
   const description = {
     node,
     plan: plan.toString(16).padStart(16, '0'),
     tables: servedTables(routing, shards),
   };
-  const memories = store.arenas.map((arena) => arena.memory);
-  return slotRanges(store, workers).map((slots) => ({ module, memories, slots, shards, plan, description }));
-}
-
-/** For each worker, its part of the slots of each arena. */
-function slotRanges({ arenas }: Store, workers: number): Hosting['slots'][] {
-  const share = Math.floor(arenas[0].slots.largest / workers / 64) * 64;
-  return Array.from({ length: workers }, () =>
-    arenas.map(({ slots }) => {
-      const begin = slots.allocate(share) ?? 0;
-      return { begin, end: begin + share };
-    }),
-  );
+  return hostingsOf(store, workers, { module, shards, plan, description });
 }

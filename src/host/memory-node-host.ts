@@ -8,7 +8,7 @@ import type { Hosting } from '../memory-node/hosting.ts';
 import type { WorkerStats } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
-import type { ListenerOptions } from '../transport/listener.ts';
+import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
 import { loadHostings } from './hostings.ts';
 import type { WorkerControl } from './worker-control.ts';
@@ -34,6 +34,8 @@ export interface MemoryNodeOptions {
   readonly commonPort?: number | undefined;
   readonly security?: ServerSecurity | undefined;
   readonly insecure?: boolean | undefined;
+  /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
+  readonly stuckMs?: number | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly log?: Log | undefined;
 }
@@ -68,6 +70,7 @@ export class MemoryNodeHost implements AsyncDisposable {
       throw new FlexemrError('INVALID_OPTION', message, { field: 'workers', value: workers });
     }
     checkExposure(host, security, insecure);
+    checkStuckMs(options.stuckMs);
     this.#options = options;
     this.#threads = Array.from({ length: workers }, (_, i) => this.#thread(i));
   }
@@ -89,10 +92,11 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 
   async #listen(i: number): Promise<void> {
-    const { host = '127.0.0.1', port = 0, commonPort, security } = this.#options;
-    const own = { host, port: this.#threads[i].port || (port === 0 ? 0 : port + i), security };
+    const { host = '127.0.0.1', port = 0, commonPort, security, stuckMs } = this.#options;
+    const shared = { host, security, stuckMs };
+    const own = { ...shared, port: this.#threads[i].port || (port === 0 ? 0 : port + i) };
     const common: ListenerOptions | undefined =
-      commonPort === undefined ? undefined : { host, port: commonPort, security, reusePort: true };
+      commonPort === undefined ? undefined : { ...shared, port: commonPort, reusePort: true };
     await this.#threads[i].listen(own, common);
   }
 
@@ -127,9 +131,9 @@ export class MemoryNodeHost implements AsyncDisposable {
     await this.#threads[i].end();
   }
 
-  /** What each worker has done. */
+  /** What each worker has done since it was started; one that is being replaced has done nothing. */
   async stats(): Promise<WorkerStats[]> {
-    return await Promise.all(this.#threads.map(({ control }) => control.stats()));
+    return await Promise.all(this.#threads.map((thread) => thread.stats()));
   }
 
   /** Answers what it holds, and ends. */
@@ -164,7 +168,11 @@ class Thread {
   }
 
   async listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<void> {
-    this.port = await this.#orDeath(this.control.listen(own, common));
+    const call = this.control.listen(own, common).catch((cause: Error) => {
+      // What is thrown in a worker comes without its code.
+      throw new FlexemrError('UNAVAILABLE', cause.message, { field: 'port', value: own.port, cause });
+    });
+    this.port = await this.#orDeath(call);
   }
 
   /** A control call never returns from a worker that has died. */
@@ -175,6 +183,11 @@ class Thread {
     return await Promise.race([call, died]);
   }
 
+  async stats(): Promise<WorkerStats> {
+    const none = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0, held: 0 };
+    return await Promise.race([this.control.stats(), this.#ended.then(() => none)]);
+  }
+
   async drain(): Promise<void> {
     await Promise.race([this.control.drain(), this.#ended]);
   }
@@ -182,4 +195,12 @@ class Thread {
   async end(): Promise<void> {
     await this.#worker.terminate();
   }
+}
+
+/** Of an error in a thread only its name and message get here. */
+function cannotListen(cause: Error, { host, port }: ListenerOptions): FlexemrError {
+  if (cause.name === 'FlexemrError')
+    return new FlexemrError('UNAVAILABLE', cause.message, { field: 'port', value: port, cause });
+  const message = `cannot listen on ${host}:${port}: ${cause.message}. Check the port, the certificate and its key.`;
+  return new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port, cause });
 }

@@ -17,8 +17,29 @@ export interface Pooled {
   readonly incomplete: Uint32Array;
 }
 
-/** Pooled vectors by feature, in the order asked for. */
-export interface Lookup extends ReadonlyMap<string, Pooled> {
+/**
+ * Pooled vectors by feature, in the order asked for. They stay for as long as anybody refers to them; who disposes
+ * of the lookup (`using`) spares the garbage collector their memory, and must not look at them any more.
+ */
+export interface Lookup extends ReadonlyMap<string, Pooled>, Disposable {
   /** Why some are incomplete: one a memory node that failed, where the caller allowed that. */
   readonly failures: readonly FlexemrError[];
+}
+
+/** A lookup as it is made. */
+export class PooledFeatures extends Map<string, Pooled> implements Lookup {
+  readonly failures: readonly FlexemrError[];
+  readonly #release: () => void;
+
+  /** @param release lets others use the memory of the vectors */
+  constructor(failures: readonly FlexemrError[] = [], release: () => void = () => {}) {
+    super();
+    this.failures = failures;
+    this.#release = release;
+  }
+
+  [Symbol.dispose](): void {
+    this.clear();
+    this.#release();
+  }
 }

@@ -12,7 +12,7 @@ import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import { Crew } from './crew.ts';
 import { FeatureLookup } from './feature.ts';
-import type { Lookup } from './pooled.ts';
+import { type Lookup, PooledFeatures } from './pooled.ts';
 import { runCalls } from './run.ts';
 
 export interface TablesOptions extends StoreOptions {
@@ -126,12 +126,13 @@ export class Tables implements AsyncDisposable {
       await this.#run(features, parts);
       const values = new Float32Array(features.reduce((sum, { vectors, dim }) => sum + vectors * dim, 0));
       let begin = 0;
-      const pooled = features.map((feature, i) => {
+      const pooled = new PooledFeatures();
+      for (const [i, feature] of features.entries()) {
         const own = values.subarray(begin, begin + feature.vectors * feature.dim);
         begin += own.length;
-        return [checked[i].feature, feature.finish(own)] as const;
-      });
-      return Object.assign(new Map(pooled), { failures: [] });
+        pooled.set(checked[i].feature, feature.finish(own));
+      }
+      return pooled;
     } finally {
       for (const feature of features) feature.close();
     }

@@ -9,7 +9,7 @@ export interface SubrequestOwner {
   /** Its frame is whole. */
   accept(held: HeldSubrequest): void;
   /** Its slots are free again. */
-  closed(): void;
+  closed(held: HeldSubrequest): void;
 }
 
 /** A subrequest that was admitted: a slot with its frame, then one with its answer, until it is released. */
@@ -39,6 +39,11 @@ export class HeldSubrequest implements Inbox {
     return this.#arena.words[(this.address + FRAME_ID) >>> 2];
   }
 
+  /** Its frame has come. */
+  get whole(): boolean {
+    return this.#done !== undefined;
+  }
+
   answer(done: (reply: Uint8Array) => void): void {
     this.#done = done;
     this.#owner.accept(this);
@@ -62,6 +67,6 @@ export class HeldSubrequest implements Inbox {
     this.work?.close();
     this.work = undefined;
     this.#arena.slots.free(this.address, this.bytes);
-    this.#owner.closed();
+    this.#owner.closed(this);
   }
 }

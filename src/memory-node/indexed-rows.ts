@@ -1,27 +1,19 @@
 // Which rows of an indexed table a shard holds: those whose ids hash into its range, scattered over the file.
-import type { Kernels } from '../kernel/kernels.ts';
 import { loadChunkBytesMax } from '../limits.ts';
 import type { PlannedShard } from '../plan/routing-table.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import { dtypeBytes } from '../store/safetensors-header.ts';
+import { type Hasher, idHashes } from './id-hashes.ts';
 
-const chunkIds = 4096;
-
-/** Rows of the ids that a shard holds, ascending. @param memory that the kernels work on, of two pages or more */
+/** Rows of the ids that a shard holds, ascending. */
 export function rowsOfHashes(
-  kernels: Kernels,
-  memory: WebAssembly.Memory,
+  hasher: Hasher,
   ids: BigUint64Array | BigInt64Array,
   { begin, end }: Pick<PlannedShard, 'begin' | 'end'>,
 ): Uint32Array {
-  const keys = new BigUint64Array(memory.buffer, 0, chunkIds);
-  const hashes = new Uint32Array(memory.buffer, chunkIds * 8, chunkIds);
   const rows: number[] = [];
-  for (let first = 0; first < ids.length; first += chunkIds) {
-    const chunk = ids.subarray(first, first + chunkIds);
-    keys.set(new BigUint64Array(chunk.buffer, chunk.byteOffset, chunk.length));
-    kernels.shardHashes(0, chunkIds * 8, chunk.length);
-    for (let i = 0; i < chunk.length; i++) if (hashes[i] >= begin && hashes[i] < end) rows.push(first + i);
+  for (const { first, hashes } of idHashes(hasher, ids)) {
+    for (let i = 0; i < hashes.length; i++) if (hashes[i] >= begin && hashes[i] < end) rows.push(first + i);
   }
   return Uint32Array.from(rows);
 }

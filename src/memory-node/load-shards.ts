@@ -1,5 +1,4 @@
 import { FlexemrError } from '../errors.ts';
-import type { Kernels } from '../kernel/kernels.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import { untouchedBytesMax } from '../limits.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
@@ -12,15 +11,13 @@ import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import type { HostedShard } from './hosting.ts';
+import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
 
-export interface LoadShardsOptions {
+export interface LoadShardsOptions extends Hasher {
   readonly routing: RoutingTable;
   /** The node whose shards to load. */
   readonly node: string;
-  /** Kernels to hash ids with, and their memory. */
-  readonly kernels: Kernels;
-  readonly memory: WebAssembly.Memory;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
@@ -127,7 +124,7 @@ async function loadIndexed(loading: Loading): Promise<HostedShard[]> {
   const ids = await readIds(file, from.stored.ids ?? '');
   const hosted: HostedShard[] = [];
   for (const shard of shards) {
-    const rows = rowsOfHashes(loading.kernels, loading.memory, ids, shard.shard);
+    const rows = rowsOfHashes(loading, ids, shard.shard);
     const spec = { ...from.spec, rows: rows.length };
     // Rows and index must share an arena: a worker resolves and pools in one memory.
     const beside = store.arenaWithRoom(

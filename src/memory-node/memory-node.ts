@@ -1,9 +1,11 @@
 import { FlexemrError } from '../errors.ts';
+import { instantiate } from '../kernel/wasm.ts';
 import {
   replyBytesMax,
   retryAfterMsDefault,
   sessionWindow,
   sliceBytesMax,
+  smallSubrequestBytesMax,
   subrequestBytesMax,
   subrequestKeysMax,
   workerSubrequestsMax,
@@ -15,6 +17,7 @@ import { readSubrequest } from '../wire/subrequest.ts';
 import { Answer } from './answer.ts';
 import { HeldSubrequest } from './held-subrequest.ts';
 import type { HostedShard, Hosting } from './hosting.ts';
+import type { Hasher } from './id-hashes.ts';
 import { lookupJson } from './json-lookup.ts';
 import { WorkerArena } from './worker-arena.ts';
 
@@ -37,12 +40,15 @@ export class MemoryNode implements Handler {
   readonly #name: string;
   #hosting: Hosting | undefined;
   #arenas: readonly WorkerArena[] = [];
+  #hasher: Hasher | undefined;
   #shards: ReadonlyMap<number, HostedShard> = new Map();
   #draining = false;
   /** Longer than a slice, in the order they came. Short ones are answered at once, between slices. */
   readonly #waiting: HeldSubrequest[] = [];
   #pumping = false;
   #heldCount = 0;
+  /** Bytes of subrequests that have begun to come, and are not whole. */
+  #comingBytes = 0;
   #stats = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0 };
 
   /** @param workers filled in once all of them listen */
@@ -56,6 +62,8 @@ export class MemoryNode implements Handler {
     this.#arenas = hosting.memories.map(
       (memory, i) => new WorkerArena(hosting.module, memory, hosting.slots[i]),
     );
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
+    this.#hasher = { kernels: instantiate(hosting.module, memory), memory };
     this.#shards = new Map(hosting.shards.map((shard) => [shard.number, shard]));
     this.#hosting = hosting;
   }
@@ -73,11 +81,17 @@ export class MemoryNode implements Handler {
     return { ...this.#stats, held: this.#heldCount };
   }
 
-  get #limits(): NodeDescription['limits'] {
+  /** Bytes of slots where frames and replies lie. */
+  get #room(): number {
     const slots = this.#hosting?.slots[0];
-    const room = slots === undefined ? 0 : slots.end - slots.begin;
+    return slots === undefined ? 0 : slots.end - slots.begin;
+  }
+
+  get #limits(): NodeDescription['limits'] {
+    const room = this.#room;
     return {
-      subrequestBytes: Math.min(subrequestBytesMax, Math.floor(room / 4)),
+      // So that the largest of both, and what a key needs beside them, fit together.
+      subrequestBytes: Math.min(subrequestBytesMax, Math.floor(room / 5)),
       replyBytes: Math.min(replyBytesMax, Math.floor(room / 2)),
       subrequestKeys: subrequestKeysMax,
       sessionWindow,
@@ -97,12 +111,22 @@ export class MemoryNode implements Handler {
     if (bytes > most) return { code: 'LIMIT_EXCEEDED', position: bytes, value: most };
     const overloaded = { code: 'OVERLOADED', retryAfterMs: retryAfterMsDefault } as const;
     if (this.#heldCount >= workerSubrequestsMax) return this.#refused(overloaded);
+    // Peers that announce large frames and dawdle over them leave room for the others.
+    const large = bytes > smallSubrequestBytesMax;
+    if (large && this.#comingBytes + bytes > this.#room / 2) return this.#refused(overloaded);
     const address = this.#arenas[0].slots.allocate(bytes);
     if (address === undefined) return this.#refused(overloaded);
     this.#heldCount++;
+    this.#comingBytes += bytes;
     return new HeldSubrequest(this.#arenas[0], address, bytes, {
-      accept: (held) => this.#accept(held),
-      closed: () => this.#heldCount--,
+      accept: (held) => {
+        this.#comingBytes -= bytes;
+        this.#accept(held);
+      },
+      closed: ({ whole }) => {
+        this.#heldCount--;
+        if (!whole) this.#comingBytes -= bytes;
+      },
     });
   }
 
@@ -192,7 +216,8 @@ export class MemoryNode implements Handler {
   }
 
   async lookupJson(body: unknown): Promise<unknown> {
-    if (this.#hosting !== undefined) return await lookupJson(this, this.#hosting, body);
+    if (this.#hosting !== undefined && this.#hasher !== undefined)
+      return await lookupJson(this, this.#hosting, this.#hasher, body);
     const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
     throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
   }

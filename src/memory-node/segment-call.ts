@@ -35,7 +35,10 @@ export function refusal(segment: IncomingSegment, shard: HostedShard, i: number)
 }
 
 /** What a segment's reply holds. */
-export function shapeOf(segment: IncomingSegment, { mode, rows }: HostedShard): ReplyShape {
+export function shapeOf(
+  segment: Pick<IncomingSegment, 'fetch' | 'keys' | 'bags' | 'partial' | 'weightsAt'>,
+  { mode, rows }: HostedShard,
+): ReplyShape {
   if (segment.fetch) {
     return { vectors: segment.keys, vectorBytes: rows.rowBytes, counts: false, denominators: false };
   }

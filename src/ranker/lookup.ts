@@ -1,7 +1,7 @@
 // One lookup, told in order.
 import { FlexemrError, show } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
-import type { Lookup, Pooled } from '../lookup/pooled.ts';
+import { type Lookup, PooledFeatures } from '../lookup/pooled.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { checkBags } from '../plan/checked-bags.ts';
 import type { PushDown } from './choose.ts';
@@ -56,9 +56,10 @@ export async function lookUp(
   }
   await fanOut(asks, { route, budget, patience: asked.patience });
   const failures = failuresOf(asks, asked.options.onFailure ?? 'error');
-  const pooled = new Map<string, Pooled>();
+  const pooled = new PooledFeatures(failures, () => release(asks));
   for (const feature of features) pooled.set(feature.name, pooledOf(workspace, feature));
-  return Object.assign(pooled, { failures });
+  release(asks.filter(({ reply }) => !reply?.viewed));
+  return pooled;
 }
 
 function routeFeatures({ bags, options, pushDown }: Asked, route: Route, workspace: Workspace): Feature[] {
@@ -74,6 +75,11 @@ function routeFeatures({ bags, options, pushDown }: Asked, route: Route, workspa
     if (checked.weights !== undefined) table.checkWeighted(name);
     return { name, table, bags: checked, segments: segmentsOf(name, table, checked, wishes, workspace) };
   });
+}
+
+/** Lets go of the replies' memory. */
+function release(asks: readonly Subrequest[]): void {
+  for (const { reply } of asks) reply?.release();
 }
 
 /** What went wrong, where that is allowed. @throws the first failure, where it is not */

@@ -75,7 +75,8 @@ export class NodeClient {
     lane.outstanding++;
     const undo = patience.during(() => exchange.cancel());
     try {
-      const reply = new Reply(await exchange.reply);
+      const received = await exchange.reply;
+      const reply = new Reply(received.bytes, () => received.release());
       lane.window = Math.max(1, Math.min(sessionWindow, reply.load.requestCredits));
       return reply;
     } catch (error) {

@@ -27,6 +27,7 @@ function asPooledThere(
   const { part, partial, fetching } = held[0];
   if (partial || fetching !== undefined || part === undefined) return undefined;
   const vectors = resultsOf(feature);
+  part.reply.viewed = true;
   return {
     values: part.reply.floats(part.values, vectors * feature.table.spec.dim),
     counts: part.reply.counts(part.counts, vectors),

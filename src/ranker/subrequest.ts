@@ -12,6 +12,7 @@ export class Subrequest {
   readonly bytes: number;
   /** Why there is no answer. */
   error: FlexemrError | undefined;
+  reply: Reply | undefined;
   readonly #places: ReplyPlaces;
   readonly #plan: bigint;
 
@@ -20,6 +21,7 @@ export class Subrequest {
     this.segments = segments;
     this.bytes = segments.reduce((sum, segment) => sum + segment.bytes, HEADER_BYTES);
     this.error = undefined;
+    this.reply = undefined;
     this.#places = replyPlaces(segments.map(({ shape }) => shape));
     this.#plan = plan;
   }
@@ -37,6 +39,7 @@ export class Subrequest {
   answered(reply: Reply): void {
     const { values, counts, denominators } = this.#places;
     reply.check(this.#places);
+    this.reply = reply;
     let firstKey = 0;
     for (let i = 0; i < this.segments.length; i++) {
       const segment = this.segments[i];

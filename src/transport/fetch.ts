@@ -2,7 +2,14 @@ import { FlexemrError } from '../errors.ts';
 import { connectMsMax, fetchConnectionsMax } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
-import type { Exchange, Outgoing, Session, Transport } from './transport.ts';
+import {
+  type Exchange,
+  type Outgoing,
+  type Received,
+  type Session,
+  type Transport,
+  unpooled,
+} from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 /** The runtime's own fetch, and nothing else: for edge runtimes. At most six requests to a node at a time. */
@@ -44,7 +51,7 @@ export class FetchTransport implements Transport {
     return { send, close: async () => {} };
   }
 
-  async #exchange(url: string, outgoing: Outgoing, signal: AbortSignal): Promise<Uint8Array> {
+  async #exchange(url: string, outgoing: Outgoing, signal: AbortSignal): Promise<Received> {
     const words = new Uint32Array(outgoing.bytes >>> 2);
     outgoing.write(words, 0);
     this.#bytesOut += outgoing.bytes;
@@ -59,7 +66,7 @@ export class FetchTransport implements Transport {
       });
       const body = new Uint8Array(await response.arrayBuffer());
       this.#bytesIn += body.length;
-      if (response.headers.get('content-type') === frameType) return body;
+      if (response.headers.get('content-type') === frameType) return unpooled(body);
       if (response.status === 401) throw unauthorized(url);
       throw unavailable(url, `answers HTTP ${response.status}, and no frame`);
     } catch (cause) {

@@ -1,5 +1,7 @@
 import { replyBytesMax } from '../limits.ts';
 import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '../wire/layout.ts';
+import type { ReplyPool } from './reply-pool.ts';
+import type { Received } from './transport.ts';
 
 /** Reads above this go straight to the frame's own memory. */
 const directBytesMin = 65_536;
@@ -12,16 +14,20 @@ const directBytesMax = 524_288;
  */
 export class FrameReader {
   readonly #fixed: Uint8Array;
-  readonly #onFrame: (id: number, frame: Uint8Array) => void;
+  readonly #replies: ReplyPool;
+  readonly #onFrame: (id: number, reply: Received) => void;
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
   #headerFilled = 0;
-  #frame: Buffer | undefined;
+  #reply: Received | undefined;
+  #frame: Uint8Array | undefined;
+  #id = 0;
   #filled = 0;
   #direct = false;
 
   /** @param fixed the buffer that reads go to */
-  constructor(fixed: Uint8Array, onFrame: (id: number, frame: Uint8Array) => void) {
+  constructor(fixed: Uint8Array, replies: ReplyPool, onFrame: (id: number, reply: Received) => void) {
     this.#fixed = fixed;
+    this.#replies = replies;
     this.#onFrame = onFrame;
   }
 
@@ -69,7 +75,9 @@ export class FrameReader {
     const bytes = this.#header.readUInt32LE(FRAME_BYTES);
     if (this.#header.readUInt32LE(FRAME_MAGIC) !== REPLY_MAGIC) return false;
     if (bytes < HEADER_BYTES || bytes > replyBytesMax) return false;
-    this.#frame = Buffer.allocUnsafeSlow(bytes);
+    this.#reply = this.#replies.take(bytes);
+    this.#frame = this.#reply.bytes;
+    this.#id = this.#header.readUInt32LE(FRAME_ID);
     this.#frame.set(this.#header);
     this.#filled = HEADER_BYTES;
     this.#headerFilled = 0;
@@ -90,9 +98,10 @@ export class FrameReader {
   }
 
   #finish(): void {
-    const frame = this.#frame;
-    if (frame === undefined || this.#filled < frame.length) return;
+    const reply = this.#reply;
+    if (reply === undefined || this.#filled < reply.bytes.length) return;
+    this.#reply = undefined;
     this.#frame = undefined;
-    this.#onFrame(frame.readUInt32LE(FRAME_ID), frame);
+    this.#onFrame(this.#id, reply);
   }
 }

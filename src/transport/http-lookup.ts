@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
-import { jsonBytesMax, stuckMsMax } from '../limits.ts';
+import { jsonBytesMax } from '../limits.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
 import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
 import { httpStatusOf, statusOf } from '../wire/status.ts';
+import { whenGone } from './departures.ts';
 
 /** `POST /v1/lookup`: a frame for a frame, or JSON for JSON. */
 export function answerLookup(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
@@ -25,7 +26,7 @@ function answerFrame(handler: Handler, request: IncomingMessage, response: Serve
   }
   const inbox = handler.admit(bytes);
   if ('code' in inbox) {
-    // The rest of the request is of no use: it need not be sent.
+    // The rest of the request is of no use: it is read past.
     request.resume();
     sendFrame(response, handler.refuse(0, inbox));
   } else receive(inbox, bytes, request, response);
@@ -33,7 +34,7 @@ function answerFrame(handler: Handler, request: IncomingMessage, response: Serve
 
 function receive(inbox: Inbox, bytes: number, request: IncomingMessage, response: ServerResponse): void {
   let filled = 0;
-  response.on('close', () => inbox.release());
+  whenGone(response, () => inbox.release());
   request.on('data', (chunk: Uint8Array) => {
     inbox.frame.set(chunk, filled);
     filled += chunk.length;
@@ -43,7 +44,7 @@ function receive(inbox: Inbox, bytes: number, request: IncomingMessage, response
   });
 }
 
-/** The reply's own status as HTTP knows it; a reader that stalls is cut off. */
+/** The reply's own status as HTTP knows it. */
 function sendFrame(response: ServerResponse, reply: Uint8Array): void {
   const words = new Uint32Array(reply.buffer, reply.byteOffset, HEADER_BYTES >>> 2);
   const status = httpStatusOf(words[REPLY_STATUS >>> 2]);
@@ -54,13 +55,6 @@ function sendFrame(response: ServerResponse, reply: Uint8Array): void {
   if (status === 429 || status === 503) headers['retry-after'] = 1;
   response.writeHead(status, headers);
   response.end(reply);
-  if (!response.writableFinished) cutOffLater(response);
-}
-
-function cutOffLater(response: ServerResponse): void {
-  const timer = setTimeout(() => response.destroy(), stuckMsMax);
-  timer.unref();
-  response.on('close', () => clearTimeout(timer));
 }
 
 async function answerJson(
@@ -78,7 +72,8 @@ async function answerJson(
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+  // Whatever comes of it is answered: the connection stays.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
     if (bytes > jsonBytesMax) {
       const message = `the body has more than ${jsonBytesMax} bytes; split the lookup, or send frames`;
@@ -97,16 +92,17 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   if (response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(`${JSON.stringify(body)}\n`);
-  if (!response.writableFinished) cutOffLater(response);
 }
 
 /** An error as JSON: code, message, field, position. */
 export function sendError(response: ServerResponse, error: unknown): void {
   const known = error instanceof FlexemrError;
+  if (!known) process.emitWarning(error instanceof Error ? error : String(error));
   const { code, message, field, position } = known
     ? error
     : new FlexemrError('NODE_FAILED', 'the memory node failed; its log says why', { cause: error });
   const status = httpStatusOf(statusOf(code));
   if (status === 429 || status === 503) response.setHeader('retry-after', 1);
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   sendJson(response, status, { error: { code, message, field, position } });
 }

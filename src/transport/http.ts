@@ -10,8 +10,9 @@ import {
 } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
+import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
-import type { Exchange, Outgoing, Session, Traffic, Transport } from './transport.ts';
+import type { Exchange, Outgoing, Received, Session, Traffic, Transport } from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 /** Plain HTTP/1.1 through undici: works wherever HTTP does. Requests are pipelined on a few connections. */
@@ -20,6 +21,7 @@ export class HttpTransport implements Transport {
   readonly #security: ClientSecurity;
   readonly #pools = new Map<string, Pool>();
   readonly #sockets = new Set<Socket>();
+  readonly #replies = new ReplyPool();
   #closed: Traffic = { bytesOut: 0, bytesIn: 0 };
 
   constructor(security: ClientSecurity = {}) {
@@ -67,7 +69,10 @@ export class HttpTransport implements Transport {
   session(url: string): Session {
     const pool = this.#pool(url);
     const headers = { ...this.#headers, 'content-type': frameType };
-    return { send: (outgoing) => send(pool, url, headers, outgoing), close: async () => {} };
+    return {
+      send: (outgoing) => send(pool, new Receiver(url, this.#replies), headers, outgoing),
+      close: async () => {},
+    };
   }
 
   async describe(url: string): Promise<NodeDescription> {
@@ -102,10 +107,9 @@ function added(traffic: Traffic, { bytesWritten, bytesRead }: Socket): Traffic {
   return { bytesOut: traffic.bytesOut + bytesWritten, bytesIn: traffic.bytesIn + bytesRead };
 }
 
-function send(pool: Pool, url: string, headers: Record<string, string>, outgoing: Outgoing): Exchange {
+function send(pool: Pool, receiver: Receiver, headers: Record<string, string>, outgoing: Outgoing): Exchange {
   const words = new Uint32Array(outgoing.bytes >>> 2);
   outgoing.write(words, 0);
-  const receiver = new Receiver(url);
   const body = Buffer.from(words.buffer);
   // undici pipelines a POST only where it is told both: that it may be repeated, and does not block others.
   pool.dispatch(
@@ -117,14 +121,16 @@ function send(pool: Pool, url: string, headers: Record<string, string>, outgoing
 
 /** Takes one response into memory of its length. */
 class Receiver implements Dispatcher.DispatchHandler {
-  readonly reply: Promise<Uint8Array>;
+  readonly reply: Promise<Received>;
   readonly #url: string;
-  readonly #settle: PromiseWithResolvers<Uint8Array>;
-  #frame: Buffer | undefined;
+  readonly #settle: PromiseWithResolvers<Received>;
+  readonly #pool: ReplyPool;
+  #received: Received | undefined;
   #filled = 0;
 
-  constructor(url: string) {
+  constructor(url: string, pool: ReplyPool) {
     this.#url = url;
+    this.#pool = pool;
     this.#settle = Promise.withResolvers();
     this.reply = this.#settle.promise;
   }
@@ -134,19 +140,19 @@ class Receiver implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, unknown>): void {
     const bytes = Number(headers['content-length']);
     if (headers['content-type'] === frameType && bytes <= replyBytesMax)
-      this.#frame = Buffer.allocUnsafeSlow(bytes);
+      this.#received = this.#pool.take(bytes);
     else if (status === 401) this.#settle.reject(unauthorized(this.#url));
     else this.#settle.reject(unavailable(this.#url, `answers HTTP ${status}, and no frame`));
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#frame === undefined) return;
-    chunk.copy(this.#frame, this.#filled);
+    if (this.#received === undefined) return;
+    this.#received.bytes.set(chunk, this.#filled);
     this.#filled += chunk.length;
   }
 
   onResponseEnd(): void {
-    if (this.#frame !== undefined) this.#settle.resolve(this.#frame);
+    if (this.#received !== undefined) this.#settle.resolve(this.#received);
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {

@@ -1,9 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { FlexemrError } from '../errors.ts';
-import { connectionsMax, idleMsMax, stuckMsMax, subrequestMsMax } from '../limits.ts';
+import { FlexemrError, show } from '../errors.ts';
+import { connectionsMax, idleMsMax, stuckMsMax, stuckMsMin, subrequestMsMax } from '../limits.ts';
 import type { Handler } from '../wire/handler.ts';
+import { Departures } from './departures.ts';
 import { answerLookup, sendError, sendJson } from './http-lookup.ts';
 import { type ServerSecurity, tokenMatches } from './security.ts';
 import { StreamServer } from './stream-server.ts';
@@ -15,6 +16,8 @@ export interface ListenerOptions {
   readonly security?: ServerSecurity | undefined;
   /** Share the port with other threads. */
   readonly reusePort?: boolean | undefined;
+  /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
+  readonly stuckMs?: number | undefined;
 }
 
 /** One port of a worker: HTTP, and streams by Upgrade, into one handler. */
@@ -23,32 +26,44 @@ export class Listener {
   readonly #handler: Handler;
   readonly #security: ServerSecurity;
   readonly #streams: StreamServer;
+  readonly #departures: Departures;
 
-  /** @throws UNAVAILABLE where the port cannot be had */
+  /** @throws INVALID_OPTION; UNAVAILABLE where the port cannot be had */
   static async open(handler: Handler, options: ListenerOptions): Promise<Listener> {
-    const listener = new Listener(handler, options.security ?? {});
+    const listener = new Listener(handler, options.security ?? {}, checkStuckMs(options.stuckMs));
     await listener.#listen(options);
     return listener;
   }
 
-  private constructor(handler: Handler, security: ServerSecurity) {
+  private constructor(handler: Handler, security: ServerSecurity, stuckMs: number) {
     const { cert, key, ca } = security;
     const options = {
       keepAliveTimeout: idleMsMax,
-      headersTimeout: stuckMsMax,
-      requestTimeout: stuckMsMax,
-      connectionsCheckingInterval: 1_000,
+      headersTimeout: stuckMs,
+      requestTimeout: stuckMs,
+      connectionsCheckingInterval: Math.ceil(stuckMs / 10),
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: idleMsMax,
+      // Upgrades to anything else (some clients offer HTTP/2 in every request) are declined by an ordinary answer.
+      shouldUpgradeCallback: isStream,
     };
-    const tls = { cert, key, ca, requestCert: ca !== undefined, rejectUnauthorized: ca !== undefined };
+    const handshakeTimeout = stuckMs;
+    const tls = {
+      handshakeTimeout,
+      cert,
+      key,
+      ca,
+      requestCert: ca !== undefined,
+      rejectUnauthorized: ca !== undefined,
+    };
     this.#handler = handler;
     this.#security = security;
-    this.#streams = new StreamServer(handler);
+    this.#streams = new StreamServer(handler, stuckMs);
+    this.#departures = new Departures(stuckMs);
     this.#server = cert === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
     this.#server.maxConnections = connectionsMax;
-    this.#server.timeout = subrequestMsMax + stuckMsMax;
+    this.#server.timeout = subrequestMsMax + stuckMs;
     this.#server.on('request', (request, response) => this.#serve(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
@@ -68,14 +83,15 @@ export class Listener {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#departures.watch(response);
     const { method, url } = request;
     const { ready } = this.#handler;
-    if (url === '/healthz') sendJson(response, 200, { status: 'alive' });
-    else if (url === '/readyz') sendJson(response, ready ? 200 : 503, { ready });
+    if (url === '/healthz' && method === 'GET') sendJson(response, 200, { status: 'alive' });
+    else if (url === '/readyz' && method === 'GET') sendJson(response, ready ? 200 : 503, { ready });
     else if (!this.#allowed(request)) sendError(response, unauthorized());
     else if (url === '/v1/tables' && method === 'GET') sendJson(response, 200, this.#handler.describe());
     else if (url === '/v1/lookup' && method === 'POST') answerLookup(this.#handler, request, response);
-    else if (url === '/v1/stream') sendJson(response, 426, { error: { message: 'give Upgrade: flexemr/1' } });
+    else if (url === '/v1/stream' && method === 'GET') this.#refuseStream(request, response);
     else sendJson(response, 404, { error: nothingAt(`${method} ${url}`) });
   }
 
@@ -87,29 +103,51 @@ export class Listener {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // Errors of a socket are followed by its closing, which is what matters.
     socket.on('error', () => {});
-    const refusal = this.#upgradeRefusal(request);
-    if (refusal) {
-      socket.end(`HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    const asked = request.url === '/v1/stream' && request.method === 'GET' && isStream(request);
+    if (asked && this.#allowed(request) && this.#handler.ready) {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n\r\n');
+      this.#streams.serve(socket, head);
       return;
     }
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n\r\n');
-    this.#streams.serve(socket, head);
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.on('finish', () => socket.end());
+    this.#serve(request, response);
   }
 
-  #upgradeRefusal(request: IncomingMessage): string | undefined {
-    if (!this.#allowed(request)) return '401 Unauthorized';
-    if (request.url !== '/v1/stream') return '404 Not Found';
-    if (request.headers.upgrade !== 'flexemr/1') return '426 Upgrade Required';
-    return this.#handler.ready ? undefined : '503 Service Unavailable';
+  #refuseStream(request: IncomingMessage, response: ServerResponse): void {
+    if (isStream(request)) {
+      const message = 'this node is starting or draining; try again';
+      sendError(response, new FlexemrError('UNAVAILABLE', message, { field: 'node' }));
+      return;
+    }
+    response.setHeader('upgrade', streamProtocol);
+    const message = `streams begin by an Upgrade: ${streamProtocol}`;
+    sendJson(response, 426, { error: { code: 'INVALID_OPTION', message, field: 'upgrade' } });
   }
 
-  /** Takes no more connections, and ends those there are. */
+  /** Takes no more connections, and ends those there are, once the answers that are ready have left. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await this.#departures.close();
     this.#streams.close();
     this.#server.closeAllConnections();
     await closed;
   }
+}
+
+const streamProtocol = 'flexemr/1';
+
+function isStream({ headers }: IncomingMessage): boolean {
+  return headers.upgrade === streamProtocol;
+}
+
+/** @throws INVALID_OPTION */
+export function checkStuckMs(stuckMs: number = stuckMsMax): number {
+  if (Number.isInteger(stuckMs) && stuckMs >= stuckMsMin && stuckMs <= stuckMsMax) return stuckMs;
+  const message = `stuckMs = ${show(stuckMs)} must be an integer from ${stuckMsMin} to ${stuckMsMax}`;
+  throw new FlexemrError('INVALID_OPTION', message, { field: 'stuckMs', value: stuckMs });
 }
 
 function unauthorized(): FlexemrError {

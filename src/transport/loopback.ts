@@ -1,7 +1,14 @@
 import { FlexemrError } from '../errors.ts';
 import type { Handler } from '../wire/handler.ts';
 import { FRAME_ID } from '../wire/layout.ts';
-import type { Exchange, Outgoing, Session, Transport } from './transport.ts';
+import {
+  type Exchange,
+  type Outgoing,
+  type Received,
+  type Session,
+  type Transport,
+  unpooled,
+} from './transport.ts';
 import { unavailable } from './unavailable.ts';
 
 /** Memory nodes in this process, by URL: frames are written where they are pooled. */
@@ -21,12 +28,12 @@ export class LoopbackTransport implements Transport {
 
   #send(url: string, outgoing: Outgoing): Exchange {
     let cancel = (): void => {};
-    const reply = new Promise<Uint8Array>((resolve, reject) => {
+    const reply = new Promise<Received>((resolve, reject) => {
       const handler = this.#handlers.get(url);
       if (handler === undefined) return reject(unavailable(url, 'is not in this process'));
       const inbox = handler.admit(outgoing.bytes);
       this.#bytesOut += outgoing.bytes;
-      if ('code' in inbox) return resolve(handler.refuse(0, inbox));
+      if ('code' in inbox) return resolve(unpooled(handler.refuse(0, inbox)));
       cancel = () => {
         inbox.release();
         reject(new FlexemrError('CANCELLED', `nobody waits for this subrequest of ${url} any more`));
@@ -37,7 +44,7 @@ export class LoopbackTransport implements Transport {
       words[FRAME_ID >>> 2] = 0;
       inbox.answer((answer) => {
         this.#bytesIn += answer.length;
-        resolve(Uint8Array.from(answer));
+        resolve(unpooled(Uint8Array.from(answer)));
         inbox.release();
       });
     });

@@ -4,12 +4,13 @@ import { FlexemrError } from '../errors.ts';
 import { connectMsMax, receiveBufferBytes, sendBufferBytes } from '../limits.ts';
 import { FRAME_ID } from '../wire/layout.ts';
 import { FrameReader } from './frame-reader.ts';
+import type { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
-import type { Exchange, Outgoing } from './transport.ts';
+import type { Exchange, Outgoing, Received } from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 interface Waiting {
-  readonly resolve: (reply: Uint8Array) => void;
+  readonly resolve: (reply: Received) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -32,10 +33,11 @@ export class StreamConnection {
   #nextId = 1;
   #error: Error | undefined;
 
-  constructor(url: string, security: ClientSecurity) {
+  /** @param replies memory for what comes */
+  constructor(url: string, security: ClientSecurity, replies: ReplyPool) {
     this.#url = new URL(url);
     const fixed = new Uint8Array(receiveBufferBytes);
-    this.#reader = new FrameReader(fixed, (id, frame) => this.#settle(id, frame));
+    this.#reader = new FrameReader(fixed, replies, (id, reply) => this.#settle(id, reply));
     let first = true;
     const buffer = (): Uint8Array | undefined => {
       if (!first) return this.#reader.next();
@@ -84,7 +86,7 @@ export class StreamConnection {
   send(outgoing: Outgoing): Exchange {
     const id = this.#nextId;
     this.#nextId = (id % 0xffffffff) + 1;
-    const reply = new Promise<Uint8Array>((resolve, reject) => {
+    const reply = new Promise<Received>((resolve, reject) => {
       if (this.#error) reject(this.#error);
       else this.#waiting.set(id, { resolve, reject });
     });
@@ -149,11 +151,12 @@ export class StreamConnection {
     else this.#fail(new NotAStream(`${this.#url.origin} answers an Upgrade with "${status}"`));
   }
 
-  #settle(id: number, frame: Uint8Array): void {
+  #settle(id: number, reply: Received): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    // Undefined: it was cancelled meanwhile.
-    waiting?.resolve(frame);
+    if (waiting) waiting.resolve(reply);
+    // Nobody waits for it any more.
+    else reply.release();
   }
 
   #cancel(id: number): void {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { sessionWindow, stuckMsMax } from '../limits.ts';
+import { sessionWindow } from '../limits.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
 import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
 import type { WireError } from '../wire/reply.ts';
@@ -7,15 +7,18 @@ import type { WireError } from '../wire/reply.ts';
 /** Framed streams into one handler: replies leave from where they were pooled, in the order they are ready. */
 export class StreamServer {
   readonly #handler: Handler;
+  readonly #stuckMs: number;
   readonly #connections = new Set<Connection>();
 
-  constructor(handler: Handler) {
+  /** @param stuckMs how long a peer may take over a frame or a reply before it is cut off */
+  constructor(handler: Handler, stuckMs: number) {
     this.#handler = handler;
+    this.#stuckMs = stuckMs;
   }
 
   /** Serves a connection that was upgraded. @param head bytes that came with the Upgrade */
   serve(socket: Socket, head: Buffer): void {
-    const connection = new Connection(socket, this.#handler);
+    const connection = new Connection(socket, this.#handler, this.#stuckMs);
     this.#connections.add(connection);
     socket.on('close', () => this.#connections.delete(connection));
     if (head.length > 0) connection.take(head);
@@ -37,15 +40,22 @@ class Connection {
   #skip = 0;
   /** Inboxes whose reply has not left yet. */
   readonly #open = new Set<Inbox>();
+  readonly #stuckMs: number;
   #stuck: NodeJS.Timeout | undefined;
+  /** The peer sends no more. */
+  #ended = false;
 
-  constructor(socket: Socket, handler: Handler) {
+  constructor(socket: Socket, handler: Handler, stuckMs: number) {
     this.#socket = socket;
     this.#handler = handler;
+    this.#stuckMs = stuckMs;
     socket.setTimeout(0);
     socket.on('data', (chunk: Buffer) => this.take(chunk));
     socket.on('drain', () => this.#goOn());
-    socket.on('end', () => socket.end());
+    socket.on('end', () => {
+      this.#ended = true;
+      this.#endOnceAnswered();
+    });
     socket.on('close', () => {
       clearTimeout(this.#stuck);
       if (this.#inbox) this.#inbox.release();
@@ -57,10 +67,21 @@ class Connection {
   take(chunk: Buffer): void {
     // Replies to the frames of one chunk leave together.
     this.#socket.cork();
-    for (let at = 0; at < chunk.length && this.#socket.writable; ) at += this.#takeSome(chunk, at);
+    let at = 0;
+    while (at < chunk.length && this.#socket.writable && this.#open.size < sessionWindow)
+      at += this.#takeSome(chunk, at);
     this.#socket.uncork();
     this.#watch();
-    if (this.#open.size >= sessionWindow || this.#socket.writableNeedDrain) this.#socket.pause();
+    const left = this.#socket.writable ? chunk.subarray(at) : chunk.subarray(chunk.length);
+    if (!this.#full && left.length === 0) return;
+    this.#socket.pause();
+    if (left.length > 0) this.#socket.unshift(left);
+    this.#goOn();
+  }
+
+  /** As many replies are under way as the session may have, or more bytes of them than the peer reads. */
+  get #full(): boolean {
+    return this.#open.size >= sessionWindow || this.#socket.writableNeedDrain;
   }
 
   #takeSome(chunk: Buffer, at: number): number {
@@ -128,13 +149,18 @@ class Connection {
       inbox.release();
       this.#progress();
       this.#goOn();
+      this.#endOnceAnswered();
     });
     this.#watch();
   }
 
   #goOn(): void {
     this.#watch();
-    if (this.#open.size < sessionWindow && !this.#socket.writableNeedDrain) this.#socket.resume();
+    if (!this.#full) this.#socket.resume();
+  }
+
+  #endOnceAnswered(): void {
+    if (this.#ended && this.#open.size === 0) this.#socket.end();
   }
 
   /** A frame has come or gone whole: whatever is under way now has its full time. */
@@ -148,7 +174,7 @@ class Connection {
     const amid = this.#inbox !== undefined || this.#headerFilled > 0 || this.#skip > 0;
     if (!amid && this.#socket.writableLength === 0) this.#progress();
     else if (this.#stuck === undefined) {
-      this.#stuck = setTimeout(() => this.#socket.destroy(), stuckMsMax);
+      this.#stuck = setTimeout(() => this.#socket.destroy(), this.#stuckMs);
       this.#stuck.unref();
     }
   }

@@ -1,4 +1,5 @@
 import { smallReplyBytesMax, smallSubrequestBytesMax } from '../limits.ts';
+import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { NotAStream, StreamConnection } from './stream-connection.ts';
 import type { Exchange, Outgoing, Session, Transport } from './transport.ts';
@@ -12,6 +13,7 @@ export class StreamTransport implements Transport {
   readonly #security: ClientSecurity;
   readonly #fallback: Transport;
   readonly #sessions = new Set<StreamSession>();
+  readonly #replies = new ReplyPool();
   #bytesOut = 0;
   #bytesIn = 0;
 
@@ -22,7 +24,7 @@ export class StreamTransport implements Transport {
   }
 
   session(url: string): Session {
-    const session = new StreamSession(url, this.#security, this.#fallback, (traffic) => {
+    const session = new StreamSession(url, this.#security, this.#fallback, this.#replies, (traffic) => {
       this.#bytesOut += traffic.bytesOut;
       this.#bytesIn += traffic.bytesIn;
     });
@@ -54,6 +56,7 @@ class StreamSession implements Session {
   readonly #url: string;
   readonly #security: ClientSecurity;
   readonly #fallback: Transport;
+  readonly #replies: ReplyPool;
   readonly #onEnd: (traffic: { bytesOut: number; bytesIn: number }) => void;
   readonly #connections = new Map<Lane, StreamConnection>();
   #instead: Session | undefined;
@@ -62,11 +65,13 @@ class StreamSession implements Session {
     url: string,
     security: ClientSecurity,
     fallback: Transport,
+    replies: ReplyPool,
     onEnd: (traffic: { bytesOut: number; bytesIn: number }) => void,
   ) {
     this.#url = url;
     this.#security = security;
     this.#fallback = fallback;
+    this.#replies = replies;
     this.#onEnd = onEnd;
   }
 
@@ -87,7 +92,7 @@ class StreamSession implements Session {
     const connection = this.#connections.get(lane);
     if (connection !== undefined && connection.error === undefined) return connection;
     if (connection) this.#onEnd(connection.traffic);
-    const fresh = new StreamConnection(this.#url, this.#security);
+    const fresh = new StreamConnection(this.#url, this.#security, this.#replies);
     this.#connections.set(lane, fresh);
     return fresh;
   }

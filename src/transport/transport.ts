@@ -10,10 +10,22 @@ export interface Outgoing {
   write(words: Uint32Array, at: number): void;
 }
 
+/** A reply that has come, in memory that stays until it is released; nobody has to. */
+export interface Received {
+  readonly bytes: Uint8Array;
+  /** Its memory may be used again. Once; later calls do nothing. */
+  release(): void;
+}
+
+/** A reply in memory that the garbage collector takes back. */
+export function unpooled(bytes: Uint8Array): Received {
+  return { bytes, release: () => {} };
+}
+
 /** One subrequest under way. */
 export interface Exchange {
-  /** The reply, in memory of its own. @throws UNAVAILABLE where the worker cannot be reached or went away */
-  readonly reply: Promise<Uint8Array>;
+  /** @throws UNAVAILABLE where the worker cannot be reached or went away */
+  readonly reply: Promise<Received>;
   /** Nobody waits for it any more. */
   cancel(): void;
 }

@@ -91,11 +91,16 @@ export function replyPlaces(shapes: readonly ReplyShape[]): ReplyPlaces {
 export class Reply {
   readonly #words: Uint32Array;
   readonly bytes: Uint8Array;
+  /** Lets go of its memory: views of it are no longer good. */
+  readonly release: () => void;
+  /** Results are views of it, so it cannot be released yet. */
+  viewed = false;
 
-  /** @throws INVALID_FRAME where these bytes are no whole reply */
-  constructor(bytes: Uint8Array) {
+  /** @param release lets go of the memory of `bytes` @throws INVALID_FRAME where these bytes are no whole reply */
+  constructor(bytes: Uint8Array, release: () => void = () => {}) {
     const whole = bytes.length >= wire.HEADER_BYTES && bytes.length % 4 === 0 && bytes.byteOffset % 4 === 0;
     this.bytes = bytes;
+    this.release = release;
     this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, whole ? bytes.length >>> 2 : 0);
     if (
       whole &&

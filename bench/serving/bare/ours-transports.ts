@@ -34,7 +34,9 @@ function ours(name: string, open: () => Transport): TransportUnderTest {
             words.set(payload.subarray(0, bytes >>> 2), at);
           };
           const { reply } = session.send({ bytes, replyBytes, write });
-          const { length } = await reply;
+          const received = await reply;
+          const { length } = received.bytes;
+          received.release();
           if (length !== replyBytes) throw new Error(`${length} bytes came, not ${replyBytes}`);
         },
         async close() {

@@ -1,4 +1,5 @@
 import { type Context, unlessAbsent } from '../context.ts';
+import { peerFactories } from '../peers.ts';
 import { callingRacer, type Racer, race } from '../race.ts';
 import { tableHead, tableRow } from '../report.ts';
 import type { BareResult } from '../result.ts';
@@ -16,10 +17,12 @@ interface Runner {
 
 /** What moving bytes costs, without lookups. */
 export async function raceTransports(context: Context): Promise<BareResult[]> {
-  const { leftovers } = context;
+  const { leftovers, options } = context;
+  const withOurs = peerFactories.some(({ name, ours }) => ours && options.peers.includes(name));
   await using closing = new AsyncDisposableStack();
   const runners: Runner[] = [];
   for (const transport of transports) {
+    if (transport.ours && !withOurs) continue;
     const running = await unlessAbsent(context, () => transport.start(leftovers, inFlight));
     if (!running) continue;
     closing.defer(() => running.close());

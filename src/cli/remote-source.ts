@@ -1,0 +1,35 @@
+import type { Lookup } from '../lookup/pooled.ts';
+import type { KeyedBags } from '../plan/bags.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import type { Ranker, RankerStats } from '../ranker/ranker.ts';
+import type { LookupSource } from './lookup-source.ts';
+
+/** Memory nodes as a command asks them: with its deadline, and ended with it where it started them. */
+export class RemoteSource implements LookupSource {
+  readonly #ranker: Ranker;
+  readonly #deadline: number | undefined;
+  readonly #cluster: AsyncDisposable | undefined;
+
+  constructor(ranker: Ranker, deadline: number | undefined, cluster?: AsyncDisposable) {
+    this.#ranker = ranker;
+    this.#deadline = deadline;
+    this.#cluster = cluster;
+  }
+
+  get specs(): readonly TableSpec[] {
+    return this.#ranker.specs;
+  }
+
+  get stats(): RankerStats {
+    return this.#ranker.stats;
+  }
+
+  lookup(bags: KeyedBags): Promise<Lookup> {
+    return this.#ranker.lookup(bags, { deadline: this.#deadline });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ranker.close();
+    await this.#cluster?.[Symbol.asyncDispose]();
+  }
+}

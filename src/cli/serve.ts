@@ -1,0 +1,76 @@
+import { pino } from 'pino';
+import { fileRouting } from '../host/file-routing.ts';
+import { type Log, MemoryNodeHost } from '../host/memory-node-host.ts';
+import type { Ready } from '../host/node-process.ts';
+import { predict } from '../plan/prediction.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { mib } from './columns.ts';
+import { LoadBar } from './progress.ts';
+import { readSecurity, type SecurityOptions } from './security.ts';
+import { StopRequest } from './stop-request.ts';
+
+export interface ServeOptions extends SecurityOptions {
+  readonly tables: string;
+  /** The routing table that `flexemr plan` wrote. */
+  readonly plan: string;
+  readonly node: string;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly workers?: number | undefined;
+  readonly commonPort?: number | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+/**
+ * `flexemr serve`: serves one node of a plan until it is told to stop, then answers what it holds. What happens
+ * meanwhile it logs to stderr, a JSON object a line. @throws as MemoryNodeHost.start
+ */
+export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
+  const stop = new StopRequest();
+  try {
+    const log = logOf(options.node);
+    const routing = await fileRouting(options.plan).read();
+    const started = await Promise.race([startWithBar(options, routing, log), stop.asked]);
+    // Told to stop before it served: there is nothing to answer.
+    if (!(started instanceof MemoryNodeHost)) process.exit(0);
+    const ready = readyOf(started, routing, options.node);
+    onReady(ready);
+    process.send?.(ready);
+    log.info({ cause: await stop.asked }, 'draining');
+    await started.close();
+    log.info({}, 'drained; the node ends');
+  } finally {
+    // The way to the process that started this one would keep it alive.
+    if (process.connected) process.disconnect();
+  }
+}
+
+/** Logging never ends a node, even where nobody reads it any more. */
+function logOf(node: string): Log {
+  const stderr = pino.destination({ fd: 2, sync: true });
+  stderr.on('error', () => {});
+  return pino({ base: { node } }, stderr);
+}
+
+async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {
+  const { tables, node, host, port, workers, commonPort, insecure } = options;
+  const security = await readSecurity(options);
+  const bar = new LoadBar();
+  const listening = { host, port, workers, commonPort, security, insecure };
+  try {
+    return await MemoryNodeHost.start({ tables, routing, node, ...listening, log, onProgress: bar.update });
+  } finally {
+    bar.stop();
+  }
+}
+
+function readyOf({ url, ports }: MemoryNodeHost, routing: RoutingTable, node: string): Ready {
+  const own = predict(routing).nodes.find(({ node: id }) => id === node);
+  return { ready: true, node, url, ports, tables: own?.tables ?? 0, bytes: own?.bytes ?? 0 };
+}
+
+/** The line for people. */
+export function readyText({ node, url, ports, tables, bytes }: Ready): string {
+  const workers = ports.length === 1 ? '1 worker at port' : `${ports.length} workers at ports`;
+  return `${node} is ready at ${url}: ${workers} ${ports.join(', ')}; ${tables} tables, ${mib(bytes)} MiB`;
+}

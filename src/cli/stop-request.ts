@@ -1,0 +1,22 @@
+const signals = ['SIGTERM', 'SIGINT'] as const;
+const signalNumbers: Record<(typeof signals)[number], number> = { SIGTERM: 15, SIGINT: 2 };
+
+/** Waits for a signal, or for the end of the process that started this one. A second signal ends it at once. */
+export class StopRequest {
+  /** What it was told by. */
+  readonly asked: Promise<string>;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let told = false;
+    this.asked = promise;
+    for (const signal of signals) {
+      process.on(signal, () => {
+        if (told) process.exit(128 + signalNumbers[signal]);
+        told = true;
+        resolve(signal);
+      });
+    }
+    if (process.send) process.once('disconnect', () => resolve('disconnect'));
+  }
+}

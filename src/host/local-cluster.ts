@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { writeRouting } from './file-routing.ts';
+import { NodeProcess, type Ready } from './node-process.ts';
+import { type ClusterOptions, planCluster } from './plan-cluster.ts';
+
+export interface LocalClusterOptions extends ClusterOptions {
+  /** Worker threads of each node; default 1. */
+  readonly workers?: number | undefined;
+}
+
+/** Memory nodes on this machine, each a process of its own. They end with this process, however it ends. */
+export class LocalCluster implements AsyncDisposable {
+  /** With the address of every node. */
+  readonly routing: RoutingTable;
+  /** What each node said when it was ready. */
+  readonly nodes: readonly Ready[];
+  /** Of the nodes' processes. */
+  readonly pids: readonly number[];
+  readonly #processes: readonly NodeProcess[];
+
+  constructor(planned: RoutingTable, nodes: readonly Ready[], processes: readonly NodeProcess[]) {
+    this.routing = { ...planned, nodes: planned.nodes.map((node, i) => ({ ...node, url: nodes[i].url })) };
+    this.nodes = nodes;
+    this.pids = processes.map(({ pid }) => pid ?? 0);
+    this.#processes = processes;
+  }
+
+  /** Lets every node answer what it holds, and ends it. */
+  async close(): Promise<void> {
+    await stopAll(this.#processes);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/**
+ * Plans the tables of a file, and starts a memory node for each part on a free port of 127.0.0.1.
+ * @throws as planCluster; NODE_FAILED where a node does not start, once all others have ended
+ */
+export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
+  const { routing } = await planCluster(options);
+  const dir = await mkdtemp(join(tmpdir(), 'flexemr-cluster-'));
+  const processes: NodeProcess[] = [];
+  try {
+    const plan = join(dir, 'plan.json');
+    await writeRouting(plan, routing);
+    const { tables, workers = 1 } = options;
+    for (const { id } of routing.nodes) {
+      const own = ['--tables', tables, '--plan', plan, '--node', id, '--workers', String(workers)];
+      processes.push(new NodeProcess(id, own));
+    }
+    const ready = await Promise.all(processes.map((process) => process.ready()));
+    return new LocalCluster(routing, ready, processes);
+  } catch (error) {
+    await stopAll(processes);
+    throw error;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function stopAll(processes: readonly NodeProcess[]): Promise<void> {
+  await Promise.all(processes.map((process) => process.stop()));
+}

@@ -1,0 +1,27 @@
+import { MemoryNode } from '../memory-node/memory-node.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { LoopbackTransport } from '../transport/loopback.ts';
+import { loadHostings } from './hostings.ts';
+import { type ClusterOptions, planCluster } from './plan-cluster.ts';
+
+/** Memory nodes in this process: what a ranker needs to look up in them, without any network. */
+export interface LoopbackCluster {
+  readonly routing: RoutingTable;
+  readonly transport: LoopbackTransport;
+}
+
+/** Plans and loads memory nodes in this process, all on this thread. @throws as planCluster, OUT_OF_MEMORY */
+export async function loopbackCluster(options: ClusterOptions): Promise<LoopbackCluster> {
+  const { routing: planned } = await planCluster(options);
+  // Names, for routing and for messages; nothing listens there.
+  const nodes = planned.nodes.map((node) => ({ ...node, url: `http://${node.id}.loopback` }));
+  const routing = { ...planned, nodes };
+  const handlers = new Map<string, MemoryNode>();
+  for (const { id, url } of nodes) {
+    const memoryNode = new MemoryNode(id, []);
+    const [hosting] = await loadHostings({ tables: options.tables, routing, node: id, workers: 1 });
+    memoryNode.host(hosting);
+    handlers.set(url, memoryNode);
+  }
+  return { routing, transport: new LoopbackTransport(handlers) };
+}

@@ -1,0 +1,39 @@
+import { FlexemrError, show } from '../errors.ts';
+import { nodesMax } from '../limits.ts';
+import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
+import type { RowDtype } from '../plan/table-spec.ts';
+import { planTables } from '../store/load.ts';
+import { SafetensorsFile } from '../store/safetensors.ts';
+
+/** Memory nodes to be started together. */
+export interface ClusterOptions {
+  /** The tables, safetensors. */
+  readonly tables: string;
+  /** How many memory nodes, named node0, node1 … */
+  readonly nodes: number;
+  /** Default `auto`. */
+  readonly split?: Split | undefined;
+  /** Keep every table as; default: as the file says, else f32. */
+  readonly dtype?: RowDtype | undefined;
+}
+
+/** Shares the tables of a file out among nodes that are still to be started. @throws as planSharding, INVALID_FILE */
+export async function planCluster(options: ClusterOptions): Promise<ShardingPlan> {
+  const { tables, nodes: count, split = 'auto', dtype } = options;
+  if (!Number.isInteger(count) || count < 1 || count > nodesMax) {
+    const message = `nodes = ${show(count)} must be an integer from 1 to ${nodesMax}`;
+    throw new FlexemrError('INVALID_OPTION', message, { field: 'nodes', value: count });
+  }
+  const nodes = nodesNamed(count);
+  return planSharding({ tables: await plannedTables(tables, dtype), nodes, split });
+}
+
+export function nodesNamed(count: number): { readonly id: string }[] {
+  return Array.from({ length: count }, (_, i) => ({ id: `node${i}` }));
+}
+
+/** What a file's tables are, to be planned. Reads no rows. @throws INVALID_FILE, INVALID_TABLE */
+export async function plannedTables(path: string, dtype: RowDtype | undefined): Promise<PlannedTableInput[]> {
+  await using file = await SafetensorsFile.open(path);
+  return planTables(file, { dtype }).map(({ spec, stored }) => ({ spec, indexed: stored.ids !== undefined }));
+}

@@ -1,0 +1,53 @@
+import type { ServerResponse } from 'node:http';
+
+/** Looks so often, in the time that a response has, whether it has left. */
+const looks = 10;
+
+/** Calls back once a response has left, or never will: one that waits behind others is not told when they fail. */
+export function whenGone(response: ServerResponse, done: () => void): void {
+  const { socket } = response.req;
+  const gone = (): void => {
+    socket.off('close', gone);
+    response.off('close', gone);
+    done();
+  };
+  // As many as requests are pipelined.
+  socket.setMaxListeners(0);
+  socket.on('close', gone);
+  response.on('close', gone);
+}
+
+/** Responses on their way out: one that is whole, and that its reader does not take, is cut off after a while. */
+export class Departures {
+  readonly #stuckMs: number;
+  readonly #timer: NodeJS.Timeout;
+  /** `performance.now()` when each was first seen whole. */
+  readonly #wholeSince = new Map<ServerResponse, number | undefined>();
+
+  constructor(stuckMs: number) {
+    this.#stuckMs = stuckMs;
+    this.#timer = setInterval(() => this.#look(), stuckMs / looks);
+    this.#timer.unref();
+  }
+
+  watch(response: ServerResponse): void {
+    this.#wholeSince.set(response, undefined);
+    whenGone(response, () => this.#wholeSince.delete(response));
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const [response, since] of this.#wholeSince) {
+      if (!response.writableEnded) continue;
+      if (since === undefined) this.#wholeSince.set(response, now);
+      else if (now - since >= this.#stuckMs) response.req.socket.destroy();
+    }
+  }
+
+  /** Waits until what is whole has left, or was cut off. */
+  async close(): Promise<void> {
+    const leaving = (): boolean => [...this.#wholeSince.keys()].some(({ writableEnded }) => writableEnded);
+    while (leaving()) await new Promise((waited) => setTimeout(waited, 5));
+    clearInterval(this.#timer);
+  }
+}
