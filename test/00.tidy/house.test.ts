@@ -7,18 +7,40 @@ const root = join(import.meta.dirname, '../..');
 const src = join(root, 'src');
 
 /** Rooms from the ground up: a file imports from its own room and from those below. */
-const rooms = ['ground', 'kernel', 'plan', 'store', 'lookup', 'ranker', 'cli', 'entry'] as const;
+const rooms = [
+  'ground',
+  'kernel',
+  'plan',
+  'store',
+  'lookup',
+  'wire',
+  'memory-node',
+  'transport',
+  'ranker',
+  'host',
+  'cli',
+  'entry',
+] as const;
+/** Memory nodes and transports meet at the wire, and do not know each other. */
+const strangers = ['memory-node', 'transport'] as const;
 const ground = ['errors.ts', 'limits.ts'];
-const entries = ['index.ts', 'cli/main.ts', 'lookup/crew-worker.ts'];
+const entries = ['index.ts', 'cli/main.ts', 'lookup/crew-worker.ts', 'host/memory-node-worker.ts'];
 
-/** Where the house touches its runtime. Everything else runs wherever JavaScript does. */
+/** Where the house touches its runtime: two rooms, and these files. Everything else runs wherever JavaScript does. */
+const runtimeRooms = ['host', 'cli'];
 const runtimeFiles = [
-  'cli/main.ts',
   'kernel/files.ts',
   'lookup/crew.ts',
   'lookup/crew-worker.ts',
   'store/safetensors.ts',
   'store/safetensors-writer.ts',
+  'transport/departures.ts',
+  'transport/http-lookup.ts',
+  'transport/http.ts',
+  'transport/listener.ts',
+  'transport/security.ts',
+  'transport/stream-connection.ts',
+  'transport/stream-server.ts',
 ];
 const linesMax = 300;
 
@@ -50,18 +72,45 @@ test('every file has a room, and arrows point down', () => {
   expect(files.filter((file) => roomOf(file) === 'entry')).toEqual(['index.ts']);
 });
 
+test('memory nodes and transports do not import each other', () => {
+  const across = files.flatMap((file) =>
+    importsOf(file)
+      .filter((target) => files.includes(target) && target !== file)
+      .filter((target) => roomOf(target) !== roomOf(file))
+      .filter((target) => [file, target].every((end) => strangers.some((room) => room === roomOf(end))))
+      .map((target) => `${file} → ${target}`),
+  );
+  expect(across).toEqual([]);
+});
+
+test('a ranker knows what a transport is, and none in particular', () => {
+  const known = new Set(
+    files
+      .filter((file) => roomOf(file) === 'ranker')
+      .flatMap(importsOf)
+      .filter((target) => target.startsWith('transport/')),
+  );
+  expect([...known]).toEqual(['transport/transport.ts']);
+});
+
 test('no imports run in circles', () => {
   const circles: string[] = [];
+  const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
     if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
-    else for (const target of importsOf(file)) if (files.includes(target)) visit(target, [...path, file]);
+    else if (!done.has(file)) {
+      for (const target of importsOf(file)) if (files.includes(target)) visit(target, [...path, file]);
+      done.add(file);
+    }
   };
   for (const file of files) visit(file, []);
   expect(circles).toEqual([]);
 });
 
 test('only the edges of the house name a runtime', () => {
-  const naming = files.filter((file) => importsOf(file).some((target) => target.startsWith('node:')));
+  const naming = files
+    .filter((file) => !runtimeRooms.includes(roomOf(file)))
+    .filter((file) => importsOf(file).some((target) => target.startsWith('node:')));
   expect(naming.sort()).toEqual([...runtimeFiles].sort());
 });
 
