@@ -27,16 +27,23 @@ function expectedOf(input: PoolInput, from: number, to: number): { values: Float
   return { values, counts };
 }
 
-function gatherShard(input: PoolInput, from: number, to: number): { values: Uint32Array; counts: number[] } {
+/** What a kernel writes of one shard: vectors, f32 [dim] of gather and the rows' own bytes of fetch, and counts. */
+function runShard(
+  kernel: 'gather' | 'fetch',
+  input: PoolInput,
+  from: number,
+  to: number,
+): { values: Uint8Array; counts: number[] } {
   const { of } = input;
   const bytes = rowBytes(of.dtype, of.dim);
+  const vectorBytes = kernel === 'gather' ? of.dim * 4 : bytes;
   const n = input.keys.length;
   const poisoned = new PoisonedMemory(
     Math.ceil((input.rows.length + n * (of.dim * 4 + 32)) / 65536) + 2,
     true,
     of.seed,
   );
-  const out = poisoned.place(n * of.dim * 4, 4, true);
+  const out = poisoned.place(n * vectorBytes, 4, true);
   const counts = poisoned.place(n * 4, 4, true);
   const call = poisoned.place(layout.CALL_BYTES, 4, true);
   const fates = poisoned.place(n, 1, true);
@@ -77,33 +84,49 @@ function gatherShard(input: PoolInput, from: number, to: number): { values: Uint
   writePoolCall(poisoned.words, call, shard, buffers, { ...options, begin: 0, end: n });
   const kernels = instantiateKernels(poisoned.memory);
   let status: number = layout.MORE;
-  while (status === layout.MORE) status = kernels.gather(call, of.budget);
+  while (status === layout.MORE) status = kernels[kernel](call, of.budget);
   expect(status).toBe(layout.DONE);
   expect(poisoned.strayWrites()).toEqual([]);
   return {
-    values: new Uint32Array(poisoned.memory.buffer, out, n * of.dim).slice(),
+    values: poisoned.bytes.slice(out, out + n * vectorBytes),
     counts: [...new Uint32Array(poisoned.memory.buffer, counts, n)],
   };
 }
 
-test('gather gives every row as it is, bit for bit, and 0 where a shard has none', () => {
-  fc.assert(
-    fc.property(poolCases, fc.nat(), (raw, split) => {
-      const of: PoolCase = { ...raw, missing: raw.missing === 'error' ? 'skip' : raw.missing, keyBytes: 4 };
-      const input = new PoolInput(of);
-      const cut = split % of.rows;
-      for (const [from, to] of cut === 0
-        ? [[0, of.rows]]
-        : [
-            [0, cut],
-            [cut, of.rows],
-          ]) {
-        const got = gatherShard(input, from, to);
-        const { values, counts } = expectedOf(input, from, to);
-        expect(got.counts).toEqual(counts);
-        expect(got.values).toEqual(new Uint32Array(values.buffer));
-      }
-    }),
-    { numRuns: runs.gatherCases },
-  );
-});
+/** The stored bytes of each key's row, 0 where the shard has none. */
+function storedRows(input: PoolInput, counts: readonly number[]): Uint8Array {
+  const { dtype, dim, rows } = input.of;
+  const bytes = rowBytes(dtype, dim);
+  const all = new Uint8Array(input.keys.length * bytes);
+  input.keys.forEach((key, i) => {
+    if (counts[i] === 0) return;
+    all.set(key < rows ? input.rows.subarray(key * bytes, (key + 1) * bytes) : input.defaultRow, i * bytes);
+  });
+  return all;
+}
+
+test.for(['gather', 'fetch'] as const)(
+  '%s gives every row as it is, and 0 where a shard has none',
+  (kernel) => {
+    fc.assert(
+      fc.property(poolCases, fc.nat(), (raw, split) => {
+        const of: PoolCase = { ...raw, missing: raw.missing === 'error' ? 'skip' : raw.missing, keyBytes: 4 };
+        const input = new PoolInput(of);
+        const cut = split % of.rows;
+        for (const [from, to] of cut === 0
+          ? [[0, of.rows]]
+          : [
+              [0, cut],
+              [cut, of.rows],
+            ]) {
+          const got = runShard(kernel, input, from, to);
+          const { values, counts } = expectedOf(input, from, to);
+          expect(got.counts).toEqual(counts);
+          const expected = kernel === 'gather' ? new Uint8Array(values.buffer) : storedRows(input, counts);
+          expect(got.values).toEqual(expected);
+        }
+      }),
+      { numRuns: runs.gatherCases },
+    );
+  },
+);
