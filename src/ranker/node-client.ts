@@ -1,5 +1,5 @@
 import { FlexemrError } from '../errors.ts';
-import { replyBytesMax, sessionWindow, subrequestBytesMax } from '../limits.ts';
+import { replyBytesMax, retryMsMax, retryMsMin, sessionWindow, subrequestBytesMax } from '../limits.ts';
 import type { Outgoing, Session, Transport } from '../transport/transport.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { wireVersion } from '../wire/layout.ts';
@@ -8,10 +8,14 @@ import type { Patience } from './patience.ts';
 
 /** The way to one worker, and the credits there are for it. */
 interface Lane {
+  readonly url: string;
   readonly session: Session;
   /** Subrequests under way, and how many may be. */
   outstanding: number;
   window: number;
+  /** Failures in a row, and `performance.now()` until which others are preferred for them. */
+  failures: number;
+  heldUntil: number;
 }
 
 /** What a node takes at once. */
@@ -20,26 +24,26 @@ export type NodeLimits = Pick<NodeDescription['limits'], 'subrequestBytes' | 're
 /** One memory node, as a ranker reaches it: a session to each of its workers, each with a window of credits. */
 export class NodeClient {
   readonly id: string;
-  readonly #url: string;
+  readonly url: string;
   readonly #transport: Transport;
   readonly #waiting: (() => void)[] = [];
-  #lanes: Lane[] = [];
-  #limits: NodeDescription['limits'] | undefined;
+  #lanes: readonly Lane[] = [];
+  #limits: NodeLimits = { subrequestBytes: subrequestBytesMax / 8, replyBytes: replyBytesMax / 8 };
   #connecting: Promise<void> | undefined;
+  #retired = false;
 
   constructor(id: string, url: string, transport: Transport) {
     this.id = id;
-    this.#url = url;
+    this.url = url;
     this.#transport = transport;
   }
 
   get limits(): NodeLimits {
-    return this.#limits ?? { subrequestBytes: subrequestBytesMax / 8, replyBytes: replyBytesMax / 8 };
+    return this.#limits;
   }
 
-  /** Knows the node's workers, or asks for them. @throws UNAVAILABLE, UNAUTHORIZED, UNSUPPORTED_VERSION */
-  async ready(): Promise<void> {
-    if (this.#lanes.length > 0) return;
+  /** Asks the node for its workers. @throws UNAVAILABLE, UNAUTHORIZED, UNSUPPORTED_VERSION */
+  async connect(): Promise<void> {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
@@ -47,24 +51,33 @@ export class NodeClient {
   }
 
   async #connect(): Promise<void> {
-    const { workers, limits, wireVersions } = await this.#transport.describe(this.#url);
+    const { workers, limits, wireVersions } = await this.#transport.describe(this.url);
     const [oldest, newest] = wireVersions;
     if (wireVersion < oldest || wireVersion > newest) {
       const message = `memory node ${this.id} speaks versions ${oldest} to ${newest} of the wire, this ranker ${wireVersion}`;
       throw new FlexemrError('UNSUPPORTED_VERSION', message, { node: this.id, value: newest });
     }
+    const urls = workers.length === 0 ? [this.url] : workers.map(({ port }) => withPort(this.url, port));
+    const before = new Map(this.#lanes.map((lane) => [lane.url, lane]));
     this.#limits = limits;
-    const urls = workers.length === 0 ? [this.#url] : workers.map(({ port }) => withPort(this.#url, port));
-    const window = Math.min(sessionWindow, limits.sessionWindow);
-    this.#lanes = urls.map((url) => ({ session: this.#transport.session(url), outstanding: 0, window }));
+    this.#lanes = urls.map((url) => before.get(url) ?? this.#lane(url, limits.sessionWindow));
+    for (const lane of before.values()) if (!this.#lanes.includes(lane)) void lane.session.close();
+  }
+
+  #lane(url: string, window: number): Lane {
+    const session = this.#transport.session(url);
+    return {
+      ...{ url, session, outstanding: 0, window: Math.min(sessionWindow, window) },
+      ...{ failures: 0, heldUntil: 0 },
+    };
   }
 
   /**
    * Sends to the worker with the least under way; waits for a credit where no worker has one.
-   * @throws UNAVAILABLE, what ends `patience`
+   * @throws UNAVAILABLE, and what ends `patience`
    */
   async ask(outgoing: Outgoing, patience: Patience): Promise<Reply> {
-    if (this.#lanes.length === 0) await this.ready();
+    if (this.#lanes.length === 0) await patience.orEnd(this.connect());
     let lane = this.#freeLane();
     while (lane === undefined) {
       await this.#credit(patience);
@@ -78,23 +91,37 @@ export class NodeClient {
       const received = await exchange.reply;
       const reply = new Reply(received.bytes, () => received.release());
       lane.window = Math.max(1, Math.min(sessionWindow, reply.load.requestCredits));
+      lane.failures = 0;
+      lane.heldUntil = 0;
       return reply;
     } catch (error) {
-      if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') this.#forget(lane);
+      if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') this.#hold(lane);
       throw error;
     } finally {
       undo();
       lane.outstanding--;
       this.#waiting.shift()?.();
+      if (this.#retired) await this.#closeIfIdle();
     }
   }
 
+  /** The worker with the least under way; one that failed lately only where there is no other. */
   #freeLane(): Lane | undefined {
+    const now = this.#lanes.some(({ heldUntil }) => heldUntil > 0) ? performance.now() : 0;
     let best: Lane | undefined;
-    for (const lane of this.#lanes)
-      if (lane.outstanding < lane.window && (best === undefined || lane.outstanding < best.outstanding))
-        best = lane;
+    for (const lane of this.#lanes) {
+      if (lane.outstanding >= lane.window) continue;
+      if (best === undefined || isBetter(lane, best, now)) best = lane;
+    }
     return best;
+  }
+
+  /** A worker that went away: others may serve meanwhile, and the node may be back with other ports. */
+  #hold(lane: Lane): void {
+    lane.failures++;
+    lane.heldUntil = performance.now() + Math.min(retryMsMax, retryMsMin * 2 ** lane.failures);
+    // What comes of it shows when the node is asked again.
+    this.connect().catch(() => {});
   }
 
   async #credit(patience: Patience): Promise<void> {
@@ -107,16 +134,24 @@ export class NodeClient {
     if (at >= 0) this.#waiting.splice(at, 1);
   }
 
-  /** A worker that went away: others may serve, or the node may be back with other ports. */
-  #forget(lane: Lane): void {
-    if (!this.#lanes.includes(lane)) return;
-    this.#lanes = this.#lanes.filter((other) => other !== lane);
-    void lane.session.close();
+  /** Closes once what is under way has ended: no lookup will come any more. */
+  async retire(): Promise<void> {
+    this.#retired = true;
+    await this.#closeIfIdle();
+  }
+
+  async #closeIfIdle(): Promise<void> {
+    if (this.#lanes.every(({ outstanding }) => outstanding === 0)) await this.close();
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#lanes.map(({ session }) => session.close()));
   }
+}
+
+function isBetter(lane: Lane, than: Lane, now: number): boolean {
+  const [held, thanHeld] = [lane.heldUntil > now, than.heldUntil > now];
+  return held === thanHeld ? lane.outstanding < than.outstanding : thanHeld;
 }
 
 function withPort(url: string, port: number): string {

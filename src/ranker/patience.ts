@@ -46,6 +46,17 @@ export class Patience implements Disposable {
     return () => this.#cancels.delete(cancel);
   }
 
+  /** What `promise` gives. @throws what it throws, or the end where that comes first */
+  async orEnd<T>(promise: Promise<T>): Promise<T> {
+    const { promise: end, reject } = Promise.withResolvers<never>();
+    const undo = this.during(() => reject(this.#over));
+    try {
+      return await Promise.race([promise, end]);
+    } finally {
+      undo();
+    }
+  }
+
   /** Waits; cut short where it ends. */
   async sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -45,7 +45,7 @@ export class Ranker implements AsyncDisposable {
   /** Reads the routing table, and reaches every node. @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED */
   static async open(options: RankerOptions): Promise<Ranker> {
     const ranker = new Ranker(options, await options.routing.read());
-    await Promise.all([...ranker.#route.nodes.values()].map((node) => node.ready()));
+    await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
     return ranker;
   }
 
@@ -62,7 +62,9 @@ export class Ranker implements AsyncDisposable {
   /** Lookups that begin from now on go by the changed table; those under way end as they began. */
   #reroute(routing: RoutingTable): void {
     try {
-      this.#route = new Route(routing, this.#options.transport);
+      const before = this.#route;
+      this.#route = new Route(routing, this.#options.transport, before);
+      for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
     }

@@ -11,8 +11,8 @@ export class Route {
   readonly tables: ReadonlyMap<string, RoutedTable>;
   readonly nodes: ReadonlyMap<string, NodeClient>;
 
-  /** @throws INVALID_ROUTING where a node that holds something has no URL */
-  constructor(routing: RoutingTable, transport: Transport) {
+  /** @param before keeps its ways to nodes that are still there @throws INVALID_ROUTING for a node without a URL */
+  constructor(routing: RoutingTable, transport: Transport, before?: Route) {
     const shards = Map.groupBy(numberedShards(routing), ({ table }) => table);
     const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
     this.plan = fingerprint(routing);
@@ -23,6 +23,8 @@ export class Route {
       routing.nodes
         .filter(({ id }) => used.has(id))
         .map(({ id, url }) => {
+          const known = before?.nodes.get(id);
+          if (known !== undefined && known.url === url) return [id, known];
           if (url !== undefined) return [id, new NodeClient(id, url, transport)];
           const message = `the routing table does not say where node ${id} is reached: give it a url`;
           throw new FlexemrError('INVALID_ROUTING', message, { field: 'url', node: id });
@@ -37,6 +39,10 @@ export class Route {
     const some = [...this.tables.keys()].slice(0, 5).join(', ');
     const message = `${feature}: there is no table named ${show(name)} (there is ${some || 'none'})`;
     throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
+  }
+
+  uses(node: NodeClient): boolean {
+    return this.nodes.get(node.id) === node;
   }
 
   node(id: string): NodeClient {
