@@ -10,7 +10,8 @@ export function servingPlot({ environment, results, quick }: ServingFile): objec
   const x = {
     field: 'us',
     type: 'quantitative',
-    scale: { type: 'log' },
+    scale: { type: 'log', nice: false },
+    axis: { values: [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000] },
     title: 'CPU µs a sample, client + server (log)',
   } as const;
   return {

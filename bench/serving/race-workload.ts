@@ -35,17 +35,14 @@ export async function raceWorkload(context: Context, workload: Workload): Promis
     closing.defer(() => peer.close());
     entrants.push(...peer.contenders.map((contender) => ({ contender, ours })));
   }
+  if (entrants.length === 0) return [];
+  if (entrants.length === 1) console.log('one contender: its results are compared with nobody');
+  const withOurs = entrants.some(({ ours }) => ours);
   const results: ServingResult[] = [];
   for (const skew of workload.skews) {
     const requests = await workload.requests(skew);
     const keys = describeKeys(workload, skew);
-    console.log(
-      `\n${tableHead(
-        `${workload.name}, ${keys}`,
-        'samples',
-        entrants.some(({ ours }) => ours),
-      )}`,
-    );
+    console.log(`\n${tableHead(`${workload.name}, ${keys}`, 'samples', withOurs)}`);
     for (const i of batchSizes.keys())
       results.push(...(await raceBatches(context, { workload, keys, requests, entrants }, i)));
   }

@@ -1,6 +1,6 @@
 import type { Outcome } from './race.ts';
 
-const widths = [26, 11, 9, 9, 9, 9, 9, 11, 11, 8, 9] as const;
+const widths = [32, 11, 9, 9, 9, 9, 9, 11, 11, 8, 9] as const;
 
 function line(cells: readonly string[]): string {
   return cells
