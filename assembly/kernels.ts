@@ -6,3 +6,4 @@ export { shardHashes } from './hash';
 export { indexClear, indexEntries, indexFind, indexInsert, indexRemove } from './index';
 export { divide, merge } from './merge';
 export { pool } from './pool';
+export { approach } from './touch';

@@ -39,3 +39,23 @@ export function touch(rows: usize, end: usize, rowBytes: u32): void {
   if (sizeof<L>() >= 4) { load<u8>(row, 128); load<u8>(row, 192); }
   if (sizeof<S>() == 1) load<u8>(row + (rowBytes - 1));
 }
+
+/**
+ * Touches the rows of keys that are a shard's, u32 or u64 [count], before any of them is pooled: many short segments
+ * wait for memory together instead of one after the other.
+ */
+export function approach(
+  table: usize, rows: u32, rowBase: u32, rowBytes: u32, keys: usize, keyBytes: u32, count: u32,
+): void {
+  const end = keys + <usize>count * keyBytes;
+  for (; keys < end; keys += keyBytes) {
+    // Wide keys past 2^32 touch a row in vain.
+    const row = load<u32>(keys) - rowBase;
+    if (row >= rows) continue;
+    let p = table + <usize>row * rowBytes;
+    const last = p + rowBytes - 1;
+    for (; p + 256 <= last; p += 256) { load<u8>(p); load<u8>(p, 64); load<u8>(p, 128); load<u8>(p, 192); }
+    for (; p < last; p += 64) load<u8>(p);
+    load<u8>(last);
+  }
+}

@@ -1,12 +1,44 @@
 export { type ErrorCode, FlexemrError } from './errors.ts';
+export { fileRouting, writeRouting } from './host/file-routing.ts';
+export { type HttpRoutingOptions, httpRouting } from './host/http-routing.ts';
+export { type LocalCluster, type LocalClusterOptions, startLocalCluster } from './host/local-cluster.ts';
+export { type LoopbackCluster, loopbackCluster } from './host/loopback-cluster.ts';
+export { type Log, MemoryNodeHost, type MemoryNodeOptions } from './host/memory-node-host.ts';
+export type { Ready } from './host/node-process.ts';
+export { type OpenRankerOptions, openRanker, type TransportName } from './host/open-ranker.ts';
+export type { ClusterOptions } from './host/plan-cluster.ts';
 export type { PoolingMode } from './kernel/reference.ts';
 export * as reference from './kernel/reference.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export { openTables, type Rows, Tables, type TablesOptions } from './lookup/tables.ts';
+export type { WorkerStats } from './memory-node/memory-node.ts';
 export type { Bags, Counts, KeyedBags, Keys } from './plan/bags.ts';
 export { type KeyedJagged, keyedJagged } from './plan/keyed-jagged.ts';
+export {
+  type PlannedTableInput,
+  planSharding,
+  type ShardingInput,
+  type ShardingPlan,
+  type Split,
+} from './plan/planner.ts';
+export {
+  type NodePrediction,
+  type Prediction,
+  predict,
+  type TableLoad,
+  type TableLoads,
+} from './plan/prediction.ts';
+export { parseRouting, routingJson } from './plan/routing-json.ts';
+export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
+export type { PlannedNode, PlannedShard, PlannedTable, RoutingTable } from './plan/routing-table.ts';
 export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './plan/table-spec.ts';
+export type { PushDown } from './ranker/choose.ts';
 export { DenseNetwork, sigmoid, stackPooled } from './ranker/dense-network.ts';
+export type { LookupOptions } from './ranker/lookup.ts';
+export type { Ranker, RankerStats } from './ranker/ranker.ts';
 export type { LoadOptions, LoadProgress } from './store/load.ts';
 export { SafetensorsFile } from './store/safetensors.ts';
 export { writeSafetensors } from './store/safetensors-writer.ts';
+export type { ClientSecurity, ServerSecurity } from './transport/security.ts';
+export type { Exchange, Outgoing, Session, Traffic, Transport } from './transport/transport.ts';
+export type { NodeDescription, ServedTable } from './wire/handler.ts';

@@ -52,9 +52,10 @@ export const untouchedBytesMax = 4_194_304;
 /** Lookups with fewer keys stay on the calling thread: waking another costs more than it brings. */
 export const threadedKeysMin = 8_192;
 
-/** Requests, and about how many keys, that are read from a file and looked up together. */
+/** Requests, keys, and bytes of the keys' rows, that are read from a file and looked up together. */
 export const batchBagsMax = 4_096;
 export const batchKeysMax = 1_048_576;
+export const batchBytesMax = 33_554_432;
 
 /** One subrequest and its reply, in bytes; larger lookups go out as several. A node may offer less. */
 export const subrequestBytesMax = 16_777_216;
@@ -82,6 +83,9 @@ export const retryAfterMsDefault = 20;
 
 /** Subrequests that one session may have under way: the fixed window of credits. */
 export const sessionWindow = 64;
+
+/** Ports there are. */
+export const portMax = 65_535;
 
 /** Connections of one worker, and how long one may take over a frame, a request or a reply before it is cut off. */
 export const connectionsMax = 4_096;
@@ -113,6 +117,9 @@ export const connectMsMax = 3_000;
 /** How long a node that is to stop waits for what it holds, and between two starts of a worker that keeps dying. */
 export const drainMsMax = 10_000;
 export const workerRestartMsMin = 100;
+
+/** How long peers may take to end their side of a connection once a node that stops has ended its own. */
+export const goodbyeMsMax = 2_000;
 
 /** Memory nodes and shards of one routing table, characters of its JSON, and of the id of a node. */
 export const nodesMax = 1_024;
@@ -156,3 +163,6 @@ export const fetchShareMax = 0.98;
 
 /** Memory that a transport keeps for replies to come, in bytes. */
 export const pooledReplyBytesMax = 134_217_728;
+
+/** Subrequests of so few bytes of rows wait for all of them together: what a second-level cache holds. */
+export const approachBytesMax = 524_288;

@@ -40,6 +40,27 @@ export const runs = {
   plans: soak ? 5_000 : 100,
   /** Requests counted to check what a plan predicts. */
   countedRequests: soak ? 200_000 : 10_000,
+  /** Frames written and read back. */
+  frames: soak ? 50_000 : 500,
+  /** Subrequests made to be refused. */
+  hostileSubrequests: soak ? 1_000_000 : 4_000,
+  /** Lookups in JSON. */
+  jsonLookups: soak ? 10_000 : 300,
+  /** Subrequests to one memory node, with its rows in one arena and in many. */
+  arenaLookups: soak ? 20_000 : 300,
+  /** Hostile frames sent to a memory node that runs. */
+  hostileFrames: soak ? 100_000 : 2_000,
+  /** Plans of a few tables, measured on memory nodes. */
+  measuredPlans: soak ? 200 : 3,
+  /** So few of them are the same in every run. */
+  measuredSeed: soak ? {} : { seed: 5 },
+  /** Memory nodes killed under load, for at least so many minutes. */
+  nodeKills: 3,
+  killMinutes: soak ? 10 : 0,
+  /** Workers of memory nodes killed under load. */
+  workerKills: soak ? 200 : 6,
+  /** Lookups under way at once over each transport. */
+  lookupsAtOnce: soak ? 2_000 : 60,
   /** Rows of the large table that is loaded to measure memory. */
   largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
 } as const;

@@ -12,11 +12,14 @@ export interface Serving {
   readonly leftovers: Leftovers;
 }
 
+/** Vectors, and perhaps a way to say that they have been used. */
+export type Answer = readonly Float32Array[] & Partial<Disposable>;
+
 /** One way to look up pooled vectors over the network. Its sockets are connected by the thread that calls it. */
 export interface Contender {
   readonly name: string;
   /** f32 [samples, dim] of every feature, in order. */
-  lookup(batch: RequestBatch): Promise<readonly Float32Array[]>;
+  lookup(batch: RequestBatch): Promise<Answer>;
   /** The processes whose CPU is the servers'; this process is the client. */
   serverPids(): number[];
 }

@@ -71,7 +71,11 @@ function formName({ nodes, split, workers }: Form): string {
 function contender(name: string, ranker: Ranker, pids: number[]): Contender {
   return {
     name,
-    lookup: async ({ bags }) => [...(await ranker.lookup(bags)).values()].map(({ values }) => values),
+    async lookup({ bags }) {
+      const pooled = await ranker.lookup(bags);
+      const vectors = Array.from(pooled.values(), ({ values }) => values);
+      return Object.assign(vectors, { [Symbol.dispose]: () => pooled[Symbol.dispose]() });
+    },
     serverPids: () => pids,
   };
 }

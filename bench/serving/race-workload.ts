@@ -93,7 +93,8 @@ function lookups(contender: Contender, batches: readonly RequestBatch[]): () => 
   let turn = 0;
   return async () => {
     const batch = batches[turn++ % batches.length];
-    await contender.lookup(batch);
+    const answer = await contender.lookup(batch);
+    answer[Symbol.dispose]?.();
     return batch.samples;
   };
 }

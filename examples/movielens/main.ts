@@ -1,9 +1,17 @@
-// The main job on a real model: score held-out MovieLens requests as a DLRM does, recommend films to three
-// users, and compare with what PyTorch computed.   npm start
+// The main job on a real model: score held-out MovieLens requests as a DLRM does, with the tables shared out among
+// two memory-node processes, recommend films to three users, and compare with what PyTorch computed.   npm start
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createHistogram } from 'node:perf_hooks';
 import { parse } from 'csv-parse/sync';
-import { DenseNetwork, openTables, SafetensorsFile, sigmoid, stackPooled } from '../../src/index.ts';
+import {
+  DenseNetwork,
+  openRanker,
+  SafetensorsFile,
+  sigmoid,
+  stackPooled,
+  startLocalCluster,
+} from '../../src/index.ts';
 import { candidates } from './recommend.ts';
 import { type Requests, readRequests } from './requests.ts';
 
@@ -11,15 +19,24 @@ const here = import.meta.dirname;
 const usersShown = 3;
 const filmsShown = 10;
 
-await using tables = await openTables(join(here, 'tables.safetensors'));
+// Whole tables on a node give the bits that they would give in this process.
+await using cluster = await startLocalCluster({
+  tables: join(here, 'tables.safetensors'),
+  nodes: 2,
+  split: 'table',
+});
+await using ranker = await openRanker({ routing: cluster.routing, transport: 'stream' });
 await using file = await SafetensorsFile.open(join(here, 'requests.safetensors'));
 const network = await DenseNetwork.open(join(here, 'dense.onnx'));
-const names = tables.specs.map(({ name }) => name);
-const dim = tables.specs[0].dim;
+const names = ranker.specs.map(({ name }) => name);
+const dim = ranker.specs[0].dim;
+const lookupNs = createHistogram();
 
 /** Pooled vectors, f32 [requests, tables, dim], and the probability that each film is liked. */
 async function score({ bags, dense }: Requests): Promise<{ pooled: Float32Array; probs: Float32Array }> {
-  const lookup = await tables.lookup(bags);
+  const started = performance.now();
+  const lookup = await ranker.lookup(bags);
+  lookupNs.record(Math.ceil((performance.now() - started) * 1e6));
   const requests = dense.length / 10;
   const pooled = stackPooled(
     names.map((name) => lookup.get(name)?.values ?? new Float32Array()),
@@ -51,6 +68,7 @@ for (const user of busiest(users).slice(0, usersShown)) {
   }
 }
 
+console.log(networkLine());
 const deltaPooled = largestDifference(pooled, await file.read('expected_pooled', 'F32'));
 const deltaProb = largestDifference(probs, await file.read('expected_prob', 'F32'));
 const area = auc(probs, await file.read('label', 'F32'));
@@ -58,6 +76,18 @@ console.log(
   `movielens: ${probs.length} requests, max |Δpooled| = ${deltaPooled.toExponential(2)}, ` +
     `max |Δprob| = ${deltaProb.toExponential(2)}, AUC = ${area.toFixed(4)}`,
 );
+
+/** What is where, and what it took to ask for it. */
+function networkLine(): string {
+  const held = cluster.nodes.map(({ node, bytes }) => `${node} ${(bytes / 1e6).toFixed(2)} MB`).join(', ');
+  const { lookups, bytesIn, bytesOut } = ranker.stats;
+  const moved = [bytesIn, bytesOut].map((bytes) => (bytes / 1e3).toFixed(0));
+  const p50 = (lookupNs.percentile(50) / 1e6).toFixed(2);
+  return (
+    `two memory nodes, stream, ${names.length} tables: ${held}; ` +
+    `${lookups} lookups, ${moved[0]} KB in, ${moved[1]} KB out, p50 ${p50} ms`
+  );
+}
 
 /** Users by how often they ask, most often first. */
 function busiest(all: BigInt64Array): bigint[] {

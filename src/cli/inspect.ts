@@ -3,6 +3,7 @@ import { shardBytesMax } from '../limits.ts';
 import { type RowDtype, rowDtypes } from '../plan/table-spec.ts';
 import { planTables } from '../store/load.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
+import { columns, mib } from './columns.ts';
 
 /** What a file holds. */
 export interface Inspection {
@@ -94,15 +95,4 @@ export function inspectionText({ file, tensors, tables, total }: Inspection): st
   const sums = ['total', '', '', '', '', mib(all), ...rowDtypes.map((dtype) => mib(total[dtype].bytes))];
   const arenas = ['arenas', '', '', '', '', '', ...rowDtypes.map((dtype) => String(total[dtype].arenas))];
   return `${file}: ${tables.length} tables\n${columns([head, ...lines, sums, arenas])}`;
-}
-
-function mib(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(2);
-}
-
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
-  return rows.map((row) => line(row).trimEnd()).join('\n');
 }

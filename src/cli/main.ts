@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
-import { threadsMax } from '../limits.ts';
+import { workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
-import { rowDtypes } from '../plan/table-spec.ts';
 import { inspect, inspectionText } from './inspect.ts';
-import { type LookupOptions, type LookupReport, lookup } from './lookup.ts';
+import { type LookupOptions, lookup } from './lookup.ts';
+import { checkSource, dtypeOption, integer, parsePort, tablesText, withSource } from './options.ts';
 import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
+import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
+import { readyText, type ServeOptions, serve } from './serve.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
@@ -31,7 +33,7 @@ program
 const planning = program
   .command('plan')
   .description('share tables out among memory nodes; says what requests will cost')
-  .requiredOption('--tables <file>', 'tables, safetensors with a list of them in __metadata__.tables')
+  .requiredOption('--tables <file>', tablesText)
   .addOption(new Option('--nodes <n>', 'nodes, to be called node0, node1 …').argParser(parseNodes))
   .addOption(
     new Option('--node <id=url[,bytes]>', 'a node, its address and room; may be repeated')
@@ -56,63 +58,87 @@ const planning = program
     print(options.json ? JSON.stringify(planJson(planned)) : planText(planned));
   });
 
-withTables(program.command('lookup'))
+program
+  .command('serve')
+  .description(
+    'serve one memory node of a plan, until SIGTERM or SIGINT: then it answers what it holds, and ends',
+  )
+  .requiredOption('--tables <file>', tablesText)
+  .requiredOption('--plan <file>', 'routing table, as flexemr plan writes it')
+  .requiredOption('--node <id>', 'which node of the plan this is')
+  .option('--host <address>', 'listen there (default: 127.0.0.1)')
+  .addOption(
+    new Option('--port <n>', 'of the first worker; others take the next ones (default: free ones)').argParser(
+      parsePort,
+    ),
+  )
+  .addOption(
+    new Option('--workers <n>', 'threads, each with a port (default: 1)').argParser(integer(1, workersMax)),
+  )
+  .addOption(new Option('--common-port <n>', 'a port that all workers share').argParser(parsePort))
+  .option('--token-file <file>', 'requests must bring this token')
+  .option('--cert <file>', 'certificate for TLS, PEM')
+  .option('--key <file>', 'its key, PEM')
+  .option('--ca <file>', 'rankers must show a certificate that these signed, PEM')
+  .option('--insecure', 'listen beyond this machine without a token or --ca')
+  .option('--json', 'print the ready line as JSON')
+  .addHelpText(
+    'after',
+    example(
+      'flexemr serve --tables tables.safetensors --plan plan.json --node node0 --port 4100 --workers 2',
+    ),
+  )
+  .action(async (options: ServeOptions & { json?: boolean }) =>
+    serve(options, (ready) => print(options.json ? JSON.stringify(ready) : readyText(ready))),
+  );
+
+withRequests(program.command('lookup'))
   .description('pool the bags of every request; writes pooled_TT, F32 [requests, dim], a table')
   .addHelpText(
     'after',
     example(
       'flexemr lookup --tables tables.safetensors --requests requests.safetensors --out pooled.safetensors --dtype int8 --threads 2',
+      'flexemr lookup --tables tables.safetensors --requests requests.safetensors --out pooled.safetensors --nodes 2 --split row',
+      'flexemr lookup --routing routing.json --requests requests.safetensors --out pooled.safetensors --token-file token',
     ),
   )
-  .action(async (options: LookupOptions & { json?: boolean }) => report(await lookup(options), options.json));
+  .action(async (options: LookupOptions & { json?: boolean }, command: Command) => {
+    checkSource(command, options);
+    report(await lookup(options), options.json);
+  });
 
-withTables(program.command('score'))
+withRequests(program.command('score'))
   .description('pool, then run the dense network; writes logit and prob, F32 [requests]')
   .requiredOption('--dense <file>', 'dense network, ONNX: inputs dense and pooled, output logit')
   .addHelpText(
     'after',
     example(
       'flexemr score --tables tables.safetensors --dense dense.onnx --requests requests.safetensors --out scores.safetensors',
+      'flexemr score --tables tables.safetensors --dense dense.onnx --requests requests.safetensors --out scores.safetensors --nodes 2',
     ),
   )
-  .action(async (options: ScoreOptions & { json?: boolean }) => report(await score(options), options.json));
+  .action(async (options: ScoreOptions & { json?: boolean }, command: Command) => {
+    checkSource(command, options);
+    report(await score(options), options.json);
+  });
 
-function withTables(command: Command): Command {
-  return command
-    .requiredOption('--tables <file>', 'tables, safetensors with a list of them in __metadata__.tables')
-    .requiredOption('--requests <file>', 'requests, safetensors: indices_TT, offsets_TT, optional weights_TT')
-    .requiredOption('--out <file>', 'where to write, safetensors')
-    .addOption(dtypeOption())
-    .addOption(
-      new Option('--threads <n>', 'threads that share each lookup').default(1).argParser(parseThreads),
-    )
-    .option('--json', 'print the summary as JSON');
+function withRequests(command: Command): Command {
+  return withSource(
+    command
+      .requiredOption(
+        '--requests <file>',
+        'requests, safetensors: indices_TT, offsets_TT, optional weights_TT',
+      )
+      .requiredOption('--out <file>', 'where to write, safetensors'),
+  ).option('--json', 'print the summary as JSON');
 }
 
-function dtypeOption(): Option {
-  return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(
-    rowDtypes,
-  );
-}
-
-function parseThreads(text: string): number {
-  const threads = Number(text);
-  if (Number.isInteger(threads) && threads >= 1 && threads <= threadsMax) return threads;
-  throw new InvalidArgumentError(`must be an integer from 1 to ${threadsMax}.`);
-}
-
-function example(command: string): string {
-  return `\nExample:\n  ${command}`;
+function example(...commands: readonly string[]): string {
+  return `\nExample:\n${commands.map((command) => `  ${command}`).join('\n')}`;
 }
 
 function report(done: LookupReport, json: boolean | undefined): void {
-  const { requests, tables, keys, ms, out } = done;
-  const rate = Math.round(keys / (ms / 1000)).toLocaleString('en');
-  print(
-    json
-      ? JSON.stringify(done)
-      : `${requests} requests, ${tables} tables, ${keys} keys in ${ms.toFixed(0)} ms (${rate} keys/s) → ${out}`,
-  );
+  print(json ? JSON.stringify(done) : reportText(done));
 }
 
 /** One line on stderr, whatever the text. */

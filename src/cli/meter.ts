@@ -4,24 +4,21 @@ import type { KeyedBags } from '../plan/bags.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { LookupSource } from './lookup-source.ts';
 
-/** How lookups went. */
+/** How lookups went. What moved is known only of memory nodes. */
 export interface Measured {
   readonly lookups: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** What memory nodes were asked, where there are any. */
-  readonly remote?: {
-    /** Through sockets, headers included; of loopback, frames alone. */
-    readonly bytesOut: number;
-    readonly bytesIn: number;
-    readonly subrequests: number;
-    /** Bags of a shard: pooled at its node, or by rows that were fetched. */
-    readonly segmentsPushed: number;
-    readonly segmentsFetched: number;
-  };
+  /** Bytes through sockets, headers included; of loopback, frames alone. */
+  readonly bytesOut?: number;
+  readonly bytesIn?: number;
+  readonly subrequests?: number;
+  /** Bags of a shard: pooled at its node, or here by rows that were fetched. */
+  readonly segmentsPushed?: number;
+  readonly segmentsFetched?: number;
 }
 
-/** A source, and how long its lookups take. */
+/** A source, with an eye on how long its lookups take. */
 export class Meter implements LookupSource {
   readonly #source: LookupSource;
   readonly #ns: ReturnType<typeof createHistogram> = createHistogram();
@@ -44,23 +41,18 @@ export class Meter implements LookupSource {
   }
 
   get measured(): Measured {
-    const [p50Ms, p99Ms] = [50, 99].map((percent) =>
-      this.#ns.count === 0 ? 0 : this.#ns.percentile(percent) / 1e6,
-    );
+    const percentile = (percent: number): number =>
+      this.#ns.count === 0 ? 0 : this.#ns.percentile(percent) / 1e6;
+    const timed = { lookups: this.#ns.count, p50Ms: percentile(50), p99Ms: percentile(99) };
     const [now, before] = [this.#source.stats, this.#before];
-    const timed = { lookups: this.#ns.count, p50Ms, p99Ms };
     if (now === undefined || before === undefined) return timed;
-    const remote = {
+    return {
+      ...timed,
       bytesOut: now.bytesOut - before.bytesOut,
       bytesIn: now.bytesIn - before.bytesIn,
       subrequests: now.subrequests - before.subrequests,
       segmentsPushed: now.segmentsPushed - before.segmentsPushed,
       segmentsFetched: now.segmentsFetched - before.segmentsFetched,
     };
-    return { ...timed, remote };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#source[Symbol.asyncDispose]();
   }
 }

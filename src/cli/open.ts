@@ -5,7 +5,7 @@ import { openTables } from '../lookup/tables.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import type { PushDown } from '../ranker/choose.ts';
-import type { LookupSource } from './lookup-source.ts';
+import type { OpenSource } from './lookup-source.ts';
 import { LoadBar } from './progress.ts';
 import { RemoteSource } from './remote-source.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
@@ -30,7 +30,7 @@ export interface SourceOptions extends SecurityOptions {
 }
 
 /** Opens what a command looks up in. @throws as openTables, startLocalCluster, openRanker; INVALID_FILE */
-export async function openSource(options: SourceOptions): Promise<LookupSource> {
+export async function openSource(options: SourceOptions): Promise<OpenSource> {
   if (options.routing !== undefined) return await openRunning(options, options.routing);
   const { tables = '', nodes } = options;
   if (nodes === undefined) return await openWithBar(tables, options);
@@ -39,7 +39,7 @@ export async function openSource(options: SourceOptions): Promise<LookupSource> 
 }
 
 /** Tables in this process, with a progress bar on a terminal. */
-async function openWithBar(tables: string, { dtype, threads }: SourceOptions): Promise<LookupSource> {
+async function openWithBar(tables: string, { dtype, threads }: SourceOptions): Promise<OpenSource> {
   const bar = new LoadBar();
   try {
     return await openTables(tables, { dtype, threads, onProgress: bar.update });
@@ -48,7 +48,7 @@ async function openWithBar(tables: string, { dtype, threads }: SourceOptions): P
   }
 }
 
-async function openRunning(options: SourceOptions, routing: string): Promise<LookupSource> {
+async function openRunning(options: SourceOptions, routing: string): Promise<OpenSource> {
   const { pushDown, deadline } = options;
   const security = await readSecurity(options);
   const transport = networkOf(options);
@@ -57,12 +57,12 @@ async function openRunning(options: SourceOptions, routing: string): Promise<Loo
 
 type ClusterSource = SourceOptions & { readonly tables: string; readonly nodes: number };
 
-async function openLoopback({ pushDown, deadline, ...cluster }: ClusterSource): Promise<LookupSource> {
+async function openLoopback({ pushDown, deadline, ...cluster }: ClusterSource): Promise<OpenSource> {
   const { routing, transport } = await loopbackCluster(cluster);
   return new RemoteSource(await openRanker({ routing, transport, pushDown }), deadline);
 }
 
-async function openStarted({ threads, ...options }: ClusterSource): Promise<LookupSource> {
+async function openStarted({ threads, ...options }: ClusterSource): Promise<OpenSource> {
   const { pushDown, deadline } = options;
   const cluster = await startLocalCluster({ ...options, workers: threads });
   try {

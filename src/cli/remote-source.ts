@@ -2,10 +2,10 @@ import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Ranker, RankerStats } from '../ranker/ranker.ts';
-import type { LookupSource } from './lookup-source.ts';
+import type { OpenSource } from './lookup-source.ts';
 
 /** Memory nodes as a command asks them: with its deadline, and ended with it where it started them. */
-export class RemoteSource implements LookupSource {
+export class RemoteSource implements OpenSource {
   readonly #ranker: Ranker;
   readonly #deadline: number | undefined;
   readonly #cluster: AsyncDisposable | undefined;

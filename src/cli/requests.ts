@@ -1,7 +1,7 @@
 // Requests in a safetensors file: `indices_TT`, `offsets_TT` (one more than requests) and optional `weights_TT`
 // for the TT-th table, read a batch at a time, so that a file may be larger than memory.
 import { FlexemrError } from '../errors.ts';
-import { batchBagsMax, batchKeysMax } from '../limits.ts';
+import { batchBagsMax, batchBytesMax, batchKeysMax } from '../limits.ts';
 import type { Bags } from '../plan/bags.ts';
 import { checkOffsets } from '../plan/checked-bags.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
@@ -107,15 +107,23 @@ export async function openRequests(file: SafetensorsFile, tables: number): Promi
   return all;
 }
 
-/** Ranges of requests that are looked up together: bounded in requests and, but for a single large one, in keys. */
-export function* batches(tables: readonly RequestBags[]): Generator<{ begin: number; end: number }> {
+/**
+ * Ranges of requests that are looked up together: bounded in requests and, but for a single large one, in keys and in
+ * the bytes of their rows, f32 [keys, dim], so that a memory node takes them in one piece however it is asked.
+ */
+export function* batches(
+  tables: readonly RequestBags[],
+  dim: number,
+): Generator<{ begin: number; end: number }> {
   const requests = tables[0]?.requests ?? 0;
+  const rowsMax = Math.floor(batchBytesMax / (dim * 4));
+  const bagsMax = Math.min(batchBagsMax, rowsMax);
+  const keysMax = Math.min(batchKeysMax, rowsMax);
+  const keysOf = (request: number): number =>
+    tables.reduce((sum, bags) => sum + bags.keys(request, request + 1), 0);
   for (let begin = 0; begin < requests; ) {
-    let [end, keys] = [begin, 0];
-    do {
-      keys += tables.reduce((sum, bags) => sum + bags.keys(end, end + 1), 0);
-      end++;
-    } while (end < requests && end - begin < batchBagsMax && keys < batchKeysMax);
+    let [end, keys] = [begin + 1, keysOf(begin)];
+    while (end < requests && end - begin < bagsMax && keys + keysOf(end) <= keysMax) keys += keysOf(end++);
     yield { begin, end };
     begin = end;
   }

@@ -1,10 +1,12 @@
 import { FlexemrError } from '../errors.ts';
-import type { Tables } from '../lookup/tables.ts';
 import { DenseNetwork, sigmoid, stackPooled } from '../ranker/dense-network.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { writeSafetensors } from '../store/safetensors-writer.ts';
-import { type LookupOptions, type LookupReport, lookUpBatch, reportOf } from './lookup.ts';
-import { openWithBar } from './open.ts';
+import { type LookupOptions, lookUpBatch } from './lookup.ts';
+import type { LookupSource } from './lookup-source.ts';
+import { Meter } from './meter.ts';
+import { openSource } from './open.ts';
+import { type LookupReport, reportOf } from './report.ts';
 import { batches, openRequests, type RequestBags } from './requests.ts';
 
 export interface ScoreOptions extends LookupOptions {
@@ -20,32 +22,33 @@ export interface ScoreReport extends LookupReport {
 /** `flexemr score`: pools every request, runs the dense network, and writes `logit` and `prob`, f32 [requests]. */
 export async function score(options: ScoreOptions): Promise<ScoreReport> {
   const network = await DenseNetwork.open(options.dense);
-  await using tables = await openWithBar(options);
+  await using source = await openSource(options);
   await using file = await SafetensorsFile.open(options.requests);
-  const bags = await openRequests(file, tables.specs.length);
+  const bags = await openRequests(file, source.specs.length);
   const started = performance.now();
-  const logit = await scoreRequests(network, tables, file, bags);
+  const meter = new Meter(source);
+  const logit = await scoreRequests(network, meter, file, bags);
   const shape = [logit.length];
   await writeSafetensors(options.out, [
     { name: 'logit', dtype: 'F32', shape, data: logit },
     { name: 'prob', dtype: 'F32', shape, data: sigmoid(logit) },
   ]);
-  return { ...reportOf(bags, started, options.out), runtime: network.runtime };
+  return { ...reportOf(bags, meter, started, options.out), runtime: network.runtime };
 }
 
 async function scoreRequests(
   network: DenseNetwork,
-  tables: Tables,
+  source: LookupSource,
   file: SafetensorsFile,
   bags: readonly RequestBags[],
 ): Promise<Float32Array> {
   const requests = bags[0]?.requests ?? 0;
-  const dim = commonDim(tables);
+  const dim = commonDim(source);
   const features = denseFeatures(file, requests);
+  const names = source.specs.map(({ name }) => name);
   const logits = new Float32Array(requests);
-  for (const { begin, end } of batches(bags)) {
-    const names = tables.specs.map(({ name }) => name);
-    const pooled = stackPooled(await lookUpBatch(tables, names, bags, begin, end), end - begin, dim);
+  for (const { begin, end } of batches(bags, dim)) {
+    const pooled = stackPooled(await lookUpBatch(source, names, bags, begin, end), end - begin, dim);
     const dense = new Float32Array((end - begin) * features);
     await file.readInto('dense', begin * features * 4, new Uint8Array(dense.buffer));
     logits.set(await network.logits(dense, pooled, end - begin, dim), begin);
@@ -53,12 +56,12 @@ async function scoreRequests(
   return logits;
 }
 
-function commonDim(tables: Tables): number {
-  const [first] = tables.specs;
+function commonDim({ specs }: LookupSource): number {
+  const [first] = specs;
   if (first === undefined) {
     throw new FlexemrError('INVALID_TABLE', 'there is no table to look up', { field: 'tables' });
   }
-  const other = tables.specs.find(({ dim, mode }) => dim !== first.dim || mode === 'none');
+  const other = specs.find(({ dim, mode }) => dim !== first.dim || mode === 'none');
   if (other === undefined) return first.dim;
   const message = `a dense network takes pooled vectors of one width: table ${first.name} has dim ${first.dim}, table ${other.name} ${other.mode === 'none' ? 'is not pooled' : `has dim ${other.dim}`}`;
   throw new FlexemrError('INVALID_TABLE', message, { field: 'dim', value: other.dim });

@@ -35,13 +35,12 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
     if (!(started instanceof MemoryNodeHost)) process.exit(0);
     const ready = readyOf(started, routing, options.node);
     onReady(ready);
-    process.send?.(ready);
+    if (process.connected) process.send?.(ready);
     log.info({ cause: await stop.asked }, 'draining');
     await started.close();
-    log.info({}, 'drained; the node ends');
   } finally {
     // The way to the process that started this one would keep it alive.
-    if (process.connected) process.disconnect();
+    if (process.connected) process.disconnect?.();
   }
 }
 

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { FlexemrError } from '../errors.ts';
-import { workerRestartMsMin, workersMax } from '../limits.ts';
+import { FlexemrError, show } from '../errors.ts';
+import { portMax, workerRestartMsMin, workersMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import type { WorkerStats } from '../memory-node/memory-node.ts';
+import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
@@ -19,7 +19,7 @@ export interface Log {
   warn(what: object, message: string): void;
 }
 
-export interface MemoryNodeOptions {
+export interface MemoryNodeOptions extends MemoryNodeTuning {
   /** The tables, safetensors, of which the node loads its shards. */
   readonly tables: string;
   readonly routing: RoutingTable;
@@ -69,6 +69,7 @@ export class MemoryNodeHost implements AsyncDisposable {
       const message = `workers = ${workers} must be an integer from 1 to ${workersMax}`;
       throw new FlexemrError('INVALID_OPTION', message, { field: 'workers', value: workers });
     }
+    checkPorts(options.port ?? 0, workers);
     checkExposure(host, security, insecure);
     checkStuckMs(options.stuckMs);
     this.#options = options;
@@ -76,7 +77,8 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 
   #thread(i: number): Thread {
-    return new Thread(this.#options.node, (cause) => void this.#replace(i, cause));
+    const { node, sliceBytes } = this.#options;
+    return new Thread(node, { sliceBytes }, (cause) => void this.#replace(i, cause));
   }
 
   /** Ports of the workers. */
@@ -141,6 +143,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     if (this.#closing) return;
     this.#closing = true;
     await Promise.all(this.#threads.map((thread) => thread.drain()));
+    if (this.#hostings.length > 0) this.#options.log?.info({ workers: await this.stats() }, 'drained');
     await Promise.all(this.#threads.map((thread) => thread.end()));
   }
 
@@ -156,9 +159,9 @@ class Thread {
   readonly #ended: Promise<unknown>;
   port = 0;
 
-  constructor(node: string, onDeath: (cause: unknown) => void) {
+  constructor(name: string, tuning: MemoryNodeTuning, onDeath: (cause: unknown) => void) {
     const file = `./memory-node-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: node });
+    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { name, tuning } });
     this.control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
     let cause: unknown;
     this.#worker.on('error', (error) => {
@@ -169,8 +172,7 @@ class Thread {
 
   async listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<void> {
     const call = this.control.listen(own, common).catch((cause: Error) => {
-      // What is thrown in a worker comes without its code.
-      throw new FlexemrError('UNAVAILABLE', cause.message, { field: 'port', value: own.port, cause });
+      throw cannotListen(cause, own);
     });
     this.port = await this.#orDeath(call);
   }
@@ -197,10 +199,18 @@ class Thread {
   }
 }
 
+/** @throws INVALID_OPTION */
+function checkPorts(port: number, workers: number): void {
+  const last = port === 0 ? 0 : port + workers - 1;
+  if (Number.isInteger(port) && port >= 0 && last <= portMax) return;
+  const message = `port = ${show(port)} must be 0, or an integer that leaves each of ${workers} workers one up to ${portMax}`;
+  throw new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port });
+}
+
 /** Of an error in a thread only its name and message get here. */
 function cannotListen(cause: Error, { host, port }: ListenerOptions): FlexemrError {
   if (cause.name === 'FlexemrError')
     return new FlexemrError('UNAVAILABLE', cause.message, { field: 'port', value: port, cause });
-  const message = `cannot listen on ${host}:${port}: ${cause.message}. Check the port, the certificate and its key.`;
+  const message = `cannot listen on ${host}:${port}: ${cause.message}. Check the certificate and its key.`;
   return new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port, cause });
 }

@@ -3,12 +3,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { drainMsMax } from '../limits.ts';
-import { MemoryNode } from '../memory-node/memory-node.ts';
+import { MemoryNode, type MemoryNodeTuning } from '../memory-node/memory-node.ts';
 import { Listener } from '../transport/listener.ts';
 import type { WorkerControl } from './worker-control.ts';
 
+const { name, tuning } = workerData as { readonly name: string; readonly tuning: MemoryNodeTuning };
 const ports: { port: number }[] = [];
-const node = new MemoryNode(workerData as string, ports);
+const node = new MemoryNode(name, ports, tuning);
 const listeners: Listener[] = [];
 
 const control: WorkerControl = {

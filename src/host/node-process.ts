@@ -23,7 +23,7 @@ export interface Ready {
 export class NodeProcess {
   readonly #child: ChildProcess;
   readonly #node: string;
-  readonly #ended: Promise<unknown>;
+  readonly #ended: Promise<void>;
   #stderr = '';
 
   /** @param options of `flexemr serve` */
@@ -34,12 +34,19 @@ export class NodeProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: [],
     });
-    this.#ended = once(this.#child, 'close');
+    this.#ended = this.#end();
     // Whoever waits for it hears of an error.
     this.#ended.catch(() => {});
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+  }
+
+  /** It has ended, and all it said is here. 'close' would be both, but does not come after a disconnect. */
+  async #end(): Promise<void> {
+    const exit = once(this.#child, 'exit');
+    const { stderr } = this.#child;
+    stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = `${this.#stderr}${text}`.slice(-stderrCharsMax);
     });
+    await Promise.all([exit, stderr && once(stderr, 'close')]);
   }
 
   get pid(): number | undefined {

@@ -9,6 +9,16 @@ export interface Kernels {
   gather(call: number, budget: number): number;
   /** Writes the bytes of one row a key of a call block, as they are stored. @returns as gather */
   fetch(call: number, budget: number): number;
+  /** Reads ahead: touches the rows of keys (u32 or u64 [count]) that are a shard's. */
+  approach(
+    table: number,
+    rows: number,
+    rowBase: number,
+    rowBytes: number,
+    keys: number,
+    keyBytes: number,
+    count: number,
+  ): void;
   /** Joins one shard's partials (a merge block) to what earlier shards gave. */
   merge(call: number): void;
   /** Ends the bags of a merge block: mean and sqrtn divide, empty bags become 0. */

@@ -1,5 +1,5 @@
 import * as layout from '../kernel/layout.ts';
-import { sliceBytesMax } from '../limits.ts';
+import { approachBytesMax } from '../limits.ts';
 import { roundUp } from '../store/room.ts';
 import { EXCEPTION_FATE_SHIFT, FRAME_ID } from '../wire/layout.ts';
 import {
@@ -41,6 +41,8 @@ export class Answer {
   #away: AwaySegment | undefined;
   #next = 0;
   #keysBefore = 0;
+  /** Its rows were touched before any were pooled. */
+  #near: boolean | undefined;
 
   /** Room for the answer, or why there will be none. */
   static prepare(
@@ -84,6 +86,7 @@ export class Answer {
     this.#slot = slot.address;
     this.#slotBytes = slot.bytes;
     this.#work = slot.address + slot.work;
+    this.#clearFates();
   }
 
   get #reply(): number {
@@ -98,9 +101,13 @@ export class Answer {
     );
   }
 
-  /** Pools for one slice. @returns true when all is done, false to go on, or what went wrong */
-  step(): boolean | WireError {
-    let left = sliceBytesMax;
+  /**
+   * Pools for one slice. @param bytes that it goes through, about
+   * @returns true when all is done, false to go on, or what went wrong
+   */
+  step(bytes: number): boolean | WireError {
+    let left = bytes;
+    this.#near ??= this.#approach();
     while (this.#next < this.#parts.length) {
       const { segment, shard } = this.#parts[this.#next];
       if (left <= 0) return false;
@@ -109,9 +116,9 @@ export class Answer {
         left -= segmentWeight;
       }
       if (this.#current === undefined) return { code: 'OVERLOADED' };
-      const keys = Math.max(1, Math.floor(left / keyWeight(shard)));
+      const keys = Math.max(1, Math.min(segment.keys, Math.floor(left / keyWeight(shard))));
       const status = this.#current.step(keys);
-      left -= Math.min(keys, segment.keys) * keyWeight(shard);
+      left -= keys * keyWeight(shard);
       if (status === layout.MORE) continue;
       if (status !== layout.DONE) return this.#current.error(this.#next, status);
       this.#finish(segment);
@@ -119,8 +126,23 @@ export class Answer {
     return true;
   }
 
+  /** Touches all rows of a short subrequest at once. @returns whether they are near now */
+  #approach(): boolean {
+    if (this.weight > approachBytesMax) return false;
+    for (const { segment, shard } of this.#parts) {
+      if (!shard.touch || shard.index !== 0) continue;
+      const { address, rows, rowBase, rowBytes } = shard.rows;
+      const { keysAt, keys, wide } = segment;
+      const { kernels } = this.#arenas[shard.arena];
+      // The frame lies at home: keys of rows elsewhere are not seen from there.
+      if (shard.arena === 0) kernels.approach(address, rows, rowBase, rowBytes, keysAt, wide ? 8 : 4, keys);
+    }
+    return true;
+  }
+
   #begin(segment: IncomingSegment, shard: HostedShard): SegmentCall | undefined {
     const arena = this.#arenas[shard.arena];
+    this.#clearPadding(segment, shard);
     if (arena !== this.#home) {
       this.#away = AwaySegment.open(this.#home, arena, segment, shard);
       return this.#away?.call;
@@ -131,14 +153,19 @@ export class Answer {
       denominators: this.#reply + this.#places.denominators[this.#next],
       call: this.#slot,
     });
-    arena.bytes.fill(0, places.fates, places.fates + segment.keys);
-    return new SegmentCall(arena, shard, segment, places);
+    const near = this.#near === true && shard.index === 0;
+    return new SegmentCall(arena, shard, segment, places, shard.touch && !near);
+  }
+
+  /** Rows may end amid a word: what is left of it must not carry what lay there before. */
+  #clearPadding(segment: IncomingSegment, shard: HostedShard): void {
+    const { vectors, vectorBytes } = shapeOf(segment, shard);
+    const end = this.#reply + this.#places.values[this.#next] + vectors * vectorBytes;
+    if (end % 4 !== 0) this.#home.words[end >>> 2] = 0;
   }
 
   #finish(segment: IncomingSegment): void {
-    for (const { position, fate } of this.#current?.exceptions() ?? []) {
-      this.#exceptions.push((this.#keysBefore + position) | (fate << EXCEPTION_FATE_SHIFT));
-    }
+    if (this.#current?.hasExceptions) this.#noteExceptions(this.#current);
     const { values, counts, denominators } = this.#places;
     this.#away?.bringHome(
       this.#reply + values[this.#next],
@@ -150,6 +177,19 @@ export class Answer {
     this.#current = undefined;
     this.#keysBefore += segment.keys;
     this.#next++;
+  }
+
+  #noteExceptions(call: SegmentCall): void {
+    for (const { position, fate } of call.exceptions()) {
+      this.#exceptions.push((this.#keysBefore + position) | (fate << EXCEPTION_FATE_SHIFT));
+    }
+    this.#clearFates();
+  }
+
+  /** Kernels write only the fates of keys that they do not pool; segments take turns in one place. */
+  #clearFates(): void {
+    const keys = this.#parts.reduce((most, { segment }) => Math.max(most, segment.keys), 0);
+    this.#home.bytes.fill(0, this.#work, this.#work + keys);
   }
 
   /** The reply, once all is pooled. It stays until `close`. */

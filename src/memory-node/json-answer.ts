@@ -99,7 +99,7 @@ function jsonShard(
       ...(denominators && { denominators: numbers(denominators) }),
     };
   const places = new Map(Array.from(positions, (position, i) => [position, i]));
-  const placed = Array.from(bags.keys, (_, position) => places.get(position));
+  const placed = Array.from({ length: bags.keys.length }, (_, position) => places.get(position));
   const absent = new Array<number>(table.dim).fill(0);
   return {
     ...place,

@@ -61,17 +61,24 @@ export class SegmentCall {
   readonly #kernel: 'pool' | 'gather' | 'fetch';
   #resolved = 0;
 
-  constructor(arena: WorkerArena, shard: HostedShard, segment: IncomingSegment, places: SegmentPlaces) {
+  /** @param touch walk over rows before folding them */
+  constructor(
+    arena: WorkerArena,
+    shard: HostedShard,
+    segment: IncomingSegment,
+    places: SegmentPlaces,
+    touch: boolean = shard.touch,
+  ) {
     this.#arena = arena;
     this.#shard = shard;
     this.#segment = segment;
     this.#places = places;
     this.#kernel = segment.fetch ? 'fetch' : shard.mode === 'none' ? 'gather' : 'pool';
-    this.#write();
+    this.#write(touch);
   }
 
-  #write(): void {
-    const { mode, rows, padding, missing, index, touch } = this.#shard;
+  #write(touch: boolean): void {
+    const { mode, rows, padding, missing, index } = this.#shard;
     const { keys, keysAt, wide, bags, offsetsAt, weightsAt, partial } = this.#segment;
     const buffers = {
       ...this.#places,
@@ -127,10 +134,14 @@ export class SegmentCall {
     return (wide ? BigInt(words[at + 1]) << 32n : 0n) | BigInt(words[at]);
   }
 
+  /** Whether some keys were not simply pooled. */
+  get hasExceptions(): boolean {
+    return this.#arena.words[(this.#places.call + layout.CALL_EXCEPTIONS) >>> 2] !== 0;
+  }
+
   /** Positions of keys that were not simply pooled, each with its fate. */
   *exceptions(): Generator<{ readonly position: number; readonly fate: number }> {
     const { words, bytes } = this.#arena;
-    if (words[(this.#places.call + layout.CALL_EXCEPTIONS) >>> 2] === 0) return;
     for (let position = 0; position < this.#segment.keys; position++) {
       const fate = bytes[this.#places.fates + position];
       if (fate !== layout.FATE_POOLED) yield { position, fate };
@@ -138,21 +149,38 @@ export class SegmentCall {
   }
 }
 
-/** Bytes a segment needs beside its results: fates, rows of ids, counts of fetched rows. */
-export function workBytes(segment: IncomingSegment, shard: HostedShard): number {
-  const fates = roundUp(segment.keys);
-  const rows = shard.index === 0 ? 0 : roundUp(segment.keys * 4);
-  return fates + rows + (segment.fetch ? roundUp(segment.keys * 4) : 0);
+/** What kernels write of a segment that its reply does not hold, in bytes: each begins where the one before ends. */
+function workSizes(segment: IncomingSegment, { index, mode }: HostedShard): number[] {
+  const { keys, bags, fetch, weightsAt, partial } = segment;
+  const divides = mode === 'mean' || mode === 'sqrtn';
+  const fates = keys;
+  const rowsOfIds = index === 0 ? 0 : keys * 4;
+  const countsOfFetched = fetch ? keys * 4 : 0;
+  const denominatorsUsedHere = weightsAt !== 0 && divides && !partial ? bags * 4 : 0;
+  return [fates, rowsOfIds, countsOfFetched, denominatorsUsedHere].map(roundUp);
 }
 
-/** Fates, rows of ids and, for fetched rows, counts: from `work` on. */
+/** Bytes a segment needs beside its results. */
+export function workBytes(segment: IncomingSegment, shard: HostedShard): number {
+  return workSizes(segment, shard).reduce((sum, size) => sum + size, 0);
+}
+
+/** Where everything of a segment goes: what its reply holds where it says, the rest from `work` on. */
 export function workPlaces(
   segment: IncomingSegment,
   shard: HostedShard,
   work: number,
   results: Pick<SegmentPlaces, 'values' | 'counts' | 'denominators' | 'call'>,
 ): SegmentPlaces {
-  const rows = work + roundUp(segment.keys);
-  const counts = rows + (shard.index === 0 ? 0 : roundUp(segment.keys * 4));
-  return { ...results, fates: work, rows, counts: segment.fetch ? counts : results.counts };
+  const [fates, rowsOfIds, countsOfFetched, denominatorsUsedHere] = workSizes(segment, shard);
+  const rows = work + fates;
+  const counts = rows + rowsOfIds;
+  const denominators = counts + countsOfFetched;
+  return {
+    ...results,
+    fates: work,
+    rows,
+    counts: countsOfFetched > 0 ? counts : results.counts,
+    denominators: denominatorsUsedHere > 0 ? denominators : results.denominators,
+  };
 }

@@ -20,6 +20,11 @@ export interface ArrangementProblem {
   readonly cuttable: boolean;
 }
 
+/** The fewest reply bytes of a table: whole, or where many bags are empty, which cut tables leave out, cut. */
+export function leastReplyBytes({ whole, cut }: TableCosts, cuttable: boolean): number {
+  return cuttable ? Math.min(whole.replyBytes, cut.replyBytes) : whole.replyBytes;
+}
+
 /** Mean work of a node times the balance that costs nothing. */
 export function workTarget({ tables, capacities }: ArrangementProblem): number {
   return (balanceTarget * tables.reduce((sum, { whole }) => sum + whole.workBytes, 0)) / capacities.length;

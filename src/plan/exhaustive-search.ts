@@ -1,5 +1,5 @@
 import { planExhaustibleMax } from '../limits.ts';
-import { Arrangement, type ArrangementProblem, workTarget } from './arrangement.ts';
+import { Arrangement, type ArrangementProblem, leastReplyBytes, workTarget } from './arrangement.ts';
 
 /** The best arrangement of all, or undefined where there are too many to try. @param best to be improved on */
 export function exhaustiveSearch(best: Arrangement): Arrangement | undefined {
@@ -21,11 +21,11 @@ class Exhaustive {
     this.best = best;
     this.#problem = best.problem;
     this.#target = workTarget(best.problem);
-    const { tables, capacities } = best.problem;
+    const { tables, capacities, cuttable } = best.problem;
     this.#choices = new Int32Array(tables.length);
     this.#least = new Float64Array(tables.length + 1);
     for (let table = tables.length - 1; table >= 0; table--)
-      this.#least[table] = this.#least[table + 1] + tables[table].whole.replyBytes;
+      this.#least[table] = this.#least[table + 1] + leastReplyBytes(tables[table], cuttable);
     this.#visit(0, 0, new Float64Array(capacities.length), Float64Array.from(capacities));
   }
 

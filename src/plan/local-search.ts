@@ -1,5 +1,5 @@
 import { planKicksMax, planStepsMax } from '../limits.ts';
-import { Arrangement, type ArrangementProblem } from './arrangement.ts';
+import { Arrangement, type ArrangementProblem, leastReplyBytes } from './arrangement.ts';
 
 /** Greedy arrangements that are improved, of all that are tried. */
 const startsMax = 6;
@@ -44,7 +44,8 @@ class Search {
 
   /** Whether nothing can be better: every table at its fewest reply bytes, and no node past the target. */
   isLeast({ overflowBytes, cost }: Arrangement): boolean {
-    const least = this.#problem.tables.reduce((sum, { whole }) => sum + whole.replyBytes, 0);
+    const { tables, cuttable } = this.#problem;
+    const least = tables.reduce((sum, table) => sum + leastReplyBytes(table, cuttable), 0);
     return overflowBytes === 0 && cost <= least * (1 + 1e-9);
   }
 

@@ -55,8 +55,12 @@ export function shardLoad(
   return { replyBytes: vectors * (dim * 4 + 4), workBytes: keys * rowBytes(dtype ?? 'f32', dim) };
 }
 
-/** How likely a bag has a key in a shard. A mean between two whole numbers is taken as bags of the one and the other. */
+/**
+ * How likely a bag brings back a vector of a shard: that it has a key there, but a whole table answers empty bags too.
+ * A mean between two whole numbers is taken as bags of the one and the other.
+ */
 function touched(share: number, keysPerBag: number): number {
+  if (share === 1) return 1;
   const few = Math.floor(keysPerBag);
   const missed = (1 - share) ** few;
   return 1 - missed + (keysPerBag - few) * missed * share;

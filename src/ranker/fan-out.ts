@@ -55,7 +55,9 @@ async function tryOnce(subrequest: Subrequest, { route, patience }: FanOut): Pro
     subrequest.answered(reply);
     return { error: undefined, retryAfterMs: 0 };
   } catch (cause) {
-    return { error: patience.over ?? failed(subrequest, cause), retryAfterMs: 0 };
+    const { over } = patience;
+    // A caller knows why it cancelled; of a deadline, who did not keep it.
+    return { error: over?.code === 'CANCELLED' ? over : failed(subrequest, over ?? cause), retryAfterMs: 0 };
   }
 }
 
@@ -67,9 +69,10 @@ function isTransient({ code }: FlexemrError): boolean {
 }
 
 function failed({ node, segments }: Subrequest, cause: unknown): FlexemrError {
-  const code = cause instanceof FlexemrError ? cause.code : 'NODE_FAILED';
+  const known = cause instanceof FlexemrError ? cause : undefined;
   const shards = segments.map(({ shard }) => shard.number);
   const why = cause instanceof Error ? cause.message : String(cause);
   const message = `memory node ${node}, asked for shards ${shards.join(', ')}: ${why}`;
-  return new FlexemrError(code, message, { node, shard: shards[0], cause });
+  const { code = 'NODE_FAILED', field, value } = known ?? {};
+  return new FlexemrError(code, message, { node, shard: shards[0], field, value, cause });
 }

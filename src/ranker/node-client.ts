@@ -51,7 +51,12 @@ export class NodeClient {
   }
 
   async #connect(): Promise<void> {
-    const { workers, limits, wireVersions } = await this.#transport.describe(this.url);
+    const { plan, workers, limits, wireVersions } = await this.#transport.describe(this.url);
+    if (plan === '') {
+      // It does not know its limits yet, nor all of its workers.
+      const message = `memory node ${this.id} has not loaded its tables yet; try again`;
+      throw new FlexemrError('UNAVAILABLE', message, { node: this.id });
+    }
     const [oldest, newest] = wireVersions;
     if (wireVersion < oldest || wireVersion > newest) {
       const message = `memory node ${this.id} speaks versions ${oldest} to ${newest} of the wire, this ranker ${wireVersion}`;

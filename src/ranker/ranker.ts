@@ -93,6 +93,7 @@ export class Ranker implements AsyncDisposable {
       throw new FlexemrError('INVALID_OPTION', message, { field: 'deadline', value: deadline });
     }
     using patience = new Patience(deadline, options.signal);
+    if (patience.over) throw patience.over;
     const asked = { bags, options, patience, pushDown: this.#options.pushDown ?? 'auto' } as const;
     const tools = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats };
     const { plan } = this.#route;

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 /** Looks so often, in the time that a response has, whether it has left. */
 const looks = 10;
 
-/** Calls back once a response has left, or never will: one that waits behind others is not told when they fail. */
+/** Calls back once a response has left, or never will: older Nodes do not tell those that wait behind others. */
 export function whenGone(response: ServerResponse, done: () => void): void {
   const { socket } = response.req;
   const gone = (): void => {

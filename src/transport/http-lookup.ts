@@ -90,8 +90,9 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   if (response.destroyed) return;
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(`${JSON.stringify(body)}\n`);
+  const text = Buffer.from(`${JSON.stringify(body)}\n`);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': text.length });
+  response.end(text);
 }
 
 /** An error as JSON: code, message, field, position. */

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { FlexemrError, show } from '../errors.ts';
 import { connectionsMax, idleMsMax, stuckMsMax, stuckMsMin, subrequestMsMax } from '../limits.ts';
 import type { Handler } from '../wire/handler.ts';
 import { Departures } from './departures.ts';
+import { sayGoodbye } from './goodbye.ts';
 import { answerLookup, sendError, sendJson } from './http-lookup.ts';
 import { type ServerSecurity, tokenMatches } from './security.ts';
 import { StreamServer } from './stream-server.ts';
@@ -27,6 +28,7 @@ export class Listener {
   readonly #security: ServerSecurity;
   readonly #streams: StreamServer;
   readonly #departures: Departures;
+  readonly #sockets = new Set<Socket>();
 
   /** @throws INVALID_OPTION; UNAVAILABLE where the port cannot be had */
   static async open(handler: Handler, options: ListenerOptions): Promise<Listener> {
@@ -65,6 +67,10 @@ export class Listener {
     this.#server.maxConnections = connectionsMax;
     this.#server.timeout = subrequestMsMax + stuckMs;
     this.#server.on('request', (request, response) => this.#serve(request, response));
+    this.#server.on(cert === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
@@ -112,7 +118,7 @@ export class Listener {
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
-    response.on('finish', () => socket.end());
+    response.on('finish', () => void sayGoodbye([socket]));
     this.#serve(request, response);
   }
 
@@ -129,11 +135,14 @@ export class Listener {
 
   /** Takes no more connections, and ends those there are, once the answers that are ready have left. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // HTTP's own `close` would cut off connections whose answers are still on their way.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
     await this.#departures.close();
+    await sayGoodbye(this.#sockets);
     this.#streams.close();
     this.#server.closeAllConnections();
     await closed;
+    this.#server.close();
   }
 }
 

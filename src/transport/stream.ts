@@ -2,7 +2,7 @@ import { smallReplyBytesMax, smallSubrequestBytesMax } from '../limits.ts';
 import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { NotAStream, StreamConnection } from './stream-connection.ts';
-import type { Exchange, Outgoing, Session, Transport } from './transport.ts';
+import type { Exchange, Outgoing, Session, Traffic, Transport } from './transport.ts';
 
 /**
  * Framed streams: the fast way. Where a node does not offer them, its frames go by `fallback` from then on.
@@ -10,24 +10,30 @@ import type { Exchange, Outgoing, Session, Transport } from './transport.ts';
  */
 export class StreamTransport implements Transport {
   readonly name = 'stream';
-  readonly #security: ClientSecurity;
   readonly #fallback: Transport;
+  readonly #shared: Shared;
   readonly #sessions = new Set<StreamSession>();
-  readonly #replies = new ReplyPool();
-  #bytesOut = 0;
-  #bytesIn = 0;
+  /** What connections have moved that are no more. */
+  #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
 
-  /** @param fallback also asks nodes to describe themselves */
-  constructor(fallback: Transport, security: ClientSecurity = {}) {
+  /**
+   * @param fallback also asks nodes to describe themselves
+   * @param laneOf which of a session's connections a subrequest goes by; default: by its size and its reply's
+   */
+  constructor(
+    fallback: Transport,
+    security: ClientSecurity = {},
+    laneOf: (outgoing: Outgoing) => Lane = laneBySize,
+  ) {
+    const onEnd = (traffic: Traffic): void => {
+      this.#ended = sum([this.#ended, traffic]);
+    };
     this.#fallback = fallback;
-    this.#security = security;
+    this.#shared = { fallback, security, laneOf, replies: new ReplyPool(), onEnd };
   }
 
   session(url: string): Session {
-    const session = new StreamSession(url, this.#security, this.#fallback, this.#replies, (traffic) => {
-      this.#bytesOut += traffic.bytesOut;
-      this.#bytesIn += traffic.bytesIn;
-    });
+    const session = new StreamSession(url, this.#shared, () => this.#sessions.delete(session));
     this.#sessions.add(session);
     return session;
   }
@@ -36,12 +42,9 @@ export class StreamTransport implements Transport {
     return this.#fallback.describe(url);
   }
 
-  traffic(): ReturnType<Transport['traffic']> {
-    const all = [this.#fallback.traffic(), ...[...this.#sessions].map((session) => session.traffic)];
-    return {
-      bytesOut: all.reduce((sum, { bytesOut }) => sum + bytesOut, this.#bytesOut),
-      bytesIn: all.reduce((sum, { bytesIn }) => sum + bytesIn, this.#bytesIn),
-    };
+  traffic(): Traffic {
+    const open = [...this.#sessions].map((session) => session.traffic);
+    return sum([this.#ended, this.#fallback.traffic(), ...open]);
   }
 
   async close(): Promise<void> {
@@ -50,38 +53,39 @@ export class StreamTransport implements Transport {
   }
 }
 
-type Lane = 'small' | 'bulk';
+/** The connections of a session. */
+export type Lane = 'small' | 'bulk';
+
+/** What the sessions of a transport have in common. */
+interface Shared {
+  readonly fallback: Transport;
+  readonly security: ClientSecurity;
+  readonly laneOf: (outgoing: Outgoing) => Lane;
+  readonly replies: ReplyPool;
+  /** A connection is no more, and has moved so much. */
+  readonly onEnd: (traffic: Traffic) => void;
+}
 
 class StreamSession implements Session {
   readonly #url: string;
-  readonly #security: ClientSecurity;
-  readonly #fallback: Transport;
-  readonly #replies: ReplyPool;
-  readonly #onEnd: (traffic: { bytesOut: number; bytesIn: number }) => void;
+  readonly #shared: Shared;
+  readonly #onClose: () => void;
   readonly #connections = new Map<Lane, StreamConnection>();
   #instead: Session | undefined;
 
-  constructor(
-    url: string,
-    security: ClientSecurity,
-    fallback: Transport,
-    replies: ReplyPool,
-    onEnd: (traffic: { bytesOut: number; bytesIn: number }) => void,
-  ) {
+  constructor(url: string, shared: Shared, onClose: () => void) {
     this.#url = url;
-    this.#security = security;
-    this.#fallback = fallback;
-    this.#replies = replies;
-    this.#onEnd = onEnd;
+    this.#shared = shared;
+    this.#onClose = onClose;
   }
 
   send(outgoing: Outgoing): Exchange {
     if (this.#instead) return this.#instead.send(outgoing);
-    const exchange = this.#connection(laneOf(outgoing)).send(outgoing);
+    const exchange = this.#connection(this.#shared.laneOf(outgoing)).send(outgoing);
     let current = exchange;
     const reply = exchange.reply.catch((error: unknown) => {
       if (!(error instanceof NotAStream)) throw error;
-      this.#instead ??= this.#fallback.session(this.#url);
+      this.#instead ??= this.#shared.fallback.session(this.#url);
       current = this.#instead.send(outgoing);
       return current.reply;
     });
@@ -91,26 +95,33 @@ class StreamSession implements Session {
   #connection(lane: Lane): StreamConnection {
     const connection = this.#connections.get(lane);
     if (connection !== undefined && connection.error === undefined) return connection;
-    if (connection) this.#onEnd(connection.traffic);
-    const fresh = new StreamConnection(this.#url, this.#security, this.#replies);
+    const { security, replies, onEnd } = this.#shared;
+    if (connection) onEnd(connection.traffic);
+    const fresh = new StreamConnection(this.#url, security, replies);
     this.#connections.set(lane, fresh);
     return fresh;
   }
 
-  get traffic(): { bytesOut: number; bytesIn: number } {
-    const all = [...this.#connections.values()].map(({ traffic }) => traffic);
-    return {
-      bytesOut: all.reduce((sum, { bytesOut }) => sum + bytesOut, 0),
-      bytesIn: all.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
-    };
+  get traffic(): Traffic {
+    return sum([...this.#connections.values()].map(({ traffic }) => traffic));
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
+    this.#shared.onEnd(this.traffic);
+    this.#connections.clear();
+    this.#onClose();
     await this.#instead?.close();
   }
 }
 
-function laneOf({ bytes, replyBytes }: Outgoing): Lane {
+function laneBySize({ bytes, replyBytes }: Outgoing): Lane {
   return bytes <= smallSubrequestBytesMax && replyBytes <= smallReplyBytesMax ? 'small' : 'bulk';
+}
+
+function sum(all: readonly Traffic[]): Traffic {
+  return {
+    bytesOut: all.reduce((total, { bytesOut }) => total + bytesOut, 0),
+    bytesIn: all.reduce((total, { bytesIn }) => total + bytesIn, 0),
+  };
 }

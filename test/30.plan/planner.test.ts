@@ -373,7 +373,9 @@ describe('what is predicted', () => {
       for (const [i, { node }] of shards.entries()) {
         const own = counted[nodes.indexOf(node)];
         own.workBytes += held[i] * rowBytes(dtype ?? 'f32', dim);
-        own.replyBytes += (mode === 'none' ? held[i] : Number(held[i] > 0)) * (dim * 4 + 4);
+        // A bag that is empty has a result too, where there is one shard to give it.
+        const pooled = Number(held[i] > 0 || shards.length === 1);
+        own.replyBytes += (mode === 'none' ? held[i] : pooled) * (dim * 4 + 4);
       }
     }
   }
@@ -408,14 +410,14 @@ describe('what is predicted', () => {
     expect(bytes({ defaultRow }, true)).toEqual([216, 216]);
   });
 
-  test('is nothing where no keys are looked up', () => {
+  test('is no work where no keys are looked up, but a vector a bag of a whole table', () => {
     const { predicted } = planSharding({
       tables: [{ spec }],
       nodes: [{ id: 'a' }],
       split: 'auto',
       loads: { t: { keysPerBag: 0 } },
     });
-    expect(predicted).toMatchObject({ replyBytes: 0, workBytes: 0, balance: 1 });
+    expect(predicted).toMatchObject({ replyBytes: 20, workBytes: 0, balance: 1 });
   });
 });
 

@@ -1,30 +1,16 @@
 // The command line as people run it: a process, its streams, its exit code, and the files it leaves.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openTables, SafetensorsFile, type Tables, writeSafetensors } from '../../src/index.ts';
+import { openTables, type Tables, writeSafetensors } from '../../src/index.ts';
 import { batchBagsMax } from '../../src/limits.ts';
-import type { TensorData } from '../../src/store/safetensors-writer.ts';
+import { denseFile, done, example, flexemr, requestsFile, run, tablesFile } from './command.ts';
+import { manyRequests, withFile } from './request-files.ts';
 
-const root = new URL('../../', import.meta.url).pathname;
-const example = join(root, 'examples/movielens');
-const tablesFile = join(example, 'tables.safetensors');
-const requestsFile = join(example, 'requests.safetensors');
-const denseFile = join(example, 'dense.onnx');
 const dir = mkdtempSync(join(tmpdir(), 'flexemr-cli-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 const out = join(dir, 'out.safetensors');
-
-function flexemr(...args: string[]): { code: number | null; stdout: string; stderr: string } {
-  return run(join(root, 'src/cli/main.ts'), ...args);
-}
-
-function run(...args: string[]): { code: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: dir });
-  return { code: status, stdout, stderr };
-}
 
 const given = (requests = requestsFile): string[] => [
   '--tables',
@@ -34,18 +20,6 @@ const given = (requests = requestsFile): string[] => [
   '--out',
   out,
 ];
-
-/** Runs a command that must succeed. @returns its summary */
-function done(...args: string[]): Record<string, unknown> {
-  const { code, stdout, stderr } = flexemr(...args, '--json');
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return JSON.parse(stdout);
-}
-
-async function withFile<T>(path: string, work: (file: SafetensorsFile) => Promise<T>): Promise<T> {
-  await using file = await SafetensorsFile.open(path);
-  return await work(file);
-}
 
 const suffix = (table: number): string => String(table).padStart(2, '0');
 const tables = 13;
@@ -74,42 +48,6 @@ const pooledByCli = (path = out): Promise<Float32Array[]> =>
   withFile(path, (file) =>
     Promise.all(Array.from({ length: tables }, (_, table) => file.read(`pooled_${suffix(table)}`, 'F32'))),
   );
-
-/** The requests of the example, `times` times over, with changes. */
-async function manyRequests(
-  path: string,
-  times: number,
-  change: (name: string, data: BigInt64Array | Float32Array) => BigInt64Array | Float32Array | undefined = (
-    _,
-    data,
-  ) => data,
-): Promise<void> {
-  const tensors: TensorData[] = await withFile(requestsFile, async (file) => {
-    const read: TensorData[] = [];
-    for (const { name, dtype, shape } of file.tensors.values()) {
-      if (!/^(indices|offsets|weights|dense)/.test(name)) continue;
-      const one = (await file.read(name)) as BigInt64Array | Float32Array;
-      const wide = one instanceof BigInt64Array;
-      const end = name.startsWith('offsets') && wide ? one[one.length - 1] : 0n;
-      const pieces = Array.from({ length: times }, (_, i) =>
-        wide && end > 0n ? one.subarray(i === 0 ? 0 : 1).map((offset) => offset + BigInt(i) * end) : one,
-      );
-      const all = wide
-        ? BigInt64Array.from(pieces.flatMap((piece) => [...(piece as BigInt64Array)]))
-        : Float32Array.from(pieces.flatMap((piece) => [...(piece as Float32Array)]));
-      const data = change(name, all);
-      if (data)
-        read.push({
-          name,
-          dtype,
-          shape: shape.length === 2 ? [data.length / shape[1], shape[1]] : [data.length],
-          data,
-        });
-    }
-    return read;
-  });
-  await writeSafetensors(path, tensors);
-}
 
 const largest = (got: Float32Array, expected: Float32Array): number =>
   expected.reduce(
@@ -169,11 +107,11 @@ describe('lookup', () => {
       expect(largest(prob.subarray(i * 200, (i + 1) * 200), expected)).toBeLessThanOrEqual(1e-5);
   });
 
-  test('says on one line what it did', () => {
+  test('says what it did, and how long lookups took', () => {
     const { code, stdout, stderr } = flexemr('lookup', ...given());
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
-      /^200 requests, 13 tables, \d+ keys in \d+ ms \([\d,]+ keys\/s\) → .*out\.safetensors\n$/,
+      /^200 requests, 13 tables, \d+ keys in \d+ ms \([\d,]+ keys\/s\) → .*out\.safetensors\n13 lookups \([\d,]+\/s\), p50 \d+\.\d\d ms, p99 \d+\.\d\d ms\n$/,
     );
   });
 
@@ -267,7 +205,7 @@ function expectRefused(args: string[], code: number, line: RegExp): void {
 
 describe('misuse is told on one line, with exit code 2', () => {
   test.for([
-    [['lookup'], /--tables/],
+    [['lookup', '--requests', requestsFile, '--out', out], /--tables/],
     [['lookup', '--tables', tablesFile], /--requests/],
     [['lookup', '--tables', tablesFile, '--requests', requestsFile], /--out/],
     [['score', ...given()], /--dense/],

@@ -1,0 +1,115 @@
+// Options that several commands take, and what their values may be.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { portMax, threadsMax, workersMax } from '../limits.ts';
+import { splits } from '../plan/planner.ts';
+import { rowDtypes } from '../plan/table-spec.ts';
+import type { PushDown } from '../ranker/choose.ts';
+import { type SourceOptions, sourceTransports } from './open.ts';
+import { parseNodes } from './plan.ts';
+
+const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
+
+export const tablesText = 'tables, safetensors with a list of them in __metadata__.tables';
+
+export function dtypeOption(): Option {
+  return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(
+    rowDtypes,
+  );
+}
+
+/** Options that say where to look up: tables in this process, or memory nodes. */
+export function withSource(command: Command): Command {
+  return command
+    .option('--tables <file>', tablesText)
+    .addOption(dtypeOption())
+    .addOption(
+      new Option(
+        '--threads <n>',
+        'threads that share each lookup; with --nodes, workers of each (default: 1)',
+      ).argParser(integer(1, threadsMax)),
+    )
+    .addOption(
+      new Option('--nodes <n>', 'start so many memory nodes on this machine for it').argParser(parseNodes),
+    )
+    .addOption(
+      new Option(
+        '--split <how>',
+        'cut tables over the nodes; "row" sums bags in another order (default: auto)',
+      ).choices(splits),
+    )
+    .addOption(
+      new Option(
+        '--routing <file|url>',
+        'look up in running memory nodes: the plan, with the url of each node',
+      ).conflicts(['tables', 'dtype', 'threads', 'nodes', 'split']),
+    )
+    .addOption(
+      new Option(
+        '--transport <how>',
+        'reach nodes so; "loopback" keeps them in this process (default: stream)',
+      ).choices(sourceTransports),
+    )
+    .addOption(
+      new Option(
+        '--push-down <when>',
+        'pool at the nodes, or fetch rows and pool here (default: auto)',
+      ).choices(pushDowns),
+    )
+    .addOption(
+      new Option('--deadline <ms>', 'for each lookup in memory nodes (default: 5000)').argParser(
+        parseDeadline,
+      ),
+    )
+    .option('--token-file <file>', 'token of the running nodes')
+    .option('--ca <file>', 'certificates of the running nodes, PEM')
+    .option('--cert <file>', 'certificate to show them, PEM')
+    .option('--key <file>', 'its key, PEM');
+}
+
+/** Options that need others, or go with some of their values only. Ends the command where they do not fit. */
+export function checkSource(command: Command, options: SourceOptions): void {
+  const { tables, routing, nodes, transport, threads, cert, key } = options;
+  const refuse = (what: string): never => command.error(`error: ${what}`);
+  if (tables === undefined && routing === undefined)
+    refuse("required option '--tables <file>' not specified (or --routing, to ask running memory nodes)");
+  const given = (names: readonly string[]): string | undefined =>
+    names.find((name) => command.getOptionValueSource(name) !== undefined);
+  if (given(['split']) !== undefined && nodes === undefined)
+    refuse("option '--split <how>' cuts tables over memory nodes: give --nodes too");
+  const ofNodes = given(['transport', 'pushDown', 'deadline']);
+  if (ofNodes !== undefined && nodes === undefined && routing === undefined)
+    refuse(`option '${flagOf(ofNodes)}' is for memory nodes: give --nodes or --routing too`);
+  const ofRunning = given(['tokenFile', 'ca', 'cert', 'key']);
+  if (ofRunning !== undefined && routing === undefined)
+    refuse(`option '${flagOf(ofRunning)}' is for running memory nodes: give --routing too`);
+  if (transport === 'loopback' && routing !== undefined)
+    refuse("option '--transport loopback' cannot be used with option '--routing <file|url>'");
+  if (transport === 'loopback' && threads !== undefined)
+    refuse("option '--threads <n>' cannot be used with option '--transport loopback'");
+  if (nodes !== undefined && threads !== undefined && threads > workersMax)
+    refuse(`option '--threads <n>' must be from 1 to ${workersMax} with option '--nodes <n>'`);
+  if ((cert === undefined) !== (key === undefined))
+    refuse("give '--cert <file>' and '--key <file>' together");
+}
+
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** An argument that is an integer in a range. */
+export function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`must be an integer from ${least} to ${most}.`);
+  };
+}
+
+/** A port; 0 is a free one. */
+export const parsePort: (text: string) => number = integer(0, portMax);
+
+function parseDeadline(text: string): number {
+  const ms = Number(text);
+  if (ms > 0 && ms < 2 ** 31) return ms;
+  throw new InvalidArgumentError('must be milliseconds, more than 0 and less than 2^31.');
+}

@@ -1,0 +1,288 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { subrequestKeysMax } from '../../src/limits.ts';
+import * as wire from '../../src/wire/layout.ts';
+import { errorReply, Reply, replyPlaces, writeReplyHeader } from '../../src/wire/reply.ts';
+import { readSubrequest, type Subrequest } from '../../src/wire/subrequest.ts';
+import { runs } from '../runs.ts';
+import { refusalOf, refusals } from './refusals.ts';
+import { frame, frameOf, guarded, head, segment } from './segments.ts';
+
+/** Reads a frame that lies `at` words into other words. */
+function read(words: Uint32Array, at = 5): ReturnType<typeof readSubrequest> {
+  return readSubrequest(guarded(words, at), at * 4, words.length * 4);
+}
+
+function replyOf(words: Uint32Array<ArrayBuffer>): Reply {
+  return new Reply(new Uint8Array(words.buffer), () => {});
+}
+
+test('a subrequest is read as it was written', () => {
+  fc.assert(
+    fc.property(head, fc.array(segment, { maxLength: 5 }), fc.nat({ max: 40 }), (fields, segments, at) => {
+      const words = frameOf(fields, segments);
+      const got = read(words, at) as Subrequest;
+      expect(BigInt(got.planLow) | (BigInt(got.planHigh) << 32n)).toBe(fields.plan);
+      expect([got.timeLeftUs, got.replyCredits]).toEqual([fields.timeLeftUs, fields.replyCredits]);
+      const wordsAt = (address: number, length: number): Uint32Array =>
+        words.slice((address >>> 2) - at, (address >>> 2) - at + length);
+      const back = got.segments.map(({ bags, keys, keysAt, offsetsAt, weightsAt, ...rest }) => ({
+        ...rest,
+        keys: wordsAt(keysAt, rest.wide ? keys * 2 : keys),
+        offsets: offsetsAt === 0 ? undefined : wordsAt(offsetsAt, bags + 1),
+        weights: weightsAt === 0 ? undefined : wordsAt(weightsAt, keys),
+      }));
+      const asBits = segments.map((sent) => ({
+        ...sent,
+        weights: sent.weights && new Uint32Array(sent.weights.buffer),
+      }));
+      expect(back).toEqual(asBits);
+      expect(got.keys).toBe(got.segments.reduce((sum, { keys }) => sum + keys, 0));
+    }),
+    { numRuns: runs.frames },
+  );
+});
+
+test('a reply is read as it was written', () => {
+  const u32 = fc.integer({ min: 0, max: 0xffffffff });
+  const shape = fc.record({
+    vectors: fc.nat({ max: 9 }),
+    vectorBytes: fc.nat({ max: 70 }),
+    counts: fc.boolean(),
+    denominators: fc.boolean(),
+  });
+  const load = fc.record({ requestCredits: u32, replyCredits: u32, queued: u32, busyUs: u32 });
+  fc.assert(
+    fc.property(
+      fc.array(shape, { maxLength: 5 }),
+      fc.array(u32, { maxLength: 5 }),
+      load,
+      u32,
+      (shapes, exceptions, reported, id) => {
+        const places = replyPlaces(shapes);
+        const bytes = places.end + exceptions.length * 4;
+        const words = Uint32Array.from({ length: bytes >>> 2 }, (_, i) => i);
+        writeReplyHeader(words, 0, { id, bytes, exceptions: exceptions.length }, reported);
+        words.set(exceptions, places.end >>> 2);
+        const reply = replyOf(words);
+        reply.check(places);
+        expect(reply.error).toBeUndefined();
+        expect(reply.load).toEqual(reported);
+        expect([...reply.exceptions]).toEqual(exceptions);
+        expect(reply.hasExceptions).toBe(exceptions.length > 0);
+        expect(words[wire.FRAME_ID >>> 2]).toBe(id);
+        // Parts follow each other without overlap, each from a whole word on: values, counts, denominators.
+        const parts = [
+          ...shapes.map(({ vectors, vectorBytes }, i) => [places.values[i], vectors * vectorBytes]),
+          ...shapes.map(({ vectors, counts }, i) => [places.counts[i], counts ? vectors * 4 : 0]),
+          ...shapes.map(({ vectors, denominators }, i) => [
+            places.denominators[i],
+            denominators ? vectors * 4 : 0,
+          ]),
+        ];
+        let next = wire.HEADER_BYTES;
+        for (const [at, length] of parts) {
+          expect(at).toBe(next);
+          next = at + Math.ceil(length / 4) * 4;
+        }
+        expect(places.end).toBe(next);
+        for (const [i, { vectors, counts }] of shapes.entries()) {
+          if (!counts) continue;
+          const first = places.counts[i] >>> 2;
+          expect([...reply.counts(places.counts[i], vectors)]).toEqual([
+            ...words.slice(first, first + vectors),
+          ]);
+        }
+      },
+    ),
+    { numRuns: runs.frames },
+  );
+});
+
+test('an error is read as it was written', () => {
+  const u32 = fc.integer({ min: 0, max: 0xffffffff });
+  fc.assert(
+    fc.property(
+      u32,
+      fc.constantFrom('INVALID_KEY', 'STALE_ROUTING', 'OVERLOADED', 'LIMIT_EXCEEDED', 'NODE_FAILED'),
+      fc.record({
+        segment: u32,
+        position: u32,
+        value: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        retryAfterMs: u32,
+      }),
+      (id, code, error) => {
+        const load = { requestCredits: 3, replyCredits: 4, queued: 5, busyUs: 6 };
+        const bytes = errorReply(id, { code, ...error }, load);
+        const reply = new Reply(bytes, () => {});
+        expect(reply.error).toEqual({ code, ...error });
+        expect(reply.load).toEqual(load);
+        expect(new DataView(bytes.buffer).getUint32(wire.FRAME_ID, true)).toBe(id);
+      },
+    ),
+    { numRuns: runs.frames },
+  );
+});
+
+test.for([
+  ['a subrequest', (words: Uint32Array) => words.fill(wire.SUBREQUEST_MAGIC, 0, 1)],
+  ['half a header', (words: Uint32Array) => words.subarray(0, 15)],
+  ['a longer one', (words: Uint32Array) => words.fill(words.length * 4 + 4, 2, 3)],
+  ['a shorter one', (words: Uint32Array) => words.fill(words.length * 4 - 4, 2, 3)],
+] as const)('what is no whole reply is refused: %s', ([, spoil]) => {
+  const words = new Uint32Array(20);
+  writeReplyHeader(
+    words,
+    0,
+    { id: 1, bytes: 80, exceptions: 4 },
+    { requestCredits: 0, replyCredits: 0, queued: 0, busyUs: 0 },
+  );
+  expect(replyOf(words).error).toBeUndefined();
+  const spoilt = spoil(words);
+  const bytes = new Uint8Array(spoilt.buffer, 0, spoilt.byteLength);
+  expect(() => new Reply(bytes, () => {})).toThrow(expect.objectContaining({ code: 'INVALID_FRAME' }));
+});
+
+describe('hostile subrequests', () => {
+  const extreme = fc.constantFrom(
+    0,
+    1,
+    2,
+    0xff,
+    0xffff,
+    0x10001,
+    2 ** 20 + 1,
+    2 ** 24 - 1,
+    2 ** 31,
+    2 ** 32 - 1,
+  );
+  const word = fc.oneof(extreme, fc.integer({ min: 0, max: 0xffffffff }));
+  const someFlags = fc.oneof(
+    fc.nat({ max: 255 }),
+    fc.constantFrom(wire.FLAG_FETCH, wire.FLAG_FETCH | wire.FLAG_WEIGHTED),
+  );
+  const mutation = fc.oneof(
+    fc.record({ kind: fc.constant('flip' as const), at: fc.nat(), bit: fc.nat({ max: 31 }) }),
+    fc.record({ kind: fc.constant('set' as const), at: fc.nat(), word }),
+    // Most of what can be wrong is in the header and the first entries.
+    fc.record({ kind: fc.constant('set' as const), at: fc.nat({ max: 31 }), word }),
+    fc.record({
+      kind: fc.constant('set' as const),
+      at: fc.constant(wire.FRAME_VERSION >>> 2),
+      word: fc.constantFrom(wire.wireVersionOldest - 1, wire.wireVersion + 1),
+    }),
+    fc.record({ kind: fc.constant('flags' as const), at: fc.nat({ max: 3 }), flags: someFlags }),
+    fc.record({ kind: fc.constant('cut' as const), at: fc.nat(), honest: fc.boolean() }),
+    fc.record({ kind: fc.constant('grow' as const), words: fc.array(word, { minLength: 1, maxLength: 4 }) }),
+  );
+  type Mutation = typeof mutation extends fc.Arbitrary<infer T> ? T : never;
+
+  function mutated(words: Uint32Array, change: Mutation): Uint32Array {
+    const copy = words.slice();
+    const at = 'at' in change ? change.at % words.length : 0;
+    switch (change.kind) {
+      case 'flip':
+        copy[at] ^= 1 << change.bit;
+        return copy;
+      case 'set':
+        copy[at] = change.word;
+        return copy;
+      case 'flags': {
+        const bags =
+          ((wire.HEADER_BYTES + change.at * wire.SEGMENT_BYTES + wire.SEGMENT_BAGS) >>> 2) % words.length;
+        copy[bags] = (copy[bags] & 0xffffff) | (change.flags << 24);
+        return copy;
+      }
+      case 'cut': {
+        const short = copy.slice(0, Math.max(wire.HEADER_BYTES >>> 2, at));
+        if (change.honest) short[wire.FRAME_BYTES >>> 2] = short.length * 4;
+        return short;
+      }
+      case 'grow': {
+        const long = Uint32Array.of(...copy, ...change.words);
+        long[wire.FRAME_BYTES >>> 2] = long.length * 4;
+        return long;
+      }
+    }
+  }
+
+  /** Whatever is returned lies within the frame, in order. @returns what came of it */
+  function outcomeOf(words: Uint32Array): string {
+    const at = 3;
+    const got = read(words, at);
+    if ('code' in got) return refusalOf(got, words.length * 4, words);
+    let next = at * 4 + wire.HEADER_BYTES + got.segments.length * wire.SEGMENT_BYTES;
+    for (const { keys, keysAt, wide, bags, offsetsAt, weightsAt } of got.segments) {
+      expect(keysAt).toBe(next);
+      next += keys * (wide ? 8 : 4);
+      if (bags > 0) {
+        expect(offsetsAt).toBe(next);
+        next += (bags + 1) * 4;
+        expect(words[(offsetsAt >>> 2) - at + bags]).toBe(keys);
+      } else expect(offsetsAt).toBe(0);
+      if (weightsAt === 0) continue;
+      expect(weightsAt).toBe(next);
+      next += keys * 4;
+    }
+    expect(next).toBe((at + words.length) * 4);
+    return 'read';
+  }
+
+  const seen = new Map<string, number>();
+  const note = (words: Uint32Array): void => {
+    const outcome = outcomeOf(words);
+    seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
+  };
+
+  test('mutants of real ones are read within their bounds, or refused', () => {
+    fc.assert(
+      fc.property(frame, fc.array(mutation, { minLength: 1, maxLength: 3 }), ({ words }, changes) => {
+        note(changes.reduce(mutated, words));
+      }),
+      { numRuns: runs.hostileSubrequests },
+    );
+  });
+
+  test('so are words of chance, with a header that lets them in', () => {
+    fc.assert(
+      fc.property(
+        fc.array(word, { minLength: 16, maxLength: 60 }),
+        fc.nat({ max: 9 }),
+        (chance, segments) => {
+          const words = Uint32Array.from(chance);
+          note(words);
+          words.set([wire.SUBREQUEST_MAGIC, wire.wireVersion, words.length * 4]);
+          words.fill(0, wire.SUBREQUEST_RESERVED >>> 2, wire.HEADER_BYTES >>> 2);
+          note(words);
+          words[wire.SUBREQUEST_SEGMENTS >>> 2] = segments;
+          note(words);
+        },
+      ),
+      { numRuns: runs.hostileSubrequests },
+    );
+  });
+
+  test('so is one whose keys are too many, though its bytes are not', () => {
+    const keys = new Uint32Array(subrequestKeysMax + 1);
+    const fields = {
+      shard: 0,
+      version: 1,
+      wide: false,
+      partial: false,
+      fetch: true,
+      missing: undefined,
+    } as const;
+    const large = { ...fields, keys, offsets: undefined, weights: undefined };
+    const words = frameOf({ plan: 0n, timeLeftUs: 0, replyCredits: 0 }, [large]);
+    expect(outcomeOf(words)).toBe('too many keys');
+    note(words);
+  });
+
+  test('every way to be refused has been seen', () => {
+    const rows = ['read', ...refusals.map(({ name }) => name)].map(
+      (name) => [name, seen.get(name) ?? 0] as const,
+    );
+    console.log(rows.map(([name, times]) => `${String(times).padStart(8)}  ${name}`).join('\n'));
+    expect(rows.filter(([, times]) => times === 0).map(([name]) => name)).toEqual([]);
+  });
+});

@@ -1,0 +1,72 @@
+// Subrequests as a ranker may write them, and where they lie.
+import fc from 'fast-check';
+import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
+
+const u32 = fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 0xffffffff }));
+
+/** Bags of keys, rows one by one, or rows to be fetched as they are stored. */
+export const segment: fc.Arbitrary<OutgoingSegment> = fc
+  .record({
+    shard: u32,
+    version: u32,
+    wide: fc.boolean(),
+    kind: fc.constantFrom('bags', 'rows', 'fetch'),
+    lengths: fc.array(fc.nat({ max: 5 }), { minLength: 1, maxLength: 6 }),
+    words: fc.infiniteStream(u32),
+    weighted: fc.boolean(),
+    weights: fc.infiniteStream(fc.float()),
+    partial: fc.boolean(),
+    missing: fc.constantFrom(undefined, 'error', 'skip', 'default'),
+  })
+  .map(({ kind, lengths, words, weights, weighted, ...fields }): OutgoingSegment => {
+    const keys = lengths.reduce((sum, length) => sum + length, 0);
+    const offsets = new Uint32Array(lengths.length + 1);
+    lengths.forEach((length, bag) => {
+      offsets[bag + 1] = offsets[bag] + length;
+    });
+    return {
+      ...fields,
+      keys: Uint32Array.from({ length: fields.wide ? keys * 2 : keys }, () => words.next().value),
+      offsets: kind === 'bags' ? offsets : undefined,
+      weights:
+        kind !== 'fetch' && weighted
+          ? Float32Array.from({ length: keys }, () => weights.next().value)
+          : undefined,
+      fetch: kind === 'fetch',
+    };
+  });
+
+export const head = fc.record({
+  plan: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  timeLeftUs: u32,
+  replyCredits: u32,
+});
+
+/** A subrequest, as words. */
+export function frameOf(
+  { plan, timeLeftUs, replyCredits }: { plan: bigint; timeLeftUs: number; replyCredits: number },
+  segments: readonly OutgoingSegment[],
+): Uint32Array<ArrayBuffer> {
+  const bytes = subrequestBytes(segments);
+  const words = new Uint32Array(bytes >>> 2);
+  writeSubrequest(words, 0, { plan, timeLeftUs, replyCredits }, bytes, segments);
+  return words;
+}
+
+export const frame = fc
+  .tuple(head, fc.array(segment, { maxLength: 4 }))
+  .map(([fields, segments]) => ({ words: frameOf(fields, segments), fields, segments }));
+
+/** A frame amid other words, which must neither be read nor counted on: reading them throws. */
+export function guarded(frame: Uint32Array, at: number): Uint32Array {
+  const all = new Uint32Array(at + frame.length + 8).fill(0xdeadbeef);
+  all.set(frame, at);
+  return new Proxy(all, {
+    get(words, name) {
+      const index = Number(name);
+      if (Number.isInteger(index) && (index < at || index >= at + frame.length))
+        throw new RangeError(`word ${index} was read, the frame is [${at}, ${at + frame.length})`);
+      return Reflect.get(words, name, words);
+    },
+  });
+}

@@ -1,0 +1,26 @@
+// A memory node whose rows lie in as many arenas as a test wants.
+import { instantiateKernels, kernelModule } from '../../src/kernel/files.ts';
+import type { Hosting } from '../../src/memory-node/hosting.ts';
+import { hostingsOf } from '../../src/memory-node/hostings.ts';
+import { loadShards } from '../../src/memory-node/load-shards.ts';
+import { servedTables } from '../../src/memory-node/served-tables.ts';
+import { fingerprint } from '../../src/plan/fingerprint.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import { SafetensorsFile } from '../../src/store/safetensors.ts';
+import { Store, type StoreOptions } from '../../src/store/store.ts';
+
+/** What the workers of a node are told. @param options how large an arena is, for one */
+export async function hostingsIn(
+  options: StoreOptions,
+  { file, routing, node, workers }: { file: string; routing: RoutingTable; node: string; workers: number },
+): Promise<Hosting[]> {
+  const module = kernelModule('shared');
+  const store = new Store(module, options);
+  await using tables = await SafetensorsFile.open(file);
+  const memory = new WebAssembly.Memory({ initial: 2 });
+  const kernels = instantiateKernels(memory);
+  const shards = await loadShards(store, tables, { routing, node, kernels, memory });
+  const plan = fingerprint(routing);
+  const description = { node, plan: String(plan), tables: servedTables(routing, shards) };
+  return hostingsOf(store, workers, { module, shards, plan, description });
+}

@@ -1,0 +1,427 @@
+// Lookups in JSON, against the same tables in one process.
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Bags, FlexemrError, type Pooled, reference, type Tables } from '../../src/index.ts';
+import { jsonResultBytesMax, numberKeyMax } from '../../src/limits.ts';
+import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
+import { Cluster } from '../cluster.ts';
+import { runs } from '../runs.ts';
+import { openLocally } from '../tables-file.ts';
+import { ids, inFour, paddingId, wholeNumbers } from './whole-numbers.ts';
+
+type JsonNumber = number | string;
+
+interface JsonShard {
+  readonly shard: number;
+  readonly begin: number;
+  readonly end: number;
+  readonly partial: boolean;
+  readonly bags?: JsonNumber[][];
+  readonly values?: JsonNumber[][];
+  readonly counts: number[];
+  readonly denominators?: JsonNumber[];
+}
+
+interface JsonFeature {
+  readonly dim: number;
+  readonly shards: JsonShard[];
+  readonly missing: number[];
+  readonly padded: number[];
+  readonly defaulted: number[];
+}
+
+interface JsonBags {
+  readonly table: string;
+  readonly keys: readonly (number | string)[];
+  readonly lengths?: readonly number[];
+  readonly offsets?: readonly number[];
+  readonly includeLastOffset?: boolean;
+  readonly weights?: readonly JsonNumber[];
+}
+
+let split: Cluster;
+let whole: Cluster;
+/** In this process, by what is done about missing keys. */
+let local: ReadonlyMap<string | undefined, Tables>;
+beforeAll(async () => {
+  [split, whole] = await Promise.all([
+    Cluster.start({ tables: wholeNumbers, nodes: 3, split: inFour }),
+    Cluster.start({ tables: wholeNumbers, nodes: 1 }),
+  ]);
+  const policies = [undefined, 'skip', 'error'] as const;
+  const opened = policies.map(async (missing) => {
+    const given = wholeNumbers.map((table) => ({
+      ...table,
+      spec: { ...table.spec, ...(missing && { missing }) },
+    }));
+    return [missing, await openLocally(whole.file, given)] as const;
+  });
+  local = new Map(await Promise.all(opened));
+});
+afterAll(async () => {
+  for (const tables of local?.values() ?? []) await tables.close();
+  await Promise.all([split, whole].map((cluster) => cluster?.[Symbol.asyncDispose]()));
+});
+
+/** What every node of a cluster answers of a lookup, as JSON carries it, by feature. */
+async function askAll(
+  cluster: Cluster,
+  bags: Record<string, JsonBags>,
+  onMissing?: string,
+): Promise<Map<string, JsonFeature[]>> {
+  const answers = new Map(Object.keys(bags).map((name) => [name, [] as JsonFeature[]]));
+  const errors: FlexemrError[] = [];
+  for (const handler of cluster.handlers.values()) {
+    const held = new Set(handler.describe().tables.map(({ name }) => name));
+    const own = Object.entries(bags).filter(([, { table }]) => held.has(table));
+    const body = JSON.parse(JSON.stringify({ bags: Object.fromEntries(own), onMissing }));
+    const answer = await handler.lookupJson(body).catch((error: FlexemrError) => errors.push(error));
+    if (typeof answer === 'number') continue;
+    const { features } = JSON.parse(JSON.stringify(answer)) as { features: Record<string, JsonFeature> };
+    expect(Object.keys(features)).toEqual(own.map(([name]) => name));
+    for (const [name, feature] of Object.entries(features)) answers.get(name)?.push(feature);
+  }
+  // Each node looks at its own keys only: the first of all errors is what one process would say.
+  const [first] = errors.sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
+  if (first) throw first;
+  return answers;
+}
+
+/** What several nodes gave, merged as docs/openapi.json says. */
+function merge(mode: string, weighted: boolean, answers: readonly JsonFeature[]): Partial<Pooled> {
+  const { dim } = answers[0];
+  const shards = answers.flatMap((answer) => answer.shards).sort((a, b) => a.begin - b.begin);
+  const positions = (fate: 'missing' | 'padded' | 'defaulted'): Uint32Array =>
+    Uint32Array.from(answers.flatMap((answer) => answer[fate])).sort();
+  const [first] = shards;
+  const length = first === undefined ? 0 : first.counts.length;
+  const counts = new Uint32Array(length).map((_, i) =>
+    shards.reduce((sum, shard) => sum + shard.counts[i], 0),
+  );
+  const values = new Float32Array(length * dim);
+  for (let i = 0; i < length; i++) {
+    const partials = shards.map(({ bags, values: rows, counts: own, denominators }) => ({
+      values: Float32Array.from((bags ?? rows ?? [])[i], Number),
+      count: own[i],
+      denominator: Number(denominators?.[i] ?? 0),
+    }));
+    const pooling = mode === 'none' ? 'sum' : (mode as reference.PoolingMode);
+    const divided = shards.length === 1 && !shards[0].partial;
+    const merged = divided ? partials[0].values : reference.mergePartials(pooling, dim, partials, weighted);
+    values.set(merged, i * dim);
+  }
+  return {
+    dim,
+    values,
+    counts,
+    missing: positions('missing'),
+    padded: positions('padded'),
+    defaulted: positions('defaulted'),
+  };
+}
+
+/** −0 is 0 in JSON. */
+function withoutMinusZero(values: Float32Array): number[] {
+  return Array.from(values, (value) => value + 0);
+}
+
+const rowKey = fc.oneof(fc.nat({ max: 39 }), fc.constantFrom(0, 5, 39, 40, 41, 2 ** 32 - 1));
+const idKey = fc.oneof(
+  fc.nat({ max: 39 }).map((row) => ids[row]),
+  fc.constantFrom(paddingId, 1n, 2n ** 64n - 1n, 2n ** 63n),
+);
+/** Whole, so that sums stay exact; twice a NaN would still be one NaN. */
+const weight = fc.oneof(
+  { weight: 20, arbitrary: fc.integer({ min: -3, max: 4 }) },
+  { weight: 1, arbitrary: fc.constantFrom('NaN', 'Infinity', '-Infinity') },
+);
+
+/** Bags of one table, with keys as JSON may write them. */
+const bagsOf = (table: (typeof wholeNumbers)[number]): fc.Arbitrary<JsonBags> => {
+  const { name, mode } = table.spec;
+  const takesWeights = mode !== 'max' && mode !== 'none';
+  return fc
+    .record({
+      lengths: fc.array(fc.nat({ max: 4 }), { maxLength: 6 }),
+      keys: fc.infiniteStream<number | bigint>(table.ids ? idKey : rowKey),
+      weighted: fc.boolean(),
+      weights: fc.infiniteStream(weight),
+      text: fc.infiniteStream(fc.boolean()),
+      convention: fc.constantFrom('lengths', 'offsets', 'last offset'),
+    })
+    .map(({ lengths, keys, weighted, weights, text, convention }) => {
+      const count = lengths.reduce((sum, length) => sum + length, 0);
+      const ends = lengths.map((_, i) => lengths.slice(0, i + 1).reduce((sum, length) => sum + length, 0));
+      const starts = [0, ...ends.slice(0, -1)].slice(0, lengths.length);
+      const withEnd = { offsets: [0, ...ends], includeLastOffset: true };
+      const written = Array.from({ length: count }, () => {
+        const key = keys.next().value;
+        return key > BigInt(numberKeyMax) || text.next().value ? String(key) : Number(key);
+      });
+      return {
+        table: name,
+        keys: written,
+        ...(convention === 'lengths'
+          ? { lengths }
+          : convention === 'offsets'
+            ? { offsets: starts }
+            : withEnd),
+        ...(weighted &&
+          takesWeights && { weights: Array.from({ length: count }, () => weights.next().value) }),
+      };
+    });
+};
+
+/** The same for a lookup in this process. */
+function inProcess({ keys, weights, ...bags }: JsonBags, indexed: boolean): Bags {
+  return {
+    ...bags,
+    keys: indexed ? BigUint64Array.from(keys, BigInt) : keys.map(Number),
+    weights: weights?.map(Number),
+  };
+}
+
+test('what the nodes answer in JSON, merged, is what one process gives', async () => {
+  const feature = fc.constantFrom(...wholeNumbers).chain(bagsOf);
+  const lookup = fc.dictionary(fc.constantFrom('a', 'b', 'constructor', '__proto__'), feature);
+  let [answered, refused] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(
+      lookup,
+      fc.constantFrom(undefined, 'skip', 'error'),
+      fc.boolean(),
+      async (bags, onMissing, inParts) => {
+        const entries = Object.entries(bags);
+        const own = entries.map(([name, bags]) => {
+          const given = wholeNumbers.find(({ spec }) => spec.name === bags.table);
+          return [name, inProcess(bags, given?.ids !== undefined)] as const;
+        });
+        const one = await local
+          .get(onMissing)
+          ?.lookup(Object.fromEntries(own))
+          .catch((error: FlexemrError) => error);
+        const all = await askAll(inParts ? split : whole, bags, onMissing).catch(
+          (error: FlexemrError) => error,
+        );
+        if (one instanceof FlexemrError) {
+          refused++;
+          expect(all).toBeInstanceOf(FlexemrError);
+          const { code, field, position, value } = all as FlexemrError;
+          // Features are looked up together: which of two bad ones is named first is anybody's choice.
+          expect(code).toBe(one.code);
+          if (entries.length === 1)
+            expect([field, position, String(value)]).toEqual([one.field, one.position, String(one.value)]);
+          return;
+        }
+        if (all instanceof Error) throw all;
+        answered++;
+        for (const [name, { table, weights }] of entries) {
+          const { mode } = wholeNumbers.find(({ spec }) => spec.name === table)?.spec ?? { mode: 'sum' };
+          const pooled = one?.get(name);
+          const merged = merge(mode, weights !== undefined, all.get(name) ?? []);
+          if (pooled === undefined) throw new Error(`nothing came of ${name}`);
+          // Where no shard has a key, none says how many bags there are.
+          if (merged.counts?.length === 0) expect(pooled.counts.every((count) => count === 0)).toBe(true);
+          else {
+            expect(merged.counts).toEqual(pooled.counts);
+            expect(withoutMinusZero(merged.values ?? new Float32Array())).toEqual(
+              withoutMinusZero(pooled.values),
+            );
+          }
+          const { missing, padded, defaulted } = pooled;
+          expect(merged).toMatchObject({ missing, padded, defaulted });
+        }
+      },
+    ),
+    { numRuns: runs.jsonLookups },
+  );
+  expect(answered).toBeGreaterThan(runs.jsonLookups / 4);
+  expect(refused).toBeGreaterThan(runs.jsonLookups / 20);
+});
+
+describe('the only node of a cluster', () => {
+  const ask = async (body: unknown): Promise<Record<string, JsonFeature>> => {
+    const [handler] = whole.handlers.values();
+    const answer = await handler.lookupJson(JSON.parse(JSON.stringify(body)));
+    return (JSON.parse(JSON.stringify(answer)) as { features: Record<string, JsonFeature> }).features;
+  };
+  const refusal = async (body: unknown): Promise<object> => {
+    const error = await ask(body).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(FlexemrError);
+    return { ...(error as FlexemrError) };
+  };
+
+  test('answers whole tables divided, with every bag', async () => {
+    const { f } = await ask({
+      bags: { f: { table: 'sqrtn', keys: [1, 1], lengths: [0, 2, 0], weights: [3, 4] } },
+    });
+    const [, row] = [0, wholeNumbers[2].rows.subarray(3, 6)];
+    expect(f).toEqual({
+      dim: 3,
+      shards: [
+        {
+          shard: 2,
+          begin: 0,
+          end: 40,
+          partial: false,
+          bags: [[0, 0, 0], Array.from(row, (value) => Math.fround((value * 7) / 5)), [0, 0, 0]],
+          counts: [0, 2, 0],
+        },
+      ],
+      missing: [],
+      padded: [],
+      defaulted: [],
+    });
+  });
+
+  test('answers lookups of no features, and features of no bags', async () => {
+    expect(await ask({ bags: {} })).toEqual({});
+    const { sum, none } = await ask({
+      bags: { sum: { keys: [], offsets: [] }, none: { keys: [], lengths: [] } },
+    });
+    expect(sum.shards).toMatchObject([{ bags: [], counts: [] }]);
+    expect(none.shards).toMatchObject([{ values: [], counts: [] }]);
+  });
+
+  test.for<[string, unknown, object]>([
+    ['nothing', null, { code: 'INVALID_BAGS', field: 'body' }],
+    ['text', 'bags', { code: 'INVALID_BAGS', field: 'body' }],
+    ['no bags', {}, { code: 'INVALID_BAGS', field: 'bags' }],
+    ['bags that are an array', { bags: [] }, { code: 'INVALID_BAGS', field: 'bags' }],
+    ['what it does not know', { bags: {}, deadline: 1 }, { code: 'INVALID_BAGS', field: 'deadline' }],
+    ['an unknown policy', { bags: {}, onMissing: 'ignore' }, { code: 'INVALID_OPTION', field: 'onMissing' }],
+    ['bags that are null', { bags: { sum: null } }, { code: 'INVALID_BAGS', field: 'sum' }],
+    [
+      'a misspelt field',
+      { bags: { sum: { keys: [1], length: [1] } } },
+      { code: 'INVALID_BAGS', field: 'sum.length' },
+    ],
+    ['no keys', { bags: { sum: { lengths: [] } } }, { code: 'INVALID_BAGS', field: 'sum.keys' }],
+    ['no bags of keys', { bags: { sum: { keys: [1] } } }, { code: 'INVALID_BAGS', field: 'sum.offsets' }],
+    [
+      'a table that is none',
+      { bags: { f: { table: 'nowhere', keys: [], offsets: [] } } },
+      { code: 'UNKNOWN_TABLE', field: 'f', value: 'nowhere' },
+    ],
+    [
+      'a table by no name',
+      { bags: { f: { table: 3, keys: [] } } },
+      { code: 'INVALID_BAGS', field: 'f.table' },
+    ],
+    [
+      'half a row',
+      { bags: { sum: { keys: [1, 0.5], offsets: [0] } } },
+      { code: 'INVALID_KEY', field: 'sum.keys', position: 1, value: 0.5 },
+    ],
+    [
+      'a row that is text',
+      { bags: { sum: { keys: ['1', 'one'], offsets: [0] } } },
+      { code: 'INVALID_KEY', field: 'sum.keys', position: 1, value: 'one' },
+    ],
+    [
+      'a row that is null',
+      { bags: { sum: { keys: [null], offsets: [0] } } },
+      { code: 'INVALID_KEY', field: 'sum.keys', position: 0, value: null },
+    ],
+    [
+      'a row that is not there',
+      { bags: { sum: { keys: [5, 1, 40], offsets: [0] } } },
+      { code: 'INVALID_KEY', field: 'sum.keys', position: 2, value: 40n },
+    ],
+    [
+      'an id that no number can be',
+      { bags: { idSum: { keys: [2 ** 53], offsets: [0] } } },
+      { code: 'INVALID_KEY', field: 'idSum.keys', position: 0 },
+    ],
+    [
+      'an id of more than 64 bits',
+      { bags: { idSum: { keys: [String(2n ** 64n)], offsets: [0] } } },
+      { code: 'INVALID_KEY', field: 'idSum.keys', position: 0, value: String(2n ** 64n) },
+    ],
+    [
+      'an id that is not there',
+      { bags: { idSum: { keys: ['77', '-1'], offsets: [0] } } },
+      { code: 'INVALID_KEY', field: 'idSum.keys', position: 1, value: 2n ** 64n - 1n },
+    ],
+    [
+      'offsets past the keys',
+      { bags: { sum: { keys: [1], offsets: [0, 2] } } },
+      { code: 'INVALID_OFFSETS', field: 'sum.offsets', position: 1, value: 2 },
+    ],
+    [
+      'a weight too few',
+      { bags: { sum: { keys: [1, 2], offsets: [0], weights: [1] } } },
+      { code: 'INVALID_WEIGHTS', field: 'sum.weights', position: 1 },
+    ],
+    [
+      'a weight that is text',
+      { bags: { sum: { keys: [1], offsets: [0], weights: ['nan'] } } },
+      { code: 'INVALID_WEIGHTS', field: 'sum.weights', position: 0, value: 'nan' },
+    ],
+    [
+      'weights of a maximum',
+      { bags: { max: { keys: [1], offsets: [0], weights: [1] } } },
+      { code: 'INVALID_WEIGHTS', field: 'max.weights' },
+    ],
+    [
+      'a default row where there is none',
+      { bags: { sum: { keys: [1], offsets: [0] } }, onMissing: 'default' },
+      { code: 'INVALID_OPTION', field: 'onMissing' },
+    ],
+    [
+      'more than JSON should carry',
+      { bags: { sum: { keys: [], lengths: new Array(Math.ceil(jsonResultBytesMax / 12) + 1).fill(0) } } },
+      { code: 'LIMIT_EXCEEDED', field: 'bags' },
+    ],
+  ])('refuses %s', async ([, body, wanted]) => {
+    expect(await refusal(body)).toMatchObject(wanted);
+  });
+
+  test('says what JSON has no number for as text, and takes it so', async () => {
+    const own = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 1e-45];
+    const spec = { name: 'odd', rows: 2, dim: 5, mode: 'sum' } as const;
+    const rows = Float32Array.of(...own, 1, 1, 1, 1, 1);
+    await using odd = await Cluster.start({ tables: [{ spec, rows }], nodes: 1 });
+    const [handler] = odd.handlers.values();
+    const one = (keys: number[], weights?: string[]): Promise<unknown> =>
+      handler.lookupJson({ bags: { odd: { keys, offsets: [0], weights } } });
+    const valuesOf = (bag: unknown[]): object => ({ features: { odd: { shards: [{ bags: [bag] }] } } });
+    expect(await one([0])).toMatchObject(
+      valuesOf(['NaN', 'Infinity', '-Infinity', 0, 1.401298464324817e-45]),
+    );
+    expect(await one([1], ['-Infinity'])).toMatchObject(valuesOf(new Array(5).fill('-Infinity')));
+    expect(await one([1], ['NaN'])).toMatchObject(valuesOf(new Array(5).fill('NaN')));
+  });
+
+  test('gives every slot back, whatever becomes of a lookup', async () => {
+    const [handler] = whole.handlers.values();
+    const { held } = (handler as MemoryNode).stats;
+    expect(held).toBe(0);
+  });
+});
+
+test('a node answers for its own keys only', async () => {
+  const { tables: planned } = split.routing;
+  const table = planned.find(({ spec }) => spec.name === 'mean');
+  const all = Array.from({ length: 40 }, (_, row) => row);
+  for (const [i, handler] of [...split.handlers.values()].entries()) {
+    const asked = { bags: { mean: { keys: all, lengths: [20, 20], weights: all } } };
+    const answer = (await handler.lookupJson(asked)) as { features: { mean: JsonFeature } };
+    const own = table?.shards.flatMap(({ node, begin, end }) => (node === `n${i}` ? [{ begin, end }] : []));
+    const counts = own?.map(({ begin, end }) => {
+      // The last row is padding.
+      const rows = all.slice(begin, end).filter((row) => row !== 39);
+      return {
+        begin,
+        end,
+        partial: true,
+        counts: [true, false].map((low) => rows.filter((row) => row < 20 === low).length),
+      };
+    });
+    const { shards } = answer.features.mean;
+    expect(
+      shards.map(({ begin, end, partial, counts: held }) => ({ begin, end, partial, counts: held })),
+    ).toEqual(counts);
+    expect(shards.every(({ denominators }) => denominators?.length === 2)).toBe(true);
+  }
+});

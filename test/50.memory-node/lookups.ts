@@ -1,0 +1,128 @@
+// Lookups as frames: of one table, and of anything a node holds; and how to ask a node in this thread.
+import fc from 'fast-check';
+import { fingerprint } from '../../src/plan/fingerprint.ts';
+import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
+import type { Handler } from '../../src/wire/handler.ts';
+import { FRAME_ID, REPLY_BUSY_US, REPLY_QUEUED, REPLY_REQUEST_CREDITS } from '../../src/wire/layout.ts';
+import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
+
+type Frame = Uint8Array<ArrayBuffer>;
+
+/** A segment of the first shard of a table. `keys` are rows, or ids where the table is indexed. */
+export function segmentOf(
+  routing: RoutingTable,
+  table: string,
+  keys: readonly (number | bigint)[],
+  more: Partial<OutgoingSegment> & { readonly lengths?: readonly number[] } = {},
+): OutgoingSegment {
+  const found = numberedShards(routing).find((shard) => shard.table.spec.name === table);
+  if (found === undefined) throw new Error(`no table ${table} is planned`);
+  return segmentOfShard(found, keys, more);
+}
+
+function segmentOfShard(
+  { number, table }: NumberedShard,
+  keys: readonly (number | bigint)[],
+  { lengths = [keys.length], ...more }: Partial<OutgoingSegment> & { readonly lengths?: readonly number[] },
+): OutgoingSegment {
+  const offsets = new Uint32Array(lengths.length + 1);
+  offsets.set(lengths, 1);
+  for (let i = 1; i < offsets.length; i++) offsets[i] += offsets[i - 1];
+  return {
+    shard: number,
+    version: table.version,
+    keys: table.indexed
+      ? new Uint32Array(BigUint64Array.from(keys, BigInt).buffer)
+      : Uint32Array.from(keys, Number),
+    wide: table.indexed,
+    offsets: table.spec.mode === 'none' || more.fetch ? undefined : offsets,
+    weights: undefined,
+    partial: table.shards.length > 1,
+    fetch: false,
+    missing: undefined,
+    ...more,
+  };
+}
+
+/** The frame of some segments. */
+export function frameOf(
+  routing: RoutingTable,
+  segments: readonly OutgoingSegment[],
+  { timeLeftUs = 0, plan = fingerprint(routing) }: { timeLeftUs?: number; plan?: bigint } = {},
+): Frame {
+  const bytes = subrequestBytes(segments);
+  const words = new Uint32Array(bytes >>> 2);
+  writeSubrequest(words, 0, { plan, timeLeftUs, replyCredits: 1 }, bytes, segments);
+  return new Uint8Array(words.buffer);
+}
+
+/** One lookup of a table. */
+export function lookupFrame(...[routing, table, keys, more]: Parameters<typeof segmentOf>): Frame {
+  return frameOf(routing, [segmentOf(routing, table, keys, more)]);
+}
+
+/** A segment that the node of a shard will answer, or refuse for its keys. */
+function segmentOver(shard: NumberedShard, ids: readonly bigint[]): fc.Arbitrary<OutgoingSegment> {
+  const { spec, indexed } = shard.table;
+  const key = indexed
+    ? fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...ids) }, { weight: 1, arbitrary: fc.constant(1n) })
+    : fc.oneof(
+        { weight: 9, arbitrary: fc.integer({ min: shard.shard.begin, max: shard.shard.end - 1 }) },
+        { weight: 1, arbitrary: fc.nat({ max: spec.rows + 1 }) },
+      );
+  const weighable = spec.mode !== 'max' && spec.mode !== 'none';
+  return fc
+    .record({
+      lengths: fc.array(fc.nat({ max: 12 }), { minLength: 1, maxLength: 8 }),
+      keys: fc.infiniteStream<number | bigint>(key),
+      weights: fc.option(fc.infiniteStream(fc.integer({ min: -9, max: 9 }))),
+      fetch: fc.nat({ max: 5 }).map((n) => n === 0),
+      partial: fc.boolean(),
+      missing: fc.constantFrom(undefined, undefined, 'skip', 'error'),
+    })
+    .map(({ lengths, keys, weights, fetch, ...more }) => {
+      const count = lengths.reduce((sum, length) => sum + length, 0);
+      const own = Array.from({ length: count }, () => keys.next().value);
+      const weighted =
+        weights && weighable && !fetch
+          ? Float32Array.from({ length: count }, () => weights.next().value)
+          : undefined;
+      return segmentOfShard(shard, own, { lengths, fetch, weights: weighted, ...more });
+    });
+}
+
+/** Subrequests for a node. @param ids of its indexed tables */
+export function subrequests(
+  routing: RoutingTable,
+  node: string,
+  ids: readonly bigint[],
+): fc.Arbitrary<Frame> {
+  const own = numberedShards(routing).filter(({ shard }) => shard.node === node);
+  const segment = fc.constantFrom(...own).chain((shard) => segmentOver(shard, ids));
+  return fc.array(segment, { maxLength: 5 }).map((segments) => frameOf(routing, segments));
+}
+
+/** What a node in this thread replies. */
+export function replyOf(handler: Handler, frame: Uint8Array): Promise<Uint8Array> {
+  return new Promise((resolve) => {
+    const inbox = handler.admit(frame.length);
+    const id =
+      frame.length >= FRAME_ID + 4
+        ? new DataView(frame.buffer, frame.byteOffset).getUint32(FRAME_ID, true)
+        : 0;
+    if ('code' in inbox) return resolve(handler.refuse(id, inbox));
+    inbox.frame.set(frame);
+    inbox.answer((reply) => {
+      resolve(Uint8Array.from(reply));
+      inbox.release();
+    });
+  });
+}
+
+/** A reply without what depends on the moment. */
+export function timeless(reply: Uint8Array): Uint8Array {
+  const copy = Uint8Array.from(reply);
+  const view = new DataView(copy.buffer);
+  for (const field of [REPLY_REQUEST_CREDITS, REPLY_QUEUED, REPLY_BUSY_US]) view.setUint32(field, 0, true);
+  return copy;
+}

@@ -1,0 +1,360 @@
+// Life and death of a memory node and its workers.
+import { connect, createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MemoryNodeHost, type MemoryNodeOptions } from '../../src/host/memory-node-host.ts';
+import { openRanker } from '../../src/host/open-ranker.ts';
+import { FlexemrError } from '../../src/index.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import type { NodeDescription } from '../../src/wire/handler.ts';
+import { frameType } from '../../src/wire/media-type.ts';
+import { Reply } from '../../src/wire/reply.ts';
+import { Cluster } from '../cluster.ts';
+import { frameOf, lookupFrame, segmentOf } from './lookups.ts';
+import { RawPeer, withId } from './raw-peer.ts';
+import { ids, wholeNumbers } from './whole-numbers.ts';
+
+let cluster: Cluster;
+let routing: RoutingTable;
+beforeAll(async () => {
+  cluster = await Cluster.start({ tables: wholeNumbers, nodes: 1 });
+  routing = cluster.routing;
+});
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+const start = (more: Partial<MemoryNodeOptions> = {}): Promise<MemoryNodeHost> =>
+  MemoryNodeHost.start({ tables: cluster.file, routing, node: 'n0', ...more });
+
+async function refused(more: Partial<MemoryNodeOptions>): Promise<FlexemrError> {
+  const error = await start(more).then(
+    (node) => node.close(),
+    (caught: unknown) => caught,
+  );
+  expect(error).toBeInstanceOf(FlexemrError);
+  return error as FlexemrError;
+}
+
+async function post(port: number, frame: Uint8Array<ArrayBuffer>): Promise<Reply> {
+  const headers = { 'content-type': frameType };
+  const response = await fetch(`http://127.0.0.1:${port}/v1/lookup`, {
+    method: 'POST',
+    headers,
+    body: frame,
+  });
+  return new Reply(new Uint8Array(await response.arrayBuffer()));
+}
+
+async function describeAt(port: number): Promise<NodeDescription> {
+  return (await (await fetch(`http://127.0.0.1:${port}/v1/tables`)).json()) as NodeDescription;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((listening) => server.once('listening', listening));
+  const { port } = server.address() as { port: number };
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+/** Whether something listens there. */
+function listens(port: number, host = '127.0.0.1'): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host });
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
+
+/** A lookup of so many keys that it takes many slices. */
+const long = (keys: number): Uint8Array<ArrayBuffer> =>
+  lookupFrame(
+    routing,
+    'int8',
+    Array.from({ length: keys }, (_, i) => i % 40),
+  );
+
+describe.each([1, 3])('with %i workers', (workers) => {
+  let node: MemoryNodeHost;
+  beforeAll(async () => {
+    node = await start({ workers });
+  });
+  afterAll(() => node?.close());
+
+  test('lists a port for each, and at each port everything', async () => {
+    expect(new Set(node.ports).size).toBe(workers);
+    expect(node.url).toBe(`http://127.0.0.1:${node.ports[0]}`);
+    const all = await Promise.all(node.ports.map(describeAt));
+    for (const one of all) expect(one).toEqual(all[0]);
+    expect(all[0].workers).toEqual(node.ports.map((port) => ({ port })));
+    expect(all[0].tables.map(({ name }) => name)).toEqual(wholeNumbers.map(({ spec }) => spec.name));
+  });
+
+  test('each answers, and what they count adds up', async () => {
+    const before = await node.stats();
+    const asked = node.ports.flatMap((port, i) =>
+      Array.from({ length: 2 + i }, () => post(port, lookupFrame(routing, 'sum', [1, 2, 1]))),
+    );
+    const failing = node.ports.map((port) => post(port, lookupFrame(routing, 'sum', [40])));
+    const [first, ...others] = await Promise.all(asked);
+    expect(first.error).toBeUndefined();
+    for (const other of others) expect(other.floats(64, 3)).toEqual(first.floats(64, 3));
+    for (const { error } of await Promise.all(failing)) expect(error?.code).toBe('INVALID_KEY');
+    const after = await node.stats();
+    expect(after).toHaveLength(workers);
+    after.forEach(({ subrequests, keys, errors, refused: none, busyUs, held }, i) => {
+      expect(subrequests - before[i].subrequests).toBe(2 + i + 1);
+      expect(keys - before[i].keys).toBe((2 + i) * 3 + 1);
+      expect(errors - before[i].errors).toBe(1);
+      expect(none).toBe(0);
+      expect(busyUs).toBeGreaterThan(before[i].busyUs);
+      expect(held).toBe(0);
+    });
+  });
+
+  test('workers share the rows and nothing else: long lookups at all of them at once', async () => {
+    const table = await cluster.tables();
+    const keys = Array.from({ length: 100_000 }, (_, i) => (i * 7) % 40);
+    const wanted = (await table.lookup({ int8: { keys, offsets: [0] } })).get('int8')?.values;
+    await table.close();
+    const frame = lookupFrame(routing, 'int8', keys);
+    const replies = await Promise.all([...node.ports, ...node.ports].map((port) => post(port, frame)));
+    for (const reply of replies) expect(reply.floats(64, 5)).toEqual(wanted);
+  });
+});
+
+describe('a worker that dies', () => {
+  test('is replaced at its port, lookups go on, and what it held fails at once', async () => {
+    const told: string[] = [];
+    const log = {
+      info: (_: object, message: string) => told.push(message),
+      warn: (_: object, message: string) => told.push(message),
+    };
+    await using node = await start({ workers: 3, log });
+    const { ports } = node;
+    await using ranker = await openRanker({ routing: { ...routing, nodes: [{ id: 'n0', url: node.url }] } });
+    await using tables = await cluster.tables();
+    const bags = { sum: { keys: [1, 2, 3, 4], lengths: [1, 3] }, mean: { keys: [9, 8], lengths: [2] } };
+    const wanted = await tables.lookup(bags);
+    // Ids are looked up in an index: this takes a while.
+    const slow = lookupFrame(
+      routing,
+      'idSum',
+      Array.from({ length: 1_000_000 }, (_, i) => ids[i % 40]),
+    );
+    let [going, done] = [true, 0];
+    const asking = Array.from({ length: 8 }, async () => {
+      for (; going; done++) {
+        const pooled = await ranker.lookup(bags);
+        for (const name of wanted.keys()) expect(pooled.get(name)?.values).toEqual(wanted.get(name)?.values);
+      }
+    });
+    const load = Promise.all(asking).finally(() => {
+      going = false;
+    });
+    for (const worker of [1, 0, 2]) {
+      const peer = await RawPeer.stream(ports[worker]);
+      for (let id = 1; id <= 4; id++) peer.send(withId(slow, id));
+      await peer.reply();
+      const before = done;
+      await node.killWorker(worker);
+      await peer.closed;
+      expect(peer.replies).toBeLessThan(3);
+      await expect.poll(() => listens(ports[worker])).toBe(true);
+      await expect
+        .poll(() => post(ports[worker], lookupFrame(routing, 'sum', [1])).then(({ error }) => error?.code))
+        .toBe(undefined);
+      await expect.poll(() => done).toBeGreaterThan(before + 20);
+    }
+    going = false;
+    await load;
+    expect(node.ports).toEqual(ports);
+    expect(told.filter((message) => message.includes('died'))).toHaveLength(3);
+    expect(told.filter((message) => message.includes('serves again'))).toHaveLength(3);
+    expect(await node.stats()).toHaveLength(3);
+  });
+
+  test('and is the only one: lookups fail as such until it is back', async () => {
+    await using node = await start();
+    await using ranker = await openRanker({ routing: { ...routing, nodes: [{ id: 'n0', url: node.url }] } });
+    const bags = { sum: { keys: [1], offsets: [0] } };
+    await ranker.lookup(bags);
+    await node.killWorker(0);
+    // Asking what it has done does not wait for it.
+    expect(await node.stats()).toMatchObject([{ subrequests: 0 }]);
+    await expect
+      .poll(
+        () =>
+          ranker.lookup(bags).then(
+            () => 'answered',
+            ({ code }: FlexemrError) => code,
+          ),
+        { timeout: 5_000 },
+      )
+      .toBe('answered');
+  });
+
+  test('may die again and again, and while the node closes', async () => {
+    const node = await start({ workers: 2 });
+    for (let i = 0; i < 3; i++) {
+      await Promise.all([node.killWorker(0), node.killWorker(1)]);
+      await new Promise((waited) => setTimeout(waited, 60 * i));
+    }
+    const { ports } = node;
+    await Promise.all([node.close(), node.killWorker(1).catch(() => {})]);
+    for (const port of ports) expect(await listens(port)).toBe(false);
+  });
+});
+
+describe('closing', () => {
+  test('answers what is held, then nothing listens any more', async () => {
+    const node = await start({ workers: 2 });
+    const { ports } = node;
+    const peers = await Promise.all(ports.map((port) => RawPeer.stream(port)));
+    const count = 5;
+    for (const peer of peers) for (let id = 1; id <= count; id++) peer.send(withId(long(400_000), id));
+    const json = await bigJson(ports[0]);
+    // All of them have come when one has been answered.
+    const first = await Promise.all(peers.map((peer) => peer.reply()));
+    const closing = node.close();
+    for (const [i, peer] of peers.entries()) {
+      const replies = [first[i]];
+      while (replies.length < count) replies.push(await peer.reply());
+      for (const reply of replies) expect(new Reply(reply).error).toBeUndefined();
+      await peer.closed;
+    }
+    expect(JSON.parse(await json)).toMatchObject({ features: { sum: { dim: 3 } } });
+    await closing;
+    for (const port of ports) expect(await listens(port)).toBe(false);
+    await node.close();
+  });
+
+  test('takes nothing new meanwhile, and says so', async () => {
+    const node = await start();
+    const [peer, other] = await Promise.all([RawPeer.stream(node.ports[0]), RawPeer.stream(node.ports[0])]);
+    for (let id = 1; id <= 8; id++) peer.send(withId(long(400_000), id));
+    await peer.reply();
+    const closing = node.close();
+    await expect
+      .poll(async () => new Reply(await other.ask(lookupFrame(routing, 'sum', [1]))).error?.code)
+      .toBe('UNAVAILABLE');
+    for (let rest = 7; rest > 0; rest--) expect(new Reply(await peer.reply()).error).toBeUndefined();
+    await closing;
+  });
+});
+
+/** A JSON lookup with a large answer, which has begun to come. @returns the whole of it */
+async function bigJson(port: number): Promise<Promise<string>> {
+  const body = JSON.stringify({ bags: { sum: { keys: [], lengths: new Array(300_000).fill(0) } } });
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`http://127.0.0.1:${port}/v1/lookup`, { method: 'POST', headers, body });
+  return response.text();
+}
+
+describe('a common port', () => {
+  test('reaches every worker, and each keeps its own', async () => {
+    const commonPort = await freePort();
+    await using node = await start({ workers: 3, commonPort });
+    expect(node.ports).not.toContain(commonPort);
+    const asked = Array.from({ length: 60 }, async () => {
+      const peer = await RawPeer.stream(commonPort);
+      const reply = new Reply(await peer.ask(lookupFrame(routing, 'sum', [1])));
+      peer.close();
+      return reply.error;
+    });
+    expect(await Promise.all(asked)).toEqual(new Array(60).fill(undefined));
+    const counts = (await node.stats()).map(({ subrequests }) => subrequests);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(60);
+    // Unevenly, but not all at one.
+    expect(counts.filter((count) => count > 0).length).toBeGreaterThan(1);
+  });
+});
+
+describe('starting', () => {
+  test.each<[string, Partial<MemoryNodeOptions>, object]>([
+    ['no workers', { workers: 0 }, { code: 'INVALID_OPTION', field: 'workers' }],
+    ['half a worker', { workers: 1.5 }, { code: 'INVALID_OPTION', field: 'workers' }],
+    ['too many workers', { workers: 65 }, { code: 'INVALID_OPTION', field: 'workers' }],
+    ['no time', { stuckMs: 0 }, { code: 'INVALID_OPTION', field: 'stuckMs' }],
+    ['too much time', { stuckMs: 10_001 }, { code: 'INVALID_OPTION', field: 'stuckMs' }],
+    ['no port', { port: -1 }, { code: 'INVALID_OPTION', field: 'port' }],
+    ['the open', { host: '0.0.0.0' }, { code: 'INVALID_OPTION', field: 'host', value: '0.0.0.0' }],
+    ['the open, all of it', { host: '::' }, { code: 'INVALID_OPTION', field: 'host' }],
+    [
+      'TLS without a key',
+      { security: { cert: 'certificate', token: 'token' } },
+      { code: 'INVALID_OPTION', field: 'cert' },
+    ],
+    ['a key that is none', { security: { cert: 'c', key: 'k' } }, { code: 'INVALID_OPTION' }],
+    ['an unknown node', { node: 'n1' }, { code: 'INVALID_ROUTING', field: 'node', value: 'n1' }],
+    ['no file', { tables: '/nowhere/tables.safetensors' }, { code: 'INVALID_FILE' }],
+  ])('with %s is refused', async (_, options, wanted) => {
+    expect({ ...(await refused(options)) }).toMatchObject(wanted);
+  });
+
+  test('in the open takes a token, or the word that nothing is secured', async () => {
+    for (const options of [{ insecure: true }, { security: { token: 'secret' } }]) {
+      await using node = await start({ host: '0.0.0.0', ...options });
+      expect(await listens(node.ports[0])).toBe(true);
+    }
+  });
+
+  test('at ports in a row, unless one is taken', async () => {
+    await using first = await start();
+    const [port] = first.ports;
+    expect({ ...(await refused({ port })) }).toMatchObject({
+      code: 'UNAVAILABLE',
+      field: 'port',
+      value: port,
+    });
+    const free = await freePort();
+    await using node = await start({ port: free, workers: 2 });
+    expect(node.ports).toEqual([free, free + 1]);
+  });
+
+  test.each<[string, (table: RoutingTable['tables'][number]) => object]>([
+    ['is not in the file', ({ spec }) => ({ spec: { ...spec, name: 'other' } })],
+    ['has other rows', ({ spec }) => ({ spec: { ...spec, rows: 41 } })],
+    ['has another dim', ({ spec }) => ({ spec: { ...spec, dim: 4 } })],
+    ['is indexed', () => ({ indexed: true, shards: [{ node: 'n0', begin: 0, end: 2 ** 32 }] })],
+  ])('with a plan whose table %s is refused, and leaves no port open', async (_, change) => {
+    const [table, ...others] = routing.tables;
+    const planned = { ...routing, tables: [{ ...table, ...change(table) }, ...others] };
+    const port = await freePort();
+    const error = await refused({ routing: planned, port });
+    expect({ ...error }).toMatchObject({ code: 'INVALID_ROUTING', field: 'tables' });
+    expect(await listens(port)).toBe(false);
+  });
+
+  test('without any shard it answers that it has none', async () => {
+    const nodes = [...routing.nodes, { id: 'idle' }];
+    await using node = await start({ routing: { ...routing, nodes }, node: 'idle', workers: 2 });
+    expect((await describeAt(node.ports[1])).tables).toEqual([]);
+    const reply = await post(node.ports[0], lookupFrame(routing, 'sum', [1]));
+    expect(reply.error).toMatchObject({ code: 'STALE_ROUTING', segment: 0 });
+    expect((await post(node.ports[0], frameOf(routing, []))).error).toBeUndefined();
+  });
+
+  test('listens before its tables are there, and is ready once they are', async () => {
+    const port = await freePort();
+    const seen: number[] = [];
+    const looking = (async () => {
+      for (;;) {
+        const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+        if (answer) seen.push(answer.status);
+        if (answer?.status === 200) return;
+      }
+    })();
+    await using node = await start({ port });
+    await looking;
+    expect(seen.at(-1)).toBe(200);
+    expect(seen.every((status) => status === 200 || status === 503)).toBe(true);
+    expect(node.ports).toEqual([port]);
+  });
+});
+
+test('ids reach every worker as they were planned', async () => {
+  await using node = await start({ workers: 2 });
+  for (const port of node.ports) {
+    const reply = await post(port, frameOf(routing, [segmentOf(routing, 'idNone', [...ids])]));
+    expect(reply.floats(64, 120)).toEqual(wholeNumbers.find(({ spec }) => spec.name === 'idNone')?.rows);
+  }
+});

@@ -1,0 +1,175 @@
+// What nodes load: their shards and nothing else, in however many arenas.
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MemoryNode } from '../../src/memory-node/memory-node.ts';
+import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
+import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK, HEADER_BYTES } from '../../src/wire/layout.ts';
+import { Reply } from '../../src/wire/reply.ts';
+import type { OutgoingSegment } from '../../src/wire/subrequest.ts';
+import { Cluster } from '../cluster.ts';
+import { localNode } from '../local-node.ts';
+import { runs } from '../runs.ts';
+import { hostingsIn } from './arenas.ts';
+import { frameOf, replyOf, segmentOf, subrequests, timeless } from './lookups.ts';
+import { ids, inFour, wholeNumbers } from './whole-numbers.ts';
+
+let cluster: Cluster;
+let routing: RoutingTable;
+beforeAll(async () => {
+  cluster = await Cluster.start({ tables: wholeNumbers, nodes: 3, split: inFour });
+  routing = cluster.routing;
+});
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+const [dim, fateMissing, fateDefaulted] = [3, 2, 3];
+const tables = wholeNumbers.filter(({ spec }) => spec.dtype !== 'int8' && spec.dtype !== 'f16');
+
+function shardsOf(name: string): NumberedShard[] {
+  return numberedShards(routing).filter(({ table }) => table.spec.name === name);
+}
+
+/** What a shard's node says of some keys. */
+async function ask(
+  { number, shard, table }: NumberedShard,
+  keys: readonly (number | bigint)[],
+  more: Partial<OutgoingSegment>,
+): Promise<Reply> {
+  const node = cluster.handlers.get(routing.nodes.find(({ id }) => id === shard.node)?.url ?? '');
+  if (node === undefined) throw new Error(`there is no node ${shard.node}`);
+  const lengths = new Array(keys.length).fill(1);
+  const segment = { ...segmentOf(routing, table.spec.name, keys, { lengths, ...more }), shard: number };
+  const reply = new Reply(await replyOf(node, frameOf(routing, [segment])));
+  expect(reply.error).toBeUndefined();
+  return reply;
+}
+
+function fates(reply: Reply): Map<number, number> {
+  const each = Array.from(reply.exceptions, (entry) => {
+    return [entry & EXCEPTION_POSITION_MASK, entry >>> EXCEPTION_FATE_SHIFT] as const;
+  });
+  return new Map(each);
+}
+
+test.for(tables.map(({ spec }) => spec.name))(
+  'every row of %s is in one shard, and reads as it was given',
+  async (name) => {
+    const given = tables.find(({ spec }) => spec.name === name);
+    const keys = given?.ids ? [...given.ids] : Array.from({ length: 40 }, (_, row) => row);
+    const seen: number[] = [];
+    for (const shard of shardsOf(name)) {
+      const { begin, end } = shard.shard;
+      const reply = await ask(shard, keys, { fetch: true, offsets: undefined, missing: 'skip' });
+      const absent = fates(reply);
+      const held = keys.flatMap((_, row) => {
+        if (given?.ids) return absent.has(row) ? [] : [row];
+        return row >= begin && row < end ? [row] : [];
+      });
+      for (const row of keys.keys()) {
+        const wanted = held.includes(row)
+          ? given?.rows.slice(row * dim, (row + 1) * dim)
+          : new Float32Array(dim);
+        // The padding row is not read, wherever it is.
+        if (absent.get(row) !== 1) expect(reply.floats(HEADER_BYTES + row * dim * 4, dim)).toEqual(wanted);
+      }
+      const [listed] = [...cluster.handlers.values()].flatMap((handler) =>
+        handler
+          .describe()
+          .tables.flatMap((table) => table.shards.filter((own) => own.shard === shard.number)),
+      );
+      expect(listed).toEqual({ shard: shard.number, begin, end, rows: held.length });
+      seen.push(...held);
+    }
+    expect(seen.sort((a, b) => a - b)).toEqual([...keys.keys()]);
+  },
+);
+
+test('of a row-keyed table the last shard has the default row', async () => {
+  const shards = shardsOf('max');
+  for (const [i, shard] of shards.entries()) {
+    const reply = await ask(shard, [40, 2 ** 32 - 1], {});
+    const last = i === shards.length - 1;
+    expect([...fates(reply).values()]).toEqual(last ? [fateDefaulted, fateDefaulted] : []);
+    expect([...reply.floats(HEADER_BYTES, 3)]).toEqual(last ? [9, -9, 0] : [0, 0, 0]);
+    expect([...reply.counts(HEADER_BYTES + 2 * dim * 4, 2)]).toEqual(last ? [1, 1] : [0, 0]);
+  }
+});
+
+test('of an indexed table every shard has one: an unknown id may hash to any of them', async () => {
+  for (const shard of shardsOf('idMean')) {
+    const reply = await ask(shard, [1n], { partial: false });
+    expect([...fates(reply).values()]).toEqual([fateDefaulted]);
+    expect([...reply.floats(HEADER_BYTES, 3)]).toEqual([1, 2, 3]);
+  }
+});
+
+test('a shard of an indexed table may hold no id at all', async () => {
+  const spec = { name: 'few', rows: 2, dim: 1, mode: 'sum', missing: 'skip' } as const;
+  const few = [{ spec, rows: Float32Array.of(5, 6), ids: BigUint64Array.of(8n, 9n) }];
+  const cuts = Array.from({ length: 9 }, (_, i) => (i * 2 ** 32) / 8);
+  await using sparse = await Cluster.start({
+    tables: few,
+    nodes: 1,
+    split: ([table]) => [
+      { ...table, shards: cuts.slice(1).map((end, i) => ({ node: 'n0', begin: cuts[i], end })) },
+    ],
+  });
+  const [node] = sparse.handlers.values();
+  const [{ shards }] = node.describe().tables;
+  expect(shards.reduce((sum, { rows }) => sum + rows, 0)).toBe(2);
+  let pooled = 0;
+  for (const { shard, rows } of shards) {
+    const segment = { ...segmentOf(sparse.routing, 'few', [8n, 9n]), shard };
+    const reply = new Reply(await replyOf(node, frameOf(sparse.routing, [segment])));
+    expect(fates(reply).size).toBe(2 - rows);
+    expect([...fates(reply).values()].every((fate) => fate === fateMissing)).toBe(true);
+    pooled += reply.floats(HEADER_BYTES, 1)[0];
+  }
+  expect(pooled).toBe(11);
+});
+
+test('rows in many arenas give what rows in one do, whichever worker is asked', async () => {
+  const options = { file: cluster.file, routing, node: 'n1', workers: 3 };
+  const one = await localNode({ tables: cluster.file, routing, node: 'n1' });
+  // Of 64 bytes each: no two shards share one.
+  const hostings = await hostingsIn({ slotBytes: 2 ** 22, shardBytes: 64 }, options);
+  expect(hostings).toHaveLength(3);
+  const [{ memories }] = hostings;
+  expect(memories.length).toBeGreaterThan(5);
+  const nodes = hostings.map((hosting) => {
+    const node = new MemoryNode('n1', []);
+    node.host(hosting);
+    return node;
+  });
+  let pooled = 0;
+  await fc.assert(
+    fc.asyncProperty(subrequests(routing, 'n1', [...ids]), fc.nat({ max: 2 }), async (frame, worker) => {
+      const [wanted, got] = await Promise.all([replyOf(one, frame), replyOf(nodes[worker], frame)]);
+      expect(timeless(got)).toEqual(timeless(wanted));
+      if (new Reply(got).error === undefined) pooled++;
+      expect(nodes[worker].stats.held).toBe(0);
+    }),
+    { numRuns: runs.arenaLookups },
+  );
+  expect(pooled).toBeGreaterThan(runs.arenaLookups / 4);
+});
+
+test('slots of workers lie beside each other in every arena, and away from its rows', async () => {
+  const options = { file: cluster.file, routing, node: 'n2', workers: 5 };
+  // Arenas end with a page, so what is left for slots differs.
+  const [first, ...others] = await hostingsIn({ slotBytes: 2 ** 20 + 4096, shardBytes: 1000 }, options);
+  const { memories, shards } = first;
+  expect(new Set(memories.map(({ buffer }) => buffer.byteLength)).size).toBeGreaterThan(0);
+  for (const [arena, { buffer }] of memories.entries()) {
+    const rows = shards.filter((shard) => shard.arena === arena);
+    const rowsEnd = Math.max(
+      ...rows.map(({ rows: { address, rows: count, rowBytes } }) => address + count * rowBytes),
+    );
+    const ranges = [first, ...others].map(({ slots }) => slots[arena]).sort((a, b) => a.begin - b.begin);
+    const ends = [rowsEnd, ...ranges.map(({ end }) => end)];
+    for (const [i, { begin, end }] of ranges.entries()) {
+      expect(begin).toBeGreaterThanOrEqual(ends[i]);
+      expect(end - begin).toBeGreaterThan(2 ** 17);
+    }
+    expect(ends.at(-1)).toBeLessThanOrEqual(buffer.byteLength);
+  }
+});

@@ -1,0 +1,80 @@
+// Who may not, and who cannot be trusted.
+import { describe, expect, test } from 'vitest';
+import type { ClientSecurity } from '../../src/transport/security.ts';
+import { certificates, contenders } from './contenders.ts';
+import { Rig, refused } from './rig.ts';
+
+const bytes = 64;
+/** Any frame: it must not come so far as to be read. */
+const outgoing = { bytes, replyBytes: bytes, write: () => {} };
+
+describe.for(contenders.filter(({ server }) => server.token !== undefined))('$name', (of) => {
+  test.for([
+    ['no token', undefined],
+    ['another token', 'another token of many letters'],
+    ['a longer token', `${of.server.token}.`],
+    ['a token of no letters', ''],
+  ])('refuses %s', async ([, token]) => {
+    await using rig = await Rig.start(of, 1);
+    const client = { ...of.client, token };
+    const error = await refused(rig.ranker(client));
+    expect(error).toMatchObject({ code: 'UNAUTHORIZED', field: 'token' });
+    expect(error.message).toContain(rig.cluster.nodes[0].url);
+    // Nor does it answer who did not ask it for its tables first.
+    const transport = of.open(rig.cluster, client);
+    const session = transport.session(rig.cluster.nodes[0].url);
+    expect((await refused(session.send(outgoing).reply)).code).toBe('UNAUTHORIZED');
+    await transport.close();
+    await rig.ranker();
+  });
+});
+
+describe.for(contenders.filter(({ server }) => server.cert !== undefined))('$name', (of) => {
+  const { cert, key, ...plain } = of.client;
+  const strangers: [string, ClientSecurity, RegExp][] = [
+    ['of whom the runtime alone decides', { ...plain, ca: undefined }, /^(UNABLE|SELF|DEPTH)_/],
+    ['that another authority signs', { ...of.client, ca: certificates.stranger }, /^(UNABLE|SELF|DEPTH)_/],
+  ];
+  test.for(strangers)('trusts no node %s', async ([, client, code]) => {
+    await using rig = await Rig.start(of, 1);
+    const error = await refused(rig.ranker(client));
+    expect(error.code).toBe('UNAVAILABLE');
+    expect(codesOf(error)).toEqual(expect.arrayContaining([expect.stringMatching(code)]));
+    expect(error.message).toMatch(/\((UNABLE|SELF|DEPTH)_/);
+    const transport = of.open(rig.cluster, client);
+    const session = transport.session(rig.cluster.nodes[0].url);
+    const direct = await refused(session.send(outgoing).reply);
+    expect(direct.code).toBe('UNAVAILABLE');
+    expect(codesOf(direct)).toEqual(expect.arrayContaining([expect.stringMatching(code)]));
+    await transport.close();
+  });
+
+  test('does not speak plainly', async () => {
+    await using rig = await Rig.start(of, 1);
+    const url = rig.cluster.nodes[0].url.replace('https:', 'http:');
+    expect((await refused(rig.ranker(of.client, [url]))).code).toBe('UNAVAILABLE');
+  });
+});
+
+describe.for(contenders.filter(({ server }) => server.ca !== undefined))('$name', (of) => {
+  const { cert, key, ...unknown } = of.client;
+  test.for([
+    ['without a certificate', unknown],
+    ['with a certificate for nodes', { ...unknown, ...certificates.node }],
+  ] as const)('refuses rankers %s', async ([, client]) => {
+    await using rig = await Rig.start(of, 1);
+    const error = await refused(rig.ranker(client));
+    expect(error.code).toBe('UNAVAILABLE');
+    const transport = of.open(rig.cluster, client);
+    const session = transport.session(rig.cluster.nodes[0].url);
+    expect((await refused(session.send(outgoing).reply)).code).toBe('UNAVAILABLE');
+    await transport.close();
+    await rig.ranker();
+  });
+});
+
+/** Codes of an error's causes. */
+function codesOf(error: Error): unknown[] {
+  const { cause } = error;
+  return cause instanceof Error ? [(cause as NodeJS.ErrnoException).code, ...codesOf(cause)] : [];
+}

@@ -1,0 +1,73 @@
+// Tables whose sums are exact in any order, on two nodes, with lookups and what each must give.
+import type { KeyedBags, Lookup, TableMode } from '../../src/index.ts';
+import { rowWise, tableWise } from '../../src/plan/placement.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import type { GivenTable } from '../tables-file.ts';
+import { below, type Random, random } from './random.ts';
+
+const rows = 3_000;
+const dim = 32;
+
+export const nodeIds: readonly [string, string] = ['n0', 'n1'];
+
+/** Four whole tables, two a node, and one that is cut in half. */
+const modes: readonly TableMode[] = ['sum', 'mean', 'max', 'none', 'sum'];
+const cutTable = modes.length - 1;
+
+export const routing: RoutingTable = {
+  nodes: nodeIds.map((id) => ({ id })),
+  tables: modes.map((mode, i) => {
+    const table = { spec: { name: nameOf(i), rows, dim, mode }, version: 1, indexed: false };
+    const shards = i === cutTable ? rowWise(table, nodeIds) : tableWise(table, nodeIds[i % 2]);
+    return { ...table, shards };
+  }),
+};
+
+function nameOf(i: number): string {
+  return `t${i}`;
+}
+
+/** Rows of small whole numbers: f32 adds them without rounding. */
+export function exactTables(): GivenTable[] {
+  const next = random(1);
+  return routing.tables.map(({ spec }) => {
+    return { spec, rows: Float32Array.from({ length: rows * dim }, () => below(next, 100) - 50) };
+  });
+}
+
+export interface Asked {
+  readonly bags: KeyedBags;
+  readonly expected: Lookup;
+}
+
+/** Bags of up to 19 keys, some of them empty; every fourth lookup is large enough for the connections of its own kind. */
+export function drawBags(seed: number): KeyedBags {
+  const next = random(seed);
+  const samples = seed % 4 === 0 ? 100 : 20;
+  return Object.fromEntries(routing.tables.map(({ spec }) => [spec.name, bagsOf(samples, next)]));
+}
+
+function bagsOf(
+  samples: number,
+  next: Random,
+): { readonly keys: Uint32Array; readonly lengths: Uint32Array } {
+  const lengths = Uint32Array.from({ length: samples }, () => below(next, 20));
+  const keys = new Uint32Array(lengths.reduce((sum, length) => sum + length, 0));
+  return { keys: keys.map(() => below(next, rows)), lengths };
+}
+
+/** Results (bags, or keys of mode `none`) of a feature that the given node has a part of, in order. */
+export function resultsOn(node: string, name: string, bags: KeyedBags): number[] {
+  const table = routing.tables.find(({ spec }) => spec.name === name);
+  const shards = table?.shards.filter((shard) => shard.node === node) ?? [];
+  const { keys, lengths = [] } = bags[name];
+  const results = table?.spec.mode === 'none' ? keys.length : lengths.length;
+  const all = Array.from({ length: results }, (_, i) => i);
+  if (table?.shards.length === shards.length) return all;
+  let begin = 0;
+  return all.filter((bag) => {
+    const own = Array.from(keys.slice(begin, begin + Number(lengths[bag])), Number);
+    begin += own.length;
+    return own.some((key) => shards.some((shard) => key >= shard.begin && key < shard.end));
+  });
+}

@@ -1,0 +1,116 @@
+// Lookups one after the other, several at a time, each of which must end well, or as an error that says why.
+import { FlexemrError, type Lookup } from '../../src/index.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
+import { checkPooled, checkSame } from './check-pooled.ts';
+import { type Asked, nodeIds, resultsOn } from './exact-tables.ts';
+
+export const deadlineMs = 500;
+/** A machine that does other things as well may be so late. */
+const lateMsMax = 500;
+
+/** What a memory node that dies may be the reason of. */
+const failures = ['UNAVAILABLE', 'NODE_FAILED', 'DEADLINE_EXCEEDED'];
+
+export interface Outcomes {
+  right: number;
+  failed: number;
+  partial: number;
+}
+
+/** Keeps a ranker busy until it is stopped. */
+export class Load {
+  readonly #ranker: Ranker;
+  readonly #asked: readonly Asked[];
+  readonly #concurrency: number;
+  #loops: Promise<unknown> = Promise.resolve();
+  #resting = true;
+  #outcomes: Outcomes = { right: 0, failed: 0, partial: 0 };
+  /** The nodes that may fail now. */
+  readonly mayFail = new Set<string>();
+
+  constructor(ranker: Ranker, asked: readonly Asked[], concurrency: number) {
+    this.#ranker = ranker;
+    this.#asked = asked;
+    this.#concurrency = concurrency;
+  }
+
+  start(): void {
+    this.#resting = false;
+    const loops = Array.from({ length: this.#concurrency }, (_, i) => this.#loop(i));
+    this.#loops = Promise.all(loops);
+    // Whoever rests hears of it.
+    this.#loops.catch(() => {});
+  }
+
+  /** Lets lookups that are under way end, and begins no more. @throws where one went wrong */
+  async rest(): Promise<void> {
+    this.#resting = true;
+    await this.#loops;
+  }
+
+  /** What came of lookups since this was last asked. */
+  take(): Outcomes {
+    const taken = this.#outcomes;
+    this.#outcomes = { right: 0, failed: 0, partial: 0 };
+    return taken;
+  }
+
+  async #loop(first: number): Promise<void> {
+    for (let i = first; !this.#resting; i++) {
+      const asked = this.#asked[i % this.#asked.length];
+      // Only lookups that are under way when a node dies, or begin while it is dead, may fail for it.
+      const excused = new Set(this.mayFail);
+      const started = performance.now();
+      const ended = i % 2 === 0 ? await this.#whole(asked) : await this.#partial(asked);
+      const ms = performance.now() - started;
+      if (ms > deadlineMs + lateMsMax) throw new Error(`a lookup took ${ms.toFixed(0)} ms`);
+      for (const node of this.mayFail) excused.add(node);
+      for (const error of ended) checkError(error, excused);
+      // Where lookups fail at once, timers must have their turn too.
+      await new Promise((done) => setImmediate(done));
+    }
+  }
+
+  async #whole({ bags, expected }: Asked): Promise<readonly unknown[]> {
+    try {
+      const lookup = await this.#ranker.lookup(bags, { deadline: deadlineMs });
+      checkAll(lookup, expected);
+      this.#outcomes.right++;
+      return [];
+    } catch (error) {
+      this.#outcomes.failed++;
+      return [error];
+    }
+  }
+
+  async #partial({ bags, expected }: Asked): Promise<readonly unknown[]> {
+    const lookup = await this.#ranker.lookup(bags, { deadline: deadlineMs, onFailure: 'partial' });
+    if (lookup.failures.length === 0) {
+      checkAll(lookup, expected);
+      this.#outcomes.right++;
+      return [];
+    }
+    if (lookup.failures.some(({ node }) => node === undefined)) return lookup.failures;
+    const gone = new Set(lookup.failures.map(({ node }) => node));
+    for (const [name, wanted] of expected) {
+      const on = nodeIds.filter((id) => gone.has(id)).flatMap((id) => resultsOn(id, name, bags));
+      const incomplete = Uint32Array.from(new Set(on)).sort();
+      const got = lookup.get(name);
+      checkPooled(name, got, wanted, incomplete);
+      checkSame(name, 'incomplete', got?.incomplete ?? [], incomplete);
+    }
+    this.#outcomes.partial++;
+    return lookup.failures;
+  }
+}
+
+function checkError(error: unknown, excused: ReadonlySet<string>): void {
+  const known = error instanceof FlexemrError && failures.includes(error.code);
+  if (known && error.node !== undefined && excused.has(error.node)) return;
+  throw new Error(`a lookup failed for no good reason: ${String(error)}`, { cause: error });
+}
+
+function checkAll(lookup: Lookup, expected: Lookup): void {
+  if (lookup.size !== expected.size) throw new Error(`${lookup.size} features came of ${expected.size}`);
+  for (const [name, pooled] of expected) checkPooled(name, lookup.get(name), pooled);
+}

@@ -1,0 +1,159 @@
+// Memory nodes over tables of a test, and rankers that ask them.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MemoryNodeHost } from '../src/host/memory-node-host.ts';
+import { type OpenRankerOptions, openRanker } from '../src/host/open-ranker.ts';
+import type { Tables } from '../src/index.ts';
+import { planSharding, type Split } from '../src/plan/planner.ts';
+import type { PlannedNode, PlannedTable, RoutingTable } from '../src/plan/routing-table.ts';
+import type { Ranker } from '../src/ranker/ranker.ts';
+import { Listener } from '../src/transport/listener.ts';
+import { LoopbackTransport } from '../src/transport/loopback.ts';
+import type { ServerSecurity } from '../src/transport/security.ts';
+import type { Handler } from '../src/wire/handler.ts';
+import { localNode } from './local-node.ts';
+import { type GivenTable, openLocally, writeTables } from './tables-file.ts';
+
+export interface ClusterOptions {
+  readonly tables: readonly GivenTable[];
+  /** How many: their ids are n0, n1, … */
+  readonly nodes: number;
+  /** As the planner splits them, or as a test says; default: whole tables. */
+  readonly split?: Split | ((tables: readonly PlannedTable[], nodes: readonly string[]) => PlannedTable[]);
+  /** Threads of each node. Default 0: all of them in this thread, where loopback reaches them too. */
+  readonly workers?: number | undefined;
+  readonly security?: ServerSecurity | undefined;
+  /** Of nodes in this thread: room for frames and replies, and who stands between listener and node. */
+  readonly slotBytes?: number | undefined;
+  readonly wrap?: ((handler: Handler, node: string) => Handler) | undefined;
+}
+
+/** A node, however it runs. */
+export interface ClusterNode {
+  readonly url: string;
+  /** Ends it, as far as rankers can tell. */
+  close(): Promise<void>;
+  /** Of nodes in this thread: it is back, at the same address. */
+  reopen?(): Promise<void>;
+}
+
+/** Memory nodes that listen on ports of this machine, and the file they load. */
+export class Cluster implements AsyncDisposable {
+  /** The tables, safetensors. */
+  readonly file: string;
+  readonly routing: RoutingTable;
+  readonly nodes: readonly ClusterNode[];
+  /** By URL; of nodes in this thread. */
+  readonly handlers: ReadonlyMap<string, Handler>;
+  readonly #folder: string;
+  readonly #tables: readonly GivenTable[];
+
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'flexemr-cluster-'));
+    const file = join(folder, 'tables.safetensors');
+    const started: ClusterNode[] = [];
+    const handlers = new Map<string, Handler>();
+    try {
+      await writeTables(file, options.tables);
+      const planned = plan(options);
+      const starting = planned.nodes.map(({ id }) => startNode(file, planned, id, options, handlers));
+      for (const node of await Promise.allSettled(starting))
+        if (node.status === 'fulfilled') started.push(node.value);
+      await Promise.all(starting);
+      const nodes = planned.nodes.map((node, i) => ({ ...node, url: started[i].url }));
+      return new Cluster(folder, file, { ...planned, nodes }, started, options.tables, handlers);
+    } catch (error) {
+      await end(folder, started);
+      throw error;
+    }
+  }
+
+  private constructor(
+    folder: string,
+    file: string,
+    routing: RoutingTable,
+    nodes: readonly ClusterNode[],
+    tables: readonly GivenTable[],
+    handlers: ReadonlyMap<string, Handler>,
+  ) {
+    this.#folder = folder;
+    this.#tables = tables;
+    this.file = file;
+    this.routing = routing;
+    this.nodes = nodes;
+    this.handlers = handlers;
+  }
+
+  /** Frames handed to the nodes in this thread. */
+  loopback(): LoopbackTransport {
+    return new LoopbackTransport(this.handlers);
+  }
+
+  /** A ranker over all nodes. */
+  async ranker(
+    options: Omit<OpenRankerOptions, 'routing' | 'transport'> & {
+      readonly routing?: OpenRankerOptions['routing'];
+      readonly transport: OpenRankerOptions['transport'] | 'loopback';
+    },
+  ): Promise<Ranker> {
+    const transport = options.transport === 'loopback' ? this.loopback() : options.transport;
+    return await openRanker({ routing: this.routing, ...options, transport });
+  }
+
+  /** The same tables in one process: what all the others are held to. */
+  async tables(): Promise<Tables> {
+    return await openLocally(this.file, this.#tables);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await end(this.#folder, this.nodes);
+  }
+}
+
+function plan({ tables, nodes, split = 'table' }: ClusterOptions): RoutingTable {
+  const named: PlannedNode[] = Array.from({ length: nodes }, (_, i) => ({ id: `n${i}` }));
+  const given = tables.map(({ spec, ids }) => ({ spec, indexed: ids !== undefined }));
+  if (typeof split === 'string') return planSharding({ tables: given, nodes: named, split }).routing;
+  const uncut = given.map((table) => ({ ...table, version: 1, shards: [] }));
+  return {
+    nodes: named,
+    tables: split(
+      uncut,
+      named.map(({ id }) => id),
+    ),
+  };
+}
+
+async function startNode(
+  tables: string,
+  routing: RoutingTable,
+  node: string,
+  { workers = 0, security, slotBytes, wrap }: ClusterOptions,
+  handlers: Map<string, Handler>,
+): Promise<ClusterNode> {
+  if (workers > 0) return await MemoryNodeHost.start({ tables, routing, node, workers, security });
+  const own = await localNode({ tables, routing, node, slotBytes });
+  const handler = wrap?.(own, node) ?? own;
+  const at = { host: '127.0.0.1', security };
+  let listener = await Listener.open(handler, { ...at, port: 0 });
+  const { port } = listener;
+  const url = `${security?.cert === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+  handlers.set(url, handler);
+  return {
+    url,
+    async close() {
+      handlers.delete(url);
+      await listener.close();
+    },
+    async reopen() {
+      listener = await Listener.open(handler, { ...at, port });
+      handlers.set(url, handler);
+    },
+  };
+}
+
+async function end(folder: string, nodes: readonly ClusterNode[]): Promise<void> {
+  await Promise.all(nodes.map((node) => node.close()));
+  await rm(folder, { recursive: true, force: true });
+}
