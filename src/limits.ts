@@ -66,8 +66,11 @@ export const subrequestKeysMax = 2_097_152;
 export const segmentBagsMax = 1_048_576;
 export const subrequestSegmentsMax = 65_536;
 
-/** Bytes of rows that one slice of pooling goes through, and keys: about 200 µs. */
-export const sliceBytesMax = 1_048_576;
+/** Bytes of rows up to which a subrequest is pooled as soon as it has come: about 200 µs. */
+export const atOnceBytesMax = 1_048_576;
+
+/** Bytes of rows that one slice of a larger one goes through, and keys: about 50 µs, which short ones may wait. */
+export const sliceBytesMax = 262_144;
 export const sliceKeysMax = 4_096;
 
 /** Worker threads of a memory node, and slots of each in each arena. */
@@ -101,6 +104,9 @@ export const jsonResultBytesMax = 4_194_304;
 /** Frames above these sizes go by a connection of their own, so that small ones need not wait behind them. */
 export const smallSubrequestBytesMax = 16_384;
 export const smallReplyBytesMax = 65_536;
+
+/** What is written of large replies in one turn of the event loop, so that small ones need not wait for them. */
+export const replyPieceBytesMax = 131_072;
 
 /** Buffers of a stream: what is sent together, and what one read brings. */
 export const sendBufferBytes = 262_144;

@@ -24,6 +24,8 @@ export interface ClusterOptions {
   /** Threads of each node. Default 0: all of them in this thread, where loopback reaches them too. */
   readonly workers?: number | undefined;
   readonly security?: ServerSecurity | undefined;
+  /** Nodes in this thread listen. Default true; without, loopback alone reaches them. */
+  readonly ports?: boolean | undefined;
   /** Of nodes in this thread: room for frames and replies, and who stands between listener and node. */
   readonly slotBytes?: number | undefined;
   readonly wrap?: ((handler: Handler, node: string) => Handler) | undefined;
@@ -129,12 +131,17 @@ async function startNode(
   tables: string,
   routing: RoutingTable,
   node: string,
-  { workers = 0, security, slotBytes, wrap }: ClusterOptions,
+  { workers = 0, security, slotBytes, wrap, ports = true }: ClusterOptions,
   handlers: Map<string, Handler>,
 ): Promise<ClusterNode> {
   if (workers > 0) return await MemoryNodeHost.start({ tables, routing, node, workers, security });
   const own = await localNode({ tables, routing, node, slotBytes });
   const handler = wrap?.(own, node) ?? own;
+  if (!ports) {
+    const url = `http://${node}.loopback`;
+    handlers.set(url, handler);
+    return { url, close: async () => void handlers.delete(url) };
+  }
   const at = { host: '127.0.0.1', security };
   let listener = await Listener.open(handler, { ...at, port: 0 });
   const { port } = listener;

@@ -61,6 +61,8 @@ export const runs = {
   workerKills: soak ? 200 : 6,
   /** Lookups under way at once over each transport. */
   lookupsAtOnce: soak ? 2_000 : 60,
+  /** Random tables on random nodes. */
+  rankerCases: soak ? 10_000 : Number(process.env.CONF_RUNS ?? 150),
   /** Rows of the large table that is loaded to measure memory. */
   largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
 } as const;

@@ -17,6 +17,9 @@ export class StopRequest {
         resolve(signal);
       });
     }
-    if (process.send) process.once('disconnect', () => resolve('disconnect'));
+    if (process.send === undefined) return;
+    process.once('disconnect', () => resolve('disconnect'));
+    // It may have ended before anyone listened.
+    if (!process.connected) resolve('disconnect');
   }
 }

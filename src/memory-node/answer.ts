@@ -34,6 +34,8 @@ export class Answer {
   readonly #places: ReplyPlaces;
   /** Where the work of the segment at hand lies: each of them starts over there. */
   readonly #work: number;
+  /** It begins with the fates of keys. Nothing else lies there, so that they need not be cleared for each segment. */
+  readonly #fateBytes: number;
   readonly #slot: number;
   readonly #slotBytes: number;
   readonly #exceptions: number[] = [];
@@ -64,7 +66,9 @@ export class Answer {
     const replyBytes = places.end + subrequest.keys * 4;
     if (replyBytes > replyBytesMax)
       return { code: 'LIMIT_EXCEEDED', position: replyBytes, value: replyBytesMax };
-    const work = parts.reduce((most, { segment, shard }) => Math.max(most, workBytes(segment, shard)), 0);
+    const fates = fateBytes(parts);
+    const rest = parts.map(({ segment, shard }) => workBytes(segment, shard) - roundUp(segment.keys));
+    const work = rest.reduce((most, bytes) => Math.max(most, fates + bytes), 0);
     const bytes = roundUp(layout.CALL_BYTES) + roundUp(replyBytes) + work;
     const slot = arenas[0].slots.allocate(bytes);
     if (slot === undefined) return { code: 'OVERLOADED' };
@@ -86,6 +90,7 @@ export class Answer {
     this.#slot = slot.address;
     this.#slotBytes = slot.bytes;
     this.#work = slot.address + slot.work;
+    this.#fateBytes = fateBytes(parts);
     this.#clearFates();
   }
 
@@ -147,7 +152,8 @@ export class Answer {
       this.#away = AwaySegment.open(this.#home, arena, segment, shard);
       return this.#away?.call;
     }
-    const places = workPlaces(segment, shard, this.#work, {
+    const work = this.#work + this.#fateBytes - roundUp(segment.keys);
+    const places = workPlaces(segment, shard, work, {
       values: this.#reply + this.#places.values[this.#next],
       counts: this.#reply + this.#places.counts[this.#next],
       denominators: this.#reply + this.#places.denominators[this.#next],
@@ -188,8 +194,7 @@ export class Answer {
 
   /** Kernels write only the fates of keys that they do not pool; segments take turns in one place. */
   #clearFates(): void {
-    const keys = this.#parts.reduce((most, { segment }) => Math.max(most, segment.keys), 0);
-    this.#home.bytes.fill(0, this.#work, this.#work + keys);
+    this.#home.bytes.fill(0, this.#work, this.#work + this.#fateBytes);
   }
 
   /** The reply, once all is pooled. It stays until `close`. */
@@ -212,6 +217,11 @@ export class Answer {
     this.#away?.close();
     this.#home.slots.free(this.#slot, this.#slotBytes);
   }
+}
+
+/** Room for the fates of the largest segment. */
+function fateBytes(parts: readonly Part[]): number {
+  return roundUp(parts.reduce((most, { segment }) => Math.max(most, segment.keys), 0));
 }
 
 function keyWeight({ rows, index }: HostedShard): number {

@@ -1,6 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import {
+  atOnceBytesMax,
   replyBytesMax,
   retryAfterMsDefault,
   sessionWindow,
@@ -36,8 +37,8 @@ export interface WorkerStats {
 
 export interface MemoryNodeTuning {
   /**
-   * Bytes of rows that one slice of pooling goes through. Short subrequests are answered between slices: the less a
-   * slice has, the less they wait, and the longer large ones take. Default 1 MiB, about 200 µs; Infinity: no slices.
+   * Bytes of rows that one slice of pooling goes through. Short subrequests are answered between slices of large ones:
+   * the less a slice has, the less they wait. Default 256 KiB, about 50 µs; Infinity: no slices.
    */
   readonly sliceBytes?: number | undefined;
 }
@@ -97,8 +98,7 @@ export class MemoryNode implements Handler {
 
   /** Bytes of slots where frames and replies lie. */
   get #room(): number {
-    const slots = this.#hosting?.slots[0];
-    return slots === undefined ? 0 : slots.end - slots.begin;
+    return this.#arenas.length === 0 ? 0 : this.#arenas[0].slots.bytes;
   }
 
   get #limits(): NodeDescription['limits'] {
@@ -167,7 +167,7 @@ export class MemoryNode implements Handler {
   #accept(held: HeldSubrequest): void {
     const error = this.#begin(held);
     if (error) this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...error });
-    else if (held.work !== undefined && held.work.weight <= this.#sliceBytes) {
+    else if (held.work !== undefined && held.work.weight <= Math.max(atOnceBytesMax, this.#sliceBytes)) {
       // Usually one slice; an index resolves ids in slices of its own.
       while (!this.#step(held));
     } else {

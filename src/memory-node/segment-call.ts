@@ -141,7 +141,7 @@ export class SegmentCall {
 
   /** Positions of keys that were not simply pooled, each with its fate. */
   *exceptions(): Generator<{ readonly position: number; readonly fate: number }> {
-    const { words, bytes } = this.#arena;
+    const { bytes } = this.#arena;
     for (let position = 0; position < this.#segment.keys; position++) {
       const fate = bytes[this.#places.fates + position];
       if (fate !== layout.FATE_POOLED) yield { position, fate };

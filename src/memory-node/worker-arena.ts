@@ -1,8 +1,8 @@
 import type { Kernels } from '../kernel/kernels.ts';
 import { INDEX_SCRATCH_BYTES, SCRATCH_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
-import { Room } from '../store/room.ts';
 import type { SlotRange } from './hosting.ts';
+import { Slots } from './slots.ts';
 
 /** One worker's view of one arena: kernels of its own, and a range of slots that nobody else writes to. */
 export class WorkerArena {
@@ -10,7 +10,7 @@ export class WorkerArena {
   readonly kernels: Kernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
-  readonly slots: Room;
+  readonly slots: Slots;
   /** SCRATCH_BYTES for the call at hand: a worker runs one at a time. */
   readonly scratch: number;
   /** INDEX_SCRATCH_BYTES. */
@@ -23,6 +23,6 @@ export class WorkerArena {
     this.words = new Uint32Array(memory.buffer);
     this.scratch = begin;
     this.indexScratch = begin + SCRATCH_BYTES;
-    this.slots = new Room(this.indexScratch + INDEX_SCRATCH_BYTES, end);
+    this.slots = new Slots(this.indexScratch + INDEX_SCRATCH_BYTES, end);
   }
 }

@@ -31,12 +31,14 @@ export function rowKeys(
   end: number,
   refuseMissing: boolean,
 ): Uint32Array {
-  const narrow = keys instanceof Uint32Array ? upTo(keys, end) : narrowed(feature, name, rows, keys, end);
+  // What every key must be less than: of the first one that is not, the error speaks.
+  const bound = refuseMissing ? rows : 2 ** 32;
+  if (!(keys instanceof Uint32Array)) return narrowed(feature, name, rows, keys, end, bound);
+  const own = upTo(keys, end);
   if (refuseMissing) {
-    for (let i = 0; i < narrow.length; i++)
-      if (narrow[i] >= rows) throw noRow(feature, name, rows, i, keys[i]);
+    for (let i = 0; i < own.length; i++) if (own[i] >= bound) throw noRow(feature, name, rows, i, keys[i]);
   }
-  return narrow;
+  return own;
 }
 
 function upTo(keys: Uint32Array, end: number): Uint32Array {
@@ -49,11 +51,12 @@ function narrowed(
   rows: number,
   keys: BigUint64Array | BigInt64Array,
   end: number,
+  bound: number,
 ): Uint32Array {
   const words = new Uint32Array(keys.buffer, keys.byteOffset, end * 2);
   const narrow = new Uint32Array(end);
   for (let i = 0; i < end; i++) {
-    if (words[2 * i + 1] !== 0) throw noRow(feature, table, rows, i, keys[i]);
+    if (words[2 * i + 1] !== 0 || words[2 * i] >= bound) throw noRow(feature, table, rows, i, keys[i]);
     narrow[i] = words[2 * i];
   }
   return narrow;

@@ -65,7 +65,8 @@ async function answerJson(
   try {
     sendJson(response, 200, await handler.lookupJson(await readJson(request)));
   } catch (error) {
-    sendError(response, error);
+    // Who has gone before all was said needs no answer.
+    if (request.complete || !request.destroyed) sendError(response, error);
   }
 }
 

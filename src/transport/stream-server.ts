@@ -3,6 +3,7 @@ import { sessionWindow } from '../limits.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
 import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
 import type { WireError } from '../wire/reply.ts';
+import { ReplyWriter } from './reply-writer.ts';
 
 /** Framed streams into one handler: replies leave from where they were pooled, in the order they are ready. */
 export class StreamServer {
@@ -31,6 +32,7 @@ export class StreamServer {
 
 class Connection {
   readonly #socket: Socket;
+  readonly #writer: ReplyWriter;
   readonly #handler: Handler;
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
   #headerFilled = 0;
@@ -47,6 +49,7 @@ class Connection {
 
   constructor(socket: Socket, handler: Handler, stuckMs: number) {
     this.#socket = socket;
+    this.#writer = new ReplyWriter(socket);
     this.#handler = handler;
     this.#stuckMs = stuckMs;
     socket.setTimeout(0);
@@ -68,11 +71,11 @@ class Connection {
     // Replies to the frames of one chunk leave together.
     this.#socket.cork();
     let at = 0;
-    while (at < chunk.length && this.#socket.writable && this.#open.size < sessionWindow)
+    while (at < chunk.length && this.#writer.writable && this.#open.size < sessionWindow)
       at += this.#takeSome(chunk, at);
     this.#socket.uncork();
     this.#watch();
-    const left = this.#socket.writable ? chunk.subarray(at) : chunk.subarray(chunk.length);
+    const left = this.#writer.writable ? chunk.subarray(at) : chunk.subarray(chunk.length);
     if (!this.#full && left.length === 0) return;
     this.#socket.pause();
     if (left.length > 0) this.#socket.unshift(left);
@@ -123,8 +126,8 @@ class Connection {
     const refusal = this.#handler.refuse(this.#header.readUInt32LE(FRAME_ID), error);
     if (error.code === 'OVERLOADED' || error.code === 'UNAVAILABLE') {
       this.#skip = Math.max(0, bytes - HEADER_BYTES);
-      this.#socket.write(refusal);
-    } else this.#socket.end(refusal, () => this.#socket.destroy());
+      this.#writer.write(refusal);
+    } else this.#writer.end(refusal);
   }
 
   #takeBody(inbox: Inbox, chunk: Buffer, at: number): number {
@@ -143,8 +146,7 @@ class Connection {
   }
 
   #send(inbox: Inbox, reply: Uint8Array): void {
-    if (!this.#socket.writable) return;
-    this.#socket.write(reply, () => {
+    this.#writer.write(reply, () => {
       this.#open.delete(inbox);
       inbox.release();
       this.#progress();
@@ -172,7 +174,7 @@ class Connection {
   /** Cuts off a peer that is amid a frame, or does not read its replies, for too long. */
   #watch(): void {
     const amid = this.#inbox !== undefined || this.#headerFilled > 0 || this.#skip > 0;
-    if (!amid && this.#socket.writableLength === 0) this.#progress();
+    if (!amid && !this.#writer.busy) this.#progress();
     else if (this.#stuck === undefined) {
       this.#stuck = setTimeout(() => this.#socket.destroy(), this.#stuckMs);
       this.#stuck.unref();

@@ -23,6 +23,8 @@ export interface ModelBags {
   readonly found: readonly Found[];
   readonly offsets: readonly number[];
   readonly weights?: Float32Array | undefined;
+  /** Which of several shards a key belongs to; by default the one with its row, or the last. */
+  readonly shards?: readonly number[] | undefined;
 }
 
 /** The pooled vectors, or the position of the first key that is refused. */
@@ -59,7 +61,7 @@ export function expectedPooled(table: ModelTable, bags: ModelBags): Pooled | num
 
 function poolBag(
   { mode, dim, rows, missing, defaultRow, ends = [rows.length] }: ModelTable,
-  { found, weights }: ModelBags,
+  { found, weights, shards }: ModelBags,
   begin: number,
   stop: number,
 ): { pooled: Float32Array; count: number } {
@@ -70,7 +72,8 @@ function poolBag(
     const row = typeof key === 'number' ? rows[key] : defaultRow;
     if (row === undefined) throw new RangeError(`the model has no row for key ${i}`);
     // The last shard answers for keys that no row answers.
-    const segment = segments[typeof key === 'number' ? ends.findIndex((end) => key < end) : ends.length - 1];
+    const byRow = typeof key === 'number' ? ends.findIndex((end) => key < end) : ends.length - 1;
+    const segment = segments[shards?.[i] ?? byRow];
     segment.rows.push(row);
     if (weights) segment.weights.push(weights[i]);
   }

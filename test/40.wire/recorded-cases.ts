@@ -94,21 +94,43 @@ const refused: Record<string, OutgoingSegment[]> = {
   'no-such-shard': [bags({ shard: 14, version: 1 }, keys, offsets)],
 };
 
+/** Ids go by the order of the cases: what is recorded later comes here, at the end. */
+const later: Record<string, OutgoingSegment[]> = {
+  'many-after-few': [
+    rows(
+      at.sqrtn,
+      Array.from({ length: 80 }, (_, i) => i % 17),
+      { fetch: true },
+    ),
+    bags(at.ids, [], [0, 90], {
+      keys: wideKeys(Array.from({ length: 90 }, (_, i) => ids[i % 40])),
+      wide: true,
+      partial: true,
+    }),
+    bags(
+      { ...at.padded, shard: 11 },
+      Array.from({ length: 300 }, (_, i) => 17 + (i % 24)),
+      [0, 299, 300],
+      { partial: true },
+    ),
+  ],
+};
+
 const head = { plan, timeLeftUs: 0, replyCredits: 64 };
 
 /** Every case by name, as words; each has an id of its own. */
 export function recordedCases(): Map<string, Uint32Array<ArrayBuffer>> {
   const sum = answered.sum;
-  const frames = Object.entries({ ...answered, ...refused }).map(
-    ([name, segments]) => [name, frameOf(head, segments)] as const,
-  );
+  const framed = (cases: Record<string, OutgoingSegment[]>): [string, Uint32Array<ArrayBuffer>][] =>
+    Object.entries(cases).map(([name, segments]) => [name, frameOf(head, segments)]);
   const spoilt = (field: number, value: number): Uint32Array<ArrayBuffer> => {
     const frame = frameOf(head, sum);
     frame[field >>> 2] = value;
     return frame;
   };
-  const cases = new Map([
-    ...frames,
+  const cases = new Map<string, Uint32Array<ArrayBuffer>>([
+    ...framed(answered),
+    ...framed(refused),
     ['another-plan', frameOf({ ...head, plan: plan ^ 1n }, sum)],
     ['another-magic', spoilt(wire.FRAME_MAGIC, wire.REPLY_MAGIC)],
     ['another-length', spoilt(wire.FRAME_BYTES, 64)],
@@ -116,6 +138,7 @@ export function recordedCases(): Map<string, Uint32Array<ArrayBuffer>> {
     ['too-many-segments', spoilt(wire.SUBREQUEST_SEGMENTS, 65_537)],
     ['more-segments-than-bytes', spoilt(wire.SUBREQUEST_SEGMENTS, 60_000)],
     ['unknown-flags', spoilt(wire.HEADER_BYTES + wire.SEGMENT_BAGS, (0x80 << 24) | 3)],
+    ...framed(later),
   ]);
   for (const [i, frame] of [...cases.values()].entries()) frame[wire.FRAME_ID >>> 2] = 1000 + i;
   return cases;

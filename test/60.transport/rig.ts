@@ -25,7 +25,7 @@ export const tables: readonly GivenTable[] = [
   table('sum', 'sum', 500, 16, { padding: 7 }),
   table('mean', 'mean', 400, 24, { dtype: 'f16' }),
   table('max', 'max', 300, 12, { dtype: 'int8' }),
-  table('rows', 'none', 2000, 64),
+  table('rows', 'none', 6000, 64),
   { ...table('ids', 'sqrtn', 300, 5, { missing: 'skip' }), ids },
 ];
 
@@ -52,12 +52,13 @@ export function someBags(seed: number, bags = 5): KeyedBags {
   return Object.fromEntries(given);
 }
 
-/** Bags whose subrequests and replies have megabytes. */
+/** Bags whose subrequest and reply have a megabyte or more. */
 export function largeBags(seed: number): KeyedBags {
   const random = randomOf(seed);
-  const rows = Uint32Array.from({ length: 30_000 }, () => Math.floor(random() * 2000));
-  const sums = Uint32Array.from({ length: 400_000 }, () => Math.floor(random() * 500));
-  return { rows: { keys: rows, offsets: [0] }, sum: { keys: sums, offsets: [0, 100_000, 399_999] } };
+  // Each row once: fetching them would bring no less.
+  const rows = Uint32Array.from({ length: 6_000 }, (_, i) => (i * 7) % 6000);
+  const sums = Uint32Array.from({ length: 250_000 }, () => Math.floor(random() * 500));
+  return { rows: { keys: rows, offsets: [0] }, sum: { keys: sums, offsets: [0, 100_000, 249_999] } };
 }
 
 /** What a lookup was refused for. */

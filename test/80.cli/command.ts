@@ -15,6 +15,9 @@ export const tablesFile: string = join(example, 'tables.safetensors');
 export const requestsFile: string = join(example, 'requests.safetensors');
 export const denseFile: string = join(example, 'dense.onnx');
 
+// Each command compiles the same files: once is enough.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'flexemr-compile-cache');
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;

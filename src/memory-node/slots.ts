@@ -1,0 +1,33 @@
+import { smallReplyBytesMax } from '../limits.ts';
+import { Room, roundUp } from '../store/room.ts';
+
+/** This part of the slots is kept for small ones. */
+const spareShare = 1 / 16;
+
+/** Room for frames and replies. When large ones have taken theirs, small ones still find some. */
+export class Slots {
+  /** Bytes that large ones share. */
+  readonly bytes: number;
+  readonly #shared: Room;
+  readonly #spare: Room;
+  readonly #spareBegin: number;
+
+  constructor(begin: number, end: number) {
+    this.#spareBegin = roundUp(begin + (end - begin) * (1 - spareShare));
+    this.#shared = new Room(begin, this.#spareBegin);
+    this.#spare = new Room(this.#spareBegin, end);
+    this.bytes = this.#spareBegin - begin;
+  }
+
+  /** Address of `bytes` bytes, or undefined where there is no room for them now. */
+  allocate(bytes: number): number | undefined {
+    const address = this.#shared.allocate(bytes);
+    return address === undefined && bytes <= smallReplyBytesMax ? this.#spare.allocate(bytes) : address;
+  }
+
+  /** Gives back what `allocate(bytes)` gave at `address`. */
+  free(address: number, bytes: number): void {
+    const room = address < this.#spareBegin ? this.#shared : this.#spare;
+    room.free(address, bytes);
+  }
+}

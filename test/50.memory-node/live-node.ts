@@ -1,0 +1,76 @@
+// A memory node in a process of its own, so that its memory can be told from a test's: started by fork.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { MemoryNodeHost, type MemoryNodeOptions } from '../../src/host/memory-node-host.ts';
+import type { WorkerStats } from '../../src/memory-node/memory-node.ts';
+
+/** What the process says of itself. */
+interface Report {
+  readonly ports: readonly number[];
+  readonly stats: readonly WorkerStats[];
+  readonly rssBytes: number;
+}
+
+export class LiveNode implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: ChildProcess;
+
+  static async start(options: MemoryNodeOptions): Promise<LiveNode> {
+    const process = fork(import.meta.filename, {
+      serialization: 'advanced',
+      stdio: 'inherit',
+      execArgv: ['--expose-gc'],
+    });
+    process.send(options);
+    const [{ ports }] = (await once(process, 'message')) as [Report];
+    return new LiveNode(process, ports[0]);
+  }
+
+  private constructor(process: ChildProcess, port: number) {
+    this.#process = process;
+    this.port = port;
+  }
+
+  get alive(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** @throws where it is not alive */
+  async report(): Promise<Report> {
+    if (!this.alive)
+      throw new Error(`the node has ended: ${this.#process.exitCode ?? this.#process.signalCode}`);
+    this.#process.send('report');
+    const [report] = (await once(this.#process, 'message')) as [Report];
+    return report;
+  }
+
+  /** Subrequests that it holds. */
+  async held(): Promise<number> {
+    const { stats } = await this.report();
+    return stats.reduce((sum, { held }) => sum + held, 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill('SIGKILL');
+    if (this.alive) await once(this.#process, 'exit');
+  }
+}
+
+async function serve(options: MemoryNodeOptions): Promise<void> {
+  const node = await MemoryNodeHost.start(options);
+  const report = async (): Promise<void> => {
+    globalThis.gc?.();
+    const report: Report = {
+      ports: node.ports,
+      stats: await node.stats(),
+      rssBytes: process.memoryUsage.rss(),
+    };
+    process.send?.(report);
+  };
+  process.on('message', () => void report());
+  process.on('disconnect', () => process.exit());
+  await report();
+}
+
+if (process.argv[1] === import.meta.filename)
+  process.once('message', (options: MemoryNodeOptions) => void serve(options));

@@ -1,0 +1,203 @@
+// Peers that dawdle, vanish, or never read: each is cut off, and the others do not notice.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import { frameType } from '../../src/wire/media-type.ts';
+import { Reply } from '../../src/wire/reply.ts';
+import { Cluster } from '../cluster.ts';
+import { LiveNode } from './live-node.ts';
+import { lookupFrame } from './lookups.ts';
+import { RawPeer } from './raw-peer.ts';
+import { wholeNumbers } from './whole-numbers.ts';
+
+const stuckMs = 500;
+/** How long the node may take to notice, on a machine that does other things too. */
+const cutOffMsMax = stuckMs * 1.5 + 1_000;
+const peers = 20;
+
+let cluster: Cluster;
+let routing: RoutingTable;
+let node: LiveNode;
+beforeAll(async () => {
+  // 4 KiB a row: what peers do not read is soon much.
+  const spec = { name: 'wide', rows: 4, dim: 1024, mode: 'none' } as const;
+  const wide = { spec, rows: Float32Array.from({ length: 4096 }, (_, i) => i) };
+  cluster = await Cluster.start({ tables: [...wholeNumbers, wide], nodes: 1 });
+  routing = cluster.routing;
+  node = await LiveNode.start({ tables: cluster.file, routing, node: 'n0', stuckMs });
+});
+afterAll(async () => {
+  await node?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const small = (): Uint8Array<ArrayBuffer> => lookupFrame(routing, 'sum', [1, 2]);
+const headers = `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: ${frameType}\r\n`;
+
+/** Asks all the while, as a ranker would, until told to stop. @returns how long the slowest answer took, in ms */
+function goodPeer(): { stop(): Promise<number> } {
+  let [going, slowestMs] = [true, 0];
+  const asking = (async () => {
+    const peer = await RawPeer.stream(node.port);
+    while (going) {
+      const started = performance.now();
+      const reply = new Reply(await peer.ask(small()));
+      slowestMs = Math.max(slowestMs, performance.now() - started);
+      expect(reply.error).toBeUndefined();
+      await new Promise((waited) => setTimeout(waited, 2));
+    }
+    peer.close();
+  })();
+  return {
+    async stop() {
+      going = false;
+      await asking;
+      return slowestMs;
+    },
+  };
+}
+
+/** Sends something bit by bit for as long as the other side listens. */
+function dribble(peer: RawPeer, bytes: Uint8Array | string, everyMs: number): void {
+  const all = Buffer.from(bytes);
+  let at = 0;
+  const timer = setInterval(() => {
+    if (at < all.length) peer.send(all.subarray(at++, at));
+  }, everyMs);
+  void peer.closed.then(() => clearInterval(timer));
+}
+
+/** Whatever these peers do, they are cut off in time, nothing of theirs stays, and a good one is served. */
+async function cutOff(open: () => Promise<RawPeer>, reads = true): Promise<void> {
+  const before = await node.report();
+  const good = goodPeer();
+  const started = performance.now();
+  const opened = await Promise.all(Array.from({ length: peers }, open));
+  if (!reads) {
+    // Who does not read does not see either that it was cut off.
+    await new Promise((waited) => setTimeout(waited, cutOffMsMax));
+    expect(await node.held()).toBe(0);
+    for (const { socket } of opened) socket.resume();
+  }
+  await Promise.all(opened.map(({ closed }) => closed));
+  expect(performance.now() - started).toBeLessThan(reads ? cutOffMsMax : cutOffMsMax + 1_000);
+  for (const { socket } of opened) if (!reads) expect(socket.bytesRead).toBeLessThan(unreadBytes);
+  expect(await good.stop()).toBeLessThan(stuckMs + 1_000);
+  await expect.poll(() => node.held()).toBe(0);
+  const after = await node.report();
+  // Slots that were written to once stay resident.
+  expect(after.rssBytes - before.rssBytes).toBeLessThan(160 * 2 ** 20);
+}
+
+/** 4 MB of rows. */
+const long = (): Uint8Array => lookupFrame(routing, 'wide', new Array(1_000).fill(1));
+/** More than that is not on its way to anybody. */
+const unreadBytes = 24e6;
+
+test.for<[string, () => Promise<RawPeer>]>([
+  ['says nothing', async () => new RawPeer(node.port)],
+  [
+    'dribbles the headers of a request',
+    async () => {
+      const peer = new RawPeer(node.port);
+      dribble(peer, `${headers}X-Filler: ${'x'.repeat(10_000)}`, 20);
+      return peer;
+    },
+  ],
+  [
+    'dribbles the body of a request',
+    async () => {
+      const peer = new RawPeer(node.port);
+      peer.send(`${headers}Content-Length: ${long().length}\r\n\r\n`);
+      dribble(peer, long(), 20);
+      return peer;
+    },
+  ],
+  [
+    'dribbles JSON',
+    async () => {
+      const peer = new RawPeer(node.port);
+      peer.send(
+        `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n`,
+      );
+      dribble(peer, `{"bags": ${' '.repeat(90_000)}`, 20);
+      return peer;
+    },
+  ],
+  [
+    'dribbles a frame',
+    async () => {
+      const peer = await RawPeer.stream(node.port);
+      dribble(peer, long(), 20);
+      return peer;
+    },
+  ],
+  [
+    'dribbles what is refused',
+    async () => {
+      const peer = await RawPeer.stream(node.port);
+      peer.send(small());
+      dribble(peer, long(), 20);
+      return peer;
+    },
+  ],
+  [
+    'stops amid the header of a frame',
+    async () => {
+      const peer = await RawPeer.stream(node.port);
+      peer.send(long().subarray(0, 30));
+      return peer;
+    },
+  ],
+  [
+    'announces the largest frame, and stops',
+    async () => {
+      const peer = await RawPeer.stream(node.port);
+      const frame = Uint8Array.from(long());
+      new DataView(frame.buffer).setUint32(8, 2 ** 24, true);
+      peer.send(frame);
+      return peer;
+    },
+  ],
+  [
+    'announces the largest body, and stops',
+    async () => {
+      const peer = new RawPeer(node.port);
+      peer.send(`${headers}Content-Length: ${2 ** 24}\r\n\r\nFXQ1`);
+      return peer;
+    },
+  ],
+  [
+    'never reads the replies of a stream',
+    async () => {
+      const peer = await RawPeer.stream(node.port, { reads: false });
+      for (let i = 0; i < 40; i++) peer.send(long());
+      return peer;
+    },
+  ],
+  [
+    'never reads the responses to its requests',
+    async () => {
+      const peer = new RawPeer(node.port, { reads: false });
+      const frame = long();
+      for (let i = 0; i < 40; i++) {
+        peer.send(`${headers}Content-Length: ${frame.length}\r\n\r\n`);
+        peer.send(frame);
+      }
+      return peer;
+    },
+  ],
+  [
+    'never reads JSON',
+    async () => {
+      const peer = new RawPeer(node.port, { reads: false });
+      const body = JSON.stringify({ bags: { wide: { keys: new Array(1_000).fill(1), offsets: [] } } });
+      for (let i = 0; i < 4; i++)
+        peer.send(
+          `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        );
+      return peer;
+    },
+  ],
+])('a peer that %s is cut off', async ([name, open]) => {
+  await cutOff(open, !name.startsWith('never reads'));
+});
