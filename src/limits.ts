@@ -98,15 +98,15 @@ export const idleMsMax = 65_000;
 
 /** A lookup in JSON, in bytes. */
 export const jsonBytesMax = 8_388_608;
-/** And what comes of it, in bytes of f32: its text is about five times as long. */
-export const jsonResultBytesMax = 4_194_304;
+/** And what comes of it, in bytes of f32: writing it as text holds up everybody else, about 25 ms. */
+export const jsonResultBytesMax = 1_048_576;
 
 /** Frames above these sizes go by a connection of their own, so that small ones need not wait behind them. */
 export const smallSubrequestBytesMax = 16_384;
 export const smallReplyBytesMax = 65_536;
 
 /** What is written of large replies in one turn of the event loop, so that small ones need not wait for them. */
-export const replyPieceBytesMax = 131_072;
+export const replyPieceBytesMax = 262_144;
 
 /** Buffers of a stream: what is sent together, and what one read brings. */
 export const sendBufferBytes = 262_144;

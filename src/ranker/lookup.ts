@@ -55,7 +55,7 @@ export async function lookUp(
     else stats.segmentsPushed++;
   }
   await fanOut(asks, { route, budget, patience: asked.patience });
-  const failures = failuresOf(asks, asked.options.onFailure ?? 'error');
+  const failures = failuresOf(asks, features, asked.options.onFailure ?? 'error');
   const pooled = new PooledFeatures(failures, () => release(asks));
   for (const feature of features) pooled.set(feature.name, pooledOf(workspace, feature));
   release(asks.filter(({ reply }) => !reply?.viewed));
@@ -83,14 +83,27 @@ function release(asks: readonly Subrequest[]): void {
 }
 
 /** What went wrong, where that is allowed. @throws the first failure, where it is not */
-function failuresOf(asks: readonly Subrequest[], onFailure: 'error' | 'partial'): FlexemrError[] {
-  const failures: FlexemrError[] = [];
-  for (const { error } of asks) {
-    if (error === undefined) continue;
-    if (onFailure === 'error' || !mayBePartial.includes(error.code)) throw error;
-    failures.push(error);
-  }
+function failuresOf(
+  asks: readonly Subrequest[],
+  features: readonly Feature[],
+  onFailure: 'error' | 'partial',
+): FlexemrError[] {
+  const failures = asks.flatMap(({ error }) => error ?? []);
+  const fatal = failures.filter(({ code }) => onFailure === 'error' || !mayBePartial.includes(code));
+  if (fatal.length > 0) throw firstOf(fatal, features);
   return failures;
+}
+
+/** Of keys that nodes refused the first one, which is what one process would refuse; else what the first node said. */
+function firstOf(failures: readonly FlexemrError[], features: readonly Feature[]): FlexemrError {
+  const order = new Map(features.map(({ name }, i) => [`${name}.keys`, i]));
+  const featureOf = ({ code, field = '' }: FlexemrError): number =>
+    (code === 'INVALID_KEY' ? order.get(field) : undefined) ?? Number.POSITIVE_INFINITY;
+  return failures.reduce((first, failure) => {
+    const [own, before] = [featureOf(failure), featureOf(first)];
+    const earlier = own === before ? (failure.position ?? 0) < (first.position ?? 0) : own < before;
+    return earlier ? failure : first;
+  });
 }
 
 /** Failures of nodes leave bags incomplete; a lookup that is wrong, or was cancelled, gives nothing. */

@@ -13,7 +13,7 @@ import {
   Tables,
 } from '../../src/index.ts';
 
-interface ProceduralTable {
+export interface ProceduralTable {
   readonly procedural: 'q6' | 'u23';
   readonly rows: number;
   readonly dim: number;
@@ -21,7 +21,7 @@ interface ProceduralTable {
   readonly sha256: string;
 }
 
-interface GoldenCase {
+export interface GoldenCase {
   readonly id: string;
   readonly mode: PoolingMode;
   readonly weighted: boolean;
@@ -104,7 +104,7 @@ async function tableOf(of: GoldenCase, file: SafetensorsFile): Promise<Source> {
     : { rows: new Uint8Array(rows.buffer), dtype: 'f16' };
 }
 
-async function bagsOf(of: GoldenCase, file: SafetensorsFile, table = ''): Promise<Bags> {
+export async function bagsOf(of: GoldenCase, file: SafetensorsFile, table = ''): Promise<Bags> {
   const weights = `${of.id}.weights`;
   return {
     keys: await file.read(`${of.id}.indices${table}`, 'I64'),
@@ -261,7 +261,7 @@ function agrees(of: GoldenCase, got: number, expected: number): boolean {
 }
 
 /** Rows that the case gives by formula, checked against their digest. */
-function procedural({ procedural: kind, rows, dim, seed, sha256 }: ProceduralTable): Float32Array {
+export function procedural({ procedural: kind, rows, dim, seed, sha256 }: ProceduralTable): Float32Array {
   const values = new Float32Array(rows * dim);
   for (let i = 0; i < values.length; i++) {
     let x = (Math.imul(i, 0x9e3779b1) + seed) >>> 0;

@@ -1,0 +1,149 @@
+// How long lookups of one bag take, alone and beside large ones.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { KeyedBags } from '../../src/index.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
+
+/** A memory node in a process of its own. */
+export class LatencyNode implements AsyncDisposable {
+  readonly url: string;
+  readonly #child: ChildProcess;
+
+  /** @param sliceBytes Infinity: no slices */
+  static async start(tables: string, plan: string, node: string, sliceBytes?: number): Promise<LatencyNode> {
+    const options = sliceBytes === undefined ? [] : [String(sliceBytes)];
+    const child = fork(join(import.meta.dirname, 'latency-node.ts'), [tables, plan, node, ...options], {
+      execArgv: [],
+    });
+    const said = once(child, 'message');
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`the memory node ended with ${code} before it was ready`);
+    });
+    const [{ url }] = await Promise.race([said, ended]);
+    ended.catch(() => {});
+    return new LatencyNode(url, child);
+  }
+
+  private constructor(url: string, child: ChildProcess) {
+    this.url = url;
+    this.#child = child;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    this.#child.disconnect();
+    await once(this.#child, 'exit');
+  }
+}
+
+export interface Latencies {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface Beside {
+  /** ms; medians over rounds, in which the one followed the other. */
+  readonly alone: Latencies;
+  readonly beside: Latencies;
+  /** Of the p99s. */
+  readonly ratio: number;
+  /** Large lookups a second meanwhile. */
+  readonly bulkPerSecond: number;
+}
+
+export interface Rounds {
+  readonly rounds: number;
+  /** Lookups of one bag in each half of a round. */
+  readonly lookups: number;
+}
+
+/** Looks up single bags one after the other, with nothing else going on, and beside large lookups one after the other. */
+export async function compare(
+  ranker: Ranker,
+  singles: readonly KeyedBags[],
+  bulks: readonly KeyedBags[],
+  { rounds, lookups }: Rounds,
+): Promise<Beside> {
+  const [alone, beside]: [Latencies[], Latencies[]] = [[], []];
+  let [bulk, bulkMs] = [0, 0];
+  for (let round = 0; round < rounds; round++) {
+    alone.push(await single(ranker, singles, lookups));
+    const stream = new BulkStream(ranker, bulks);
+    const started = performance.now();
+    beside.push(await single(ranker, singles, lookups));
+    bulk += await stream.end();
+    bulkMs += performance.now() - started;
+  }
+  const [a, b] = [medians(alone), medians(beside)];
+  return { alone: a, beside: b, ratio: b.p99 / a.p99, bulkPerSecond: (bulk / bulkMs) * 1000 };
+}
+
+async function single(ranker: Ranker, bags: readonly KeyedBags[], lookups: number): Promise<Latencies> {
+  const ms = new Float64Array(lookups);
+  for (let i = 0; i < lookups; i++) {
+    const started = performance.now();
+    using _ = await ranker.lookup(bags[i % bags.length]);
+    ms[i] = performance.now() - started;
+  }
+  ms.sort();
+  return { p50: ms[lookups >> 1], p99: ms[Math.floor(lookups * 0.99)] };
+}
+
+function medians(all: readonly Latencies[]): Latencies {
+  const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
+  return { p50: median(all.map(({ p50 }) => p50)), p99: median(all.map(({ p99 }) => p99)) };
+}
+
+/** Large lookups, one under way at a time. */
+class BulkStream {
+  #done = 0;
+  #ending = false;
+  readonly #ended: Promise<void>;
+
+  constructor(ranker: Ranker, bags: readonly KeyedBags[]) {
+    this.#ended = this.#run(ranker, bags);
+  }
+
+  async #run(ranker: Ranker, bags: readonly KeyedBags[]): Promise<void> {
+    while (!this.#ending) {
+      // Gives the memory of its results back: as garbage, megabytes of it are collected amid the lookups.
+      using _ = await ranker.lookup(bags[this.#done % bags.length]);
+      this.#done++;
+    }
+  }
+
+  /** @returns how many there were */
+  async end(): Promise<number> {
+    this.#ending = true;
+    await this.#ended;
+    return this.#done;
+  }
+}
+
+const calmProcessors = 1.8;
+const calmWaitMsMax = 30_000;
+
+/** Waits until two processors have nothing to do: ranker and memory node need one each. Not for ever. */
+export async function calm(): Promise<void> {
+  const until = performance.now() + calmWaitMsMax;
+  while (performance.now() < until && (await idleProcessors(200)) < calmProcessors) await sleep(100);
+}
+
+async function idleProcessors(ms: number): Promise<number> {
+  const times = (): { readonly idle: number; readonly all: number } => {
+    const each = cpus().map((cpu) => cpu.times);
+    const total = (pick: (one: (typeof each)[number]) => number): number =>
+      each.reduce((sum, one) => sum + pick(one), 0);
+    return {
+      idle: total(({ idle }) => idle),
+      all: total((one) => one.user + one.nice + one.sys + one.idle + one.irq),
+    };
+  };
+  const before = times();
+  await sleep(ms);
+  const after = times();
+  return (cpus().length * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
+}
