@@ -164,8 +164,8 @@ export const retryReserve = 32;
 /** Memory that a ranker merges in; lookups that need more are split by their caller. */
 export const workspaceBytesMax = 1_073_741_824;
 
-/** Fetching rows is chosen where it brings less than this share of the bytes that pooled vectors would. */
-export const fetchShareMax = 0.98;
+/** Fetching rows is chosen where it brings less than this share of the bytes of pooled vectors: 2 % are not worth it. */
+export const fetchShareMax = 0.981;
 
 /** Memory that a transport keeps for replies to come, in bytes. */
 export const pooledReplyBytesMax = 134_217_728;

@@ -87,9 +87,9 @@ export class Cluster implements AsyncDisposable {
     this.handlers = handlers;
   }
 
-  /** Frames handed to the nodes in this thread. */
-  loopback(): LoopbackTransport {
-    return new LoopbackTransport(this.handlers);
+  /** Frames handed to nodes in this thread. @param handlers by URL */
+  loopback(handlers: ReadonlyMap<string, Handler> = this.handlers): LoopbackTransport {
+    return new LoopbackTransport(handlers);
   }
 
   /** A ranker over all nodes. */

@@ -62,7 +62,9 @@ export const runs = {
   /** Lookups under way at once over each transport. */
   lookupsAtOnce: soak ? 2_000 : 60,
   /** Random tables on random nodes. */
-  rankerCases: soak ? 10_000 : Number(process.env.CONF_RUNS ?? 150),
+  rankerCases: soak ? 10_000 : 150,
+  /** Workloads of which the bytes are counted. */
+  chosenWorkloads: soak ? 5_000 : 100,
   /** Rows of the large table that is loaded to measure memory. */
   largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
 } as const;

@@ -2,11 +2,11 @@ import { smallReplyBytesMax } from '../limits.ts';
 import { Room, roundUp } from '../store/room.ts';
 
 /** This part of the slots is kept for small ones. */
-const spareShare = 1 / 16;
+const spareShare = 1 / 32;
 
 /** Room for frames and replies. When large ones have taken theirs, small ones still find some. */
 export class Slots {
-  /** Bytes that large ones share. */
+  /** All of it. */
   readonly bytes: number;
   readonly #shared: Room;
   readonly #spare: Room;
@@ -16,7 +16,7 @@ export class Slots {
     this.#spareBegin = roundUp(begin + (end - begin) * (1 - spareShare));
     this.#shared = new Room(begin, this.#spareBegin);
     this.#spare = new Room(this.#spareBegin, end);
-    this.bytes = this.#spareBegin - begin;
+    this.bytes = end - begin;
   }
 
   /** Address of `bytes` bytes, or undefined where there is no room for them now. */

@@ -68,12 +68,15 @@ function routeFeatures({ bags, options, pushDown }: Asked, route: Route, workspa
     throw new FlexemrError('INVALID_BAGS', message, { field: 'bags', value: bags });
   }
   const wishes = { onMissing: options.onMissing, pushDown };
-  return Object.keys(bags).map((name) => {
+  // What is wrong with a lookup is found in the order that one process finds it.
+  const checked = Object.keys(bags).map((name) => {
     const given: Bags | undefined = bags[name];
     const table = route.table(given?.table ?? name, name);
-    const checked = checkBags(name, given, table.indexed);
-    if (checked.weights !== undefined) table.checkWeighted(name);
-    return { name, table, bags: checked, segments: segmentsOf(name, table, checked, wishes, workspace) };
+    return { name, table, bags: checkBags(name, given, table.indexed) };
+  });
+  for (const { name, table, bags } of checked) if (bags.weights !== undefined) table.checkWeighted(name);
+  return checked.map(({ name, table, bags }) => {
+    return { name, table, bags, segments: segmentsOf(name, table, bags, wishes, workspace) };
   });
 }
 

@@ -1,5 +1,12 @@
 import { FlexemrError } from '../errors.ts';
-import { replyBytesMax, retryMsMax, retryMsMin, sessionWindow, subrequestBytesMax } from '../limits.ts';
+import {
+  replyBytesMax,
+  retryMsMax,
+  retryMsMin,
+  sessionWindow,
+  subrequestBytesMax,
+  subrequestKeysMax,
+} from '../limits.ts';
 import type { Outgoing, Session, Transport } from '../transport/transport.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { wireVersion } from '../wire/layout.ts';
@@ -19,7 +26,7 @@ interface Lane {
 }
 
 /** What a node takes at once. */
-export type NodeLimits = Pick<NodeDescription['limits'], 'subrequestBytes' | 'replyBytes'>;
+export type NodeLimits = Omit<NodeDescription['limits'], 'sessionWindow'>;
 
 /** One memory node, as a ranker reaches it: a session to each of its workers, each with a window of credits. */
 export class NodeClient {
@@ -28,7 +35,11 @@ export class NodeClient {
   readonly #transport: Transport;
   readonly #waiting: (() => void)[] = [];
   #lanes: readonly Lane[] = [];
-  #limits: NodeLimits = { subrequestBytes: subrequestBytesMax / 8, replyBytes: replyBytesMax / 8 };
+  #limits: NodeLimits = {
+    subrequestBytes: subrequestBytesMax / 8,
+    replyBytes: replyBytesMax / 8,
+    subrequestKeys: subrequestKeysMax / 8,
+  };
   #connecting: Promise<void> | undefined;
   #retired = false;
 

@@ -42,11 +42,17 @@ export class Ranker implements AsyncDisposable {
   #unwatch: () => void = () => {};
   #closed = false;
 
-  /** Reads the routing table, and reaches every node. @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED */
+  /** Reads the routing table, and reaches every node. @throws INVALID_OPTION, INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED */
   static async open(options: RankerOptions): Promise<Ranker> {
+    checkOneOf('pushDown', options.pushDown ?? 'auto', ['auto', 'always', 'never']);
     const ranker = new Ranker(options, await options.routing.read());
-    await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
-    return ranker;
+    try {
+      await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
+      return ranker;
+    } catch (error) {
+      await ranker.close();
+      throw error;
+    }
   }
 
   private constructor(options: RankerOptions, routing: RoutingTable) {
@@ -87,11 +93,7 @@ export class Ranker implements AsyncDisposable {
    */
   async lookup(bags: KeyedBags, options: LookupOptions = {}): Promise<Lookup> {
     if (this.#closed) throw new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
-    const deadline = options.deadline ?? deadlineMsDefault;
-    if (!(deadline > 0 && deadline <= 2 ** 31 - 1)) {
-      const message = `deadline = ${show(deadline)} must be milliseconds from now, more than 0`;
-      throw new FlexemrError('INVALID_OPTION', message, { field: 'deadline', value: deadline });
-    }
+    const deadline = checkOptions(options);
     using patience = new Patience(deadline, options.signal);
     if (patience.over) throw patience.over;
     const asked = { bags, options, patience, pushDown: this.#options.pushDown ?? 'auto' } as const;
@@ -119,4 +121,18 @@ export class Ranker implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** The deadline in ms. @throws INVALID_OPTION */
+function checkOptions({ deadline = deadlineMsDefault, onFailure = 'error' }: LookupOptions): number {
+  checkOneOf('onFailure', onFailure, ['error', 'partial']);
+  if (typeof deadline === 'number' && deadline > 0 && deadline <= 2 ** 31 - 1) return deadline;
+  const message = `deadline = ${show(deadline)} must be milliseconds from now, more than 0`;
+  throw new FlexemrError('INVALID_OPTION', message, { field: 'deadline', value: deadline });
+}
+
+function checkOneOf(field: string, value: unknown, choices: readonly unknown[]): void {
+  if (choices.includes(value)) return;
+  const message = `${field} = ${show(value)} must be one of ${choices.join(', ')}`;
+  throw new FlexemrError('INVALID_OPTION', message, { field, value });
 }

@@ -1,8 +1,10 @@
 import { FlexemrError } from '../errors.ts';
+import { subrequestSegmentsMax } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
 import { writeSubrequest } from '../wire/subrequest.ts';
+import type { NodeLimits } from './node-client.ts';
 import type { Segment } from './segment.ts';
 
 /** What a lookup asks of one node: segments, and where their parts of the reply lie. */
@@ -104,31 +106,35 @@ export function subrequests(
   return [...groups].flatMap(([node, own]) => within(plan, node, own, limitsOf(node)));
 }
 
-interface NodeLimits {
-  readonly subrequestBytes: number;
-  readonly replyBytes: number;
-}
-
 function within(plan: bigint, node: string, segments: readonly Segment[], limits: NodeLimits): Subrequest[] {
   const all: Subrequest[] = [];
   let first = 0;
-  let [bytes, replyBytes] = [HEADER_BYTES, HEADER_BYTES];
+  let [bytes, replyBytes, keys] = [HEADER_BYTES, HEADER_BYTES, 0];
   for (const [i, segment] of segments.entries()) {
-    if (HEADER_BYTES + segment.bytes > limits.subrequestBytes) throw tooLarge(segment, node, segment.bytes);
+    const { keysSent } = segment;
+    if (HEADER_BYTES + segment.bytes > limits.subrequestBytes)
+      throw tooLarge(segment, node, segment.bytes, 'bytes');
     if (HEADER_BYTES + segment.replyBytesMax > limits.replyBytes)
-      throw tooLarge(segment, node, segment.replyBytesMax);
+      throw tooLarge(segment, node, segment.replyBytesMax, 'bytes of reply');
+    if (keysSent > limits.subrequestKeys) throw tooLarge(segment, node, keysSent, 'keys');
     bytes += segment.bytes;
     replyBytes += segment.replyBytesMax;
-    if (bytes <= limits.subrequestBytes && replyBytes <= limits.replyBytes) continue;
+    keys += keysSent;
+    const fits = bytes <= limits.subrequestBytes && replyBytes <= limits.replyBytes;
+    if (fits && keys <= limits.subrequestKeys && i - first < subrequestSegmentsMax) continue;
     all.push(new Subrequest(node, plan, segments.slice(first, i)));
     first = i;
-    [bytes, replyBytes] = [HEADER_BYTES + segment.bytes, HEADER_BYTES + segment.replyBytesMax];
+    [bytes, replyBytes, keys] = [
+      HEADER_BYTES + segment.bytes,
+      HEADER_BYTES + segment.replyBytesMax,
+      keysSent,
+    ];
   }
   all.push(new Subrequest(node, plan, first === 0 ? segments : segments.slice(first)));
   return all;
 }
 
-function tooLarge({ table, shard }: Segment, node: string, bytes: number): FlexemrError {
-  const message = `the bags of table ${table.spec.name} make ${bytes} bytes for memory node ${node}, more than it takes at once; split the batch`;
-  return new FlexemrError('LIMIT_EXCEEDED', message, { node, shard: shard.number, value: bytes });
+function tooLarge({ table, shard }: Segment, node: string, value: number, unit: string): FlexemrError {
+  const message = `the bags of table ${table.spec.name} make ${value} ${unit} for memory node ${node}, more than it takes at once; split the batch`;
+  return new FlexemrError('LIMIT_EXCEEDED', message, { node, shard: shard.number, value });
 }

@@ -401,13 +401,14 @@ describe('the only node of a cluster', () => {
 });
 
 test('a node answers for its own keys only', async () => {
-  const { tables: planned } = split.routing;
+  const { nodes, tables: planned } = split.routing;
   const table = planned.find(({ spec }) => spec.name === 'mean');
   const all = Array.from({ length: 40 }, (_, row) => row);
-  for (const [i, handler] of [...split.handlers.values()].entries()) {
+  for (const [url, handler] of split.handlers) {
+    const id = nodes.find((node) => node.url === url)?.id;
     const asked = { bags: { mean: { keys: all, lengths: [20, 20], weights: all } } };
     const answer = (await handler.lookupJson(asked)) as { features: { mean: JsonFeature } };
-    const own = table?.shards.flatMap(({ node, begin, end }) => (node === `n${i}` ? [{ begin, end }] : []));
+    const own = table?.shards.flatMap(({ node, begin, end }) => (node === id ? [{ begin, end }] : []));
     const counts = own?.map(({ begin, end }) => {
       // The last row is padding.
       const rows = all.slice(begin, end).filter((row) => row !== 39);

@@ -4,13 +4,18 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
+  /** Connections that are open now, of both sides. */
+  readonly connections: number;
 }
 
-async function listen(server: Server, sockets: ReadonlySet<Socket>): Promise<Proxy> {
+async function listen(server: Server, sockets: Set<Socket>): Promise<Proxy> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    get connections() {
+      return [...sockets].filter(({ destroyed }) => !destroyed).length;
+    },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();

@@ -27,8 +27,21 @@ export class KillableNode implements AsyncDisposable {
 
   /** Ends it amid whatever it does. */
   kill(): void {
+    this.#signal('SIGKILL');
+  }
+
+  /** Lets it do nothing, though its connections stay, until it is told to go on. */
+  stall(): void {
+    this.#signal('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.#signal('SIGCONT');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
     const { pid } = this.#process;
-    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    if (pid !== undefined) process.kill(pid, signal);
   }
 
   /** Starts another in its place, at the same port, once this one is gone. */

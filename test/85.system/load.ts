@@ -12,9 +12,15 @@ const lateMsMax = 500;
 const failures = ['UNAVAILABLE', 'NODE_FAILED', 'DEADLINE_EXCEEDED'];
 
 export interface Outcomes {
-  right: number;
-  failed: number;
-  partial: number;
+  readonly right: number;
+  readonly failed: number;
+  readonly partial: number;
+}
+
+export const noOutcomes: Outcomes = { right: 0, failed: 0, partial: 0 };
+
+export function addOutcomes(a: Outcomes, b: Outcomes): Outcomes {
+  return { right: a.right + b.right, failed: a.failed + b.failed, partial: a.partial + b.partial };
 }
 
 /** Keeps a ranker busy until it is stopped. */
@@ -24,7 +30,7 @@ export class Load {
   readonly #concurrency: number;
   #loops: Promise<unknown> = Promise.resolve();
   #resting = true;
-  #outcomes: Outcomes = { right: 0, failed: 0, partial: 0 };
+  #outcomes = noOutcomes;
   /** The nodes that may fail now. */
   readonly mayFail = new Set<string>();
 
@@ -51,7 +57,7 @@ export class Load {
   /** What came of lookups since this was last asked. */
   take(): Outcomes {
     const taken = this.#outcomes;
-    this.#outcomes = { right: 0, failed: 0, partial: 0 };
+    this.#outcomes = noOutcomes;
     return taken;
   }
 
@@ -71,14 +77,18 @@ export class Load {
     }
   }
 
+  #count(outcome: keyof Outcomes): void {
+    this.#outcomes = { ...this.#outcomes, [outcome]: this.#outcomes[outcome] + 1 };
+  }
+
   async #whole({ bags, expected }: Asked): Promise<readonly unknown[]> {
     try {
       const lookup = await this.#ranker.lookup(bags, { deadline: deadlineMs });
       checkAll(lookup, expected);
-      this.#outcomes.right++;
+      this.#count('right');
       return [];
     } catch (error) {
-      this.#outcomes.failed++;
+      this.#count('failed');
       return [error];
     }
   }
@@ -87,7 +97,7 @@ export class Load {
     const lookup = await this.#ranker.lookup(bags, { deadline: deadlineMs, onFailure: 'partial' });
     if (lookup.failures.length === 0) {
       checkAll(lookup, expected);
-      this.#outcomes.right++;
+      this.#count('right');
       return [];
     }
     if (lookup.failures.some(({ node }) => node === undefined)) return lookup.failures;
@@ -99,7 +109,7 @@ export class Load {
       checkPooled(name, got, wanted, incomplete);
       checkSame(name, 'incomplete', got?.incomplete ?? [], incomplete);
     }
-    this.#outcomes.partial++;
+    this.#count('partial');
     return lookup.failures;
   }
 }

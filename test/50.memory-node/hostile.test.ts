@@ -1,0 +1,217 @@
+// Hostile bytes, sent to a node that runs: each is answered as a node in this thread answers it, or ends its connection.
+import fc from 'fast-check';
+import { Client } from 'undici';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
+import { numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
+import { FRAME_BYTES, FRAME_ID, HEADER_BYTES, SUBREQUEST_TIME_LEFT_US } from '../../src/wire/layout.ts';
+import { frameType } from '../../src/wire/media-type.ts';
+import { Reply } from '../../src/wire/reply.ts';
+import { httpStatusOf, statusOf } from '../../src/wire/status.ts';
+import { readSubrequest } from '../../src/wire/subrequest.ts';
+import { Cluster } from '../cluster.ts';
+import { runs } from '../runs.ts';
+import type { GivenTable } from '../tables-file.ts';
+import { headerOutcomeOf, hostileFrames, madeToOrder, outcomeOf, outcomes } from './hostile-frames.ts';
+import { LiveNode } from './live-node.ts';
+import { lookupFrame, replyOf, subrequests, timeless } from './lookups.ts';
+import { RawPeer } from './raw-peer.ts';
+import { ids, wholeNumbers } from './whole-numbers.ts';
+
+/** Tables, and before and after each of them one of nothing but `value`. */
+function poisoned(value: number): GivenTable[] {
+  const wide = {
+    spec: { name: 'wide', rows: 2, dim: 1024, mode: 'none' } as const,
+    rows: new Float32Array(2048).fill(3),
+  };
+  const poison = (i: number): GivenTable => ({
+    spec: { name: `poison ${i}`, rows: 5, dim: 7, mode: 'sum' },
+    rows: new Float32Array(35).fill(value),
+  });
+  return [...wholeNumbers, wide].flatMap((table, i) => [poison(i), table, poison(i + 100)]);
+}
+
+/** Two clusters of the same tables, with other poison: what one of them alone knows was read outside a table. */
+let cluster: Cluster;
+let twin: Cluster;
+let twinNode: MemoryNode;
+let live: LiveNode;
+let http: Client;
+let routing: RoutingTable;
+let poison: ReadonlySet<number>;
+let bytesMax: number;
+beforeAll(async () => {
+  [cluster, twin] = await Promise.all(
+    [Number.NaN, 1e30].map((value) => Cluster.start({ tables: poisoned(value), nodes: 1 })),
+  );
+  routing = cluster.routing;
+  [twinNode] = twin.handlers.values() as unknown as Iterable<MemoryNode>;
+  bytesMax = twinNode.describe().limits.subrequestBytes;
+  live = await LiveNode.start({ tables: cluster.file, routing, node: 'n0' });
+  http = new Client(`http://127.0.0.1:${live.port}`);
+  const named = numberedShards(routing).filter(({ table }) => table.spec.name.startsWith('poison'));
+  poison = new Set(named.map(({ number }) => number));
+});
+afterAll(async () => {
+  await http?.close();
+  await live?.[Symbol.asyncDispose]();
+  await Promise.all([cluster, twin].map((each) => each?.[Symbol.asyncDispose]()));
+});
+
+type Frame = Uint8Array<ArrayBuffer>;
+
+/** How often each outcome was seen, over each transport. */
+const seen = new Map(outcomes.map((name) => [name, { stream: 0, http: 0 }]));
+
+function readsPoison(frame: Frame): boolean {
+  const words = new Uint32Array(frame.slice(0, frame.length & ~3).buffer);
+  const read = readSubrequest(words, 0, frame.length);
+  return 'segments' in read && read.segments.some(({ shard }) => poison.has(shard));
+}
+
+/** The reply of the live node is that of its twin. */
+function expectSame(frame: Frame, got: Uint8Array, wanted: Uint8Array, transport: 'stream' | 'http'): void {
+  const reply = new Reply(got);
+  const outcome = outcomeOf(routing, frame, reply, bytesMax);
+  const count = seen.get(outcome);
+  if (count === undefined) throw new Error(`an outcome that is not listed: ${outcome}`);
+  count[transport]++;
+  if (frame.length >= HEADER_BYTES && mayBeLate(frame) && isLate(got) !== isLate(wanted)) return;
+  if (outcome === 'answered' && readsPoison(frame)) expect(got.length).toBe(wanted.length);
+  else expect(withoutId(got)).toEqual(withoutId(wanted));
+}
+
+/** So little time is left to it that two nodes may differ over whether it was enough. */
+function mayBeLate(frame: Frame): boolean {
+  const leftUs = new DataView(frame.buffer).getUint32(SUBREQUEST_TIME_LEFT_US, true);
+  return leftUs > 0 && leftUs < 10_000_000;
+}
+
+function isLate(reply: Uint8Array): boolean {
+  return new Reply(Uint8Array.from(reply)).error?.code === 'DEADLINE_EXCEEDED';
+}
+
+/** Over HTTP a subrequest that is not taken in has no id. */
+function withoutId(reply: Uint8Array): Buffer {
+  const copy = timeless(reply);
+  new DataView(copy.buffer).setUint32(FRAME_ID, 0, true);
+  return Buffer.from(copy.buffer);
+}
+
+async function overHttp(frame: Frame): Promise<void> {
+  const { statusCode, headers, body } = await http.request({
+    method: 'POST',
+    path: '/v1/lookup',
+    headers: { 'content-type': frameType },
+    body: frame,
+  });
+  const got = new Uint8Array(await body.arrayBuffer());
+  expect(headers['content-type']).toBe(frameType);
+  const { error } = new Reply(got);
+  expect(statusCode).toBe(error ? httpStatusOf(statusOf(error.code)) : 200);
+  expectSame(frame, got, await replyOf(twinNode, frame), 'http');
+}
+
+interface CutStream {
+  readonly frames: Frame[];
+  /** The header of what cannot be taken in, and ends the stream. */
+  readonly broken: Frame | undefined;
+  /** A frame that has no end ends it too. */
+  readonly lost: boolean;
+}
+
+/** Frames as a stream cuts them out of bytes: by the lengths they give. */
+function cutByLength(bytes: Frame): CutStream {
+  const frames: Frame[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (bytes.length - at < HEADER_BYTES) return { frames, broken: undefined, lost: true };
+    const header = bytes.slice(at, at + HEADER_BYTES);
+    if (headerOutcomeOf(header, bytesMax) !== undefined) return { frames, broken: header, lost: true };
+    const length = new DataView(header.buffer).getUint32(FRAME_BYTES, true);
+    if (at + length > bytes.length) return { frames, broken: undefined, lost: true };
+    frames.push(bytes.slice(at, at + length));
+    at += length;
+  }
+  return { frames, broken: undefined, lost: false };
+}
+
+/** What a stream says of a header that it cannot go on from. */
+function expectBroken(header: Frame, got: Uint8Array): void {
+  const outcome = headerOutcomeOf(header, bytesMax) ?? '';
+  const count = seen.get(outcome);
+  if (count) count.stream++;
+  const { error } = new Reply(got);
+  expect(error?.code).toBe(outcome === 'more bytes than are taken' ? 'LIMIT_EXCEEDED' : 'INVALID_FRAME');
+}
+
+let open: RawPeer | undefined;
+async function overStream(bytes: Frame): Promise<void> {
+  const peer = open ?? (await RawPeer.stream(live.port));
+  open = peer;
+  const { frames, broken, lost } = cutByLength(bytes);
+  peer.send(bytes);
+  for (const frame of [...frames, ...(broken ? [broken] : [])]) {
+    const got = await peer.reply();
+    expect(idOf(got)).toBe(idOf(frame));
+    if (frame === broken) expectBroken(broken, got);
+    else expectSame(frame, got, await replyOf(twinNode, frame), 'stream');
+  }
+  if (!lost) return;
+  // Nothing more can be understood here: the node ends it, at the latest when the peer does.
+  open = undefined;
+  peer.socket.end();
+  await peer.closed;
+  expect(peer.received).toHaveLength(0);
+}
+
+function idOf(frame: Uint8Array): number {
+  return new DataView(frame.buffer, frame.byteOffset).getUint32(FRAME_ID, true);
+}
+
+async function expectUnharmed(): Promise<void> {
+  expect(live.alive).toBe(true);
+  await expect.poll(() => live.held()).toBe(0);
+  expect(twinNode.stats.held).toBe(0);
+  const frame = lookupFrame(routing, 'sum', [1, 2, 3]);
+  const peer = await RawPeer.stream(live.port);
+  expect(timeless(await peer.ask(frame))).toEqual(timeless(await replyOf(twinNode, frame)));
+  peer.close();
+}
+
+test('frames made to be refused, each in its own way', async () => {
+  for (const frame of madeToOrder(routing, bytesMax)) {
+    await overHttp(frame);
+    await overStream(frame);
+  }
+  await expectUnharmed();
+});
+
+test('mutants of frames, and noise', async () => {
+  const hostile = hostileFrames(subrequests(routing, 'n0', [...ids]));
+  const warm = Math.ceil(runs.hostileFrames / 10);
+  let [sent, rssBytes] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(hostile, async (frame) => {
+      await overHttp(frame);
+      await overStream(frame);
+      if (++sent === warm) ({ rssBytes } = await live.report());
+    }),
+    { numRuns: runs.hostileFrames, endOnFailure: true },
+  );
+  await expectUnharmed();
+  expect((await live.report()).rssBytes - rssBytes).toBeLessThan(64 * 2 ** 20);
+});
+
+test('every way to refuse a frame was seen, over HTTP and over streams', () => {
+  const lines = [...seen].map(
+    ([name, { stream, http: posted }]) =>
+      `${String(stream).padStart(8)} ${String(posted).padStart(8)}  ${name}`,
+  );
+  console.log(['  stream     HTTP  outcome', ...lines].join('\n'));
+  // On a stream it is the length that says where a frame ends.
+  const unseen = [...seen].filter(
+    ([name, { stream, http: posted }]) =>
+      posted === 0 || (stream === 0 && name !== 'a length that is not its own'),
+  );
+  expect(unseen).toEqual([]);
+});

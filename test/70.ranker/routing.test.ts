@@ -1,0 +1,195 @@
+// Routing changes under a ranker: it follows, or says that it cannot.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { KeyedBags } from '../../src/index.ts';
+import type { RoutingSource } from '../../src/plan/routing-source.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
+import { Gate } from '../60.transport/gate.ts';
+import { dribbler } from '../60.transport/proxies.ts';
+import { refused } from '../60.transport/rig.ts';
+import { bits } from '../bits.ts';
+import { Cluster } from '../cluster.ts';
+import type { GivenTable } from '../tables-file.ts';
+
+// Whole numbers, so that sums do not depend on how tables are cut.
+const rows = Float32Array.from({ length: 90 * 4 }, (_, i) => i % 97);
+const tables: readonly GivenTable[] = ['a', 'b', 'c'].map((name) => ({
+  spec: { name, rows: 90, dim: 4, mode: 'sum' },
+  rows,
+}));
+const bags: KeyedBags = Object.fromEntries(
+  tables.map(({ spec }, i) => [spec.name, { keys: [i, 40, 89, 3], lengths: [1, 3] }]),
+);
+
+/** A source that a test turns: every reading and watcher gets the table of the moment. */
+class Turnable implements RoutingSource {
+  now: RoutingTable;
+  reads = 0;
+  readonly #watchers = new Set<(routing: RoutingTable) => void>();
+
+  constructor(now: RoutingTable) {
+    this.now = now;
+  }
+
+  async read(): Promise<RoutingTable> {
+    this.reads++;
+    return this.now;
+  }
+
+  watch(onChange: (routing: RoutingTable) => void): () => void {
+    this.#watchers.add(onChange);
+    return () => this.#watchers.delete(onChange);
+  }
+
+  turn(to: RoutingTable): void {
+    this.now = to;
+    for (const onChange of this.#watchers) onChange(to);
+  }
+
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+}
+
+/** Other versions of the same tables: another plan, though it cuts them alike. */
+function reversioned({ nodes, tables }: RoutingTable): RoutingTable {
+  return { nodes, tables: tables.map((table) => ({ ...table, version: table.version + 1 })) };
+}
+
+describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => {
+  let old: Cluster;
+  let fresh: Cluster;
+  let wanted: object[];
+  const gates: Gate[] = [];
+  beforeAll(async () => {
+    const wrap = (handler: ConstructorParameters<typeof Gate>[0]): Gate => {
+      const gate = new Gate(handler);
+      gates.push(gate);
+      return gate;
+    };
+    old = await Cluster.start({ tables, nodes: 2, wrap });
+    fresh = await Cluster.start({ tables, nodes: 3, split: 'row' });
+    await using local = await old.tables();
+    wanted = bits(await local.lookup(bags));
+  });
+  afterAll(async () => {
+    await old[Symbol.asyncDispose]();
+    await fresh[Symbol.asyncDispose]();
+  });
+
+  /** A ranker that reaches the nodes of both. */
+  async function open(routing: RoutingSource, onRoutingError?: (error: Error) => void): Promise<Ranker> {
+    const both = new Map([...old.handlers, ...fresh.handlers]);
+    const own = transport === 'loopback' ? old.loopback(both) : transport;
+    return await old.ranker({ routing, transport: own, onRoutingError });
+  }
+
+  test('a plan that the nodes do not serve is stale', async () => {
+    const source = new Turnable(reversioned(old.routing));
+    await using ranker = await open(source);
+    const error = await refused(ranker.lookup(bags));
+    expect(error).toMatchObject({ code: 'STALE_ROUTING' });
+    expect(old.routing.nodes.map(({ id }) => id)).toContain(error.node);
+    expect(error.message).toContain('read the routing table again');
+    // It looked whether there is another one.
+    expect(source.reads).toBe(2);
+  });
+
+  test('a stale plan is read again, once, and the lookup goes on', async () => {
+    const source = new Turnable(reversioned(old.routing));
+    await using ranker = await open(source);
+    source.now = old.routing;
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+    expect(source.reads).toBe(2);
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+    expect(source.reads).toBe(2);
+  });
+
+  test('so it is for lookups at once', async () => {
+    const source = new Turnable(reversioned(old.routing));
+    await using ranker = await open(source);
+    source.now = fresh.routing;
+    const lookups = await Promise.all(Array.from({ length: 20 }, () => ranker.lookup(bags)));
+    for (const lookup of lookups) expect(bits(lookup)).toEqual(wanted);
+  });
+
+  test('nodes that moved on to another table version refuse the one before', async () => {
+    const [table] = old.routing.tables;
+    const mixed = { ...old.routing, tables: [{ ...table, version: 7 }, ...old.routing.tables.slice(1)] };
+    await using ranker = await open(new Turnable(mixed));
+    expect(await refused(ranker.lookup(bags))).toMatchObject({ code: 'STALE_ROUTING' });
+  });
+
+  test('lookups go by a changed table from then on; those under way end as they began', async () => {
+    const source = new Turnable(old.routing);
+    await using ranker = await open(source);
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+    for (const gate of gates) gate.close();
+    const under = ranker.lookup(bags);
+    await Promise.all(gates.map((gate) => gate.holds(1)));
+    source.turn(fresh.routing);
+    // The old nodes hold everything: these are answered by the new ones.
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+    for (const gate of gates) gate.open();
+    expect(bits(await under)).toEqual(wanted);
+    for (let turn = 0; turn < 10; turn++) {
+      source.turn(turn % 2 === 0 ? old.routing : fresh.routing);
+      expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+    }
+    expect(source.watchers).toBe(1);
+    await ranker.close();
+    expect(source.watchers).toBe(0);
+  });
+
+  test('of a change that cannot be used the ranker tells, and stays with what it has', async () => {
+    const source = new Turnable(old.routing);
+    const errors: Error[] = [];
+    await using ranker = await open(source, (error) => errors.push(error));
+    const nowhere = fresh.routing.nodes.map(({ id }) => ({ id }));
+    source.turn({ ...fresh.routing, nodes: nowhere });
+    expect(errors).toMatchObject([{ code: 'INVALID_ROUTING', field: 'url' }]);
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+    source.turn(fresh.routing);
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+    expect(errors.length).toBe(1);
+  });
+
+  test('specs are those of the table in use', async () => {
+    const source = new Turnable(old.routing);
+    await using ranker = await open(source);
+    expect(ranker.specs).toEqual(old.routing.tables.map(({ spec }) => spec));
+    source.turn({ ...fresh.routing, tables: fresh.routing.tables.slice(0, 1) });
+    expect(ranker.specs.map(({ name }) => name)).toEqual(['a']);
+    expect(await refused(ranker.lookup(bags))).toMatchObject({ code: 'UNKNOWN_TABLE', field: 'b' });
+  });
+
+  test('a ranker that cannot open leaves nothing behind', async () => {
+    const [node, ...others] = old.routing.nodes;
+    const nobody = { ...node, url: 'http://127.0.0.1:9' };
+    const source = new Turnable({ ...old.routing, nodes: [nobody, ...others] });
+    const error = await refused(open(source));
+    expect(error.code).toBe('UNAVAILABLE');
+    expect(error.message).toContain(nobody.url);
+    expect(source.watchers).toBe(0);
+    const unreachable = new Turnable({ ...old.routing, nodes: [{ id: node.id }, ...others] });
+    expect(await refused(open(unreachable))).toMatchObject({ code: 'INVALID_ROUTING', field: 'url' });
+  });
+});
+
+test('streams to nodes that are out of use are closed', async () => {
+  await using old = await Cluster.start({ tables, nodes: 1 });
+  await using fresh = await Cluster.start({ tables, nodes: 1 });
+  const port = Number(new URL(old.nodes[0].url).port);
+  await using proxy = await dribbler(port, () => 65_536);
+  // So that no other plan names a node of that id and address.
+  const nodes = [{ id: 'n0', url: `http://127.0.0.1:${proxy.port}` }];
+  const source = new Turnable({ ...old.routing, nodes });
+  await using ranker = await old.ranker({ routing: source, transport: 'stream' });
+  await ranker.lookup(bags);
+  const before = proxy.connections;
+  expect(before).toBeGreaterThan(2);
+  source.turn(fresh.routing);
+  await ranker.lookup(bags);
+  // What asks nodes to describe themselves is HTTP, which is kept open for a while.
+  while (proxy.connections > before - 2) await new Promise((resolve) => setTimeout(resolve, 1));
+});

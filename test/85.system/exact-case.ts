@@ -1,0 +1,72 @@
+// The exact tables on two memory nodes, each in a process of its own.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writeRouting } from '../../src/host/file-routing.ts';
+import { openTables } from '../../src/index.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
+import { writeTables } from '../tables-file.ts';
+import { type Asked, drawBags, exactTables, nodeIds, routing } from './exact-tables.ts';
+import { KillableNode } from './killable-node.ts';
+import { deadlineMs } from './load.ts';
+
+const lookups = 16;
+/** A node that is back is found again within this time. */
+const recoveryMsMax = 2_000;
+
+/** The tables in a file, and lookups in them with what they must give. */
+export class ExactCase implements AsyncDisposable {
+  readonly tables: string;
+  readonly asked: readonly Asked[];
+  readonly #folder: string;
+  readonly #nodes: KillableNode[] = [];
+
+  static async open(): Promise<ExactCase> {
+    const folder = await mkdtemp(join(tmpdir(), 'flexemr-system-'));
+    const tables = join(folder, 'tables.safetensors');
+    await writeTables(tables, exactTables());
+    await using local = await openTables(tables);
+    const asked: Asked[] = [];
+    for (let seed = 0; seed < lookups; seed++) {
+      const bags = drawBags(seed);
+      asked.push({ bags, expected: await local.lookup(bags) });
+    }
+    return new ExactCase(folder, tables, asked);
+  }
+
+  private constructor(folder: string, tables: string, asked: readonly Asked[]) {
+    this.#folder = folder;
+    this.tables = tables;
+    this.asked = asked;
+  }
+
+  /** Starts the nodes. */
+  async start(): Promise<{ readonly nodes: readonly KillableNode[]; readonly routing: RoutingTable }> {
+    const plan = join(this.#folder, 'plan.json');
+    await writeRouting(plan, routing);
+    for (const id of nodeIds) this.#nodes.push(await KillableNode.start(id, this.tables, plan));
+    const nodes = this.#nodes.map(({ id, url }) => ({ id, url }));
+    return { nodes: this.#nodes, routing: { ...routing, nodes } };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.#nodes) await node[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits until a lookup succeeds. @throws why it does not, after a while */
+export async function recovered(ranker: Ranker, { bags }: Asked): Promise<void> {
+  const until = performance.now() + recoveryMsMax;
+  for (;;) {
+    try {
+      await ranker.lookup(bags, { deadline: deadlineMs });
+      return;
+    } catch (error) {
+      if (performance.now() > until) throw error;
+      await sleep(5);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+// Memory nodes that do nothing, though their connections stay; and rankers that are closed amid their lookups.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { openRanker } from '../../src/host/open-ranker.ts';
+import { FlexemrError } from '../../src/index.ts';
+import { ExactCase, recovered } from './exact-case.ts';
+import { held } from './leftovers.ts';
+import { deadlineMs, Load } from './load.ts';
+
+test.for(['stream', 'http'] as const)(
+  'a node that stalls fails lookups at their deadline, and is found again, by %s',
+  async (transport) => {
+    await using given = await ExactCase.open();
+    const { nodes, routing } = await given.start();
+    await using ranker = await openRanker({ routing, transport });
+    const load = new Load(ranker, given.asked, 6);
+    load.start();
+    await sleep(50);
+    const [victim] = nodes;
+    load.mayFail.add(victim.id);
+    victim.stall();
+    await sleep(2 * deadlineMs);
+    victim.goOn();
+    await recovered(ranker, given.asked[0]);
+    // What was begun before ends as it may.
+    await sleep(deadlineMs);
+    load.mayFail.delete(victim.id);
+    const troubled = load.take();
+    await sleep(200);
+    await load.rest();
+    expect(troubled.failed).toBeGreaterThan(0);
+    expect(troubled.partial).toBeGreaterThan(0);
+    expect(load.take().right).toBeGreaterThan(0);
+  },
+);
+
+/** Lookups that nobody answers, of 100 KB each: 60 MB a second if all of them were kept. */
+const unanswered = { concurrency: 12, deadline: 20, ms: 3_000, bytesMax: 32 * 2 ** 20 };
+
+test('a node that stalls does not fill the memory of its rankers', async () => {
+  await using given = await ExactCase.open();
+  const { nodes, routing } = await given.start();
+  await using ranker = await openRanker({ routing, transport: 'stream' });
+  const bags = { t0: { keys: new Uint32Array(25_000), offsets: [0] } };
+  await ranker.lookup(bags);
+  const before = await held();
+  nodes[0].stall();
+  const until = performance.now() + unanswered.ms;
+  let most = 0;
+  const ask = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const lookup = ranker.lookup(bags, { deadline: unanswered.deadline });
+      await expect(lookup).rejects.toMatchObject({ node: 'n0' });
+    }
+  };
+  const asking = Promise.all(Array.from({ length: unanswered.concurrency }, ask));
+  while (performance.now() < until) {
+    await sleep(250);
+    most = Math.max(most, (await held()).bytes);
+  }
+  await asking;
+  nodes[0].goOn();
+  await recovered(ranker, given.asked[0]);
+  expect(most - before.bytes).toBeLessThan(unanswered.bytesMax);
+});
+
+test.for(['stream', 'http'] as const)(
+  'a ranker that is closed under load fails what is under way, and keeps no socket, by %s',
+  async (transport) => {
+    await using given = await ExactCase.open();
+    const { routing } = await given.start();
+    const before = await held();
+    const ranker = await openRanker({ routing, transport });
+    const lookups = given.asked.map(({ bags }) => ranker.lookup(bags).catch((error: unknown) => error));
+    await ranker.lookup(given.asked[0].bags);
+    const more = given.asked.map(({ bags }) => ranker.lookup(bags).catch((error: unknown) => error));
+    await ranker.close();
+    const ended = await Promise.all([...lookups, ...more]);
+    for (const error of ended) if (error instanceof Error) expect(error).toBeInstanceOf(FlexemrError);
+    expect(ended.some((error) => error instanceof FlexemrError)).toBe(true);
+    await expect(ranker.lookup(given.asked[0].bags)).rejects.toMatchObject({ code: 'RELEASED' });
+    await expect.poll(async () => (await held()).sockets).toBeLessThanOrEqual(before.sockets);
+  },
+);
