@@ -54,6 +54,8 @@ export const runs = {
   measuredPlans: soak ? 200 : 3,
   /** So few of them are the same in every run. */
   measuredSeed: soak ? {} : { seed: 5 },
+  /** Large and small replies on one connection. */
+  replyMixtures: soak ? 2_000 : 20,
   /** Memory nodes killed under load, for at least so many minutes. */
   nodeKills: 3,
   killMinutes: soak ? 10 : 0,

@@ -27,6 +27,8 @@ interface Part {
 
 /** The answer to one subrequest, in a slot beside it: laid out at first, then pooled slice by slice. */
 export class Answer {
+  /** About how many bytes pooling goes through: what decides whether it is done at once. */
+  readonly weight: number;
   readonly #arenas: readonly WorkerArena[];
   readonly #home: WorkerArena;
   readonly #frame: number;
@@ -91,19 +93,15 @@ export class Answer {
     this.#slotBytes = slot.bytes;
     this.#work = slot.address + slot.work;
     this.#fateBytes = fateBytes(parts);
+    this.weight = parts.reduce(
+      (sum, { segment, shard }) => sum + segmentWeight + segment.keys * keyWeight(shard),
+      0,
+    );
     this.#clearFates();
   }
 
   get #reply(): number {
     return this.#slot + roundUp(layout.CALL_BYTES);
-  }
-
-  /** About how many bytes pooling goes through: what decides whether it is done at once. */
-  get weight(): number {
-    return this.#parts.reduce(
-      (sum, { segment, shard }) => sum + segmentWeight + segment.keys * keyWeight(shard),
-      0,
-    );
   }
 
   /**
@@ -147,7 +145,7 @@ export class Answer {
 
   #begin(segment: IncomingSegment, shard: HostedShard): SegmentCall | undefined {
     const arena = this.#arenas[shard.arena];
-    this.#clearPadding(segment, shard);
+    if (segment.fetch) this.#clearPadding(segment, shard);
     if (arena !== this.#home) {
       this.#away = AwaySegment.open(this.#home, arena, segment, shard);
       return this.#away?.call;

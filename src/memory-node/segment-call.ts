@@ -80,14 +80,17 @@ export class SegmentCall {
   #write(touch: boolean): void {
     const { mode, rows, padding, missing, index } = this.#shard;
     const { keys, keysAt, wide, bags, offsetsAt, weightsAt, partial } = this.#segment;
+    const { values, counts, denominators, fates } = this.#places;
     const buffers = {
-      ...this.#places,
       keys: index === 0 ? keysAt : this.#places.rows,
       keyBytes: wide && index === 0 ? 8 : 4,
       keyCount: keys,
       offsets: offsetsAt,
       weights: weightsAt,
-      out: this.#places.values,
+      out: values,
+      counts,
+      denominators,
+      fates,
       scratch: this.#arena.scratch,
     } as const;
     writePoolCall(this.#arena.words, this.#places.call, rows, buffers, {
@@ -149,20 +152,22 @@ export class SegmentCall {
   }
 }
 
-/** What kernels write of a segment that its reply does not hold, in bytes: each begins where the one before ends. */
-function workSizes(segment: IncomingSegment, { index, mode }: HostedShard): number[] {
-  const { keys, bags, fetch, weightsAt, partial } = segment;
+// What kernels write of a segment that its reply does not hold, in bytes.
+function rowsOfIdsBytes({ keys }: IncomingSegment, { index }: HostedShard): number {
+  return index === 0 ? 0 : roundUp(keys * 4);
+}
+function countsOfFetchedBytes({ keys, fetch }: IncomingSegment): number {
+  return fetch ? roundUp(keys * 4) : 0;
+}
+function denominatorsUsedHereBytes(segment: IncomingSegment, { mode }: HostedShard): number {
   const divides = mode === 'mean' || mode === 'sqrtn';
-  const fates = keys;
-  const rowsOfIds = index === 0 ? 0 : keys * 4;
-  const countsOfFetched = fetch ? keys * 4 : 0;
-  const denominatorsUsedHere = weightsAt !== 0 && divides && !partial ? bags * 4 : 0;
-  return [fates, rowsOfIds, countsOfFetched, denominatorsUsedHere].map(roundUp);
+  return segment.weightsAt !== 0 && divides && !segment.partial ? roundUp(segment.bags * 4) : 0;
 }
 
 /** Bytes a segment needs beside its results. */
 export function workBytes(segment: IncomingSegment, shard: HostedShard): number {
-  return workSizes(segment, shard).reduce((sum, size) => sum + size, 0);
+  const results = countsOfFetchedBytes(segment) + denominatorsUsedHereBytes(segment, shard);
+  return roundUp(segment.keys) + rowsOfIdsBytes(segment, shard) + results;
 }
 
 /** Where everything of a segment goes: what its reply holds where it says, the rest from `work` on. */
@@ -172,15 +177,15 @@ export function workPlaces(
   work: number,
   results: Pick<SegmentPlaces, 'values' | 'counts' | 'denominators' | 'call'>,
 ): SegmentPlaces {
-  const [fates, rowsOfIds, countsOfFetched, denominatorsUsedHere] = workSizes(segment, shard);
-  const rows = work + fates;
-  const counts = rows + rowsOfIds;
-  const denominators = counts + countsOfFetched;
+  const rows = work + roundUp(segment.keys);
+  const counts = rows + rowsOfIdsBytes(segment, shard);
+  const denominators = counts + countsOfFetchedBytes(segment);
   return {
-    ...results,
+    call: results.call,
+    values: results.values,
     fates: work,
     rows,
-    counts: countsOfFetched > 0 ? counts : results.counts,
-    denominators: denominatorsUsedHere > 0 ? denominators : results.denominators,
+    counts: segment.fetch ? counts : results.counts,
+    denominators: denominatorsUsedHereBytes(segment, shard) > 0 ? denominators : results.denominators,
   };
 }

@@ -102,7 +102,10 @@ export class NodeClient {
     }
     const exchange = lane.session.send(outgoing);
     lane.outstanding++;
-    const undo = patience.during(() => exchange.cancel());
+    let late: Promise<void> | undefined;
+    const undo = patience.during(() => {
+      late = exchange.cancel();
+    });
     try {
       const received = await exchange.reply;
       const reply = new Reply(received.bytes, () => received.release());
@@ -115,10 +118,16 @@ export class NodeClient {
       throw error;
     } finally {
       undo();
-      lane.outstanding--;
-      this.#waiting.shift()?.();
-      if (this.#retired) await this.#closeIfIdle();
+      // A worker that is not done with a subrequest gets no other in its place.
+      if (late === undefined) await this.#done(lane);
+      else void late.then(() => this.#done(lane));
     }
+  }
+
+  async #done(lane: Lane): Promise<void> {
+    lane.outstanding--;
+    this.#waiting.shift()?.();
+    if (this.#retired) await this.#closeIfIdle();
   }
 
   /** The worker with the least under way; one that failed lately only where there is no other. */

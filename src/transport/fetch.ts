@@ -24,29 +24,16 @@ export class FetchTransport implements Transport {
   }
 
   session(url: string): Session {
-    let busy = 0;
-    const queue: (() => void)[] = [];
-    const turn = async (): Promise<void> => {
-      if (busy >= fetchConnectionsMax) await new Promise<void>((resolve) => queue.push(resolve));
-      else busy++;
-    };
-    const done = (): void => {
-      const next = queue.shift();
-      if (next) next();
-      else busy--;
-    };
+    const turns = new Turns();
     const send = (outgoing: Outgoing): Exchange => {
       const abort = new AbortController();
-      const reply = (async () => {
-        await turn();
-        try {
-          return await this.#exchange(url, outgoing, abort.signal);
-        } finally {
-          done();
-        }
-      })();
-      const reason = new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more');
-      return { reply, cancel: () => abort.abort(reason) };
+      const reply = turns.take(abort.signal, () => this.#exchange(url, outgoing, abort.signal));
+      const cancel = async (): Promise<void> => {
+        abort.abort(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+        // Its connection is closed with it.
+        await reply.catch(() => {});
+      };
+      return { reply, cancel };
     };
     return { send, close: async () => {} };
   }
@@ -90,4 +77,37 @@ export class FetchTransport implements Transport {
   }
 
   async close(): Promise<void> {}
+}
+
+/** So many at a time as runtimes allow; the others in the order they came. */
+class Turns {
+  #busy = 0;
+  readonly #queue = new Set<() => void>();
+
+  /** Does it when it is its turn. @throws the reason of `signal`, without a turn where that comes first */
+  async take<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (this.#busy < fetchConnectionsMax) this.#busy++;
+    else await this.#turn(signal);
+    try {
+      return await work();
+    } finally {
+      const [next] = this.#queue;
+      if (next === undefined) this.#busy--;
+      else {
+        this.#queue.delete(next);
+        next();
+      }
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = (): void => {
+      this.#queue.delete(resolve);
+      reject(signal.reason);
+    };
+    this.#queue.add(resolve);
+    signal.addEventListener('abort', leave);
+    await promise.finally(() => signal.removeEventListener('abort', leave));
+  }
 }

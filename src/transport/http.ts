@@ -13,7 +13,7 @@ import { frameType } from '../wire/media-type.ts';
 import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import type { Exchange, Outgoing, Received, Session, Traffic, Transport } from './transport.ts';
-import { unauthorized, unavailable } from './unavailable.ts';
+import { released, unauthorized, unavailable } from './unavailable.ts';
 
 /** Plain HTTP/1.1 through undici: works wherever HTTP does. Requests are pipelined on a few connections. */
 export class HttpTransport implements Transport {
@@ -22,13 +22,16 @@ export class HttpTransport implements Transport {
   readonly #pools = new Map<string, Pool>();
   readonly #sockets = new Set<Socket>();
   readonly #replies = new ReplyPool();
-  #closed: Traffic = { bytesOut: 0, bytesIn: 0 };
+  #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
+  #closed = false;
 
   constructor(security: ClientSecurity = {}) {
     this.#security = security;
   }
 
+  /** @throws RELEASED */
   #pool(url: string): Pool {
+    if (this.#closed) throw released(url);
     const { origin } = new URL(url);
     let pool = this.#pools.get(origin);
     if (pool === undefined) {
@@ -55,7 +58,7 @@ export class HttpTransport implements Transport {
         this.#sockets.add(socket);
         socket.on('close', () => {
           this.#sockets.delete(socket);
-          this.#closed = added(this.#closed, socket);
+          this.#ended = added(this.#ended, socket);
         });
         callback(null, socket);
       });
@@ -93,10 +96,11 @@ export class HttpTransport implements Transport {
   }
 
   traffic(): Traffic {
-    return [...this.#sockets].reduce(added, this.#closed);
+    return [...this.#sockets].reduce(added, this.#ended);
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const pools = [...this.#pools.values()];
     this.#pools.clear();
     await Promise.all(pools.map((pool) => pool.destroy()));
@@ -125,8 +129,10 @@ class Receiver implements Dispatcher.DispatchHandler {
   readonly #url: string;
   readonly #settle: PromiseWithResolvers<Received>;
   readonly #pool: ReplyPool;
+  readonly #over = Promise.withResolvers<void>();
   #received: Received | undefined;
   #filled = 0;
+  #cancelled = false;
 
   constructor(url: string, pool: ReplyPool) {
     this.#url = url;
@@ -152,15 +158,20 @@ class Receiver implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#received !== undefined) this.#settle.resolve(this.#received);
+    if (this.#cancelled) this.#received?.release();
+    else if (this.#received !== undefined) this.#settle.resolve(this.#received);
+    this.#over.resolve();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     this.#settle.reject(unavailable(this.#url, 'cannot be reached', error));
+    this.#over.resolve();
   }
 
   /** Aborting would close a connection that others use: the response is left to come, and be dropped. */
-  cancel(): void {
+  async cancel(): Promise<void> {
+    this.#cancelled = true;
     this.#settle.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    await this.#over.promise;
   }
 }

@@ -48,7 +48,7 @@ export class LoopbackTransport implements Transport {
         inbox.release();
       });
     });
-    return { reply, cancel: () => cancel() };
+    return { reply, cancel: async () => cancel() };
   }
 
   async describe(url: string): ReturnType<Transport['describe']> {

@@ -1,7 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { FlexemrError } from '../errors.ts';
-import { connectMsMax, receiveBufferBytes, sendBufferBytes } from '../limits.ts';
+import { connectMsMax, receiveBufferBytes, sendBufferBytes, subrequestMsMax } from '../limits.ts';
 import { FRAME_ID } from '../wire/layout.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReplyPool } from './reply-pool.ts';
@@ -63,7 +63,11 @@ export class StreamConnection {
         resolve();
       });
     });
-    this.#socket.setTimeout(connectMsMax, () => this.#fail(unavailable(this.#url.origin, 'does not answer')));
+    this.#socket.setTimeout(connectMsMax);
+    this.#socket.on('timeout', () => {
+      if (this.#upgrade !== undefined || this.#waiting.size > 0)
+        this.#fail(unavailable(this.#url.origin, 'does not answer'));
+    });
     this.#greet(security.token);
   }
 
@@ -143,7 +147,8 @@ export class StreamConnection {
     const code = Number(status.split(' ')[1]);
     if (code === 101) {
       this.#upgrade = undefined;
-      this.#socket.setTimeout(0);
+      // A worker answers sooner than that, if only that it is too late.
+      this.#socket.setTimeout(subrequestMsMax + connectMsMax);
       if (!this.#reader.take(answer.subarray(end + endOfHeader.length)))
         this.#refuse('sent what is no reply');
     } else if (code === 401) this.#fail(unauthorized(this.#url.origin));
@@ -159,10 +164,19 @@ export class StreamConnection {
     else reply.release();
   }
 
-  #cancel(id: number): void {
+  #cancel(id: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    waiting?.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    if (waiting === undefined) resolve();
+    else {
+      const late = (reply: Received): void => {
+        reply.release();
+        resolve();
+      };
+      this.#waiting.set(id, { resolve: late, reject: () => resolve() });
+      waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    }
+    return promise;
   }
 
   #refuse(problem: string): void {

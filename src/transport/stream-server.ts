@@ -176,7 +176,7 @@ class Connection {
     const amid = this.#inbox !== undefined || this.#headerFilled > 0 || this.#skip > 0;
     if (!amid && !this.#writer.busy) this.#progress();
     else if (this.#stuck === undefined) {
-      this.#stuck = setTimeout(() => {}, this.#stuckMs);
+      this.#stuck = setTimeout(() => this.#socket.destroy(), this.#stuckMs);
       this.#stuck.unref();
     }
   }

@@ -3,6 +3,7 @@ import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { NotAStream, StreamConnection } from './stream-connection.ts';
 import type { Exchange, Outgoing, Session, Traffic, Transport } from './transport.ts';
+import { released } from './unavailable.ts';
 
 /**
  * Framed streams: the fast way. Where a node does not offer them, its frames go by `fallback` from then on.
@@ -72,6 +73,7 @@ class StreamSession implements Session {
   readonly #onClose: () => void;
   readonly #connections = new Map<Lane, StreamConnection>();
   #instead: Session | undefined;
+  #closed = false;
 
   constructor(url: string, shared: Shared, onClose: () => void) {
     this.#url = url;
@@ -80,6 +82,7 @@ class StreamSession implements Session {
   }
 
   send(outgoing: Outgoing): Exchange {
+    if (this.#closed) return { reply: Promise.reject(released(this.#url)), cancel: async () => {} };
     if (this.#instead) return this.#instead.send(outgoing);
     const exchange = this.#connection(this.#shared.laneOf(outgoing)).send(outgoing);
     let current = exchange;
@@ -107,6 +110,7 @@ class StreamSession implements Session {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
     this.#shared.onEnd(this.traffic);
     this.#connections.clear();

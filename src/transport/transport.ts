@@ -26,8 +26,11 @@ export function unpooled(bytes: Uint8Array): Received {
 export interface Exchange {
   /** @throws UNAVAILABLE where the worker cannot be reached or went away */
   readonly reply: Promise<Received>;
-  /** Nobody waits for it any more. */
-  cancel(): void;
+  /**
+   * Nobody waits for it any more: `reply` fails with CANCELLED.
+   * @returns once the worker has answered all the same, or will not: until then it is under way
+   */
+  cancel(): Promise<void>;
 }
 
 /** The way to one worker; it connects when there is something to send. */

@@ -22,3 +22,9 @@ export function unauthorized(url: string): FlexemrError {
   const message = `memory node at ${url} refuses this ranker: give the node's token`;
   return new FlexemrError('UNAUTHORIZED', message, { field: 'token', value: url });
 }
+
+/** The error of who sends by a transport that was closed. */
+export function released(url: string): FlexemrError {
+  const message = `the way to the memory node at ${url} was closed by this ranker`;
+  return new FlexemrError('RELEASED', message, { field: 'url', value: url });
+}

@@ -51,37 +51,19 @@ print(answer.status, answer.getheader('content-type'))
 `;
 
 const authorization = `Bearer ${token}`;
+
+function curl(options: readonly string[], asked: Asked): Promise<Answered> {
+  const told = [
+    ...['--silent', '--show-error', '--max-time', '30', '--write-out', '%{http_code} %{content_type}'],
+    ...['--header', `Content-Type: ${asked.type}`, '--header', `Authorization: ${authorization}`],
+    ...['--data-binary', `@${join(folder, 'sent')}`, '--output', join(folder, 'came')],
+  ];
+  return byProgram('curl', [...options, ...told, `${asked.url}/v1/lookup`], asked);
+}
+
 const clients: Record<string, Client> = {
-  curl: (asked) =>
-    byProgram(
-      'curl',
-      [
-        ...['--silent', '--show-error', '--max-time', '30', '--write-out', '%{http_code} %{content_type}'],
-        ...['--header', `Content-Type: ${asked.type}`, '--header', `Authorization: ${authorization}`],
-        ...['--data-binary', `@${join(folder, 'sent')}`, '--output', join(folder, 'came')],
-        `${asked.url}/v1/lookup`,
-      ],
-      asked,
-    ),
-  'curl that offers HTTP/2': (asked) =>
-    byProgram(
-      'curl',
-      [
-        ...[
-          '--silent',
-          '--show-error',
-          '--http2',
-          '--max-time',
-          '30',
-          '--write-out',
-          '%{http_code} %{content_type}',
-        ],
-        ...['--header', `Content-Type: ${asked.type}`, '--header', `Authorization: ${authorization}`],
-        ...['--data-binary', `@${join(folder, 'sent')}`, '--output', join(folder, 'came')],
-        `${asked.url}/v1/lookup`,
-      ],
-      asked,
-    ),
+  curl: (asked) => curl([], asked),
+  'curl that offers HTTP/2': (asked) => curl(['--http2'], asked),
   'http.client of Python': (asked) =>
     byProgram('python3', ['-c', python, asked.url, asked.type, token], asked),
   'request of undici': async ({ url, type, body }) => {

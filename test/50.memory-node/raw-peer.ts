@@ -28,7 +28,7 @@ export class RawPeer {
   static async stream(port: number, options: { readonly reads?: boolean } = {}): Promise<RawPeer> {
     const peer = new RawPeer(port, { reads: true });
     peer.send(greeting);
-    const header = await peer.take((bytes) => bytes.indexOf('\r\n\r\n') + 4 || undefined);
+    const header = await peer.take(endOfHeaders);
     if (!header.toString('latin1').startsWith('HTTP/1.1 101 ')) throw new Error(`no stream: ${header}`);
     if (options.reads === false) peer.socket.pause();
     return peer;
@@ -42,11 +42,11 @@ export class RawPeer {
     return this.#received;
   }
 
-  /** Waits for as many bytes as `lengthOf` finds in what has come (3 bytes too few count as none). */
+  /** Waits for as many bytes as `lengthOf` says, once it can. */
   async take(lengthOf: (received: Buffer) => number | undefined): Promise<Buffer> {
     for (;;) {
       const length = lengthOf(this.#received);
-      if (length !== undefined && length > 3 && length <= this.#received.length) {
+      if (length !== undefined && length <= this.#received.length) {
         const taken = this.#received.subarray(0, length);
         this.#received = this.#received.subarray(length);
         return taken;
@@ -85,6 +85,12 @@ export class RawPeer {
   close(): void {
     this.socket.destroy();
   }
+}
+
+/** Where the headers of a response end. */
+function endOfHeaders(bytes: Buffer): number | undefined {
+  const end = bytes.indexOf('\r\n\r\n');
+  return end < 0 ? undefined : end + 4;
 }
 
 /** A frame with another id. */

@@ -155,10 +155,10 @@ test('rows in many arenas give what rows in one do, whichever worker is asked', 
 
 test('slots of workers lie beside each other in every arena, and away from its rows', async () => {
   const options = { file: cluster.file, routing, node: 'n2', workers: 5 };
-  // Arenas end with a page, so what is left for slots differs.
+  // Arenas end with a page, so what they have for slots differs.
   const [first, ...others] = await hostingsIn({ slotBytes: 2 ** 20 + 4096, shardBytes: 1000 }, options);
   const { memories, shards } = first;
-  expect(new Set(memories.map(({ buffer }) => buffer.byteLength)).size).toBeGreaterThan(0);
+  expect(memories.length).toBeGreaterThan(3);
   for (const [arena, { buffer }] of memories.entries()) {
     const rows = shards.filter((shard) => shard.arena === arena);
     const rowsEnd = Math.max(

@@ -46,7 +46,19 @@ function lookups(of: Contender): void {
   test('gives each of many lookups at once its own', async () => {
     const ranker = await rig.ranker();
     const all = Array.from({ length: runs.lookupsAtOnce }, (_, seed) => someBags(seed));
-    const got = await Promise.all(all.map((bags) => ranker.lookup(bags)));
+    const got = await Promise.all(all.map((bags) => ranker.lookup(bags, { deadline: 60_000 })));
+    for (const [i, bags] of all.entries()) expectBits(bits(got[i]), await wanted(bags));
+  });
+
+  test('keeps apart what is sent before it is connected', async () => {
+    const ranker = await rig.ranker();
+    // More than one buffer's worth, all at once.
+    const all = Array.from({ length: 24 }, (_, i) => {
+      const random = randomOf(i);
+      const keys = Uint32Array.from({ length: 12_000 }, () => Math.floor(random() * 500));
+      return { sum: { keys, offsets: [0, 5_000 + i, 6_000] } };
+    });
+    const got = await Promise.all(all.map((bags) => ranker.lookup(bags, { deadline: 60_000 })));
     for (const [i, bags] of all.entries()) expectBits(bits(got[i]), await wanted(bags));
   });
 
@@ -56,7 +68,7 @@ function lookups(of: Contender): void {
       largeBags(i),
       ...Array.from({ length: 12 }, (_, j) => someBags(20 * i + j, 1)),
     ]).flat();
-    const got = await Promise.all(all.map((bags) => ranker.lookup(bags)));
+    const got = await Promise.all(all.map((bags) => ranker.lookup(bags, { deadline: 60_000 })));
     for (const [i, bags] of all.entries()) expectBits(bits(got[i]), await wanted(bags));
   });
 

@@ -88,3 +88,26 @@ test('auto brings at most 2 % more than the better of always and never, and the 
   for (const times of [better.always, better.never, saved])
     expect(times).toBeGreaterThan(runs.chosenWorkloads / 50);
 });
+
+test('so it is where both bring about the same', async () => {
+  const rows = new Float32Array(400 * 16).fill(1);
+  const tables: GivenTable[] = [{ spec: { name: 't', rows: 400, dim: 16, mode: 'sum' }, rows }];
+  await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
+  const brings = async (bags: KeyedBags, pushDown: 'always' | 'never' | 'auto'): Promise<number> => {
+    const transport = cluster.loopback();
+    await using ranker = await cluster.ranker({ transport, pushDown });
+    await ranker.lookup(bags);
+    return transport.traffic().bytesIn;
+  };
+  const fetched = new Set<boolean>();
+  // 200 bags of 68 bytes each, and about as many rows of 64.
+  for (let unique = 180; unique < 240; unique++) {
+    const keys = Uint32Array.from({ length: 400 }, (_, i) => i % unique);
+    const bags = { t: { keys, lengths: new Uint32Array(200).fill(2) } };
+    const [always, never] = [await brings(bags, 'always'), await brings(bags, 'never')];
+    const auto = await brings(bags, 'auto');
+    expect(auto).toBeLessThanOrEqual(1.02 * Math.min(always, never));
+    fetched.add(auto === never);
+  }
+  expect(fetched).toEqual(new Set([true, false]));
+});

@@ -12,8 +12,11 @@ const samplesMeasured = 256;
 
 console.log(describeShape());
 
+const given = mlperfTables();
+
 function start(nodes: number, split: Split, dtype: RowDtype = 'f32'): Promise<Cluster> {
-  return Cluster.start({ tables: mlperfTables(dtype), nodes, split, workers: 1 });
+  const tables = given.map(({ spec, rows }) => ({ spec: { ...spec, dtype }, rows }));
+  return Cluster.start({ tables, nodes, split, workers: 1 });
 }
 
 interface Measured {

@@ -1,5 +1,5 @@
 // MLPerf's DLRM-DCNv2 as a memory node sees it: 26 tables of dim 128, 214 lookups a sample. Large tables are cut.
-import type { KeyedBags, RowDtype } from '../../src/index.ts';
+import type { KeyedBags } from '../../src/index.ts';
 import type { GivenTable } from '../tables-file.ts';
 import { below, type Random, random } from './random.ts';
 
@@ -25,12 +25,12 @@ export function describeShape(): string {
 const nameOf = (i: number): string => `t${i}`;
 
 /** All tables, with rows of no meaning. */
-export function mlperfTables(dtype: RowDtype = 'f32'): GivenTable[] {
+export function mlperfTables(): GivenTable[] {
   return rowsPublished.map((published, i) => {
     const rows = Math.min(published, rowsMax);
     const next = random(i + 1);
     const values = new Float32Array(rows * dim).map(() => (next() - 2 ** 31) / 2 ** 31);
-    return { spec: { name: nameOf(i), rows, dim, mode: 'sum', dtype }, rows: values };
+    return { spec: { name: nameOf(i), rows, dim, mode: 'sum' }, rows: values };
   });
 }
 
