@@ -5,7 +5,7 @@ import type { ClientSecurity, ServerSecurity } from '../../src/transport/securit
 import { StreamTransport } from '../../src/transport/stream.ts';
 import type { Transport } from '../../src/transport/transport.ts';
 import type { Cluster } from '../cluster.ts';
-import { makeCertificates } from './certificates.ts';
+import { certificates } from './certificates.ts';
 
 export interface Contender {
   readonly name: string;
@@ -21,7 +21,6 @@ export interface Contender {
   open(cluster: Cluster, client: ClientSecurity): Transport;
 }
 
-export const certificates = makeCertificates();
 const { ca, node, ranker } = certificates;
 const token = 'a token of many letters';
 

@@ -1,7 +1,8 @@
 // Who may not, and who cannot be trusted.
 import { describe, expect, test } from 'vitest';
 import type { ClientSecurity } from '../../src/transport/security.ts';
-import { certificates, contenders } from './contenders.ts';
+import { certificates } from './certificates.ts';
+import { contenders } from './contenders.ts';
 import { Rig, refused } from './rig.ts';
 
 const bytes = 64;

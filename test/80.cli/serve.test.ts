@@ -21,7 +21,7 @@ import {
 import { drainMsMax } from '../../src/limits.ts';
 import { frameType } from '../../src/wire/media-type.ts';
 import { bitsOf } from '../30.plan/expected.ts';
-import { makeCertificates } from '../60.transport/certificates.ts';
+import { certificates } from '../60.transport/certificates.ts';
 import { done, flexemr, main, Running, requestsFile, served, tablesFile, until } from './command.ts';
 import { withFile } from './request-files.ts';
 
@@ -221,7 +221,7 @@ async function writeZeros(path: string): Promise<void> {
 }
 
 describe('strangers', () => {
-  const { ca, stranger, node: own, ranker } = makeCertificates();
+  const { ca, stranger, node: own, ranker } = certificates;
   const files = {
     ca,
     stranger,
