@@ -10,7 +10,6 @@ import type { Ranker } from '../../src/ranker/ranker.ts';
 import { writeTables } from '../tables-file.ts';
 import { type Asked, drawBags, exactTables, nodeIds, routing } from './exact-tables.ts';
 import { KillableNode } from './killable-node.ts';
-import { deadlineMs } from './load.ts';
 
 const lookups = 16;
 /** A node that is back is found again within this time. */
@@ -62,7 +61,7 @@ export async function recovered(ranker: Ranker, { bags }: Asked): Promise<void> 
   const until = performance.now() + recoveryMsMax;
   for (;;) {
     try {
-      await ranker.lookup(bags, { deadline: deadlineMs });
+      await ranker.lookup(bags, { deadline: recoveryMsMax / 4 });
       return;
     } catch (error) {
       if (performance.now() > until) throw error;

@@ -11,6 +11,8 @@ import { addOutcomes, Load, noOutcomes } from './load.ts';
 import { below, random } from './random.ts';
 
 const concurrency = 6;
+/** Long enough for a node that has just started, on a machine that does other things as well. */
+const deadlineMs = 1_000;
 
 /** What may be held more at last than at first: what the engine compiles, and what the system keeps of freed pages. */
 const moreBytesMax = 2 * 2 ** 20;
@@ -40,7 +42,7 @@ async function killNodes(transport: 'stream' | 'http'): Promise<[typeof noOutcom
   await using given = await ExactCase.open();
   const { nodes, routing: routed } = await given.start();
   await using ranker = await openRanker({ routing: routed, transport });
-  const load = new Load(ranker, given.asked, concurrency);
+  const load = new Load(ranker, given.asked, { concurrency, deadlineMs });
   const next = random(transport.length);
   const seen: Held[] = [];
   let sums = noOutcomes;
@@ -75,7 +77,7 @@ test('a worker that dies under load costs no lookup, and its place is taken', as
     hosts.push(closing.use(await MemoryNodeHost.start({ tables: given.tables, routing, node, workers: 2 })));
   const routed = { ...routing, nodes: nodeIds.map((id, i) => ({ id, url: hosts[i].url })) };
   const ranker = closing.use(await openRanker({ routing: routed, transport: 'stream' }));
-  const load = new Load(ranker, given.asked, concurrency);
+  const load = new Load(ranker, given.asked, { concurrency, deadlineMs: 5_000 });
   load.start();
   for (let kill = 0; kill < runs.workerKills; kill++) {
     const [host, worker] = [hosts[kill % 2], (kill >> 1) % 2];

@@ -4,12 +4,18 @@ import type { Ranker } from '../../src/ranker/ranker.ts';
 import { checkPooled, checkSame } from './check-pooled.ts';
 import { type Asked, nodeIds, resultsOn } from './exact-tables.ts';
 
-export const deadlineMs = 500;
 /** A machine that does other things as well may be so late. */
 const lateMsMax = 500;
 
 /** What a memory node that dies may be the reason of. */
 const failures = ['UNAVAILABLE', 'NODE_FAILED', 'DEADLINE_EXCEEDED'];
+
+export interface LoadOptions {
+  /** Lookups under way at a time. */
+  readonly concurrency: number;
+  /** Of each. */
+  readonly deadlineMs: number;
+}
 
 export interface Outcomes {
   readonly right: number;
@@ -28,16 +34,18 @@ export class Load {
   readonly #ranker: Ranker;
   readonly #asked: readonly Asked[];
   readonly #concurrency: number;
+  readonly #deadlineMs: number;
   #loops: Promise<unknown> = Promise.resolve();
   #resting = true;
   #outcomes = noOutcomes;
   /** The nodes that may fail now. */
   readonly mayFail = new Set<string>();
 
-  constructor(ranker: Ranker, asked: readonly Asked[], concurrency: number) {
+  constructor(ranker: Ranker, asked: readonly Asked[], { concurrency, deadlineMs }: LoadOptions) {
     this.#ranker = ranker;
     this.#asked = asked;
     this.#concurrency = concurrency;
+    this.#deadlineMs = deadlineMs;
   }
 
   start(): void {
@@ -69,7 +77,7 @@ export class Load {
       const started = performance.now();
       const ended = i % 2 === 0 ? await this.#whole(asked) : await this.#partial(asked);
       const ms = performance.now() - started;
-      if (ms > deadlineMs + lateMsMax) throw new Error(`a lookup took ${ms.toFixed(0)} ms`);
+      if (ms > this.#deadlineMs + lateMsMax) throw new Error(`a lookup took ${ms.toFixed(0)} ms`);
       for (const node of this.mayFail) excused.add(node);
       for (const error of ended) checkError(error, excused);
       // Where lookups fail at once, timers must have their turn too.
@@ -83,7 +91,7 @@ export class Load {
 
   async #whole({ bags, expected }: Asked): Promise<readonly unknown[]> {
     try {
-      const lookup = await this.#ranker.lookup(bags, { deadline: deadlineMs });
+      const lookup = await this.#ranker.lookup(bags, { deadline: this.#deadlineMs });
       checkAll(lookup, expected);
       this.#count('right');
       return [];
@@ -94,7 +102,7 @@ export class Load {
   }
 
   async #partial({ bags, expected }: Asked): Promise<readonly unknown[]> {
-    const lookup = await this.#ranker.lookup(bags, { deadline: deadlineMs, onFailure: 'partial' });
+    const lookup = await this.#ranker.lookup(bags, { deadline: this.#deadlineMs, onFailure: 'partial' });
     if (lookup.failures.length === 0) {
       checkAll(lookup, expected);
       this.#count('right');

@@ -5,7 +5,9 @@ import { openRanker } from '../../src/host/open-ranker.ts';
 import { FlexemrError } from '../../src/index.ts';
 import { ExactCase, recovered } from './exact-case.ts';
 import { held } from './leftovers.ts';
-import { deadlineMs, Load } from './load.ts';
+import { Load } from './load.ts';
+
+const deadlineMs = 500;
 
 test.for(['stream', 'http'] as const)(
   'a node that stalls fails lookups at their deadline, and is found again, by %s',
@@ -13,7 +15,7 @@ test.for(['stream', 'http'] as const)(
     await using given = await ExactCase.open();
     const { nodes, routing } = await given.start();
     await using ranker = await openRanker({ routing, transport });
-    const load = new Load(ranker, given.asked, 6);
+    const load = new Load(ranker, given.asked, { concurrency: 6, deadlineMs });
     load.start();
     await sleep(50);
     const [victim] = nodes;
