@@ -1,12 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
 const minutes = process.env.FLEXEMR_SOAK === '1' ? 120 : 10;
+const common = { testTimeout: minutes * 60_000, hookTimeout: 60_000, pool: 'forks' } as const;
+
+/** Latencies mean nothing beside other tests: these run last, by themselves. */
+const alone = ['test/85.system/latency.test.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: minutes * 60_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: [...alone, '**/node_modules/**'],
+        },
+      },
+      { test: { ...common, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
+    ],
   },
 });

@@ -1,11 +1,10 @@
 // How long lookups of one bag take, alone and beside large ones.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeyedBags } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
+import type { Calm } from './calm.ts';
 
 /** A memory node in a process of its own. */
 export class LatencyNode implements AsyncDisposable {
@@ -58,6 +57,8 @@ export interface Rounds {
   readonly rounds: number;
   /** Lookups of one bag in each half of a round. */
   readonly lookups: number;
+  /** Each round begins when the machine is calm. */
+  readonly calm: Calm;
 }
 
 /** Looks up single bags one after the other, with nothing else going on, and beside large lookups one after the other. */
@@ -65,11 +66,12 @@ export async function compare(
   ranker: Ranker,
   singles: readonly KeyedBags[],
   bulks: readonly KeyedBags[],
-  { rounds, lookups }: Rounds,
+  { rounds, lookups, calm }: Rounds,
 ): Promise<Beside> {
   const [alone, beside]: [Latencies[], Latencies[]] = [[], []];
   let [bulk, bulkMs] = [0, 0];
   for (let round = 0; round < rounds; round++) {
+    await calm.wait();
     alone.push(await single(ranker, singles, lookups));
     const stream = new BulkStream(ranker, bulks);
     const started = performance.now();
@@ -121,29 +123,4 @@ class BulkStream {
     await this.#ended;
     return this.#done;
   }
-}
-
-const calmProcessors = 1.8;
-const calmWaitMsMax = 30_000;
-
-/** Waits until two processors have nothing to do: ranker and memory node need one each. Not for ever. */
-export async function calm(): Promise<void> {
-  const until = performance.now() + calmWaitMsMax;
-  while (performance.now() < until && (await idleProcessors(200)) < calmProcessors) await sleep(100);
-}
-
-async function idleProcessors(ms: number): Promise<number> {
-  const times = (): { readonly idle: number; readonly all: number } => {
-    const each = cpus().map((cpu) => cpu.times);
-    const total = (pick: (one: (typeof each)[number]) => number): number =>
-      each.reduce((sum, one) => sum + pick(one), 0);
-    return {
-      idle: total(({ idle }) => idle),
-      all: total((one) => one.user + one.nice + one.sys + one.idle + one.irq),
-    };
-  };
-  const before = times();
-  await sleep(ms);
-  const after = times();
-  return (cpus().length * (after.idle - before.idle)) / Math.max(1, after.all - before.all);
 }
