@@ -169,6 +169,3 @@ export const fetchShareMax = 0.981;
 
 /** Memory that a transport keeps for replies to come, in bytes. */
 export const pooledReplyBytesMax = 134_217_728;
-
-/** Subrequests of so few bytes of rows wait for all of them together: what a second-level cache holds. */
-export const approachBytesMax = 524_288;

@@ -9,16 +9,10 @@ export interface Kernels {
   gather(call: number, budget: number): number;
   /** Writes the bytes of one row a key of a call block, as they are stored. @returns as gather */
   fetch(call: number, budget: number): number;
-  /** Reads ahead: touches the rows of keys (u32 or u64 [count]) that are a shard's. */
-  approach(
-    table: number,
-    rows: number,
-    rowBase: number,
-    rowBytes: number,
-    keys: number,
-    keyBytes: number,
-    count: number,
-  ): void;
+  /** Reads a subrequest, and what its answer will take (answer-layout.ts). @returns DONE or REFUSED */
+  openAnswer(answer: number, served: number, frame: number, bytes: number): number;
+  /** Goes on with an answer for a slice. @returns DONE, MORE or REFUSED */
+  answer(answer: number, budget: number): number;
   /** Joins one shard's partials (a merge block) to what earlier shards gave. */
   merge(call: number): void;
   /** Ends the bags of a merge block: mean and sqrtn divide, empty bags become 0. */

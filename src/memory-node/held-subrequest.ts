@@ -1,7 +1,7 @@
 import { subrequestMsMax } from '../limits.ts';
 import type { Inbox } from '../wire/handler.ts';
 import { FRAME_ID } from '../wire/layout.ts';
-import type { Answer } from './answer.ts';
+import type { Answering } from './answer.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
 /** What becomes of a subrequest: whoever admitted it wants to know. */
@@ -18,7 +18,9 @@ export class HeldSubrequest implements Inbox {
   readonly bytes: number;
   readonly frame: Uint8Array;
   /** The answer under way; undefined before, and once nobody waits for it. */
-  work: Answer | undefined;
+  work: Answering | undefined;
+  /** About how many bytes pooling it goes through: what decides whether it is done at once. */
+  weight = 0;
   /** `performance.now()` by which it must be answered. */
   deadline = 0;
   busyUs = 0;
@@ -50,7 +52,8 @@ export class HeldSubrequest implements Inbox {
   }
 
   /** Its answer has room, and until `timeLeftUs` from now (0: the node's own bound) to be made. */
-  begin(work: Answer, timeLeftUs: number): void {
+  begin(work: Answering, weight: number, timeLeftUs: number): void {
+    this.weight = weight;
     const ms = timeLeftUs === 0 ? subrequestMsMax : Math.min(subrequestMsMax, timeLeftUs / 1000);
     this.work = work;
     this.deadline = performance.now() + ms;

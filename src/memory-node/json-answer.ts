@@ -1,10 +1,9 @@
 // What became of a lookup, written as JSON can say it: floats that JSON has no word for as strings.
 import * as layout from '../kernel/layout.ts';
 import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
-import { type Reply, replyPlaces } from '../wire/reply.ts';
+import { type Reply, type ReplyShape, replyPlaces } from '../wire/reply.ts';
 import type { JsonFeature } from './json-body.ts';
 import type { JsonSegment } from './json-cut.ts';
-import { shapeOf } from './segment-call.ts';
 
 type JsonNumber = number | 'NaN' | 'Infinity' | '-Infinity';
 
@@ -53,12 +52,7 @@ export function jsonFeatures(
 }
 
 function partsOf(segments: readonly JsonSegment[], reply: Reply): Part[] {
-  const shapes = segments.map((segment) => {
-    const { feature, hosted, partial, positions } = segment;
-    const { weights, offsets } = feature.bags;
-    const sent = { fetch: false, partial, keys: positions.length, weightsAt: Number(weights !== undefined) };
-    return shapeOf({ ...sent, bags: offsets.length - 1 }, hosted);
-  });
+  const shapes = segments.map(shapeOf);
   const places = replyPlaces(shapes);
   let firstKey = 0;
   return segments.map((segment, i) => {
@@ -73,6 +67,16 @@ function partsOf(segments: readonly JsonSegment[], reply: Reply): Part[] {
     firstKey += positions.length;
     return { feature, shard: jsonShard(segment, results), exceptions };
   });
+}
+
+function shapeOf({ feature: { table, bags }, partial, positions }: JsonSegment): ReplyShape {
+  const divides = table.mode === 'mean' || table.mode === 'sqrtn';
+  return {
+    vectors: table.mode === 'none' ? positions.length : bags.offsets.length - 1,
+    vectorBytes: table.dim * 4,
+    counts: true,
+    denominators: partial && bags.weights !== undefined && divides,
+  };
 }
 
 function exceptionsOf(reply: Reply, firstKey: number, positions: Uint32Array): Part['exceptions'] {

@@ -1,4 +1,5 @@
 import { FlexemrError } from '../errors.ts';
+import { ANSWER_KEYS, ANSWER_TIME_LEFT_US, ANSWER_WEIGHT } from '../kernel/answer-layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import {
   atOnceBytesMax,
@@ -14,12 +15,13 @@ import {
 import type { Handler, Inbox, NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
-import { readSubrequest } from '../wire/subrequest.ts';
-import { Answer } from './answer.ts';
+import type { Answering } from './answer.ts';
 import { HeldSubrequest } from './held-subrequest.ts';
-import type { HostedShard, Hosting } from './hosting.ts';
+import type { Hosting } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { lookupJson } from './json-lookup.ts';
+import { ServedArena } from './served-arena.ts';
+import { SplitAnswer } from './split-answer.ts';
 import { WorkerArena } from './worker-arena.ts';
 
 /** What a worker has done since it started. */
@@ -49,9 +51,13 @@ export class MemoryNode implements Handler {
   readonly #name: string;
   readonly #sliceBytes: number;
   #hosting: Hosting | undefined;
-  #arenas: readonly WorkerArena[] = [];
+  /** The first one is where frames come in. */
+  #arenas: readonly ServedArena[] = [];
   #hasher: Hasher | undefined;
-  #shards: ReadonlyMap<number, HostedShard> = new Map();
+  /** Which arena each shard's rows lie in. */
+  #arenaOf: ReadonlyMap<number, ServedArena> = new Map();
+  /** Bytes of slots where frames and replies lie. */
+  #room = 0;
   #draining = false;
   /** Longer than a slice, in the order they came. Short ones are answered at once, between slices. */
   readonly #waiting: HeldSubrequest[] = [];
@@ -74,12 +80,17 @@ export class MemoryNode implements Handler {
 
   /** Serves these shards from now on. */
   host(hosting: Hosting): void {
-    this.#arenas = hosting.memories.map(
-      (memory, i) => new WorkerArena(hosting.module, memory, hosting.slots[i]),
-    );
+    const { memories, slots, shards, plan, module } = hosting;
+    const arenas = memories.map((memory, i) => new WorkerArena(module, memory, slots[i]));
+    this.#room = arenas[0].slots.bytes;
+    const replyBytes = this.#limits.replyBytes;
+    this.#arenas = arenas.map((arena, i) => {
+      const within = i === 0 ? shards : shards.filter((shard) => shard.arena === i);
+      return new ServedArena(arena, i, { plan, replyBytes, shards: within });
+    });
+    this.#arenaOf = new Map(shards.map(({ number, arena }) => [number, this.#arenas[arena]]));
     const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
-    this.#hasher = { kernels: instantiate(hosting.module, memory), memory };
-    this.#shards = new Map(hosting.shards.map((shard) => [shard.number, shard]));
+    this.#hasher = { kernels: instantiate(module, memory), memory };
     this.#hosting = hosting;
   }
 
@@ -94,11 +105,6 @@ export class MemoryNode implements Handler {
 
   get stats(): WorkerStats {
     return { ...this.#stats, held: this.#heldCount };
-  }
-
-  /** Bytes of slots where frames and replies lie. */
-  get #room(): number {
-    return this.#arenas.length === 0 ? 0 : this.#arenas[0].slots.bytes;
   }
 
   get #limits(): NodeDescription['limits'] {
@@ -128,11 +134,11 @@ export class MemoryNode implements Handler {
     // Peers that announce large frames and dawdle over them leave room for the others.
     const large = bytes > smallSubrequestBytesMax;
     if (large && this.#comingBytes + bytes > this.#room / 2) return this.#refused(overloaded);
-    const address = this.#arenas[0].slots.allocate(bytes);
+    const address = this.#arenas[0].arena.slots.allocate(bytes);
     if (address === undefined) return this.#refused(overloaded);
     this.#heldCount++;
     this.#comingBytes += bytes;
-    return new HeldSubrequest(this.#arenas[0], address, bytes, {
+    return new HeldSubrequest(this.#arenas[0].arena, address, bytes, {
       accept: (held) => {
         this.#comingBytes -= bytes;
         this.#accept(held);
@@ -167,7 +173,7 @@ export class MemoryNode implements Handler {
   #accept(held: HeldSubrequest): void {
     const error = this.#begin(held);
     if (error) this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...error });
-    else if (held.work !== undefined && held.work.weight <= Math.max(atOnceBytesMax, this.#sliceBytes)) {
+    else if (held.weight <= Math.max(atOnceBytesMax, this.#sliceBytes)) {
       // Usually one slice; an index resolves ids in slices of its own.
       while (!this.#step(held));
     } else {
@@ -178,18 +184,20 @@ export class MemoryNode implements Handler {
 
   /** Reads the frame, and makes room for its answer. @returns why there will be none */
   #begin(held: HeldSubrequest): WireError | undefined {
-    const { address, bytes } = held;
-    const subrequest = readSubrequest(this.#arenas[0].words, address, bytes);
-    if ('code' in subrequest) return subrequest;
-    const plan = this.#hosting?.plan ?? 0n;
-    if (subrequest.planLow !== Number(plan & 0xffffffffn) || subrequest.planHigh !== Number(plan >> 32n))
-      return { code: 'STALE_ROUTING', value: plan };
-    const answer = Answer.prepare(this.#arenas, this.#shards, address, subrequest, this.#limits.replyBytes);
-    if ('code' in answer) return answer;
+    const [home] = this.#arenas;
+    const error = home.open(held.address, held.bytes);
+    if (error) return error;
+    const answer = this.#answer(home, held.address);
+    if (answer === undefined) return { code: 'OVERLOADED' };
     this.#stats.subrequests++;
-    this.#stats.keys += subrequest.keys;
-    held.begin(answer, subrequest.timeLeftUs);
+    this.#stats.keys += home.at(ANSWER_KEYS);
+    held.begin(answer, home.at(ANSWER_WEIGHT), home.at(ANSWER_TIME_LEFT_US));
     return undefined;
+  }
+
+  #answer(home: ServedArena, frame: number): Answering | undefined {
+    if (!home.isAway) return home.answer();
+    return SplitAnswer.open(home, frame, (shard) => this.#arenaOf.get(shard) ?? home);
   }
 
   /** One slice of one subrequest. @returns whether it is answered */

@@ -70,3 +70,13 @@ export const REPLY_ERROR_VALUE = 52;
 
 export const EXCEPTION_FATE_SHIFT = 30;
 export const EXCEPTION_POSITION_MASK = 0x3fffffff;
+
+// Why there is no answer (REPLY_STATUS; src/wire/status.ts says what each is elsewhere).
+export const STATUS_INVALID_FRAME = 1;
+export const STATUS_UNSUPPORTED_VERSION = 2;
+export const STATUS_INVALID_KEY = 3;
+export const STATUS_INVALID_OFFSETS = 4;
+export const STATUS_INVALID_WEIGHTS = 5;
+export const STATUS_INVALID_OPTION = 6;
+export const STATUS_STALE_ROUTING = 7;
+export const STATUS_LIMIT_EXCEEDED = 8;

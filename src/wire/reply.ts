@@ -20,29 +20,33 @@ export interface ReplyLoad {
   readonly busyUs: number;
 }
 
-/** Writes the header of a reply of `bytes` bytes from word `at`; `id` is the subrequest's. */
+/** Writes the header of a reply of `bytes` bytes from word `at`, but for its load; `id` is the subrequest's. */
 export function writeReplyHeader(
   words: Uint32Array,
   at: number,
   reply: { readonly id: number; readonly bytes: number; readonly exceptions: number },
-  load: ReplyLoad,
 ): void {
   words.fill(0, at, at + (wire.HEADER_BYTES >>> 2));
   words[at] = wire.REPLY_MAGIC;
   words[at + (wire.FRAME_VERSION >>> 2)] = wire.wireVersion;
   words[at + (wire.FRAME_BYTES >>> 2)] = reply.bytes;
   words[at + (wire.FRAME_ID >>> 2)] = reply.id;
+  words[at + (wire.REPLY_EXCEPTIONS >>> 2)] = reply.exceptions;
+}
+
+/** Writes what a reply says of its worker into the header at word `at`. */
+export function writeReplyLoad(words: Uint32Array, at: number, load: ReplyLoad): void {
   words[at + (wire.REPLY_REQUEST_CREDITS >>> 2)] = load.requestCredits;
   words[at + (wire.REPLY_REPLY_CREDITS >>> 2)] = load.replyCredits;
   words[at + (wire.REPLY_QUEUED >>> 2)] = load.queued;
   words[at + (wire.REPLY_BUSY_US >>> 2)] = load.busyUs;
-  words[at + (wire.REPLY_EXCEPTIONS >>> 2)] = reply.exceptions;
 }
 
 /** A reply that is an error: the header alone. */
 export function errorReply(id: number, error: WireError, load: ReplyLoad): Uint8Array {
   const words = new Uint32Array(wire.HEADER_BYTES >>> 2);
-  writeReplyHeader(words, 0, { id, bytes: wire.HEADER_BYTES, exceptions: 0 }, load);
+  writeReplyHeader(words, 0, { id, bytes: wire.HEADER_BYTES, exceptions: 0 });
+  writeReplyLoad(words, 0, load);
   const value = BigInt.asUintN(64, BigInt(error.value ?? 0));
   words[wire.REPLY_STATUS >>> 2] = statusOf(error.code);
   words[wire.REPLY_RETRY_AFTER_MS >>> 2] = error.retryAfterMs ?? 0;

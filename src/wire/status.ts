@@ -1,15 +1,16 @@
 import type { ErrorCode } from '../errors.ts';
+import * as wire from './layout.ts';
 
 /** Errors a node answers with, and what they are in a reply's header and over HTTP. */
 const statuses: readonly { readonly code: ErrorCode; readonly status: number; readonly http: number }[] = [
-  { code: 'INVALID_FRAME', status: 1, http: 400 },
-  { code: 'UNSUPPORTED_VERSION', status: 2, http: 400 },
-  { code: 'INVALID_KEY', status: 3, http: 422 },
-  { code: 'INVALID_OFFSETS', status: 4, http: 422 },
-  { code: 'INVALID_WEIGHTS', status: 5, http: 422 },
-  { code: 'INVALID_OPTION', status: 6, http: 422 },
-  { code: 'STALE_ROUTING', status: 7, http: 409 },
-  { code: 'LIMIT_EXCEEDED', status: 8, http: 413 },
+  { code: 'INVALID_FRAME', status: wire.STATUS_INVALID_FRAME, http: 400 },
+  { code: 'UNSUPPORTED_VERSION', status: wire.STATUS_UNSUPPORTED_VERSION, http: 400 },
+  { code: 'INVALID_KEY', status: wire.STATUS_INVALID_KEY, http: 422 },
+  { code: 'INVALID_OFFSETS', status: wire.STATUS_INVALID_OFFSETS, http: 422 },
+  { code: 'INVALID_WEIGHTS', status: wire.STATUS_INVALID_WEIGHTS, http: 422 },
+  { code: 'INVALID_OPTION', status: wire.STATUS_INVALID_OPTION, http: 422 },
+  { code: 'STALE_ROUTING', status: wire.STATUS_STALE_ROUTING, http: 409 },
+  { code: 'LIMIT_EXCEEDED', status: wire.STATUS_LIMIT_EXCEEDED, http: 413 },
   { code: 'OVERLOADED', status: 9, http: 429 },
   { code: 'UNAVAILABLE', status: 10, http: 503 },
   { code: 'DEADLINE_EXCEEDED', status: 11, http: 504 },

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { subrequestKeysMax } from '../../src/limits.ts';
 import * as wire from '../../src/wire/layout.ts';
-import { errorReply, Reply, replyPlaces, writeReplyHeader } from '../../src/wire/reply.ts';
-import { readSubrequest, type Subrequest } from '../../src/wire/subrequest.ts';
+import { errorReply, Reply, replyPlaces, writeReplyHeader, writeReplyLoad } from '../../src/wire/reply.ts';
 import { runs } from '../runs.ts';
+import { readSubrequest, type Subrequest } from './read-subrequest.ts';
 import { refusalOf, refusals } from './refusals.ts';
 import { frame, frameOf, guarded, head, segment } from './segments.ts';
 
@@ -62,7 +62,8 @@ test('a reply is read as it was written', () => {
         const places = replyPlaces(shapes);
         const bytes = places.end + exceptions.length * 4;
         const words = Uint32Array.from({ length: bytes >>> 2 }, (_, i) => i);
-        writeReplyHeader(words, 0, { id, bytes, exceptions: exceptions.length }, reported);
+        writeReplyHeader(words, 0, { id, bytes, exceptions: exceptions.length });
+        writeReplyLoad(words, 0, reported);
         words.set(exceptions, places.end >>> 2);
         const reply = replyOf(words);
         reply.check(places);
@@ -131,12 +132,7 @@ test.for([
   ['a shorter one', (words: Uint32Array) => words.fill(words.length * 4 - 4, 2, 3)],
 ] as const)('what is no whole reply is refused: %s', ([, spoil]) => {
   const words = new Uint32Array(20);
-  writeReplyHeader(
-    words,
-    0,
-    { id: 1, bytes: 80, exceptions: 4 },
-    { requestCredits: 0, replyCredits: 0, queued: 0, busyUs: 0 },
-  );
+  writeReplyHeader(words, 0, { id: 1, bytes: 80, exceptions: 4 });
   expect(replyOf(words).error).toBeUndefined();
   const spoilt = spoil(words);
   const bytes = new Uint8Array(spoilt.buffer, 0, spoilt.byteLength);

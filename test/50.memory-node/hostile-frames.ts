@@ -17,7 +17,7 @@ import {
   SUBREQUEST_MAGIC,
 } from '../../src/wire/layout.ts';
 import type { Reply, WireError } from '../../src/wire/reply.ts';
-import { readSubrequest, type Subrequest } from '../../src/wire/subrequest.ts';
+import { readSubrequest, type Subrequest } from '../40.wire/read-subrequest.ts';
 import { refusalOf, refusals } from '../40.wire/refusals.ts';
 import { frameOf, segmentOf } from './lookups.ts';
 

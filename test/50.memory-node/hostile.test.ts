@@ -8,7 +8,7 @@ import { FRAME_BYTES, FRAME_ID, HEADER_BYTES, SUBREQUEST_TIME_LEFT_US } from '..
 import { frameType } from '../../src/wire/media-type.ts';
 import { Reply } from '../../src/wire/reply.ts';
 import { httpStatusOf, statusOf } from '../../src/wire/status.ts';
-import { readSubrequest } from '../../src/wire/subrequest.ts';
+import { readSubrequest } from '../40.wire/read-subrequest.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';

@@ -2,7 +2,7 @@
 import { Listener } from '../../../src/transport/listener.ts';
 import type { Handler, Inbox } from '../../../src/wire/handler.ts';
 import { FRAME_ID } from '../../../src/wire/layout.ts';
-import { errorReply, writeReplyHeader } from '../../../src/wire/reply.ts';
+import { errorReply, writeReplyHeader, writeReplyLoad } from '../../../src/wire/reply.ts';
 import { replyBytesMax, requestBytesMax, sizes } from './transport-under-test.ts';
 
 const load = { requestCredits: 64, replyCredits: 64, queued: 0, busyUs: 0 };
@@ -22,7 +22,8 @@ class Slot {
       answer: (done) => {
         const reply = this.#replies.get(bytes) ?? new Uint32Array(replyBytesMax / 4);
         const id = new DataView(frame.buffer).getUint32(FRAME_ID, true);
-        writeReplyHeader(reply, 0, { id, bytes: reply.byteLength, exceptions: 0 }, load);
+        writeReplyHeader(reply, 0, { id, bytes: reply.byteLength, exceptions: 0 });
+        writeReplyLoad(reply, 0, load);
         done(new Uint8Array(reply.buffer));
       },
       release: () => free.push(this),

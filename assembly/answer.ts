@@ -1,0 +1,185 @@
+// Answering a subrequest: its segments, one after the other, each pooled, gathered or fetched from where the frame lies
+// to where the reply leaves from. One call a slice, whatever the frame holds.
+
+import {
+  ANSWER_CALL, ANSWER_COUNTS, ANSWER_COUNTS_BYTES, ANSWER_DENOMINATORS, ANSWER_ERROR_POSITION,
+  ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_FATES_BYTES, ANSWER_FRAME, ANSWER_KEYS_BEFORE,
+  ANSWER_NEAR_BYTES, ANSWER_PAYLOAD, ANSWER_REPLY, ANSWER_REPLY_BYTES, ANSWER_RESOLVED, ANSWER_SEGMENT, ANSWER_SEGMENTS,
+  ANSWER_SERVED, ANSWER_STAGE, ANSWER_STATUS, ANSWER_VALUES, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK, REFUSED,
+  RESOLVE_KEYS, SEGMENT_WEIGHT, SERVED_INDEX_SCRATCH, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, STAGE_BEGIN,
+  STAGE_POOL, STAGE_RESOLVE,
+} from '../src/kernel/answer-layout';
+import {
+  BAD_OFFSETS, CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DENOMINATORS, CALL_ERROR_POSITION, CALL_EXCEPTIONS,
+  CALL_FATES, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_MISSING, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL,
+  CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS, CALL_TABLE, CALL_TOUCH, CALL_WEIGHTS, DONE, MORE,
+} from '../src/kernel/layout';
+import {
+  EXCEPTION_FATE_SHIFT, FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED, FRAME_BYTES, FRAME_ID, FRAME_MAGIC, FRAME_VERSION,
+  HEADER_BYTES, REPLY_EXCEPTIONS, REPLY_MAGIC, STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS, wireVersion,
+} from '../src/wire/layout';
+import {
+  bagsOf, countsBytes, denominatorsBytes, entryOf, flagsOf, isDenominated, keyBytesOf, keysOf, missingOf, offsetsAt,
+  payloadBytes, rowsOfIdsBytes, shardOf, valuesBytes, weightsAt,
+} from './frame';
+import { fetch, gather } from './gather';
+import { indexFind } from './index';
+import { pool } from './pool';
+import { approach } from './touch';
+
+/**
+ * Goes on with an opened answer that has room for reply and work. A slice ends a little after `budget` bytes of rows.
+ * @returns DONE: the reply is there, but for its load; MORE; or REFUSED
+ */
+export function answer(block: usize, budget: u32): i32 {
+  const served = <usize>load<u32>(block, ANSWER_SERVED), frame = <usize>load<u32>(block, ANSWER_FRAME);
+  const segments = load<u32>(block, ANSWER_SEGMENTS);
+  if (!load<u32>(block, ANSWER_VALUES)) start(block, served, frame, segments);
+  let left = <i64>budget;
+  while (load<u32>(block, ANSWER_SEGMENT) < segments) {
+    if (left <= 0) return MORE;
+    const entry = entryOf(frame, load<u32>(block, ANSWER_SEGMENT)), shard = shardOf(served, entry);
+    if (load<u32>(block, ANSWER_STAGE) == STAGE_BEGIN) {
+      begin(block, entry, shard);
+      left -= SEGMENT_WEIGHT;
+    }
+    const weight = <i64>load<u32>(shard, SHARD_KEY_WEIGHT);
+    const keys = <u32>max<i64>(1, min<i64>(keysOf(entry), left / weight));
+    left -= <i64>keys * weight;
+    if (load<u32>(block, ANSWER_STAGE) == STAGE_RESOLVE) {
+      resolve(block, entry, shard, min(keys, RESOLVE_KEYS));
+      continue;
+    }
+    const status = poolKeys(block, entry, shard, keys);
+    if (status == DONE) finish(block, entry, shard);
+    else if (status != MORE) return refuse(block, entry, status);
+  }
+  writeHeader(block, frame);
+  return DONE;
+}
+
+function start(block: usize, served: usize, frame: usize, segments: u32): void {
+  const values = load<u32>(block, ANSWER_REPLY) + HEADER_BYTES;
+  const counts = values + load<u32>(block, ANSWER_VALUES_BYTES);
+  store<u32>(block, values, ANSWER_VALUES);
+  store<u32>(block, counts, ANSWER_COUNTS);
+  store<u32>(block, counts + load<u32>(block, ANSWER_COUNTS_BYTES), ANSWER_DENOMINATORS);
+  // Kernels write only the fates of keys that they do not pool; segments take turns in one place.
+  memory.fill(load<u32>(block, ANSWER_WORK), 0, load<u32>(block, ANSWER_FATES_BYTES));
+  if (isNear(block)) approachAll(served, frame, segments, load<u32>(block, ANSWER_PAYLOAD));
+}
+
+function approachAll(served: usize, frame: usize, segments: u32, payload: usize): void {
+  for (let i: u32 = 0; i < segments; i++) {
+    const entry = entryOf(frame, i), shard = shardOf(served, entry);
+    if (load<u32>(shard, CALL_TOUCH) && !load<u32>(shard, SHARD_INDEX)) {
+      approach(
+        load<u32>(shard, CALL_TABLE), load<u32>(shard, CALL_ROWS), load<u32>(shard, CALL_ROW_BASE),
+        load<u32>(shard, CALL_ROW_BYTES), payload, keyBytesOf(entry), keysOf(entry),
+      );
+    }
+    payload += <usize>payloadBytes(entry);
+  }
+}
+
+/** All rows of a short answer are touched before any is pooled: it waits for memory once, not segment by segment. */
+@inline function isNear(block: usize): bool { return load<u32>(block, ANSWER_WEIGHT) <= <u32>ANSWER_NEAR_BYTES; }
+
+/** Fills in the call of a segment: its shard's own, and what this frame says. */
+function begin(block: usize, entry: usize, shard: usize): void {
+  const call = block + ANSWER_CALL, keys = keysOf(entry), flags = flagsOf(entry);
+  const payload = load<u32>(block, ANSWER_PAYLOAD), indexed = load<u32>(shard, SHARD_INDEX) != 0;
+  const pooled = load<u32>(shard, SHARD_POOLED) && !(flags & FLAG_FETCH);
+  memory.copy(call, shard, CALL_BYTES);
+  const fates = load<u32>(block, ANSWER_WORK), rows = fates + load<u32>(block, ANSWER_FATES_BYTES);
+  const ownCounts = rows + <u32>rowsOfIdsBytes(entry, shard);
+  store<u32>(call, indexed ? rows : payload, CALL_KEYS);
+  store<u32>(call, indexed ? 4 : keyBytesOf(entry), CALL_KEY_BYTES);
+  store<u32>(call, keys, CALL_KEY_COUNT);
+  store<u32>(call, payload + <u32>offsetsAt(entry), CALL_OFFSETS);
+  if (flags & FLAG_WEIGHTED) store<u32>(call, payload + <u32>weightsAt(entry), CALL_WEIGHTS);
+  store<u32>(call, u32((flags & FLAG_PARTIAL) != 0), CALL_PARTIAL);
+  if (missingOf(entry)) store<u32>(call, missingOf(entry) - 1, CALL_MISSING);
+  if (isNear(block) && !indexed) store<u32>(call, 0, CALL_TOUCH);
+  store<u32>(call, pooled ? bagsOf(entry) : keys, CALL_BAG_END);
+  store<u32>(call, load<u32>(block, ANSWER_VALUES), CALL_OUT);
+  store<u32>(call, flags & FLAG_FETCH ? ownCounts : load<u32>(block, ANSWER_COUNTS), CALL_COUNTS);
+  const replied = denominatorsBytes(entry, shard) != 0;
+  if (isDenominated(entry, shard)) {
+    store<u32>(call, replied ? load<u32>(block, ANSWER_DENOMINATORS) : ownCounts, CALL_DENOMINATORS);
+  }
+  store<u32>(call, fates, CALL_FATES);
+  // Rows may end amid a word: what is left of it must not carry what lay there before.
+  const end = load<u32>(block, ANSWER_VALUES) + <u32>valuesBytes(entry, shard);
+  if (flags & FLAG_FETCH && keys) store<u32>(end - 4, 0);
+  store<u32>(block, indexed ? STAGE_RESOLVE : STAGE_POOL, ANSWER_STAGE);
+  store<u32>(block, 0, ANSWER_RESOLVED);
+}
+
+/** Finds the rows of the next ids. */
+function resolve(block: usize, entry: usize, shard: usize, most: u32): void {
+  const resolved = load<u32>(block, ANSWER_RESOLVED), count = min(most, keysOf(entry) - resolved);
+  const ids = <usize>load<u32>(block, ANSWER_PAYLOAD) + (<usize>resolved << 3);
+  const rows = <usize>load<u32>(block + ANSWER_CALL, CALL_KEYS) + (<usize>resolved << 2);
+  const scratch = load<u32>(load<u32>(block, ANSWER_SERVED), SERVED_INDEX_SCRATCH);
+  indexFind(load<u32>(shard, SHARD_INDEX), ids, rows, count, scratch);
+  store<u32>(block, resolved + count, ANSWER_RESOLVED);
+  if (resolved + count == keysOf(entry)) store<u32>(block, STAGE_POOL, ANSWER_STAGE);
+}
+
+@inline function poolKeys(block: usize, entry: usize, shard: usize, keys: u32): i32 {
+  const call = block + ANSWER_CALL;
+  if (flagsOf(entry) & FLAG_FETCH) return fetch(call, keys);
+  return load<u32>(shard, SHARD_POOLED) ? pool(call, keys) : gather(call, keys);
+}
+
+/** Notes what was not simply pooled, and moves on to the next segment. */
+function finish(block: usize, entry: usize, shard: usize): void {
+  if (load<u32>(block + ANSWER_CALL, CALL_EXCEPTIONS)) noteExceptions(block, keysOf(entry));
+  advance(block, ANSWER_VALUES, <u32>valuesBytes(entry, shard));
+  advance(block, ANSWER_COUNTS, <u32>countsBytes(entry, shard));
+  advance(block, ANSWER_DENOMINATORS, <u32>denominatorsBytes(entry, shard));
+  advance(block, ANSWER_PAYLOAD, <u32>payloadBytes(entry));
+  advance(block, ANSWER_KEYS_BEFORE, keysOf(entry));
+  advance(block, ANSWER_SEGMENT, 1);
+  store<u32>(block, STAGE_BEGIN, ANSWER_STAGE);
+}
+
+@inline function advance(block: usize, field: usize, by: u32): void {
+  store<u32>(block + field, load<u32>(block + field) + by);
+}
+
+function noteExceptions(block: usize, keys: u32): void {
+  const fates = <usize>load<u32>(block, ANSWER_WORK), before = load<u32>(block, ANSWER_KEYS_BEFORE);
+  const exceptions = <usize>load<u32>(block, ANSWER_REPLY) + load<u32>(block, ANSWER_REPLY_BYTES);
+  let next = exceptions + (<usize>load<u32>(block, ANSWER_EXCEPTIONS) << 2);
+  for (let i: u32 = 0; i < keys; i++) {
+    const fate = <u32>load<u8>(fates + i);
+    if (!fate) continue;
+    store<u8>(fates + i, 0);
+    store<u32>(next, (before + i) | (fate << EXCEPTION_FATE_SHIFT));
+    next += 4;
+  }
+  store<u32>(block, <u32>(next - exceptions) >> 2, ANSWER_EXCEPTIONS);
+}
+
+/** What a kernel found wrong with the keys or offsets of a segment. */
+function refuse(block: usize, entry: usize, status: i32): i32 {
+  const position = load<u32>(block + ANSWER_CALL, CALL_ERROR_POSITION), wide = keyBytesOf(entry) == 8;
+  const key = <usize>load<u32>(block, ANSWER_PAYLOAD) + <usize>position * keyBytesOf(entry);
+  store<u32>(block, status == BAD_OFFSETS ? STATUS_INVALID_OFFSETS : STATUS_INVALID_KEY, ANSWER_STATUS);
+  store<u32>(block, load<u32>(block, ANSWER_SEGMENT), ANSWER_ERROR_SEGMENT);
+  store<u32>(block, position, ANSWER_ERROR_POSITION);
+  store<u64>(block, status == BAD_OFFSETS ? 0 : wide ? load<u64>(key) : <u64>load<u32>(key), ANSWER_ERROR_VALUE);
+  return REFUSED;
+}
+
+function writeHeader(block: usize, frame: usize): void {
+  const reply = <usize>load<u32>(block, ANSWER_REPLY), exceptions = load<u32>(block, ANSWER_EXCEPTIONS);
+  memory.fill(reply, 0, HEADER_BYTES);
+  store<u32>(reply, REPLY_MAGIC, FRAME_MAGIC);
+  store<u32>(reply, wireVersion, FRAME_VERSION);
+  store<u32>(reply, load<u32>(block, ANSWER_REPLY_BYTES) + (exceptions << 2), FRAME_BYTES);
+  store<u32>(reply, load<u32>(frame, FRAME_ID), FRAME_ID);
+  store<u32>(reply, exceptions, REPLY_EXCEPTIONS);
+}

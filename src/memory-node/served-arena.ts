@@ -1,0 +1,117 @@
+import * as layout from '../kernel/answer-layout.ts';
+import { writePoolCall } from '../kernel/call.ts';
+import { DONE } from '../kernel/layout.ts';
+import { roundUp } from '../store/room.ts';
+import type { WireError } from '../wire/reply.ts';
+import { Answer, wireErrorOf } from './answer.ts';
+import type { HostedShard } from './hosting.ts';
+import type { WorkerArena } from './worker-arena.ts';
+
+export interface Serving {
+  /** Fingerprint of the routing table. */
+  readonly plan: bigint;
+  /** Bytes of the largest reply. */
+  readonly replyBytes: number;
+  readonly shards: readonly HostedShard[];
+}
+
+/** An arena and what is served from it, written once where its kernels find it (kernel/answer-layout.ts). */
+export class ServedArena {
+  readonly arena: WorkerArena;
+  readonly #served: number;
+  /** What is known of the frame that was opened last. */
+  readonly #opened: number;
+
+  /** @param number of the arena: rows of other arenas are away @throws RangeError where its slots are too few */
+  constructor(arena: WorkerArena, number: number, { plan, replyBytes, shards }: Serving) {
+    const numbers = shards.reduce((most, shard) => Math.max(most, shard.number + 1), 0);
+    const listBytes = roundUp(layout.SERVED_HEADER_BYTES + numbers * 4);
+    const bytes = layout.ANSWER_BYTES + listBytes + shards.length * layout.SHARD_BYTES;
+    const opened = arena.slots.allocate(bytes);
+    if (opened === undefined)
+      throw new RangeError(`slots have no room for the ${bytes} bytes of their shards`);
+    const served = opened + layout.ANSWER_BYTES;
+    const { words } = arena;
+    words.fill(0, served >>> 2, (served + listBytes) >>> 2);
+    words[(served + layout.SERVED_PLAN) >>> 2] = Number(plan & 0xffffffffn);
+    words[(served + layout.SERVED_PLAN + 4) >>> 2] = Number(plan >> 32n);
+    words[(served + layout.SERVED_REPLY_BYTES_MAX) >>> 2] = replyBytes;
+    words[(served + layout.SERVED_INDEX_SCRATCH) >>> 2] = arena.indexScratch;
+    words[(served + layout.SERVED_SHARDS) >>> 2] = numbers;
+    for (const [i, shard] of shards.entries()) {
+      const record = served + listBytes + i * layout.SHARD_BYTES;
+      words[(served + layout.SERVED_HEADER_BYTES + shard.number * 4) >>> 2] = record;
+      writeShard(arena, record, shard, shard.arena !== number);
+    }
+    this.arena = arena;
+    this.#served = served;
+    this.#opened = opened;
+  }
+
+  /** Reads the frame of `bytes` bytes at `frame`. @returns why it will not be answered */
+  open(frame: number, bytes: number): WireError | undefined {
+    const status = this.arena.kernels.openAnswer(this.#opened, this.#served, frame, bytes);
+    return status === DONE ? undefined : wireErrorOf(this.arena, this.#opened);
+  }
+
+  /** Of the frame that was opened last, as the others below: whether some of its rows lie in another arena. */
+  get isAway(): boolean {
+    return this.at(layout.ANSWER_AWAY) > 0;
+  }
+
+  /** Bytes of its reply, were every key an exception. */
+  get replyBytesMax(): number {
+    return this.at(layout.ANSWER_REPLY_BYTES) + this.at(layout.ANSWER_KEYS) * 4;
+  }
+
+  /** A field of its answer's block. */
+  at(field: number): number {
+    return this.arena.words[(this.#opened + field) >>> 2];
+  }
+
+  /** Its answer, in a slot beside it; undefined where there is no room now. */
+  answer(): Answer | undefined {
+    const replyBytes = roundUp(this.replyBytesMax);
+    const bytes = layout.ANSWER_BYTES + replyBytes + this.at(layout.ANSWER_WORK_BYTES);
+    const { slots, words } = this.arena;
+    const slot = slots.allocate(bytes);
+    if (slot === undefined) return undefined;
+    words.copyWithin(slot >>> 2, this.#opened >>> 2, (this.#opened + layout.ANSWER_CALL) >>> 2);
+    words[(slot + layout.ANSWER_REPLY) >>> 2] = slot + layout.ANSWER_BYTES;
+    words[(slot + layout.ANSWER_WORK) >>> 2] = slot + layout.ANSWER_BYTES + replyBytes;
+    return new Answer(this.arena, slot, bytes);
+  }
+}
+
+function writeShard(
+  { words, scratch }: WorkerArena,
+  record: number,
+  shard: HostedShard,
+  away: boolean,
+): void {
+  const { mode, rows, padding, missing, touch, version, index } = shard;
+  const frame = { keys: 0, keyBytes: 4, keyCount: 0, offsets: 0, weights: 0 } as const;
+  const results = { out: 0, counts: 0, denominators: 0, fates: 0, scratch };
+  writePoolCall(
+    words,
+    record,
+    rows,
+    { ...frame, ...results },
+    {
+      mode: mode === 'none' ? 'sum' : mode,
+      partial: false,
+      touch,
+      padding,
+      missing,
+      begin: 0,
+      end: 0,
+      firstKey: 0,
+    },
+  );
+  const keyWeight = rows.rowBytes + (index === 0 ? 0 : layout.INDEXED_KEY_WEIGHT);
+  words[(record + layout.SHARD_VERSION) >>> 2] = version;
+  words[(record + layout.SHARD_POOLED) >>> 2] = Number(mode !== 'none');
+  words[(record + layout.SHARD_INDEX) >>> 2] = index;
+  words[(record + layout.SHARD_KEY_WEIGHT) >>> 2] = keyWeight;
+  words[(record + layout.SHARD_AWAY) >>> 2] = Number(away);
+}

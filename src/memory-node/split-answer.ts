@@ -1,0 +1,177 @@
+import * as layout from '../kernel/answer-layout.ts';
+import * as wire from '../wire/layout.ts';
+import { type ReplyLoad, type WireError, writeReplyHeader, writeReplyLoad } from '../wire/reply.ts';
+import type { Answer, Answering } from './answer.ts';
+import type { ServedArena } from './served-arena.ts';
+
+/** Segments that follow each other in a frame, with their rows in one arena. */
+interface Run {
+  readonly home: ServedArena;
+  readonly first: number;
+  readonly end: number;
+  /** Words of the frame. */
+  readonly payload: number;
+  readonly payloadEnd: number;
+  readonly keysBefore: number;
+}
+
+/** One run under way: a frame of its own in its rows' arena. */
+interface Errand {
+  readonly run: Run;
+  readonly answer: Answer;
+  readonly frame: number;
+  readonly frameBytes: number;
+}
+
+/** The answer to a frame whose rows lie in several arenas: each run of it is asked there, and brought together here. */
+export class SplitAnswer implements Answering {
+  readonly #home: ServedArena;
+  readonly #frame: number;
+  readonly #runs: readonly Run[];
+  readonly #reply: number;
+  readonly #replyBytesMax: number;
+  readonly #replyBytes: number;
+  /** Where the next values, counts, denominators and exceptions go. */
+  #values: number;
+  #counts: number;
+  #denominators: number;
+  #exceptions: number;
+  #next = 0;
+  #errand: Errand | undefined;
+
+  /**
+   * Room for the reply to the frame that `home` has opened; undefined where there is none now.
+   * @param arenaOf the arena that a shard's rows lie in
+   */
+  static open(
+    home: ServedArena,
+    frame: number,
+    arenaOf: (shard: number) => ServedArena,
+  ): SplitAnswer | undefined {
+    const reply = home.arena.slots.allocate(home.replyBytesMax);
+    return reply === undefined ? undefined : new SplitAnswer(home, frame, arenaOf, reply);
+  }
+
+  private constructor(
+    home: ServedArena,
+    frame: number,
+    arenaOf: (shard: number) => ServedArena,
+    reply: number,
+  ) {
+    this.#home = home;
+    this.#frame = frame;
+    this.#runs = runsOf(home.arena.words, frame >>> 2, arenaOf);
+    this.#reply = reply;
+    this.#replyBytesMax = home.replyBytesMax;
+    this.#replyBytes = home.at(layout.ANSWER_REPLY_BYTES);
+    this.#values = reply + wire.HEADER_BYTES;
+    this.#counts = this.#values + home.at(layout.ANSWER_VALUES_BYTES);
+    this.#denominators = this.#counts + home.at(layout.ANSWER_COUNTS_BYTES);
+    this.#exceptions = reply + this.#replyBytes;
+  }
+
+  step(sliceBytes: number): boolean | WireError {
+    const run = this.#runs[this.#next];
+    this.#errand ??= this.#send(run);
+    if (this.#errand === undefined) return { code: 'OVERLOADED' };
+    const outcome = this.#errand.answer.step(sliceBytes);
+    if (outcome === false) return false;
+    if (outcome !== true) return { ...outcome, segment: (outcome.segment ?? 0) + run.first };
+    this.#bringHome(this.#errand);
+    this.#recall();
+    return ++this.#next === this.#runs.length;
+  }
+
+  /** A frame of one run, in its rows' arena, and room for its answer. */
+  #send(run: Run): Errand | undefined {
+    const { arena } = run.home;
+    const headWords = (wire.HEADER_BYTES + (run.end - run.first) * wire.SEGMENT_BYTES) >>> 2;
+    const frameBytes = (headWords + run.payloadEnd - run.payload) << 2;
+    const frame = arena.slots.allocate(frameBytes);
+    if (frame === undefined) return undefined;
+    const { words: from } = this.#home.arena;
+    const [source, to] = [this.#frame >>> 2, frame >>> 2];
+    const entries = source + (wire.HEADER_BYTES >>> 2);
+    const entryWords = wire.SEGMENT_BYTES >>> 2;
+    arena.words.set(from.subarray(source, entries), to);
+    arena.words[to + (wire.FRAME_BYTES >>> 2)] = frameBytes;
+    arena.words[to + (wire.SUBREQUEST_SEGMENTS >>> 2)] = run.end - run.first;
+    const own = from.subarray(entries + run.first * entryWords, entries + run.end * entryWords);
+    arena.words.set(own, to + (wire.HEADER_BYTES >>> 2));
+    arena.words.set(from.subarray(source + run.payload, source + run.payloadEnd), to + headWords);
+    const answer = run.home.open(frame, frameBytes) === undefined ? run.home.answer() : undefined;
+    if (answer !== undefined) return { run, answer, frame, frameBytes };
+    arena.slots.free(frame, frameBytes);
+    return undefined;
+  }
+
+  #bringHome({ run, answer }: Errand): void {
+    const { words: from } = run.home.arena;
+    const { words: to } = this.#home.arena;
+    let at = answer.at(layout.ANSWER_REPLY) + wire.HEADER_BYTES;
+    const bring = (bytes: number, place: number): number => {
+      to.set(from.subarray(at >>> 2, (at + bytes) >>> 2), place >>> 2);
+      at += bytes;
+      return place + bytes;
+    };
+    const replyEnd = answer.at(layout.ANSWER_REPLY) + answer.at(layout.ANSWER_REPLY_BYTES);
+    this.#values = bring(answer.at(layout.ANSWER_VALUES_BYTES), this.#values);
+    this.#counts = bring(answer.at(layout.ANSWER_COUNTS_BYTES), this.#counts);
+    this.#denominators = bring(replyEnd - at, this.#denominators);
+    const first = this.#exceptions >>> 2;
+    this.#exceptions = bring(answer.at(layout.ANSWER_EXCEPTIONS) * 4, this.#exceptions);
+    // Positions among the keys of the whole frame.
+    for (let i = first; i < this.#exceptions >>> 2; i++) to[i] += run.keysBefore;
+  }
+
+  #recall(): void {
+    if (this.#errand === undefined) return;
+    const { run, answer, frame, frameBytes } = this.#errand;
+    answer.close();
+    run.home.arena.slots.free(frame, frameBytes);
+    this.#errand = undefined;
+  }
+
+  reply(load: ReplyLoad): Uint8Array {
+    const { words, bytes } = this.#home.arena;
+    const exceptions = (this.#exceptions - this.#reply - this.#replyBytes) >>> 2;
+    const id = words[(this.#frame + wire.FRAME_ID) >>> 2];
+    const length = this.#exceptions - this.#reply;
+    writeReplyHeader(words, this.#reply >>> 2, { id, bytes: length, exceptions });
+    writeReplyLoad(words, this.#reply >>> 2, load);
+    return bytes.subarray(this.#reply, this.#exceptions);
+  }
+
+  close(): void {
+    this.#recall();
+    this.#home.arena.slots.free(this.#reply, this.#replyBytesMax);
+  }
+}
+
+/** The runs of a frame that was read and found whole. */
+function runsOf(words: Uint32Array, frame: number, arenaOf: (shard: number) => ServedArena): Run[] {
+  const count = words[frame + (wire.SUBREQUEST_SEGMENTS >>> 2)];
+  const runs: Run[] = [];
+  let payload = (wire.HEADER_BYTES + count * wire.SEGMENT_BYTES) >>> 2;
+  let keysBefore = 0;
+  for (let i = 0; i < count; i++) {
+    const entry = frame + ((wire.HEADER_BYTES + i * wire.SEGMENT_BYTES) >>> 2);
+    const home = arenaOf(words[entry + (wire.SEGMENT_SHARD >>> 2)]);
+    const payloadEnd = payload + payloadWords(words, entry);
+    const last = runs.at(-1);
+    if (last?.home === home) runs[runs.length - 1] = { ...last, end: i + 1, payloadEnd };
+    else runs.push({ home, first: i, end: i + 1, payload, payloadEnd, keysBefore });
+    payload = payloadEnd;
+    keysBefore += words[entry + (wire.SEGMENT_KEYS >>> 2)];
+  }
+  return runs;
+}
+
+/** A segment's keys, offsets and weights. @param entry word of the memory */
+function payloadWords(words: Uint32Array, entry: number): number {
+  const flags = words[entry + (wire.SEGMENT_BAGS >>> 2)] >>> 24;
+  const bags = words[entry + (wire.SEGMENT_BAGS >>> 2)] & 0xffffff;
+  const keys = words[entry + (wire.SEGMENT_KEYS >>> 2)];
+  const keyWords = keys * (flags & wire.FLAG_WIDE ? 2 : 1);
+  return keyWords + (bags > 0 ? bags + 1 : 0) + (flags & wire.FLAG_WEIGHTED ? keys : 0);
+}

@@ -1,0 +1,129 @@
+// Reading subrequests in plain TypeScript: what the node's kernel is held to.
+import type { MissingPolicy } from '../../src/kernel/call.ts';
+import { segmentBagsMax, subrequestKeysMax, subrequestSegmentsMax } from '../../src/limits.ts';
+import * as wire from '../../src/wire/layout.ts';
+import type { WireError } from '../../src/wire/reply.ts';
+import { missingPolicies } from '../../src/wire/subrequest.ts';
+
+/** A segment as a node finds it; addresses are bytes from the start of the memory that `words` covers. */
+export interface IncomingSegment {
+  readonly shard: number;
+  readonly version: number;
+  readonly wide: boolean;
+  readonly partial: boolean;
+  readonly fetch: boolean;
+  readonly missing: MissingPolicy | undefined;
+  readonly bags: number;
+  readonly keys: number;
+  readonly keysAt: number;
+  /** 0: rows one by one. */
+  readonly offsetsAt: number;
+  /** 0: no weights. */
+  readonly weightsAt: number;
+}
+
+export interface Subrequest {
+  /** Low and high word of the routing table's fingerprint. */
+  readonly planLow: number;
+  readonly planHigh: number;
+  readonly timeLeftUs: number;
+  readonly replyCredits: number;
+  readonly keys: number;
+  readonly segments: readonly IncomingSegment[];
+}
+
+/**
+ * Reads the subrequest of `bytes` bytes at byte `address` (4-aligned). Whatever the bytes are, it reads nothing
+ * outside them, and what it returns lies within them; keys and offsets are left to the kernels' own checks.
+ */
+export function readSubrequest(words: Uint32Array, address: number, bytes: number): Subrequest | WireError {
+  const at = address >>> 2;
+  if (words[at] !== wire.SUBREQUEST_MAGIC) return invalid(wire.FRAME_MAGIC, words[at]);
+  const version = words[at + (wire.FRAME_VERSION >>> 2)];
+  if (version < wire.wireVersionOldest || version > wire.wireVersion)
+    return { code: 'UNSUPPORTED_VERSION', value: version };
+  if (words[at + (wire.FRAME_BYTES >>> 2)] !== bytes)
+    return invalid(wire.FRAME_BYTES, words[at + (wire.FRAME_BYTES >>> 2)]);
+  for (let field = wire.SUBREQUEST_RESERVED; field < wire.HEADER_BYTES; field += 4)
+    if (words[at + (field >>> 2)] !== 0) return invalid(field, words[at + (field >>> 2)]);
+  const count = words[at + (wire.SUBREQUEST_SEGMENTS >>> 2)];
+  if (count > subrequestSegmentsMax)
+    return { code: 'LIMIT_EXCEEDED', position: count, value: subrequestSegmentsMax };
+  const payload = wire.HEADER_BYTES + count * wire.SEGMENT_BYTES;
+  if (payload > bytes) return invalid(wire.SUBREQUEST_SEGMENTS, count);
+  const segments: IncomingSegment[] = [];
+  const end = address + bytes;
+  let next = address + payload;
+  let keys = 0;
+  for (let i = 0; i < count; i++) {
+    const segment = readSegment(words, (address + wire.HEADER_BYTES + i * wire.SEGMENT_BYTES) >>> 2, next, i);
+    if ('code' in segment) return segment;
+    next = endOf(segment);
+    if (next > end)
+      return { code: 'INVALID_FRAME', segment: i, position: wire.SEGMENT_KEYS, value: segment.keys };
+    if (segment.offsetsAt !== 0 && words[(segment.offsetsAt >>> 2) + segment.bags] !== segment.keys)
+      return { code: 'INVALID_OFFSETS', segment: i, position: segment.bags };
+    keys += segment.keys;
+    segments.push(segment);
+  }
+  if (next !== end) return invalid(wire.FRAME_BYTES, bytes);
+  if (keys > subrequestKeysMax) return { code: 'LIMIT_EXCEEDED', position: keys, value: subrequestKeysMax };
+  return {
+    planLow: words[at + (wire.SUBREQUEST_PLAN >>> 2)],
+    planHigh: words[at + (wire.SUBREQUEST_PLAN >>> 2) + 1],
+    timeLeftUs: words[at + (wire.SUBREQUEST_TIME_LEFT_US >>> 2)],
+    replyCredits: words[at + (wire.SUBREQUEST_REPLY_CREDITS >>> 2)],
+    keys,
+    segments,
+  };
+}
+
+function readSegment(
+  words: Uint32Array,
+  entry: number,
+  begin: number,
+  i: number,
+): IncomingSegment | WireError {
+  const bagsAndFlags = words[entry + (wire.SEGMENT_BAGS >>> 2)];
+  const flags = bagsAndFlags >>> 24;
+  const bags = bagsAndFlags & 0xffffff;
+  const keys = words[entry + (wire.SEGMENT_KEYS >>> 2)];
+  const wrong = {
+    code: 'INVALID_FRAME',
+    segment: i,
+    position: wire.SEGMENT_BAGS,
+    value: bagsAndFlags,
+  } as const;
+  const wide = (flags & wire.FLAG_WIDE) !== 0;
+  const weighted = (flags & wire.FLAG_WEIGHTED) !== 0;
+  const fetch = (flags & wire.FLAG_FETCH) !== 0;
+  if (flags & ~wire.FLAGS_KNOWN || (fetch && (bags > 0 || weighted))) return wrong;
+  if (bags > segmentBagsMax)
+    return { code: 'LIMIT_EXCEEDED', segment: i, position: bags, value: segmentBagsMax };
+  const keysAt = begin;
+  const offsetsAt = keysAt + keys * (wide ? 8 : 4);
+  const weightsAt = offsetsAt + (bags > 0 ? (bags + 1) * 4 : 0);
+  return {
+    shard: words[entry + (wire.SEGMENT_SHARD >>> 2)],
+    version: words[entry + (wire.SEGMENT_VERSION >>> 2)],
+    wide,
+    partial: (flags & wire.FLAG_PARTIAL) !== 0,
+    fetch,
+    missing: missingPolicies[(flags >>> wire.FLAG_MISSING_SHIFT) - 1],
+    bags,
+    keys,
+    keysAt,
+    offsetsAt: bags > 0 ? offsetsAt : 0,
+    weightsAt: weighted ? weightsAt : 0,
+  };
+}
+
+/** Where a segment's part of the frame ends. */
+function endOf({ bags, keys, wide, keysAt, weightsAt }: IncomingSegment): number {
+  const pastOffsets = keysAt + keys * (wide ? 8 : 4) + (bags > 0 ? (bags + 1) * 4 : 0);
+  return weightsAt === 0 ? pastOffsets : pastOffsets + keys * 4;
+}
+
+function invalid(field: number, value: number): WireError {
+  return { code: 'INVALID_FRAME', position: field, value };
+}
