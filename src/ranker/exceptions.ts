@@ -13,7 +13,7 @@ const none: Uint32Array = new Uint32Array();
 
 /** What became of a feature's keys, by position. @param held its segments that were answered */
 export function fatesOf(held: readonly Segment[]): Pick<Pooled, 'missing' | 'defaulted' | 'padded'> {
-  if (!held.some(({ part }) => part?.reply.hasExceptions))
+  if (!held.some(({ reply }) => reply?.hasExceptions))
     return { missing: none, defaulted: none, padded: none };
   const all = held.flatMap(inFeature).sort((a, b) => a.position - b.position);
   const withFate = (fate: number): Uint32Array =>
@@ -46,10 +46,10 @@ function inFeature(segment: Segment): Exception[] {
 }
 
 /** Exceptions of one segment, by position among the keys that were sent for it. */
-function inSubrequest({ part, keysSent }: Segment): Exception[] {
-  if (!part?.reply.hasExceptions) return [];
-  return Array.from(part.reply.exceptions, (entry) => ({
-    position: (entry & EXCEPTION_POSITION_MASK) - part.firstKey,
+function inSubrequest({ reply, firstKey, keysSent }: Segment): Exception[] {
+  if (!reply?.hasExceptions) return [];
+  return Array.from(reply.exceptions, (entry) => ({
+    position: (entry & EXCEPTION_POSITION_MASK) - firstKey,
     fate: entry >>> EXCEPTION_FATE_SHIFT,
   })).filter(({ position }) => position >= 0 && position < keysSent);
 }

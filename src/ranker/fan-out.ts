@@ -70,7 +70,7 @@ function isTransient({ code }: FlexemrError): boolean {
 
 function failed({ node, segments }: Subrequest, cause: unknown): FlexemrError {
   const known = cause instanceof FlexemrError ? cause : undefined;
-  const shards = segments.map(({ shard }) => shard.number);
+  const shards = segments.map(({ shard }) => shard);
   const why = cause instanceof Error ? cause.message : String(cause);
   const message = `memory node ${node}, asked for shards ${shards.join(', ')}: ${why}`;
   const { code = 'NODE_FAILED', field, value } = known ?? {};

@@ -1,24 +1,25 @@
 import { FlexemrError } from '../errors.ts';
 import { writePoolCall } from '../kernel/call.ts';
 import { DONE } from '../kernel/layout.ts';
+import type { Reply } from '../wire/reply.ts';
 import type { Fetching } from './choose.ts';
 import { absentRows } from './exceptions.ts';
 import type { Partials } from './partials.ts';
-import type { ReplyPart, Segment } from './segment.ts';
+import type { Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Rows that were fetched, pooled here: the same kernel over the same bytes gives the same bits. */
 export function poolFetched(
   workspace: Workspace,
   segment: Segment,
-  { reply, values }: ReplyPart,
+  reply: Reply,
   fetching: Fetching,
   { call, scratch }: { readonly call: number; readonly scratch: number },
 ): Partials {
-  const { table, cut, vectors } = segment;
+  const { table, cut, results: vectors, valuesAt } = segment;
   const unique = segment.keysSent;
   const { dim } = table.spec;
-  const rows = workspace.put(reply.bytes.subarray(values, values + unique * table.rowBytes));
+  const rows = workspace.put(reply.bytes.subarray(valuesAt, valuesAt + unique * table.rowBytes));
   const buffers = {
     keys: putKeys(workspace, fetching.inverse, absentRows(segment), unique),
     keyBytes: 4,
@@ -43,7 +44,7 @@ export function poolFetched(
   const kernel = table.mode === 'none' ? 'gather' : 'pool';
   if (workspace.kernels[kernel](call, 0xffffffff) !== DONE)
     throw new FlexemrError('INVALID_FRAME', 'rows that were fetched cannot be pooled', {
-      node: segment.shard.shard.node,
+      node: segment.place.shard.node,
     });
   const { out, counts, denominators } = buffers;
   return { partials: out, counts, denominators: cut.weights ? denominators : 0 };

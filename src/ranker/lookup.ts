@@ -46,7 +46,8 @@ export async function lookUp(
   { workspace, budget, stats }: Tools,
 ): Promise<Lookup> {
   const features = routeFeatures(asked, route, workspace);
-  const segments = features.flatMap((feature) => feature.segments);
+  const segments =
+    features.length === 1 ? features[0].segments : features.flatMap((feature) => feature.segments);
   const asks = subrequests(route.plan, segments, (node) => route.node(node).limits);
   stats.lookups++;
   stats.subrequests += asks.length;

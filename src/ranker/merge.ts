@@ -2,10 +2,11 @@
 import { writeMergeCall } from '../kernel/call.ts';
 import { CALL_BYTES, SCRATCH_BYTES } from '../kernel/layout.ts';
 import type { Pooled } from '../lookup/pooled.ts';
+import type { Reply } from '../wire/reply.ts';
 import { type Feature, resultsOf } from './feature.ts';
 import { poolFetched } from './fetched.ts';
 import type { Partials } from './partials.ts';
-import type { ReplyPart, Segment } from './segment.ts';
+import type { Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Pooled vectors of a feature. @param held its segments that were answered, in shard order */
@@ -28,14 +29,14 @@ export function merge(
   const output = { out, outCounts, outDenominators: weighted ? outDenominators : 0 };
   const mark = workspace.take(0);
   for (const segment of held) {
-    const { cut, fetching, part } = segment;
-    if (part === undefined) continue;
+    const { cut, fetching, reply } = segment;
+    if (reply === undefined) continue;
     workspace.rewind(mark);
     const partials = fetching
-      ? poolFetched(workspace, segment, part, fetching, { call, scratch })
-      : putPushed(workspace, segment, part);
+      ? poolFetched(workspace, segment, reply, fetching, { call, scratch })
+      : putPushed(workspace, segment, reply);
     const bagNumbers = cut.bagNumbers === undefined ? 0 : workspace.put(cut.bagNumbers);
-    const shape = { bags: segment.vectors, dim, mode: table.pooling };
+    const shape = { bags: segment.results, dim, mode: table.pooling };
     writeMergeCall(workspace.words, call, shape, { ...partials, bagNumbers, ...output });
     workspace.kernels.merge(call);
   }
@@ -46,7 +47,7 @@ export function merge(
 }
 
 /** Room for one segment on its way to being merged. */
-function roomOf({ cut, fetching, table, vectors }: Segment): number {
+function roomOf({ cut, fetching, table, results: vectors }: Segment): number {
   const results = vectors * (table.vectorBytes + 12);
   if (!fetching) return results;
   const keys = fetching.inverse.length;
@@ -55,12 +56,11 @@ function roomOf({ cut, fetching, table, vectors }: Segment): number {
 }
 
 /** What a node pooled. */
-function putPushed(workspace: Workspace, { shape, table }: Segment, part: ReplyPart): Partials {
-  const { reply, values, counts, denominators } = part;
-  const { vectors } = shape;
+function putPushed(workspace: Workspace, segment: Segment, reply: Reply): Partials {
+  const { vectors, table, valuesAt, countsAt, denominatorsAt, denominators } = segment;
   return {
-    partials: workspace.put(reply.floats(values, vectors * table.spec.dim)),
-    counts: workspace.put(reply.counts(counts, vectors)),
-    denominators: shape.denominators ? workspace.put(reply.floats(denominators, vectors)) : 0,
+    partials: workspace.put(reply.floats(valuesAt, vectors * table.spec.dim)),
+    counts: workspace.put(reply.counts(countsAt, vectors)),
+    denominators: denominators ? workspace.put(reply.floats(denominatorsAt, vectors)) : 0,
   };
 }

@@ -10,8 +10,8 @@ const none: Uint32Array = new Uint32Array();
 /** The pooled vectors of one feature, of what its nodes have answered. */
 export function pooledOf(workspace: Workspace, feature: Feature): Pooled {
   const { segments } = feature;
-  const failed = segments.some(({ part }) => part === undefined);
-  const held = failed ? segments.filter(({ part }) => part !== undefined) : segments;
+  const failed = segments.some(({ reply }) => reply === undefined);
+  const held = failed ? segments.filter(({ reply }) => reply !== undefined) : segments;
   const { values, counts } = asPooledThere(feature, held) ?? merge(workspace, feature, held);
   const { missing, defaulted, padded } = fatesOf(held);
   const incomplete = failed ? incompleteOf(feature) : none;
@@ -24,21 +24,21 @@ function asPooledThere(
   held: readonly Segment[],
 ): Pick<Pooled, 'values' | 'counts'> | undefined {
   if (held.length !== 1) return undefined;
-  const { part, partial, fetching } = held[0];
-  if (partial || fetching !== undefined || part === undefined) return undefined;
+  const { reply, partial, fetching, valuesAt, countsAt } = held[0];
+  if (partial || fetching !== undefined || reply === undefined) return undefined;
   const vectors = resultsOf(feature);
-  part.reply.viewed = true;
+  reply.viewed = true;
   return {
-    values: part.reply.floats(part.values, vectors * feature.table.spec.dim),
-    counts: part.reply.counts(part.counts, vectors),
+    values: reply.floats(valuesAt, vectors * feature.table.spec.dim),
+    counts: reply.counts(countsAt, vectors),
   };
 }
 
 /** Bags that lack what a failed node holds of them. */
 function incompleteOf(feature: Feature): Uint32Array {
   const bags = new Set<number>();
-  for (const { part, cut } of feature.segments) {
-    if (part !== undefined) continue;
+  for (const { reply, cut } of feature.segments) {
+    if (reply !== undefined) continue;
     const numbers = cut.bagNumbers ?? Uint32Array.from({ length: resultsOf(feature) }, (_, i) => i);
     for (const bag of numbers) bags.add(bag);
   }

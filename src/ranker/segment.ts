@@ -6,98 +6,84 @@ import type { Fetching } from './choose.ts';
 import { type CutSegment, vectorsOf } from './cut.ts';
 import type { RoutedTable } from './routed-table.ts';
 
-/** What is known of a segment once it is routed and its form is chosen. */
-export interface Routed {
+/** One segment of a lookup: what it asks of which shard, as its subrequest carries it, and what came of it. */
+export class Segment implements OutgoingSegment, ReplyShape {
+  /** Name of its feature, for errors. */
+  readonly feature: string;
   readonly table: RoutedTable;
-  readonly shard: NumberedShard;
+  readonly place: NumberedShard;
   readonly cut: CutSegment;
   /** Rows are fetched and pooled here; undefined: pooled there. */
   readonly fetching: Fetching | undefined;
-  /** Other shards may have keys of this feature too: no division there. */
+  /** Results: one a bag that has keys in this shard, or for mode `none` one a key. */
+  readonly results: number;
+  // What it asks, as OutgoingSegment has it.
+  readonly shard: number;
+  readonly version: number;
+  readonly wide: boolean;
+  readonly keys: Uint32Array;
+  readonly offsets: Uint32Array | undefined;
+  readonly weights: Float32Array | undefined;
   readonly partial: boolean;
-  readonly missing: MissingPolicy;
-}
-
-/** A segment's part of a reply: bytes from the reply's start. */
-export interface ReplyPart {
-  readonly reply: Reply;
-  readonly values: number;
-  readonly counts: number;
-  readonly denominators: number;
-  /** Position of its first key among all keys of the subrequest. */
-  readonly firstKey: number;
-}
-
-/** One segment of a lookup: what it asks of which shard, and what came of it. */
-export class Segment implements Routed {
-  readonly table: RoutedTable;
-  readonly shard: NumberedShard;
-  readonly cut: CutSegment;
-  readonly fetching: Fetching | undefined;
-  readonly partial: boolean;
-  readonly missing: MissingPolicy;
-  /** Name of its feature, for errors. */
-  readonly feature: string;
-  readonly outgoing: OutgoingSegment;
-  readonly shape: ReplyShape;
+  readonly fetch: boolean;
+  readonly missing: MissingPolicy | undefined;
+  // What its part of the reply holds, as ReplyShape has it.
+  readonly vectors: number;
+  readonly vectorBytes: number;
+  readonly counts: boolean;
+  readonly denominators: boolean;
   /** What it adds to a subrequest, and at most to its reply. */
   readonly bytes: number;
   readonly replyBytesMax: number;
   /** Undefined until its node has answered, and for good where that failed. */
-  part: ReplyPart | undefined;
+  reply: Reply | undefined;
+  /** Where its part begins: bytes from the reply's start, and its first key among all keys of the subrequest. */
+  valuesAt: number;
+  countsAt: number;
+  denominatorsAt: number;
+  firstKey: number;
 
-  constructor(feature: string, routed: Routed) {
+  /** @param missing undefined: as the table says */
+  constructor(
+    feature: string,
+    table: RoutedTable,
+    cut: CutSegment,
+    fetching: Fetching | undefined,
+    missing: MissingPolicy | undefined,
+  ) {
+    const partial = fetching === undefined && table.shards.length > 1;
     this.feature = feature;
-    this.table = routed.table;
-    this.shard = routed.shard;
-    this.cut = routed.cut;
-    this.fetching = routed.fetching;
-    this.partial = routed.partial;
-    this.missing = routed.missing;
-    this.outgoing = outgoingOf(routed);
-    this.shape = shapeOf(routed);
-    this.bytes = segmentBytes(this.outgoing);
-    const { vectors, vectorBytes, denominators } = this.shape;
+    this.table = table;
+    this.place = table.shards[cut.shard];
+    this.cut = cut;
+    this.fetching = fetching;
+    this.results = vectorsOf(table, cut);
+    this.shard = this.place.number;
+    this.version = table.version;
+    this.wide = table.indexed;
+    this.keys = fetching ? fetching.unique : cut.keys;
+    this.offsets = fetching ? undefined : cut.offsets;
+    this.weights = fetching ? undefined : cut.weights;
+    this.partial = partial;
+    this.fetch = fetching !== undefined;
+    this.missing = missing;
+    this.vectors = fetching ? this.keysSent : this.results;
+    this.vectorBytes = fetching ? table.rowBytes : table.vectorBytes;
+    this.counts = fetching === undefined;
+    this.denominators = partial && table.divides && cut.weights !== undefined;
+    this.bytes = segmentBytes(this);
     // Every key may be an exception.
-    this.replyBytesMax = vectors * (vectorBytes + (denominators ? 8 : 4)) + this.outgoing.keys.length * 4 + 4;
-    this.part = undefined;
+    const each = this.vectorBytes + (this.denominators ? 8 : 4);
+    this.replyBytesMax = this.vectors * each + this.keys.length * 4 + 4;
+    this.reply = undefined;
+    this.valuesAt = 0;
+    this.countsAt = 0;
+    this.denominatorsAt = 0;
+    this.firstKey = 0;
   }
 
   /** Keys that its subrequest carries. */
   get keysSent(): number {
-    const { keys, wide } = this.outgoing;
-    return wide ? keys.length >>> 1 : keys.length;
+    return this.wide ? this.keys.length >>> 1 : this.keys.length;
   }
-
-  /** Results: one a bag that has keys in this shard, or for mode `none` one a key. */
-  get vectors(): number {
-    return vectorsOf(this.table, this.cut);
-  }
-}
-
-function outgoingOf({ table, shard, cut, fetching, partial, missing }: Routed): OutgoingSegment {
-  return {
-    shard: shard.number,
-    version: table.version,
-    wide: table.indexed,
-    keys: fetching ? fetching.unique : cut.keys,
-    offsets: fetching ? undefined : cut.offsets,
-    weights: fetching ? undefined : cut.weights,
-    partial: fetching === undefined && partial,
-    fetch: fetching !== undefined,
-    missing: missing === table.missing ? undefined : missing,
-  };
-}
-
-function shapeOf({ table, cut, fetching, partial }: Routed): ReplyShape {
-  if (fetching) {
-    const vectors = table.indexed ? fetching.unique.length >>> 1 : fetching.unique.length;
-    return { vectors, vectorBytes: table.rowBytes, counts: false, denominators: false };
-  }
-  return {
-    vectors: vectorsOf(table, cut),
-    vectorBytes: table.vectorBytes,
-    counts: true,
-    denominators: partial && table.divides && cut.weights !== undefined,
-  };
 }

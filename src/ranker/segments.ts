@@ -21,18 +21,12 @@ export function segmentsOf(
   { onMissing, pushDown }: Wishes,
   workspace: Workspace,
 ): Segment[] {
-  const missing = onMissing === undefined ? table.missing : table.policy(onMissing);
+  const policy = onMissing === undefined ? table.missing : table.policy(onMissing);
+  const missing = policy === table.missing ? undefined : policy;
   const partial = table.shards.length > 1;
-  return cut(feature, table, bags, missing, workspace).map((own) => {
+  return cut(feature, table, bags, policy, workspace).map((own) => {
     const fetching = chooseFetch(workspace, table, own, partial, pushDown);
-    return new Segment(feature, {
-      table,
-      shard: table.shards[own.shard],
-      cut: own,
-      fetching,
-      partial,
-      missing,
-    });
+    return new Segment(feature, table, own, fetching, missing);
   });
 }
 

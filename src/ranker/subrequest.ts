@@ -3,7 +3,7 @@ import { subrequestSegmentsMax } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
-import { writeSubrequest } from '../wire/subrequest.ts';
+import { subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
 import type { NodeLimits } from './node-client.ts';
 import type { Segment } from './segment.ts';
 
@@ -21,10 +21,10 @@ export class Subrequest {
   constructor(node: string, plan: bigint, segments: readonly Segment[]) {
     this.node = node;
     this.segments = segments;
-    this.bytes = segments.reduce((sum, segment) => sum + segment.bytes, HEADER_BYTES);
+    this.bytes = subrequestBytes(segments);
     this.error = undefined;
     this.reply = undefined;
-    this.#places = replyPlaces(segments.map(({ shape }) => shape));
+    this.#places = replyPlaces(segments);
     this.#plan = plan;
   }
 
@@ -33,8 +33,7 @@ export class Subrequest {
   }
 
   write(words: Uint32Array, at: number, timeLeftUs: number, replyCredits: number): void {
-    const outgoing = this.segments.map((segment) => segment.outgoing);
-    writeSubrequest(words, at, { plan: this.#plan, timeLeftUs, replyCredits }, this.bytes, outgoing);
+    writeSubrequest(words, at, { plan: this.#plan, timeLeftUs, replyCredits }, this.bytes, this.segments);
   }
 
   /** Gives every segment its part. @throws INVALID_FRAME where the reply is not what was asked for */
@@ -45,7 +44,11 @@ export class Subrequest {
     let firstKey = 0;
     for (let i = 0; i < this.segments.length; i++) {
       const segment = this.segments[i];
-      segment.part = { reply, values: values[i], counts: counts[i], denominators: denominators[i], firstKey };
+      segment.reply = reply;
+      segment.valuesAt = values[i];
+      segment.countsAt = counts[i];
+      segment.denominatorsAt = denominators[i];
+      segment.firstKey = firstKey;
       firstKey += segment.keysSent;
     }
   }
@@ -53,7 +56,7 @@ export class Subrequest {
   /** A node's error, as the caller of the lookup understands it. */
   errorOf(error: WireError): FlexemrError {
     const segment = this.segments[error.segment ?? 0];
-    const { table, shard, feature } = segment;
+    const { table, place: shard, feature } = segment;
     const place = { node: this.node, shard: shard.number, value: error.value };
     if (error.code === 'INVALID_KEY') {
       const position = this.#position(segment, error.position ?? 0);
@@ -98,7 +101,7 @@ export function subrequests(
 ): Subrequest[] {
   const groups = new Map<string, Segment[]>();
   for (const segment of segments) {
-    const { node } = segment.shard.shard;
+    const { node } = segment.place.shard;
     const group = groups.get(node);
     if (group === undefined) groups.set(node, [segment]);
     else group.push(segment);
@@ -110,7 +113,8 @@ function within(plan: bigint, node: string, segments: readonly Segment[], limits
   const all: Subrequest[] = [];
   let first = 0;
   let [bytes, replyBytes, keys] = [HEADER_BYTES, HEADER_BYTES, 0];
-  for (const [i, segment] of segments.entries()) {
+  for (let i = 0; i < segments.length; i++) {
+    const segment = segments[i];
     const { keysSent } = segment;
     if (HEADER_BYTES + segment.bytes > limits.subrequestBytes)
       throw tooLarge(segment, node, segment.bytes, 'bytes');
@@ -124,17 +128,15 @@ function within(plan: bigint, node: string, segments: readonly Segment[], limits
     if (fits && keys <= limits.subrequestKeys && i - first < subrequestSegmentsMax) continue;
     all.push(new Subrequest(node, plan, segments.slice(first, i)));
     first = i;
-    [bytes, replyBytes, keys] = [
-      HEADER_BYTES + segment.bytes,
-      HEADER_BYTES + segment.replyBytesMax,
-      keysSent,
-    ];
+    bytes = HEADER_BYTES + segment.bytes;
+    replyBytes = HEADER_BYTES + segment.replyBytesMax;
+    keys = keysSent;
   }
   all.push(new Subrequest(node, plan, first === 0 ? segments : segments.slice(first)));
   return all;
 }
 
-function tooLarge({ table, shard }: Segment, node: string, value: number, unit: string): FlexemrError {
+function tooLarge({ table, place: shard }: Segment, node: string, value: number, unit: string): FlexemrError {
   const message = `the bags of table ${table.spec.name} make ${value} ${unit} for memory node ${node}, more than it takes at once; split the batch`;
   return new FlexemrError('LIMIT_EXCEEDED', message, { node, shard: shard.number, value });
 }
