@@ -12,7 +12,7 @@ import {
 import {
   BAD_OFFSETS, CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DENOMINATORS, CALL_ERROR_POSITION, CALL_EXCEPTIONS,
   CALL_FATES, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_MISSING, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL,
-  CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS, CALL_TABLE, CALL_TOUCH, CALL_WEIGHTS, DONE, MORE,
+  CALL_TOUCH, CALL_WEIGHTS, DONE, MORE,
 } from '../src/kernel/layout';
 import {
   EXCEPTION_FATE_SHIFT, FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED, FRAME_BYTES, FRAME_ID, FRAME_MAGIC, FRAME_VERSION,
@@ -72,12 +72,8 @@ function start(block: usize, served: usize, frame: usize, segments: u32): void {
 function approachAll(served: usize, frame: usize, segments: u32, payload: usize): void {
   for (let i: u32 = 0; i < segments; i++) {
     const entry = entryOf(frame, i), shard = shardOf(served, entry);
-    if (load<u32>(shard, CALL_TOUCH) && !load<u32>(shard, SHARD_INDEX)) {
-      approach(
-        load<u32>(shard, CALL_TABLE), load<u32>(shard, CALL_ROWS), load<u32>(shard, CALL_ROW_BASE),
-        load<u32>(shard, CALL_ROW_BYTES), payload, keyBytesOf(entry), keysOf(entry),
-      );
-    }
+    const touched = load<u32>(shard, CALL_TOUCH) && !load<u32>(shard, SHARD_INDEX);
+    if (touched) approach(shard, payload, keyBytesOf(entry), keysOf(entry));
     payload += <usize>payloadBytes(entry);
   }
 }

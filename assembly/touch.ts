@@ -1,3 +1,6 @@
+import { CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS, CALL_TABLE, GROUP_KEYS } from '../src/kernel/layout';
+import { groupOf } from './scratch';
+
 /**
  * One load from every cache line of the group's rows. WebAssembly has no prefetch; a load whose value is
  * dropped is kept by every optimiser, because it may trap, and many of them are in flight at once.
@@ -13,6 +16,9 @@ export function touch(rows: usize, end: usize, rowBytes: u32): void {
   }
   if (lines == 4) {
     return straddling ? touchLines<u32, u8>(rows, end, rowBytes) : touchLines<u32, u16>(rows, end, rowBytes);
+  }
+  if (lines == 8) {
+    return straddling ? touchLines<u64, u8>(rows, end, rowBytes) : touchLines<u64, u16>(rows, end, rowBytes);
   }
   for (; rows < end; rows += 4) {
     const row = <usize>load<u32>(rows), last = row + rowBytes - 1;
@@ -37,25 +43,28 @@ export function touch(rows: usize, end: usize, rowBytes: u32): void {
   load<u8>(row);
   if (sizeof<L>() >= 2) load<u8>(row, 64);
   if (sizeof<L>() >= 4) { load<u8>(row, 128); load<u8>(row, 192); }
+  if (sizeof<L>() == 8) { load<u8>(row, 256); load<u8>(row, 320); load<u8>(row, 384); load<u8>(row, 448); }
   if (sizeof<S>() == 1) load<u8>(row + (rowBytes - 1));
 }
 
 /**
  * Touches the rows of keys that are a shard's, u32 or u64 [count], before any of them is pooled: many short segments
  * wait for memory together instead of one after the other.
+ * @param shard its call block, whose scratch holds addresses meanwhile
  */
-export function approach(
-  table: usize, rows: u32, rowBase: u32, rowBytes: u32, keys: usize, keyBytes: u32, count: u32,
-): void {
-  const end = keys + <usize>count * keyBytes;
-  for (; keys < end; keys += keyBytes) {
-    // Wide keys past 2^32 touch a row in vain.
-    const row = load<u32>(keys) - rowBase;
-    if (row >= rows) continue;
-    let p = table + <usize>row * rowBytes;
-    const last = p + rowBytes - 1;
-    for (; p + 256 <= last; p += 256) { load<u8>(p); load<u8>(p, 64); load<u8>(p, 128); load<u8>(p, 192); }
-    for (; p < last; p += 64) load<u8>(p);
-    load<u8>(last);
+export function approach(shard: usize, keys: usize, keyBytes: u32, count: u32): void {
+  const table = load<u32>(shard, CALL_TABLE), rows = load<u32>(shard, CALL_ROWS), base = load<u32>(shard, CALL_ROW_BASE);
+  const rowBytes = load<u32>(shard, CALL_ROW_BYTES), group = groupOf(shard);
+  for (const end = keys + <usize>count * keyBytes; keys < end;) {
+    const stop = min(end, keys + <usize>GROUP_KEYS * keyBytes);
+    let next = group;
+    for (; keys < stop; keys += keyBytes) {
+      // Wide keys past 2^32 touch a row in vain.
+      const row = load<u32>(keys) - base;
+      if (row >= rows) continue;
+      store<u32>(next, table + row * rowBytes);
+      next += 4;
+    }
+    if (next > group) touch(group, next, rowBytes);
   }
 }
