@@ -17,12 +17,12 @@ export function whenGone(response: ServerResponse, done: () => void): void {
   response.on('close', gone);
 }
 
-/** Responses on their way out: one that is whole, and that its reader does not take, is cut off after a while. */
+/** Responses on their way out: one whose reader does not take what has begun to leave is cut off after a while. */
 export class Departures {
   readonly #stuckMs: number;
   readonly #timer: NodeJS.Timeout;
-  /** `performance.now()` when each was first seen whole. */
-  readonly #wholeSince = new Map<ServerResponse, number | undefined>();
+  /** `performance.now()` when each was first seen leaving. */
+  readonly #leavingSince = new Map<ServerResponse, number | undefined>();
 
   constructor(stuckMs: number) {
     this.#stuckMs = stuckMs;
@@ -31,22 +31,22 @@ export class Departures {
   }
 
   watch(response: ServerResponse): void {
-    this.#wholeSince.set(response, undefined);
-    whenGone(response, () => this.#wholeSince.delete(response));
+    this.#leavingSince.set(response, undefined);
+    whenGone(response, () => this.#leavingSince.delete(response));
   }
 
   #look(): void {
     const now = performance.now();
-    for (const [response, since] of this.#wholeSince) {
-      if (!response.writableEnded) continue;
-      if (since === undefined) this.#wholeSince.set(response, now);
+    for (const [response, since] of this.#leavingSince) {
+      if (!response.headersSent) continue;
+      if (since === undefined) this.#leavingSince.set(response, now);
       else if (now - since >= this.#stuckMs) response.req.socket.destroy();
     }
   }
 
-  /** Waits until what is whole has left, or was cut off. */
+  /** Waits until what leaves has left, or was cut off. */
   async close(): Promise<void> {
-    const leaving = (): boolean => [...this.#wholeSince.keys()].some(({ writableEnded }) => writableEnded);
+    const leaving = (): boolean => [...this.#leavingSince.keys()].some(({ headersSent }) => headersSent);
     while (leaving()) await new Promise((waited) => setTimeout(waited, 5));
     clearInterval(this.#timer);
   }

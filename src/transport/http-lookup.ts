@@ -6,6 +6,7 @@ import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
 import { httpStatusOf, statusOf } from '../wire/status.ts';
 import { whenGone } from './departures.ts';
+import { ReplyWriter } from './reply-writer.ts';
 
 /** `POST /v1/lookup`: a frame for a frame, or JSON for JSON. */
 export function answerLookup(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
@@ -44,7 +45,7 @@ function receive(inbox: Inbox, bytes: number, request: IncomingMessage, response
   });
 }
 
-/** The reply's own status as HTTP knows it. */
+/** A reply with its own status, as HTTP knows it. */
 function sendFrame(response: ServerResponse, reply: Uint8Array): void {
   const words = new Uint32Array(reply.buffer, reply.byteOffset, HEADER_BYTES >>> 2);
   const status = httpStatusOf(words[REPLY_STATUS >>> 2]);
@@ -54,7 +55,7 @@ function sendFrame(response: ServerResponse, reply: Uint8Array): void {
   };
   if (status === 429 || status === 503) headers['retry-after'] = 1;
   response.writeHead(status, headers);
-  response.end(reply);
+  new ReplyWriter(response).end(reply);
 }
 
 async function answerJson(

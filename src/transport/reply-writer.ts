@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { replyPieceBytesMax } from '../limits.ts';
 
 interface Leaving {
@@ -9,55 +9,70 @@ interface Leaving {
 }
 
 /**
- * Replies on their way into a socket, in order. Writing one of megabytes takes the system a millisecond, in which
- * nobody else is served: it goes a piece a turn of the event loop.
+ * Replies on their way out, in order: into a socket, or one into a response. Writing one of megabytes takes the system
+ * milliseconds, in which nobody else is served: it goes a piece a turn of the event loop.
  */
 export class ReplyWriter {
-  readonly #socket: Socket;
+  readonly #way: Writable;
   readonly #leaving: Leaving[] = [];
   #ended = false;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
+  /** @param way a socket, or a response */
+  constructor(way: Writable) {
+    this.#way = way;
   }
 
   /** Whether replies wait that the system has not taken. */
   get busy(): boolean {
-    return this.#leaving.length > 0 || this.#socket.writableLength > 0;
+    return this.#leaving.length > 0 || this.#way.writableLength > 0;
   }
 
   /** Whether more can be written. */
   get writable(): boolean {
-    return this.#socket.writable && !this.#ended;
+    return this.#open && !this.#ended;
   }
 
-  /** Nothing where it is not writable. @param onLeft once the system has taken it all; never where the socket closes */
+  /** Responses call themselves writable even once they are destroyed. */
+  get #open(): boolean {
+    return this.#way.writable && !this.#way.destroyed;
+  }
+
+  /** Nothing where it is not writable. @param onLeft once the system has taken it all; perhaps not where the way closes */
   write(reply: Uint8Array, onLeft?: () => void): void {
-    if (!this.writable) return;
-    if (this.#leaving.length === 0 && reply.length <= replyPieceBytesMax) this.#socket.write(reply, onLeft);
-    else if (this.#leaving.push({ reply, written: 0, onLeft }) === 1) this.#turn();
+    if (this.writable) this.#begin(reply, onLeft);
   }
 
-  /** Writes one more, the last one, and closes the socket once it has left. */
-  end(reply: Uint8Array): void {
-    this.write(reply, () => this.#socket.destroySoon());
+  /** Writes one more, the last one, and ends this side of the way. */
+  end(reply: Uint8Array, onLeft?: () => void): void {
+    if (!this.writable) return;
     this.#ended = true;
+    this.#begin(reply, onLeft);
+  }
+
+  #begin(reply: Uint8Array, onLeft: (() => void) | undefined): void {
+    if (this.#leaving.length === 0 && reply.length <= replyPieceBytesMax) this.#put(reply, onLeft);
+    else if (this.#leaving.push({ reply, written: 0, onLeft }) === 1) this.#turn();
   }
 
   #turn(): void {
     let room = replyPieceBytesMax;
-    while (room > 0 && this.#leaving.length > 0 && this.#socket.writable) {
+    while (room > 0 && this.#leaving.length > 0 && this.#open) {
       const [first] = this.#leaving;
       const piece = first.reply.subarray(first.written, first.written + room);
       first.written += piece.length;
       room -= piece.length;
       const whole = first.written === first.reply.length;
       if (whole) this.#leaving.shift();
-      this.#socket.write(piece, whole ? first.onLeft : undefined);
+      this.#put(piece, whole ? first.onLeft : undefined);
     }
-    if (this.#leaving.length === 0 || !this.#socket.writable) return;
-    if (this.#socket.writableNeedDrain) this.#socket.once('drain', () => this.#later());
+    if (this.#leaving.length === 0 || !this.#open) return;
+    if (this.#way.writableNeedDrain) this.#way.once('drain', () => this.#later());
     else this.#later();
+  }
+
+  #put(piece: Uint8Array, onLeft: (() => void) | undefined): void {
+    if (this.#ended && this.#leaving.length === 0) this.#way.end(piece, onLeft);
+    else this.#way.write(piece, onLeft);
   }
 
   #later(): void {

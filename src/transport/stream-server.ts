@@ -127,7 +127,7 @@ class Connection {
     if (error.code === 'OVERLOADED' || error.code === 'UNAVAILABLE') {
       this.#skip = Math.max(0, bytes - HEADER_BYTES);
       this.#writer.write(refusal);
-    } else this.#writer.end(refusal);
+    } else this.#writer.end(refusal, () => this.#socket.destroy());
   }
 
   #takeBody(inbox: Inbox, chunk: Buffer, at: number): number {

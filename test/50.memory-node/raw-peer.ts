@@ -88,7 +88,7 @@ export class RawPeer {
 }
 
 /** Where the headers of a response end. */
-function endOfHeaders(bytes: Buffer): number | undefined {
+export function endOfHeaders(bytes: Buffer): number | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   return end < 0 ? undefined : end + 4;
 }
