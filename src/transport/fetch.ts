@@ -1,5 +1,5 @@
 import { FlexemrError } from '../errors.ts';
-import { connectMsMax, fetchConnectionsMax } from '../limits.ts';
+import { connectMsMax, fetchConnectionsMax, subrequestMsMax } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
 import {
@@ -10,14 +10,17 @@ import {
   type Transport,
   unpooled,
 } from './transport.ts';
-import { unauthorized, unavailable } from './unavailable.ts';
+import { released, unauthorized, unavailable } from './unavailable.ts';
 
 /** The runtime's own fetch, and nothing else: for edge runtimes. At most six requests to a node at a time. */
 export class FetchTransport implements Transport {
   readonly name = 'fetch';
   readonly #headers: Record<string, string>;
+  /** Requests that are not answered, and where they went. */
+  readonly #underWay = new Map<AbortController, string>();
   #bytesOut = 0;
   #bytesIn = 0;
+  #closed = false;
 
   constructor({ token }: { readonly token?: string | undefined } = {}) {
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -27,38 +30,52 @@ export class FetchTransport implements Transport {
     const turns = new Turns();
     const send = (outgoing: Outgoing): Exchange => {
       const abort = new AbortController();
-      const reply = turns.take(abort.signal, () => this.#exchange(url, outgoing, abort.signal));
+      const { promise: cancelled, reject } = Promise.withResolvers<never>();
+      const over = turns.take(abort.signal, () => this.#exchange(url, outgoing));
       const cancel = async (): Promise<void> => {
-        abort.abort(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
-        // Its connection is closed with it.
-        await reply.catch(() => {});
+        const reason = new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more');
+        abort.abort(reason);
+        reject(reason);
+        await over.catch(() => {});
       };
-      return { reply, cancel };
+      return { reply: Promise.race([over, cancelled]), cancel };
     };
     return { send, close: async () => {} };
   }
 
-  async #exchange(url: string, outgoing: Outgoing, signal: AbortSignal): Promise<Received> {
+  /**
+   * Goes on when it is cancelled: aborted, it would take its connection with it, of which a node that stalls does not
+   * hear, and the next one would open another.
+   */
+  async #exchange(url: string, outgoing: Outgoing): Promise<Received> {
+    if (this.#closed) throw released(url);
     const words = new Uint32Array(outgoing.bytes >>> 2);
     outgoing.write(words, 0);
     this.#bytesOut += outgoing.bytes;
+    const abort = new AbortController();
+    const giveUp = (): void => abort.abort(unavailable(url, 'does not answer'));
+    // A worker answers sooner than that, if only that it is too late.
+    const timer = setTimeout(giveUp, subrequestMsMax + connectMsMax);
+    this.#underWay.set(abort, url);
     try {
-      signal.throwIfAborted();
-      const headers = { ...this.#headers, 'content-type': frameType };
-      const response = await fetch(`${new URL(url).origin}/v1/lookup`, {
-        method: 'POST',
-        headers,
-        body: new Uint8Array(words.buffer),
-        signal,
-      });
-      const body = new Uint8Array(await response.arrayBuffer());
-      this.#bytesIn += body.length;
-      if (response.headers.get('content-type') === frameType) return unpooled(body);
-      if (response.status === 401) throw unauthorized(url);
-      throw unavailable(url, `answers HTTP ${response.status}, and no frame`);
+      return await this.#post(url, new Uint8Array(words.buffer), abort.signal);
     } catch (cause) {
       throw cause instanceof FlexemrError ? cause : unavailable(url, 'cannot be reached', cause);
+    } finally {
+      clearTimeout(timer);
+      this.#underWay.delete(abort);
     }
+  }
+
+  async #post(url: string, frame: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Received> {
+    const headers = { ...this.#headers, 'content-type': frameType };
+    const target = `${new URL(url).origin}/v1/lookup`;
+    const response = await fetch(target, { method: 'POST', headers, body: frame, signal });
+    const body = new Uint8Array(await response.arrayBuffer());
+    this.#bytesIn += body.length;
+    if (response.headers.get('content-type') === frameType) return unpooled(body);
+    if (response.status === 401) throw unauthorized(url);
+    throw unavailable(url, `answers HTTP ${response.status}, and no frame`);
   }
 
   async describe(url: string): Promise<NodeDescription> {
@@ -76,7 +93,10 @@ export class FetchTransport implements Transport {
     return { bytesOut: this.#bytesOut, bytesIn: this.#bytesIn };
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const [abort, url] of this.#underWay) abort.abort(released(url));
+  }
 }
 
 /** So many at a time as runtimes allow; the others in the order they came. */
@@ -89,6 +109,7 @@ class Turns {
     if (this.#busy < fetchConnectionsMax) this.#busy++;
     else await this.#turn(signal);
     try {
+      signal.throwIfAborted();
       return await work();
     } finally {
       const [next] = this.#queue;

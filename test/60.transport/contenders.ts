@@ -43,7 +43,7 @@ const stream: Kind = {
 };
 const fetching: Kind = {
   name: 'fetch',
-  ...{ sockets: true, outOfOrder: true, cancels: true },
+  ...{ sockets: true, outOfOrder: true, cancels: false },
   open: (_, client) => new FetchTransport(client),
 };
 

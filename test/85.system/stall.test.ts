@@ -1,15 +1,16 @@
 // Memory nodes that do nothing, though their connections stay; and rankers that are closed amid their lookups.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { openRanker } from '../../src/host/open-ranker.ts';
+import { openRanker, transportNames } from '../../src/host/open-ranker.ts';
 import { FlexemrError } from '../../src/index.ts';
+import { fetchConnectionsMax } from '../../src/limits.ts';
 import { ExactCase, recovered } from './exact-case.ts';
 import { held } from './leftovers.ts';
 import { Load } from './load.ts';
 
 const deadlineMs = 500;
 
-test.for(['stream', 'http'] as const)(
+test.for(transportNames)(
   'a node that stalls fails lookups at their deadline, and is found again, by %s',
   async (transport) => {
     await using given = await ExactCase.open();
@@ -36,11 +37,11 @@ test.for(['stream', 'http'] as const)(
   },
 );
 
-/** Lookups that nobody answers, of 100 KB each: 60 MB a second if all of them were kept. */
+/** Lookups that nobody answers, of 100 KB each: 60 MB and 600 connections a second if all of them were kept. */
 const unanswered = { concurrency: 12, deadline: 20, ms: 3_000, bytesMax: 32 * 2 ** 20 };
 
-test.for(['stream', 'http'] as const)(
-  'a node that stalls does not fill the memory of its rankers, by %s',
+test.for(transportNames)(
+  'a node that stalls does not fill the memory of its rankers, nor their sockets, by %s',
   async (transport) => {
     await using given = await ExactCase.open();
     const { nodes, routing } = await given.start();
@@ -50,7 +51,7 @@ test.for(['stream', 'http'] as const)(
     const before = await held();
     nodes[0].stall();
     const until = performance.now() + unanswered.ms;
-    let most = 0;
+    let [mostBytes, mostSockets] = [0, 0];
     const ask = async (): Promise<void> => {
       while (performance.now() < until) {
         const lookup = ranker.lookup(bags, { deadline: unanswered.deadline });
@@ -60,16 +61,18 @@ test.for(['stream', 'http'] as const)(
     const asking = Promise.all(Array.from({ length: unanswered.concurrency }, ask));
     while (performance.now() < until) {
       await sleep(250);
-      most = Math.max(most, (await held()).bytes);
+      const { bytes, sockets } = await held();
+      [mostBytes, mostSockets] = [Math.max(mostBytes, bytes), Math.max(mostSockets, sockets)];
     }
     await asking;
     nodes[0].goOn();
     await recovered(ranker, given.asked[0]);
-    expect(most - before.bytes).toBeLessThan(unanswered.bytesMax);
+    expect(mostBytes - before.bytes).toBeLessThan(unanswered.bytesMax);
+    expect(mostSockets - before.sockets).toBeLessThanOrEqual(fetchConnectionsMax);
   },
 );
 
-test.for(['stream', 'http'] as const)(
+test.for(transportNames)(
   'a ranker that is closed under load fails what is under way, and keeps no socket, by %s',
   async (transport) => {
     await using given = await ExactCase.open();
@@ -84,6 +87,22 @@ test.for(['stream', 'http'] as const)(
     for (const error of ended) if (error instanceof Error) expect(error).toBeInstanceOf(FlexemrError);
     expect(ended.some((error) => error instanceof FlexemrError)).toBe(true);
     await expect(ranker.lookup(given.asked[0].bags)).rejects.toMatchObject({ code: 'RELEASED' });
+    await expect.poll(async () => (await held()).sockets).toBeLessThanOrEqual(before.sockets);
+  },
+);
+
+test.for(transportNames)(
+  'a ranker that is closed while a node stalls does not wait for it, by %s',
+  async (transport) => {
+    await using given = await ExactCase.open();
+    const { nodes, routing } = await given.start();
+    const before = await held();
+    const ranker = await openRanker({ routing, transport });
+    for (const node of nodes) node.stall();
+    const lookups = given.asked.map(({ bags }) => ranker.lookup(bags, { deadline: 20 }));
+    for (const ended of await Promise.allSettled(lookups))
+      expect(ended).toMatchObject({ reason: { code: 'DEADLINE_EXCEEDED' } });
+    await ranker.close();
     await expect.poll(async () => (await held()).sockets).toBeLessThanOrEqual(before.sockets);
   },
 );
