@@ -65,6 +65,8 @@ export const runs = {
   lookupsAtOnce: soak ? 2_000 : 60,
   /** Random tables on random nodes. */
   rankerCases: soak ? 10_000 : 150,
+  /** Lookups with padding keys, and without. */
+  paddedLookups: soak ? 5_000 : 100,
   /** Workloads of which the bytes are counted. */
   chosenWorkloads: soak ? 5_000 : 100,
   /** Rows of the large table that is loaded to measure memory. */

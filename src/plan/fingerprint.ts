@@ -1,4 +1,5 @@
 import type { PlannedTable, RoutingTable } from './routing-table.ts';
+import { paddingKey } from './table-spec.ts';
 
 /**
  * A u64 that is the same for routing tables whose shards of the same number hold the same rows, on the same nodes,
@@ -15,22 +16,15 @@ export function fingerprint({ tables }: RoutingTable): bigint {
 function meaning({ spec, version, indexed, shards }: PlannedTable): unknown {
   const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;
   const absent = missing === 'default' ? defaultRow?.map(float) : missing;
+  const padding = paddingKey(spec, indexed)?.toString() ?? null;
   const bounds = shards.map(({ node, begin, end }) => [node, begin, end]);
-  return [name, rows, dim, mode, dtype, paddingOf(spec, indexed), absent, version, indexed, bounds];
+  return [name, rows, dim, mode, dtype, padding, absent, version, indexed, bounds];
 }
 
 /** Rows keep a default row as f32 at most. As text: JSON has no −0 and no infinities. */
 function float(value: number): string {
   const rounded = Math.fround(value);
   return Object.is(rounded, -0) ? '-0' : String(rounded);
-}
-
-/** Negative rows count from the end; negative ids stand for the u64 of the same bits. */
-function paddingOf({ padding, rows }: PlannedTable['spec'], indexed: boolean): string | null {
-  if (padding === undefined) return null;
-  const key = BigInt(padding);
-  if (indexed) return String(BigInt.asUintN(64, key));
-  return String(key < 0n ? key + BigInt(rows) : key);
 }
 
 /** FNV-1a of 64 bits, in two words: there are plans of many megabytes, and BigInt takes them slowly. */

@@ -39,6 +39,13 @@ export interface StoredTableSpec extends TableSpec {
   readonly ids?: string | undefined;
 }
 
+/** The padding key as a u64: negative rows count from the end, negative ids stand for the u64 of the same bits. */
+export function paddingKey({ padding, rows }: TableSpec, indexed: boolean): bigint | undefined {
+  if (padding === undefined) return undefined;
+  const key = BigInt(padding);
+  return BigInt.asUintN(64, indexed || key >= 0n ? key : key + BigInt(rows));
+}
+
 const key = v.union([v.pipe(v.number(), v.safeInteger()), v.bigint()]);
 
 const fields = {

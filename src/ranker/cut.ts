@@ -2,6 +2,19 @@
 import { badKey, type CheckedBags } from '../plan/checked-bags.ts';
 import type { RoutedTable } from './routed-table.ts';
 
+/** Bags of one feature on their way to being cut. */
+export interface KeyBags {
+  /** u32, or u64 as pairs of words. */
+  readonly keys: Uint32Array;
+  /** u32 [bags + 1]; mode `none` has one bag of all keys. */
+  readonly offsets: Uint32Array;
+  readonly weights: Float32Array | undefined;
+  /** Where each key stands in the feature's keys; undefined: in order. */
+  readonly positions: Uint32Array | undefined;
+  /** Where padding keys stand that were left out. */
+  readonly padded: Uint32Array;
+}
+
 /** The keys of one feature that one shard holds. */
 export interface CutSegment {
   /** Which shard of the table. */
@@ -66,16 +79,11 @@ function noRow(feature: string, table: string, rows: number, position: number, k
   return badKey(feature, position, key, `is no row of table ${table}, which has ${rows}`);
 }
 
-/**
- * Cuts bags at the table's shards.
- * @param keys u32 [keys], or u64 [keys] as pairs of words @param places what decides the shard: keys, or their hashes
- */
+/** Cuts bags at the table's shards. @param places what decides the shard of each key: keys, or their hashes */
 export function cutBags(
   table: RoutedTable,
-  keys: Uint32Array,
   places: Uint32Array,
-  offsets: Uint32Array,
-  weights: Float32Array | undefined,
+  { keys, offsets, weights, positions: stood }: KeyBags,
 ): CutSegment[] {
   const wordsPerKey = keys.length === places.length ? 1 : 2;
   const shards = table.ends.length;
@@ -112,7 +120,7 @@ export function cutBags(
       weights: weights && pickWeights(weights, own),
       offsets: grouped?.offsets,
       bagNumbers: grouped?.bagNumbers ?? own,
-      positions: own,
+      positions: stood ? pick(stood, own, 1) : own,
     });
   }
   return segments;
@@ -150,7 +158,7 @@ function groupBags(bagOf: Uint32Array, bags: number): { offsets: Uint32Array; ba
   return { offsets, bagNumbers };
 }
 
-function pick(keys: Uint32Array, positions: Uint32Array, wordsPerKey: number): Uint32Array {
+export function pick(keys: Uint32Array, positions: Uint32Array, wordsPerKey: number): Uint32Array {
   const picked = new Uint32Array(positions.length * wordsPerKey);
   if (wordsPerKey === 1) for (let i = 0; i < positions.length; i++) picked[i] = keys[positions[i]];
   else {
@@ -162,7 +170,7 @@ function pick(keys: Uint32Array, positions: Uint32Array, wordsPerKey: number): U
   return picked;
 }
 
-function pickWeights(weights: Float32Array, positions: Uint32Array): Float32Array {
+export function pickWeights(weights: Float32Array, positions: Uint32Array): Float32Array {
   const picked = new Float32Array(positions.length);
   for (let i = 0; i < positions.length; i++) picked[i] = weights[positions[i]];
   return picked;

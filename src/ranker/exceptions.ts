@@ -2,6 +2,7 @@
 import { FATE_DEFAULTED, FATE_MISSING, FATE_PADDED } from '../kernel/layout.ts';
 import type { Pooled } from '../lookup/pooled.ts';
 import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
+import type { Feature } from './feature.ts';
 import type { Segment } from './segment.ts';
 
 interface Exception {
@@ -12,16 +13,19 @@ interface Exception {
 const none: Uint32Array = new Uint32Array();
 
 /** What became of a feature's keys, by position. @param held its segments that were answered */
-export function fatesOf(held: readonly Segment[]): Pick<Pooled, 'missing' | 'defaulted' | 'padded'> {
-  if (!held.some(({ reply }) => reply?.hasExceptions))
-    return { missing: none, defaulted: none, padded: none };
+export function fatesOf(
+  { padded }: Feature,
+  held: readonly Segment[],
+): Pick<Pooled, 'missing' | 'defaulted' | 'padded'> {
+  if (!held.some(({ reply }) => reply?.hasExceptions)) return { missing: none, defaulted: none, padded };
   const all = held.flatMap(inFeature).sort((a, b) => a.position - b.position);
   const withFate = (fate: number): Uint32Array =>
     Uint32Array.from(all.filter((exception) => exception.fate === fate).map(({ position }) => position));
   return {
     missing: withFate(FATE_MISSING),
     defaulted: withFate(FATE_DEFAULTED),
-    padded: withFate(FATE_PADDED),
+    // Nodes see padding keys of mode `none` alone.
+    padded: padded.length > 0 ? padded : withFate(FATE_PADDED),
   };
 }
 

@@ -77,7 +77,7 @@ function routeFeatures({ bags, options, pushDown }: Asked, route: Route, workspa
   });
   for (const { name, table, bags } of checked) if (bags.weights !== undefined) table.checkWeighted(name);
   return checked.map(({ name, table, bags }) => {
-    return { name, table, bags, segments: segmentsOf(name, table, bags, wishes, workspace) };
+    return { name, table, bags, ...segmentsOf(name, table, bags, wishes, workspace) };
   });
 }
 

@@ -13,7 +13,7 @@ export function pooledOf(workspace: Workspace, feature: Feature): Pooled {
   const failed = segments.some(({ reply }) => reply === undefined);
   const held = failed ? segments.filter(({ reply }) => reply !== undefined) : segments;
   const { values, counts } = asPooledThere(feature, held) ?? merge(workspace, feature, held);
-  const { missing, defaulted, padded } = fatesOf(held);
+  const { missing, defaulted, padded } = fatesOf(feature, held);
   const incomplete = failed ? incompleteOf(feature) : none;
   return { dim: feature.table.spec.dim, values, counts, missing, defaulted, padded, incomplete };
 }

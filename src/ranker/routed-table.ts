@@ -2,7 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
 import { type DType, type PoolingMode, rowBytes } from '../kernel/reference.ts';
 import type { NumberedShard, PlannedTable } from '../plan/routing-table.ts';
-import type { TableMode, TableSpec } from '../plan/table-spec.ts';
+import { paddingKey, type TableMode, type TableSpec } from '../plan/table-spec.ts';
 
 /** A table as a ranker routes it. */
 export class RoutedTable {
@@ -19,6 +19,8 @@ export class RoutedTable {
   /** Of a pooled vector: f32 [dim]. */
   readonly vectorBytes: number;
   readonly missing: MissingPolicy;
+  /** The padding key as a pair of words. */
+  readonly padding: Uint32Array | undefined;
   readonly shards: readonly NumberedShard[];
   /** Where each shard ends: rows, or hashes of ids. */
   readonly ends: Float64Array;
@@ -34,6 +36,8 @@ export class RoutedTable {
     this.rowBytes = rowBytes(this.dtype, spec.dim);
     this.vectorBytes = spec.dim * 4;
     this.missing = spec.missing ?? 'error';
+    const padding = paddingKey(spec, indexed);
+    this.padding = padding === undefined ? undefined : new Uint32Array(BigUint64Array.of(padding).buffer);
     this.shards = shards;
     this.ends = Float64Array.from(shards, ({ shard }) => shard.end);
   }

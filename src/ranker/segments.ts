@@ -2,10 +2,14 @@
 import type { MissingPolicy } from '../kernel/call.ts';
 import type { CheckedBags } from '../plan/checked-bags.ts';
 import { chooseFetch, type PushDown } from './choose.ts';
-import { type CutSegment, cutBags, rowKeys } from './cut.ts';
+import { type CutSegment, cutBags, type KeyBags, rowKeys } from './cut.ts';
+import type { Feature } from './feature.ts';
+import { withoutPadding } from './padding.ts';
 import type { RoutedTable } from './routed-table.ts';
 import { Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
+
+const none: Uint32Array = new Uint32Array();
 
 /** What a lookup wants of all its features. */
 export interface Wishes {
@@ -13,51 +17,53 @@ export interface Wishes {
   readonly pushDown: PushDown;
 }
 
-/** The segments of one feature, in shard order. @throws INVALID_KEY, INVALID_OPTION, OUT_OF_MEMORY */
+/** What nodes are asked of one feature. @throws INVALID_KEY, INVALID_OPTION, OUT_OF_MEMORY */
 export function segmentsOf(
   feature: string,
   table: RoutedTable,
   bags: CheckedBags,
   { onMissing, pushDown }: Wishes,
   workspace: Workspace,
-): Segment[] {
+): Pick<Feature, 'segments' | 'padded'> {
   const policy = onMissing === undefined ? table.missing : table.policy(onMissing);
   const missing = policy === table.missing ? undefined : policy;
   const partial = table.shards.length > 1;
-  return cut(feature, table, bags, policy, workspace).map((own) => {
+  const asked = withoutPadding(table, keyBags(feature, table, bags, policy));
+  const segments = cut(table, asked, workspace).map((own) => {
     const fetching = chooseFetch(workspace, table, own, partial, pushDown);
     return new Segment(feature, table, own, fetching, missing);
   });
+  return { segments, padded: asked.padded };
 }
 
-function cut(
+/** Bags with their keys as nodes take them. */
+function keyBags(
   feature: string,
   table: RoutedTable,
   { keys: given, offsets, weights }: CheckedBags,
   missing: MissingPolicy,
-  workspace: Workspace,
-): CutSegment[] {
+): KeyBags {
   const pooled = table.mode !== 'none';
   const end = pooled ? offsets[offsets.length - 1] : given.length;
-  if (pooled ? offsets.length === 1 : end === 0) return [];
-  const keys = table.indexed
-    ? wordsOf(given, end)
-    : rowKeys(feature, table.spec, given, end, missing === 'error');
-  if (table.shards.length === 1) return [whole(keys, pooled ? offsets : undefined, weights, end)];
-  const places = table.indexed ? hashesOf(workspace, keys) : keys;
-  // Mode `none` is cut as one bag of all keys.
-  return cutBags(table, keys, places, pooled ? offsets : Uint32Array.of(0, end), weights);
+  return {
+    keys: table.indexed ? wordsOf(given, end) : rowKeys(feature, table.spec, given, end, missing === 'error'),
+    offsets: pooled ? offsets : Uint32Array.of(0, end),
+    weights: weights === undefined || weights.length === end ? weights : weights.subarray(0, end),
+    positions: undefined,
+    padded: none,
+  };
 }
 
-/** All keys, for the only shard there is. */
-function whole(
-  keys: Uint32Array,
-  offsets: Uint32Array | undefined,
-  weights: Float32Array | undefined,
-  end: number,
-): CutSegment {
-  const own = weights === undefined || weights.length === end ? weights : weights.subarray(0, end);
-  return { shard: 0, keys, offsets, weights: own, bagNumbers: undefined, positions: undefined };
+function cut(table: RoutedTable, bags: KeyBags, workspace: Workspace): CutSegment[] {
+  const { keys, offsets, weights, positions } = bags;
+  const pooled = table.mode !== 'none';
+  if (pooled ? offsets.length === 1 : keys.length === 0) return [];
+  if (table.shards.length === 1)
+    return [
+      { shard: 0, keys, offsets: pooled ? offsets : undefined, weights, bagNumbers: undefined, positions },
+    ];
+  const places = table.indexed ? hashesOf(workspace, keys) : keys;
+  return cutBags(table, places, bags);
 }
 
 /** u64 as pairs of words. */
