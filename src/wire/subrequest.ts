@@ -67,17 +67,22 @@ export function writeSubrequest(
     words[entry + 2] = (offsets === undefined ? 0 : offsets.length - 1) | (flagsOf(segment) << 24);
     words[entry + 3] = wide ? keys.length >>> 1 : keys.length;
     entry += wire.SEGMENT_BYTES >>> 2;
-    words.set(keys, next);
-    next += keys.length;
-    if (offsets !== undefined) {
-      words.set(offsets, next);
-      next += offsets.length;
-    }
+    next = put(words, next, keys);
+    if (offsets !== undefined) next = put(words, next, offsets);
     if (weights !== undefined) {
       words.set(new Uint32Array(weights.buffer, weights.byteOffset, weights.length), next);
       next += weights.length;
     }
   }
+}
+
+/** Up to so many words a loop copies sooner than `set` begins. */
+const loopWordsMax = 24;
+
+function put(words: Uint32Array, at: number, own: Uint32Array): number {
+  if (own.length > loopWordsMax) words.set(own, at);
+  else for (let i = 0; i < own.length; i++) words[at + i] = own[i];
+  return at + own.length;
 }
 
 function flagsOf({ wide, weights, partial, fetch, missing }: OutgoingSegment): number {
