@@ -218,6 +218,7 @@ describe('a node that has its hands full', () => {
 describe('a subrequest that waits', () => {
   test('is given up when its time is over, not before', async () => {
     const peer = await RawPeer.stream(port);
+    const { subrequests } = node.stats;
     for (let id = 1; id <= 4; id++) peer.send(withId(slow(), id));
     const segments = [
       segmentOf(
@@ -226,15 +227,15 @@ describe('a subrequest that waits', () => {
         Array.from({ length: 100_000 }, () => ids[1]),
       ),
     ];
-    const [late, later] = [1_000, 25_000_000].map((timeLeftUs) => frameOf(routing, segments, { timeLeftUs }));
-    // Behind what the peer has sent, which is under way once one is answered.
-    await peer.reply();
+    const [late, later] = [100, 25_000_000].map((timeLeftUs) => frameOf(routing, segments, { timeLeftUs }));
+    // Behind what the peer has sent: all of it has come, and the last of it has not begun.
+    await expect.poll(() => node.stats.subrequests, { interval: 1 }).toBe(subrequests + 4);
     const [response, other] = await Promise.all([postFrame(late), postFrame(later)]);
     expect(response.status).toBe(504);
     const reply = new Reply(new Uint8Array(await response.arrayBuffer()));
     expect(reply.error?.code).toBe('DEADLINE_EXCEEDED');
     expect(other.status).toBe(200);
-    for (let left = 3; left > 0; left--) expect(new Reply(await peer.reply()).error).toBeUndefined();
+    for (let left = 4; left > 0; left--) expect(new Reply(await peer.reply()).error).toBeUndefined();
     peer.close();
     await emptied();
   });

@@ -62,7 +62,6 @@ interface Answer {
 
 const security = { token: 'open sesame' };
 const authorization = `Bearer ${security.token}`;
-const stuckMs = 200;
 
 /** A node as it is: its workers are threads of their own. */
 let live: MemoryNodeHost;
@@ -71,8 +70,9 @@ let routing: RoutingTable;
 let cluster: Cluster;
 let handler: Handler;
 let lookupJson: Handler['lookupJson'] | undefined;
-/** A node that is draining. */
+/** Nodes in this thread: one that is draining, and one that gives a request hardly any time to come. */
 let draining: Listener;
+let hasty: Listener;
 
 beforeAll(async () => {
   const wrap = (own: Handler): Handler => ({
@@ -88,14 +88,16 @@ beforeAll(async () => {
   routing = cluster.routing;
   [handler] = cluster.handlers.values();
   const options = { tables: cluster.file, routing, node: 'n0' };
-  live = await MemoryNodeHost.start({ ...options, workers: 2, security, stuckMs });
+  live = await MemoryNodeHost.start({ ...options, workers: 2, security });
   const drained = await localNode(options);
   drained.drain();
   draining = await Listener.open(drained, { host: '127.0.0.1', port: 0 });
+  hasty = await Listener.open(handler, { host: '127.0.0.1', port: 0, stuckMs: 200 });
 });
 afterAll(async () => {
   await live?.close();
   await draining?.close();
+  await hasty?.close();
   await cluster?.[Symbol.asyncDispose]();
 });
 
@@ -190,7 +192,7 @@ const provoked: Record<string, () => Promise<Answer>> = {
     post(live.url, frameType, new Uint8Array(64), 'Bearer sesame'),
   'post /v1/lookup 404 application/json': () =>
     asks(live.url, { bags: { nowhere: { keys: [], offsets: [] } } }),
-  'post /v1/lookup 408 ': () => raw(live.ports[0], 'POST /v1/lookup HTTP/1.1\r\nHost: n\r\nConte'),
+  'post /v1/lookup 408 ': () => raw(hasty.port, 'POST /v1/lookup HTTP/1.1\r\nHost: n\r\nConte'),
   'post /v1/lookup 409 application/x-flexemr': () =>
     frames(live.url, frameOf(routing, [segmentOf(routing, 'sum', [1])], { plan: 1n })),
   'post /v1/lookup 411 application/json': () =>

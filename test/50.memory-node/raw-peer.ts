@@ -26,11 +26,12 @@ export class RawPeer {
 
   /** Begins a stream of frames; what it answers to the Upgrade is taken. @returns itself */
   static async stream(port: number, options: { readonly reads?: boolean } = {}): Promise<RawPeer> {
-    const peer = new RawPeer(port, { reads: true });
+    const peer = new RawPeer(port);
     peer.send(greeting);
     const header = await peer.take(endOfHeaders);
     if (!header.toString('latin1').startsWith('HTTP/1.1 101 ')) throw new Error(`no stream: ${header}`);
-    if (options.reads === false) peer.socket.pause();
+    // Megabytes that are read in the end need not be kept.
+    if (options.reads === false) peer.socket.pause().removeAllListeners('data');
     return peer;
   }
 

@@ -13,7 +13,7 @@ import { KillableNode } from './killable-node.ts';
 
 const lookups = 16;
 /** A node that is back is found again within this time. */
-const recoveryMsMax = 2_000;
+const recoveryMsMax = 5_000;
 
 /** The tables in a file, and lookups in them with what they must give. */
 export class ExactCase implements AsyncDisposable {

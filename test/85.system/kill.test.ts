@@ -12,7 +12,7 @@ import { below, random } from './random.ts';
 
 const concurrency = 6;
 /** Long enough for a node that has just started, on a machine that does other things as well. */
-const deadlineMs = 1_000;
+const deadlineMs = 3_000;
 
 /** What may be held more at last than at first: what the engine compiles, and what the system keeps of freed pages. */
 const moreBytesMax = 2 * 2 ** 20;
@@ -32,8 +32,7 @@ test.for(['stream', 'http'] as const)(
     // HTTP has up to four connections a node, as many as there were requests at once.
     expect(last.sockets).toBeLessThanOrEqual(first.sockets + (transport === 'http' ? 8 : 0));
     expect(last.timers).toBeLessThanOrEqual(first.timers + 2 * concurrency);
-    const after = await held();
-    expect(after.sockets).toBeLessThanOrEqual(before.sockets);
+    await expect.poll(async () => (await held()).sockets).toBeLessThanOrEqual(before.sockets);
   },
 );
 
@@ -83,18 +82,10 @@ test('a worker that dies under load costs no lookup, and its place is taken', as
     const [host, worker] = [hosts[kill % 2], (kill >> 1) % 2];
     await sleep(50);
     await host.killWorker(worker);
-    await serves(host, worker);
+    // It is asked again.
+    await expect.poll(async () => (await host.stats())[worker].subrequests).toBeGreaterThan(0);
   }
   // No node may fail: what was not right is thrown here.
   await load.rest();
   console.log(`${runs.workerKills} workers killed`, load.take());
 });
-
-/** Waits until a worker answers subrequests. */
-async function serves(host: MemoryNodeHost, worker: number): Promise<void> {
-  const until = performance.now() + 10_000;
-  while (((await host.stats())[worker]?.subrequests ?? 0) === 0) {
-    if (performance.now() > until) throw new Error(`worker ${worker} is asked nothing since it came back`);
-    await sleep(20);
-  }
-}

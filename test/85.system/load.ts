@@ -5,7 +5,7 @@ import { checkPooled, checkSame } from './check-pooled.ts';
 import { type Asked, nodeIds, resultsOn } from './exact-tables.ts';
 
 /** A machine that does other things as well may be so late. */
-const lateMsMax = 500;
+const lateMsMax = 2_000;
 
 /** What a memory node that dies may be the reason of. */
 const failures = ['UNAVAILABLE', 'NODE_FAILED', 'DEADLINE_EXCEEDED'];

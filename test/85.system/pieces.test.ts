@@ -43,7 +43,7 @@ test.for([
         t: { keys: Uint32Array.from({ length: count }, (_, i) => (first + i * 7) % rows), offsets: [0] },
       };
     });
-    const got = await Promise.all(asked.map((bags) => ranker.lookup(bags)));
+    const got = await Promise.all(asked.map((bags) => ranker.lookup(bags, { deadline: 60_000 })));
     for (const [i, lookup] of got.entries()) {
       const wanted = (await local.lookup(asked[i])).get('t');
       if (wanted === undefined) throw new Error('there is nothing to compare with');

@@ -8,7 +8,7 @@ import { ExactCase, recovered } from './exact-case.ts';
 import { held } from './leftovers.ts';
 import { Load } from './load.ts';
 
-const deadlineMs = 500;
+const deadlineMs = 1_000;
 
 test.for(transportNames)(
   'a node that stalls fails lookups at their deadline, and is found again, by %s',
