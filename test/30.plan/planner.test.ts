@@ -1,29 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FlexemrError } from '../../src/index.ts';
-import { rowBytes } from '../../src/kernel/reference.ts';
-import { shardBytesMax } from '../../src/limits.ts';
-import { Arrangement, type ArrangementProblem } from '../../src/plan/arrangement.ts';
-import { exhaustiveSearch } from '../../src/plan/exhaustive-search.ts';
-import { localSearch } from '../../src/plan/local-search.ts';
-import { rowWise, tableWise } from '../../src/plan/placement.ts';
+import { rowWise } from '../../src/plan/placement.ts';
 import { planSharding, type ShardingInput, type ShardingPlan } from '../../src/plan/planner.ts';
 import { predict } from '../../src/plan/prediction.ts';
 import { checkRouting } from '../../src/plan/routing-json.ts';
-import type { PlannedShard, PlannedTable } from '../../src/plan/routing-table.ts';
-import type { TableSpec } from '../../src/plan/table-spec.ts';
-import { shardRanges } from '../../src/store/store.ts';
+import { randomOf } from '../10.kernel/pool-case.ts';
+import { refusal } from '../refusal.ts';
 import { runs } from '../runs.ts';
 import { anyPlan, leastObjective, objective } from './planner-cases.ts';
-
-const spec: TableSpec = { name: 't', rows: 10, dim: 4, mode: 'sum' };
-const table = (fields: Partial<TableSpec>, indexed = false): Pick<PlannedTable, 'spec' | 'indexed'> => ({
-  spec: { ...spec, ...fields },
-  indexed,
-});
-const bounds = (shards: readonly PlannedShard[]): unknown[] =>
-  shards.map(({ node, begin, end }) => [node, begin, end]);
-const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}`);
+import { ids, spec } from './small-tables.ts';
 
 /** A plan, or undefined where the tables do not fit. */
 function planned(input: ShardingInput): ShardingPlan | undefined {
@@ -34,94 +19,6 @@ function planned(input: ShardingInput): ShardingPlan | undefined {
     return undefined;
   }
 }
-
-function refusal(work: () => unknown): FlexemrError {
-  try {
-    work();
-  } catch (error) {
-    expect(error).toBeInstanceOf(FlexemrError);
-    return error as FlexemrError;
-  }
-  throw new Error('nothing was refused');
-}
-
-describe('row-wise', () => {
-  test('gives each node a block of ⌈rows / nodes⌉ rows, the last one short', () => {
-    const shards = rowWise(table({ rows: 10 }), ids(4));
-    expect(bounds(shards)).toEqual([
-      ['n0', 0, 3],
-      ['n1', 3, 6],
-      ['n2', 6, 9],
-      ['n3', 9, 10],
-    ]);
-  });
-
-  test('leaves nodes out that no rows are left for', () => {
-    expect(bounds(rowWise(table({ rows: 5 }), ids(4)))).toEqual([
-      ['n0', 0, 2],
-      ['n1', 2, 4],
-      ['n2', 4, 5],
-    ]);
-    expect(bounds(rowWise(table({ rows: 1 }), ids(3)))).toEqual([['n0', 0, 1]]);
-  });
-
-  test('cuts indexed tables by hash', () => {
-    const shards = rowWise(table({ rows: 2 }, true), ids(3));
-    expect(bounds(shards)).toEqual([
-      ['n0', 0, 1431655766],
-      ['n1', 1431655766, 2863311532],
-      ['n2', 2863311532, 2 ** 32],
-    ]);
-  });
-
-  test('cuts blocks that outgrow an arena', () => {
-    const most = shardBytesMax / 16 - 1;
-    const shards = rowWise(table({ rows: 2 * most + 4 }), ids(2));
-    expect(bounds(shards)).toEqual([
-      ['n0', 0, most],
-      ['n0', most, most + 2],
-      ['n1', most + 2, 2 * most + 2],
-      ['n1', 2 * most + 2, 2 * most + 4],
-    ]);
-  });
-});
-
-describe('table-wise', () => {
-  test('is one shard', () => {
-    expect(bounds(tableWise(table({}), 'a'))).toEqual([['a', 0, 10]]);
-    expect(bounds(tableWise(table({}, true), 'a'))).toEqual([['a', 0, 2 ** 32]]);
-  });
-
-  test('cuts a table where a store in this process would', () => {
-    const anyShape = fc.record({
-      rows: fc.integer({ min: 1, max: 2 ** 32 - 2 }),
-      dim: fc.integer({ min: 1, max: 4096 }),
-      dtype: fc.constantFrom('f32' as const, 'f16' as const, 'int8' as const, 'int4' as const),
-    });
-    fc.assert(
-      fc.property(anyShape, (shape) => {
-        const own = tableWise(table(shape), 'a').map(({ begin, end }) => ({
-          first: begin,
-          rows: end - begin,
-        }));
-        expect(own).toEqual([...shardRanges(shape)]);
-      }),
-      { numRuns: runs.routingTables },
-    );
-  });
-
-  test('cuts an indexed table so that rows and index of each shard fit in an arena', () => {
-    const rows = 500_000_000;
-    const shards = tableWise(table({ rows, dim: 2 }, true), 'a');
-    const expected = shards.map(({ begin, end }) => (rows * (end - begin)) / 2 ** 32);
-    expect(shards[0].begin).toBe(0);
-    expect(shards[shards.length - 1].end).toBe(2 ** 32);
-    // Six standard deviations above what is expected.
-    for (const count of expected)
-      expect((count + 6 * Math.sqrt(count) + 1) * (8 + 24)).toBeLessThan(shardBytesMax);
-    expect(shards.length).toBe(Math.ceil((rows * (8 + 24)) / (shardBytesMax * 0.999)));
-  });
-});
 
 describe('a plan', () => {
   test('places every key once, on nodes that have room, and is always the same', () => {
@@ -162,7 +59,7 @@ describe('a plan', () => {
   });
 
   test('of many tables is made too', () => {
-    const random = randomNumbers(7);
+    const random = randomOf(7);
     const tables = Array.from({ length: 800 }, (_, i) => {
       const rows = Math.ceil(10 ** (random() * 6));
       return { spec: { ...spec, name: `t${i}`, rows, dim: [16, 32, 64, 128][i % 4] } };
@@ -212,212 +109,6 @@ describe('a plan', () => {
         },
       ],
     });
-  });
-});
-
-/** Numbers from 0 to 1, the same in every run. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-describe('searching', () => {
-  /** Where costs are not those of real tables: work, bytes and what a cut costs have nothing to do with each other. */
-  const anyProblem: fc.Arbitrary<ArrangementProblem> = fc
-    .record({
-      nodes: fc.integer({ min: 1, max: 3 }),
-      sizes: fc.array(fc.tuple(fc.nat(100), fc.nat(100), fc.nat(100), fc.nat(100)), {
-        minLength: 1,
-        maxLength: 7,
-      }),
-      slack: fc.constantFrom(1, 1.05, 1.3, Number.POSITIVE_INFINITY),
-      cuttable: fc.boolean(),
-    })
-    .map(({ nodes, sizes, slack, cuttable }) => {
-      const bytes = sizes.reduce((sum, [, , own]) => sum + own, 0);
-      return {
-        cuttable,
-        capacities: new Float64Array(nodes).fill(
-          slack === Number.POSITIVE_INFINITY ? slack : Math.ceil((slack * bytes) / nodes),
-        ),
-        tables: sizes.map(([replyBytes, workBytes, bytes, more]) => ({
-          whole: { replyBytes, workBytes, bytes },
-          cut: {
-            replyBytes: replyBytes + more,
-            workBytes: new Float64Array(nodes).fill(workBytes / nodes),
-            bytes: new Float64Array(nodes).fill(Math.ceil(bytes / nodes)),
-          },
-        })),
-      };
-    });
-
-  function leastCost(problem: ArrangementProblem): number {
-    const choices = problem.capacities.length + Number(problem.cuttable);
-    let least = Number.POSITIVE_INFINITY;
-    for (let number = 0; number < choices ** problem.tables.length; number++) {
-      const own = problem.tables.map((_, i) => Math.floor(number / choices ** i) % choices);
-      const { overflowBytes, cost } = new Arrangement(problem, own);
-      if (overflowBytes === 0) least = Math.min(least, cost);
-    }
-    return least;
-  }
-
-  test('all arrangements finds the best', () => {
-    fc.assert(
-      fc.property(anyProblem, (problem) => {
-        const least = leastCost(problem);
-        const found = exhaustiveSearch(localSearch(problem));
-        if (least === Number.POSITIVE_INFINITY) expect(found?.overflowBytes).toBeGreaterThan(0);
-        else {
-          expect(found?.overflowBytes).toBe(0);
-          expect(found?.cost).toBeLessThanOrEqual(least * (1 + 1e-9));
-        }
-      }),
-      { numRuns: runs.plans },
-    );
-  });
-
-  test('from greedy arrangements comes within 5 % of the best, but for one problem in a hundred', () => {
-    let [far, fitting] = [0, 0];
-    for (const problem of fc.sample(anyProblem, { numRuns: 400, seed: 11 })) {
-      const least = leastCost(problem);
-      if (least === Number.POSITIVE_INFINITY) continue;
-      fitting++;
-      const { overflowBytes, cost } = localSearch(problem);
-      if (overflowBytes > 0 || cost > least * 1.05) far++;
-    }
-    expect(fitting).toBeGreaterThan(200);
-    expect(far / fitting).toBeLessThanOrEqual(0.01);
-  });
-
-  test('does not try all arrangements where there are too many', () => {
-    const one = {
-      whole: { replyBytes: 1, workBytes: 1, bytes: 1 },
-      cut: { replyBytes: 2, workBytes: new Float64Array(4), bytes: new Float64Array(4) },
-    };
-    const problem = {
-      tables: new Array(100).fill(one),
-      capacities: new Float64Array(4).fill(1e9),
-      cuttable: true,
-    };
-    expect(exhaustiveSearch(localSearch(problem))).toBeUndefined();
-  });
-});
-
-describe('what is predicted', () => {
-  test('is what comes back from random requests', () => {
-    const random = randomNumbers(3);
-    const specs: [Partial<TableSpec>, keysPerBag: number, bagsPerRequest: number][] = [
-      [{ rows: 1000 }, 1, 1],
-      [{ rows: 1000, dim: 16, mode: 'mean' }, 7, 1],
-      [{ rows: 3, dim: 8 }, 2, 3],
-      [{ rows: 50, dim: 2, mode: 'max' }, 0.4, 1],
-      [{ rows: 50, dim: 32 }, 2.5, 2],
-      [{ rows: 1000, dim: 8, mode: 'none', dtype: 'f16' }, 5, 1],
-      [{ rows: 1000, dim: 8, dtype: 'int4' }, 40, 1],
-    ];
-    const tables = specs.map(([fields], i) => ({
-      spec: { ...spec, ...fields, name: `t${i}` },
-      indexed: i % 2 === 1,
-    }));
-    const loads = Object.fromEntries(
-      specs.map(([, keysPerBag, bagsPerRequest], i) => [`t${i}`, { keysPerBag, bagsPerRequest }]),
-    );
-    for (const split of ['row', 'auto'] as const) {
-      const { routing, predicted } = planSharding({
-        tables,
-        nodes: ids(3).map((id) => ({ id })),
-        split,
-        loads,
-      });
-      const counted = routing.nodes.map(() => ({ replyBytes: 0, workBytes: 0 }));
-      for (let request = 0; request < runs.countedRequests; request++)
-        for (const [i, own] of routing.tables.entries())
-          count(
-            routing.nodes.map(({ id }) => id),
-            own,
-            specs[i][1],
-            specs[i][2],
-            random,
-            counted,
-          );
-      for (const [i, { replyBytes, workBytes }] of counted.entries()) {
-        expect(replyBytes / runs.countedRequests / predicted.nodes[i].replyBytes).toBeCloseTo(1, 1.7);
-        expect(workBytes / runs.countedRequests / predicted.nodes[i].workBytes).toBeCloseTo(1, 1.7);
-      }
-    }
-  });
-
-  /** Adds the bytes of one request of a table, with keys drawn at random. */
-  function count(
-    nodes: readonly string[],
-    { spec: { dim, mode, dtype }, shards }: PlannedTable,
-    keysPerBag: number,
-    bags: number,
-    random: () => number,
-    counted: { replyBytes: number; workBytes: number }[],
-  ): void {
-    const end = shards[shards.length - 1].end;
-    for (let bag = 0; bag < bags; bag++) {
-      const keys = Math.floor(keysPerBag + random());
-      const held = shards.map(() => 0);
-      for (let i = 0; i < keys; i++) {
-        const key = Math.floor(random() * end);
-        held[shards.findIndex((shard) => key < shard.end)]++;
-      }
-      for (const [i, { node }] of shards.entries()) {
-        const own = counted[nodes.indexOf(node)];
-        own.workBytes += held[i] * rowBytes(dtype ?? 'f32', dim);
-        // A bag that is empty has a result too, where there is one shard to give it.
-        const pooled = Number(held[i] > 0 || shards.length === 1);
-        own.replyBytes += (mode === 'none' ? held[i] : pooled) * (dim * 4 + 4);
-      }
-    }
-  }
-
-  test('is one key a bag and one bag a request, unless said', () => {
-    const routing = planSharding({
-      tables: [{ spec }],
-      nodes: [{ id: 'a' }, { id: 'b' }],
-      split: 'row',
-    }).routing;
-    expect(predict(routing)).toEqual({
-      nodes: [
-        { node: 'a', tables: 1, shards: 1, bytes: 80, replyBytes: 10, workBytes: 8 },
-        { node: 'b', tables: 1, shards: 1, bytes: 80, replyBytes: 10, workBytes: 8 },
-      ],
-      replyBytes: 20,
-      workBytes: 16,
-      balance: 1,
-    });
-  });
-
-  test('counts bytes of indexes, and of default rows', () => {
-    const bytes = (fields: Partial<TableSpec>, indexed: boolean): number[] =>
-      planSharding({
-        tables: [{ spec: { ...spec, ...fields }, indexed }],
-        nodes: [{ id: 'a' }, { id: 'b' }],
-        split: 'row',
-      }).predicted.nodes.map((node) => node.bytes);
-    const defaultRow = [0, 0, 0, 0];
-    expect(bytes({}, true)).toEqual([5 * (16 + 24), 5 * (16 + 24)]);
-    expect(bytes({ defaultRow }, false)).toEqual([80, 96]);
-    expect(bytes({ defaultRow }, true)).toEqual([216, 216]);
-  });
-
-  test('is no work where no keys are looked up, but a vector a bag of a whole table', () => {
-    const { predicted } = planSharding({
-      tables: [{ spec }],
-      nodes: [{ id: 'a' }],
-      split: 'auto',
-      loads: { t: { keysPerBag: 0 } },
-    });
-    expect(predicted).toMatchObject({ replyBytes: 20, workBytes: 0, balance: 1 });
   });
 });
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FlexemrError } from '../../src/index.ts';
 import { nodeIdCharsMax, nodesMax, shardBytesMax, shardsMax, tablesMax } from '../../src/limits.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import { checkRouting, parseRouting, routingJson } from '../../src/plan/routing-json.ts';
 import { numberedShards, type PlannedTable, type RoutingTable } from '../../src/plan/routing-table.ts';
+import { refusal } from '../refusal.ts';
 import { runs } from '../runs.ts';
 import { anyRouting } from './routing-cases.ts';
 
@@ -172,16 +172,6 @@ const faults: Fault[] = [
   ],
   ['more ids than fit in an arena', set(user, { rows: 200_000_000 }), 'tables.1.shards', 2 ** 32, 0],
 ];
-
-function refusal(work: () => unknown): FlexemrError {
-  try {
-    work();
-  } catch (error) {
-    expect(error).toBeInstanceOf(FlexemrError);
-    return error as FlexemrError;
-  }
-  throw new Error('nothing was refused');
-}
 
 describe('routing tables that cannot be', () => {
   test.for(faults)('%s', ([, change, field, value, position]) => {

@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { FlexemrError, type RowDtype, reference, type TableSpec, Tables } from '../../src/index.ts';
+import { type RowDtype, reference, type TableSpec, Tables } from '../../src/index.ts';
 import { dimMax, threadsMax } from '../../src/limits.ts';
+import { refused } from '../refusal.ts';
 
 const good: TableSpec = { name: 't', rows: 4, dim: 2, mode: 'sum' };
 const rows = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-
-async function refused(work: () => unknown): Promise<FlexemrError> {
-  const error = await (async () => work())().catch((caught: unknown) => caught);
-  expect(error).toBeInstanceOf(FlexemrError);
-  return error as FlexemrError;
-}
 
 type Fault = readonly [what: string, spec: Record<string, unknown>, field: string, value?: unknown];
 const faults: Fault[] = [

@@ -1,43 +1,15 @@
 // Lookups in JSON, against the same tables in one process.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Bags, FlexemrError, type Pooled, reference, type Tables } from '../../src/index.ts';
-import { jsonResultBytesMax, numberKeyMax } from '../../src/limits.ts';
+import { FlexemrError, type Tables } from '../../src/index.ts';
+import { jsonResultBytesMax } from '../../src/limits.ts';
 import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import { openLocally } from '../tables-file.ts';
-import { ids, inFour, paddingId, wholeNumbers } from './whole-numbers.ts';
-
-type JsonNumber = number | string;
-
-interface JsonShard {
-  readonly shard: number;
-  readonly begin: number;
-  readonly end: number;
-  readonly partial: boolean;
-  readonly bags?: JsonNumber[][];
-  readonly values?: JsonNumber[][];
-  readonly counts: number[];
-  readonly denominators?: JsonNumber[];
-}
-
-interface JsonFeature {
-  readonly dim: number;
-  readonly shards: JsonShard[];
-  readonly missing: number[];
-  readonly padded: number[];
-  readonly defaulted: number[];
-}
-
-interface JsonBags {
-  readonly table: string;
-  readonly keys: readonly (number | string)[];
-  readonly lengths?: readonly number[];
-  readonly offsets?: readonly number[];
-  readonly includeLastOffset?: boolean;
-  readonly weights?: readonly JsonNumber[];
-}
+import { askAll, type JsonFeature, merge } from './json-answers.ts';
+import { bagsOf, inProcess } from './json-bags.ts';
+import { inFour, wholeNumbers } from './whole-numbers.ts';
 
 let split: Cluster;
 let whole: Cluster;
@@ -63,122 +35,9 @@ afterAll(async () => {
   await Promise.all([split, whole].map((cluster) => cluster?.[Symbol.asyncDispose]()));
 });
 
-/** What every node of a cluster answers of a lookup, as JSON carries it, by feature. */
-async function askAll(
-  cluster: Cluster,
-  bags: Record<string, JsonBags>,
-  onMissing?: string,
-): Promise<Map<string, JsonFeature[]>> {
-  const answers = new Map(Object.keys(bags).map((name) => [name, [] as JsonFeature[]]));
-  const errors: FlexemrError[] = [];
-  for (const handler of cluster.handlers.values()) {
-    const held = new Set(handler.describe().tables.map(({ name }) => name));
-    const own = Object.entries(bags).filter(([, { table }]) => held.has(table));
-    const body = JSON.parse(JSON.stringify({ bags: Object.fromEntries(own), onMissing }));
-    const answer = await handler.lookupJson(body).catch((error: FlexemrError) => errors.push(error));
-    if (typeof answer === 'number') continue;
-    const { features } = JSON.parse(JSON.stringify(answer)) as { features: Record<string, JsonFeature> };
-    expect(Object.keys(features)).toEqual(own.map(([name]) => name));
-    for (const [name, feature] of Object.entries(features)) answers.get(name)?.push(feature);
-  }
-  // Each node looks at its own keys only: the first of all errors is what one process would say.
-  const [first] = errors.sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
-  if (first) throw first;
-  return answers;
-}
-
-/** What several nodes gave, merged as docs/openapi.json says. */
-function merge(mode: string, weighted: boolean, answers: readonly JsonFeature[]): Partial<Pooled> {
-  const { dim } = answers[0];
-  const shards = answers.flatMap((answer) => answer.shards).sort((a, b) => a.begin - b.begin);
-  const positions = (fate: 'missing' | 'padded' | 'defaulted'): Uint32Array =>
-    Uint32Array.from(answers.flatMap((answer) => answer[fate])).sort();
-  const [first] = shards;
-  const length = first === undefined ? 0 : first.counts.length;
-  const counts = new Uint32Array(length).map((_, i) =>
-    shards.reduce((sum, shard) => sum + shard.counts[i], 0),
-  );
-  const values = new Float32Array(length * dim);
-  for (let i = 0; i < length; i++) {
-    const partials = shards.map(({ bags, values: rows, counts: own, denominators }) => ({
-      values: Float32Array.from((bags ?? rows ?? [])[i], Number),
-      count: own[i],
-      denominator: Number(denominators?.[i] ?? 0),
-    }));
-    const pooling = mode === 'none' ? 'sum' : (mode as reference.PoolingMode);
-    const divided = shards.length === 1 && !shards[0].partial;
-    const merged = divided ? partials[0].values : reference.mergePartials(pooling, dim, partials, weighted);
-    values.set(merged, i * dim);
-  }
-  return {
-    dim,
-    values,
-    counts,
-    missing: positions('missing'),
-    padded: positions('padded'),
-    defaulted: positions('defaulted'),
-  };
-}
-
 /** −0 is 0 in JSON. */
 function withoutMinusZero(values: Float32Array): number[] {
   return Array.from(values, (value) => value + 0);
-}
-
-const rowKey = fc.oneof(fc.nat({ max: 39 }), fc.constantFrom(0, 5, 39, 40, 41, 2 ** 32 - 1));
-const idKey = fc.oneof(
-  fc.nat({ max: 39 }).map((row) => ids[row]),
-  fc.constantFrom(paddingId, 1n, 2n ** 64n - 1n, 2n ** 63n),
-);
-/** Whole, so that sums stay exact; twice a NaN would still be one NaN. */
-const weight = fc.oneof(
-  { weight: 20, arbitrary: fc.integer({ min: -3, max: 4 }) },
-  { weight: 1, arbitrary: fc.constantFrom('NaN', 'Infinity', '-Infinity') },
-);
-
-/** Bags of one table, with keys as JSON may write them. */
-const bagsOf = (table: (typeof wholeNumbers)[number]): fc.Arbitrary<JsonBags> => {
-  const { name, mode } = table.spec;
-  const takesWeights = mode !== 'max' && mode !== 'none';
-  return fc
-    .record({
-      lengths: fc.array(fc.nat({ max: 4 }), { maxLength: 6 }),
-      keys: fc.infiniteStream<number | bigint>(table.ids ? idKey : rowKey),
-      weighted: fc.boolean(),
-      weights: fc.infiniteStream(weight),
-      text: fc.infiniteStream(fc.boolean()),
-      convention: fc.constantFrom('lengths', 'offsets', 'last offset'),
-    })
-    .map(({ lengths, keys, weighted, weights, text, convention }) => {
-      const count = lengths.reduce((sum, length) => sum + length, 0);
-      const ends = lengths.map((_, i) => lengths.slice(0, i + 1).reduce((sum, length) => sum + length, 0));
-      const starts = [0, ...ends.slice(0, -1)].slice(0, lengths.length);
-      const withEnd = { offsets: [0, ...ends], includeLastOffset: true };
-      const written = Array.from({ length: count }, () => {
-        const key = keys.next().value;
-        return key > BigInt(numberKeyMax) || text.next().value ? String(key) : Number(key);
-      });
-      return {
-        table: name,
-        keys: written,
-        ...(convention === 'lengths'
-          ? { lengths }
-          : convention === 'offsets'
-            ? { offsets: starts }
-            : withEnd),
-        ...(weighted &&
-          takesWeights && { weights: Array.from({ length: count }, () => weights.next().value) }),
-      };
-    });
-};
-
-/** The same for a lookup in this process. */
-function inProcess({ keys, weights, ...bags }: JsonBags, indexed: boolean): Bags {
-  return {
-    ...bags,
-    keys: indexed ? BigUint64Array.from(keys, BigInt) : keys.map(Number),
-    weights: weights?.map(Number),
-  };
 }
 
 test('what the nodes answer in JSON, merged, is what one process gives', async () => {

@@ -41,6 +41,14 @@ export function done(...args: string[]): Record<string, unknown> {
   return JSON.parse(stdout);
 }
 
+/** Runs a command that is refused: one line on stderr that says why, nothing on stdout. */
+export function refused(args: readonly string[], code: number, line: RegExp): void {
+  const ended = flexemr(...args);
+  expect(ended).toEqual({ code, stdout: '', stderr: expect.stringMatching(/^flexemr: [^\n]+\n$/) });
+  expect(ended.stderr).toMatch(line);
+  expect(ended.stderr).not.toMatch(/TypeError|undefined|\n {4}at /);
+}
+
 /** A process under way, killed with the test that started it. */
 export class Running implements AsyncDisposable {
   readonly child: ChildProcess;

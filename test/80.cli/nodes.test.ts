@@ -1,45 +1,28 @@
-// Looking up and scoring in memory nodes, from the command line: the same files as in one process, and no process left.
+// Looking up and scoring in memory nodes, from the command line: the same files as in one process.
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type KeyedBags,
-  openRanker,
-  parseRouting,
-  routingJson,
-  startLocalCluster,
-  writeSafetensors,
-} from '../../src/index.ts';
-import { batchBagsMax, nodesMax } from '../../src/limits.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parseRouting, routingJson, writeSafetensors } from '../../src/index.ts';
+import { batchBagsMax } from '../../src/limits.ts';
 import { writeTables } from '../tables-file.ts';
 import {
-  alive,
   denseFile,
   done,
   flexemr,
   main,
   Running,
+  refused,
   requestsFile,
   served,
   tablesFile,
-  until,
 } from './command.ts';
+import { asked, at, out, tables } from './lookup-files.ts';
 import { manyRequests, withFile } from './request-files.ts';
 import { roundingBounds } from './rounding.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'flexemr-nodes-'));
-afterAll(() => rmSync(dir, { recursive: true }));
-// A command that is killed leaves what it had there.
-process.env.TMPDIR = dir;
-const at = (file: string): string => join(dir, file);
-const [here, out] = [at('here.safetensors'), at('out.safetensors')];
-const tables = ['--tables', tablesFile];
-const asked = (path = out, requests = requestsFile): string[] => ['--requests', requests, '--out', path];
-
+const here = at('here.safetensors');
 const sameFile = (): void => expect(readFileSync(out).equals(readFileSync(here))).toBe(true);
 
 describe('lookup over nodes', () => {
@@ -233,184 +216,4 @@ describe('running nodes', () => {
     await second.ended;
     refused(['lookup', '--routing', routing, ...asked()], 1, /UNAVAILABLE: .*127\.0\.0\.1/);
   });
-});
-
-describe('nodes that die', () => {
-  test('a node that is killed fails lookups with its name, in time; the others go on', async () => {
-    await using cluster = await startLocalCluster({ tables: tablesFile, nodes: 2, split: 'table' });
-    await using ranker = await openRanker({ routing: cluster.routing });
-    const on = (node: string): KeyedBags =>
-      Object.fromEntries(
-        cluster.routing.tables
-          .filter(({ shards }) => shards.every((shard) => shard.node === node))
-          .map(({ spec }) => [spec.name, { keys: [0], offsets: [0] }]),
-      );
-    const deadline = 2_000;
-    for (const node of ['node0', 'node1']) await ranker.lookup(on(node), { deadline });
-    let killed = Number.POSITIVE_INFINITY;
-    const asking = (async () => {
-      for (;;) await ranker.lookup(on('node1'), { deadline });
-    })().catch((error: unknown) => error);
-    killed = performance.now();
-    process.kill(cluster.pids[1], 'SIGKILL');
-    const error = await asking;
-    expect(error).toMatchObject({ name: 'FlexemrError', node: 'node1' });
-    expect(['UNAVAILABLE', 'NODE_FAILED', 'DEADLINE_EXCEEDED']).toContain((error as { code: string }).code);
-    expect(performance.now() - killed).toBeLessThan(deadline + 1_000);
-    expect((await ranker.lookup(on('node0'), { deadline })).failures).toEqual([]);
-    const { failures } = await ranker.lookup(
-      { ...on('node0'), ...on('node1') },
-      { deadline, onFailure: 'partial' },
-    );
-    expect(failures.map(({ node }) => node)).toEqual(['node1']);
-  });
-
-  test('a node that cannot start says why, and no other is left', async () => {
-    const starting = startLocalCluster({ tables: tablesFile, nodes: 2, workers: 1_000 });
-    await expect(starting).rejects.toMatchObject({
-      code: 'NODE_FAILED',
-      message: expect.stringMatching(/^memory node node\d did not start: .*--workers.*1 to 64/),
-    });
-    refused(['lookup', '--tables', dir, ...asked(), '--nodes', '2'], 1, /INVALID_FILE/);
-    await expect(startLocalCluster({ tables: tablesFile, nodes: 0 })).rejects.toMatchObject({
-      code: 'INVALID_OPTION',
-      field: 'nodes',
-    });
-  });
-});
-
-describe('no process is left', () => {
-  const script = at('parent.ts');
-  beforeAll(() => {
-    const index = new URL('../../src/index.ts', import.meta.url);
-    writeFileSync(
-      script,
-      `import { startLocalCluster } from ${JSON.stringify(String(index))};
-      const cluster = await startLocalCluster({ tables: ${JSON.stringify(tablesFile)}, nodes: 2 });
-      console.log(JSON.stringify(cluster.pids));
-      const [how] = process.argv.slice(2);
-      if (how === 'throws') setTimeout(() => { throw new Error('on purpose'); });
-      else if (how === 'exits') process.exit(3);
-      else if (how === 'closes') await cluster.close();
-      else setInterval(() => {}, 1000);`,
-    );
-  });
-
-  test.for(['is killed', 'throws', 'exits', 'closes'])('of a cluster whose parent %s', async (how) => {
-    await using parent = new Running(script, how);
-    const pids: number[] = JSON.parse(await parent.line());
-    expect(pids.length).toBe(2);
-    if (how === 'is killed') {
-      expect(pids.every(alive)).toBe(true);
-      parent.child.kill('SIGKILL');
-    }
-    await parent.ended;
-    await expectGone(pids);
-  });
-
-  test.for(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
-    'of a lookup that gets %s while its nodes start',
-    async (signal) => {
-      await using lookup = new Running(main, 'lookup', ...tables, ...asked(), '--nodes', '3');
-      let pids: number[] = [];
-      await until('three nodes', () => {
-        pids = childrenOf(lookup.pid);
-        return pids.length === 3;
-      });
-      lookup.child.kill(signal);
-      await lookup.ended;
-      await expectGone(pids);
-    },
-  );
-});
-
-/** They end by themselves; where they do not, they end all the same. */
-async function expectGone(pids: readonly number[]): Promise<void> {
-  try {
-    await until(`the end of ${pids.join(' and ')}`, () => !pids.some(alive), 10_000);
-  } finally {
-    for (const pid of pids) if (alive(pid)) process.kill(pid, 'SIGKILL');
-  }
-}
-
-/** Processes that a process has started. */
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-    return text.trim().split(/\s+/).filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** One line on stderr, nothing on stdout. */
-function refused(args: readonly string[], code: number, line: RegExp): void {
-  const ended = flexemr(...args);
-  expect(ended).toEqual({ code, stdout: '', stderr: expect.stringMatching(/^flexemr: [^\n]+\n$/) });
-  expect(ended.stderr).toMatch(line);
-  expect(ended.stderr).not.toMatch(/TypeError|undefined|\n {4}at /);
-}
-
-describe('refused on one line', () => {
-  const local = ['lookup', ...tables, ...asked()];
-  const remote = ['lookup', '--routing', at('routing.json'), ...asked()];
-  test.for([
-    [['lookup', ...asked()], /--tables.*--routing/],
-    [['score', ...asked(), '--dense', denseFile], /--tables.*--routing/],
-    [[...local, '--nodes', '0'], new RegExp(`--nodes.*1 to ${nodesMax}`)],
-    [[...local, '--nodes', '1.5'], /--nodes/],
-    [[...local, '--nodes', '2', '--split', 'column'], /--split.*table, row, auto/],
-    [[...local, '--nodes', '2', '--transport', 'pigeon'], /--transport.*loopback, http, stream/],
-    [[...local, '--nodes', '2', '--push-down', 'often'], /--push-down.*auto, always, never/],
-    [[...local, '--nodes', '2', '--deadline', '0'], /--deadline/],
-    [[...local, '--nodes', '2', '--deadline', 'soon'], /--deadline/],
-    [[...local, '--nodes', '2', '--threads', '65'], /--threads.*1 to 64/],
-    [[...local, '--nodes', '2', '--transport', 'loopback', '--threads', '2'], /--threads.*loopback/],
-    [[...local, '--nodes', '2', '--token-file', 'x'], /--token-file.*--routing/],
-    [[...local, '--nodes', '2', '--ca', 'x'], /--ca.*--routing/],
-    [[...local, '--split', 'row'], /--split.*--nodes/],
-    [[...local, '--transport', 'http'], /--transport.*--nodes or --routing/],
-    [[...local, '--push-down', 'never'], /--push-down.*--nodes or --routing/],
-    [[...local, '--deadline', '5'], /--deadline.*--nodes or --routing/],
-    [[...remote, '--nodes', '2'], /--routing.*--nodes/],
-    [[...remote, ...tables], /--routing.*--tables/],
-    [[...remote, '--dtype', 'int8'], /--routing.*--dtype/],
-    [[...remote, '--threads', '2'], /--routing.*--threads/],
-    [[...remote, '--split', 'row'], /--routing.*--split/],
-    [[...remote, '--transport', 'loopback'], /loopback.*--routing/],
-    [[...remote, '--cert', 'x'], /--cert.*--key/],
-  ] as [string[], RegExp][])('with exit code 2: $1', ([args, line]) => refused(args, 2, line));
-
-  test('with exit code 1', async () => {
-    const plan = at('no-urls.json');
-    done('plan', ...tables, '--nodes', '2', '--out', plan);
-    refused(['lookup', '--routing', at('nowhere.json'), ...asked()], 1, /INVALID_FILE: .*nowhere/);
-    refused(['lookup', '--routing', 'http://127.0.0.1:9/', ...asked()], 1, /UNAVAILABLE: .*127\.0\.0\.1:9/);
-    refused(['lookup', '--routing', plan, ...asked()], 1, /INVALID_ROUTING: .*url/);
-    refused(['lookup', '--routing', tablesFile, ...asked()], 1, /INVALID_ROUTING/);
-    refused(
-      ['lookup', '--routing', plan, ...asked(), '--token-file', at('nothing')],
-      1,
-      /INVALID_FILE: .*nothing/,
-    );
-    const bad = at('bad.safetensors');
-    let position = 0;
-    await manyRequests(bad, 1, (name, data) => {
-      if (name !== 'indices_05') return data;
-      position = data.length - 1;
-      return (data as BigInt64Array).map((key, i) => (i === position ? 1_000_000n : key));
-    });
-    const place = new RegExp(`INVALID_KEY: .*bad.safetensors: indices_05\\[${position}\\].*1000000`);
-    for (const split of ['table', 'row'])
-      refused(['lookup', ...tables, ...asked(out, bad), '--nodes', '2', '--split', split], 1, place);
-    refused([...local, '--nodes', '2', '--deadline', '0.001'], 1, /DEADLINE_EXCEEDED/);
-  });
-});
-
-test.for(['lookup', 'score'])('help of %s shows examples with nodes', (command) => {
-  const { code, stdout } = flexemr(command, '--help');
-  expect(code).toBe(0);
-  expect(stdout).toMatch(
-    new RegExp(`Example:\\n(?: {2}flexemr ${command} .*\\n)* {2}flexemr ${command} .*--nodes 2`),
-  );
 });

@@ -22,7 +22,7 @@ import { drainMsMax } from '../../src/limits.ts';
 import { frameType } from '../../src/wire/media-type.ts';
 import { bitsOf } from '../30.plan/expected.ts';
 import { certificates } from '../60.transport/certificates.ts';
-import { done, flexemr, main, Running, requestsFile, served, tablesFile, until } from './command.ts';
+import { done, flexemr, main, Running, refused, requestsFile, served, tablesFile, until } from './command.ts';
 import { withFile } from './request-files.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'flexemr-serve-'));
@@ -286,12 +286,6 @@ describe('refused on one line', () => {
     writeFileSync(at('empty'), '\n');
     writeFileSync(at('two-lines'), 'a\r\nb: c');
   });
-  const refused = (args: string[], code: number, line: RegExp): void => {
-    const ended = flexemr('serve', ...args);
-    expect(ended).toEqual({ code, stdout: '', stderr: expect.stringMatching(/^flexemr: [^\n]+\n$/) });
-    expect(ended.stderr).toMatch(line);
-    expect(ended.stderr).not.toMatch(/TypeError|undefined|\n {4}at /);
-  };
 
   test.for([
     [[], /--tables/],
@@ -305,7 +299,7 @@ describe('refused on one line', () => {
     [[...one, '--workers', '65'], /--workers.*1 to 64/],
     [[...one, '--insecur'], /--insecur/],
     [[...one, 'more'], /too many|excess/i],
-  ] as [string[], RegExp][])('with exit code 2: $1', ([args, line]) => refused(args, 2, line));
+  ] as [string[], RegExp][])('with exit code 2: $1', ([args, line]) => refused(['serve', ...args], 2, line));
 
   test.for([
     [['--tables', tablesFile, '--plan', at('none'), '--node', 'node0'], /INVALID_FILE: .*none/],
@@ -324,13 +318,13 @@ describe('refused on one line', () => {
     [[...one, '--token-file', at('none')], /INVALID_FILE: .*none/],
     [[...one, '--token-file', at('empty')], /INVALID_FILE: .*token/],
     [[...one, '--token-file', at('two-lines')], /INVALID_FILE: .*token/],
-  ] as [string[], RegExp][])('with exit code 1: $1', ([args, line]) => refused(args, 1, line));
+  ] as [string[], RegExp][])('with exit code 1: $1', ([args, line]) => refused(['serve', ...args], 1, line));
 
   test('a port that is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    refused([...one, '--port', String(port)], 1, new RegExp(`UNAVAILABLE: .*127.0.0.1:${port}`));
+    refused(['serve', ...one, '--port', String(port)], 1, new RegExp(`UNAVAILABLE: .*127.0.0.1:${port}`));
     server.close();
   });
 });

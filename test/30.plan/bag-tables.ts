@@ -1,0 +1,46 @@
+// A table of each mode and policy, as the reference sees it and as it is opened.
+import { type TableMode, Tables } from '../../src/index.ts';
+import type { ModelTable } from './expected.ts';
+
+export const rows = 6;
+const dim = 3;
+const data = Float32Array.from({ length: rows * dim }, (_, i) => Math.sin(i * 7) * 10 ** ((i % 5) - 2));
+const decoded = Array.from({ length: rows }, (_, row) => data.subarray(row * dim, (row + 1) * dim));
+export const ids = BigUint64Array.of(0n, 7n, 1n << 40n, (1n << 53n) - 1n, 1n << 63n, (1n << 64n) - 1n);
+export const idRows = new Map(Array.from(ids, (id, row) => [id, row]));
+const defaultRow = [0.5, -2, 3];
+
+export const models: Record<string, ModelTable> = Object.fromEntries([
+  ...(['sum', 'mean', 'sqrtn', 'max', 'none'] as TableMode[]).map((mode) => [
+    mode,
+    { mode, dim, rows: decoded },
+  ]),
+  ['skip', { mode: 'mean', dim, rows: decoded, missing: 'skip' }],
+  [
+    'default',
+    { mode: 'sum', dim, rows: decoded, missing: 'default', defaultRow: Float32Array.of(...defaultRow) },
+  ],
+  ['ids', { mode: 'sum', dim, rows: decoded, missing: 'skip' }],
+]);
+
+/** A table for each model. Slots are small, so that what a lookup leaves behind shows. */
+export async function openAll(): Promise<Tables> {
+  const tables = new Tables({ slotBytes: 2 ** 18 });
+  for (const [name, { mode, missing }] of Object.entries(models)) {
+    const spec = {
+      name,
+      rows,
+      dim,
+      mode,
+      missing,
+      defaultRow: missing === 'default' ? defaultRow : undefined,
+    };
+    await tables.add(spec, { rows: data, ids: name === 'ids' ? ids : undefined });
+  }
+  return tables;
+}
+
+export function offsetsOf(lengths: readonly number[]): number[] {
+  let end = 0;
+  return [0, ...lengths.map((length) => (end += length))];
+}

@@ -1,0 +1,142 @@
+// Any bags at all: the reference says which are sound and what they give; all others are refused.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Bags, FlexemrError } from '../../src/index.ts';
+import { runs } from '../runs.ts';
+import { notNumbers } from './bag-refusals.ts';
+import { idRows, ids, models, offsetsOf, openAll, rows } from './bag-tables.ts';
+import { bitsOf, expectedPooled, foundIds, foundRows } from './expected.ts';
+
+const hostileNumber = fc.oneof(
+  { weight: 6, arbitrary: fc.nat({ max: rows }) },
+  fc.constantFrom(
+    -0,
+    -1,
+    0.5,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    2 ** 31,
+    2 ** 32 - 1,
+    2 ** 32,
+    2 ** 53,
+    1e300,
+  ),
+  fc.double(),
+);
+const hostileBigint = fc.oneof(
+  { weight: 4, arbitrary: fc.bigInt({ min: 0n, max: BigInt(rows) }) },
+  fc.constantFrom(-1n, ...ids, 1n << 32n, (1n << 32n) - 1n),
+);
+const numberKinds = [
+  Array,
+  Uint8Array,
+  Int8Array,
+  Uint16Array,
+  Int16Array,
+  Uint32Array,
+  Int32Array,
+  Float32Array,
+  Float64Array,
+];
+const hostileArray = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...numberKinds), fc.array(hostileNumber, { maxLength: 12 }))
+      .map(([made, of]): unknown => (made as typeof Array).from(of)),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.constantFrom(BigInt64Array, BigUint64Array), fc.array(hostileBigint, { maxLength: 12 }))
+      .map(([made, of]): unknown => made.from(of)),
+  },
+  fc.array(fc.oneof(hostileNumber, hostileBigint, fc.constantFrom(...notNumbers)), { maxLength: 6 }),
+  fc.constantFrom(...notNumbers, new DataView(new ArrayBuffer(4))),
+);
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined });
+/** Offsets and lengths that are often right. */
+const hostileBags = fc
+  .record({
+    table: fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(...Object.keys(models)) },
+      fc.constant('nowhere'),
+    ),
+    keys: hostileArray,
+    shape: fc.constantFrom('right lengths', 'right offsets', 'any'),
+    cuts: fc.array(fc.nat({ max: 12 }), { maxLength: 5 }),
+    lengths: maybe(hostileArray),
+    offsets: maybe(hostileArray),
+    includeLastOffset: fc.boolean(),
+    weights: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, hostileArray, fc.constant('right')),
+  })
+  .map(({ shape, cuts, ...bags }): Record<string, unknown> => {
+    const count = (bags.keys as { length?: number } | null | undefined)?.length ?? 0;
+    const sorted = cuts.map((cut) => Math.min(cut, count)).sort((a, b) => a - b);
+    const bounds = [0, ...sorted, ...(bags.includeLastOffset ? [count] : [])];
+    const own =
+      bags.weights === 'right' ? { ...bags, weights: Array.from({ length: count }, (_, i) => i / 2) } : bags;
+    if (shape === 'right offsets') return { ...own, offsets: bounds, lengths: undefined };
+    if (shape === 'any') return own;
+    const ends = [...sorted, count];
+    return { ...own, offsets: undefined, lengths: ends.map((end, i) => end - (ends[i - 1] ?? 0)) };
+  });
+
+const isArray = (value: unknown): value is ArrayLike<unknown> =>
+  Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+
+/** The reference's result, or undefined where the bags must be refused. */
+function modelLookup({ table, keys, offsets, lengths, includeLastOffset, weights }: Record<string, unknown>) {
+  const model = models[table as string];
+  if (model === undefined || !isArray(keys) || (offsets === undefined) === (lengths === undefined))
+    return undefined;
+  const counts = offsets ?? lengths;
+  if (!isArray(counts)) return undefined;
+  const whole = Array.from(counts, (count) =>
+    typeof count === 'number' || typeof count === 'bigint' ? Number(count) : Number.NaN,
+  );
+  if (!whole.every((count) => Number.isInteger(count) && count >= 0)) return undefined;
+  const last = offsets !== undefined && !includeLastOffset ? [keys.length] : [];
+  // Where there is no bag, no key is in one.
+  const ends = whole.length === 0 ? last.map(() => 0) : last;
+  const bounds = lengths !== undefined ? offsetsOf(whole) : [...whole, ...ends];
+  const end = bounds[bounds.length - 1];
+  if (bounds[0] !== 0) return undefined;
+  if (end > keys.length || bounds.some((bound, i) => bound < (bounds[i - 1] ?? 0))) return undefined;
+  if (lengths !== undefined && end !== keys.length) return undefined;
+  const wide = keys instanceof BigInt64Array || keys instanceof BigUint64Array;
+  const given = Array.from(keys, (key) =>
+    typeof key === 'number' || (wide && typeof key === 'bigint') ? key : Number.NaN,
+  );
+  const found = table === 'ids' ? foundIds(given, idRows) : foundRows(given, rows);
+  let weighting: Float32Array | undefined;
+  if (weights !== undefined) {
+    if (!isArray(weights) || weights.length !== keys.length || model.mode === 'max' || model.mode === 'none')
+      return undefined;
+    const all = Array.from(weights);
+    if (!all.every((weight) => typeof weight === 'number')) return undefined;
+    weighting = Float32Array.from(all);
+  }
+  const pooled = expectedPooled(model, { found, offsets: bounds, weights: weighting });
+  if (typeof pooled === 'number') return undefined;
+  // Keys in no bag need not be looked at.
+  return { pooled, careless: found.slice(end).includes('bad') };
+}
+
+test('hostile bags give the result of the reference or are refused, and nothing else happens', async () => {
+  await using tables = await openAll();
+  await fc.assert(
+    fc.asyncProperty(hostileBags, async (bags) => {
+      const wanted = modelLookup(bags);
+      const got = await tables.lookup({ f: bags as unknown as Bags }).catch((error: unknown) => error);
+      if (got instanceof Map && wanted) expect(bitsOf(got.get('f'))).toEqual(bitsOf(wanted.pooled));
+      else if (got instanceof Map) expect.fail('bags that are not sound were looked up');
+      else {
+        expect(got).toBeInstanceOf(FlexemrError);
+        if (!wanted?.careless) expect(wanted).toBeUndefined();
+      }
+    }),
+    { numRuns: runs.hostileBags },
+  );
+});

@@ -1,0 +1,20 @@
+// What lookups of the example are asked with, and where their results go.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { requestsFile, tablesFile } from './command.ts';
+
+export const dir = mkdtempSync(join(tmpdir(), 'flexemr-nodes-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+// A command that is killed leaves what it had there.
+process.env.TMPDIR = dir;
+export const at = (file: string): string => join(dir, file);
+export const out = at('out.safetensors');
+export const tables = ['--tables', tablesFile];
+export const asked = (path = out, requests = requestsFile): string[] => [
+  '--requests',
+  requests,
+  '--out',
+  path,
+];
