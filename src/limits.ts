@@ -112,6 +112,9 @@ export const replyPieceBytesMax = 262_144;
 export const sendBufferBytes = 262_144;
 export const receiveBufferBytes = 262_144;
 
+/** Entries of an RDMA port's table of addresses. */
+export const gidIndexMax = 65_535;
+
 /** Connections of `fetch` to one node, as edge runtimes allow, and of HTTP, with requests pipelined on each. */
 export const fetchConnectionsMax = 6;
 export const httpConnectionsDefault = 4;

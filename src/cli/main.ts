@@ -6,7 +6,16 @@ import { workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { inspect, inspectionText } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
-import { checkSource, dtypeOption, integer, parsePort, tablesText, withSource } from './options.ts';
+import {
+  checkSource,
+  dtypeOption,
+  gidIndexOption,
+  integer,
+  parsePort,
+  rdmaDeviceOption,
+  tablesText,
+  withSource,
+} from './options.ts';
 import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
@@ -81,6 +90,11 @@ program
   .option('--key <file>', 'its key, PEM')
   .option('--ca <file>', 'rankers must show a certificate that these signed, PEM')
   .option('--insecure', 'listen beyond this machine without a token or --ca')
+  .addOption(
+    new Option('--transport <how>', '"rdma": by RDMA too, where rankers can').choices(['stream', 'rdma']),
+  )
+  .addOption(rdmaDeviceOption())
+  .addOption(gidIndexOption())
   .option('--json', 'print the ready line as JSON')
   .addHelpText(
     'after',

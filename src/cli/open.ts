@@ -1,6 +1,6 @@
 import { startLocalCluster } from '../host/local-cluster.ts';
 import { loopbackCluster } from '../host/loopback-cluster.ts';
-import { openRanker } from '../host/open-ranker.ts';
+import { type OpenRankerOptions, openRanker } from '../host/open-ranker.ts';
 import { openTables } from '../lookup/tables.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
@@ -11,7 +11,7 @@ import { RemoteSource } from './remote-source.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 
 /** How a command reaches memory nodes; `loopback`: they are in this process. */
-export const sourceTransports = ['loopback', 'http', 'stream'] as const;
+export const sourceTransports = ['loopback', 'http', 'stream', 'rdma'] as const;
 
 /** Where a command looks up: `tables` in this process, or cut over `nodes`, or `routing` to running nodes. */
 export interface SourceOptions extends SecurityOptions {
@@ -24,6 +24,8 @@ export interface SourceOptions extends SecurityOptions {
   /** File or URL. */
   readonly routing?: string | undefined;
   readonly transport?: (typeof sourceTransports)[number] | undefined;
+  readonly rdmaDevice?: string | undefined;
+  readonly gidIndex?: number | undefined;
   readonly pushDown?: PushDown | undefined;
   /** Of each lookup, in ms. */
   readonly deadline?: number | undefined;
@@ -51,8 +53,7 @@ async function openWithBar(tables: string, { dtype, threads }: SourceOptions): P
 async function openRunning(options: SourceOptions, routing: string): Promise<OpenSource> {
   const { pushDown, deadline } = options;
   const security = await readSecurity(options);
-  const transport = networkOf(options);
-  return new RemoteSource(await openRanker({ routing, transport, security, pushDown }), deadline);
+  return new RemoteSource(await openRanker({ routing, ...networkOf(options), security, pushDown }), deadline);
 }
 
 type ClusterSource = SourceOptions & { readonly tables: string; readonly nodes: number };
@@ -64,10 +65,12 @@ async function openLoopback({ pushDown, deadline, ...cluster }: ClusterSource): 
 
 async function openStarted({ threads, ...options }: ClusterSource): Promise<OpenSource> {
   const { pushDown, deadline } = options;
-  const cluster = await startLocalCluster({ ...options, workers: threads });
+  const network = networkOf(options);
+  const rdma = network.transport === 'rdma' ? network.rdma : undefined;
+  const cluster = await startLocalCluster({ ...options, workers: threads, rdma });
   try {
     const { routing } = cluster;
-    const ranker = await openRanker({ routing, transport: networkOf(options), pushDown });
+    const ranker = await openRanker({ routing, ...network, pushDown });
     return new RemoteSource(ranker, deadline, cluster);
   } catch (error) {
     await cluster.close();
@@ -75,6 +78,11 @@ async function openStarted({ threads, ...options }: ClusterSource): Promise<Open
   }
 }
 
-function networkOf({ transport }: SourceOptions): 'stream' | 'http' | undefined {
-  return transport === 'loopback' ? undefined : transport;
+function networkOf({
+  transport,
+  rdmaDevice,
+  gidIndex,
+}: SourceOptions): Pick<OpenRankerOptions, 'transport' | 'rdma'> {
+  const rdma = { device: rdmaDevice, gidIndex };
+  return { transport: transport === 'loopback' ? undefined : transport, rdma };
 }

@@ -1,6 +1,6 @@
 // Options that several commands take, and what their values may be.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { portMax, threadsMax, workersMax } from '../limits.ts';
+import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { rowDtypes } from '../plan/table-spec.ts';
 import type { PushDown } from '../ranker/choose.ts';
@@ -15,6 +15,17 @@ export function dtypeOption(): Option {
   return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(
     rowDtypes,
   );
+}
+
+export function rdmaDeviceOption(): Option {
+  return new Option('--rdma-device <name>', 'RDMA device (default: the first; see flexemr doctor)');
+}
+
+export function gidIndexOption(): Option {
+  return new Option(
+    '--gid-index <n>',
+    'its address: an index of its GIDs (default: a routable one)',
+  ).argParser(integer(0, gidIndexMax));
 }
 
 /** Options that say where to look up: tables in this process, or memory nodes. */
@@ -60,6 +71,8 @@ export function withSource(command: Command): Command {
         parseDeadline,
       ),
     )
+    .addOption(rdmaDeviceOption())
+    .addOption(gidIndexOption())
     .option('--token-file <file>', 'token of the running nodes')
     .option('--ca <file>', 'certificates of the running nodes, PEM')
     .option('--cert <file>', 'certificate to show them, PEM')
@@ -82,6 +95,9 @@ export function checkSource(command: Command, options: SourceOptions): void {
   const ofRunning = given(['tokenFile', 'ca', 'cert', 'key']);
   if (ofRunning !== undefined && routing === undefined)
     refuse(`option '${flagOf(ofRunning)}' is for running memory nodes: give --routing too`);
+  const ofRdma = given(['rdmaDevice', 'gidIndex']);
+  if (ofRdma !== undefined && transport !== 'rdma')
+    refuse(`option '${flagOf(ofRdma)}' is for RDMA: give --transport rdma too`);
   if (transport === 'loopback' && routing !== undefined)
     refuse("option '--transport loopback' cannot be used with option '--routing <file|url>'");
   if (transport === 'loopback' && threads !== undefined)

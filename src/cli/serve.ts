@@ -4,6 +4,7 @@ import { type Log, MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
 import { predict } from '../plan/prediction.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { mib } from './columns.ts';
 import { LoadBar } from './progress.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
@@ -19,6 +20,10 @@ export interface ServeOptions extends SecurityOptions {
   readonly workers?: number | undefined;
   readonly commonPort?: number | undefined;
   readonly insecure?: boolean | undefined;
+  /** `rdma`: by RDMA too. */
+  readonly transport?: 'stream' | 'rdma' | undefined;
+  readonly rdmaDevice?: string | undefined;
+  readonly gidIndex?: number | undefined;
 }
 
 /**
@@ -55,12 +60,16 @@ async function startWithBar(options: ServeOptions, routing: RoutingTable, log: L
   const { tables, node, host, port, workers, commonPort, insecure } = options;
   const security = await readSecurity(options);
   const bar = new LoadBar();
-  const listening = { host, port, workers, commonPort, security, insecure };
+  const listening = { host, port, workers, commonPort, security, insecure, rdma: deviceOf(options) };
   try {
     return await MemoryNodeHost.start({ tables, routing, node, ...listening, log, onProgress: bar.update });
   } finally {
     bar.stop();
   }
+}
+
+function deviceOf({ transport, rdmaDevice, gidIndex }: ServeOptions): DeviceChoice | undefined {
+  return transport === 'rdma' ? { device: rdmaDevice, gidIndex } : undefined;
 }
 
 function readyOf({ url, ports }: MemoryNodeHost, routing: RoutingTable, node: string): Ready {

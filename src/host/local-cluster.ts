@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { writeRouting } from './file-routing.ts';
 import { NodeProcess, type Ready } from './node-process.ts';
 import { type ClusterOptions, planCluster } from './plan-cluster.ts';
@@ -9,6 +10,8 @@ import { type ClusterOptions, planCluster } from './plan-cluster.ts';
 export interface LocalClusterOptions extends ClusterOptions {
   /** Worker threads of each node; default 1. */
   readonly workers?: number | undefined;
+  /** Serve by RDMA too. */
+  readonly rdma?: DeviceChoice | undefined;
 }
 
 /** Memory nodes on this machine, each a process of its own. They end with this process, however it ends. */
@@ -49,9 +52,20 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   try {
     const plan = join(dir, 'plan.json');
     await writeRouting(plan, routing);
-    const { tables, workers = 1 } = options;
+    const { tables, workers = 1, rdma } = options;
+    const network = rdma === undefined ? [] : rdmaArguments(rdma);
     for (const { id } of routing.nodes) {
-      const own = ['--tables', tables, '--plan', plan, '--node', id, '--workers', String(workers)];
+      const own = [
+        '--tables',
+        tables,
+        '--plan',
+        plan,
+        '--node',
+        id,
+        '--workers',
+        String(workers),
+        ...network,
+      ];
       processes.push(new NodeProcess(id, own));
     }
     const ready = await Promise.all(processes.map((process) => process.ready()));
@@ -62,6 +76,15 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+function rdmaArguments({ device, gidIndex }: DeviceChoice): string[] {
+  return [
+    '--transport',
+    'rdma',
+    ...(device === undefined ? [] : ['--rdma-device', device]),
+    ...(gidIndex === undefined ? [] : ['--gid-index', String(gidIndex)]),
+  ];
 }
 
 async function stopAll(processes: readonly NodeProcess[]): Promise<void> {

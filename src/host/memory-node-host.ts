@@ -9,8 +9,10 @@ import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.t
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
+import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
 import { loadHostings } from './hostings.ts';
+import { RegisteredTables } from './registered-tables.ts';
 import type { WorkerControl } from './worker-control.ts';
 
 /** Where a node says what happens to it. */
@@ -36,6 +38,8 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
   readonly insecure?: boolean | undefined;
   /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
   readonly stuckMs?: number | undefined;
+  /** Serve by RDMA too, through this device; {}: the first there is. Needs the package ibverbs-node. */
+  readonly rdma?: DeviceChoice | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly log?: Log | undefined;
 }
@@ -45,6 +49,7 @@ export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
   readonly #threads: Thread[];
   #hostings: Hosting[] = [];
+  #tables: RegisteredTables | undefined;
   #closing = false;
 
   /**
@@ -104,7 +109,13 @@ export class MemoryNodeHost implements AsyncDisposable {
 
   async #load(): Promise<void> {
     this.#hostings = await loadHostings({ ...this.#options, workers: this.#threads.length });
-    await Promise.all(this.#threads.map((thread, i) => thread.control.host(this.#hostings[i], this.ports)));
+    const { rdma } = this.#options;
+    if (rdma !== undefined) this.#tables = await RegisteredTables.register(this.#hostings[0], rdma);
+    await Promise.all(this.#threads.map((_, i) => this.#host(i)));
+  }
+
+  async #host(i: number): Promise<void> {
+    await this.#threads[i].control.host(this.#hostings[i], this.ports, this.#tables?.serving);
   }
 
   /** A worker has died: what it held has failed with its connections; another takes its port and its slots. */
@@ -119,7 +130,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     this.#threads[i] = thread;
     try {
       await this.#listen(i);
-      if (this.#hostings.length > 0) await thread.control.host(this.#hostings[i], this.ports);
+      if (this.#hostings.length > 0) await this.#host(i);
       this.#options.log?.info({ worker: i, port }, 'the worker serves again');
     } catch (error) {
       // Its end, if it has one, brings us here again.
@@ -145,6 +156,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     await Promise.all(this.#threads.map((thread) => thread.drain()));
     if (this.#hostings.length > 0) this.#options.log?.info({ workers: await this.stats() }, 'drained');
     await Promise.all(this.#threads.map((thread) => thread.end()));
+    this.#tables?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,12 +5,15 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { drainMsMax } from '../limits.ts';
 import { MemoryNode, type MemoryNodeTuning } from '../memory-node/memory-node.ts';
 import { Listener } from '../transport/listener.ts';
+import { loadVerbs } from '../transport/rdma/device.ts';
+import { RdmaPort } from '../transport/rdma/rdma-port.ts';
 import type { WorkerControl } from './worker-control.ts';
 
 const { name, tuning } = workerData as { readonly name: string; readonly tuning: MemoryNodeTuning };
 const ports: { port: number }[] = [];
 const node = new MemoryNode(name, ports, tuning);
 const listeners: Listener[] = [];
+let rdmaPort: RdmaPort | undefined;
 
 const control: WorkerControl = {
   async listen(own, common) {
@@ -18,9 +21,12 @@ const control: WorkerControl = {
     if (common) listeners.push(await Listener.open(node, common));
     return listeners[0].port;
   },
-  host(hosting, all) {
+  async host(hosting, all, rdma) {
     ports.splice(0, ports.length, ...all.map((port) => ({ port })));
     node.host(hosting);
+    if (rdma === undefined) return;
+    rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards);
+    for (const listener of listeners) listener.rdma = rdmaPort;
   },
   stats: () => node.stats,
   async drain() {
@@ -28,6 +34,7 @@ const control: WorkerControl = {
     const until = performance.now() + drainMsMax;
     while (node.stats.held > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 5));
     await Promise.all(listeners.map((listener) => listener.close()));
+    rdmaPort?.close();
   },
 };
 if (parentPort) Comlink.expose(control, nodeEndpoint(parentPort));

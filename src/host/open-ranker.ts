@@ -6,14 +6,16 @@ import type { PushDown } from '../ranker/choose.ts';
 import { Ranker } from '../ranker/ranker.ts';
 import { FetchTransport } from '../transport/fetch.ts';
 import { HttpTransport } from '../transport/http.ts';
+import type { DeviceChoice } from '../transport/rdma/device.ts';
+import { RdmaTransport } from '../transport/rdma/rdma.ts';
 import type { ClientSecurity } from '../transport/security.ts';
 import { StreamTransport } from '../transport/stream.ts';
 import type { Transport } from '../transport/transport.ts';
 import { fileRouting } from './file-routing.ts';
 import { httpRouting } from './http-routing.ts';
 
-/** Transports by name; `stream` falls back to `http` by itself. */
-export const transportNames = ['stream', 'http', 'fetch'] as const;
+/** Transports by name; `stream` falls back to `http` by itself, and `rdma` to `stream`. */
+export const transportNames = ['stream', 'http', 'fetch', 'rdma'] as const;
 export type TransportName = (typeof transportNames)[number];
 
 export interface OpenRankerOptions {
@@ -22,16 +24,18 @@ export interface OpenRankerOptions {
   /** Default `stream`. */
   readonly transport?: TransportName | Transport | undefined;
   readonly security?: ClientSecurity | undefined;
+  /** Which device `rdma` goes through; default: the first there is. */
+  readonly rdma?: DeviceChoice | undefined;
   /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
   readonly pushDown?: PushDown | undefined;
   /** A changed routing table that cannot be used; the old one stays. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
-/** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
+/** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   const { pushDown, onRoutingError, security = {} } = options;
-  const transport = transportOf(options.transport ?? 'stream', security);
+  const transport = await transportOf(options.transport ?? 'stream', security, options.rdma);
   const routing = sourceOf(options.routing);
   return await Ranker.open({ routing, transport, module: kernelModule('plain'), pushDown, onRoutingError });
 }
@@ -42,9 +46,15 @@ function sourceOf(routing: OpenRankerOptions['routing']): RoutingSource {
   return 'read' in routing ? routing : fixedRouting(routing);
 }
 
-function transportOf(transport: TransportName | Transport, security: ClientSecurity): Transport {
+async function transportOf(
+  transport: TransportName | Transport,
+  security: ClientSecurity,
+  device: DeviceChoice | undefined,
+): Promise<Transport> {
   if (typeof transport !== 'string') return transport;
-  if (transport === 'stream') return new StreamTransport(new HttpTransport(security), security);
+  const stream = (): Transport => new StreamTransport(new HttpTransport(security), security);
+  if (transport === 'stream') return stream();
+  if (transport === 'rdma') return await RdmaTransport.open(stream(), security, device);
   if (transport === 'http') return new HttpTransport(security);
   if (transport === 'fetch') return new FetchTransport(security);
   const message = `transport ${show(transport)} is none of ${transportNames.join(', ')}`;

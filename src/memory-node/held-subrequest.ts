@@ -26,12 +26,15 @@ export class HeldSubrequest implements Inbox {
   busyUs = 0;
   readonly #arena: WorkerArena;
   readonly #owner: SubrequestOwner;
+  readonly #lent: boolean;
   #done: ((reply: Uint8Array) => void) | undefined;
   #released = false;
 
-  constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner) {
+  /** @param lent its frame came by itself, to room that is not given back with it */
+  constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner, lent = false) {
     this.#arena = arena;
     this.#owner = owner;
+    this.#lent = lent;
     this.address = address;
     this.bytes = bytes;
     this.frame = arena.bytes.subarray(address, address + bytes);
@@ -69,7 +72,7 @@ export class HeldSubrequest implements Inbox {
     this.#released = true;
     this.work?.close();
     this.work = undefined;
-    this.#arena.slots.free(this.address, this.bytes);
+    if (!this.#lent) this.#arena.slots.free(this.address, this.bytes);
     this.#owner.closed(this);
   }
 }

@@ -12,11 +12,12 @@ import {
   subrequestKeysMax,
   workerSubrequestsMax,
 } from '../limits.ts';
-import type { Handler, Inbox, NodeDescription } from '../wire/handler.ts';
+import type { DirectHandler, Lent } from '../wire/direct.ts';
+import type { Inbox, NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
 import type { Answering } from './answer.ts';
-import { HeldSubrequest } from './held-subrequest.ts';
+import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
 import type { Hosting } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { lookupJson } from './json-lookup.ts';
@@ -45,8 +46,10 @@ export interface MemoryNodeTuning {
   readonly sliceBytes?: number | undefined;
 }
 
+const overloaded: WireError = { code: 'OVERLOADED', retryAfterMs: retryAfterMsDefault };
+
 /** One worker of a memory node: takes in subrequests, pools them where the rows lie, a slice at a time. */
-export class MemoryNode implements Handler {
+export class MemoryNode implements DirectHandler {
   readonly #workers: readonly { readonly port: number }[];
   readonly #name: string;
   readonly #sliceBytes: number;
@@ -65,6 +68,8 @@ export class MemoryNode implements Handler {
   #heldCount = 0;
   /** Bytes of subrequests that have begun to come, and are not whole. */
   #comingBytes = 0;
+  /** Bytes of slots that others fill by themselves. */
+  #lentBytes = 0;
   #stats = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0 };
 
   /** @param workers filled in once all of them listen */
@@ -125,20 +130,17 @@ export class MemoryNode implements Handler {
   }
 
   admit(bytes: number): Inbox | WireError {
-    if (!this.ready) return this.#refused({ code: 'UNAVAILABLE', retryAfterMs: retryAfterMsDefault });
-    if (bytes < HEADER_BYTES || bytes % 4 !== 0) return { code: 'INVALID_FRAME', position: 8, value: bytes };
-    const most = this.#limits.subrequestBytes;
-    if (bytes > most) return { code: 'LIMIT_EXCEEDED', position: bytes, value: most };
-    const overloaded = { code: 'OVERLOADED', retryAfterMs: retryAfterMsDefault } as const;
-    if (this.#heldCount >= workerSubrequestsMax) return this.#refused(overloaded);
+    const refused = this.#refusal(bytes);
+    if (refused) return refused;
     // Peers that announce large frames and dawdle over them leave room for the others.
     const large = bytes > smallSubrequestBytesMax;
     if (large && this.#comingBytes + bytes > this.#room / 2) return this.#refused(overloaded);
-    const address = this.#arenas[0].arena.slots.allocate(bytes);
+    const { arena } = this.#arenas[0];
+    const address = arena.slots.allocate(bytes);
     if (address === undefined) return this.#refused(overloaded);
     this.#heldCount++;
     this.#comingBytes += bytes;
-    return new HeldSubrequest(this.#arenas[0].arena, address, bytes, {
+    return new HeldSubrequest(arena, address, bytes, {
       accept: (held) => {
         this.#comingBytes -= bytes;
         this.#accept(held);
@@ -148,6 +150,48 @@ export class MemoryNode implements Handler {
         if (!whole) this.#comingBytes -= bytes;
       },
     });
+  }
+
+  get slots(): Uint8Array {
+    const [{ arena }] = this.#arenas;
+    return arena.bytes.subarray(arena.slots.begin, arena.slots.end);
+  }
+
+  lend(bytes: number): Lent | undefined {
+    if (!this.ready || this.#lentBytes + bytes > this.#room / 4) return undefined;
+    const { arena } = this.#arenas[0];
+    const address = arena.slots.allocate(bytes);
+    if (address === undefined) return undefined;
+    this.#lentBytes += bytes;
+    const release = (): void => {
+      this.#lentBytes -= bytes;
+      arena.slots.free(address, bytes);
+    };
+    return { bytes: arena.bytes.subarray(address, address + bytes), release };
+  }
+
+  admitAt(address: number, bytes: number): Inbox | WireError {
+    const refused = this.#refusal(bytes);
+    if (refused) return refused;
+    this.#heldCount++;
+    return new HeldSubrequest(this.#arenas[0].arena, address, bytes, this.#directOwner, true);
+  }
+
+  /** What frames that came whole are admitted for: one for all of them. */
+  readonly #directOwner: SubrequestOwner = {
+    accept: (held) => this.#accept(held),
+    closed: () => {
+      this.#heldCount--;
+    },
+  };
+
+  /** Why a frame of `bytes` bytes is not taken in, whatever it holds. */
+  #refusal(bytes: number): WireError | undefined {
+    if (!this.ready) return this.#refused({ code: 'UNAVAILABLE', retryAfterMs: retryAfterMsDefault });
+    if (bytes < HEADER_BYTES || bytes % 4 !== 0) return { code: 'INVALID_FRAME', position: 8, value: bytes };
+    const most = this.#limits.subrequestBytes;
+    if (bytes > most) return { code: 'LIMIT_EXCEEDED', position: bytes, value: most };
+    return this.#heldCount >= workerSubrequestsMax ? this.#refused(overloaded) : undefined;
   }
 
   #refused(error: WireError): WireError {

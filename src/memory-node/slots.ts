@@ -7,7 +7,8 @@ const spareShare = 1 / 32;
 /** Room for frames and replies. When large ones have taken theirs, small ones still find some. */
 export class Slots {
   /** All of it. */
-  readonly bytes: number;
+  readonly begin: number;
+  readonly end: number;
   readonly #shared: Room;
   readonly #spare: Room;
   readonly #spareBegin: number;
@@ -16,7 +17,12 @@ export class Slots {
     this.#spareBegin = roundUp(begin + (end - begin) * (1 - spareShare));
     this.#shared = new Room(begin, this.#spareBegin);
     this.#spare = new Room(this.#spareBegin, end);
-    this.bytes = end - begin;
+    this.begin = begin;
+    this.end = end;
+  }
+
+  get bytes(): number {
+    return this.end - this.begin;
   }
 
   /** Address of `bytes` bytes, or undefined where there is no room for them now. */

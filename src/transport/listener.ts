@@ -7,6 +7,7 @@ import type { Handler } from '../wire/handler.ts';
 import { Departures } from './departures.ts';
 import { sayGoodbye } from './goodbye.ts';
 import { answerLookup, sendError, sendJson } from './http-lookup.ts';
+import { acceptLink, type RdmaAcceptor } from './rdma/accept.ts';
 import { type ServerSecurity, tokenMatches } from './security.ts';
 import { StreamServer } from './stream-server.ts';
 
@@ -29,6 +30,8 @@ export class Listener {
   readonly #streams: StreamServer;
   readonly #departures: Departures;
   readonly #sockets = new Set<Socket>();
+  /** Connects to rankers by RDMA, once there is something to serve. */
+  rdma: RdmaAcceptor | undefined;
 
   /** @throws INVALID_OPTION; UNAVAILABLE where the port cannot be had */
   static async open(handler: Handler, options: ListenerOptions): Promise<Listener> {
@@ -89,8 +92,18 @@ export class Listener {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
-    this.#departures.watch(response);
     const { method, url } = request;
+    if (
+      url === '/v1/rdma/connect' &&
+      method === 'POST' &&
+      this.rdma !== undefined &&
+      this.#allowed(request)
+    ) {
+      // It stays: nothing of it departs.
+      void acceptLink(this.rdma, request, response);
+      return;
+    }
+    this.#departures.watch(response);
     const { ready } = this.#handler;
     if (url === '/healthz' && method === 'GET') sendJson(response, 200, { status: 'alive' });
     else if (url === '/readyz' && method === 'GET') sendJson(response, ready ? 200 : 503, { ready });

@@ -1,0 +1,77 @@
+import type * as Verbs from 'ibverbs-node';
+import { FlexemrError } from '../errors.ts';
+import type { HostedShard, Hosting } from '../memory-node/hosting.ts';
+import {
+  closeDevice,
+  type DeviceChoice,
+  loadVerbs,
+  type OpenDevice,
+  openDevice,
+  tokensOf,
+} from '../transport/rdma/device.ts';
+import type { ReadableShard } from '../transport/rdma/handshake.ts';
+import type { RdmaServing } from './worker-control.ts';
+
+/** A device, and the rows of a node that rankers may read through it, and do nothing else with. */
+export class RegisteredTables {
+  readonly serving: RdmaServing;
+  readonly #device: OpenDevice;
+  readonly #regions: readonly Verbs.MemoryRegion[];
+
+  /** @throws MISSING_DEPENDENCY, UNAVAILABLE, OUT_OF_MEMORY where the system lets too little memory be registered */
+  static async register(hosting: Hosting, choice: DeviceChoice): Promise<RegisteredTables> {
+    const verbs = await loadVerbs();
+    const device = openDevice(verbs, choice);
+    const regions: Verbs.MemoryRegion[] = [];
+    try {
+      // Ids of an indexed shard are resolved by its node alone.
+      const rowKeyed = hosting.shards.filter(({ index, rows }) => index === 0 && rows.rows > 0);
+      for (const shard of rowKeyed) regions.push(register(verbs, device, hosting, shard));
+      const shards = rowKeyed.map((shard, i) => readable(shard, regions[i]));
+      return new RegisteredTables(device, regions, { device: tokensOf(device), shards });
+    } catch (error) {
+      for (const region of regions) region.close();
+      closeDevice(device);
+      throw error;
+    }
+  }
+
+  private constructor(device: OpenDevice, regions: readonly Verbs.MemoryRegion[], serving: RdmaServing) {
+    this.#device = device;
+    this.#regions = regions;
+    this.serving = serving;
+  }
+
+  /** From now on READs of these rows fail. */
+  close(): void {
+    for (const region of this.#regions) region.close();
+    closeDevice(this.#device);
+  }
+}
+
+function register(
+  verbs: typeof Verbs,
+  { domain }: OpenDevice,
+  { memories }: Hosting,
+  { arena, rows, number }: HostedShard,
+): Verbs.MemoryRegion {
+  const view = new Uint8Array(memories[arena].buffer, rows.address, rows.rows * rows.rowBytes);
+  try {
+    return verbs.MemoryRegion.register(domain, view, verbs.access.remoteRead);
+  } catch (cause) {
+    const message = `the ${view.length} bytes of shard ${number} cannot be registered: ${(cause as Error).message}. Raise the limit of locked memory (ulimit -l unlimited, LimitMEMLOCK=infinity)`;
+    throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'rdma', shard: number, cause });
+  }
+}
+
+function readable({ number, version, rows }: HostedShard, region: Verbs.MemoryRegion): ReadableShard {
+  return {
+    shard: number,
+    version,
+    address: Number(region.address),
+    rkey: region.rkey,
+    begin: rows.rowBase,
+    rows: rows.rows,
+    rowBytes: rows.rowBytes,
+  };
+}

@@ -1,0 +1,93 @@
+import { randomInt } from 'node:crypto';
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import type { Exchange, Outgoing } from '../transport.ts';
+import { unavailable } from '../unavailable.ts';
+import { readAnswer, toJson } from './handshake.ts';
+import { RankerLink } from './ranker-link.ts';
+import type { Engine } from './rdma.ts';
+import { handshakeMsMax } from './settings.ts';
+
+/** The worker answers, but has no RDMA: there is no hurry to ask again. */
+export class NotOffered extends Error {}
+
+/** The longest answer that is read: a line for each of a million shards would be longer, and is not read. */
+const answerBytesMax = 67_108_864;
+
+/**
+ * Connects to a worker, over HTTP. What it answers to stays open for as long as the connection does, so that each side
+ * learns of the other's end.
+ * @throws NotOffered; UNAVAILABLE, and what the device refuses
+ */
+export async function connectLink(
+  url: string,
+  number: number,
+  engine: Engine,
+  again: (outgoing: Outgoing) => Exchange,
+  onLost: () => void,
+): Promise<RankerLink> {
+  let control: ClientRequest | undefined;
+  const link = new RankerLink(engine, number, randomInt(2 ** 24), again, () => {
+    control?.destroy();
+    onLost();
+  });
+  try {
+    control = post(url, engine, toJson(link.request));
+    const response = await answerTo(control, url);
+    link.connect(readAnswer(JSON.parse(await firstLine(response, url))));
+    response.on('close', () => link.close());
+    response.resume();
+    return link;
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+}
+
+function post(url: string, { security }: Engine, body: string): ClientRequest {
+  const { token, ca, cert, key } = security;
+  const target = new URL('/v1/rdma/connect', url);
+  const request = target.protocol === 'https:' ? requestHttps : requestHttp;
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  };
+  const control = request(target, { method: 'POST', headers, ca, cert, key, agent: false });
+  control.end(body);
+  return control;
+}
+
+function answerTo(control: ClientRequest, url: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    control.setTimeout(handshakeMsMax, () => control.destroy());
+    control.on('error', (cause) => reject(unavailable(url, 'cannot be reached', cause)));
+    control.on('close', () => reject(unavailable(url, 'closed the connection')));
+    control.on('response', (response) => {
+      if (response.statusCode === 200) resolve(response);
+      else {
+        response.resume();
+        reject(new NotOffered(`${url} answers HTTP ${response.statusCode}`));
+      }
+    });
+  });
+}
+
+async function firstLine(response: IncomingMessage, url: string): Promise<string> {
+  response.setEncoding('utf8');
+  let text = '';
+  return await new Promise((resolve, reject) => {
+    const take = (chunk: string): void => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end >= 0) {
+        response.off('data', take);
+        response.socket.setTimeout(0);
+        response.socket.unref();
+        resolve(text.slice(0, end));
+      } else if (text.length > answerBytesMax) reject(unavailable(url, 'answered without end'));
+    };
+    response.on('data', take);
+    response.on('close', () => reject(unavailable(url, 'closed the connection')));
+  });
+}

@@ -1,0 +1,219 @@
+import type * as Verbs from 'ibverbs-node';
+import type { DirectHandler, Lent } from '../../wire/direct.ts';
+import type { Inbox } from '../../wire/handler.ts';
+import { FRAME_ID } from '../../wire/layout.ts';
+import type { CompletionLoop } from './completion-loop.ts';
+import type { OpenDevice } from './device.ts';
+import type { ConnectRequest, Slots } from './handshake.ts';
+import { connectQueuePair } from './queue-pair.ts';
+import { WorkBatch } from './work-batch.ts';
+
+/** Room for one error reply a slot: those are made outside the slots. */
+const errorBytes = 64;
+
+/** Kinds of work, in the low word of a completion's id. */
+const receiveKind = 0;
+const sendKind = 1;
+
+/** Verbs of a worker. */
+export interface WorkerVerbs {
+  readonly verbs: typeof Verbs;
+  readonly device: OpenDevice;
+  readonly domain: Verbs.ParentDomain;
+  readonly queue: Verbs.CompletionQueue;
+}
+
+/** What a link works with. */
+export interface LinkRoom {
+  readonly handler: DirectHandler;
+  readonly loop: CompletionLoop;
+  readonly slots: Verbs.MemoryRegion;
+  /** Where this ranker's subrequests arrive: its own, and revoked with the link. */
+  readonly lent: Lent;
+  /** Among the worker's links: the high word of its completions' ids. */
+  readonly number: number;
+  readonly packetNumber: number;
+}
+
+/** A node's end of one connection: subrequests arrive in slots that the ranker alone may write to, replies go to its. */
+export class NodeLink {
+  readonly requests: Slots;
+  readonly #verbs: typeof Verbs;
+  readonly #room: LinkRoom;
+  readonly #replies: Slots;
+  readonly #queuePair: Verbs.QueuePair;
+  readonly #region: Verbs.MemoryRegion;
+  readonly #batch: WorkBatch;
+  readonly #receives: Uint32Array;
+  readonly #slotsAddress: number;
+  /** What each slot holds, until its reply is ready; then, in order, what is on its way out. */
+  readonly #open: (Inbox | undefined)[];
+  readonly #leaving: (Inbox | undefined)[] = [];
+  readonly #onEnd: () => void;
+  /** Addresses in the kernels' memory, and for the card: the latter less the former. */
+  readonly #toCard: number;
+  #receivesUsed = 0;
+  #closed = false;
+
+  /** Bytes that a link of so many slots needs. */
+  static roomBytes(count: number, requestBytes: number): number {
+    return count * (requestBytes + errorBytes);
+  }
+
+  constructor(
+    { verbs, device, domain, queue }: WorkerVerbs,
+    room: LinkRoom,
+    request: ConnectRequest,
+    onEnd: () => void,
+  ) {
+    const { count } = request.replies;
+    const { localWrite, remoteWrite, remoteRead } = verbs.access;
+    this.#verbs = verbs;
+    this.#room = room;
+    this.#replies = request.replies;
+    this.#onEnd = onEnd;
+    this.#open = new Array(count).fill(undefined);
+    this.#slotsAddress = Number(room.slots.address);
+    this.#toCard = this.#slotsAddress - room.handler.slots.byteOffset;
+    this.#region = verbs.MemoryRegion.register(device.domain, room.lent.bytes, localWrite | remoteWrite);
+    this.#queuePair = new verbs.QueuePair(domain, {
+      sendQueue: queue,
+      receiveQueue: queue,
+      maxSends: 2 * count,
+      maxReceives: count,
+    });
+    const own = { packetNumber: room.packetNumber, access: localWrite | remoteWrite | remoteRead };
+    connectQueuePair(this.#queuePair, device, request, own);
+    this.#batch = new WorkBatch(verbs, this.#queuePair, count, 2 * count);
+    this.#receives = new Uint32Array(count * verbs.RECEIVE_WORDS);
+    for (let slot = 0; slot < count; slot++) this.#receiveAgain();
+    this.#postReceives();
+    this.requests = {
+      address: Number(this.#region.address),
+      rkey: this.#region.rkey,
+      count,
+      bytes: request.requestBytes,
+    };
+  }
+
+  get queuePair(): number {
+    return this.#queuePair.number;
+  }
+
+  complete(completions: Uint32Array, at: number): void {
+    if (this.#closed) return;
+    if (completions[at + 2] !== 0) this.close();
+    else if (completions[at] === sendKind) this.#sent();
+    else this.#arrived(completions[at + 5], completions[at + 4]);
+  }
+
+  /** A subrequest of `bytes` bytes has come to a slot. */
+  #arrived(slot: number, bytes: number): void {
+    this.#receiveAgain();
+    // A ranker that breaks the rules: each slot has one subrequest at a time, and there are so many.
+    if (slot >= this.requests.count || bytes > this.requests.bytes || this.#open[slot] !== undefined) {
+      this.close();
+      return;
+    }
+    const address = this.#room.lent.bytes.byteOffset + slot * this.requests.bytes;
+    const inbox = this.#room.handler.admitAt(address, bytes);
+    if ('code' in inbox) this.#sendError(slot, this.#room.handler.refuse(this.#idOf(address), inbox));
+    else {
+      this.#open[slot] = inbox;
+      inbox.answer((reply) => this.#reply(slot, reply));
+    }
+  }
+
+  #idOf(address: number): number {
+    return new DataView(this.#room.lent.bytes.buffer).getUint32(address + FRAME_ID, true);
+  }
+
+  #reply(slot: number, reply: Uint8Array): void {
+    if (this.#closed) return;
+    const { buffer } = this.#room.lent.bytes;
+    if (reply.length > this.#replies.bytes) this.#tooLong(slot, reply);
+    else if (reply.buffer === buffer) this.#send(slot, reply.byteOffset + this.#toCard, reply.length);
+    else this.#sendError(slot, reply);
+  }
+
+  /** The ranker has no slot for it: it asks again by another way. */
+  #tooLong(slot: number, reply: Uint8Array): void {
+    const id = new DataView(reply.buffer, reply.byteOffset).getUint32(FRAME_ID, true);
+    const error = { code: 'LIMIT_EXCEEDED', position: reply.length, value: this.#replies.bytes } as const;
+    this.#sendError(slot, this.#room.handler.refuse(id, error));
+  }
+
+  /** Errors are made elsewhere: they leave from a place of their slot's. */
+  #sendError(slot: number, reply: Uint8Array): void {
+    const at = this.requests.count * this.requests.bytes + slot * errorBytes;
+    this.#room.lent.bytes.set(reply, at);
+    this.#send(slot, this.requests.address + at, reply.length, this.#region.lkey);
+  }
+
+  #send(slot: number, local: number, bytes: number, lkey: number = this.#room.slots.lkey): void {
+    const { sendOpcode, sendFlags } = this.#verbs;
+    this.#batch.add({
+      opcode: sendOpcode.writeImmediate,
+      flags: sendFlags.signaled,
+      idLow: sendKind,
+      idHigh: this.#room.number,
+      immediate: slot,
+      local,
+      bytes,
+      lkey,
+      remote: this.#replies.address + slot * this.#replies.bytes,
+      rkey: this.#replies.rkey,
+    });
+    // Before it has left, the ranker may use the slot again.
+    this.#leaving.push(this.#open[slot]);
+    this.#open[slot] = undefined;
+    // Within a pass over completions all replies leave together, at its end.
+    if (!this.#room.loop.passing) this.flush();
+  }
+
+  /** Posts what is ready: receives first, so that who hears of a free slot may use it. */
+  flush(): void {
+    if (this.#closed) return;
+    try {
+      this.#postReceives();
+      this.#batch.flush();
+    } catch {
+      this.close();
+      return;
+    }
+    this.#room.loop.wake();
+  }
+
+  #receiveAgain(): void {
+    const at = this.#receivesUsed++ * this.#verbs.RECEIVE_WORDS;
+    this.#receives[at] = receiveKind;
+    this.#receives[at + 1] = this.#room.number;
+    this.#receives[at + 2] = 0;
+  }
+
+  #postReceives(): void {
+    if (this.#receivesUsed === 0) return;
+    const count = this.#receivesUsed;
+    this.#receivesUsed = 0;
+    this.#queuePair.postReceives(this.#receives, count);
+  }
+
+  #sent(): void {
+    this.#batch.completed();
+    this.#leaving.shift()?.release();
+  }
+
+  /** Revokes the ranker's access, and lets go of what it had asked. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // After this the card touches none of it.
+    this.#queuePair.close();
+    this.#region.close();
+    for (const inbox of [...this.#open, ...this.#leaving]) inbox?.release();
+    this.#open.fill(undefined);
+    this.#leaving.length = 0;
+    this.#room.lent.release();
+    this.#onEnd();
+  }
+}

@@ -1,0 +1,46 @@
+import type * as Verbs from 'ibverbs-node';
+import type { OpenDevice } from './device.ts';
+import {
+  ackRetries,
+  ackTimeout,
+  readsInFlightMax,
+  receiverNotReadyRetries,
+  receiverNotReadyTimer,
+} from './settings.ts';
+
+/** What the other side says of its end. */
+export interface Peer {
+  readonly queuePair: number;
+  readonly packetNumber: number;
+  readonly gid: Uint8Array;
+  readonly mtu: number;
+  readonly readsInFlight: number;
+}
+
+/** Takes a queue pair through its states until it sends and receives. @throws IbverbsError */
+export function connectQueuePair(
+  queuePair: Verbs.QueuePair,
+  { port, gid, mtu, readsInFlight }: OpenDevice,
+  peer: Peer,
+  own: { readonly packetNumber: number; readonly access: number },
+): void {
+  const reads = Math.min(readsInFlightMax, readsInFlight, peer.readsInFlight);
+  queuePair.toInit({ port, access: own.access });
+  queuePair.toReadyToReceive({
+    mtu: Math.min(mtu, peer.mtu),
+    remoteQueuePair: peer.queuePair,
+    remotePacketNumber: peer.packetNumber,
+    remoteGid: peer.gid,
+    gidIndex: gid.index,
+    port,
+    maxReadsInFlight: reads,
+    minRnrTimer: receiverNotReadyTimer,
+  });
+  queuePair.toReadyToSend({
+    packetNumber: own.packetNumber,
+    timeout: ackTimeout,
+    retries: ackRetries,
+    rnrRetries: receiverNotReadyRetries,
+    maxReadsInFlight: reads,
+  });
+}

@@ -1,0 +1,251 @@
+import type * as Verbs from 'ibverbs-node';
+import { FlexemrError } from '../../errors.ts';
+import { sessionWindow, smallReplyBytesMax, smallSubrequestBytesMax } from '../../limits.ts';
+import { FRAME_ID } from '../../wire/layout.ts';
+import type { Exchange, Outgoing, Received, Traffic } from '../transport.ts';
+import type { ConnectAnswer, ConnectRequest, Slots } from './handshake.ts';
+import { connectQueuePair } from './queue-pair.ts';
+import type { Engine } from './rdma.ts';
+import { WorkBatch } from './work-batch.ts';
+
+/** Kinds of work, in the low word of a completion's id. */
+const receiveKind = 0;
+const sendKind = 1;
+
+/** One subrequest under way. */
+interface Waiting {
+  readonly id: number;
+  readonly outgoing: Outgoing;
+  readonly resolve: (reply: Received) => void;
+  readonly reject: (error: Error) => void;
+  /** Nobody waits for it any more; called once it has ended all the same. */
+  onLate: (() => void) | undefined;
+  /** It was asked again by another way. */
+  instead: Exchange | undefined;
+}
+
+/** A ranker's end of one connection: slots that subrequests leave from, and slots that the node alone writes replies to. */
+export class RankerLink {
+  readonly #engine: Engine;
+  readonly #number: number;
+  /** First what subrequests leave from, then where replies come to. */
+  readonly #memory: Uint8Array;
+  readonly #words: Uint32Array;
+  readonly #out: Verbs.MemoryRegion;
+  readonly #in: Verbs.MemoryRegion;
+  readonly #queuePair: Verbs.QueuePair;
+  readonly #batch: WorkBatch;
+  readonly #receives: Uint32Array;
+  readonly #waiting: (Waiting | undefined)[] = new Array(sessionWindow).fill(undefined);
+  readonly #free: number[] = Array.from({ length: sessionWindow }, (_, i) => sessionWindow - 1 - i);
+  readonly #packetNumber: number;
+  readonly #again: (outgoing: Outgoing) => Exchange;
+  readonly #onLost: () => void;
+  #requests: Slots | undefined;
+  #receivesUsed = 0;
+  #nextId = 1;
+  #flushing = false;
+  #closed = false;
+  #bytesOut = 0;
+  #bytesIn = 0;
+
+  /**
+   * Memory and a queue pair that is not connected yet. @param again asks by another way @param onLost the connection has
+   * ended, and all it had under way was asked again
+   */
+  constructor(
+    engine: Engine,
+    number: number,
+    packetNumber: number,
+    again: (outgoing: Outgoing) => Exchange,
+    onLost: () => void,
+  ) {
+    const { verbs, device, domain, queue } = engine;
+    const { localWrite, remoteWrite } = verbs.access;
+    const outBytes = sessionWindow * smallSubrequestBytesMax;
+    this.#engine = engine;
+    this.#number = number;
+    this.#packetNumber = packetNumber;
+    this.#again = again;
+    this.#onLost = onLost;
+    this.#memory = new Uint8Array(new SharedArrayBuffer(outBytes + sessionWindow * smallReplyBytesMax));
+    this.#words = new Uint32Array(this.#memory.buffer);
+    this.#out = verbs.MemoryRegion.register(device.domain, this.#memory.subarray(0, outBytes), localWrite);
+    const replies = this.#memory.subarray(outBytes);
+    this.#in = verbs.MemoryRegion.register(device.domain, replies, localWrite | remoteWrite);
+    this.#queuePair = new verbs.QueuePair(domain, {
+      sendQueue: queue,
+      receiveQueue: queue,
+      maxSends: 2 * sessionWindow,
+      maxReceives: sessionWindow,
+    });
+    this.#batch = new WorkBatch(verbs, this.#queuePair, sessionWindow, 2 * sessionWindow);
+    this.#receives = new Uint32Array(sessionWindow * verbs.RECEIVE_WORDS);
+  }
+
+  /** What to ask a node for. */
+  get request(): ConnectRequest {
+    const { gid, mtu, readsInFlight } = this.#engine.device;
+    const replies = {
+      address: Number(this.#in.address),
+      rkey: this.#in.rkey,
+      count: sessionWindow,
+      bytes: smallReplyBytesMax,
+    };
+    return {
+      version: 1,
+      queuePair: this.#queuePair.number,
+      packetNumber: this.#packetNumber,
+      gid: gid.raw,
+      mtu,
+      readsInFlight,
+      replies,
+      requestBytes: smallSubrequestBytesMax,
+    };
+  }
+
+  /** What the node said. @throws IbverbsError */
+  connect(answer: ConnectAnswer): void {
+    const { localWrite, remoteWrite } = this.#engine.verbs.access;
+    const own = { packetNumber: this.#packetNumber, access: localWrite | remoteWrite };
+    connectQueuePair(this.#queuePair, this.#engine.device, answer, own);
+    for (let slot = 0; slot < sessionWindow; slot++) this.#receiveAgain();
+    this.#postReceives();
+    this.#requests = answer.requests;
+  }
+
+  /** @returns undefined where it does not fit, or there is no slot for it now */
+  send(outgoing: Outgoing): Exchange | undefined {
+    const { bytes, replyBytes } = outgoing;
+    const requests = this.#requests;
+    if (this.#closed || requests === undefined || bytes > requests.bytes || replyBytes > smallReplyBytesMax)
+      return undefined;
+    const slot = this.#free.pop();
+    if (slot === undefined) return undefined;
+    const id = this.#nextId;
+    this.#nextId = (id % 0xffffffff) + 1;
+    const at = (slot * smallSubrequestBytesMax) >>> 2;
+    outgoing.write(this.#words, at);
+    this.#words[at + (FRAME_ID >>> 2)] = id;
+    this.#post(slot, bytes, requests);
+    const { promise, resolve, reject } = Promise.withResolvers<Received>();
+    const waiting: Waiting = { id, outgoing, resolve, reject, onLate: undefined, instead: undefined };
+    this.#waiting[slot] = waiting;
+    return { reply: promise, cancel: () => this.#cancel(slot, waiting) };
+  }
+
+  #post(slot: number, bytes: number, requests: Slots): void {
+    const { sendOpcode, sendFlags } = this.#engine.verbs;
+    this.#bytesOut += bytes;
+    this.#batch.add({
+      opcode: sendOpcode.writeImmediate,
+      flags: sendFlags.signaled,
+      idLow: sendKind,
+      idHigh: this.#number,
+      immediate: slot,
+      local: Number(this.#out.address) + slot * smallSubrequestBytesMax,
+      bytes,
+      lkey: this.#out.lkey,
+      remote: requests.address + slot * requests.bytes,
+      rkey: requests.rkey,
+    });
+    if (this.#flushing || this.#engine.loop.passing) return;
+    this.#flushing = true;
+    // What this turn sends goes out together.
+    process.nextTick(() => {
+      this.#flushing = false;
+      this.flush();
+    });
+  }
+
+  /** Posts what is ready. */
+  flush(): void {
+    if (this.#closed) return;
+    try {
+      this.#postReceives();
+      this.#batch.flush();
+    } catch {
+      this.close();
+      return;
+    }
+    this.#engine.loop.wake();
+  }
+
+  complete(completions: Uint32Array, at: number): void {
+    if (this.#closed) return;
+    if (completions[at + 2] !== 0) this.close();
+    else if (completions[at] === sendKind) this.#batch.completed();
+    else this.#arrived(completions[at + 5], completions[at + 4]);
+  }
+
+  /** A reply of `bytes` bytes has come to a slot. */
+  #arrived(slot: number, bytes: number): void {
+    const waiting = this.#waiting[slot];
+    const begin = sessionWindow * smallSubrequestBytesMax + slot * smallReplyBytesMax;
+    if (
+      waiting === undefined ||
+      bytes > smallReplyBytesMax ||
+      this.#words[(begin + FRAME_ID) >>> 2] !== waiting.id
+    ) {
+      // A node that breaks the rules.
+      this.close();
+      return;
+    }
+    this.#bytesIn += bytes;
+    this.#waiting[slot] = undefined;
+    if (waiting.onLate) waiting.onLate();
+    else {
+      // Lookups may keep their vectors for as long as they like; slots are few.
+      const reply = this.#engine.replies.take(bytes);
+      reply.bytes.set(this.#memory.subarray(begin, begin + bytes));
+      waiting.resolve(reply);
+    }
+    this.#free.push(slot);
+    this.#receiveAgain();
+  }
+
+  #cancel(slot: number, waiting: Waiting): Promise<void> {
+    if (waiting.instead) return waiting.instead.cancel();
+    if (this.#waiting[slot] !== waiting) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiting.onLate = resolve;
+    waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    return promise;
+  }
+
+  #receiveAgain(): void {
+    const at = this.#receivesUsed++ * this.#engine.verbs.RECEIVE_WORDS;
+    this.#receives[at] = receiveKind;
+    this.#receives[at + 1] = this.#number;
+    this.#receives[at + 2] = 0;
+  }
+
+  #postReceives(): void {
+    if (this.#receivesUsed === 0) return;
+    const count = this.#receivesUsed;
+    this.#receivesUsed = 0;
+    this.#queuePair.postReceives(this.#receives, count);
+  }
+
+  get traffic(): Traffic {
+    return { bytesOut: this.#bytesOut, bytesIn: this.#bytesIn };
+  }
+
+  /** Ends the connection, and asks what it had under way by another way: lookups change nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queuePair.close();
+    this.#out.close();
+    this.#in.close();
+    this.#onLost();
+    for (const waiting of this.#waiting) {
+      if (waiting?.onLate) waiting.onLate();
+      else if (waiting) {
+        waiting.instead = this.#again(waiting.outgoing);
+        waiting.instead.reply.then(waiting.resolve, waiting.reject);
+      }
+    }
+    this.#waiting.fill(undefined);
+  }
+}

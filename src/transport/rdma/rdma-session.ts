@@ -1,0 +1,96 @@
+import type { Exchange, Outgoing, Session, Traffic } from '../transport.ts';
+import { released } from '../unavailable.ts';
+import { connectLink, NotOffered } from './connect.ts';
+import type { RankerLink } from './ranker-link.ts';
+import type { Engine } from './rdma.ts';
+import { reconnectMsMax, reconnectMsMin } from './settings.ts';
+
+/** The way to one worker: by RDMA while it is connected, else by the fallback. */
+export class RdmaSession implements Session {
+  readonly #url: string;
+  readonly #number: number;
+  readonly #engine: Engine;
+  readonly #onClose: () => void;
+  readonly #instead: Session;
+  #link: RankerLink | undefined;
+  #connecting = false;
+  #closed = false;
+  #waitMs = reconnectMsMin;
+  /** `performance.now()` from which it may be tried again. */
+  #connectFrom = 0;
+  /** What connections have moved that are no more. */
+  #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
+
+  /** @param number among the engine's sessions: the high word of its completions' ids */
+  constructor(url: string, number: number, engine: Engine, onClose: () => void) {
+    this.#url = url;
+    this.#number = number;
+    this.#engine = engine;
+    this.#onClose = onClose;
+    this.#instead = engine.fallback.session(url);
+    void this.#connect();
+  }
+
+  /** Whether subrequests go by RDMA now. */
+  get connected(): boolean {
+    return this.#link !== undefined;
+  }
+
+  send(outgoing: Outgoing): Exchange {
+    if (this.#closed) return { reply: Promise.reject(released(this.#url)), cancel: async () => {} };
+    if (this.#link === undefined && performance.now() >= this.#connectFrom) void this.#connect();
+    return this.#link?.send(outgoing) ?? this.#instead.send(outgoing);
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#connecting || this.#closed) return;
+    this.#connecting = true;
+    try {
+      const again = (outgoing: Outgoing): Exchange => this.#instead.send(outgoing);
+      const link = await connectLink(this.#url, this.#number, this.#engine, again, () => this.#lost());
+      if (this.#closed) link.close();
+      else this.#link = link;
+      this.#waitMs = reconnectMsMin;
+    } catch (error) {
+      this.#wait(error instanceof NotOffered ? reconnectMsMax : this.#waitMs);
+    } finally {
+      this.#connecting = false;
+    }
+  }
+
+  /** The connection is gone; what it had under way was asked again by the fallback. */
+  #lost(): void {
+    if (this.#link) this.#ended = sum(this.#ended, this.#link.traffic);
+    this.#link = undefined;
+    this.#wait(this.#waitMs);
+  }
+
+  #wait(ms: number): void {
+    this.#connectFrom = performance.now() + ms;
+    this.#waitMs = Math.min(reconnectMsMax, ms * 2);
+  }
+
+  complete(completions: Uint32Array, at: number): void {
+    this.#link?.complete(completions, at);
+  }
+
+  flush(): void {
+    this.#link?.flush();
+  }
+
+  get traffic(): Traffic {
+    return this.#link ? sum(this.#ended, this.#link.traffic) : this.#ended;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#link?.close();
+    this.#link = undefined;
+    this.#onClose();
+    await this.#instead.close();
+  }
+}
+
+function sum(a: Traffic, b: Traffic): Traffic {
+  return { bytesOut: a.bytesOut + b.bytesOut, bytesIn: a.bytesIn + b.bytesIn };
+}

@@ -1,0 +1,98 @@
+import type * as Verbs from 'ibverbs-node';
+import { ReplyPool } from '../reply-pool.ts';
+import type { ClientSecurity } from '../security.ts';
+import type { Session, Traffic, Transport } from '../transport.ts';
+import { CompletionLoop } from './completion-loop.ts';
+import { closeDevice, type DeviceChoice, loadVerbs, type OpenDevice, openDevice } from './device.ts';
+import { RdmaSession } from './rdma-session.ts';
+import { completionQueueDepth } from './settings.ts';
+
+/** One thread's end of all its RDMA connections. */
+export interface Engine {
+  readonly verbs: typeof Verbs;
+  readonly device: OpenDevice;
+  readonly domain: Verbs.ParentDomain;
+  readonly queue: Verbs.CompletionQueue;
+  readonly loop: CompletionLoop;
+  readonly replies: ReplyPool;
+  readonly security: ClientSecurity;
+  /** Where frames go that are too large, and all of them while there is no connection. */
+  readonly fallback: Transport;
+}
+
+/**
+ * RDMA: subrequests are written into slots of the memory node, replies into slots here, without a system call. What
+ * does not fit a slot, and whatever there is while a connection is down, goes by `fallback`; it comes back by itself.
+ */
+export class RdmaTransport implements Transport {
+  readonly name = 'rdma';
+  readonly #engine: Engine;
+  readonly #sessions: (RdmaSession | undefined)[] = [];
+
+  /** @throws MISSING_DEPENDENCY, UNAVAILABLE where there is no device */
+  static async open(
+    fallback: Transport,
+    security: ClientSecurity,
+    choice: DeviceChoice = {},
+  ): Promise<RdmaTransport> {
+    const verbs = await loadVerbs();
+    return new RdmaTransport(verbs, openDevice(verbs, choice), fallback, security);
+  }
+
+  private constructor(
+    verbs: typeof Verbs,
+    device: OpenDevice,
+    fallback: Transport,
+    security: ClientSecurity,
+  ) {
+    const domain = verbs.ParentDomain.allocate(device.domain);
+    const channel = new verbs.CompletionChannel(device.context);
+    const queue = new verbs.CompletionQueue(device.context, {
+      depth: Math.min(completionQueueDepth, device.context.attributes.maxCompletions),
+      channel,
+      parent: domain,
+    });
+    const loop = new CompletionLoop(verbs, queue, channel, {
+      complete: (completions, at) => this.#sessions[completions[at + 1]]?.complete(completions, at),
+      passed: () => {
+        for (const session of this.#sessions) session?.flush();
+      },
+    });
+    this.#engine = { verbs, device, domain, queue, loop, replies: new ReplyPool(), security, fallback };
+  }
+
+  session(url: string): Session {
+    const free = this.#sessions.indexOf(undefined);
+    const number = free < 0 ? this.#sessions.length : free;
+    const session = new RdmaSession(url, number, this.#engine, () => {
+      this.#sessions[number] = undefined;
+    });
+    this.#sessions[number] = session;
+    return session;
+  }
+
+  describe(url: string): ReturnType<Transport['describe']> {
+    return this.#engine.fallback.describe(url);
+  }
+
+  /** Of connections and sockets together. */
+  traffic(): Traffic {
+    return this.#sessions.reduce<Traffic>(
+      (sum, session) => ({
+        bytesOut: sum.bytesOut + (session?.traffic.bytesOut ?? 0),
+        bytesIn: sum.bytesIn + (session?.traffic.bytesIn ?? 0),
+      }),
+      this.#engine.fallback.traffic(),
+    );
+  }
+
+  async close(): Promise<void> {
+    const { loop, queue, domain, device, fallback } = this.#engine;
+    await Promise.all(this.#sessions.map((session) => session?.close()));
+    loop.close();
+    queue.close();
+    domain.close();
+    closeDevice(device);
+    await fallback.close();
+  }
+}
