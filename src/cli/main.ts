@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
+import { inspectMachine } from '../host/machine.ts';
 import { workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
+import { machineText } from './doctor.ts';
 import { inspect, inspectionText } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
 import {
@@ -105,6 +107,15 @@ program
   .action(async (options: ServeOptions & { json?: boolean }) =>
     serve(options, (ready) => print(options.json ? JSON.stringify(ready) : readyText(ready))),
   );
+
+program
+  .command('doctor')
+  .description('what this machine can do, above all for RDMA, and what to change')
+  .option('--json', 'print JSON')
+  .action(async ({ json }: { json?: boolean }) => {
+    const machine = await inspectMachine();
+    print(json ? JSON.stringify(machine, null, 2) : machineText(machine));
+  });
 
 withRequests(program.command('lookup'))
   .description('pool the bags of every request; writes pooled_TT, F32 [requests, dim], a table')

@@ -42,6 +42,7 @@ async function tryOnce(subrequest: Subrequest, { route, patience }: FanOut): Pro
       {
         bytes: subrequest.bytes,
         replyBytes: subrequest.replyBytes,
+        reads: route.readsRows ? subrequest.reads : undefined,
         write: (words, at) => {
           const leftUs = Math.max(1, Math.min(0xffffffff, Math.floor(patience.leftMs * 1000)));
           subrequest.write(words, at, leftUs, sessionWindow);

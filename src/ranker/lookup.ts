@@ -48,7 +48,7 @@ export async function lookUp(
   const features = routeFeatures(asked, route, workspace);
   const segments =
     features.length === 1 ? features[0].segments : features.flatMap((feature) => feature.segments);
-  const asks = subrequests(route.plan, segments, (node) => route.node(node).limits);
+  const asks = subrequests(route.plan, segments, (node) => route.node(node).limits, route.readsRows);
   stats.lookups++;
   stats.subrequests += asks.length;
   for (const { fetching } of segments) {

@@ -1,6 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import { subrequestSegmentsMax } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
+import type { RowRead } from '../transport/transport.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
 import { subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
@@ -26,6 +27,11 @@ export class Subrequest {
     this.reply = undefined;
     this.#places = replyPlaces(segments);
     this.#plan = plan;
+  }
+
+  /** All it asks for, where that is nothing but rows that are there. */
+  get reads(): readonly RowRead[] | undefined {
+    return this.segments.every(isReadable) ? this.segments.map(readOf) : undefined;
   }
 
   get replyBytes(): number {
@@ -93,20 +99,37 @@ function describe({ code, position, value, retryAfterMs }: WireError): string {
   }
 }
 
-/** Groups segments by node, and where they outgrow a node's limits, cuts the groups. @throws LIMIT_EXCEEDED */
+/** Rows by their numbers, each of which is there. */
+function isReadable({ fetch, wide, keys, table }: Segment): boolean {
+  if (!fetch || wide) return false;
+  const { rows, padding } = table.spec;
+  return keys.every((key) => key < rows && key !== padding);
+}
+
+function readOf({ shard, version, keys, vectorBytes }: Segment): RowRead {
+  return { shard, version, keys, rowBytes: vectorBytes };
+}
+
+/**
+ * Groups segments by node, and where they outgrow a node's limits, cuts the groups.
+ * @param rowsApart what asks for nothing but rows goes by itself @throws LIMIT_EXCEEDED
+ */
 export function subrequests(
   plan: bigint,
   segments: readonly Segment[],
   limitsOf: (node: string) => NodeLimits,
+  rowsApart: boolean,
 ): Subrequest[] {
-  const groups = new Map<string, Segment[]>();
+  const pooled = new Map<string, Segment[]>();
+  const rows = new Map<string, Segment[]>();
   for (const segment of segments) {
     const { node } = segment.place.shard;
+    const groups = rowsApart && isReadable(segment) ? rows : pooled;
     const group = groups.get(node);
     if (group === undefined) groups.set(node, [segment]);
     else group.push(segment);
   }
-  return [...groups].flatMap(([node, own]) => within(plan, node, own, limitsOf(node)));
+  return [...pooled, ...rows].flatMap(([node, own]) => within(plan, node, own, limitsOf(node)));
 }
 
 function within(plan: bigint, node: string, segments: readonly Segment[], limits: NodeLimits): Subrequest[] {

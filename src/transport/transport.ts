@@ -1,11 +1,22 @@
 // What a ranker knows of transports: frames go to a worker and replies come back. It names no runtime.
 import type { NodeDescription } from '../wire/handler.ts';
 
+/** Rows of one shard, by their numbers in the table, one a key. */
+export interface RowRead {
+  readonly shard: number;
+  /** Of the table. */
+  readonly version: number;
+  readonly keys: Uint32Array;
+  readonly rowBytes: number;
+}
+
 /** A subrequest on its way: the transport says where it is to be written. */
 export interface Outgoing {
   readonly bytes: number;
   /** About how long the reply will be. */
   readonly replyBytes: number;
+  /** All it asks for, where that is nothing but rows that are there: a transport may read them by itself. */
+  readonly reads?: readonly RowRead[] | undefined;
   /** Writes all of it from word `at` of `words`, but for the id. May be called again, to send it again. */
   write(words: Uint32Array, at: number): void;
 }
@@ -47,6 +58,8 @@ export interface Traffic {
 
 export interface Transport {
   readonly name: string;
+  /** It may read rows by itself: subrequests for nothing else are worth it. */
+  readonly readsRows?: boolean;
   session(url: string): Session;
   /** Asks a node what it holds and where its workers listen. @throws UNAVAILABLE, UNAUTHORIZED */
   describe(url: string): Promise<NodeDescription>;

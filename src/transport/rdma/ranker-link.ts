@@ -1,16 +1,23 @@
 import type * as Verbs from 'ibverbs-node';
 import { FlexemrError } from '../../errors.ts';
 import { sessionWindow, smallReplyBytesMax, smallSubrequestBytesMax } from '../../limits.ts';
-import { FRAME_ID } from '../../wire/layout.ts';
-import type { Exchange, Outgoing, Received, Traffic } from '../transport.ts';
+import { FRAME_ID, HEADER_BYTES } from '../../wire/layout.ts';
+import type { Exchange, Outgoing, Received, RowRead, Traffic } from '../transport.ts';
 import type { ConnectAnswer, ConnectRequest, Slots } from './handshake.ts';
 import { connectQueuePair } from './queue-pair.ts';
 import type { Engine } from './rdma.ts';
+import { RowReads, readRequestsMax, readRoomBytes, readsAtOnce } from './row-reads.ts';
 import { WorkBatch } from './work-batch.ts';
 
 /** Kinds of work, in the low word of a completion's id. */
 const receiveKind = 0;
 const sendKind = 1;
+const readKind = 2;
+
+/** Bytes of this end's memory: what subrequests leave from, where rows come to, where replies come to. */
+const outBytes: number = sessionWindow * smallSubrequestBytesMax;
+const roomBytes: number = readsAtOnce * readRoomBytes;
+const inBytes: number = sessionWindow * smallReplyBytesMax;
 
 /** One subrequest under way. */
 interface Waiting {
@@ -26,9 +33,11 @@ interface Waiting {
 
 /** A ranker's end of one connection: slots that subrequests leave from, and slots that the node alone writes replies to. */
 export class RankerLink {
+  /** Entries of its send queue. */
+  static readonly sendsMax: number = 512;
   readonly #engine: Engine;
   readonly #number: number;
-  /** First what subrequests leave from, then where replies come to. */
+  /** First what subrequests leave from and rows come to, which nobody else may touch; then where replies come to. */
   readonly #memory: Uint8Array;
   readonly #words: Uint32Array;
   readonly #out: Verbs.MemoryRegion;
@@ -42,6 +51,8 @@ export class RankerLink {
   readonly #again: (outgoing: Outgoing) => Exchange;
   readonly #onLost: () => void;
   #requests: Slots | undefined;
+  #reads: RowReads | undefined;
+  readonly #reading = new Set<Waiting>();
   #receivesUsed = 0;
   #nextId = 1;
   #flushing = false;
@@ -62,24 +73,27 @@ export class RankerLink {
   ) {
     const { verbs, device, domain, queue } = engine;
     const { localWrite, remoteWrite } = verbs.access;
-    const outBytes = sessionWindow * smallSubrequestBytesMax;
     this.#engine = engine;
     this.#number = number;
     this.#packetNumber = packetNumber;
     this.#again = again;
     this.#onLost = onLost;
-    this.#memory = new Uint8Array(new SharedArrayBuffer(outBytes + sessionWindow * smallReplyBytesMax));
+    this.#memory = new Uint8Array(new SharedArrayBuffer(outBytes + roomBytes + inBytes));
     this.#words = new Uint32Array(this.#memory.buffer);
-    this.#out = verbs.MemoryRegion.register(device.domain, this.#memory.subarray(0, outBytes), localWrite);
-    const replies = this.#memory.subarray(outBytes);
+    this.#out = verbs.MemoryRegion.register(
+      device.domain,
+      this.#memory.subarray(0, outBytes + roomBytes),
+      localWrite,
+    );
+    const replies = this.#memory.subarray(outBytes + roomBytes);
     this.#in = verbs.MemoryRegion.register(device.domain, replies, localWrite | remoteWrite);
     this.#queuePair = new verbs.QueuePair(domain, {
       sendQueue: queue,
       receiveQueue: queue,
-      maxSends: 2 * sessionWindow,
+      maxSends: RankerLink.sendsMax,
       maxReceives: sessionWindow,
     });
-    this.#batch = new WorkBatch(verbs, this.#queuePair, sessionWindow, 2 * sessionWindow);
+    this.#batch = new WorkBatch(verbs, this.#queuePair, sessionWindow + readRequestsMax, RankerLink.sendsMax);
     this.#receives = new Uint32Array(sessionWindow * verbs.RECEIVE_WORDS);
   }
 
@@ -112,11 +126,28 @@ export class RankerLink {
     for (let slot = 0; slot < sessionWindow; slot++) this.#receiveAgain();
     this.#postReceives();
     this.#requests = answer.requests;
+    const { verbs, replies } = this.#engine;
+    const room = this.#memory.subarray(outBytes, outBytes + roomBytes);
+    const ids = { idHigh: this.#number, idLow: readKind };
+    const tools = {
+      verbs,
+      replies,
+      batch: this.#batch,
+      room,
+      region: this.#out,
+      regionOffset: outBytes,
+      ...ids,
+    };
+    this.#reads = new RowReads(tools, answer.shards);
   }
 
   /** @returns undefined where it does not fit, or there is no slot for it now */
   send(outgoing: Outgoing): Exchange | undefined {
-    const { bytes, replyBytes } = outgoing;
+    const { bytes, replyBytes, reads } = outgoing;
+    if (reads !== undefined) {
+      const read = this.#read(outgoing, reads);
+      if (read !== undefined) return read;
+    }
     const requests = this.#requests;
     if (this.#closed || requests === undefined || bytes > requests.bytes || replyBytes > smallReplyBytesMax)
       return undefined;
@@ -131,7 +162,27 @@ export class RankerLink {
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
     const waiting: Waiting = { id, outgoing, resolve, reject, onLate: undefined, instead: undefined };
     this.#waiting[slot] = waiting;
-    return { reply: promise, cancel: () => this.#cancel(slot, waiting) };
+    return { reply: promise, cancel: () => this.#cancel(waiting, this.#waiting[slot] === waiting) };
+  }
+
+  /** Rows by READs; undefined where they cannot be had so. */
+  #read(outgoing: Outgoing, reads: readonly RowRead[]): Exchange | undefined {
+    if (this.#closed || this.#reads === undefined) return undefined;
+    const { promise, resolve, reject } = Promise.withResolvers<Received>();
+    const waiting: Waiting = { id: 0, outgoing, resolve, reject, onLate: undefined, instead: undefined };
+    const started = this.#reads.start(reads, outgoing.replyBytes, 0, (reply) => {
+      this.#reading.delete(waiting);
+      this.#bytesIn += reply.bytes.length - HEADER_BYTES;
+      if (waiting.onLate === undefined) resolve(reply);
+      else {
+        reply.release();
+        waiting.onLate();
+      }
+    });
+    if (!started) return undefined;
+    this.#reading.add(waiting);
+    this.#flushSoon();
+    return { reply: promise, cancel: () => this.#cancel(waiting, this.#reading.has(waiting)) };
   }
 
   #post(slot: number, bytes: number, requests: Slots): void {
@@ -149,9 +200,13 @@ export class RankerLink {
       remote: requests.address + slot * requests.bytes,
       rkey: requests.rkey,
     });
+    this.#flushSoon();
+  }
+
+  /** What this turn sends goes out together. */
+  #flushSoon(): void {
     if (this.#flushing || this.#engine.loop.passing) return;
     this.#flushing = true;
-    // What this turn sends goes out together.
     process.nextTick(() => {
       this.#flushing = false;
       this.flush();
@@ -175,13 +230,16 @@ export class RankerLink {
     if (this.#closed) return;
     if (completions[at + 2] !== 0) this.close();
     else if (completions[at] === sendKind) this.#batch.completed();
-    else this.#arrived(completions[at + 5], completions[at + 4]);
+    else if (completions[at] >= readKind) {
+      this.#batch.completed();
+      this.#reads?.complete(completions[at] - readKind);
+    } else this.#arrived(completions[at + 5], completions[at + 4]);
   }
 
   /** A reply of `bytes` bytes has come to a slot. */
   #arrived(slot: number, bytes: number): void {
     const waiting = this.#waiting[slot];
-    const begin = sessionWindow * smallSubrequestBytesMax + slot * smallReplyBytesMax;
+    const begin = outBytes + roomBytes + slot * smallReplyBytesMax;
     if (
       waiting === undefined ||
       bytes > smallReplyBytesMax ||
@@ -204,9 +262,9 @@ export class RankerLink {
     this.#receiveAgain();
   }
 
-  #cancel(slot: number, waiting: Waiting): Promise<void> {
+  #cancel(waiting: Waiting, underWay: boolean): Promise<void> {
     if (waiting.instead) return waiting.instead.cancel();
-    if (this.#waiting[slot] !== waiting) return Promise.resolve();
+    if (!underWay) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     waiting.onLate = resolve;
     waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
@@ -239,7 +297,8 @@ export class RankerLink {
     this.#out.close();
     this.#in.close();
     this.#onLost();
-    for (const waiting of this.#waiting) {
+    this.#reads?.close();
+    for (const waiting of [...this.#waiting, ...this.#reading]) {
       if (waiting?.onLate) waiting.onLate();
       else if (waiting) {
         waiting.instead = this.#again(waiting.outgoing);

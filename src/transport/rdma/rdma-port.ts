@@ -10,7 +10,7 @@ import { NodeLink } from './node-link.ts';
 import { completionQueueDepth } from './settings.ts';
 
 /** Most rankers that one worker is connected to at a time: what its completion queue has room for. */
-const linksMax: number = Math.floor(completionQueueDepth / (2 * sessionWindow));
+const linksMax: number = Math.floor(completionQueueDepth / (3 * sessionWindow));
 
 /**
  * One worker's end of all its RDMA connections: a domain, a completion queue and queue pairs of its own, which no other
@@ -43,7 +43,11 @@ export class RdmaPort {
     this.#domain = verbs.ParentDomain.allocate(device.domain);
     const channel = new verbs.CompletionChannel(device.context);
     const parent = this.#domain;
-    this.#queue = new verbs.CompletionQueue(device.context, { depth: completionQueueDepth, channel, parent });
+    this.#queue = new verbs.CompletionQueue(device.context, {
+      depth: Math.min(completionQueueDepth, device.context.attributes.maxCompletions),
+      channel,
+      parent,
+    });
     this.#slots = verbs.MemoryRegion.register(device.domain, handler.slots, verbs.access.localWrite);
     this.#loop = new CompletionLoop(verbs, this.#queue, channel, {
       complete: (completions, at) => this.#complete(completions, at),

@@ -1,11 +1,16 @@
 import type * as Verbs from 'ibverbs-node';
+import { sessionWindow } from '../../limits.ts';
 import { ReplyPool } from '../reply-pool.ts';
 import type { ClientSecurity } from '../security.ts';
 import type { Session, Traffic, Transport } from '../transport.ts';
 import { CompletionLoop } from './completion-loop.ts';
 import { closeDevice, type DeviceChoice, loadVerbs, type OpenDevice, openDevice } from './device.ts';
+import { RankerLink } from './ranker-link.ts';
 import { RdmaSession } from './rdma-session.ts';
 import { completionQueueDepth } from './settings.ts';
+
+/** Most workers that one engine is connected to at a time: what its completion queue has room for. */
+const linksMax: number = Math.floor(completionQueueDepth / (RankerLink.sendsMax + sessionWindow));
 
 /** One thread's end of all its RDMA connections. */
 export interface Engine {
@@ -26,6 +31,7 @@ export interface Engine {
  */
 export class RdmaTransport implements Transport {
   readonly name = 'rdma';
+  readonly readsRows = true;
   readonly #engine: Engine;
   readonly #sessions: (RdmaSession | undefined)[] = [];
 
@@ -61,9 +67,11 @@ export class RdmaTransport implements Transport {
     this.#engine = { verbs, device, domain, queue, loop, replies: new ReplyPool(), security, fallback };
   }
 
+  /** More of them than the completion queue has room for go by the fallback. */
   session(url: string): Session {
     const free = this.#sessions.indexOf(undefined);
     const number = free < 0 ? this.#sessions.length : free;
+    if (number >= linksMax) return this.#engine.fallback.session(url);
     const session = new RdmaSession(url, number, this.#engine, () => {
       this.#sessions[number] = undefined;
     });

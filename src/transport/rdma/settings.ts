@@ -21,7 +21,7 @@ export const spinUs = 50;
 export const completionsAtOnce = 64;
 
 /** Of one worker or ranker: all its connections complete here. */
-export const completionQueueDepth = 8_192;
+export const completionQueueDepth = 32_767;
 
 /** Until a connection that was lost is tried again, doubling; and how long setting one up may take. */
 export const reconnectMsMin = 50;

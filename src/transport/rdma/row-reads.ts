@@ -1,0 +1,134 @@
+import type * as Verbs from 'ibverbs-node';
+import { sessionWindow } from '../../limits.ts';
+import { HEADER_BYTES } from '../../wire/layout.ts';
+import { writeReplyHeader, writeReplyLoad } from '../../wire/reply.ts';
+import type { ReplyPool } from '../reply-pool.ts';
+import type { Received, RowRead } from '../transport.ts';
+import type { ReadableShard } from './handshake.ts';
+import type { WorkBatch } from './work-batch.ts';
+
+/** Reads under way at a time, each with room of its own, and rows that one of them asks for at once. */
+export const readsAtOnce = 16;
+export const readRoomBytes = 65_536;
+const rowsAtOnce = 128;
+
+/** Work requests that all reads together have waiting at most. */
+export const readRequestsMax: number = readsAtOnce * rowsAtOnce;
+
+/** Where rows come to, and what they are asked for with. */
+export interface ReadTools {
+  readonly verbs: typeof Verbs;
+  readonly batch: WorkBatch;
+  readonly replies: ReplyPool;
+  /** Memory for rows, of readsAtOnce × readRoomBytes, as it is registered. */
+  readonly room: Uint8Array;
+  readonly region: Verbs.MemoryRegion;
+  /** Where `room` begins in `region`. */
+  readonly regionOffset: number;
+  /** The high word of completions' ids, and the low one of the first read's; the others follow. */
+  readonly idHigh: number;
+  readonly idLow: number;
+}
+
+/** Rows on their way. */
+interface Job {
+  readonly reads: readonly RowRead[];
+  readonly reply: Received;
+  readonly done: (reply: Received) => void;
+  /** Which of `reads`, how many of its keys are here, and where the next row goes. */
+  read: number;
+  key: number;
+  at: number;
+  /** Of the rows asked for: how many, and how many have not come. */
+  asked: number;
+  left: number;
+}
+
+/** Fetches rows by one-sided READs, which no processor of the memory node serves. */
+export class RowReads {
+  readonly #tools: ReadTools;
+  readonly #shards: ReadonlyMap<number, ReadableShard>;
+  readonly #jobs: (Job | undefined)[] = new Array(readsAtOnce).fill(undefined);
+
+  constructor(tools: ReadTools, shards: readonly ReadableShard[]) {
+    this.#tools = tools;
+    this.#shards = new Map(shards.map((shard) => [shard.shard, shard]));
+  }
+
+  /**
+   * Adds READs to the batch. `done` gets the rows laid out as the node would have replied with them.
+   * @param id of the subrequest @returns whether it is possible: rows are readable, and there is room
+   */
+  start(reads: readonly RowRead[], replyBytes: number, id: number, done: (reply: Received) => void): boolean {
+    const number = this.#jobs.indexOf(undefined);
+    if (number < 0 || !reads.every((read) => this.#isReadable(read))) return false;
+    const reply = this.#tools.replies.take(replyBytes);
+    const words = new Uint32Array(reply.bytes.buffer, reply.bytes.byteOffset, replyBytes >>> 2);
+    writeReplyHeader(words, 0, { id, bytes: replyBytes, exceptions: 0 });
+    const credits = { requestCredits: sessionWindow, replyCredits: sessionWindow };
+    writeReplyLoad(words, 0, { ...credits, queued: 0, busyUs: 0 });
+    const job = { reads, reply, done, read: 0, key: 0, at: HEADER_BYTES, asked: 0, left: 0 };
+    this.#jobs[number] = job;
+    this.#ask(job, number);
+    return true;
+  }
+
+  #isReadable({ shard, version, rowBytes }: RowRead): boolean {
+    const known = this.#shards.get(shard);
+    return known?.version === version && known.rowBytes === rowBytes && rowBytes <= readRoomBytes;
+  }
+
+  /** Asks for the next rows. */
+  #ask(job: Job, number: number): void {
+    const { verbs, batch, region, regionOffset, idHigh, idLow } = this.#tools;
+    const { shard: shardNumber, keys, rowBytes } = job.reads[job.read];
+    const shard = this.#shards.get(shardNumber);
+    if (shard === undefined) return;
+    job.asked = Math.min(rowsAtOnce, Math.floor(readRoomBytes / rowBytes), keys.length - job.key);
+    job.left = job.asked;
+    const local = Number(region.address) + regionOffset + number * readRoomBytes;
+    for (let i = 0; i < job.asked; i++) {
+      batch.add({
+        opcode: verbs.sendOpcode.read,
+        flags: verbs.sendFlags.signaled,
+        idLow: idLow + number,
+        idHigh,
+        immediate: 0,
+        local: local + i * rowBytes,
+        bytes: rowBytes,
+        lkey: region.lkey,
+        remote: shard.address + (keys[job.key + i] - shard.begin) * rowBytes,
+        rkey: shard.rkey,
+      });
+    }
+  }
+
+  /** A row has come. @param number of the read */
+  complete(number: number): void {
+    const job = this.#jobs[number];
+    if (job === undefined || --job.left > 0) return;
+    const { keys, rowBytes } = job.reads[job.read];
+    const bytes = job.asked * rowBytes;
+    const begin = number * readRoomBytes;
+    job.reply.bytes.set(this.#tools.room.subarray(begin, begin + bytes), job.at);
+    job.at += bytes;
+    job.key += job.asked;
+    if (job.key === keys.length) {
+      // Rows of the next segment begin with a whole word.
+      while (job.at % 4 !== 0) job.reply.bytes[job.at++] = 0;
+      job.key = 0;
+      job.read++;
+    }
+    if (job.read < job.reads.length) this.#ask(job, number);
+    else {
+      this.#jobs[number] = undefined;
+      job.done(job.reply);
+    }
+  }
+
+  /** No more rows will come. */
+  close(): void {
+    for (const job of this.#jobs) job?.reply.release();
+    this.#jobs.fill(undefined);
+  }
+}
