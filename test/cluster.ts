@@ -11,8 +11,10 @@ import type { Ranker } from '../src/ranker/ranker.ts';
 import { Listener } from '../src/transport/listener.ts';
 import { LoopbackTransport } from '../src/transport/loopback.ts';
 import type { ServerSecurity } from '../src/transport/security.ts';
+import type { DirectHandler } from '../src/wire/direct.ts';
 import type { Handler } from '../src/wire/handler.ts';
-import { localNode } from './local-node.ts';
+import { DirectNode } from './direct-node.ts';
+import { localHosting } from './local-node.ts';
 import { type GivenTable, openLocally, writeTables } from './tables-file.ts';
 
 export interface ClusterOptions {
@@ -28,7 +30,9 @@ export interface ClusterOptions {
   readonly ports?: boolean | undefined;
   /** Of nodes in this thread: room for frames and replies, and who stands between listener and node. */
   readonly slotBytes?: number | undefined;
-  readonly wrap?: ((handler: Handler, node: string) => Handler) | undefined;
+  readonly wrap?: ((handler: DirectHandler, node: string) => Handler) | undefined;
+  /** By RDMA too: then `wrap` gives a DirectHandler. */
+  readonly rdma?: boolean | undefined;
 }
 
 /** A node, however it runs. */
@@ -131,11 +135,14 @@ async function startNode(
   tables: string,
   routing: RoutingTable,
   node: string,
-  { workers = 0, security, slotBytes, wrap, ports = true }: ClusterOptions,
+  { workers = 0, security, slotBytes, wrap, ports = true, rdma = false }: ClusterOptions,
   handlers: Map<string, Handler>,
 ): Promise<ClusterNode> {
-  if (workers > 0) return await MemoryNodeHost.start({ tables, routing, node, workers, security });
-  const own = await localNode({ tables, routing, node, slotBytes });
+  if (workers > 0) {
+    const device = rdma ? {} : undefined;
+    return await MemoryNodeHost.start({ tables, routing, node, workers, security, rdma: device });
+  }
+  const { node: own, hosting } = await localHosting({ tables, routing, node, slotBytes });
   const handler = wrap?.(own, node) ?? own;
   if (!ports) {
     const url = `http://${node}.loopback`;
@@ -145,6 +152,9 @@ async function startNode(
   const at = { host: '127.0.0.1', security };
   let listener = await Listener.open(handler, { ...at, port: 0 });
   const { port } = listener;
+  const direct = async (): Promise<DirectNode | undefined> =>
+    rdma ? await DirectNode.open(listener, handler as DirectHandler, hosting) : undefined;
+  let directNode = await direct();
   const url = `${security?.cert === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   handlers.set(url, handler);
   return {
@@ -152,9 +162,11 @@ async function startNode(
     async close() {
       handlers.delete(url);
       await listener.close();
+      directNode?.close();
     },
     async reopen() {
       listener = await Listener.open(handler, { ...at, port });
+      directNode = await direct();
       handlers.set(url, handler);
     },
   };

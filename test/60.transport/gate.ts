@@ -1,4 +1,5 @@
-import type { Handler, Inbox, NodeDescription } from '../../src/wire/handler.ts';
+import type { DirectHandler, Lent } from '../../src/wire/direct.ts';
+import type { Inbox, NodeDescription } from '../../src/wire/handler.ts';
 import type { WireError } from '../../src/wire/reply.ts';
 
 /** A subrequest that has come, and is not answered yet. */
@@ -10,16 +11,16 @@ export interface Held {
 }
 
 /** Stands before a node: holds subrequests until they are let through, refuses them, or says it is not ready. */
-export class Gate implements Handler {
+export class Gate implements DirectHandler {
   /** Those that wait, in the order they came. */
   held: Held[] = [];
   /** Refuse so many before letting any through. */
   refusals: WireError[] = [];
   ready = true;
   #closed = false;
-  readonly #node: Handler;
+  readonly #node: DirectHandler;
 
-  constructor(node: Handler) {
+  constructor(node: DirectHandler) {
     this.#node = node;
   }
 
@@ -40,10 +41,26 @@ export class Gate implements Handler {
   }
 
   admit(bytes: number): Inbox | WireError {
+    return this.#gated(() => this.#node.admit(bytes));
+  }
+
+  get slots(): Uint8Array {
+    return this.#node.slots;
+  }
+
+  lend(bytes: number): Lent | undefined {
+    return this.#node.lend(bytes);
+  }
+
+  admitAt(address: number, bytes: number): Inbox | WireError {
+    return this.#gated(() => this.#node.admitAt(address, bytes));
+  }
+
+  #gated(admit: () => Inbox | WireError): Inbox | WireError {
     const refusal = this.refusals.shift();
     if (refusal) return refusal;
     if (!this.ready) return { code: 'UNAVAILABLE', retryAfterMs: 1 };
-    const inbox = this.#node.admit(bytes);
+    const inbox = admit();
     return 'code' in inbox
       ? inbox
       : new GatedInbox(inbox, (held) => this.#closed && this.held.push(held) > 0);

@@ -10,8 +10,9 @@ const address = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const gid = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{32}$/),
-  v.transform((hex) =>
-    Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)),
+  v.transform(
+    (hex): Uint8Array =>
+      Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)),
   ),
 );
 

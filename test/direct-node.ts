@@ -1,0 +1,31 @@
+// A memory node in this thread, reached by RDMA: what MemoryNodeHost and its workers make on threads of their own.
+import { RegisteredTables } from '../src/host/registered-tables.ts';
+import type { Hosting } from '../src/memory-node/hosting.ts';
+import type { Listener } from '../src/transport/listener.ts';
+import { loadVerbs } from '../src/transport/rdma/device.ts';
+import { RdmaPort } from '../src/transport/rdma/rdma-port.ts';
+import type { DirectHandler } from '../src/wire/direct.ts';
+
+export class DirectNode {
+  readonly #port: RdmaPort;
+  readonly #tables: RegisteredTables;
+
+  static async open(listener: Listener, handler: DirectHandler, hosting: Hosting): Promise<DirectNode> {
+    const verbs = await loadVerbs();
+    const tables = await RegisteredTables.register(hosting, {});
+    const { device, shards } = tables.serving;
+    const port = new RdmaPort(verbs, device, handler, shards);
+    listener.rdma = port;
+    return new DirectNode(port, tables);
+  }
+
+  private constructor(port: RdmaPort, tables: RegisteredTables) {
+    this.#port = port;
+    this.#tables = tables;
+  }
+
+  close(): void {
+    this.#port.close();
+    this.#tables.close();
+  }
+}
