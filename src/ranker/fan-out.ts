@@ -38,11 +38,12 @@ interface Attempt {
 
 async function tryOnce(subrequest: Subrequest, { route, patience }: FanOut): Promise<Attempt> {
   try {
-    const reply = await route.node(subrequest.node).ask(
+    const node = route.node(subrequest.node);
+    const reply = await node.ask(
       {
         bytes: subrequest.bytes,
         replyBytes: subrequest.replyBytes,
-        reads: route.readsRows ? subrequest.reads : undefined,
+        reads: node.readsRows ? subrequest.reads : undefined,
         write: (words, at) => {
           const leftUs = Math.max(1, Math.min(0xffffffff, Math.floor(patience.leftMs * 1000)));
           subrequest.write(words, at, leftUs, sessionWindow);

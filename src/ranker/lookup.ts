@@ -48,7 +48,7 @@ export async function lookUp(
   const features = routeFeatures(asked, route, workspace);
   const segments =
     features.length === 1 ? features[0].segments : features.flatMap((feature) => feature.segments);
-  const asks = subrequests(route.plan, segments, (node) => route.node(node).limits, route.readsRows);
+  const asks = subrequests(route.plan, segments, (node) => route.node(node));
   stats.lookups++;
   stats.subrequests += asks.length;
   for (const { fetching } of segments) {
@@ -95,7 +95,8 @@ function failuresOf(
   const failures = asks.flatMap(({ error }) => error ?? []);
   const fatal = failures.filter(({ code }) => onFailure === 'error' || !mayBePartial.includes(code));
   if (fatal.length > 0) throw firstOf(fatal, features);
-  return failures;
+  // One a node, which may have been asked for several things.
+  return failures.filter(({ node }, i) => failures.findIndex((other) => other.node === node) === i);
 }
 
 /** Of keys that nodes refused the first one, which is what one process would refuse; else what the first node said. */

@@ -53,6 +53,11 @@ export class NodeClient {
     return this.#limits;
   }
 
+  /** Rows may be read without asking it, just now. */
+  get readsRows(): boolean {
+    return this.#lanes.length > 0 && this.#lanes.every(({ session }) => session.readsRows === true);
+  }
+
   /** Asks the node for its workers. @throws UNAVAILABLE, UNAUTHORIZED, UNSUPPORTED_VERSION */
   async connect(): Promise<void> {
     this.#connecting ??= this.#connect().finally(() => {

@@ -10,15 +10,12 @@ export class Route {
   readonly plan: bigint;
   readonly tables: ReadonlyMap<string, RoutedTable>;
   readonly nodes: ReadonlyMap<string, NodeClient>;
-  /** The transport may read rows by itself. */
-  readonly readsRows: boolean;
 
   /** @param before keeps its ways to nodes that are still there @throws INVALID_ROUTING for a node without a URL */
   constructor(routing: RoutingTable, transport: Transport, before?: Route) {
     const shards = Map.groupBy(numberedShards(routing), ({ table }) => table);
     const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
     this.plan = fingerprint(routing);
-    this.readsRows = transport.readsRows === true;
     this.tables = new Map(
       routing.tables.map((table) => [table.spec.name, new RoutedTable(table, shards.get(table) ?? [])]),
     );

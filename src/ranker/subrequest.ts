@@ -5,7 +5,7 @@ import type { RowRead } from '../transport/transport.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
 import { subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
-import type { NodeLimits } from './node-client.ts';
+import type { NodeClient, NodeLimits } from './node-client.ts';
 import type { Segment } from './segment.ts';
 
 /** What a lookup asks of one node: segments, and where their parts of the reply lie. */
@@ -112,24 +112,23 @@ function readOf({ shard, version, keys, vectorBytes }: Segment): RowRead {
 
 /**
  * Groups segments by node, and where they outgrow a node's limits, cuts the groups.
- * @param rowsApart what asks for nothing but rows goes by itself @throws LIMIT_EXCEEDED
+ * What asks for nothing but rows that may be read goes by itself. @throws LIMIT_EXCEEDED
  */
 export function subrequests(
   plan: bigint,
   segments: readonly Segment[],
-  limitsOf: (node: string) => NodeLimits,
-  rowsApart: boolean,
+  clientOf: (node: string) => Pick<NodeClient, 'limits' | 'readsRows'>,
 ): Subrequest[] {
   const pooled = new Map<string, Segment[]>();
   const rows = new Map<string, Segment[]>();
   for (const segment of segments) {
     const { node } = segment.place.shard;
-    const groups = rowsApart && isReadable(segment) ? rows : pooled;
+    const groups = clientOf(node).readsRows && isReadable(segment) ? rows : pooled;
     const group = groups.get(node);
     if (group === undefined) groups.set(node, [segment]);
     else group.push(segment);
   }
-  return [...pooled, ...rows].flatMap(([node, own]) => within(plan, node, own, limitsOf(node)));
+  return [...pooled, ...rows].flatMap(([node, own]) => within(plan, node, own, clientOf(node).limits));
 }
 
 function within(plan: bigint, node: string, segments: readonly Segment[], limits: NodeLimits): Subrequest[] {

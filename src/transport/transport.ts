@@ -46,6 +46,8 @@ export interface Exchange {
 
 /** The way to one worker; it connects when there is something to send. */
 export interface Session {
+  /** It may read rows by itself, just now: subrequests for nothing else are worth it. */
+  readonly readsRows?: boolean;
   send(outgoing: Outgoing): Exchange;
   close(): Promise<void>;
 }
@@ -58,8 +60,6 @@ export interface Traffic {
 
 export interface Transport {
   readonly name: string;
-  /** It may read rows by itself: subrequests for nothing else are worth it. */
-  readonly readsRows?: boolean;
   session(url: string): Session;
   /** Asks a node what it holds and where its workers listen. @throws UNAVAILABLE, UNAUTHORIZED */
   describe(url: string): Promise<NodeDescription>;

@@ -18,13 +18,15 @@ export interface Contender {
   /** What nodes ask for, and what rankers then show. */
   readonly server: ServerSecurity;
   readonly client: ClientSecurity;
-  open(cluster: Cluster, client: ClientSecurity): Transport;
+  /** Nodes serve by RDMA too. */
+  readonly rdma?: boolean;
+  open(cluster: Cluster, client: ClientSecurity): Transport | Promise<Transport>;
 }
 
 const { ca, node, ranker } = certificates;
 const token = 'a token of many letters';
 
-type Kind = Pick<Contender, 'name' | 'sockets' | 'outOfOrder' | 'cancels' | 'open'>;
+type Kind = Pick<Contender, 'name' | 'sockets' | 'outOfOrder' | 'cancels' | 'rdma' | 'open'>;
 
 const loopback: Kind = {
   name: 'loopback',
@@ -51,7 +53,8 @@ function secured(kind: Kind, how: string, server: ServerSecurity, client: Client
   return { ...kind, name: `${kind.name}${how}`, server, client };
 }
 
-const ways = (kind: Kind): Contender[] => [
+/** A transport in every way it can be secured. */
+export const ways = (kind: Kind): Contender[] => [
   secured(kind, '', {}, {}),
   secured(kind, ' with a token', { token }, { token }),
   secured(kind, ' over TLS', node, { ca }),

@@ -85,7 +85,7 @@ export class Rig implements AsyncDisposable {
       gates.set(node, gate);
       return gate;
     };
-    const cluster = await Cluster.start({ tables, nodes, split, security: of.server, wrap });
+    const cluster = await Cluster.start({ tables, nodes, split, security: of.server, wrap, rdma: of.rdma });
     return new Rig(
       of,
       cluster,
@@ -113,7 +113,7 @@ export class Rig implements AsyncDisposable {
   async ranker(client: ClientSecurity = this.#of.client, urls?: readonly string[]): Promise<Ranker> {
     const { routing } = this.cluster;
     const nodes = routing.nodes.map((node, i) => ({ ...node, url: urls?.[i] ?? node.url }));
-    const transport = this.#of.open(this.cluster, client);
+    const transport = await this.#of.open(this.cluster, client);
     try {
       const ranker = await this.cluster.ranker({ routing: { ...routing, nodes }, transport });
       this.#rankers.push(ranker);

@@ -22,7 +22,7 @@ describe.for(contenders.filter(({ server }) => server.token !== undefined))('$na
     expect(error).toMatchObject({ code: 'UNAUTHORIZED', field: 'token' });
     expect(error.message).toContain(rig.cluster.nodes[0].url);
     // Nor does it answer who did not ask it for its tables first.
-    const transport = of.open(rig.cluster, client);
+    const transport = await of.open(rig.cluster, client);
     const session = transport.session(rig.cluster.nodes[0].url);
     expect((await refused(session.send(outgoing).reply)).code).toBe('UNAUTHORIZED');
     await transport.close();
@@ -42,7 +42,7 @@ describe.for(contenders.filter(({ server }) => server.cert !== undefined))('$nam
     expect(error.code).toBe('UNAVAILABLE');
     expect(codesOf(error)).toEqual(expect.arrayContaining([expect.stringMatching(code)]));
     expect(error.message).toMatch(/\((UNABLE|SELF|DEPTH)_/);
-    const transport = of.open(rig.cluster, client);
+    const transport = await of.open(rig.cluster, client);
     const session = transport.session(rig.cluster.nodes[0].url);
     const direct = await refused(session.send(outgoing).reply);
     expect(direct.code).toBe('UNAVAILABLE');
@@ -66,7 +66,7 @@ describe.for(contenders.filter(({ server }) => server.ca !== undefined))('$name'
     await using rig = await Rig.start(of, 1);
     const error = await refused(rig.ranker(client));
     expect(error.code).toBe('UNAVAILABLE');
-    const transport = of.open(rig.cluster, client);
+    const transport = await of.open(rig.cluster, client);
     const session = transport.session(rig.cluster.nodes[0].url);
     expect((await refused(session.send(outgoing).reply)).code).toBe('UNAVAILABLE');
     await transport.close();

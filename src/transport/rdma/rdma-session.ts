@@ -31,8 +31,8 @@ export class RdmaSession implements Session {
     void this.#connect();
   }
 
-  /** Whether subrequests go by RDMA now. */
-  get connected(): boolean {
+  /** While it is connected. */
+  get readsRows(): boolean {
     return this.#link !== undefined;
   }
 

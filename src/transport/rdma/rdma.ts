@@ -31,7 +31,6 @@ export interface Engine {
  */
 export class RdmaTransport implements Transport {
   readonly name = 'rdma';
-  readonly readsRows = true;
   readonly #engine: Engine;
   readonly #sessions: (RdmaSession | undefined)[] = [];
 
