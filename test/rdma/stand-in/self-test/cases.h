@@ -1,0 +1,17 @@
+#pragma once
+
+void everyOperationMovesItsBytes();
+void atomicsGiveWhatWasThere();
+void piecesAreGatheredAndInlineBytesAreTakenAtOnce();
+void keysBoundsAndAccessAreChecked();
+void localKeysAndRoomAreChecked();
+void sendsWaitForReceives();
+void retriesEndWhenThePeerHasGone();
+void statesComeInTheirOrder();
+void sendSlotsComeBackWhenPolled();
+void channelsTellOfWhatComesAfterArming();
+void failuresComeOnDemand();
+void heldRequestsAreInFlight();
+void threadDomainsBelongToOneThread();
+void twoThreadsPlayPingPong();
+void destroyingWaitsForThoseWhoWrite();
