@@ -1,0 +1,85 @@
+import { addon, type NativeContext } from './addon.ts';
+import { type AsyncListener, asyncEvent } from './async-event.ts';
+import { integer, listenerOf, portMax } from './options.ts';
+import { type Gid, gidOf, type PortAttributes, portAttributes } from './port.ts';
+import { type Token, tokenId } from './token.ts';
+
+/** What a device can do, at most. */
+export interface DeviceAttributes {
+  readonly firmware: string;
+  readonly maxQueuePairs: number;
+  /** Outstanding work requests of a queue. */
+  readonly maxWorkRequests: number;
+  /** SGEs of a work request. */
+  readonly maxSge: number;
+  readonly maxCompletionQueues: number;
+  /** Depth of a completion queue. */
+  readonly maxCompletions: number;
+  readonly maxMemoryRegions: number;
+  readonly maxMemoryRegionBytes: bigint;
+  /** READs and atomics that a queue pair answers at a time (max_qp_rd_atom). */
+  readonly maxReadsInFlight: number;
+  readonly maxSharedReceiveQueues: number;
+  readonly ports: number;
+  /** A bit for each size of pages, in bytes, that regions may lie in. */
+  readonly pageSizes: bigint;
+  readonly vendorId: number;
+}
+
+/** One device, opened once a process; other threads attach by token, and what they attach is counted natively. */
+export class Context implements Disposable {
+  /** @internal */
+  readonly native: NativeContext;
+  /** Its name. */
+  readonly device: string;
+  readonly token: Token;
+  readonly attributes: DeviceAttributes;
+  #listener: AsyncListener | undefined;
+
+  private constructor(opened: NativeContext) {
+    const { device, id } = opened.describe();
+    this.native = opened;
+    this.device = device;
+    this.token = { kind: 'context', id };
+    this.attributes = opened.attributes();
+    opened.onevent = (type, port, queuePair) => this.#listener?.(asyncEvent(type, port, queuePair));
+  }
+
+  /** @param device name, as devices() gives it @throws IbverbsError ENODEV if there is none such */
+  static open(device: string): Context {
+    if (typeof device !== 'string') throw new TypeError('device: expected a name');
+    return new Context(new (addon().Context)(device));
+  }
+
+  /** @throws IbverbsError CLOSED if no thread has it open any more */
+  static attach(token: Token): Context {
+    return new Context(new (addon().Context)(tokenId(token, 'context')));
+  }
+
+  /** Ports count from 1. */
+  port(port: number): PortAttributes {
+    return portAttributes(this.native.port(integer('port', port, 1, portMax)));
+  }
+
+  /** The GIDs that are in use at `port`. */
+  gids(port: number): Gid[] {
+    return this.native.gids(integer('port', port, 1, portMax)).map(gidOf);
+  }
+
+  /**
+   * Port and device events, and those of queue pairs, on this thread's event loop; undefined: stop. Every thread that
+   * listens hears all of them. Does not keep the process alive.
+   */
+  onAsyncEvent(listener: AsyncListener | undefined): void {
+    this.#listener = listener === undefined ? undefined : listenerOf('listener', listener);
+    this.native.listen(listener !== undefined);
+  }
+
+  close(): void {
+    this.native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,17 @@
+export type { AsyncEvent } from './async-event.ts';
+export { COMPLETION_WORDS, completionOpcode, completionStatus } from './completion.ts';
+export { CompletionChannel } from './completion-channel.ts';
+export { CompletionQueue, type CompletionQueueOptions } from './completion-queue.ts';
+export type { InitOptions, ReadyToReceiveOptions, ReadyToSendOptions } from './connection.ts';
+export { Context, type DeviceAttributes } from './context.ts';
+export { type DeviceInfo, devices } from './device.ts';
+export { IbverbsError } from './errors.ts';
+export { type Ledger, ledger } from './ledger.ts';
+export { access, MemoryRegion } from './memory-region.ts';
+export { ParentDomain } from './parent-domain.ts';
+export type { Gid, PortAttributes } from './port.ts';
+export { ProtectionDomain } from './protection-domain.ts';
+export { QueuePair, type QueuePairAttributes, type QueuePairOptions } from './queue-pair.ts';
+export { RECEIVE_WORDS, REQUEST_WORDS, sendFlags, sendOpcode } from './request.ts';
+export { SharedReceiveQueue, type SharedReceiveQueueOptions } from './shared-receive-queue.ts';
+export type { Token } from './token.ts';

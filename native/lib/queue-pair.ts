@@ -1,0 +1,149 @@
+import {
+  addon,
+  type NativeCompletionQueue,
+  type NativeQueuePair,
+  type NativeSharedReceiveQueue,
+} from './addon.ts';
+import { CompletionQueue } from './completion-queue.ts';
+import {
+  type InitOptions,
+  initOptions,
+  type ReadyToReceiveOptions,
+  type ReadyToSendOptions,
+  readyToReceiveOptions,
+  readyToSendOptions,
+} from './connection.ts';
+import { checkNames, i32Max, instance, integer } from './options.ts';
+import { ParentDomain } from './parent-domain.ts';
+import { mtuBytes } from './port.ts';
+import { ProtectionDomain } from './protection-domain.ts';
+import { sgeMax } from './request.ts';
+import { SharedReceiveQueue } from './shared-receive-queue.ts';
+
+export interface QueuePairOptions {
+  readonly sendQueue: CompletionQueue;
+  readonly receiveQueue: CompletionQueue;
+  /** Where receives come from instead of this pair's own queue. */
+  readonly sharedReceives?: SharedReceiveQueue;
+  /** Sends outstanding at a time. */
+  readonly maxSends: number;
+  /** Receives outstanding at a time; of no effect beside sharedReceives. */
+  readonly maxReceives: number;
+  /** SGEs of a request; 4 unless given. */
+  readonly maxSge?: number;
+  /** 0 unless given. */
+  readonly maxInlineBytes?: number;
+}
+
+/** The same, for C++. */
+export interface QueuePairRequest {
+  readonly sendQueue: NativeCompletionQueue;
+  readonly receiveQueue: NativeCompletionQueue;
+  readonly sharedReceives: NativeSharedReceiveQueue | undefined;
+  readonly maxSends: number;
+  readonly maxReceives: number;
+  readonly maxSge: number;
+  readonly maxInlineBytes: number;
+}
+
+export interface QueuePairAttributes {
+  readonly state: 'reset' | 'init' | 'rtr' | 'rts' | 'sqd' | 'sqe' | 'error';
+  /** Bytes; 0 before it is known. */
+  readonly mtu: number;
+  readonly serviceLevel: number;
+  readonly retries: number;
+  readonly timeout: number;
+}
+
+const states = ['reset', 'init', 'rtr', 'rts', 'sqd', 'sqe', 'error'] as const;
+const optionNames: readonly string[] = [
+  ...['sendQueue', 'receiveQueue', 'sharedReceives', 'maxSends', 'maxReceives', 'maxSge', 'maxInlineBytes'],
+];
+
+function request(options: QueuePairOptions): QueuePairRequest {
+  checkNames('QueuePair', options, optionNames);
+  const { sharedReceives } = options;
+  if (sharedReceives !== undefined) instance('sharedReceives', sharedReceives, SharedReceiveQueue);
+  return {
+    sendQueue: instance('sendQueue', options.sendQueue, CompletionQueue).native,
+    receiveQueue: instance('receiveQueue', options.receiveQueue, CompletionQueue).native,
+    sharedReceives: sharedReceives?.native,
+    maxSends: integer('maxSends', options.maxSends, 0, i32Max),
+    maxReceives: integer('maxReceives', options.maxReceives, 0, i32Max),
+    maxSge: integer('maxSge', options.maxSge ?? sgeMax, 1, sgeMax),
+    maxInlineBytes: integer('maxInlineBytes', options.maxInlineBytes ?? 0, 0, i32Max),
+  };
+}
+
+/** A reliable connection (RC). One method per state transition. */
+export class QueuePair implements Disposable {
+  /** @internal */
+  readonly native: NativeQueuePair;
+  readonly number: number;
+  /** As granted. */
+  readonly maxInlineBytes: number;
+  /** Whoever holds a pair keeps its queues, so that their channels find them. */
+  readonly sendQueue: CompletionQueue;
+  readonly receiveQueue: CompletionQueue;
+
+  constructor(domain: ProtectionDomain | ParentDomain, options: QueuePairOptions) {
+    const parent = instance('domain', domain, ProtectionDomain, ParentDomain);
+    this.native = new (addon().QueuePair)(parent.native, request(options));
+    const { number, maxInlineBytes } = this.native.describe();
+    this.number = number;
+    this.maxInlineBytes = maxInlineBytes;
+    this.sendQueue = options.sendQueue;
+    this.receiveQueue = options.receiveQueue;
+  }
+
+  toInit(options: InitOptions): void {
+    this.native.toInit(initOptions(options));
+  }
+
+  toReadyToReceive(options: ReadyToReceiveOptions): void {
+    this.native.toReadyToReceive(readyToReceiveOptions(options));
+  }
+
+  toReadyToSend(options: ReadyToSendOptions): void {
+    this.native.toReadyToSend(readyToSendOptions(options));
+  }
+
+  /** Everything outstanding completes with WR_FLUSH_ERR. */
+  toError(): void {
+    this.native.toError();
+  }
+
+  /** Everything outstanding is forgotten. */
+  toReset(): void {
+    this.native.toReset();
+  }
+
+  query(): QueuePairAttributes {
+    const { state, mtu, ...rest } = this.native.query();
+    return { ...rest, state: states[state] ?? 'error', mtu: mtuBytes(mtu) };
+  }
+
+  /**
+   * Posts `count` requests (REQUEST_WORDS each) with one doorbell. Allocates nothing.
+   * @throws IbverbsError with `posted`: how many were taken
+   */
+  postSends(requests: Uint32Array, count: number): void {
+    this.native.postSends(requests, count);
+  }
+
+  /**
+   * Posts `count` requests (RECEIVE_WORDS each). Allocates nothing.
+   * @throws IbverbsError with `posted`: how many were taken
+   */
+  postReceives(requests: Uint32Array, count: number): void {
+    this.native.postReceives(requests, count);
+  }
+
+  close(): void {
+    this.native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,43 @@
+import { addon, type NativeSharedReceiveQueue } from './addon.ts';
+import { checkNames, i32Max, instance, integer } from './options.ts';
+import { ParentDomain } from './parent-domain.ts';
+import { ProtectionDomain } from './protection-domain.ts';
+import { sgeMax } from './request.ts';
+
+export interface SharedReceiveQueueOptions {
+  /** Receives outstanding at a time. */
+  readonly maxReceives: number;
+  /** SGEs of a receive; 4 unless given. */
+  readonly maxSge?: number;
+}
+
+/** Receives that several queue pairs take from. */
+export class SharedReceiveQueue implements Disposable {
+  /** @internal */
+  readonly native: NativeSharedReceiveQueue;
+
+  constructor(domain: ProtectionDomain | ParentDomain, options: SharedReceiveQueueOptions) {
+    const parent = instance('domain', domain, ProtectionDomain, ParentDomain);
+    checkNames('SharedReceiveQueue', options, ['maxReceives', 'maxSge']);
+    this.native = new (addon().SharedReceiveQueue)(parent.native, {
+      maxReceives: integer('maxReceives', options.maxReceives, 1, i32Max),
+      maxSge: integer('maxSge', options.maxSge ?? sgeMax, 1, sgeMax),
+    });
+  }
+
+  /**
+   * Posts `count` requests (RECEIVE_WORDS each). Allocates nothing.
+   * @throws IbverbsError with `posted`: how many were taken
+   */
+  postReceives(requests: Uint32Array, count: number): void {
+    this.native.postReceives(requests, count);
+  }
+
+  close(): void {
+    this.native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,41 @@
+// One thread of JavaScript, as the add-on sees it: what lives in it, and how it ends.
+#pragma once
+#include <node_api.h>
+
+#include <memory>
+#include <unordered_set>
+
+#include "work_requests.h"
+
+class Handle;
+
+class Environment : public std::enable_shared_from_this<Environment> {
+ public:
+  /** The environment of `env`, whose instance data it becomes. */
+  static Environment& create(napi_env env);
+
+  explicit Environment(napi_env env);
+  Environment(const Environment&) = delete;
+
+  const napi_env env;
+  uv_loop_s* loop = nullptr;
+  /** The class IbverbsError, once JavaScript has given it. */
+  napi_ref error_class = nullptr;
+  /** Calls of one thread follow each other, so that its objects can share one place to build work requests in. */
+  WorkRequests work_requests;
+
+  void add(Handle* handle) { handles_.insert(handle); }
+  void remove(Handle* handle) { handles_.erase(handle); }
+
+  void poll_opened() { polls_++; }
+  void poll_closed();
+
+ private:
+  static void end(napi_async_cleanup_hook_handle hook, void* data);
+
+  std::unordered_set<Handle*> handles_;
+  /** Polls whose libuv handles are not closed yet. */
+  unsigned polls_ = 0;
+  napi_async_cleanup_hook_handle hook_ = nullptr;
+  bool ending_ = false;
+};

@@ -1,0 +1,14 @@
+#include "error.h"
+
+#include <cerrno>
+
+void check(const char* verb, const std::string& object, int result) {
+  if (result == 0) return;
+  if (result < 0) throw_errno(verb, object);
+  throw VerbError{verb, object, result};
+}
+
+void throw_errno(const char* verb, const std::string& object) {
+  // A provider that fails without a reason is out of order itself.
+  throw VerbError{verb, object, errno ? errno : EIO};
+}

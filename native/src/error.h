@@ -1,0 +1,44 @@
+// What C++ throws; guard.h turns it into JavaScript errors where a call returns.
+#pragma once
+#include <cstdint>
+#include <string>
+
+/** A verb that failed, or could not be called: becomes an IbverbsError. */
+struct VerbError {
+  const char* verb;
+  std::string object;
+  /** errno; 0 where `code` says what is wrong. */
+  int number = 0;
+  const char* code = nullptr;
+  std::string detail = {};
+  /** How many work requests were taken before one was refused; -1 where none were posted. */
+  int64_t posted = -1;
+};
+
+/** Becomes a TypeError. */
+struct WrongKind {
+  std::string message;
+};
+
+/** Becomes a RangeError. */
+struct WrongValue {
+  std::string message;
+};
+
+/** A JavaScript exception is pending already. */
+struct Pending {};
+
+/** @throws VerbError unless `result`, which a verb returned, is 0: errno, or -1 with errno beside it. */
+void check(const char* verb, const std::string& object, int result);
+
+/** @throws VerbError with errno if a verb returned a null pointer */
+template <class T>
+T* check_pointer(const char* verb, const std::string& object, T* result);
+
+[[noreturn]] void throw_errno(const char* verb, const std::string& object);
+
+template <class T>
+T* check_pointer(const char* verb, const std::string& object, T* result) {
+  if (!result) throw_errno(verb, object);
+  return result;
+}

@@ -1,0 +1,101 @@
+// What a JavaScript object holds: a share of native objects, until close(), collection or the end of its thread,
+// whichever comes first.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "call.h"
+#include "error.h"
+#include "guard.h"
+
+class Handle {
+ public:
+  explicit Handle(Call& call);
+  virtual ~Handle();
+  Handle(const Handle&) = delete;
+
+  /** Lets go; may be called any number of times. */
+  virtual void close() = 0;
+
+  napi_value on_close(Call&) {
+    close();
+    return nullptr;
+  }
+
+ protected:
+  const std::shared_ptr<Environment> environment_;
+};
+
+/** A handle with one native object. */
+template <class T>
+class HandleOf : public Handle {
+ public:
+  using Handle::Handle;
+  void close() override { object_.reset(); }
+
+  /** @throws VerbError CLOSED, for `verb` */
+  const std::shared_ptr<T>& object(const char* verb) const {
+    if (!object_) throw VerbError{verb, T::NOUN, 0, "CLOSED"};
+    return object_;
+  }
+
+ protected:
+  std::shared_ptr<T> object_;
+};
+
+/** The handle that a JavaScript object of this add-on's holds. @throws WrongKind for all others */
+Handle* handle_of(napi_env env, napi_value value);
+
+/** @throws WrongKind unless `value` holds an H, which the message calls `noun` */
+template <class H>
+H& handle_as(napi_env env, napi_value value, const char* noun) {
+  auto handle = dynamic_cast<H*>(handle_of(env, value));
+  if (!handle) throw WrongKind{std::string("expected a ") + noun};
+  return *handle;
+}
+
+/** Ties `handle` to the object under construction, which deletes it when it is collected. */
+void wrap(Call& call, std::unique_ptr<Handle> handle);
+
+template <class H>
+napi_value construct(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  return guarded(*call.environment, [&] {
+    wrap(call, std::make_unique<H>(call));
+    return call.self;
+  });
+}
+
+template <class H>
+H* method_class(napi_value (H::*)(Call&));
+
+/** A method: V8 has checked that `this` is an object of its class. */
+template <auto method>
+napi_value invoke(napi_env env, napi_callback_info info) {
+  using Class = decltype(method_class(method));
+  Call call(env, info);
+  return guarded(*call.environment, [&] {
+    void* handle;
+    if (napi_unwrap(env, call.self, &handle) != napi_ok) throw WrongKind{"this object was never constructed"};
+    return (static_cast<Class>(static_cast<Handle*>(handle))->*method)(call);
+  });
+}
+
+struct Method {
+  const char* name;
+  napi_callback call;
+};
+
+/** Puts a class into `exports`; every class has close(). */
+template <class H>
+void define_class(Environment& environment, napi_value exports, const char* name, std::vector<Method> methods) {
+  std::vector<napi_property_descriptor> properties;
+  methods.push_back({"close", invoke<&Handle::on_close>});
+  for (const auto& [name, call] : methods) {
+    properties.push_back({name, nullptr, call, nullptr, nullptr, nullptr, napi_default_method, &environment});
+  }
+  napi_value constructor;
+  napi_define_class(environment.env, name, NAPI_AUTO_LENGTH, construct<H>, &environment, properties.size(),
+                    properties.data(), &constructor);
+  napi_set_named_property(environment.env, exports, name, constructor);
+}

@@ -1,0 +1,44 @@
+#include "memory_region.h"
+
+#include "ledger.h"
+
+// JavaScript's numbers are the verbs' own.
+static_assert(IBV_ACCESS_LOCAL_WRITE == 1 && IBV_ACCESS_REMOTE_WRITE == 2);
+static_assert(IBV_ACCESS_REMOTE_READ == 4 && IBV_ACCESS_REMOTE_ATOMIC == 8);
+
+MemoryRegion::MemoryRegion(std::shared_ptr<ProtectionDomain> domain, Bytes bytes, uint32_t access)
+    : domain_(std::move(domain)) {
+  ibv_mr* registered = library().ibv_reg_mr(domain_->raw, bytes.data, bytes.length, static_cast<int>(access));
+  raw = check_pointer("ibv_reg_mr", std::to_string(bytes.length) + " bytes on " + domain_->context->device, registered);
+  ledger::created(Kind::memory_region);
+}
+
+MemoryRegion::~MemoryRegion() { ledger::destroyed(Kind::memory_region, library().ibv_dereg_mr(raw)); }
+
+MemoryRegionHandle::MemoryRegionHandle(Call& call) : HandleOf(call) {
+  const auto& domain = handle_as<ProtectionDomainHandle>(call.env, call.argument(0), "ProtectionDomain");
+  const Bytes bytes = bytes_of(call.env, call.argument(1));
+  object_ = std::make_shared<MemoryRegion>(domain.object("ibv_reg_mr"), bytes, call.number(2));
+  napi_create_reference(call.env, call.argument(1), 1, &view_);
+}
+
+void MemoryRegionHandle::close() {
+  object_.reset();
+  if (view_) napi_delete_reference(environment_->env, view_);
+  view_ = nullptr;
+}
+
+napi_value MemoryRegionHandle::describe(Call& call) {
+  const ibv_mr* region = object("describe")->raw;
+  return Record(call.env)
+      .set_u64("address", reinterpret_cast<uint64_t>(region->addr))
+      .set("byteLength", static_cast<double>(region->length))
+      .set("lkey", region->lkey)
+      .set("rkey", region->rkey)
+      .value();
+}
+
+void MemoryRegionHandle::define(Environment& environment, napi_value exports) {
+  define_class<MemoryRegionHandle>(environment, exports, "MemoryRegion",
+                                   {{"describe", invoke<&MemoryRegionHandle::describe>}});
+}

@@ -1,0 +1,29 @@
+// A thread's own domain: what is created in it belongs to one thread, and the provider need not lock it.
+#pragma once
+#include "protection_domain.h"
+
+class ParentDomain : public Domain {
+ public:
+  static constexpr const char* NOUN = "parent domain";
+
+  /** Where the provider has no thread domains, `plain` itself under another name. */
+  explicit ParentDomain(std::shared_ptr<ProtectionDomain> plain);
+  ~ParentDomain() override;
+
+  bool has_thread_domain() const { return thread_ != nullptr; }
+
+ private:
+  const std::shared_ptr<ProtectionDomain> plain_;
+  ibv_td* thread_ = nullptr;
+};
+
+/** new ParentDomain(domain: ProtectionDomain) */
+class ParentDomainHandle : public HandleOf<ParentDomain>, public AnyDomainHandle {
+ public:
+  explicit ParentDomainHandle(Call& call);
+  std::shared_ptr<Domain> domain(const char* verb) const override { return object(verb); }
+
+  napi_value describe(Call& call);
+
+  static void define(Environment& environment, napi_value exports);
+};
