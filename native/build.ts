@@ -1,13 +1,15 @@
 // Builds the add-on with the machine's g++: dist/ibverbs.node, again only when a source or an option has changed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const here: string = fileURLToPath(new URL('.', import.meta.url));
 const sources = `${here}src/`;
 const output = `${here}dist/ibverbs.node`;
+/** Renamed when it is whole, for the sake of processes that use the one before. */
+const unfinished = `${output}.unfinished`;
 /** What `output` was built from. */
 const stamp = `${output}.hash`;
 
@@ -48,11 +50,13 @@ function build(): number {
   mkdirSync(`${here}dist`, { recursive: true });
   const units = readdirSync(sources).filter((file) => file.endsWith('.cc'));
   const paths = units.map((file) => sources + file);
-  const { status } = spawnSync('g++', [...options, '-o', output, ...paths, '-ldl', '-pthread'], {
+  const { status } = spawnSync('g++', [...options, '-o', unfinished, ...paths, '-ldl', '-pthread'], {
     stdio: 'inherit',
   });
-  if (status === 0) writeFileSync(stamp, hash);
-  return status ?? 1;
+  if (status !== 0) return status ?? 1;
+  renameSync(unfinished, output);
+  writeFileSync(stamp, hash);
+  return 0;
 }
 
 process.exitCode = build();

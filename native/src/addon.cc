@@ -9,7 +9,7 @@ namespace {
 
 /** setErrorClass(IbverbsError): what failed verbs throw. */
 napi_value set_error_class(Call& call) {
-  napi_ref& place = call.environment->error_class;
+  napi_ref& place = static_cast<Environment*>(call.data)->error_class;
   if (place) napi_delete_reference(call.env, place);
   napi_create_reference(call.env, call.argument(0), 1, &place);
   return nullptr;
@@ -24,7 +24,7 @@ napi_value read_ledger(Call& call) {
 template <napi_value (*function)(Call&)>
 napi_value invoke_function(napi_env env, napi_callback_info info) {
   Call call(env, info);
-  return guarded(*call.environment, [&] { return function(call); });
+  return guarded(*static_cast<Environment*>(call.data), [&] { return function(call); });
 }
 
 template <napi_value (*function)(Call&)>

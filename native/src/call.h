@@ -52,14 +52,13 @@ class Record {
 class Call {
  public:
   Call(napi_env env, napi_callback_info info) : env(env) {
-    void* data;
     napi_get_cb_info(env, info, &count_, arguments_, &self, &data);
-    environment = static_cast<Environment*>(data);
   }
 
   const napi_env env;
-  Environment* environment;
   napi_value self;
+  /** What the function was created with: an Environment, or the Handle that it is bound to. */
+  void* data;
 
   napi_value argument(int i) const { return arguments_[i]; }
   uint32_t number(int i) const;

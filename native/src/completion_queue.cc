@@ -82,6 +82,8 @@ CompletionQueueHandle::CompletionQueueHandle(Call& call) : HandleOf(call) {
   object_ = std::make_shared<CompletionQueue>(context.object(verb), options.number("depth"),
                                               channel ? channel->object(verb) : nullptr,
                                               parent ? parent->object(verb) : nullptr);
+  bind<&CompletionQueueHandle::poll>(call, "poll", this);
+  bind<&CompletionQueueHandle::arm>(call, "arm", this);
 }
 
 napi_value CompletionQueueHandle::describe(Call& call) {
@@ -114,7 +116,5 @@ napi_value CompletionQueueHandle::arm(Call& call) {
 
 void CompletionQueueHandle::define(Environment& environment, napi_value exports) {
   define_class<CompletionQueueHandle>(environment, exports, "CompletionQueue",
-                                      {{"describe", invoke<&CompletionQueueHandle::describe>},
-                                       {"poll", invoke<&CompletionQueueHandle::poll>},
-                                       {"arm", invoke<&CompletionQueueHandle::arm>}});
+                                      {{"describe", invoke<&CompletionQueueHandle::describe>}});
 }

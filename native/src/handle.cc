@@ -13,7 +13,7 @@ void collected(napi_env, void* data, void*) {
 
 }  // namespace
 
-Handle::Handle(Call& call) : environment_(call.environment->shared_from_this()) { environment_->add(this); }
+Handle::Handle(Call& call) : environment_(static_cast<Environment*>(call.data)->shared_from_this()) { environment_->add(this); }
 
 Handle::~Handle() { environment_->remove(this); }
 

@@ -14,6 +14,8 @@ class Handle {
   virtual ~Handle();
   Handle(const Handle&) = delete;
 
+  Environment& environment() const { return *environment_; }
+
   /** Lets go; may be called any number of times. */
   virtual void close() = 0;
 
@@ -60,7 +62,7 @@ void wrap(Call& call, std::unique_ptr<Handle> handle);
 template <class H>
 napi_value construct(napi_env env, napi_callback_info info) {
   Call call(env, info);
-  return guarded(*call.environment, [&] {
+  return guarded(*static_cast<Environment*>(call.data), [&] {
     wrap(call, std::make_unique<H>(call));
     return call.self;
   });
@@ -74,11 +76,31 @@ template <auto method>
 napi_value invoke(napi_env env, napi_callback_info info) {
   using Class = decltype(method_class(method));
   Call call(env, info);
-  return guarded(*call.environment, [&] {
+  return guarded(*static_cast<Environment*>(call.data), [&] {
     void* handle;
     if (napi_unwrap(env, call.self, &handle) != napi_ok) throw WrongKind{"this object was never constructed"};
     return (static_cast<Class>(static_cast<Handle*>(handle))->*method)(call);
   });
+}
+
+/** A method of one object alone, which V8 keeps for as long as it is called. */
+template <auto method>
+napi_value invoke_bound(napi_env env, napi_callback_info info) {
+  using Class = decltype(method_class(method));
+  Call call(env, info);
+  auto handle = static_cast<Handle*>(call.data);
+  return guarded(handle->environment(), [&] { return (static_cast<Class>(handle)->*method)(call); });
+}
+
+/**
+ * Gives the object under construction a method of its own. Finding the handle of `this` costs 140 ns, six times as much
+ * as the call itself, which is too much for methods on the data path.
+ */
+template <auto method>
+void bind(Call& call, const char* name, Handle* handle) {
+  napi_value function;
+  napi_create_function(call.env, name, NAPI_AUTO_LENGTH, invoke_bound<method>, handle, &function);
+  napi_set_named_property(call.env, call.self, name, function);
 }
 
 struct Method {

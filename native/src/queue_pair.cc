@@ -76,6 +76,8 @@ QueuePairHandle::QueuePairHandle(Call& call) : HandleOf(call) {
   capacity.max_inline_data = options.number("maxInlineBytes");
   environment_->work_requests.reserve(capacity.max_send_wr, capacity.max_recv_wr);
   object_ = std::make_shared<QueuePair>(parts_of(call, options), capacity);
+  bind<&QueuePairHandle::post_sends>(call, "postSends", this);
+  bind<&QueuePairHandle::post_receives>(call, "postReceives", this);
 }
 
 napi_value QueuePairHandle::describe(Call& call) {
@@ -179,7 +181,5 @@ void QueuePairHandle::define(Environment& environment, napi_value exports) {
                                  {"toReadyToSend", invoke<&QueuePairHandle::to_ready_to_send>},
                                  {"toError", invoke<&QueuePairHandle::to_error>},
                                  {"toReset", invoke<&QueuePairHandle::to_reset>},
-                                 {"query", invoke<&QueuePairHandle::query>},
-                                 {"postSends", invoke<&QueuePairHandle::post_sends>},
-                                 {"postReceives", invoke<&QueuePairHandle::post_receives>}});
+                                 {"query", invoke<&QueuePairHandle::query>}});
 }

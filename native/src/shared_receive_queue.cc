@@ -22,6 +22,7 @@ SharedReceiveQueueHandle::SharedReceiveQueueHandle(Call& call) : HandleOf(call) 
   const auto& domain = handle_as<AnyDomainHandle>(call.env, call.argument(0), "domain");
   object_ = std::make_shared<SharedReceiveQueue>(domain.domain("ibv_create_srq"), receives_max, options.number("maxSge"));
   environment_->work_requests.reserve(0, receives_max);
+  bind<&SharedReceiveQueueHandle::post_receives>(call, "postReceives", this);
 }
 
 napi_value SharedReceiveQueueHandle::post_receives(Call& call) {
@@ -36,6 +37,5 @@ napi_value SharedReceiveQueueHandle::post_receives(Call& call) {
 }
 
 void SharedReceiveQueueHandle::define(Environment& environment, napi_value exports) {
-  define_class<SharedReceiveQueueHandle>(environment, exports, "SharedReceiveQueue",
-                                         {{"postReceives", invoke<&SharedReceiveQueueHandle::post_receives>}});
+  define_class<SharedReceiveQueueHandle>(environment, exports, "SharedReceiveQueue", {});
 }
