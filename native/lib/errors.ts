@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { getSystemErrorMessage } from 'node:util';
+import { getSystemErrorMap } from 'node:util';
 
 /** Where libibverbs' own words for an error and libuv's differ, the verbs' are kept. */
 const namesFirst = ['EAGAIN', 'EOPNOTSUPP'] as const;
@@ -12,11 +12,7 @@ function errnoName(errno: number): string {
 }
 
 function describe(errno: number): string {
-  try {
-    return getSystemErrorMessage(-errno);
-  } catch {
-    return `errno ${errno}`;
-  }
+  return getSystemErrorMap().get(-errno)?.[1] ?? `errno ${errno}`;
 }
 
 const explanations: Readonly<Record<string, string>> = {

@@ -1,0 +1,118 @@
+// Wrong options never reach a verb: TypeError for the wrong kind and for names that do not exist, RangeError for the
+// wrong value.
+import {
+  access,
+  CompletionChannel,
+  CompletionQueue,
+  Context,
+  ledger,
+  MemoryRegion,
+  ParentDomain,
+  ProtectionDomain,
+  QueuePair,
+  SharedReceiveQueue,
+} from 'ibverbs-node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { firstDevice, Rig, receiveWords, sendWords } from './rig.ts';
+
+// Callers in JavaScript have no types to stop them.
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type Anything = any;
+
+describe.skipIf(firstDevice() === undefined)('options', () => {
+  let rig: Rig;
+  beforeAll(() => {
+    rig = new Rig();
+  });
+  afterAll(() => {
+    rig[Symbol.dispose]();
+    expect(Object.values(ledger()).every((count) => count === 0)).toBe(true);
+  });
+
+  const queues = (): { sendQueue: CompletionQueue; receiveQueue: CompletionQueue } => ({
+    sendQueue: rig.sent,
+    receiveQueue: rig.sent,
+  });
+  const pair = (options: Anything): QueuePair =>
+    new QueuePair(rig.domain, { ...queues(), maxSends: 1, maxReceives: 1, ...options });
+  const receiving = (options: Anything): void =>
+    rig.a.toReadyToReceive({
+      ...{ mtu: 1024, remoteQueuePair: 1, remotePacketNumber: 1, remoteGid: new Uint8Array(16), gidIndex: 0 },
+      ...{ port: 1, maxReadsInFlight: 1, minRnrTimer: 1 },
+      ...options,
+    });
+  const bytes = (): Uint8Array => rig.bytes;
+
+  const wrongKinds: Record<string, () => unknown> = {
+    'a device that is a number': () => Context.open(1 as Anything),
+    'a token of another kind': () => Context.attach(rig.domain.token),
+    'no token': () => ProtectionDomain.attach(undefined as Anything),
+    'a domain of no context': () => ProtectionDomain.allocate({} as Anything),
+    'a parent domain of a context': () => ParentDomain.allocate(rig.context as Anything),
+    'a region in a context': () => MemoryRegion.register(rig.context as Anything, bytes(), 1),
+    'a region over a buffer': () => MemoryRegion.register(rig.domain, rig.memory.buffer as Anything, 1),
+    'a region that can be resized': () =>
+      MemoryRegion.register(rig.domain, new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 })), 1),
+    'access that is a text': () => MemoryRegion.register(rig.domain, bytes(), 'write' as Anything),
+    'a channel of no context': () => new CompletionChannel(undefined as Anything),
+    'a listener that is none': () => rig.context.onAsyncEvent(1 as Anything),
+    'a queue without options': () => new CompletionQueue(rig.context, undefined as Anything),
+    'a depth that is a text': () => new CompletionQueue(rig.context, { depth: '16' as Anything }),
+    'a misspelt option of a queue': () => new CompletionQueue(rig.context, { depth: 1, chanel: 1 } as Anything),
+    'a channel that is none': () => new CompletionQueue(rig.context, { depth: 1, channel: {} as Anything }),
+    'a parent that is none': () => new CompletionQueue(rig.context, { depth: 1, parent: rig.domain as Anything }),
+    'a shared queue without maxReceives': () => new SharedReceiveQueue(rig.domain, {} as Anything),
+    'a misspelt option of a pair': () => pair({ maxInline: 1 }),
+    'a pair without a queue': () => pair({ sendQueue: undefined }),
+    'a shared queue that is none': () => pair({ sharedReceives: rig.sent }),
+    'a misspelt option of toInit': () => rig.a.toInit({ port: 1, access: 0, pkey: 1 } as Anything),
+    'no options of toReadyToSend': () => rig.a.toReadyToSend({} as Anything),
+    'a GID that is a text': () => receiving({ remoteGid: 'fe80::1' }),
+    'a misspelt option of toReadyToReceive': () => receiving({ remoteGID: 1 }),
+    'completions into bytes': () => rig.sent.poll(new Uint8Array(32) as Anything),
+    'completions into nothing': () => rig.sent.poll(undefined as Anything),
+    'requests in bytes': () => rig.a.postSends(new Uint8Array(128) as Anything, 1),
+    'a count that is a text': () => rig.a.postSends(new Uint32Array(32), '1' as Anything),
+  };
+  test.each(Object.entries(wrongKinds))('TypeError: %s', (_, call) => {
+    expect(call).toThrow(TypeError);
+  });
+
+  const send = (change: Partial<Parameters<typeof sendWords>[0][number]>): Uint32Array =>
+    sendWords([{ opcode: 0, sges: [], ...change }]);
+  const wrongValues: Record<string, () => unknown> = {
+    'an empty region': () => MemoryRegion.register(rig.domain, new Uint8Array(0), 1),
+    'access that does not exist': () => MemoryRegion.register(rig.domain, bytes(), 16),
+    'remote writing without local': () => MemoryRegion.register(rig.domain, bytes(), access.remoteWrite),
+    'a depth of 0': () => new CompletionQueue(rig.context, { depth: 0 }),
+    'a depth of 1.5': () => new CompletionQueue(rig.context, { depth: 1.5 }),
+    'more SGEs than a request has': () => pair({ maxSge: 5 }),
+    'port 0': () => rig.a.toInit({ port: 0, access: 0 }),
+    'an MTU of 1500': () => receiving({ mtu: 1500 }),
+    'a GID of 4 bytes': () => receiving({ remoteGid: new Uint8Array(4) }),
+    'a packet number of 25 bits': () => receiving({ remotePacketNumber: 2 ** 24 }),
+    'more requests than given': () => rig.a.postSends(new Uint32Array(32), 2),
+    'a negative count': () => rig.a.postSends(new Uint32Array(32), -1),
+    'an opcode that does not exist': () => rig.a.postSends(send({ opcode: 7 }), 1),
+    'flags that do not exist': () => rig.a.postSends(send({ flags: 16 }), 1),
+    'five SGEs': () => rig.a.postSends(send({ sges: Array.from({ length: 5 }, () => rig.sge(0, 1)) }).slice(0, 32), 1),
+    'five SGEs to receive': () => {
+      const words = receiveWords([{ id: 1n, sges: [] }]);
+      words[2] = 5;
+      rig.b.postReceives(words, 1);
+    },
+  };
+  test.each(Object.entries(wrongValues))('RangeError: %s', (_, call) => {
+    expect(call).toThrow(RangeError);
+  });
+
+  test('messages name the option', () => {
+    expect(() => pair({ maxInline: 1 })).toThrow(/maxInline\b.*maxInlineBytes/);
+    expect(() => new CompletionQueue(rig.context, { depth: 0 })).toThrow(/depth/);
+  });
+
+  test('nothing was posted', () => {
+    expect(rig.sent.poll(new Uint32Array(8))).toBe(0);
+    expect(rig.a.query().state).toBe('rts');
+  });
+});

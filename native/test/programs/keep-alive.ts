@@ -1,0 +1,32 @@
+// Waits for a completion by its channel alone: a process that is kept alive prints 'event', any other 'end'.
+import { CompletionChannel, CompletionQueue, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
+import { connect, firstGid, Rig, sendWords } from '../rig.ts';
+
+const rig = new Rig();
+const channel = new CompletionChannel(rig.context);
+const queue = new CompletionQueue(rig.context, { depth: 16, channel });
+const pair = new QueuePair(rig.domain, { sendQueue: queue, receiveQueue: queue, maxSends: 1, maxReceives: 1 });
+rig.b.toReset();
+connect(pair, rig.b.number, firstGid(rig.context));
+connect(rig.b, pair.number, firstGid(rig.context));
+
+channel.onEvent(() => {
+  console.log('event');
+  channel.unref();
+});
+queue.arm();
+if (process.argv[2] === 'ref') {
+  channel.ref();
+  // Later than the end of this program would be.
+  setTimeout(post, 50).unref();
+} else {
+  channel.ref();
+  channel.unref();
+  process.on('exit', () => console.log('end'));
+}
+
+function post(): void {
+  const flags = sendFlags.signaled;
+  const remote = { remoteAddress: rig.address(8192), rkey: rig.region.rkey };
+  pair.postSends(sendWords([{ opcode: sendOpcode.write, flags, sges: [rig.sge(0, 8)], ...remote }]), 1);
+}
