@@ -1,0 +1,38 @@
+// Golden cases and the example over RDMA: the bits of one process.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { golden, type Known, movielens } from '../70.ranker/known.ts';
+import { bits, expectBits } from '../bits.ts';
+import { Cluster } from '../cluster.ts';
+import { connected } from './links.ts';
+
+const pushDowns = ['always', 'never', 'auto'] as const;
+
+let known: Known;
+let wanted: readonly object[][];
+beforeAll(async () => {
+  const all = [await golden(), await movielens()];
+  known = { tables: all.flatMap(({ tables }) => tables), lookups: all.flatMap(({ lookups }) => lookups) };
+  await using alone = await Cluster.start({ tables: known.tables, nodes: 1, ports: false });
+  await using tables = await alone.tables();
+  wanted = await Promise.all(known.lookups.map(async (bags) => bits(await tables.lookup(bags))));
+});
+
+describe.for([
+  ['3 nodes in this thread', 3, 0],
+  ['2 nodes of 2 threads', 2, 2],
+] as const)('whole tables on %s', ([, nodes, workers]) => {
+  let cluster: Cluster;
+  beforeAll(async () => {
+    cluster = await Cluster.start({ tables: known.tables, nodes, workers, rdma: true });
+  });
+  afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+  test.for(pushDowns)('give the same bits, pushed down: %s', async (pushDown) => {
+    await using ranker = await cluster.ranker({ transport: 'rdma', pushDown });
+    await connected(ranker, known.lookups[0]);
+    const lookups = known.lookups.map((bags) => ranker.lookup(bags, { deadline: 300_000 }));
+    const got = await Promise.all(lookups);
+    expect(got.length).toBe(wanted.length);
+    for (const [i, lookup] of got.entries()) expectBits(bits(lookup), wanted[i]);
+  });
+});

@@ -1,0 +1,19 @@
+// Tests of RDMA: on the stand-in, in this process's memory; in a guest with real verbs where FLEXEMR_RDMA=device.
+import { defineConfig } from 'vitest/config';
+import { openBed } from './bed.ts';
+
+const { library } = openBed();
+
+export default defineConfig({
+  test: {
+    root: `${import.meta.dirname}/../..`,
+    include: ['test/rdma/*.test.ts'],
+    env: library === undefined ? {} : { IBVERBS_LIBRARY: library },
+    pool: 'forks',
+    // One device, and one ledger a process.
+    fileParallelism: false,
+    testTimeout: 600_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
+  },
+});
