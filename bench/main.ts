@@ -4,6 +4,7 @@ import { UsageError } from './usage.ts';
 const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   kernels: () => import('./kernels.ts'),
   serving: () => import('./serving/serving.ts'),
+  rdma: () => import('./rdma/rdma.ts'),
   plot: () => import('./plot.ts'),
 };
 

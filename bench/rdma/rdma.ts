@@ -1,0 +1,90 @@
+// npm run bench -- rdma: what a subrequest over RDMA costs in JavaScript, by itself: without the kernel that pools, and
+// without the verbs provider. The provider is the tests' stand-in, in this process's memory, and so is every node.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { buildStandIn, missingPackages } from '../../test/rdma/stand-in/build.ts';
+import { describe, environment } from '../environment.ts';
+import { Absent } from '../usage.ts';
+
+/** Nodes that one ranker asks in turn. */
+const nodeCounts = [1, 2, 4, 8] as const;
+const full = { rounds: 7, exchanges: 40_000, soak: 1_000_000 };
+const quickly = { rounds: 1, exchanges: 500, soak: 1_000 };
+
+interface Row {
+  readonly nodes: number;
+  /** CPU ns an exchange, both ends: all of it, of which kernel, of which provider, and the rest. */
+  readonly total: number;
+  readonly kernel: number;
+  readonly provider: number;
+  readonly ours: number;
+}
+
+export async function run(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  });
+  const missing = missingPackages();
+  if (missing !== undefined) throw new Absent(`NOT MEASURED: apt-get install ${missing}`);
+  execFileSync(process.execPath, ['native/build.ts'], { stdio: 'inherit' });
+  process.env.IBVERBS_LIBRARY = buildStandIn();
+  // Verbs are loaded with what is in the environment by then.
+  const { Exchanges } = await import('./exchanges.ts');
+  const { VerbsAlone } = await import('./verbs-alone.ts');
+  const env = environment();
+  const course = values.quick ? quickly : full;
+  console.log(describe(env));
+  console.log('\nnodes   CPU ns a subrequest   kernel   provider   the rest (aim: 2,000)');
+  const rows: Row[] = [];
+  const alone = new VerbsAlone();
+  for (const nodes of nodeCounts) {
+    await using exchanges = await Exchanges.open(nodes);
+    await exchanges.run(course.exchanges);
+    const measured: { readonly total: number; readonly kernel: number; readonly provider: number }[] = [];
+    for (let round = 0; round < course.rounds; round++) {
+      const provider = alone.run(course.exchanges);
+      measured.push({ ...(await exchanges.run(course.exchanges)), provider });
+    }
+    const median = (of: (round: (typeof measured)[number]) => number): number =>
+      measured.map(of).sort((a, b) => a - b)[measured.length >> 1];
+    const row = {
+      nodes,
+      total: median(({ total }) => total),
+      kernel: median(({ kernel }) => kernel),
+      provider: median(({ provider }) => provider),
+      ours: median(({ total, kernel, provider }) => total - kernel - provider),
+    };
+    rows.push(row);
+    const cell = (ns: number, width: number): string => Math.round(ns).toLocaleString('en').padStart(width);
+    console.log(
+      `${String(nodes).padStart(5)}${cell(row.total, 22)}${cell(row.kernel, 9)}${cell(row.provider, 11)}${cell(row.ours, 11)}`,
+    );
+  }
+  alone.close();
+  await using exchanges = await Exchanges.open(1);
+  await exchanges.run(course.exchanges);
+  const before = heapBytes();
+  await exchanges.run(course.soak);
+  const grown = heapBytes() - before;
+  console.log(
+    `\nheap after ${course.soak.toLocaleString('en')} subrequests: ${grown} bytes more than before`,
+  );
+  if (values.json !== undefined)
+    writeFileSync(
+      values.json,
+      `${JSON.stringify({ benchmark: 'rdma', environment: env, rows, grown }, null, 2)}\n`,
+    );
+}
+
+/** Bytes of JavaScript that are in use, once all that is not has been collected. */
+function heapBytes(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  collect();
+  return process.memoryUsage().heapUsed;
+}
