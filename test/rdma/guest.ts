@@ -68,6 +68,7 @@ const packages: Readonly<Record<string, string>> = {
   'busybox-static': '/bin/busybox',
   cpio: '/usr/bin/cpio',
   kmod: '/sbin/modprobe',
+  'xz-utils': '/usr/bin/xz',
   binutils: '/usr/bin/strip',
   iproute2: '/usr/bin/rdma',
   'ibverbs-providers': '/etc/libibverbs.d/rxe.driver',

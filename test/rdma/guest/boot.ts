@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Machine {
-  /** Where vmlinuz and initrd.gz are. */
+  /** Where kernel and initrd.gz are. */
   readonly image: string;
   /** A directory that the guest shares: `command` and `network` go in, `started` and `exit-code` come out. */
   readonly exchange: string;
@@ -38,7 +38,7 @@ function qemuArguments({ image, exchange, memoryGiB, cpus }: Machine): string[] 
     ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${cpus}`, '-m', `${memoryGiB}G`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-serial', `file:${join(exchange, 'console')}`, '-serial', 'stdio'],
-    ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.gz'), '-append', kernelArguments],
+    ...['-kernel', join(image, 'kernel'), '-initrd', join(image, 'initrd.gz'), '-append', kernelArguments],
     ...['-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap'],
     ...['-device', 'virtio-9p-pci,fsdev=root,mount_tag=hostroot'],
     ...['-fsdev', `local,id=out,path=${exchange},security_model=none`],

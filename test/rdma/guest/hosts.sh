@@ -25,3 +25,13 @@ mend() { tc qdisc del dev "$1" root; }
 # unplug HOST, plug HOST: its port goes down, and comes up
 unplug() { ip link set "$1" down; }
 plug() { ip link set "$1" up; }
+
+# await_port PORT: until somebody listens there, for at most 30 s
+await_port() {
+  local tries=0
+  until [ -n "$(ss -Hltn "sport = :$1")" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || { echo "nobody listens on $1" >&2; return 1; }
+    sleep 0.1
+  done
+}

@@ -1,11 +1,11 @@
 #!/bin/bash
-# prepare.sh DIR: Debian's kernel and an initramfs for it, as DIR/vmlinuz and DIR/initrd.gz. Needs a list of packages
+# prepare.sh DIR: Debian's kernel and an initramfs for it, as DIR/kernel and DIR/initrd.gz. Needs a list of packages
 # that is not too old (apt-get update). Nothing is installed, and no right of root is asked for.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 mkdir -p "$1"
 dir=$(realpath "$1")
-kernel=$dir/kernel root=$dir/root
+files=$dir/files root=$dir/root
 
 # What is there before the host's files are, and what is loaded once they are.
 root_modules=(virtio_pci 9pnet_virtio 9p overlay)
@@ -20,16 +20,26 @@ fetch() {
 
 unpack() {
   local drivers='./lib/modules/*/kernel'
-  mkdir -p "$kernel"
-  dpkg-deb --fsys-tarfile "$dir"/linux-image-*.deb | tar -x -C "$kernel" --wildcards './boot/vmlinuz-*' \
+  mkdir -p "$files"
+  dpkg-deb --fsys-tarfile "$dir"/linux-image-*.deb | tar -x -C "$files" --wildcards './boot/vmlinuz-*' \
     './lib/modules/*/modules.*' "$drivers/drivers/virtio" "$drivers/net/9p" "$drivers/fs/9p" "$drivers/fs/netfs" \
     "$drivers/fs/fscache" "$drivers/fs/overlayfs" "$drivers/fs/configfs" "$drivers/drivers/infiniband/core" \
     "$drivers/drivers/infiniband/sw/rxe" "$drivers/net/ipv4/udp_tunnel.ko" "$drivers/net/ipv6/ip6_udp_tunnel.ko" \
     "$drivers/crypto/crc32_generic.ko" "$drivers/arch/x86/crypto/crc32-pclmul.ko" "$drivers/drivers/net/veth.ko" \
     "$drivers/net/sched/sch_netem.ko"
-  version=$(basename "$kernel"/lib/modules/*)
-  mv "$kernel"/boot/vmlinuz-* "$dir/vmlinuz"
-  /sbin/depmod -b "$kernel" "$version"
+  version=$(basename "$files"/lib/modules/*)
+  /sbin/depmod -b "$files" "$version"
+  extract "$files"/boot/vmlinuz-*
+}
+
+# extract VMLINUZ: an emulated processor takes five seconds of each boot to decompress the kernel, so it is done here.
+# One that is not compressed by xz is left to decompress itself.
+extract() {
+  local at
+  at=$(LC_ALL=C grep -abo -P '\xfd7zXZ\x00' "$1" | head -n 1 | cut -d : -f 1)
+  if [ -z "$at" ] || ! xz -dc --single-stream > "$dir/kernel" < <(tail -c "+$((at + 1))" "$1"); then
+    cp "$1" "$dir/kernel"
+  fi
 }
 
 # add LIST MODULE...: the modules and what they need, in the order they have to be loaded.
@@ -38,7 +48,7 @@ add() {
   shift
   : > "$list"
   for module in "$@"; do
-    /sbin/modprobe -d "$kernel" -S "$version" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
+    /sbin/modprobe -d "$files" -S "$version" --show-depends "$module" | awk '$1 == "insmod" { print $2 }'
   done | while read -r file; do
     name=$(basename "$file")
     ! grep -hqx "$name" "$root"/modules/*.list || continue
@@ -62,4 +72,4 @@ pack() {
 fetch
 unpack
 pack
-rm -rf "$kernel" "$root" "$dir"/linux-image-*.deb
+rm -rf "$files" "$root" "$dir"/linux-image-*.deb

@@ -1,0 +1,98 @@
+// The guest with RDMA devices: boots, runs what it is told, and has hosts between which things go wrong.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { boot } from './guest/boot.ts';
+import { missingPackages, runInGuest } from './guest.ts';
+
+const missing = missingPackages();
+if (missing.length > 0) {
+  const message = `the guest with RDMA devices needs: apt-get install ${missing.join(' ')}`;
+  if (process.env.CI) throw new Error(message);
+  console.warn(`SKIPPED: ${message}`);
+}
+
+const twoHosts = `
+. /run/hosts.sh
+ping_pong() {
+  ibv_rc_pingpong -d rxe_left -g 0 -m 4096 -n 50 > /dev/null &
+  await_port 18515 && timeout 60 ibv_rc_pingpong -d rxe_right -g 0 -m 4096 -n 50 localhost > /dev/null && wait $!
+  echo "$1: $?"
+}
+state() { ibv_devinfo -d rxe_right | awk '/state:/ { print $2 }'; }
+ping_pong plain
+impair left loss 5% delay 1ms reorder 25%
+ping_pong impaired
+mend left
+unplug right
+state
+plug right
+state
+ping_pong mended
+`;
+
+describe.skipIf(missing.length > 0)('the guest', () => {
+  test('runs a command with an RDMA device and this Node.js', async () => {
+    const command = 'ibv_devices; "$NODE" -p "process.version + process.env.SAID"; echo aside >&2; exit 7';
+    const env = { NODE: process.execPath, SAID: " it's" };
+    const { exitCode, output } = await runInGuest(command, { env });
+    expect(output).toMatch(/^ +rxe0 /m);
+    expect(output).toContain(`${process.version} it's\naside\n`);
+    expect(exitCode).toBe(7);
+  });
+
+  test('has two hosts with a cable between them', async () => {
+    const heard: string[] = [];
+    const onOutput = (text: string): unknown => heard.push(text);
+    const { output } = await runInGuest(twoHosts, { network: 'two-hosts', onOutput });
+    expect(output.split('\n').filter((line) => line !== '')).toEqual([
+      'plain: 0',
+      'impaired: 0',
+      'PORT_DOWN',
+      'PORT_ACTIVE',
+      'mended: 0',
+    ]);
+    expect(heard.join('')).toBe(output);
+  });
+});
+
+/** Boots a machine whose emulator is this shell script; the exchanged directory is its own. */
+async function bootScript(script: string): ReturnType<typeof boot> {
+  const exchange = mkdtempSync(join(tmpdir(), 'rdma-guest-test-'));
+  onTestFinished(() => rmSync(exchange, { recursive: true, force: true }));
+  const emulator = join(exchange, 'qemu-system-x86_64');
+  writeFileSync(emulator, `#!/bin/bash\ncd ${exchange}\n${script}\n`);
+  chmodSync(emulator, 0o755);
+  vi.stubEnv('PATH', `${exchange}:${process.env.PATH}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const limits = { bootTimeoutS: 1, timeoutS: 1 };
+  return boot({ image: exchange, exchange, memoryGiB: 1, cpus: 1, onOutput: undefined, ...limits });
+}
+
+describe('a machine', () => {
+  test('that hangs before its command is ended', async () => {
+    expect(await bootScript('echo stuck > console; exec sleep 60')).toMatchObject({
+      started: false,
+      exitCode: undefined,
+      console: 'stuck\n',
+      ended: 'it hung',
+    });
+  });
+
+  test('that hangs in its command is ended, and what it said is kept', async () => {
+    const run = await bootScript('touch started; echo said; exec sleep 60');
+    expect(run).toMatchObject({
+      started: true,
+      exitCode: undefined,
+      output: 'said\n',
+      ended: 'killed after 1 s',
+    });
+  });
+
+  test('that goes down by itself is told from one that ended', async () => {
+    expect(await bootScript('exit 3')).toMatchObject({ started: false, ended: 'qemu ended with 3' });
+    const run = await bootScript('touch started; echo 5 > exit-code');
+    expect(run).toMatchObject({ started: true, exitCode: 5, ended: 'qemu ended with 0' });
+  });
+});
