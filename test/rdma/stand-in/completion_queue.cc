@@ -3,19 +3,14 @@
 #include "faults.h"
 #include "ledger.h"
 #include "queue_pair.h"
+#include "ring.h"
 #include <cerrno>
 #include <mutex>
 
 namespace stand_in {
 
-static uint32_t powerOfTwo(uint32_t atLeast) {
-  uint32_t power = 1;
-  while (power < atLeast) power *= 2;
-  return power;
-}
-
 CompletionQueue::CompletionQueue(ibv_context *context, int depth, void *userContext, Channel *channel, Domain *parent)
-    : parent(parent), depth(depth), mask(powerOfTwo(depth) - 1), entries(new Entry[mask + 1]) {
+    : parent(parent), depth(depth), mask(slotsFor(depth) - 1), entries(new Entry[mask + 1]) {
   cq.context = context;
   cq.channel = channel ? &channel->channel : nullptr;
   cq.cq_context = userContext;

@@ -2,6 +2,7 @@
 #include "queue_pair.h"
 #include "faults.h"
 #include "ledger.h"
+#include "ring.h"
 #include <cerrno>
 #include <mutex>
 
@@ -28,12 +29,6 @@ void SendSlots::free(uint32_t number, uint32_t end) {
     if (slots.compare_exchange_weak(now, ending(number, end), std::memory_order_release)) return;
 }
 
-static uint32_t powerOfTwo(uint32_t atLeast) {
-  uint32_t power = 1;
-  while (power < atLeast) power *= 2;
-  return power;
-}
-
 static size_t strideOf(const ibv_qp_cap &cap) {
   const size_t sges = cap.max_send_sge * sizeof(ibv_sge), bytes = (cap.max_inline_data + 15) / 16 * 16;
   return sizeof(WorkRequest) + (sges > bytes ? sges : bytes);
@@ -42,7 +37,7 @@ static size_t strideOf(const ibv_qp_cap &cap) {
 QueuePair::QueuePair(Domain *domain, const ibv_qp_init_attr &of)
     : domain(domain), device(Device::of(domain->pd.context)), sendCompletions(CompletionQueue::of(of.send_cq)),
       receiveCompletions(CompletionQueue::of(of.recv_cq)), shared(of.srq ? SharedReceiveQueue::of(of.srq) : nullptr),
-      initial(of), slots(powerOfTwo(of.cap.max_send_wr)), stride(strideOf(of.cap)),
+      initial(of), slots(slotsFor(of.cap.max_send_wr)), stride(strideOf(of.cap)),
       requests(new char[slots * stride]), receives(of.srq ? 0 : of.cap.max_recv_wr, of.cap.max_recv_sge) {
   qp.context = domain->pd.context;
   qp.qp_context = of.qp_context;

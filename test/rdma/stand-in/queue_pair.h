@@ -20,13 +20,15 @@ struct SendSlots {
   static uint32_t freed(uint32_t number);
 };
 
+constexpr int noEvent = -1;
+
 /// What is left to do when the locks are gone.
 struct Aftermath {
   /// This queue pair went to error: whoever waits for it waits in vain.
   bool failed = false;
   /// A peer that answered with an error, and so goes to error itself; 0: none.
   uint32_t brokenPeer = 0;
-  int peerEvent = -1;
+  int peerEvent = noEvent;
 };
 
 /// A reliable connection. Locks are taken in this order: a queue pair's `sending`, a receive queue's, a completion
@@ -53,7 +55,6 @@ class QueuePair {
   void kick();
   /// To error, with an event where there is one to tell.
   void fail(int event);
-  static constexpr int noEvent = -1;
   /// The end: it is in error and nobody knows it any more; whoever waited for it does not.
   void retire();
 
@@ -77,7 +78,9 @@ class QueuePair {
   void enterError();
   void reset();
   void wakeWaiters();
-  WorkRequest *slot(uint32_t at) const { return reinterpret_cast<WorkRequest *>(requests.get() + (at % slots) * stride); }
+  WorkRequest *slot(uint32_t at) const {
+    return reinterpret_cast<WorkRequest *>(requests.get() + (at % slots) * stride);
+  }
 
   Domain *const domain;
   Device *const device;

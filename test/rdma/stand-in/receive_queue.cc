@@ -1,15 +1,9 @@
 #include "receive_queue.h"
+#include "ring.h"
 #include <cerrno>
 #include <cstring>
 
 namespace stand_in {
-
-/// A power of two, so that positions may wrap.
-static uint32_t slotsFor(uint32_t depth) {
-  uint32_t slots = 1;
-  while (slots < depth) slots *= 2;
-  return slots;
-}
 
 ReceiveQueue::ReceiveQueue(uint32_t depth, uint32_t sgesMax)
     : depth(depth), sgesMax(sgesMax), slots(slotsFor(depth)), stride(sizeof(Receive) + sgesMax * sizeof(ibv_sge)),

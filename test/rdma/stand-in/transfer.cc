@@ -96,7 +96,8 @@ static int eventOf(ibv_wc_status status) {
 /// An atomic operation; what was there before goes to the sender.
 static uint64_t exchangeAt(char *at, const WorkRequest &request) {
   auto *word = reinterpret_cast<uint64_t *>(at);
-  if (request.opcode == IBV_WR_ATOMIC_FETCH_AND_ADD) return __atomic_fetch_add(word, request.compareAdd, __ATOMIC_SEQ_CST);
+  if (request.opcode == IBV_WR_ATOMIC_FETCH_AND_ADD)
+    return __atomic_fetch_add(word, request.compareAdd, __ATOMIC_SEQ_CST);
   uint64_t before = request.compareAdd;
   __atomic_compare_exchange_n(word, &before, request.swap, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   return before;
@@ -172,7 +173,7 @@ void Transfer::completeReceive(const Receive &receive) const {
 Transfer::Outcome Transfer::failReceive(const Receive &receive, ibv_wc_status there, ibv_wc_status here) const {
   const ibv_wc completion = failedCompletion(receive.id, there, to->qp.qp_num);
   to->receiveCompletions->push(completion, CompletionQueue::noSend, false);
-  return refused(here, QueuePair::noEvent);
+  return refused(here, noEvent);
 }
 
 } // namespace stand_in

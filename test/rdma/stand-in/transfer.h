@@ -13,7 +13,7 @@ class Transfer {
     bool waits = false;
     /// Answered with an error, which breaks it too; 0: did not.
     uint32_t brokenPeer = 0;
-    int peerEvent = QueuePair::noEvent;
+    int peerEvent = noEvent;
   };
 
   Transfer(QueuePair &from, const WorkRequest &request) : from(from), request(request) {}
@@ -34,7 +34,7 @@ class Transfer {
   enum class Reach { ready, notYet, never };
 
   static void copy(const Spans &from, const Spans &to);
-  static Outcome failed(ibv_wc_status status) { return {status, 0, false, 0, QueuePair::noEvent}; }
+  static Outcome failed(ibv_wc_status status) { return {status, 0, false, 0, noEvent}; }
   Outcome refused(ibv_wc_status status, int event) const { return {status, 0, false, to->qp.qp_num, event}; }
   Reach reach();
   bool meets() const;

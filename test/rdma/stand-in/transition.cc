@@ -86,7 +86,8 @@ int QueuePair::modify(const ibv_qp_attr &to, int mask) {
     else if (next == IBV_QPS_RESET) reset();
     else setState(next);
     after = progress();
-    if (next == IBV_QPS_SQD && to.en_sqd_async_notify && (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY)) tell(IBV_EVENT_SQ_DRAINED);
+    const bool tells = (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY) != 0 && to.en_sqd_async_notify;
+    if (next == IBV_QPS_SQD && tells) tell(IBV_EVENT_SQ_DRAINED);
   }
   settle(after);
   wakeWaiters();

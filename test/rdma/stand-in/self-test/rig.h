@@ -39,7 +39,7 @@ struct End {
   ~End();
   End(const End &) = delete;
   int toInit();
-  int toReady(const End &peer, int rnrRetries = 7);
+  int toReady(const End &peer);
   int toSend(int rnrRetries = 7);
   int modify(ibv_qp_state state);
   ibv_qp_state state() const;
