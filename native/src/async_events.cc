@@ -1,7 +1,7 @@
 #include "async_events.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -34,17 +34,9 @@ AsyncEvent read(const ibv_async_event& event) {
   }
 }
 
-int make_eventfd() {
-  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (fd < 0) throw_errno("eventfd", "events");
-  return fd;
-}
-
 }  // namespace
 
-AsyncInbox::AsyncInbox() : fd(make_eventfd()) {}
-
-AsyncInbox::~AsyncInbox() { ::close(fd); }
+AsyncInbox::AsyncInbox() : fd("eventfd", eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
 void AsyncInbox::put(const AsyncEvent& event) {
   std::lock_guard lock(mutex_);
@@ -88,9 +80,11 @@ void AsyncEvents::distribute() {
 }
 
 AsyncListener::AsyncListener(Environment& environment, std::shared_ptr<Context> context, napi_value object)
-    : environment_(environment), context_(std::move(context)) {
-  device_poll_ = std::make_unique<Poll>(environment, context_->raw->async_fd, [this] { context_->events->distribute(); });
-  inbox_poll_ = std::make_unique<Poll>(environment, inbox_->fd, [this] { deliver(); });
+    : environment_(environment),
+      context_(std::move(context)),
+      device_fd_("fcntl", fcntl(context_->raw->async_fd, F_DUPFD_CLOEXEC, 0)),
+      device_poll_(environment, device_fd_, [this] { context_->events->distribute(); }),
+      inbox_poll_(environment, inbox_->fd, [this] { deliver(); }) {
   napi_create_reference(environment.env, object, 0, &object_);
   context_->events->subscribe(inbox_.get());
 }

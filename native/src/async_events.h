@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "file_descriptor.h"
 #include "library.h"
 #include "poll.h"
 
@@ -22,15 +23,13 @@ struct AsyncEvent {
 class AsyncInbox {
  public:
   AsyncInbox();
-  ~AsyncInbox();
-  AsyncInbox(const AsyncInbox&) = delete;
 
   void put(const AsyncEvent& event);
   /** @returns whether there was one */
   bool take(AsyncEvent& event);
 
   /** Readable while something may be in it. */
-  const int fd;
+  const FileDescriptor fd;
 
  private:
   std::mutex mutex_;
@@ -66,6 +65,8 @@ class AsyncListener {
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<AsyncInbox> inbox_ = std::make_shared<AsyncInbox>();
   napi_ref object_;
-  std::unique_ptr<Poll> device_poll_;
-  std::unique_ptr<Poll> inbox_poll_;
+  /** Of its own: a loop polls a descriptor once, and a thread may listen to a context more than once. */
+  const FileDescriptor device_fd_;
+  const Poll device_poll_;
+  const Poll inbox_poll_;
 };

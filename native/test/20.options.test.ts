@@ -58,9 +58,11 @@ describe.skipIf(firstDevice() === undefined)('options', () => {
     'a listener that is none': () => rig.context.onAsyncEvent(1 as Anything),
     'a queue without options': () => new CompletionQueue(rig.context, undefined as Anything),
     'a depth that is a text': () => new CompletionQueue(rig.context, { depth: '16' as Anything }),
-    'a misspelt option of a queue': () => new CompletionQueue(rig.context, { depth: 1, chanel: 1 } as Anything),
+    'a misspelt option of a queue': () =>
+      new CompletionQueue(rig.context, { depth: 1, chanel: 1 } as Anything),
     'a channel that is none': () => new CompletionQueue(rig.context, { depth: 1, channel: {} as Anything }),
-    'a parent that is none': () => new CompletionQueue(rig.context, { depth: 1, parent: rig.domain as Anything }),
+    'a parent that is none': () =>
+      new CompletionQueue(rig.context, { depth: 1, parent: rig.domain as Anything }),
     'a shared queue without maxReceives': () => new SharedReceiveQueue(rig.domain, {} as Anything),
     'a misspelt option of a pair': () => pair({ maxInline: 1 }),
     'a pair without a queue': () => pair({ sendQueue: undefined }),
@@ -95,7 +97,8 @@ describe.skipIf(firstDevice() === undefined)('options', () => {
     'a negative count': () => rig.a.postSends(new Uint32Array(32), -1),
     'an opcode that does not exist': () => rig.a.postSends(send({ opcode: 7 }), 1),
     'flags that do not exist': () => rig.a.postSends(send({ flags: 16 }), 1),
-    'five SGEs': () => rig.a.postSends(send({ sges: Array.from({ length: 5 }, () => rig.sge(0, 1)) }).slice(0, 32), 1),
+    'five SGEs': () =>
+      rig.a.postSends(send({ sges: Array.from({ length: 5 }, () => rig.sge(0, 1)) }).slice(0, 32), 1),
     'five SGEs to receive': () => {
       const words = receiveWords([{ id: 1n, sges: [] }]);
       words[2] = 5;

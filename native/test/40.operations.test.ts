@@ -33,7 +33,13 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
   });
 
   test('WRITE, longer than an MTU', async () => {
-    rig.send({ opcode: sendOpcode.write, flags: signaled, id: 2n ** 63n + 5n, sges: [rig.sge(0, 4096)], ...remote(8192) });
+    rig.send({
+      opcode: sendOpcode.write,
+      flags: signaled,
+      id: 2n ** 63n + 5n,
+      sges: [rig.sge(0, 4096)],
+      ...remote(8192),
+    });
     const [done] = await take(rig.sent, 1);
     expect(done).toMatchObject({ id: 2n ** 63n + 5n, status: 'SUCCESS', opcode: completionOpcode.write });
     expect(done).toMatchObject({ queuePair: rig.a.number, immediate: undefined });
@@ -49,9 +55,16 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
   test('SEND and RECV, scattered', async () => {
     rig.receive(9n, rig.sge(8192, 10), rig.sge(9000, 100));
     rig.send({ opcode: sendOpcode.send, flags: signaled, id: 1n, sges: [rig.sge(0, 50)] });
-    expect(await take(rig.sent, 1)).toMatchObject([{ id: 1n, status: 'SUCCESS', opcode: completionOpcode.send }]);
+    expect(await take(rig.sent, 1)).toMatchObject([
+      { id: 1n, status: 'SUCCESS', opcode: completionOpcode.send },
+    ]);
     const [received] = await take(rig.received, 1);
-    expect(received).toMatchObject({ id: 9n, status: 'SUCCESS', opcode: completionOpcode.receive, bytes: 50 });
+    expect(received).toMatchObject({
+      id: 9n,
+      status: 'SUCCESS',
+      opcode: completionOpcode.receive,
+      bytes: 50,
+    });
     expect(received?.queuePair).toBe(rig.b.number);
     same(0, 8192, 10);
     same(10, 9000, 40);
@@ -159,7 +172,11 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     using shared = new SharedReceiveQueue(rig.domain, { maxReceives: 16 });
     const options = { maxSends: 4, maxReceives: 0, sharedReceives: shared };
     using pair = new QueuePair(rig.domain, { sendQueue: rig.sent, receiveQueue: rig.sent, ...options });
-    using peer = new QueuePair(rig.domain, { sendQueue: rig.received, receiveQueue: rig.received, ...options });
+    using peer = new QueuePair(rig.domain, {
+      sendQueue: rig.received,
+      receiveQueue: rig.received,
+      ...options,
+    });
     const gid = firstGid(rig.context);
     connect(pair, peer.number, gid);
     connect(peer, pair.number, gid);

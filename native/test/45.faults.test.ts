@@ -11,15 +11,18 @@ const write = (rig: Rig, change: Partial<Send> = {}): Send => ({
 });
 
 describe.skipIf(firstDevice() === undefined)('faults', () => {
-  test.each([sendOpcode.write, sendOpcode.read])('beyond the region (opcode %i): REM_ACCESS_ERR, then WR_FLUSH_ERR', async (opcode) => {
-    using rig = new Rig();
-    const beyond = rig.address(rig.bytes.length - 4);
-    rig.send(write(rig, { opcode, id: 1n, remoteAddress: beyond }), write(rig, { id: 2n }));
-    const [first, second] = await take(rig.sent, 2);
-    expect(first).toMatchObject({ id: 1n, status: 'REM_ACCESS_ERR', queuePair: rig.a.number });
-    expect(second).toMatchObject({ id: 2n, status: 'WR_FLUSH_ERR' });
-    expect(rig.a.query().state).toBe('error');
-  });
+  test.each([sendOpcode.write, sendOpcode.read])(
+    'beyond the region (opcode %i): REM_ACCESS_ERR, then WR_FLUSH_ERR',
+    async (opcode) => {
+      using rig = new Rig();
+      const beyond = rig.address(rig.bytes.length - 4);
+      rig.send(write(rig, { opcode, id: 1n, remoteAddress: beyond }), write(rig, { id: 2n }));
+      const [first, second] = await take(rig.sent, 2);
+      expect(first).toMatchObject({ id: 1n, status: 'REM_ACCESS_ERR', queuePair: rig.a.number });
+      expect(second).toMatchObject({ id: 2n, status: 'WR_FLUSH_ERR' });
+      expect(rig.a.query().state).toBe('error');
+    },
+  );
 
   test('a region that others may only read', async () => {
     using rig = new Rig();
@@ -97,7 +100,9 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
     using pair = new QueuePair(rig.domain, options);
     pair.toInit({ port: 1, access: 0 });
     const count = 4096;
-    const words = receiveWords(Array.from({ length: count }, (_, i) => ({ id: BigInt(i), sges: [rig.sge(0, 8)] })));
+    const words = receiveWords(
+      Array.from({ length: count }, (_, i) => ({ id: BigInt(i), sges: [rig.sge(0, 8)] })),
+    );
     let error: unknown;
     try {
       pair.postReceives(words, count);
@@ -121,7 +126,9 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
       write(rig, { flags: sendFlags.signaled | sendFlags.inline, sges: [rig.sge(0, 65536)] }),
     ]);
     words.set(inlineTooLong, 64);
-    expect(() => rig.a.postSends(words, 3)).toThrow(expect.objectContaining({ verb: 'ibv_post_send', posted: 2 }));
+    expect(() => rig.a.postSends(words, 3)).toThrow(
+      expect.objectContaining({ verb: 'ibv_post_send', posted: 2 }),
+    );
     expect(await take(rig.sent, 2)).toMatchObject([{ id: 1n }, { id: 2n }]);
   });
 

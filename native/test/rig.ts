@@ -14,8 +14,8 @@ import {
   QueuePair,
   type QueuePairOptions,
   RECEIVE_WORDS,
-  type ReadyToSendOptions,
   REQUEST_WORDS,
+  type ReadyToSendOptions,
 } from 'ibverbs-node';
 
 export const everyAccess: number =
@@ -92,7 +92,9 @@ export function sendWords(requests: readonly Send[]): Uint32Array {
   return words;
 }
 
-export function receiveWords(receives: readonly { readonly id: bigint; readonly sges: readonly Sge[] }[]): Uint32Array {
+export function receiveWords(
+  receives: readonly { readonly id: bigint; readonly sges: readonly Sge[] }[],
+): Uint32Array {
   const words = new Uint32Array(receives.length * RECEIVE_WORDS);
   receives.forEach(({ id, sges }, i) => {
     const view = new DataView(words.buffer, i * RECEIVE_WORDS * 4, RECEIVE_WORDS * 4);
@@ -153,10 +155,23 @@ export type Patience = Partial<Pick<ReadyToSendOptions, 'timeout' | 'retries' | 
 export function connect(pair: QueuePair, remote: number, gid: Gid, patience: Patience = {}): void {
   pair.toInit({ port: 1, access: everyAccess });
   pair.toReadyToReceive({
-    ...{ mtu: 1024, remoteQueuePair: remote, remotePacketNumber: 77, remoteGid: gid.raw, gidIndex: gid.index },
+    ...{
+      mtu: 1024,
+      remoteQueuePair: remote,
+      remotePacketNumber: 77,
+      remoteGid: gid.raw,
+      gidIndex: gid.index,
+    },
     ...{ port: 1, maxReadsInFlight: 4, minRnrTimer: 1 },
   });
-  pair.toReadyToSend({ packetNumber: 77, timeout: 14, retries: 7, rnrRetries: 7, maxReadsInFlight: 4, ...patience });
+  pair.toReadyToSend({
+    packetNumber: 77,
+    timeout: 14,
+    retries: 7,
+    rnrRetries: 7,
+    maxReadsInFlight: 4,
+    ...patience,
+  });
 }
 
 /** Everything two sides need, in one thread: `a` asks, `b` answers. */

@@ -5,7 +5,12 @@ import { connect, firstGid, Rig, sendWords } from '../rig.ts';
 const rig = new Rig();
 const channel = new CompletionChannel(rig.context);
 const queue = new CompletionQueue(rig.context, { depth: 16, channel });
-const pair = new QueuePair(rig.domain, { sendQueue: queue, receiveQueue: queue, maxSends: 1, maxReceives: 1 });
+const pair = new QueuePair(rig.domain, {
+  sendQueue: queue,
+  receiveQueue: queue,
+  maxSends: 1,
+  maxReceives: 1,
+});
 rig.b.toReset();
 connect(pair, rig.b.number, firstGid(rig.context));
 connect(rig.b, pair.number, firstGid(rig.context));

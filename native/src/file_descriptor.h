@@ -1,0 +1,20 @@
+// A file descriptor that closes itself.
+#pragma once
+#include <unistd.h>
+
+#include "error.h"
+
+class FileDescriptor {
+ public:
+  /** @param fd what `call` returned @throws VerbError with errno if that is none */
+  FileDescriptor(const char* call, int fd) : fd_(fd) {
+    if (fd < 0) throw_errno(call, "file descriptor");
+  }
+  ~FileDescriptor() { ::close(fd_); }
+  FileDescriptor(const FileDescriptor&) = delete;
+
+  operator int() const { return fd_; }
+
+ private:
+  const int fd_;
+};

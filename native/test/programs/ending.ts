@@ -1,0 +1,113 @@
+// Ends in some state, in some way: node ending.ts STATE WAY. Prints what lives afterwards, where there is an afterwards.
+import { once } from 'node:events';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { CompletionChannel, CompletionQueue, ledger, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
+import { connect, firstGid, openFirst, Rig, sendWords } from '../rig.ts';
+
+/** A channel that listens, on a queue whose completions come when `write` is called. */
+function listening(onEvent: () => void): { rig: Rig; channel: CompletionChannel; write: () => void } {
+  const rig = new Rig();
+  const channel = new CompletionChannel(rig.context);
+  const queue = new CompletionQueue(rig.context, { depth: 16, channel });
+  const pair = new QueuePair(rig.domain, {
+    sendQueue: queue,
+    receiveQueue: queue,
+    maxSends: 4,
+    maxReceives: 1,
+  });
+  rig.b.toReset();
+  connect(pair, rig.b.number, firstGid(rig.context));
+  connect(rig.b, pair.number, firstGid(rig.context));
+  rig.context.onAsyncEvent(() => {});
+  channel.onEvent(onEvent);
+  queue.arm();
+  const write = (): void => {
+    const remote = { remoteAddress: rig.address(8192), rkey: rig.region.rkey };
+    const flags = sendFlags.signaled;
+    pair.postSends(sendWords([{ opcode: sendOpcode.write, flags, sges: [rig.sge(0, 8)], ...remote }]), 1);
+  };
+  return { rig, channel, write };
+}
+
+/** Each calls `ready` when it is where it is to end. */
+const states: Record<string, (ready: () => void) => void> = {
+  loaded: (ready) => {
+    ledger();
+    ready();
+  },
+  open: (ready) => {
+    openFirst();
+    ready();
+  },
+  connected: (ready) => {
+    new Rig();
+    ready();
+  },
+  listening: (ready) => {
+    listening(() => {});
+    ready();
+  },
+  kept: (ready) => {
+    listening(() => {}).channel.ref();
+    ready();
+  },
+  told: (ready) => {
+    listening(() => {}).write();
+    ready();
+  },
+  'in a callback': (ready) => {
+    const { channel, write } = listening(ready);
+    channel.ref();
+    write();
+  },
+  outstanding: (ready) => {
+    const rig = new Rig();
+    rig.send({ opcode: sendOpcode.send, flags: sendFlags.signaled, sges: [rig.sge(0, 8)] });
+    rig.receive(1n, rig.sge(0, 8));
+    rig.b.toReset();
+    ready();
+  },
+  closing: (ready) => {
+    const { channel, rig } = listening(() => {});
+    channel.close();
+    rig.context.onAsyncEvent(undefined);
+    ready();
+  },
+  'half closed': (ready) => {
+    const { rig } = listening(() => {});
+    for (const part of rig.parts().slice(0, 5)) part[Symbol.dispose]();
+    ready();
+  },
+};
+
+const inWorker = new Set(['terminate', 'exit of a worker', 'end of a worker', 'throw in a worker']);
+
+/** What is done in the thread that has come to its state. */
+function leave(way: string): void {
+  if (way === 'exit' || way === 'exit of a worker') process.exit(0);
+  if (way === 'throw in a worker') throw new Error('on purpose');
+  if (way === 'terminate') {
+    parentPort?.postMessage('ready');
+    // Busy until it is stopped, but never so that events are not heard.
+    setInterval(() => {}, 1);
+  }
+  if (way === 'end of a worker') parentPort?.unref();
+}
+
+async function outlive(state: string, way: string): Promise<void> {
+  const worker = new Worker(import.meta.filename, { workerData: { state, way } });
+  worker.on('error', ({ message }) => {
+    if (message !== 'on purpose') throw new Error(message);
+  });
+  if (way === 'terminate') {
+    await once(worker, 'message');
+    await worker.terminate();
+  } else {
+    await new Promise((resolve) => worker.once('exit', resolve));
+  }
+  console.log(JSON.stringify(Object.values(ledger())));
+}
+
+const [state = '', way = ''] = isMainThread ? process.argv.slice(2) : [workerData.state, workerData.way];
+if (isMainThread && inWorker.has(way)) await outlive(state, way);
+else states[state]?.(() => leave(way));
