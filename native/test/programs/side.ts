@@ -55,6 +55,14 @@ function drain(): void {
   }
 }
 
+/** Resolves when what was drained makes `holds()` true. */
+function drained(holds: () => boolean): Promise<void> {
+  return until(() => {
+    drain();
+    return holds();
+  });
+}
+
 function write(round: number): void {
   const at = address + BigInt(side * 32768 + round * 8);
   const sges = [{ address: address + 131072n + BigInt(side * 8), bytes: 8, lkey }];
@@ -76,9 +84,9 @@ port.once('message', async (remote: number) => {
   queue.arm();
   for (let round = 0; round < rounds; round++) {
     write(round);
-    await until(() => sent === round + 1 || (drain(), false));
+    await drained(() => sent === round + 1);
   }
-  await until(() => heard === rounds || (drain(), false));
+  await drained(() => heard === rounds);
   for (const part of [context, domain, parent, channel, queue, pair]) part.close();
   port.postMessage('done');
 });
