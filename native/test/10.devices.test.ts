@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Context, devices, IbverbsError, ledger } from 'ibverbs-node';
 import { describe, expect, test } from 'vitest';
-import { firstDevice, firstGid, openFirst } from './rig.ts';
+import { firstDevice, openFirst, usableGid } from './rig.ts';
 
 const device = firstDevice();
 const dist = join(import.meta.dirname, '../dist');
@@ -63,7 +63,7 @@ describe.skipIf(device === undefined)('devices', () => {
     using context = openFirst();
     expect(context.port(1)).toMatchObject({ state: 'active', linkLayer: 'ethernet' });
     expect([256, 512, 1024, 2048, 4096]).toContain(context.port(1).activeMtu);
-    const gid = firstGid(context);
+    const gid = usableGid(context);
     expect(gid.raw).toHaveLength(16);
     expect(gid.text).toMatch(/^[0-9a-f:.]+$/);
     expect(gid.type).toBe('RoCEv2');

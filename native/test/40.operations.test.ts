@@ -10,7 +10,7 @@ import {
   sendOpcode,
 } from 'ibverbs-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connect, firstDevice, firstGid, Rig, receiveWords, sendWords, take } from './rig.ts';
+import { connect, firstDevice, Rig, receiveWords, sendWords, take, usableGid } from './rig.ts';
 
 const { signaled, fence, inline, solicited } = sendFlags;
 
@@ -177,7 +177,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
       receiveQueue: rig.received,
       ...options,
     });
-    const gid = firstGid(rig.context);
+    const gid = usableGid(rig.context);
     connect(pair, peer.number, gid);
     connect(peer, pair.number, gid);
     const receives = [0, 1].map((i) => ({ id: BigInt(i), sges: [rig.sge(8192 + i * 64, 64)] }));

@@ -1,7 +1,7 @@
 // What fails, and how it is told.
 import { access, IbverbsError, MemoryRegion, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
 import { describe, expect, test } from 'vitest';
-import { connect, firstDevice, firstGid, Rig, receiveWords, type Send, sendWords, take } from './rig.ts';
+import { connect, firstDevice, Rig, receiveWords, type Send, sendWords, take, usableGid } from './rig.ts';
 
 const impatient = { timeout: 8, retries: 1, rnrRetries: 1 };
 const write = (rig: Rig, change: Partial<Send> = {}): Send => ({
@@ -76,7 +76,7 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
   test('a pair can be connected anew after an error', async () => {
     using rig = new Rig();
     rig.a.toError();
-    const gid = firstGid(rig.context);
+    const gid = usableGid(rig.context);
     for (const pair of [rig.a, rig.b]) pair.toReset();
     connect(rig.a, rig.b.number, gid);
     connect(rig.b, rig.a.number, gid);

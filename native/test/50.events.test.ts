@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CompletionChannel, CompletionQueue, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { completionsOf, connect, firstDevice, firstGid, Rig, sendWords, take, until } from './rig.ts';
+import { completionsOf, connect, firstDevice, Rig, sendWords, take, until, usableGid } from './rig.ts';
 
 describe.skipIf(firstDevice() === undefined)('events', () => {
   let rig: Rig;
@@ -16,7 +16,7 @@ describe.skipIf(firstDevice() === undefined)('events', () => {
     channel = new CompletionChannel(rig.context);
     queue = new CompletionQueue(rig.context, { depth: 16, channel });
     pair = new QueuePair(rig.domain, { sendQueue: queue, receiveQueue: queue, maxSends: 16, maxReceives: 1 });
-    const gid = firstGid(rig.context);
+    const gid = usableGid(rig.context);
     rig.b.toReset();
     connect(pair, rig.b.number, gid);
     connect(rig.b, pair.number, gid);

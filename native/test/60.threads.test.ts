@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { Context, ledger, MemoryRegion, ProtectionDomain, QueuePair } from 'ibverbs-node';
 import { describe, expect, test } from 'vitest';
 import type { Side } from './programs/side.ts';
-import { connect, everyAccess, firstDevice, firstGid, openFirst, Rig, sendWords, until } from './rig.ts';
+import { connect, everyAccess, firstDevice, openFirst, Rig, sendWords, until, usableGid } from './rig.ts';
 
 const device = firstDevice();
 const rounds = 100;
@@ -78,8 +78,8 @@ describe.skipIf(device === undefined)('threads', () => {
     const options = { sendQueue: rig.sent, receiveQueue: rig.sent, maxSends: 4, maxReceives: 4 };
     using pair = new QueuePair(rig.domain, options);
     rig.b.toReset();
-    connect(pair, rig.b.number, firstGid(rig.context));
-    connect(rig.b, pair.number, firstGid(rig.context));
+    connect(pair, rig.b.number, usableGid(rig.context));
+    connect(rig.b, pair.number, usableGid(rig.context));
     pair.postSends(sendWords([{ opcode: 0, sges: [rig.sge(0, 8)], remoteAddress: 0n, rkey: 0 }]), 1);
     await until(() => told.length === 2);
     const event = { type: 'QP_ACCESS_ERR', queuePair: rig.b.number };

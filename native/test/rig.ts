@@ -40,9 +40,10 @@ export function openFirst(): Context {
   return Context.open(first.name);
 }
 
-/** Port 1's first GID. */
-export function firstGid(context: Context): Gid {
-  const [gid] = context.gids(1);
+/** A GID of port 1: an IPv4 address where it has one, because Soft-RoCE has no way to a link-local one of its own. */
+export function usableGid(context: Context): Gid {
+  const gids = context.gids(1);
+  const gid = gids.find(({ text }) => text.startsWith('::ffff:')) ?? gids[0];
   if (!gid) throw new Error('no GID');
   return gid;
 }
@@ -198,7 +199,7 @@ export class Rig implements Disposable {
       ...{ sendQueue: this.received, receiveQueue: this.received },
       ...options,
     });
-    const gid = firstGid(this.context);
+    const gid = usableGid(this.context);
     connect(this.a, this.b.number, gid, patience);
     connect(this.b, this.a.number, gid, patience);
   }

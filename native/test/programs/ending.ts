@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { CompletionChannel, CompletionQueue, ledger, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
-import { connect, firstGid, openFirst, Rig, sendWords } from '../rig.ts';
+import { connect, openFirst, Rig, sendWords, usableGid } from '../rig.ts';
 
 /** A channel that listens, on a queue whose completions come when `write` is called. */
 function listening(onEvent: () => void): { rig: Rig; channel: CompletionChannel; write: () => void } {
@@ -16,8 +16,8 @@ function listening(onEvent: () => void): { rig: Rig; channel: CompletionChannel;
     maxReceives: 1,
   });
   rig.b.toReset();
-  connect(pair, rig.b.number, firstGid(rig.context));
-  connect(rig.b, pair.number, firstGid(rig.context));
+  connect(pair, rig.b.number, usableGid(rig.context));
+  connect(rig.b, pair.number, usableGid(rig.context));
   rig.context.onAsyncEvent(() => {});
   channel.onEvent(onEvent);
   queue.arm();

@@ -1,6 +1,6 @@
 // Waits for a completion by its channel alone: a process that is kept alive prints 'event', any other 'end'.
 import { CompletionChannel, CompletionQueue, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
-import { connect, firstGid, Rig, sendWords } from '../rig.ts';
+import { connect, Rig, sendWords, usableGid } from '../rig.ts';
 
 const rig = new Rig();
 const channel = new CompletionChannel(rig.context);
@@ -12,8 +12,8 @@ const pair = new QueuePair(rig.domain, {
   maxReceives: 1,
 });
 rig.b.toReset();
-connect(pair, rig.b.number, firstGid(rig.context));
-connect(rig.b, pair.number, firstGid(rig.context));
+connect(pair, rig.b.number, usableGid(rig.context));
+connect(rig.b, pair.number, usableGid(rig.context));
 
 channel.onEvent(() => {
   console.log('event');

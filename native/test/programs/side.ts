@@ -12,7 +12,7 @@ import {
   sendOpcode,
   type Token,
 } from 'ibverbs-node';
-import { completionsOf, connect, firstGid, receiveWords, sendWords, until } from '../rig.ts';
+import { completionsOf, connect, receiveWords, sendWords, until, usableGid } from '../rig.ts';
 
 /** What both sides are told; `side` is 0 or 1, and writes 8 bytes a round at `side` · 32 KiB. */
 export interface Side {
@@ -77,7 +77,7 @@ channel.onEvent(() => {
 
 port.postMessage(pair.number);
 port.once('message', async (remote: number) => {
-  connect(pair, remote, firstGid(context));
+  connect(pair, remote, usableGid(context));
   receive(16);
   port.postMessage('connected');
   await new Promise((resolve) => port.once('message', resolve));
