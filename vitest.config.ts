@@ -20,7 +20,7 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...alone, '**/node_modules/**'],
+          exclude: [...alone, 'test/rdma/**', '**/node_modules/**'],
         },
       },
       { test: { ...common, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
