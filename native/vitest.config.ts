@@ -6,6 +6,7 @@ export default defineConfig({
     pool: 'forks',
     // One device, and one ledger a process.
     fileParallelism: false,
-    testTimeout: 120_000,
+    // Emulated machines, where Soft-RoCE has its devices, are slow.
+    testTimeout: 600_000,
   },
 });

@@ -74,8 +74,8 @@ QueuePairHandle::QueuePairHandle(Call& call) : HandleOf(call) {
   capacity.max_recv_wr = options.number("maxReceives");
   capacity.max_send_sge = capacity.max_recv_sge = options.number("maxSge");
   capacity.max_inline_data = options.number("maxInlineBytes");
-  environment_->work_requests.reserve(capacity.max_send_wr, capacity.max_recv_wr);
   object_ = std::make_shared<QueuePair>(parts_of(call, options), capacity);
+  environment_->work_requests.reserve(capacity.max_send_wr, capacity.max_recv_wr);
   bind<&QueuePairHandle::post_sends>(call, "postSends", this);
   bind<&QueuePairHandle::post_receives>(call, "postReceives", this);
 }

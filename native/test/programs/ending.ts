@@ -1,4 +1,5 @@
-// Ends in some state, in some way: node ending.ts STATE WAY. Prints what lives afterwards, where there is an afterwards.
+// Ends in some way in some states: node ending.ts WAY STATE… Where threads end the process goes on: it tries one state
+// after the other, and prints each with what lives afterwards.
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { CompletionChannel, CompletionQueue, ledger, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
@@ -80,34 +81,39 @@ const states: Record<string, (ready: () => void) => void> = {
   },
 };
 
-const inWorker = new Set(['terminate', 'exit of a worker', 'end of a worker', 'throw in a worker']);
-
 /** What is done in the thread that has come to its state. */
 function leave(way: string): void {
   if (way === 'exit' || way === 'exit of a worker') process.exit(0);
   if (way === 'throw in a worker') throw new Error('on purpose');
   if (way === 'terminate') {
     parentPort?.postMessage('ready');
-    // Busy until it is stopped, but never so that events are not heard.
+    // Lives until it is stopped.
     setInterval(() => {}, 1);
   }
-  if (way === 'end of a worker') parentPort?.unref();
 }
 
-async function outlive(state: string, way: string): Promise<void> {
-  const worker = new Worker(import.meta.filename, { workerData: { state, way } });
+/** Has a worker end, and lives on. */
+async function outlive(way: string, state: string): Promise<void> {
+  const worker = new Worker(import.meta.filename, { workerData: { way, state } });
   worker.on('error', ({ message }) => {
     if (message !== 'on purpose') throw new Error(message);
   });
+  const exit = new Promise((resolve) => worker.once('exit', resolve));
   if (way === 'terminate') {
     await once(worker, 'message');
     await worker.terminate();
-  } else {
-    await new Promise((resolve) => worker.once('exit', resolve));
   }
-  console.log(JSON.stringify(Object.values(ledger())));
+  await exit;
+  console.log(`${state}: ${Object.values(ledger())}`);
 }
 
-const [state = '', way = ''] = isMainThread ? process.argv.slice(2) : [workerData.state, workerData.way];
-if (isMainThread && inWorker.has(way)) await outlive(state, way);
-else states[state]?.(() => leave(way));
+if (isMainThread) {
+  const [way = '', ...chosen] = process.argv.slice(2);
+  for (const state of chosen) {
+    if (way === 'exit') states[state]?.(() => leave(way));
+    else await outlive(way, state);
+  }
+} else {
+  const { way, state } = workerData;
+  states[state]?.(() => leave(way));
+}
