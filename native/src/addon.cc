@@ -29,7 +29,7 @@ napi_value invoke_function(napi_env env, napi_callback_info info) {
 
 template <napi_value (*function)(Call&)>
 void define_function(Environment& environment, napi_value exports, const char* name) {
-  napi_value value;
+  napi_value value = nullptr;
   napi_create_function(environment.env, name, NAPI_AUTO_LENGTH, invoke_function<function>, &environment, &value);
   napi_set_named_property(environment.env, exports, name, value);
 }

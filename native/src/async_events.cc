@@ -103,7 +103,7 @@ void AsyncListener::deliver() {
   Environment& environment = environment_;
   AsyncEvent event;
   while (object && inbox->take(event)) {
-    napi_value arguments[3];
+    napi_value arguments[3] = {};
     const uint32_t words[] = {event.type, event.port, event.queue_pair};
     for (int i = 0; i < 3; i++) napi_create_uint32(env, words[i], &arguments[i]);
     call_listener(environment, object, "onevent", 3, arguments);

@@ -64,7 +64,7 @@ class AsyncListener {
   Environment& environment_;
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<AsyncInbox> inbox_ = std::make_shared<AsyncInbox>();
-  napi_ref object_;
+  napi_ref object_ = nullptr;
   /** Of its own: a loop polls a descriptor once, and a thread may listen to a context more than once. */
   const FileDescriptor device_fd_;
   const Poll device_poll_;

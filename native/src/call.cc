@@ -21,13 +21,13 @@ Bytes bytes_of(napi_env env, napi_value value) {
 }
 
 napi_value text_value(napi_env env, const std::string& text) {
-  napi_value value;
+  napi_value value = nullptr;
   napi_create_string_utf8(env, text.data(), text.size(), &value);
   return value;
 }
 
 napi_value Options::value(const char* name) const {
-  napi_value value;
+  napi_value value = nullptr;
   if (napi_get_named_property(env_, object_, name, &value) != napi_ok) throw WrongKind{"expected an object of options"};
   return value;
 }
@@ -44,7 +44,7 @@ Record& Record::set(const char* name, napi_value value) {
 }
 
 Record& Record::set(const char* name, double value) {
-  napi_value number;
+  napi_value number = nullptr;
   napi_create_double(env_, value, &number);
   return set(name, number);
 }
@@ -52,7 +52,7 @@ Record& Record::set(const char* name, double value) {
 Record& Record::set(const char* name, const char* value) { return set(name, text_value(env_, value)); }
 
 Record& Record::set_u64(const char* name, uint64_t value) {
-  napi_value number;
+  napi_value number = nullptr;
   napi_create_bigint_uint64(env_, value, &number);
   return set(name, number);
 }
@@ -77,13 +77,13 @@ Words Call::words(int i) const {
 }
 
 bool Call::lacks(int i) const {
-  napi_valuetype type;
+  napi_valuetype type = napi_undefined;
   napi_typeof(env, arguments_[i], &type);
   return type == napi_undefined;
 }
 
 bool Call::is_number(int i) const {
-  napi_valuetype type;
+  napi_valuetype type = napi_undefined;
   napi_typeof(env, arguments_[i], &type);
   return type == napi_number;
 }
@@ -95,7 +95,7 @@ bool Call::flag(int i) const {
 }
 
 napi_value Call::give(uint32_t value) const {
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_uint32(env, value, &result);
   return result;
 }

@@ -31,7 +31,7 @@ class Options {
 
  private:
   napi_env env_;
-  napi_value object_;
+  napi_value object_ = nullptr;
 };
 
 /** An object to answer with. */
@@ -46,9 +46,13 @@ class Record {
 
  private:
   napi_env env_;
-  napi_value object_;
+  napi_value object_ = nullptr;
 };
 
+/**
+ * A thread may be told to stop while it is in here: from then on Node-API refuses whatever could run JavaScript, and
+ * leaves what it would have given as it was. So every napi_value starts as null, which Node-API takes and refuses too.
+ */
 class Call {
  public:
   Call(napi_env env, napi_callback_info info) : env(env) {
@@ -56,7 +60,7 @@ class Call {
   }
 
   const napi_env env;
-  napi_value self;
+  napi_value self = nullptr;
   /** What the function was created with: an Environment, or the Handle that it is bound to. */
   void* data;
 

@@ -70,7 +70,7 @@ void CompletionChannelHandle::deliver() {
   for (int i = 0; self && poll_ && i < EVENTS_A_TURN_MAX; i++) {
     const uint32_t id = next_event(object_->raw);
     if (!id) return;
-    napi_value argument;
+    napi_value argument = nullptr;
     napi_create_uint32(env, id, &argument);
     call_listener(*environment_, self, "onevent", 1, &argument);
   }

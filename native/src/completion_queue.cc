@@ -35,7 +35,7 @@ void write(uint32_t* to, const ibv_wc& completion) {
 template <class H>
 H* optional_handle(const Options& options, Call& call, const char* name) {
   const napi_value value = options.value(name);
-  napi_valuetype type;
+  napi_valuetype type = napi_undefined;
   napi_typeof(call.env, value, &type);
   return type == napi_undefined ? nullptr : &handle_as<H>(call.env, value, name);
 }

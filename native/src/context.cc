@@ -83,9 +83,10 @@ std::vector<ibv_gid_entry> gids_one_by_one(ibv_context* context, uint32_t port, 
 napi_value gid_record(napi_env env, const ibv_gid_entry& entry) {
   char text[INET6_ADDRSTRLEN];
   inet_ntop(AF_INET6, entry.gid.raw, text, sizeof text);
-  void* bytes;
-  napi_value buffer, raw;
+  void* bytes = nullptr;
+  napi_value buffer = nullptr, raw = nullptr;
   napi_create_arraybuffer(env, sizeof entry.gid.raw, &bytes, &buffer);
+  if (!bytes) throw Pending{};
   std::memcpy(bytes, entry.gid.raw, sizeof entry.gid.raw);
   napi_create_typedarray(env, napi_uint8_array, sizeof entry.gid.raw, buffer, 0, &raw);
   return Record(env)
@@ -98,7 +99,7 @@ napi_value gid_record(napi_env env, const ibv_gid_entry& entry) {
 
 template <class Items, class Make>
 napi_value list(napi_env env, const Items& items, Make&& make) {
-  napi_value array;
+  napi_value array = nullptr;
   napi_create_array(env, &array);
   uint32_t i = 0;
   for (const auto& item : items) napi_set_element(env, array, i++, make(item));

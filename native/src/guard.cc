@@ -11,7 +11,7 @@ void throw_verb_error(Environment& environment, const VerbError& error) {
   if (error.code) more.set("code", error.code);
   if (!error.detail.empty()) more.set("detail", error.detail.c_str());
   if (error.posted >= 0) more.set("posted", static_cast<double>(error.posted));
-  napi_value constructor, number, instance;
+  napi_value constructor = nullptr, number = nullptr, instance = nullptr;
   napi_create_int32(env, error.number, &number);
   napi_value arguments[] = {text_value(env, error.verb), text_value(env, error.object), number, more.value()};
   if (napi_get_reference_value(env, environment.error_class, &constructor) != napi_ok ||

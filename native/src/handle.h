@@ -77,7 +77,7 @@ napi_value invoke(napi_env env, napi_callback_info info) {
   using Class = decltype(method_class(method));
   Call call(env, info);
   return guarded(*static_cast<Environment*>(call.data), [&] {
-    void* handle;
+    void* handle = nullptr;
     if (napi_unwrap(env, call.self, &handle) != napi_ok) throw WrongKind{"this object was never constructed"};
     return (static_cast<Class>(static_cast<Handle*>(handle))->*method)(call);
   });
@@ -98,7 +98,7 @@ napi_value invoke_bound(napi_env env, napi_callback_info info) {
  */
 template <auto method>
 void bind(Call& call, const char* name, Handle* handle) {
-  napi_value function;
+  napi_value function = nullptr;
   napi_create_function(call.env, name, NAPI_AUTO_LENGTH, invoke_bound<method>, handle, &function);
   napi_set_named_property(call.env, call.self, name, function);
 }
@@ -116,7 +116,7 @@ void define_class(Environment& environment, napi_value exports, const char* name
   for (const auto& [name, call] : methods) {
     properties.push_back({name, nullptr, call, nullptr, nullptr, nullptr, napi_default_method, &environment});
   }
-  napi_value constructor;
+  napi_value constructor = nullptr;
   napi_define_class(environment.env, name, NAPI_AUTO_LENGTH, construct<H>, &environment, properties.size(),
                     properties.data(), &constructor);
   napi_set_named_property(environment.env, exports, name, constructor);

@@ -3,7 +3,7 @@
 void call_listener(Environment& environment, napi_value object, const char* name, size_t count,
                    const napi_value* arguments) {
   napi_env env = environment.env;
-  napi_value function, exception;
+  napi_value function = nullptr, exception = nullptr;
   if (napi_get_named_property(env, object, name, &function) != napi_ok) return;
   const napi_status status = napi_make_callback(env, nullptr, object, function, count, arguments, nullptr);
   // Where JavaScript is being stopped there is no exception to pass on.

@@ -19,7 +19,7 @@ struct Poll::Watch {
     // A copy: the poll may be closed by what it calls.
     const auto ready = watch->ready;
     const napi_env env = watch->environment->env;
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env, &scope);
     ready();
     napi_close_handle_scope(env, scope);

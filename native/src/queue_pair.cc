@@ -29,7 +29,7 @@ QueuePairParts parts_of(Call& call, const Options& options) {
   parts.send_queue = queue("sendQueue");
   parts.receive_queue = queue("receiveQueue");
   const napi_value shared = options.value("sharedReceives");
-  napi_valuetype type;
+  napi_valuetype type = napi_undefined;
   napi_typeof(call.env, shared, &type);
   if (type != napi_undefined) {
     parts.shared_receives = handle_as<SharedReceiveQueueHandle>(call.env, shared, "sharedReceives").object(verb);
