@@ -51,6 +51,7 @@ export class MemoryNodeHost implements AsyncDisposable {
   #hostings: Hosting[] = [];
   #tables: RegisteredTables | undefined;
   #closing = false;
+  #closed: Promise<void> | undefined;
 
   /**
    * Listens first, so that health checks find it; ready once the tables are loaded.
@@ -151,7 +152,11 @@ export class MemoryNodeHost implements AsyncDisposable {
 
   /** Answers what it holds, and ends. */
   async close(): Promise<void> {
-    if (this.#closing) return;
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.#threads.map((thread) => thread.drain()));
     if (this.#hostings.length > 0) this.#options.log?.info({ workers: await this.stats() }, 'drained');

@@ -44,10 +44,9 @@ export class Departures {
     }
   }
 
-  /** Waits until what leaves has left, or was cut off. */
+  /** Waits until whatever was asked has been answered, or was cut off. */
   async close(): Promise<void> {
-    const leaving = (): boolean => [...this.#leavingSince.keys()].some(({ headersSent }) => headersSent);
-    while (leaving()) await new Promise((waited) => setTimeout(waited, 5));
+    while (this.#leavingSince.size > 0) await new Promise((waited) => setTimeout(waited, 5));
     clearInterval(this.#timer);
   }
 }

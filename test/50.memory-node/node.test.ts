@@ -247,6 +247,24 @@ describe('closing', () => {
     await node.close();
   });
 
+  test('answers who is still asking', async () => {
+    const node = await start();
+    const peer = new RawPeer(node.ports[0]);
+    const body = JSON.stringify({ bags: { int8: { keys: [1], lengths: [1] } } });
+    peer.send(
+      `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    peer.send(body.slice(0, 5));
+    // Its request has begun once another that came later is answered.
+    await RawPeer.stream(node.ports[0]).then((later) => later.ask(lookupFrame(routing, 'sum', [1])));
+    const closing = [node.close(), node.close()];
+    await Promise.race([closing[1], new Promise((waited) => setTimeout(waited, 50))]);
+    peer.send(body.slice(5));
+    await peer.closed;
+    expect(peer.received.toString('latin1')).toMatch(/^HTTP\/1\.1 503 .*UNAVAILABLE/s);
+    await Promise.all(closing);
+  });
+
   test('waits for who still reads its answers', async () => {
     const node = await start();
     const peer = new RawPeer(node.ports[0]);
