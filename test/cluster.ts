@@ -42,6 +42,8 @@ export interface ClusterNode {
   close(): Promise<void>;
   /** Of nodes in this thread: it is back, at the same address. */
   reopen?(): Promise<void>;
+  /** Of nodes in this thread that serve by RDMA: rows can no longer be read. */
+  deregister?(): void;
 }
 
 /** Memory nodes that listen on ports of this machine, and the file they load. */
@@ -107,6 +109,11 @@ export class Cluster implements AsyncDisposable {
     return await openRanker({ routing: this.routing, ...options, transport });
   }
 
+  /** Rows of no node in this thread can be read any more. */
+  deregister(): void {
+    for (const node of this.nodes) node.deregister?.();
+  }
+
   /** The same tables in one process: what all the others are held to. */
   async tables(): Promise<Tables> {
     return await openLocally(this.file, this.#tables);
@@ -164,6 +171,7 @@ async function startNode(
       await listener.close();
       directNode?.close();
     },
+    deregister: () => directNode?.deregister(),
     async reopen() {
       listener = await Listener.open(handler, { ...at, port });
       directNode = await direct();

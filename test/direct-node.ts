@@ -24,6 +24,11 @@ export class DirectNode {
     this.#tables = tables;
   }
 
+  /** Rows can no longer be read. */
+  deregister(): void {
+    this.#tables.close();
+  }
+
   close(): void {
     this.#port.close();
     this.#tables.close();

@@ -82,6 +82,11 @@ export class RdmaTransport implements Transport {
     return this.#engine.fallback.describe(url);
   }
 
+  /** Workers that subrequests go to by RDMA now. */
+  get connected(): number {
+    return this.#sessions.filter((session) => session?.readsRows).length;
+  }
+
   /** Of connections and sockets together. */
   traffic(): Traffic {
     return this.#sessions.reduce<Traffic>(

@@ -1,0 +1,108 @@
+// A ranker that keeps to no rules: connected to a node like any other, it writes and reads where it likes.
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import * as verbs from 'ibverbs-node';
+import { closeDevice, type OpenDevice, openDevice } from '../../src/transport/rdma/device.ts';
+import { type ConnectAnswer, readAnswer, toJson } from '../../src/transport/rdma/handshake.ts';
+import { connectQueuePair } from '../../src/transport/rdma/queue-pair.ts';
+
+const bytes = 4096;
+
+export class Rogue implements Disposable {
+  readonly answer: ConnectAnswer;
+  /** Settles once the node has ended the connection. */
+  readonly ended: Promise<void>;
+  readonly memory: Uint8Array;
+  readonly #device: OpenDevice;
+  readonly #queue: verbs.CompletionQueue;
+  readonly #queuePair: verbs.QueuePair;
+  readonly #region: verbs.MemoryRegion;
+  readonly #control: ClientRequest;
+
+  static async connect(url: string): Promise<Rogue> {
+    const device = openDevice(verbs, {});
+    const queue = new verbs.CompletionQueue(device.context, { depth: 64 });
+    const queues = { sendQueue: queue, receiveQueue: queue };
+    const queuePair = new verbs.QueuePair(device.domain, { ...queues, maxSends: 16, maxReceives: 16 });
+    const memory = new Uint8Array(new SharedArrayBuffer(bytes));
+    const { localWrite, remoteWrite } = verbs.access;
+    const region = verbs.MemoryRegion.register(device.domain, memory, localWrite | remoteWrite);
+    const own = {
+      ...{
+        version: 1 as const,
+        queuePair: queuePair.number,
+        packetNumber: 7,
+        gid: device.gid.raw,
+        mtu: device.mtu,
+      },
+      ...{ readsInFlight: 1, requestBytes: 256 },
+      replies: { address: Number(region.address), rkey: region.rkey, count: 4, bytes: 1024 },
+    };
+    const control = request(new URL('/v1/rdma/connect', url), { method: 'POST', agent: false });
+    control.end(toJson(own));
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      control.on('response', resolve);
+      control.on('error', reject);
+    });
+    const [line] = await new Promise<string[]>((resolve) =>
+      response.setEncoding('utf8').once('data', (text: string) => resolve(text.split('\n'))),
+    );
+    const answer = readAnswer(JSON.parse(line));
+    connectQueuePair(queuePair, device, answer, { packetNumber: 7, access: localWrite | remoteWrite });
+    return new Rogue(answer, control, response, { device, queue, queuePair, region, memory });
+  }
+
+  private constructor(
+    answer: ConnectAnswer,
+    control: ClientRequest,
+    response: IncomingMessage,
+    own: {
+      readonly device: OpenDevice;
+      readonly queue: verbs.CompletionQueue;
+      readonly queuePair: verbs.QueuePair;
+      readonly region: verbs.MemoryRegion;
+      readonly memory: Uint8Array;
+    },
+  ) {
+    this.answer = answer;
+    this.memory = own.memory;
+    this.#device = own.device;
+    this.#queue = own.queue;
+    this.#queuePair = own.queuePair;
+    this.#region = own.region;
+    this.#control = control;
+    this.ended = new Promise((resolve) => response.on('close', resolve));
+    response.resume();
+  }
+
+  /** One WRITE (with `immediate`: that tells the node) or READ. @returns what became of it */
+  async transfer(
+    opcode: 'write' | 'writeImmediate' | 'read',
+    remote: number,
+    rkey: number,
+    length: number,
+    immediate = 0,
+  ): Promise<string> {
+    const local = Number(this.#region.address);
+    const words = new Uint32Array(verbs.REQUEST_WORDS);
+    words.set([verbs.sendOpcode[opcode], verbs.sendFlags.signaled, 1, 0, immediate, 1]);
+    words.set([remote, remote / 2 ** 32, rkey], 6);
+    words.set([local, local / 2 ** 32, length, this.#region.lkey], 16);
+    this.#queuePair.postSends(words, 1);
+    const completion = new Uint32Array(verbs.COMPLETION_WORDS);
+    while (this.#queue.poll(completion) === 0) await new Promise((turn) => setImmediate(turn));
+    return verbs.completionStatus(completion[2]);
+  }
+
+  /** Goes away without a word. */
+  vanish(): void {
+    this.#control.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.#control.destroy();
+    this.#queuePair.close();
+    this.#region.close();
+    this.#queue.close();
+    closeDevice(this.#device);
+  }
+}
