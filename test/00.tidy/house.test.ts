@@ -39,6 +39,8 @@ const runtimeFiles = [
   'transport/http-lookup.ts',
   'transport/http.ts',
   'transport/listener.ts',
+  'transport/rdma/accept.ts',
+  'transport/rdma/connect.ts',
   'transport/reply-writer.ts',
   'transport/security.ts',
   'transport/stream-connection.ts',

@@ -1,11 +1,11 @@
-import { randomInt } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Exchange, Outgoing } from '../transport.ts';
 import { unavailable } from '../unavailable.ts';
+import type { Engine } from './engine.ts';
 import { readAnswer, toJson } from './handshake.ts';
+import { randomPacketNumber } from './queue-pair.ts';
 import { RankerLink } from './ranker-link.ts';
-import type { Engine } from './rdma.ts';
 import { handshakeMsMax } from './settings.ts';
 
 /** The worker answers, but has no RDMA: there is no hurry to ask again. */
@@ -27,7 +27,7 @@ export async function connectLink(
   onLost: () => void,
 ): Promise<RankerLink> {
   let control: ClientRequest | undefined;
-  const link = new RankerLink(engine, number, randomInt(2 ** 24), again, () => {
+  const link = new RankerLink(engine, number, randomPacketNumber(), again, () => {
     control?.destroy();
     onLost();
   });

@@ -3,57 +3,80 @@
 import * as v from 'valibot';
 import { FlexemrError } from '../../errors.ts';
 
-const u32 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff));
-const u24 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffff));
+/** Slots in one registered memory, one behind the other. */
+export interface Slots {
+  readonly address: number;
+  readonly rkey: number;
+  readonly count: number;
+  /** Of one. */
+  readonly bytes: number;
+}
+
+/** Rows of one shard that may be read without asking. */
+export interface ReadableShard {
+  readonly shard: number;
+  readonly version: number;
+  readonly address: number;
+  readonly rkey: number;
+  /** The table's row that they begin with. */
+  readonly begin: number;
+  readonly rows: number;
+  readonly rowBytes: number;
+}
+
+interface Endpoint {
+  readonly version: 1;
+  readonly queuePair: number;
+  readonly packetNumber: number;
+  readonly gid: Uint8Array;
+  readonly mtu: number;
+  readonly readsInFlight: number;
+}
+
+/** A ranker's end, and where replies go. */
+export interface ConnectRequest extends Endpoint {
+  readonly replies: Slots;
+  readonly requestBytes: number;
+}
+
+/** A node's end, where subrequests go, and which rows may be read. */
+export interface ConnectAnswer extends Endpoint {
+  readonly requests: Slots;
+  readonly shards: readonly ReadableShard[];
+}
+
+const integer = (least: number, most: number): v.GenericSchema<unknown, number> =>
+  v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
+const u32 = integer(0, 0xffffffff);
+const u24 = integer(0, 0xffffff);
 /** Addresses of processes fit a number: no system gives them more than 2^47 bytes unasked. */
-const address = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const gid = v.pipe(
+const address = integer(0, Number.MAX_SAFE_INTEGER);
+const slotBytes: v.GenericSchema<unknown, number> = v.pipe(integer(64, 16_777_216), v.multipleOf(64));
+const gid: v.GenericSchema<unknown, Uint8Array> = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{32}$/),
-  v.transform(
-    (hex): Uint8Array =>
-      Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)),
+  v.transform((hex) =>
+    Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)),
   ),
 );
-
-/** Slots in one registered memory, one behind the other. */
-const slots = v.strictObject({
-  address,
-  rkey: u32,
-  count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64)),
-  bytes: v.pipe(v.number(), v.integer(), v.minValue(64), v.maxValue(16_777_216), v.multipleOf(64)),
-});
-
 const endpoint = {
   version: v.literal(1),
   queuePair: u24,
   packetNumber: u24,
   gid,
-  mtu: v.pipe(v.number(), v.picklist([256, 512, 1024, 2048, 4096]), v.transform(Number)),
-  readsInFlight: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255)),
+  mtu: v.pipe(
+    v.number(),
+    v.check((mtu) => [256, 512, 1024, 2048, 4096].includes(mtu), 'is no MTU of RDMA'),
+  ),
+  readsInFlight: integer(0, 255),
 };
-
-/** A ranker's end, and where replies go. */
-const request = v.strictObject({ ...endpoint, replies: slots, requestBytes: slots.entries.bytes });
-
-/** Rows of one shard that may be read without asking. */
+const slots = v.strictObject({ address, rkey: u32, count: integer(1, 64), bytes: slotBytes });
 const readable = v.strictObject({
-  shard: u32,
-  version: u32,
-  address,
-  rkey: u32,
-  begin: u32,
-  rows: u32,
-  rowBytes: u32,
+  ...{ shard: u32, version: u32, address, rkey: u32 },
+  ...{ begin: u32, rows: u32, rowBytes: u32 },
 });
-
-/** A node's end, where subrequests go, and which rows may be read. */
+const request = v.strictObject({ ...endpoint, replies: slots, requestBytes: slotBytes });
 const answer = v.strictObject({ ...endpoint, requests: slots, shards: v.array(readable) });
-
-export type Slots = v.InferOutput<typeof slots>;
-export type ReadableShard = v.InferOutput<typeof readable>;
-export type ConnectRequest = v.InferOutput<typeof request>;
-export type ConnectAnswer = v.InferOutput<typeof answer>;
 
 /** @throws INVALID_OPTION */
 export function readRequest(json: unknown): ConnectRequest {

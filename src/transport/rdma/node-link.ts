@@ -6,6 +6,7 @@ import type { CompletionLoop } from './completion-loop.ts';
 import type { OpenDevice } from './device.ts';
 import type { ConnectRequest, Slots } from './handshake.ts';
 import { connectQueuePair } from './queue-pair.ts';
+import { ReceiveBatch } from './receive-batch.ts';
 import { WorkBatch } from './work-batch.ts';
 
 /** Room for one error reply a slot: those are made outside the slots. */
@@ -44,7 +45,7 @@ export class NodeLink {
   readonly #queuePair: Verbs.QueuePair;
   readonly #region: Verbs.MemoryRegion;
   readonly #batch: WorkBatch;
-  readonly #receives: Uint32Array;
+  readonly #receives: ReceiveBatch;
   readonly #slotsAddress: number;
   /** What each slot holds, until its reply is ready; then, in order, what is on its way out. */
   readonly #open: (Inbox | undefined)[];
@@ -52,7 +53,6 @@ export class NodeLink {
   readonly #onEnd: () => void;
   /** Addresses in the kernels' memory, and for the card: the latter less the former. */
   readonly #toCard: number;
-  #receivesUsed = 0;
   #closed = false;
 
   /** Bytes that a link of so many slots needs. */
@@ -85,9 +85,9 @@ export class NodeLink {
     const own = { packetNumber: room.packetNumber, access: localWrite | remoteWrite | remoteRead };
     connectQueuePair(this.#queuePair, device, request, own);
     this.#batch = new WorkBatch(verbs, this.#queuePair, count, 2 * count);
-    this.#receives = new Uint32Array(count * verbs.RECEIVE_WORDS);
-    for (let slot = 0; slot < count; slot++) this.#receiveAgain();
-    this.#postReceives();
+    this.#receives = new ReceiveBatch(verbs, this.#queuePair, [receiveKind, room.number], count);
+    this.#receives.add(count);
+    this.#receives.flush();
     this.requests = {
       address: Number(this.#region.address),
       rkey: this.#region.rkey,
@@ -109,7 +109,7 @@ export class NodeLink {
 
   /** A subrequest of `bytes` bytes has come to a slot. */
   #arrived(slot: number, bytes: number): void {
-    this.#receiveAgain();
+    this.#receives.add();
     // A ranker that breaks the rules: each slot has one subrequest at a time, and there are so many.
     if (slot >= this.requests.count || bytes > this.requests.bytes || this.#open[slot] !== undefined) {
       this.close();
@@ -175,27 +175,13 @@ export class NodeLink {
   flush(): void {
     if (this.#closed) return;
     try {
-      this.#postReceives();
+      this.#receives.flush();
       this.#batch.flush();
     } catch {
       this.close();
       return;
     }
     this.#room.loop.wake();
-  }
-
-  #receiveAgain(): void {
-    const at = this.#receivesUsed++ * this.#verbs.RECEIVE_WORDS;
-    this.#receives[at] = receiveKind;
-    this.#receives[at + 1] = this.#room.number;
-    this.#receives[at + 2] = 0;
-  }
-
-  #postReceives(): void {
-    if (this.#receivesUsed === 0) return;
-    const count = this.#receivesUsed;
-    this.#receivesUsed = 0;
-    this.#queuePair.postReceives(this.#receives, count);
   }
 
   #sent(): void {

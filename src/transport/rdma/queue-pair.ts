@@ -17,6 +17,11 @@ export interface Peer {
   readonly readsInFlight: number;
 }
 
+/** Where a connection begins to count its packets: not where one before it may have left some. */
+export function randomPacketNumber(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] & 0xffffff;
+}
+
 /** Takes a queue pair through its states until it sends and receives. @throws IbverbsError */
 export function connectQueuePair(
   queuePair: Verbs.QueuePair,

@@ -3,9 +3,10 @@ import { FlexemrError } from '../../errors.ts';
 import { sessionWindow, smallReplyBytesMax, smallSubrequestBytesMax } from '../../limits.ts';
 import { FRAME_ID, HEADER_BYTES } from '../../wire/layout.ts';
 import type { Exchange, Outgoing, Received, RowRead, Traffic } from '../transport.ts';
+import type { Engine } from './engine.ts';
 import type { ConnectAnswer, ConnectRequest, Slots } from './handshake.ts';
 import { connectQueuePair } from './queue-pair.ts';
-import type { Engine } from './rdma.ts';
+import { ReceiveBatch } from './receive-batch.ts';
 import { RowReads, readRequestsMax, readRoomBytes, readsAtOnce } from './row-reads.ts';
 import { WorkBatch } from './work-batch.ts';
 
@@ -44,7 +45,7 @@ export class RankerLink {
   readonly #in: Verbs.MemoryRegion;
   readonly #queuePair: Verbs.QueuePair;
   readonly #batch: WorkBatch;
-  readonly #receives: Uint32Array;
+  readonly #receives: ReceiveBatch;
   readonly #waiting: (Waiting | undefined)[] = new Array(sessionWindow).fill(undefined);
   readonly #free: number[] = Array.from({ length: sessionWindow }, (_, i) => sessionWindow - 1 - i);
   readonly #packetNumber: number;
@@ -53,7 +54,6 @@ export class RankerLink {
   #requests: Slots | undefined;
   #reads: RowReads | undefined;
   readonly #reading = new Set<Waiting>();
-  #receivesUsed = 0;
   #nextId = 1;
   #flushing = false;
   #closed = false;
@@ -94,7 +94,7 @@ export class RankerLink {
       maxReceives: sessionWindow,
     });
     this.#batch = new WorkBatch(verbs, this.#queuePair, sessionWindow + readRequestsMax, RankerLink.sendsMax);
-    this.#receives = new Uint32Array(sessionWindow * verbs.RECEIVE_WORDS);
+    this.#receives = new ReceiveBatch(verbs, this.#queuePair, [receiveKind, number], sessionWindow);
   }
 
   /** What to ask a node for. */
@@ -123,8 +123,8 @@ export class RankerLink {
     const { localWrite, remoteWrite } = this.#engine.verbs.access;
     const own = { packetNumber: this.#packetNumber, access: localWrite | remoteWrite };
     connectQueuePair(this.#queuePair, this.#engine.device, answer, own);
-    for (let slot = 0; slot < sessionWindow; slot++) this.#receiveAgain();
-    this.#postReceives();
+    this.#receives.add(sessionWindow);
+    this.#receives.flush();
     this.#requests = answer.requests;
     const { verbs, replies } = this.#engine;
     const room = this.#memory.subarray(outBytes, outBytes + roomBytes);
@@ -217,7 +217,7 @@ export class RankerLink {
   flush(): void {
     if (this.#closed) return;
     try {
-      this.#postReceives();
+      this.#receives.flush();
       this.#batch.flush();
     } catch {
       this.close();
@@ -259,7 +259,7 @@ export class RankerLink {
       waiting.resolve(reply);
     }
     this.#free.push(slot);
-    this.#receiveAgain();
+    this.#receives.add();
   }
 
   #cancel(waiting: Waiting, underWay: boolean): Promise<void> {
@@ -269,20 +269,6 @@ export class RankerLink {
     waiting.onLate = resolve;
     waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
     return promise;
-  }
-
-  #receiveAgain(): void {
-    const at = this.#receivesUsed++ * this.#engine.verbs.RECEIVE_WORDS;
-    this.#receives[at] = receiveKind;
-    this.#receives[at + 1] = this.#number;
-    this.#receives[at + 2] = 0;
-  }
-
-  #postReceives(): void {
-    if (this.#receivesUsed === 0) return;
-    const count = this.#receivesUsed;
-    this.#receivesUsed = 0;
-    this.#queuePair.postReceives(this.#receives, count);
   }
 
   get traffic(): Traffic {

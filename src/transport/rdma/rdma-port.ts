@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import type * as Verbs from 'ibverbs-node';
 import { FlexemrError } from '../../errors.ts';
 import { sessionWindow } from '../../limits.ts';
@@ -7,6 +6,7 @@ import { CompletionLoop } from './completion-loop.ts';
 import { attachDevice, closeDevice, type DeviceTokens, type OpenDevice } from './device.ts';
 import { type ConnectAnswer, type ConnectRequest, type ReadableShard, toJson } from './handshake.ts';
 import { NodeLink } from './node-link.ts';
+import { randomPacketNumber } from './queue-pair.ts';
 import { completionQueueDepth } from './settings.ts';
 
 /** Most rankers that one worker is connected to at a time: what its completion queue has room for. */
@@ -77,7 +77,7 @@ export class RdmaPort {
         'the worker has no room for another RDMA connection; subrequests may come by the stream';
       throw new FlexemrError('OVERLOADED', message, { field: 'rdma' });
     }
-    const packetNumber = randomInt(2 ** 24);
+    const packetNumber = randomPacketNumber();
     const link = new NodeLink(
       { verbs: this.#verbs, device: this.#device, domain: this.#domain, queue: this.#queue },
       { handler: this.#handler, loop: this.#loop, slots: this.#slots, lent, number, packetNumber },

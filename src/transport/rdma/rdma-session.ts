@@ -1,8 +1,8 @@
 import type { Exchange, Outgoing, Session, Traffic } from '../transport.ts';
 import { released } from '../unavailable.ts';
 import { connectLink, NotOffered } from './connect.ts';
+import type { Engine } from './engine.ts';
 import type { RankerLink } from './ranker-link.ts';
-import type { Engine } from './rdma.ts';
 import { reconnectMsMax, reconnectMsMin } from './settings.ts';
 
 /** The way to one worker: by RDMA while it is connected, else by the fallback. */

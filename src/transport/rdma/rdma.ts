@@ -5,25 +5,13 @@ import type { ClientSecurity } from '../security.ts';
 import type { Session, Traffic, Transport } from '../transport.ts';
 import { CompletionLoop } from './completion-loop.ts';
 import { closeDevice, type DeviceChoice, loadVerbs, type OpenDevice, openDevice } from './device.ts';
+import type { Engine } from './engine.ts';
 import { RankerLink } from './ranker-link.ts';
 import { RdmaSession } from './rdma-session.ts';
 import { completionQueueDepth } from './settings.ts';
 
 /** Most workers that one engine is connected to at a time: what its completion queue has room for. */
 const linksMax: number = Math.floor(completionQueueDepth / (RankerLink.sendsMax + sessionWindow));
-
-/** One thread's end of all its RDMA connections. */
-export interface Engine {
-  readonly verbs: typeof Verbs;
-  readonly device: OpenDevice;
-  readonly domain: Verbs.ParentDomain;
-  readonly queue: Verbs.CompletionQueue;
-  readonly loop: CompletionLoop;
-  readonly replies: ReplyPool;
-  readonly security: ClientSecurity;
-  /** Where frames go that are too large, and all of them while there is no connection. */
-  readonly fallback: Transport;
-}
 
 /**
  * RDMA: subrequests are written into slots of the memory node, replies into slots here, without a system call. What

@@ -4,14 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MemoryNodeHost } from '../../../src/host/memory-node-host.ts';
 import { openRanker } from '../../../src/host/open-ranker.ts';
-import { openTables } from '../../../src/lookup/tables.ts';
 import { planSharding } from '../../../src/plan/planner.ts';
 import type { Ranker } from '../../../src/ranker/ranker.ts';
 import { HttpTransport } from '../../../src/transport/http.ts';
 import { RdmaTransport } from '../../../src/transport/rdma/rdma.ts';
 import { StreamTransport } from '../../../src/transport/stream.ts';
 import { someBags, tables } from '../../60.transport/rig.ts';
-import { writeTables } from '../../tables-file.ts';
+import { openLocally, writeTables } from '../../tables-file.ts';
 
 const file = '/tmp/tables.safetensors';
 const gidIndex = 0;
@@ -22,13 +21,11 @@ const asked = Array.from({ length: 5 }, (_, seed) => {
   return bags;
 });
 
-await writeTables(
-  file,
-  tables.filter(({ ids }) => ids === undefined),
-);
-await using local = await openTables(file);
+const own = tables.filter(({ ids }) => ids === undefined);
+await writeTables(file, own);
+await using local = await openLocally(file, own);
 const wanted = await Promise.all(asked.map(async (bags) => vectors(await local.lookup(bags))));
-const specs = tables.filter(({ ids }) => ids === undefined).map(({ spec }) => ({ spec }));
+const specs = own.map(({ spec }) => ({ spec }));
 const { routing } = planSharding({ tables: specs, nodes: [{ id: 'n0' }], split: 'table' });
 const left = { device: 'rxe_left', gidIndex };
 await using node = await MemoryNodeHost.start({ tables: file, routing, node: 'n0', rdma: left });
