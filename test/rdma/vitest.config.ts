@@ -13,7 +13,7 @@ export default defineConfig({
     // One device, and one ledger a process.
     fileParallelism: false,
     testTimeout: 600_000,
-    hookTimeout: 120_000,
+    hookTimeout: 600_000,
     expect: { poll: { timeout: 60_000 } },
   },
 });
