@@ -16,7 +16,6 @@ export interface SubrequestOwner {
 export class HeldSubrequest implements Inbox {
   readonly address: number;
   readonly bytes: number;
-  readonly frame: Uint8Array;
   /** The answer under way; undefined before, and once nobody waits for it. */
   work: Answering | undefined;
   /** About how many bytes pooling it goes through: what decides whether it is done at once. */
@@ -28,6 +27,7 @@ export class HeldSubrequest implements Inbox {
   readonly #owner: SubrequestOwner;
   readonly #lent: boolean;
   #done: ((reply: Uint8Array) => void) | undefined;
+  #frame: Uint8Array | undefined;
   #released = false;
 
   /** @param lent its frame came by itself, to room that is not given back with it */
@@ -37,7 +37,12 @@ export class HeldSubrequest implements Inbox {
     this.#lent = lent;
     this.address = address;
     this.bytes = bytes;
-    this.frame = arena.bytes.subarray(address, address + bytes);
+  }
+
+  /** Where its bytes go; of no use to who has them there already. */
+  get frame(): Uint8Array {
+    this.#frame ??= this.#arena.bytes.subarray(this.address, this.address + this.bytes);
+    return this.#frame;
   }
 
   get id(): number {

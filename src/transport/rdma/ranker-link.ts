@@ -42,6 +42,7 @@ export class RankerLink {
   readonly #memory: Uint8Array;
   readonly #words: Uint32Array;
   readonly #out: Verbs.MemoryRegion;
+  readonly #outAddress: number;
   readonly #in: Verbs.MemoryRegion;
   readonly #queuePair: Verbs.QueuePair;
   readonly #batch: WorkBatch;
@@ -85,6 +86,7 @@ export class RankerLink {
       this.#memory.subarray(0, outBytes + roomBytes),
       localWrite,
     );
+    this.#outAddress = Number(this.#out.address);
     const replies = this.#memory.subarray(outBytes + roomBytes);
     this.#in = verbs.MemoryRegion.register(device.domain, replies, localWrite | remoteWrite);
     this.#queuePair = new verbs.QueuePair(domain, {
@@ -134,8 +136,8 @@ export class RankerLink {
       replies,
       batch: this.#batch,
       room,
-      region: this.#out,
-      regionOffset: outBytes,
+      address: this.#outAddress + outBytes,
+      lkey: this.#out.lkey,
       ...ids,
     };
     this.#reads = new RowReads(tools, answer.shards);
@@ -194,7 +196,7 @@ export class RankerLink {
       idLow: sendKind,
       idHigh: this.#number,
       immediate: slot,
-      local: Number(this.#out.address) + slot * smallSubrequestBytesMax,
+      local: this.#outAddress + slot * smallSubrequestBytesMax,
       bytes,
       lkey: this.#out.lkey,
       remote: requests.address + slot * requests.bytes,

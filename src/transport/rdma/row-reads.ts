@@ -22,9 +22,9 @@ export interface ReadTools {
   readonly replies: ReplyPool;
   /** Memory for rows, of readsAtOnce × readRoomBytes, as it is registered. */
   readonly room: Uint8Array;
-  readonly region: Verbs.MemoryRegion;
-  /** Where `room` begins in `region`. */
-  readonly regionOffset: number;
+  /** As the card knows it. */
+  readonly address: number;
+  readonly lkey: number;
   /** The high word of completions' ids, and the low one of the first read's; the others follow. */
   readonly idHigh: number;
   readonly idLow: number;
@@ -80,13 +80,13 @@ export class RowReads {
 
   /** Asks for the next rows. */
   #ask(job: Job, number: number): void {
-    const { verbs, batch, region, regionOffset, idHigh, idLow } = this.#tools;
+    const { verbs, batch, address, lkey, idHigh, idLow } = this.#tools;
     const { shard: shardNumber, keys, rowBytes } = job.reads[job.read];
     const shard = this.#shards.get(shardNumber);
     if (shard === undefined) return;
     job.asked = Math.min(rowsAtOnce, Math.floor(readRoomBytes / rowBytes), keys.length - job.key);
     job.left = job.asked;
-    const local = Number(region.address) + regionOffset + number * readRoomBytes;
+    const local = address + number * readRoomBytes;
     for (let i = 0; i < job.asked; i++) {
       batch.add({
         opcode: verbs.sendOpcode.read,
@@ -96,7 +96,7 @@ export class RowReads {
         immediate: 0,
         local: local + i * rowBytes,
         bytes: rowBytes,
-        lkey: region.lkey,
+        lkey,
         remote: shard.address + (keys[job.key + i] - shard.begin) * rowBytes,
         rkey: shard.rkey,
       });
