@@ -79,7 +79,8 @@ export class MemoryNode implements DirectHandler {
     { sliceBytes = sliceBytesMax }: MemoryNodeTuning = {},
   ) {
     this.#name = name;
-    this.#sliceBytes = sliceBytes;
+    // Kernels take a u32.
+    this.#sliceBytes = Math.min(sliceBytes, 0xffffffff);
     this.#workers = workers;
   }
 
