@@ -44,9 +44,11 @@ export class Departures {
     }
   }
 
-  /** Waits until whatever was asked has been answered, or was cut off. */
+  /** Waits until what leaves has left, and what is still being asked was answered, or was cut off. */
   async close(): Promise<void> {
-    while (this.#leavingSince.size > 0) await new Promise((waited) => setTimeout(waited, 5));
+    const open = (): boolean =>
+      [...this.#leavingSince.keys()].some(({ headersSent, req }) => headersSent || !req.complete);
+    while (open()) await new Promise((waited) => setTimeout(waited, 5));
     clearInterval(this.#timer);
   }
 }
