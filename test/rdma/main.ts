@@ -26,7 +26,8 @@ const onStandIn = { IBVERBS_LIBRARY: library };
 const parts: Counts[] = [
   await here('verbs, on the stand-in', ['--root', 'native'], onStandIn),
   await here('lookups, on the stand-in; the guest', ['-c', 'test/rdma/vitest.config.ts'], {}),
-  await inGuest('verbs, on Soft-RoCE', `--root native ${verbsInGuest}`),
+  // One processor: code that V8 has made crashes now and then where two emulated ones run it at once.
+  await inGuest('verbs, on Soft-RoCE', `--root native ${verbsInGuest}`, 1),
   await inGuest('lookups, on Soft-RoCE', '-c test/rdma/vitest.config.ts test/rdma/ledger test/rdma/bits'),
 ];
 const sum = (of: keyof Counts): number => parts.reduce((total, part) => total + part[of], 0);
@@ -49,11 +50,12 @@ async function here(name: string, args: string[], env: Record<string, string>): 
   return countsOf(output, exitCode);
 }
 
-async function inGuest(name: string, args: string): Promise<Counts> {
+async function inGuest(name: string, args: string, cpus = 2): Promise<Counts> {
   console.log(`\n== ${name}`);
   const { output, exitCode } = await runInGuest(`"$NODE" ${vitest} run ${args}`, {
     cwd: root,
     env: { NODE: process.execPath, FLEXEMR_RDMA: 'device', CI: 'true', NO_COLOR: '1' },
+    cpus,
     timeoutS: guestTimeoutS,
     onOutput: (text) => process.stdout.write(text),
   });
