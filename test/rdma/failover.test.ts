@@ -11,6 +11,7 @@ describe.skipIf(missing.length > 0)('a cable between node and ranker', () => {
     const { output, exitCode } = await runInGuest(`"$NODE" --no-warnings ${program}`, {
       network: 'two-hosts',
       env: { NODE: process.execPath },
+      cpus: 1,
       timeoutS: 500,
     });
     console.log(output);
