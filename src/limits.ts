@@ -69,9 +69,8 @@ export const subrequestSegmentsMax = 65_536;
 /** Bytes of rows up to which a subrequest is pooled as soon as it has come: about 200 µs. */
 export const atOnceBytesMax = 1_048_576;
 
-/** Bytes of rows that one slice of a larger one goes through, and keys: about 50 µs, which short ones may wait. */
+/** Bytes of rows that one slice of a larger one goes through: about 50 µs, which short ones may wait. */
 export const sliceBytesMax = 262_144;
-export const sliceKeysMax = 4_096;
 
 /** Worker threads of a memory node, and slots of each in each arena. */
 export const workersMax = 64;
