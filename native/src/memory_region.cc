@@ -1,15 +1,37 @@
 #include "memory_region.h"
 
+#include <sys/resource.h>
+
+#include <cerrno>
+
 #include "ledger.h"
 
 // JavaScript's numbers are the verbs' own.
 static_assert(IBV_ACCESS_LOCAL_WRITE == 1 && IBV_ACCESS_REMOTE_WRITE == 2);
 static_assert(IBV_ACCESS_REMOTE_READ == 4 && IBV_ACCESS_REMOTE_ATOMIC == 8);
 
+namespace {
+
+/** What to set where there is no room to register: the kernel does not say which of its limits it was. */
+std::string limits() {
+  rlimit locked{};
+  if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_cur != RLIM_INFINITY) {
+    return "without CAP_IPC_LOCK this process may lock " + std::to_string(locked.rlim_cur) +
+           " bytes: ulimit -l unlimited, or LimitMEMLOCK=infinity in its service";
+  }
+  return "locked memory has no limit here: give the machine or the control group more memory, or register less";
+}
+
+}  // namespace
+
 MemoryRegion::MemoryRegion(std::shared_ptr<ProtectionDomain> domain, Bytes bytes, uint32_t access)
     : domain_(std::move(domain)) {
-  ibv_mr* registered = library().ibv_reg_mr(domain_->raw, bytes.data, bytes.length, static_cast<int>(access));
-  raw = check_pointer("ibv_reg_mr", std::to_string(bytes.length) + " bytes on " + domain_->context->device, registered);
+  raw = library().ibv_reg_mr(domain_->raw, bytes.data, bytes.length, static_cast<int>(access));
+  if (!raw) {
+    const std::string object = std::to_string(bytes.length) + " bytes on " + domain_->context->device;
+    if (errno == ENOMEM) throw VerbError{"ibv_reg_mr", object, ENOMEM, nullptr, limits()};
+    throw_errno("ibv_reg_mr", object);
+  }
   ledger::created(Kind::memory_region);
 }
 

@@ -16,6 +16,7 @@ import {
 } from 'ibverbs-node';
 import { afterEach, describe, expect, test } from 'vitest';
 import { everyAccess, firstDevice, openFirst, Rig, take } from './rig.ts';
+import { expectSettled } from './settled.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
@@ -159,7 +160,7 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
   });
 
   test('a thousand times', () => {
-    for (let i = 0; i < 1000; i++) new Rig()[Symbol.dispose]();
+    expectSettled(1000, () => new Rig()[Symbol.dispose]());
     expect(live()).toEqual(nothing);
   });
 

@@ -22,6 +22,9 @@ export const everyAccess: number =
   access.localWrite | access.remoteWrite | access.remoteRead | access.remoteAtomic;
 const patienceMs = 60_000;
 
+/** Verbs are the kernel's, not those of a stand-in in this process. */
+export const onKernel: boolean = process.env.IBVERBS_LIBRARY === undefined;
+
 /** The device that tests take; undefined where there is none, which is said aloud. */
 export function firstDevice(): string | undefined {
   try {
@@ -152,21 +155,32 @@ export async function take(queue: CompletionQueue, count: number): Promise<Compl
 
 export type Patience = Partial<Pick<ReadyToSendOptions, 'timeout' | 'retries' | 'rnrRetries'>>;
 
+/** What every pair of these tests begins to count its packets with. */
+export const packetNumber = 77;
+
 /** Connects `pair` to queue pair `remote` at `gid`, on port 1. */
-export function connect(pair: QueuePair, remote: number, gid: Gid, patience: Patience = {}): void {
+export function connect(
+  pair: QueuePair,
+  remote: number,
+  gid: Gid,
+  {
+    remotePacketNumber = packetNumber,
+    ...patience
+  }: Patience & { readonly remotePacketNumber?: number } = {},
+): void {
   pair.toInit({ port: 1, access: everyAccess });
   pair.toReadyToReceive({
     ...{
       mtu: 1024,
       remoteQueuePair: remote,
-      remotePacketNumber: 77,
+      remotePacketNumber,
       remoteGid: gid.raw,
       gidIndex: gid.index,
     },
     ...{ port: 1, maxReadsInFlight: 4, minRnrTimer: 1 },
   });
   pair.toReadyToSend({
-    packetNumber: 77,
+    packetNumber,
     timeout: 14,
     retries: 7,
     rnrRetries: 7,
@@ -221,7 +235,11 @@ export class Rig implements Disposable {
 
   /** Posts a receive to `b`. */
   receive(id: bigint, ...sges: Sge[]): void {
-    this.b.postReceives(receiveWords([{ id, sges }]), 1);
+    this.receiveAt(this.b, id, ...sges);
+  }
+
+  receiveAt(pair: QueuePair, id: bigint, ...sges: Sge[]): void {
+    pair.postReceives(receiveWords([{ id, sges }]), 1);
   }
 
   /** What can be closed, parents first. */

@@ -1,0 +1,65 @@
+// Much memory, and too much of it.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ledger, MemoryRegion, ProtectionDomain, sendFlags, sendOpcode } from 'ibverbs-node';
+import { describe, expect, test } from 'vitest';
+import { everyAccess, firstDevice, onKernel, openFirst, Rig, take } from './rig.ts';
+import { expectSettled } from './settled.ts';
+
+const MiB = 2 ** 20;
+const arenaPages = 65_536;
+
+describe.skipIf(firstDevice() === undefined)('memory', () => {
+  test('an arena of 4 GiB is one region, and written to its last byte', async () => {
+    using rig = new Rig();
+    const arena = new WebAssembly.Memory({ initial: arenaPages, maximum: arenaPages, shared: true });
+    const bytes = new Uint8Array(arena.buffer);
+    using region = MemoryRegion.register(rig.domain, bytes, everyAccess);
+    expect(region.byteLength).toBe(4096 * MiB);
+    const end = region.address + BigInt(region.byteLength) - 8n;
+    rig.words64[0] = 0x0123_4567_89ab_cdefn;
+    const flags = sendFlags.signaled;
+    const [write, read] = [sendOpcode.write, sendOpcode.read];
+    rig.send({ opcode: write, flags, sges: [rig.sge(0, 8)], remoteAddress: end, rkey: region.rkey });
+    rig.send({ opcode: read, flags, sges: [rig.sge(64, 8)], remoteAddress: end, rkey: region.rkey });
+    expect(await take(rig.sent, 2)).toMatchObject([{ status: 'SUCCESS' }, { status: 'SUCCESS' }]);
+    expect(new BigUint64Array(arena.buffer, bytes.length - 8)[0]).toBe(rig.words64[0]);
+    expect(rig.words64[8]).toBe(rig.words64[0]);
+    // One byte further there is nothing.
+    rig.send({ opcode: write, flags, sges: [rig.sge(0, 8)], remoteAddress: end + 1n, rkey: region.rkey });
+    expect(await take(rig.sent, 1)).toMatchObject([{ status: 'REM_ACCESS_ERR' }]);
+  });
+
+  test('16 MiB a thousand times', () => {
+    using context = openFirst();
+    using domain = ProtectionDomain.allocate(context);
+    const bytes = new Uint8Array(16 * MiB).fill(1);
+    const before = ledger();
+    expectSettled(1000, () => MemoryRegion.register(domain, bytes, everyAccess).close());
+    expect(ledger()).toEqual(before);
+  });
+
+  // Stand-ins keep to no limit of the kernel's.
+  test.skipIf(!onKernel)('more than may be locked: ENOMEM, and what to set', () => {
+    const program = join(import.meta.dirname, 'programs/registering.ts');
+    // Whoever is root may lock what he likes, unless that is taken from him.
+    const lesser = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-ipc_lock', '--'] : [];
+    const [command = '', ...words] = [
+      ...lesser,
+      'prlimit',
+      `--memlock=${2 * MiB}`,
+      process.execPath,
+      program,
+    ];
+    const sizes = [MiB, 4 * MiB, MiB];
+    const output = execFileSync(command, [...words, ...sizes.map(String)], { encoding: 'utf8' });
+    expect(output.split('\n')).toEqual([
+      'registered',
+      expect.stringMatching(
+        /^ENOMEM ibv_reg_mr, 4194304 bytes on \w+: .*may lock 2097152 bytes: ulimit -l unlimited/,
+      ),
+      'registered',
+      '',
+    ]);
+  });
+});
