@@ -1,5 +1,4 @@
 import type * as Verbs from 'ibverbs-node';
-import { FlexemrError } from '../errors.ts';
 import type { HostedShard, Hosting } from '../memory-node/hosting.ts';
 import {
   closeDevice,
@@ -7,6 +6,7 @@ import {
   loadVerbs,
   type OpenDevice,
   openDevice,
+  registerMemory,
   tokensOf,
 } from '../transport/rdma/device.ts';
 import type { ReadableShard } from '../transport/rdma/handshake.ts';
@@ -26,7 +26,8 @@ export class RegisteredTables {
     try {
       // Ids of an indexed shard are resolved by its node alone.
       const rowKeyed = hosting.shards.filter(({ index, rows }) => index === 0 && rows.rows > 0);
-      for (const shard of rowKeyed) regions.push(register(verbs, device, hosting, shard));
+      for (const shard of rowKeyed)
+        regions.push(registerMemory(verbs, device, bytesOf(hosting, shard), verbs.access.remoteRead));
       const shards = rowKeyed.map((shard, i) => readable(shard, regions[i]));
       return new RegisteredTables(device, regions, { device: tokensOf(device), shards });
     } catch (error) {
@@ -49,19 +50,9 @@ export class RegisteredTables {
   }
 }
 
-function register(
-  verbs: typeof Verbs,
-  { domain }: OpenDevice,
-  { memories }: Hosting,
-  { arena, rows, number }: HostedShard,
-): Verbs.MemoryRegion {
-  const view = new Uint8Array(memories[arena].buffer, rows.address, rows.rows * rows.rowBytes);
-  try {
-    return verbs.MemoryRegion.register(domain, view, verbs.access.remoteRead);
-  } catch (cause) {
-    const message = `the ${view.length} bytes of shard ${number} cannot be registered: ${(cause as Error).message}. Raise the limit of locked memory (ulimit -l unlimited, LimitMEMLOCK=infinity)`;
-    throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'rdma', shard: number, cause });
-  }
+/** The bytes of a shard's rows. */
+function bytesOf({ memories }: Hosting, { arena, rows }: HostedShard): Uint8Array {
+  return new Uint8Array(memories[arena].buffer, rows.address, rows.rows * rows.rowBytes);
 }
 
 function readable({ number, version, rows }: HostedShard, region: Verbs.MemoryRegion): ReadableShard {

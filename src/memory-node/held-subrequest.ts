@@ -20,6 +20,8 @@ export class HeldSubrequest implements Inbox {
   work: Answering | undefined;
   /** About how many bytes pooling it goes through: what decides whether it is done at once. */
   weight = 0;
+  /** `performance.now()` when there was room for its answer. */
+  begun = 0;
   /** `performance.now()` by which it must be answered. */
   deadline = 0;
   busyUs = 0;
@@ -64,7 +66,8 @@ export class HeldSubrequest implements Inbox {
     this.weight = weight;
     const ms = timeLeftUs === 0 ? subrequestMsMax : Math.min(subrequestMsMax, timeLeftUs / 1000);
     this.work = work;
-    this.deadline = performance.now() + ms;
+    this.begun = performance.now();
+    this.deadline = this.begun + ms;
   }
 
   /** Hands the reply to whoever brought the frame. */

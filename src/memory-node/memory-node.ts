@@ -61,6 +61,7 @@ export class MemoryNode implements DirectHandler {
   #arenaOf: ReadonlyMap<number, ServedArena> = new Map();
   /** Bytes of slots where frames and replies lie. */
   #room = 0;
+  #limits: NodeDescription['limits'] = limitsOf(0);
   #draining = false;
   /** Longer than a slice, in the order they came. Short ones are answered at once, between slices. */
   readonly #waiting: HeldSubrequest[] = [];
@@ -89,7 +90,8 @@ export class MemoryNode implements DirectHandler {
     const { memories, slots, shards, plan, module } = hosting;
     const arenas = memories.map((memory, i) => new WorkerArena(module, memory, slots[i]));
     this.#room = arenas[0].slots.bytes;
-    const replyBytes = this.#limits.replyBytes;
+    this.#limits = limitsOf(this.#room);
+    const { replyBytes } = this.#limits;
     this.#arenas = arenas.map((arena, i) => {
       const within = i === 0 ? shards : shards.filter((shard) => shard.arena === i);
       return new ServedArena(arena, i, { plan, replyBytes, shards: within });
@@ -111,17 +113,6 @@ export class MemoryNode implements DirectHandler {
 
   get stats(): WorkerStats {
     return { ...this.#stats, held: this.#heldCount };
-  }
-
-  get #limits(): NodeDescription['limits'] {
-    const room = this.#room;
-    return {
-      // So that the largest of both, and what a key needs beside them, fit together.
-      subrequestBytes: Math.min(subrequestBytesMax, Math.floor(room / 5)),
-      replyBytes: Math.min(replyBytesMax, Math.floor(room / 2)),
-      subrequestKeys: subrequestKeysMax,
-      sessionWindow,
-    };
   }
 
   describe(): NodeDescription {
@@ -220,7 +211,7 @@ export class MemoryNode implements DirectHandler {
     if (error) this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...error });
     else if (held.weight <= Math.max(atOnceBytesMax, this.#sliceBytes)) {
       // Usually one slice; an index resolves ids in slices of its own.
-      while (!this.#step(held));
+      for (let now = held.begun; !this.#step(held, now); now = performance.now());
     } else {
       this.#waiting.push(held);
       this.#pump();
@@ -245,11 +236,10 @@ export class MemoryNode implements DirectHandler {
     return SplitAnswer.open(home, frame, (shard) => this.#arenaOf.get(shard) ?? home);
   }
 
-  /** One slice of one subrequest. @returns whether it is answered */
-  #step(held: HeldSubrequest): boolean {
+  /** One slice of one subrequest, from `started` on. @returns whether it is answered */
+  #step(held: HeldSubrequest, started: number): boolean {
     const { work } = held;
     if (work === undefined) return true;
-    const started = performance.now();
     if (started > held.deadline) {
       this.#fail(held, { code: 'DEADLINE_EXCEEDED' });
       return true;
@@ -272,7 +262,7 @@ export class MemoryNode implements DirectHandler {
       this.#pumping = false;
       const [first] = this.#waiting;
       if (first === undefined) return;
-      if (this.#step(first)) this.#waiting.shift();
+      if (this.#step(first, performance.now())) this.#waiting.shift();
       if (this.#waiting.length > 0) this.#pump();
     });
   }
@@ -288,4 +278,14 @@ export class MemoryNode implements DirectHandler {
     const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
     throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
   }
+}
+
+function limitsOf(room: number): NodeDescription['limits'] {
+  return {
+    // So that the largest of both, and what a key needs beside them, fit together.
+    subrequestBytes: Math.min(subrequestBytesMax, Math.floor(room / 5)),
+    replyBytes: Math.min(replyBytesMax, Math.floor(room / 2)),
+    subrequestKeys: subrequestKeysMax,
+    sessionWindow,
+  };
 }

@@ -24,12 +24,18 @@ export class Room {
   /** Gives back what `allocate(bytes)` gave at `address`. */
   free(address: number, bytes: number): void {
     const end = address + roundUp(Math.max(1, bytes));
-    let at = this.#free.findIndex((gap) => gap.begin >= end);
-    if (at < 0) at = this.#free.length;
-    this.#free.splice(at, 0, { begin: address, end });
-    if (this.#free[at + 1]?.begin === end) this.#free[at].end = this.#free.splice(at + 1, 1)[0].end;
-    if (at > 0 && this.#free[at - 1].end === address)
-      this.#free[at - 1].end = this.#free.splice(at, 1)[0].end;
+    const gaps = this.#free;
+    let at = 0;
+    while (at < gaps.length && gaps[at].begin < end) at++;
+    const [before, after] = [gaps[at - 1], gaps[at]];
+    if (after?.begin === end) {
+      after.begin = address;
+      if (before?.end === address) {
+        before.end = after.end;
+        gaps.splice(at, 1);
+      }
+    } else if (before?.end === address) before.end = end;
+    else gaps.splice(at, 0, { begin: address, end });
   }
 
   /** Bytes of the largest gap. */

@@ -15,7 +15,6 @@ export interface CompletionHandler {
  */
 export class CompletionLoop {
   readonly #queue: Verbs.CompletionQueue;
-  readonly #channel: Verbs.CompletionChannel;
   readonly #handler: CompletionHandler;
   readonly #completions: Uint32Array;
   readonly #words: number;
@@ -31,7 +30,6 @@ export class CompletionLoop {
     handler: CompletionHandler,
   ) {
     this.#queue = queue;
-    this.#channel = channel;
     this.#handler = handler;
     this.#words = verbs.COMPLETION_WORDS;
     this.#completions = new Uint32Array(completionsAtOnce * this.#words);
@@ -77,8 +75,8 @@ export class CompletionLoop {
     return count;
   }
 
+  /** Polls no more. */
   close(): void {
     this.#closed = true;
-    this.#channel.close();
   }
 }

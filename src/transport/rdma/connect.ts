@@ -4,7 +4,6 @@ import type { Exchange, Outgoing } from '../transport.ts';
 import { unavailable } from '../unavailable.ts';
 import type { Engine } from './engine.ts';
 import { readAnswer, toJson } from './handshake.ts';
-import { randomPacketNumber } from './queue-pair.ts';
 import { RankerLink } from './ranker-link.ts';
 import { handshakeMsMax } from './settings.ts';
 
@@ -27,7 +26,7 @@ export async function connectLink(
   onLost: () => void,
 ): Promise<RankerLink> {
   let control: ClientRequest | undefined;
-  const link = new RankerLink(engine, number, randomPacketNumber(), again, () => {
+  const link = new RankerLink(engine, number, again, () => {
     control?.destroy();
     onLost();
   });
@@ -67,7 +66,8 @@ function answerTo(control: ClientRequest, url: string): Promise<IncomingMessage>
       if (response.statusCode === 200) resolve(response);
       else {
         response.resume();
-        reject(new NotOffered(`${url} answers HTTP ${response.statusCode}`));
+        const problem = `answers HTTP ${response.statusCode}`;
+        reject(response.statusCode === 404 ? new NotOffered(`${url} ${problem}`) : unavailable(url, problem));
       }
     });
   });

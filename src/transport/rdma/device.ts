@@ -58,6 +58,24 @@ export function tokensOf({ context, domain, name, gid }: OpenDevice): DeviceToke
   return { device: name, gidIndex: gid.index, context: context.token, domain: domain.token };
 }
 
+/** Gives the card memory to work with. @param access who else may do what @throws OUT_OF_MEMORY */
+export function registerMemory(
+  verbs: typeof Verbs,
+  { domain }: Pick<OpenDevice, 'domain'>,
+  bytes: Uint8Array,
+  access: number,
+): Verbs.MemoryRegion {
+  try {
+    return verbs.MemoryRegion.register(domain, bytes, access);
+  } catch (cause) {
+    if (!(cause instanceof verbs.IbverbsError) || cause.code !== 'ENOMEM') throw cause;
+    throw new FlexemrError('OUT_OF_MEMORY', `transport rdma: ${cause.message}`, {
+      field: 'transport',
+      cause,
+    });
+  }
+}
+
 /** Lets go of it, as far as this thread is concerned. */
 export function closeDevice({ context, domain }: OpenDevice): void {
   domain.close();

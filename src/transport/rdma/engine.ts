@@ -1,17 +1,11 @@
-import type * as Verbs from 'ibverbs-node';
 import type { ReplyPool } from '../reply-pool.ts';
 import type { ClientSecurity } from '../security.ts';
 import type { Transport } from '../transport.ts';
-import type { CompletionLoop } from './completion-loop.ts';
-import type { OpenDevice } from './device.ts';
+import type { Endpoint } from './endpoint.ts';
 
-/** One thread's end of all its RDMA connections. */
+/** A ranker's thread, as its connections share it. */
 export interface Engine {
-  readonly verbs: typeof Verbs;
-  readonly device: OpenDevice;
-  readonly domain: Verbs.ParentDomain;
-  readonly queue: Verbs.CompletionQueue;
-  readonly loop: CompletionLoop;
+  readonly endpoint: Endpoint;
   readonly replies: ReplyPool;
   readonly security: ClientSecurity;
   /** Where frames go that are too large, and all of them while there is no connection. */

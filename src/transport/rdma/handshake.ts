@@ -24,8 +24,8 @@ export interface ReadableShard {
   readonly rowBytes: number;
 }
 
-interface Endpoint {
-  readonly version: 1;
+/** What either side says of its end. */
+export interface Peer {
   readonly queuePair: number;
   readonly packetNumber: number;
   readonly gid: Uint8Array;
@@ -34,13 +34,15 @@ interface Endpoint {
 }
 
 /** A ranker's end, and where replies go. */
-export interface ConnectRequest extends Endpoint {
+export interface ConnectRequest extends Peer {
+  readonly version: 1;
   readonly replies: Slots;
   readonly requestBytes: number;
 }
 
 /** A node's end, where subrequests go, and which rows may be read. */
-export interface ConnectAnswer extends Endpoint {
+export interface ConnectAnswer extends Peer {
+  readonly version: 1;
   readonly requests: Slots;
   readonly shards: readonly ReadableShard[];
 }
@@ -59,7 +61,7 @@ const gid: v.GenericSchema<unknown, Uint8Array> = v.pipe(
     Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)),
   ),
 );
-const endpoint = {
+const peer = {
   version: v.literal(1),
   queuePair: u24,
   packetNumber: u24,
@@ -75,8 +77,8 @@ const readable = v.strictObject({
   ...{ shard: u32, version: u32, address, rkey: u32 },
   ...{ begin: u32, rows: u32, rowBytes: u32 },
 });
-const request = v.strictObject({ ...endpoint, replies: slots, requestBytes: slotBytes });
-const answer = v.strictObject({ ...endpoint, requests: slots, shards: v.array(readable) });
+const request = v.strictObject({ ...peer, replies: slots, requestBytes: slotBytes });
+const answer = v.strictObject({ ...peer, requests: slots, shards: v.array(readable) });
 
 /** @throws INVALID_OPTION */
 export function readRequest(json: unknown): ConnectRequest {

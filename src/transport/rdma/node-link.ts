@@ -2,51 +2,32 @@ import type * as Verbs from 'ibverbs-node';
 import type { DirectHandler, Lent } from '../../wire/direct.ts';
 import type { Inbox } from '../../wire/handler.ts';
 import { FRAME_ID } from '../../wire/layout.ts';
-import type { CompletionLoop } from './completion-loop.ts';
-import type { OpenDevice } from './device.ts';
-import type { ConnectRequest, Slots } from './handshake.ts';
-import { connectQueuePair } from './queue-pair.ts';
-import { ReceiveBatch } from './receive-batch.ts';
-import { WorkBatch } from './work-batch.ts';
+import { Connection, sendKind } from './connection.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { ConnectRequest, Peer, Slots } from './handshake.ts';
 
 /** Room for one error reply a slot: those are made outside the slots. */
 const errorBytes = 64;
 
-/** Kinds of work, in the low word of a completion's id. */
-const receiveKind = 0;
-const sendKind = 1;
-
-/** Verbs of a worker. */
-export interface WorkerVerbs {
-  readonly verbs: typeof Verbs;
-  readonly device: OpenDevice;
-  readonly domain: Verbs.ParentDomain;
-  readonly queue: Verbs.CompletionQueue;
-}
-
 /** What a link works with. */
 export interface LinkRoom {
   readonly handler: DirectHandler;
-  readonly loop: CompletionLoop;
+  readonly endpoint: Endpoint;
+  /** What replies leave from. */
   readonly slots: Verbs.MemoryRegion;
   /** Where this ranker's subrequests arrive: its own, and revoked with the link. */
   readonly lent: Lent;
   /** Among the worker's links: the high word of its completions' ids. */
   readonly number: number;
-  readonly packetNumber: number;
 }
 
 /** A node's end of one connection: subrequests arrive in slots that the ranker alone may write to, replies go to its. */
 export class NodeLink {
   readonly requests: Slots;
-  readonly #verbs: typeof Verbs;
   readonly #room: LinkRoom;
   readonly #replies: Slots;
-  readonly #queuePair: Verbs.QueuePair;
   readonly #region: Verbs.MemoryRegion;
-  readonly #batch: WorkBatch;
-  readonly #receives: ReceiveBatch;
-  readonly #slotsAddress: number;
+  readonly #connection: Connection;
   /** What each slot holds, until its reply is ready; then, in order, what is on its way out. */
   readonly #open: (Inbox | undefined)[];
   readonly #leaving: (Inbox | undefined)[] = [];
@@ -60,34 +41,23 @@ export class NodeLink {
     return count * (requestBytes + errorBytes);
   }
 
-  constructor(
-    { verbs, device, domain, queue }: WorkerVerbs,
-    room: LinkRoom,
-    request: ConnectRequest,
-    onEnd: () => void,
-  ) {
+  /** @throws OUT_OF_MEMORY, and what the device refuses */
+  constructor(room: LinkRoom, request: ConnectRequest, onEnd: () => void) {
+    const { endpoint, handler, lent, number, slots } = room;
     const { count } = request.replies;
-    const { localWrite, remoteWrite, remoteRead } = verbs.access;
-    this.#verbs = verbs;
+    const { localWrite, remoteWrite, remoteRead } = endpoint.verbs.access;
     this.#room = room;
     this.#replies = request.replies;
     this.#onEnd = onEnd;
     this.#open = new Array(count).fill(undefined);
-    this.#slotsAddress = Number(room.slots.address);
-    this.#toCard = this.#slotsAddress - room.handler.slots.byteOffset;
-    this.#region = verbs.MemoryRegion.register(device.domain, room.lent.bytes, localWrite | remoteWrite);
-    this.#queuePair = new verbs.QueuePair(domain, {
-      sendQueue: queue,
-      receiveQueue: queue,
-      maxSends: 2 * count,
-      maxReceives: count,
+    this.#toCard = Number(slots.address) - handler.slots.byteOffset;
+    this.#connection = new Connection(endpoint, number, {
+      sends: 2 * count,
+      waiting: count,
+      receives: count,
     });
-    const own = { packetNumber: room.packetNumber, access: localWrite | remoteWrite | remoteRead };
-    connectQueuePair(this.#queuePair, device, request, own);
-    this.#batch = new WorkBatch(verbs, this.#queuePair, count, 2 * count);
-    this.#receives = new ReceiveBatch(verbs, this.#queuePair, [receiveKind, room.number], count);
-    this.#receives.add(count);
-    this.#receives.flush();
+    this.#region = this.#connection.register(lent.bytes, localWrite | remoteWrite);
+    this.#connection.connect(request, localWrite | remoteWrite | remoteRead);
     this.requests = {
       address: Number(this.#region.address),
       rkey: this.#region.rkey,
@@ -96,8 +66,9 @@ export class NodeLink {
     };
   }
 
-  get queuePair(): number {
-    return this.#queuePair.number;
+  /** This end, as the ranker needs to know it. */
+  get own(): Peer {
+    return this.#connection.own;
   }
 
   complete(completions: Uint32Array, at: number): void {
@@ -109,7 +80,7 @@ export class NodeLink {
 
   /** A subrequest of `bytes` bytes has come to a slot. */
   #arrived(slot: number, bytes: number): void {
-    this.#receives.add();
+    this.#connection.received();
     // A ranker that breaks the rules: each slot has one subrequest at a time, and there are so many.
     if (slot >= this.requests.count || bytes > this.requests.bytes || this.#open[slot] !== undefined) {
       this.close();
@@ -151,41 +122,28 @@ export class NodeLink {
   }
 
   #send(slot: number, local: number, bytes: number, lkey: number = this.#room.slots.lkey): void {
-    const { sendOpcode, sendFlags } = this.#verbs;
-    this.#batch.add({
-      opcode: sendOpcode.writeImmediate,
-      flags: sendFlags.signaled,
-      idLow: sendKind,
-      idHigh: this.#room.number,
-      immediate: slot,
-      local,
-      bytes,
-      lkey,
-      remote: this.#replies.address + slot * this.#replies.bytes,
-      rkey: this.#replies.rkey,
-    });
+    this.#connection.write(this.#replies, slot, local, bytes, lkey);
     // Before it has left, the ranker may use the slot again.
     this.#leaving.push(this.#open[slot]);
     this.#open[slot] = undefined;
     // Within a pass over completions all replies leave together, at its end.
-    if (!this.#room.loop.passing) this.flush();
+    if (!this.#room.endpoint.loop.passing) this.flush();
   }
 
-  /** Posts what is ready: receives first, so that who hears of a free slot may use it. */
+  /** Posts what is ready. */
   flush(): void {
     if (this.#closed) return;
     try {
-      this.#receives.flush();
-      this.#batch.flush();
+      this.#connection.flush();
     } catch {
       this.close();
       return;
     }
-    this.#room.loop.wake();
+    this.#room.endpoint.loop.wake();
   }
 
   #sent(): void {
-    this.#batch.completed();
+    this.#connection.sends.completed();
     this.#leaving.shift()?.release();
   }
 
@@ -194,8 +152,7 @@ export class NodeLink {
     if (this.#closed) return;
     this.#closed = true;
     // After this the card touches none of it.
-    this.#queuePair.close();
-    this.#region.close();
+    this.#connection.close();
     for (const inbox of [...this.#open, ...this.#leaving]) inbox?.release();
     this.#open.fill(undefined);
     this.#leaving.length = 0;

@@ -1,5 +1,6 @@
 import type * as Verbs from 'ibverbs-node';
 import type { OpenDevice } from './device.ts';
+import type { Peer } from './handshake.ts';
 import {
   ackRetries,
   ackTimeout,
@@ -7,15 +8,6 @@ import {
   receiverNotReadyRetries,
   receiverNotReadyTimer,
 } from './settings.ts';
-
-/** What the other side says of its end. */
-export interface Peer {
-  readonly queuePair: number;
-  readonly packetNumber: number;
-  readonly gid: Uint8Array;
-  readonly mtu: number;
-  readonly readsInFlight: number;
-}
 
 /** Where a connection begins to count its packets: not where one before it may have left some. */
 export function randomPacketNumber(): number {

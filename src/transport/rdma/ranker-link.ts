@@ -3,22 +3,14 @@ import { FlexemrError } from '../../errors.ts';
 import { sessionWindow, smallReplyBytesMax, smallSubrequestBytesMax } from '../../limits.ts';
 import { FRAME_ID, HEADER_BYTES } from '../../wire/layout.ts';
 import type { Exchange, Outgoing, Received, RowRead, Traffic } from '../transport.ts';
+import { Connection, readKind, sendKind } from './connection.ts';
 import type { Engine } from './engine.ts';
 import type { ConnectAnswer, ConnectRequest, Slots } from './handshake.ts';
-import { connectQueuePair } from './queue-pair.ts';
-import { ReceiveBatch } from './receive-batch.ts';
 import { RowReads, readRequestsMax, readRoomBytes, readsAtOnce } from './row-reads.ts';
-import { WorkBatch } from './work-batch.ts';
 
-/** Kinds of work, in the low word of a completion's id. */
-const receiveKind = 0;
-const sendKind = 1;
-const readKind = 2;
-
-/** Bytes of this end's memory: what subrequests leave from, where rows come to, where replies come to. */
-const outBytes: number = sessionWindow * smallSubrequestBytesMax;
-const roomBytes: number = readsAtOnce * readRoomBytes;
-const inBytes: number = sessionWindow * smallReplyBytesMax;
+/** This end's memory: what subrequests leave from, from `roomBegin` on where rows come to, from `inBegin` on replies. */
+const roomBegin: number = sessionWindow * smallSubrequestBytesMax;
+const inBegin: number = roomBegin + readsAtOnce * readRoomBytes;
 
 /** One subrequest under way. */
 interface Waiting {
@@ -36,6 +28,8 @@ interface Waiting {
 export class RankerLink {
   /** Entries of its send queue. */
   static readonly sendsMax: number = 512;
+  /** Memory that a connection registers. */
+  static readonly memoryBytes: number = inBegin + sessionWindow * smallReplyBytesMax;
   readonly #engine: Engine;
   readonly #number: number;
   /** First what subrequests leave from and rows come to, which nobody else may touch; then where replies come to. */
@@ -44,12 +38,9 @@ export class RankerLink {
   readonly #out: Verbs.MemoryRegion;
   readonly #outAddress: number;
   readonly #in: Verbs.MemoryRegion;
-  readonly #queuePair: Verbs.QueuePair;
-  readonly #batch: WorkBatch;
-  readonly #receives: ReceiveBatch;
+  readonly #connection: Connection;
   readonly #waiting: (Waiting | undefined)[] = new Array(sessionWindow).fill(undefined);
   readonly #free: number[] = Array.from({ length: sessionWindow }, (_, i) => sessionWindow - 1 - i);
-  readonly #packetNumber: number;
   readonly #again: (outgoing: Outgoing) => Exchange;
   readonly #onLost: () => void;
   #requests: Slots | undefined;
@@ -63,80 +54,53 @@ export class RankerLink {
 
   /**
    * Memory and a queue pair that is not connected yet. @param again asks by another way @param onLost the connection has
-   * ended, and all it had under way was asked again
+   * ended, and all it had under way was asked again @throws OUT_OF_MEMORY, and what the device refuses
    */
-  constructor(
-    engine: Engine,
-    number: number,
-    packetNumber: number,
-    again: (outgoing: Outgoing) => Exchange,
-    onLost: () => void,
-  ) {
-    const { verbs, device, domain, queue } = engine;
-    const { localWrite, remoteWrite } = verbs.access;
+  constructor(engine: Engine, number: number, again: (outgoing: Outgoing) => Exchange, onLost: () => void) {
+    const { endpoint } = engine;
+    const { localWrite, remoteWrite } = endpoint.verbs.access;
     this.#engine = engine;
     this.#number = number;
-    this.#packetNumber = packetNumber;
     this.#again = again;
     this.#onLost = onLost;
-    this.#memory = new Uint8Array(new SharedArrayBuffer(outBytes + roomBytes + inBytes));
+    this.#memory = new Uint8Array(new SharedArrayBuffer(RankerLink.memoryBytes));
     this.#words = new Uint32Array(this.#memory.buffer);
-    this.#out = verbs.MemoryRegion.register(
-      device.domain,
-      this.#memory.subarray(0, outBytes + roomBytes),
-      localWrite,
-    );
-    this.#outAddress = Number(this.#out.address);
-    const replies = this.#memory.subarray(outBytes + roomBytes);
-    this.#in = verbs.MemoryRegion.register(device.domain, replies, localWrite | remoteWrite);
-    this.#queuePair = new verbs.QueuePair(domain, {
-      sendQueue: queue,
-      receiveQueue: queue,
-      maxSends: RankerLink.sendsMax,
-      maxReceives: sessionWindow,
+    this.#connection = new Connection(endpoint, number, {
+      sends: RankerLink.sendsMax,
+      waiting: sessionWindow + readRequestsMax,
+      receives: sessionWindow,
     });
-    this.#batch = new WorkBatch(verbs, this.#queuePair, sessionWindow + readRequestsMax, RankerLink.sendsMax);
-    this.#receives = new ReceiveBatch(verbs, this.#queuePair, [receiveKind, number], sessionWindow);
+    const [outgoing, incoming] = [this.#memory.subarray(0, inBegin), this.#memory.subarray(inBegin)];
+    this.#out = this.#connection.register(outgoing, localWrite);
+    this.#outAddress = Number(this.#out.address);
+    this.#in = this.#connection.register(incoming, localWrite | remoteWrite);
   }
 
   /** What to ask a node for. */
   get request(): ConnectRequest {
-    const { gid, mtu, readsInFlight } = this.#engine.device;
     const replies = {
       address: Number(this.#in.address),
       rkey: this.#in.rkey,
       count: sessionWindow,
       bytes: smallReplyBytesMax,
     };
-    return {
-      version: 1,
-      queuePair: this.#queuePair.number,
-      packetNumber: this.#packetNumber,
-      gid: gid.raw,
-      mtu,
-      readsInFlight,
-      replies,
-      requestBytes: smallSubrequestBytesMax,
-    };
+    return { version: 1, ...this.#connection.own, replies, requestBytes: smallSubrequestBytesMax };
   }
 
   /** What the node said. @throws IbverbsError */
   connect(answer: ConnectAnswer): void {
-    const { localWrite, remoteWrite } = this.#engine.verbs.access;
-    const own = { packetNumber: this.#packetNumber, access: localWrite | remoteWrite };
-    connectQueuePair(this.#queuePair, this.#engine.device, answer, own);
-    this.#receives.add(sessionWindow);
-    this.#receives.flush();
+    const { endpoint, replies } = this.#engine;
+    const { verbs } = endpoint;
+    this.#connection.connect(answer, verbs.access.localWrite | verbs.access.remoteWrite);
     this.#requests = answer.requests;
-    const { verbs, replies } = this.#engine;
-    const room = this.#memory.subarray(outBytes, outBytes + roomBytes);
+    const room = this.#memory.subarray(roomBegin, inBegin);
     const ids = { idHigh: this.#number, idLow: readKind };
     const tools = {
       verbs,
       replies,
-      batch: this.#batch,
+      batch: this.#connection.sends,
       room,
-      address: this.#outAddress + outBytes,
+      address: this.#outAddress + roomBegin,
       lkey: this.#out.lkey,
       ...ids,
     };
@@ -188,26 +152,15 @@ export class RankerLink {
   }
 
   #post(slot: number, bytes: number, requests: Slots): void {
-    const { sendOpcode, sendFlags } = this.#engine.verbs;
     this.#bytesOut += bytes;
-    this.#batch.add({
-      opcode: sendOpcode.writeImmediate,
-      flags: sendFlags.signaled,
-      idLow: sendKind,
-      idHigh: this.#number,
-      immediate: slot,
-      local: this.#outAddress + slot * smallSubrequestBytesMax,
-      bytes,
-      lkey: this.#out.lkey,
-      remote: requests.address + slot * requests.bytes,
-      rkey: requests.rkey,
-    });
+    const local = this.#outAddress + slot * smallSubrequestBytesMax;
+    this.#connection.write(requests, slot, local, bytes, this.#out.lkey);
     this.#flushSoon();
   }
 
   /** What this turn sends goes out together. */
   #flushSoon(): void {
-    if (this.#flushing || this.#engine.loop.passing) return;
+    if (this.#flushing || this.#engine.endpoint.loop.passing) return;
     this.#flushing = true;
     process.nextTick(() => {
       this.#flushing = false;
@@ -219,21 +172,20 @@ export class RankerLink {
   flush(): void {
     if (this.#closed) return;
     try {
-      this.#receives.flush();
-      this.#batch.flush();
+      this.#connection.flush();
     } catch {
       this.close();
       return;
     }
-    this.#engine.loop.wake();
+    this.#engine.endpoint.loop.wake();
   }
 
   complete(completions: Uint32Array, at: number): void {
     if (this.#closed) return;
     if (completions[at + 2] !== 0) this.close();
-    else if (completions[at] === sendKind) this.#batch.completed();
+    else if (completions[at] === sendKind) this.#connection.sends.completed();
     else if (completions[at] >= readKind) {
-      this.#batch.completed();
+      this.#connection.sends.completed();
       this.#reads?.complete(completions[at] - readKind);
     } else this.#arrived(completions[at + 5], completions[at + 4]);
   }
@@ -241,7 +193,7 @@ export class RankerLink {
   /** A reply of `bytes` bytes has come to a slot. */
   #arrived(slot: number, bytes: number): void {
     const waiting = this.#waiting[slot];
-    const begin = outBytes + roomBytes + slot * smallReplyBytesMax;
+    const begin = inBegin + slot * smallReplyBytesMax;
     if (
       waiting === undefined ||
       bytes > smallReplyBytesMax ||
@@ -261,7 +213,7 @@ export class RankerLink {
       waiting.resolve(reply);
     }
     this.#free.push(slot);
-    this.#receives.add();
+    this.#connection.received();
   }
 
   #cancel(waiting: Waiting, underWay: boolean): Promise<void> {
@@ -281,9 +233,7 @@ export class RankerLink {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#queuePair.close();
-    this.#out.close();
-    this.#in.close();
+    this.#connection.close();
     this.#onLost();
     this.#reads?.close();
     for (const waiting of [...this.#waiting, ...this.#reading]) {

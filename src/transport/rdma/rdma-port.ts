@@ -1,12 +1,11 @@
 import type * as Verbs from 'ibverbs-node';
 import { FlexemrError } from '../../errors.ts';
 import { sessionWindow } from '../../limits.ts';
-import type { DirectHandler } from '../../wire/direct.ts';
-import { CompletionLoop } from './completion-loop.ts';
-import { attachDevice, closeDevice, type DeviceTokens, type OpenDevice } from './device.ts';
+import type { DirectHandler, Lent } from '../../wire/direct.ts';
+import { attachDevice, type DeviceTokens, registerMemory } from './device.ts';
+import { Endpoint } from './endpoint.ts';
 import { type ConnectAnswer, type ConnectRequest, type ReadableShard, toJson } from './handshake.ts';
 import { NodeLink } from './node-link.ts';
-import { randomPacketNumber } from './queue-pair.ts';
 import { completionQueueDepth } from './settings.ts';
 
 /** Most rankers that one worker is connected to at a time: what its completion queue has room for. */
@@ -17,52 +16,42 @@ const linksMax: number = Math.floor(completionQueueDepth / (3 * sessionWindow));
  * thread touches, and its slots, from which replies leave.
  */
 export class RdmaPort {
-  readonly #verbs: typeof Verbs;
   readonly #handler: DirectHandler;
-  readonly #device: OpenDevice;
-  readonly #domain: Verbs.ParentDomain;
-  readonly #queue: Verbs.CompletionQueue;
-  readonly #loop: CompletionLoop;
+  readonly #endpoint: Endpoint;
   /** Replies leave from here: the card may read it, and nobody else may do anything with it. */
   readonly #slots: Verbs.MemoryRegion;
   readonly #shards: readonly ReadableShard[];
   readonly #links: (NodeLink | undefined)[] = [];
 
-  /** @param shards rows that rankers may read without asking */
+  /** @param shards rows that rankers may read without asking @throws OUT_OF_MEMORY, and what the device refuses */
   constructor(
     verbs: typeof Verbs,
     tokens: DeviceTokens,
     handler: DirectHandler,
     shards: readonly ReadableShard[],
   ) {
-    const device = attachDevice(verbs, tokens);
-    this.#verbs = verbs;
     this.#handler = handler;
-    this.#device = device;
     this.#shards = shards;
-    this.#domain = verbs.ParentDomain.allocate(device.domain);
-    const channel = new verbs.CompletionChannel(device.context);
-    const parent = this.#domain;
-    this.#queue = new verbs.CompletionQueue(device.context, {
-      depth: Math.min(completionQueueDepth, device.context.attributes.maxCompletions),
-      channel,
-      parent,
-    });
-    this.#slots = verbs.MemoryRegion.register(device.domain, handler.slots, verbs.access.localWrite);
-    this.#loop = new CompletionLoop(verbs, this.#queue, channel, {
+    this.#endpoint = new Endpoint(verbs, attachDevice(verbs, tokens), {
       complete: (completions, at) => this.#complete(completions, at),
       passed: () => this.#passed(),
     });
+    try {
+      this.#slots = registerMemory(verbs, this.#endpoint.device, handler.slots, verbs.access.localWrite);
+    } catch (error) {
+      this.#endpoint.close();
+      throw error;
+    }
   }
 
   /** Whether it has a doorbell of its own. */
   get threadDomain(): boolean {
-    return this.#domain.threadDomain;
+    return this.#endpoint.domain.threadDomain;
   }
 
   /**
    * Connects to a ranker. @param onEnd the connection is lost
-   * @returns the answer, JSON, and how to end it @throws OVERLOADED where there is no room
+   * @returns the answer, JSON, and how to end it @throws OVERLOADED where there is no room, OUT_OF_MEMORY
    */
   connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void } {
     const free = this.#links.indexOf(undefined);
@@ -77,29 +66,30 @@ export class RdmaPort {
         'the worker has no room for another RDMA connection; subrequests may come by the stream';
       throw new FlexemrError('OVERLOADED', message, { field: 'rdma' });
     }
-    const packetNumber = randomPacketNumber();
-    const link = new NodeLink(
-      { verbs: this.#verbs, device: this.#device, domain: this.#domain, queue: this.#queue },
-      { handler: this.#handler, loop: this.#loop, slots: this.#slots, lent, number, packetNumber },
-      request,
-      () => {
-        this.#links[number] = undefined;
-        onEnd();
-      },
-    );
-    this.#links[number] = link;
-    const { gid, mtu, readsInFlight } = this.#device;
+    const link = this.#link(number, lent, request, onEnd);
     const answer: ConnectAnswer = {
       version: 1,
-      queuePair: link.queuePair,
-      packetNumber,
-      gid: gid.raw,
-      mtu,
-      readsInFlight,
+      ...link.own,
       requests: link.requests,
-      shards: [...this.#shards],
+      shards: this.#shards,
     };
     return { answer: toJson(answer), end: () => link.close() };
+  }
+
+  #link(number: number, lent: Lent, request: ConnectRequest, onEnd: () => void): NodeLink {
+    const room = { handler: this.#handler, endpoint: this.#endpoint, slots: this.#slots, lent, number };
+    const ended = (): void => {
+      this.#links[number] = undefined;
+      onEnd();
+    };
+    try {
+      const link = new NodeLink(room, request, ended);
+      this.#links[number] = link;
+      return link;
+    } catch (error) {
+      lent.release();
+      throw error;
+    }
   }
 
   #complete(completions: Uint32Array, at: number): void {
@@ -113,10 +103,7 @@ export class RdmaPort {
   /** Ends every connection, and gives everything back. */
   close(): void {
     for (const link of this.#links) link?.close();
-    this.#loop.close();
     this.#slots.close();
-    this.#queue.close();
-    this.#domain.close();
-    closeDevice(this.#device);
+    this.#endpoint.close();
   }
 }

@@ -3,8 +3,15 @@ import { sessionWindow } from '../../limits.ts';
 import { ReplyPool } from '../reply-pool.ts';
 import type { ClientSecurity } from '../security.ts';
 import type { Session, Traffic, Transport } from '../transport.ts';
-import { CompletionLoop } from './completion-loop.ts';
-import { closeDevice, type DeviceChoice, loadVerbs, type OpenDevice, openDevice } from './device.ts';
+import {
+  closeDevice,
+  type DeviceChoice,
+  loadVerbs,
+  type OpenDevice,
+  openDevice,
+  registerMemory,
+} from './device.ts';
+import { Endpoint } from './endpoint.ts';
 import type { Engine } from './engine.ts';
 import { RankerLink } from './ranker-link.ts';
 import { RdmaSession } from './rdma-session.ts';
@@ -22,14 +29,22 @@ export class RdmaTransport implements Transport {
   readonly #engine: Engine;
   readonly #sessions: (RdmaSession | undefined)[] = [];
 
-  /** @throws MISSING_DEPENDENCY, UNAVAILABLE where there is no device */
+  /** @throws MISSING_DEPENDENCY, UNAVAILABLE where there is no device, OUT_OF_MEMORY where none may be registered */
   static async open(
     fallback: Transport,
     security: ClientSecurity,
     choice: DeviceChoice = {},
   ): Promise<RdmaTransport> {
     const verbs = await loadVerbs();
-    return new RdmaTransport(verbs, openDevice(verbs, choice), fallback, security);
+    const device = openDevice(verbs, choice);
+    try {
+      // Better said now than with every connection, and gone by the fallback for ever.
+      registerMemory(verbs, device, new Uint8Array(RankerLink.memoryBytes), verbs.access.localWrite).close();
+    } catch (error) {
+      closeDevice(device);
+      throw error;
+    }
+    return new RdmaTransport(verbs, device, fallback, security);
   }
 
   private constructor(
@@ -38,20 +53,13 @@ export class RdmaTransport implements Transport {
     fallback: Transport,
     security: ClientSecurity,
   ) {
-    const domain = verbs.ParentDomain.allocate(device.domain);
-    const channel = new verbs.CompletionChannel(device.context);
-    const queue = new verbs.CompletionQueue(device.context, {
-      depth: Math.min(completionQueueDepth, device.context.attributes.maxCompletions),
-      channel,
-      parent: domain,
-    });
-    const loop = new CompletionLoop(verbs, queue, channel, {
+    const endpoint = new Endpoint(verbs, device, {
       complete: (completions, at) => this.#sessions[completions[at + 1]]?.complete(completions, at),
       passed: () => {
         for (const session of this.#sessions) session?.flush();
       },
     });
-    this.#engine = { verbs, device, domain, queue, loop, replies: new ReplyPool(), security, fallback };
+    this.#engine = { endpoint, replies: new ReplyPool(), security, fallback };
   }
 
   /** More of them than the completion queue has room for go by the fallback. */
@@ -87,12 +95,9 @@ export class RdmaTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    const { loop, queue, domain, device, fallback } = this.#engine;
+    const { endpoint, fallback } = this.#engine;
     await Promise.all(this.#sessions.map((session) => session?.close()));
-    loop.close();
-    queue.close();
-    domain.close();
-    closeDevice(device);
+    endpoint.close();
     await fallback.close();
   }
 }

@@ -17,8 +17,8 @@ export const readsInFlightMax = 16;
 /** How long a thread polls after the last completion before it lets the card wake it: less than waking up costs twice. */
 export const spinUs = 50;
 
-/** Completions taken in one go. */
-export const completionsAtOnce = 64;
+/** Completions taken in one go: fewer, and the turns of a thread that many answer at once cost more than its work. */
+export const completionsAtOnce = 256;
 
 /** Of one worker or ranker: all its connections complete here. */
 export const completionQueueDepth = 32_767;

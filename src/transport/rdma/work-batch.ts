@@ -71,7 +71,7 @@ export class WorkBatch {
     if (count === 0) return;
     this.#queuePair.postSends(this.#words, count);
     this.#underWay += count;
-    this.#words.copyWithin(0, count * this.#stride, this.#count * this.#stride);
+    if (count < this.#count) this.#words.copyWithin(0, count * this.#stride, this.#count * this.#stride);
     this.#count -= count;
   }
 }
