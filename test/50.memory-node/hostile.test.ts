@@ -4,7 +4,7 @@ import { Client } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
-import { FRAME_BYTES, FRAME_ID, HEADER_BYTES, SUBREQUEST_TIME_LEFT_US } from '../../src/wire/layout.ts';
+import { FRAME_BYTES, FRAME_ID, HEADER_BYTES } from '../../src/wire/layout.ts';
 import { frameType } from '../../src/wire/media-type.ts';
 import { Reply } from '../../src/wire/reply.ts';
 import { httpStatusOf, statusOf } from '../../src/wire/status.ts';
@@ -16,14 +16,11 @@ import { headerOutcomeOf, hostileFrames, madeToOrder, outcomeOf, outcomes } from
 import { LiveNode } from './live-node.ts';
 import { lookupFrame, replyOf, subrequests, timeless } from './lookups.ts';
 import { RawPeer } from './raw-peer.ts';
-import { ids, wholeNumbers } from './whole-numbers.ts';
+import { differInTime, withoutId } from './same-reply.ts';
+import { ids, wholeNumbers, wide } from './whole-numbers.ts';
 
 /** Tables, and before and after each of them one of nothing but `value`. */
 function poisoned(value: number): GivenTable[] {
-  const wide = {
-    spec: { name: 'wide', rows: 2, dim: 1024, mode: 'none' } as const,
-    rows: new Float32Array(2048).fill(3),
-  };
   const poison = (i: number): GivenTable => ({
     spec: { name: `poison ${i}`, rows: 5, dim: 7, mode: 'sum' },
     rows: new Float32Array(35).fill(value),
@@ -76,26 +73,9 @@ function expectSame(frame: Frame, got: Uint8Array, wanted: Uint8Array, transport
   const count = seen.get(outcome);
   if (count === undefined) throw new Error(`an outcome that is not listed: ${outcome}`);
   count[transport]++;
-  if (frame.length >= HEADER_BYTES && mayBeLate(frame) && isLate(got) !== isLate(wanted)) return;
+  if (differInTime(frame, got, wanted)) return;
   if (outcome === 'answered' && readsPoison(frame)) expect(got.length).toBe(wanted.length);
   else expect(withoutId(got)).toEqual(withoutId(wanted));
-}
-
-/** So little time is left to it that two nodes may differ over whether it was enough. */
-function mayBeLate(frame: Frame): boolean {
-  const leftUs = new DataView(frame.buffer).getUint32(SUBREQUEST_TIME_LEFT_US, true);
-  return leftUs > 0 && leftUs < 10_000_000;
-}
-
-function isLate(reply: Uint8Array): boolean {
-  return new Reply(Uint8Array.from(reply)).error?.code === 'DEADLINE_EXCEEDED';
-}
-
-/** Over HTTP a subrequest that is not taken in has no id. */
-function withoutId(reply: Uint8Array): Buffer {
-  const copy = timeless(reply);
-  new DataView(copy.buffer).setUint32(FRAME_ID, 0, true);
-  return Buffer.from(copy.buffer);
 }
 
 async function overHttp(frame: Frame): Promise<void> {

@@ -15,6 +15,12 @@ function whole(dim: number, seed: number): Float32Array {
 
 const spec = { rows, dim: 3 } as const;
 
+/** Few rows, of which a reply soon has more than it may. */
+export const wide: GivenTable = {
+  spec: { name: 'wide', rows: 2, dim: 1024, mode: 'none' },
+  rows: new Float32Array(2048).fill(3),
+};
+
 /** Every mode, by row and by id; dtypes that keep whole numbers, and one table that stays in one piece. */
 export const wholeNumbers: readonly GivenTable[] = [
   { spec: { ...spec, name: 'sum', mode: 'sum', padding: 5 }, rows: whole(3, 1) },

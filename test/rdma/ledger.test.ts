@@ -110,6 +110,34 @@ test('a reply’s memory is the lookup’s until it is disposed of', async () =>
   expectBits(bits(kept), wanted);
 });
 
+test('a receive entry is the card’s until a frame came; then another is there, however many come', async () => {
+  await using own = await asking();
+  for (let i = 0; i < 4; i++)
+    await Promise.all(Array.from({ length: 100 }, () => own.ranker.lookup(...quickly())));
+  // A frame that finds none ends the connection.
+  expect(own.transport.connected).toBe(1);
+});
+
+test('a send entry is the card’s until its completion was polled; what finds none waits', async () => {
+  const transport = await RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
+  await using ranker = await cluster.ranker({ transport, pushDown: 'never' });
+  await expect.poll(() => transport.connected).toBe(1);
+  // A READ a row: several times what a send queue holds.
+  const many = someBags(5, 2_000);
+  await using local = await cluster.tables();
+  const usual = bits(await local.lookup(many));
+  const lookups = Array.from({ length: 4 }, () => ranker.lookup(...quickly(many)));
+  for (const lookup of await Promise.all(lookups)) expectBits(bits(lookup), usual);
+  expect(transport.connected).toBe(1);
+});
+
+test('the device is the process’s, once, and every thread lets go of it', async () => {
+  const { contexts } = ledger();
+  await using _one = await asking();
+  await using _other = await asking();
+  expect(ledger().contexts).toBe(contexts);
+});
+
 test('queue pairs, queues and domains are their thread’s, and end with it', async () => {
   const alive = ledger();
   for (let i = 0; i < 20; i++) {

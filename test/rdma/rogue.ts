@@ -5,25 +5,39 @@ import { closeDevice, type OpenDevice, openDevice } from '../../src/transport/rd
 import { type ConnectAnswer, readAnswer, toJson } from '../../src/transport/rdma/handshake.ts';
 import { connectQueuePair } from '../../src/transport/rdma/queue-pair.ts';
 
-const bytes = 4096;
+/** What one asks for: slots at the node, and here for its replies. */
+export interface Asked {
+  readonly slots: number;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+}
+
+const little: Asked = { slots: 4, requestBytes: 256, replyBytes: 1024 };
+/** Kinds of completions. */
+const receiveKind = 0;
+const sendKind = 1;
 
 export class Rogue implements Disposable {
   readonly answer: ConnectAnswer;
   /** Settles once the node has ended the connection. */
   readonly ended: Promise<void>;
+  /** What frames leave from and rows come to; then where replies come to. */
   readonly memory: Uint8Array;
+  readonly #asked: Asked;
+  readonly #completed: Uint32Array[] = [];
   readonly #device: OpenDevice;
   readonly #queue: verbs.CompletionQueue;
   readonly #queuePair: verbs.QueuePair;
   readonly #region: verbs.MemoryRegion;
   readonly #control: ClientRequest;
 
-  static async connect(url: string): Promise<Rogue> {
+  static async connect(url: string, asked: Asked = little): Promise<Rogue> {
+    const { slots, requestBytes, replyBytes } = asked;
     const device = openDevice(verbs, {});
     const queue = new verbs.CompletionQueue(device.context, { depth: 64 });
     const queues = { sendQueue: queue, receiveQueue: queue };
     const queuePair = new verbs.QueuePair(device.domain, { ...queues, maxSends: 16, maxReceives: 16 });
-    const memory = new Uint8Array(new SharedArrayBuffer(bytes));
+    const memory = new Uint8Array(new SharedArrayBuffer(requestBytes + slots * replyBytes));
     const { localWrite, remoteWrite } = verbs.access;
     const region = verbs.MemoryRegion.register(device.domain, memory, localWrite | remoteWrite);
     const own = {
@@ -34,8 +48,11 @@ export class Rogue implements Disposable {
         gid: device.gid.raw,
         mtu: device.mtu,
       },
-      ...{ readsInFlight: 1, requestBytes: 256 },
-      replies: { address: Number(region.address), rkey: region.rkey, count: 4, bytes: 1024 },
+      ...{ readsInFlight: 1, requestBytes },
+      replies: {
+        ...{ address: Number(region.address) + requestBytes, rkey: region.rkey },
+        ...{ count: slots, bytes: replyBytes },
+      },
     };
     const control = request(new URL('/v1/rdma/connect', url), { method: 'POST', agent: false });
     control.end(toJson(own));
@@ -48,10 +65,11 @@ export class Rogue implements Disposable {
     );
     const answer = readAnswer(JSON.parse(line));
     connectQueuePair(queuePair, device, answer, { packetNumber: 7, access: localWrite | remoteWrite });
-    return new Rogue(answer, control, response, { device, queue, queuePair, region, memory });
+    return new Rogue(asked, answer, control, response, { device, queue, queuePair, region, memory });
   }
 
   private constructor(
+    asked: Asked,
     answer: ConnectAnswer,
     control: ClientRequest,
     response: IncomingMessage,
@@ -63,6 +81,7 @@ export class Rogue implements Disposable {
       readonly memory: Uint8Array;
     },
   ) {
+    this.#asked = asked;
     this.answer = answer;
     this.memory = own.memory;
     this.#device = own.device;
@@ -84,13 +103,36 @@ export class Rogue implements Disposable {
   ): Promise<string> {
     const local = Number(this.#region.address);
     const words = new Uint32Array(verbs.REQUEST_WORDS);
-    words.set([verbs.sendOpcode[opcode], verbs.sendFlags.signaled, 1, 0, immediate, 1]);
+    words.set([verbs.sendOpcode[opcode], verbs.sendFlags.signaled, sendKind, 0, immediate, 1]);
     words.set([remote, remote / 2 ** 32, rkey], 6);
     words.set([local, local / 2 ** 32, length, this.#region.lkey], 16);
     this.#queuePair.postSends(words, 1);
-    const completion = new Uint32Array(verbs.COMPLETION_WORDS);
-    while (this.#queue.poll(completion) === 0) await new Promise((turn) => setImmediate(turn));
-    return verbs.completionStatus(completion[2]);
+    return verbs.completionStatus((await this.#completion(sendKind))[2]);
+  }
+
+  /** Writes `frame` to a slot of the node, and tells of it. @returns the reply */
+  async ask(slot: number, frame: Uint8Array): Promise<Uint8Array> {
+    const { requests } = this.answer;
+    const { requestBytes, replyBytes } = this.#asked;
+    this.memory.set(frame);
+    this.#queuePair.postReceives(new Uint32Array(verbs.RECEIVE_WORDS), 1);
+    const at = requests.address + slot * requests.bytes;
+    const status = await this.transfer('writeImmediate', at, requests.rkey, frame.length, slot);
+    if (status !== 'SUCCESS') throw new Error(`the frame did not get there: ${status}`);
+    const completion = await this.#completion(receiveKind);
+    const [length, where] = [completion[4], requestBytes + completion[5] * replyBytes];
+    return this.memory.slice(where, where + length);
+  }
+
+  /** The next one of a kind. */
+  async #completion(kind: number): Promise<Uint32Array> {
+    for (;;) {
+      const at = this.#completed.findIndex(([id]) => id === kind);
+      if (at >= 0) return this.#completed.splice(at, 1)[0];
+      const completion = new Uint32Array(verbs.COMPLETION_WORDS);
+      if (this.#queue.poll(completion) > 0) this.#completed.push(completion);
+      else await new Promise((turn) => setImmediate(turn));
+    }
   }
 
   /** Goes away without a word. */

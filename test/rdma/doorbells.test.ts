@@ -1,0 +1,53 @@
+// What each thread does with its queues, as the stand-in counts it.
+import { performance } from 'node:perf_hooks';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Ranker } from '../../src/ranker/ranker.ts';
+import { HttpTransport } from '../../src/transport/http.ts';
+import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
+import { StreamTransport } from '../../src/transport/stream.ts';
+import { someBags, tables } from '../60.transport/rig.ts';
+import { Cluster } from '../cluster.ts';
+import { openStandIn } from './stand-in.ts';
+
+const standIn = openStandIn();
+const workers = 2;
+let cluster: Cluster;
+let ranker: Ranker;
+let transport: RdmaTransport;
+beforeAll(async () => {
+  cluster = await Cluster.start({ tables, nodes: 1, workers, rdma: true });
+  transport = await RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
+  ranker = await cluster.ranker({ transport, pushDown: 'always' });
+});
+afterAll(async () => {
+  await ranker?.close();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+test('every thread has a thread domain of its own, and stays in it', async () => {
+  await expect.poll(() => transport.connected).toBe(workers);
+  for (let batch = 0; batch < 20; batch++)
+    await Promise.all(Array.from({ length: 100 }, (_, i) => ranker.lookup(someBags(i, 3))));
+  const domains = standIn.threadDomains();
+  expect(domains).toHaveLength(workers + 1);
+  for (const { sends, receives } of domains) expect(Math.min(sends, receives)).toBeGreaterThan(0);
+  expect(standIn.sharedWork()).toMatchObject({ sends: 0, receives: 0 });
+  expect([standIn.violations(), standIn.lastViolation(), standIn.overruns()]).toEqual([0, undefined, 0]);
+  // What the ranker sends, nodes answer.
+  const sends = domains.map((work) => work.sends);
+  expect(2 * Math.max(...sends)).toBe(sends.reduce((a, b) => a + b));
+  // What is ready together leaves together.
+  for (const { doorbells, sends: posted } of domains) expect(doorbells).toBeLessThan(posted / 2);
+});
+
+test('who has nothing to do waits, and polls no more', async () => {
+  await ranker.lookup(someBags(1, 3));
+  await expect
+    .poll(async () => {
+      const before = performance.eventLoopUtilization();
+      await new Promise((waited) => setTimeout(waited, 100));
+      return performance.eventLoopUtilization(before).utilization;
+    })
+    .toBeLessThan(0.5);
+  await ranker.lookup(someBags(2, 3));
+});
