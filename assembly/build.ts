@@ -1,7 +1,9 @@
-// Builds wasm/kernels.shared.wasm and wasm/kernels.plain.wasm from the same source.
-import { rmSync } from 'node:fs';
+// Builds wasm/kernels.shared.wasm and wasm/kernels.plain.wasm from the same source, and wasm/flexemr.h, their contract for
+// C, from src/kernel/layout.ts.
+import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
+import * as layout from '../src/kernel/layout.ts';
 
 const root: string = fileURLToPath(new URL('..', import.meta.url));
 
@@ -26,6 +28,12 @@ export function options(memory: keyof typeof memories, outFile: string): string[
   ];
 }
 
+/** What a call block holds where, and what codes mean: src/kernel/layout.ts says it in words. */
+function header(): string {
+  const lines = Object.entries(layout).map(([name, value]) => `#define FLEXEMR_${name} ${value}u`);
+  return ['#ifndef FLEXEMR_H_', '#define FLEXEMR_H_', ...lines, '#endif', ''].join('\n');
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   // What an earlier build left must not end up in the package.
   rmSync(`${root}dist`, { recursive: true, force: true });
@@ -33,4 +41,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const { error, stderr } = await asc.main(options(memory, `wasm/kernels.${memory}.wasm`));
     if (error) throw new Error(`${stderr.toString()}${error.message}`);
   }
+  writeFileSync(`${root}wasm/flexemr.h`, header());
 }

@@ -91,7 +91,7 @@ interface Source {
   readonly dtype: RowDtype;
 }
 
-async function tableOf(of: GoldenCase, file: SafetensorsFile): Promise<Source> {
+export async function tableOf(of: GoldenCase, file: SafetensorsFile): Promise<Source> {
   const packed = `${of.id}.packed`;
   if (file.tensors.has(packed)) {
     const rows = await file.read(packed, 'U8');
@@ -245,7 +245,7 @@ async function checkError(of: ErrorCase): Promise<string | undefined> {
   }
 }
 
-function compare(of: GoldenCase, got: Float32Array, expected: Float32Array): string[] {
+export function compare(of: GoldenCase, got: Float32Array, expected: Float32Array): string[] {
   if (got.length !== expected.length) return [`${got.length} values, expected ${expected.length}`];
   const wrong = expected.findIndex((value, i) => !agrees(of, got[i], value));
   return wrong < 0 ? [] : [`value ${wrong} is ${got[wrong]}, expected ${expected[wrong]}`];

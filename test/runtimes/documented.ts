@@ -1,0 +1,61 @@
+// The ways that docs/embedding.md tells, as it tells them: each block of commands runs in a folder where the package is
+// installed, beside the files that the text names.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { reference } from '../../src/index.ts';
+
+const here = import.meta.dirname;
+const root = join(here, '../..');
+
+export interface Way {
+  /** Its heading. */
+  readonly name: string;
+  readonly commands: string;
+  /** Of `examples/`. */
+  readonly files: readonly string[];
+}
+
+/** What the examples print: their bags, pooled by the reference. */
+export function expectedOutput(): string {
+  const rows = [
+    [1, 2, 3],
+    [10, 20, 30],
+    [100, 200, 300],
+    [-1, -2, -3],
+  ].map((row) => Float32Array.from(row));
+  const bags = [[0, 1], [], [2, 2, 3]];
+  const pooled = bags.map((bag) => {
+    const of = bag.map((row) => rows[row]);
+    return reference.mergePartials('sum', 3, [reference.foldSegment('sum', 3, of)], false);
+  });
+  return pooled.map((values) => `${values.join(' ')}\n`).join('');
+}
+
+/** Ways that are told in commands. */
+export function ways(): Way[] {
+  const text = readFileSync(join(root, 'docs/embedding.md'), 'utf8');
+  return text.split(/^## /m).flatMap((section) => {
+    const [, commands] = /```sh\n(.*?)```/s.exec(section) ?? [];
+    if (commands === undefined || !section.includes('](../examples/')) return [];
+    const files = [...section.matchAll(/\]\(\.\.\/(examples\/[^)]+)\)/g)].map(([, file]) => file);
+    return [{ name: section.split('\n')[0], commands, files }];
+  });
+}
+
+/** @returns what its commands print */
+export function follow({ commands, files }: Way): string {
+  const folder = mkdtempSync(join(tmpdir(), 'flexemr-embedding-'));
+  try {
+    for (const file of files) copyFileSync(join(root, file), join(folder, basename(file)));
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(root, join(folder, 'node_modules/flexemr'));
+    symlinkSync(join(here, 'node_modules/.bin'), join(folder, 'node_modules/.bin'));
+    // What they install is here.
+    const rest = commands.split('\n').filter((line) => !/^(apt-get|npm) install/.test(line));
+    return execFileSync('bash', ['-euc', rest.join('\n')], { cwd: folder, encoding: 'utf8' });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

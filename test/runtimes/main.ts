@@ -1,0 +1,69 @@
+// npm run test:runtimes: golden cases and problems drawn from seeds, pooled by the shipped kernels in every runtime there
+// is; one digest. Then what each of them does in a second. Ends with a line of counts.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, built, kernels } from './build.ts';
+import { chromium } from './chromium.ts';
+import { expectedOutput, follow, ways } from './documented.ts';
+import { goldenProblems } from './golden.ts';
+import { inputBytes, openConformance } from './hosts/conformance.ts';
+import { expectedDigest } from './oracle.ts';
+import { imageOf } from './problem.ts';
+import { processes } from './processes.ts';
+import type { Runtime } from './runtime.ts';
+import { measure, table } from './throughput.ts';
+import { workerd } from './workerd.ts';
+
+const drawn = 10_000;
+
+await build();
+const golden = await goldenProblems();
+const images = golden.map(({ problem, finite }) => imageOf(problem, finite));
+const tape = new Uint8Array(await new Blob(images as BlobPart[]).arrayBuffer());
+const moduleOf = (file: string): WebAssembly.Module => new WebAssembly.Module(readFileSync(file));
+const oracle = openConformance(moduleOf(kernels), moduleOf(join(built, 'conformance.wasm')), tape);
+const { digest, problems } = expectedDigest(golden, drawn, oracle);
+const expected = digest.toString(16).padStart(16, '0');
+console.log(
+  `${golden.length} golden problems (${tape.length} bytes), ${drawn} drawn; by the reference: ${expected}`,
+);
+for (const problem of problems) console.log(problem);
+let [passed, failed] = problems.length === 0 ? [1, 0] : [0, 1];
+
+const runtimes = [...processes(), await workerd(), await chromium()];
+const present: Runtime[] = [];
+try {
+  const input = inputBytes({ taped: golden.length, drawn, spins: 0, dtype: 0, tape });
+  for (const runtime of runtimes) {
+    const outcome = await outcomeOf(runtime, input);
+    console.log(`${runtime.name.padEnd(18)}${outcome}`);
+    if (outcome === expected) present.push(runtime);
+    else if (runtime.missing !== undefined && !process.env.CI) continue;
+    if (outcome === expected) passed++;
+    else failed++;
+  }
+  for (const way of ways()) {
+    const output = follow(way);
+    const right = output === expectedOutput();
+    console.log(
+      `docs/embedding.md, ${way.name}: ${right ? 'as told' : `it prints ${JSON.stringify(output)}`}`,
+    );
+    if (right) passed++;
+    else failed++;
+  }
+  if (!process.argv.includes('--bits')) console.log(`\n${table(await measure(present))}`);
+} finally {
+  for (const runtime of runtimes) await runtime.close?.();
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+/** The digest, or why there is none. */
+async function outcomeOf(runtime: Runtime, input: Uint8Array<ArrayBuffer>): Promise<string> {
+  if (runtime.missing !== undefined) return `NOT HERE: ${runtime.missing}`;
+  try {
+    return (await runtime.run(input)).digest;
+  } catch (error) {
+    return String(error);
+  }
+}

@@ -1,0 +1,62 @@
+// What a row costs in each runtime, beside Node.js: the same spins, in turns, medians.
+import { F32, INT8 } from '../../src/kernel/layout.ts';
+import { inputBytes } from './hosts/conformance.ts';
+import { SPIN_BAG_KEYS, SPIN_BAGS } from './image.ts';
+import type { Runtime } from './runtime.ts';
+
+const rounds = 5;
+/** Spins of a run; where its clock tells nothing, a run of few is taken off one of many. */
+const [few, many] = [100, 900];
+const rowsOfSpin = SPIN_BAGS * SPIN_BAG_KEYS;
+const dtypes = { f32: F32, int8: INT8 } as const;
+
+export interface Throughput {
+  readonly name: string;
+  /** ns a row, by dtype. */
+  readonly ns: Readonly<Record<keyof typeof dtypes, number>>;
+}
+
+export async function measure(runtimes: readonly Runtime[]): Promise<Throughput[]> {
+  const seen = runtimes.map(({ name }) => ({ name, f32: [] as number[], int8: [] as number[] }));
+  for (let round = 0; round < rounds; round++)
+    for (const [i, runtime] of runtimes.entries())
+      for (const dtype of ['f32', 'int8'] as const)
+        seen[i][dtype].push(await nsOfRow(runtime, dtypes[dtype]));
+  return seen.map(({ name, f32, int8 }) => ({ name, ns: { f32: median(f32), int8: median(int8) } }));
+}
+
+async function nsOfRow(runtime: Runtime, dtype: number): Promise<number> {
+  const timed = async (
+    spins: number,
+  ): Promise<{ readonly wall: number; readonly own: number | undefined }> => {
+    const input = inputBytes({ taped: 0, drawn: 0, spins, dtype, tape: new Uint8Array() });
+    const began = performance.now();
+    const { seconds } = await runtime.run(input);
+    return { wall: (performance.now() - began) / 1000, own: seconds };
+  };
+  const long = await timed(many);
+  if (long.own !== undefined) return (long.own / many / rowsOfSpin) * 1e9;
+  const short = await timed(few);
+  // A tenth more to warm up.
+  return ((long.wall - short.wall) / ((many - few) * 1.1) / rowsOfSpin) * 1e9;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
+
+/** Markdown, beside the first. */
+export function table(throughputs: readonly Throughput[]): string {
+  const [{ ns: bar }] = throughputs;
+  const lines = throughputs.map(({ name, ns }) => {
+    const cells = (['f32', 'int8'] as const).map(
+      (dtype) => `${ns[dtype].toFixed(1).padStart(5)} ns, ${(bar[dtype] / ns[dtype]).toFixed(2)} ×`,
+    );
+    return `| ${name.padEnd(17)} | ${cells.join(' | ')} |`;
+  });
+  return [
+    '| runtime           | a row of 64 f32 | of 64 int8      |',
+    '| :---------------- | --------------: | --------------: |',
+    ...lines,
+  ].join('\n');
+}
