@@ -5,6 +5,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   kernels: () => import('./kernels.ts'),
   serving: () => import('./serving/serving.ts'),
   rdma: () => import('./rdma/rdma.ts'),
+  component: () => import('./component.ts'),
   plot: () => import('./plot.ts'),
 };
 

@@ -165,6 +165,11 @@ export const retryReserve = 32;
 
 /** Memory that a ranker merges in; lookups that need more are split by their caller. */
 export const workspaceBytesMax = 1_073_741_824;
+/** And at the edge, where an isolate has 128 MB for everything. */
+export const edgeWorkspaceBytes = 67_108_864;
+
+/** Memory of one component: what its core module may grow to. */
+export const componentBytesMax = 1_073_741_824;
 
 /** Fetching rows is chosen where it brings less than this share of the bytes of pooled vectors: 2 % are not worth it. */
 export const fetchShareMax = 0.981;

@@ -1,19 +1,22 @@
 import { readFileSync } from 'node:fs';
 import type { Kernels } from './kernels.ts';
-import { instantiate } from './wasm.ts';
+import { compiled, instantiate } from './wasm.ts';
 
 const modules = new Map<string, WebAssembly.Module>();
 
-/** The kernels of this package, compiled: built for shared memory (workers) or plain memory. */
-export function kernelModule(build: 'shared' | 'plain'): WebAssembly.Module {
-  let module = modules.get(build);
+/** A module of this package, compiled once. @param name of its file in wasm/ @throws MISSING_DEPENDENCY */
+export function moduleFromFile(name: string): WebAssembly.Module {
+  let module = modules.get(name);
   if (!module) {
-    module = new WebAssembly.Module(
-      readFileSync(new URL(`../../wasm/kernels.${build}.wasm`, import.meta.url)),
-    );
-    modules.set(build, module);
+    module = compiled(readFileSync(new URL(`../../wasm/${name}`, import.meta.url)));
+    modules.set(name, module);
   }
   return module;
+}
+
+/** The kernels: built for shared memory (workers) or plain memory. @throws MISSING_DEPENDENCY */
+export function kernelModule(build: 'shared' | 'plain'): WebAssembly.Module {
+  return moduleFromFile(`kernels.${build}.wasm`);
 }
 
 /** Kernels over a memory, shared or plain: the build follows the memory. */

@@ -20,6 +20,8 @@ export interface RankerOptions {
   readonly module: WebAssembly.Module;
   /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /** Most that one lookup may take to merge in; default: workspaceBytesMax. */
+  readonly workspaceBytes?: number | undefined;
   /** A changed routing table that cannot be used; the old one stays. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
@@ -57,7 +59,7 @@ export class Ranker implements AsyncDisposable {
 
   private constructor(options: RankerOptions, routing: RoutingTable) {
     this.#options = options;
-    this.#workspace = new Workspace(options.module);
+    this.#workspace = new Workspace(options.module, options.workspaceBytes);
     this.#route = new Route(routing, this.#options.transport);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),

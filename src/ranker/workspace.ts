@@ -15,9 +15,11 @@ export class Workspace {
   #words: Uint32Array;
   #floats: Float32Array;
   #next = 0;
+  readonly #bytesMax: number;
 
   /** @param module kernels built for plain memory */
-  constructor(module: WebAssembly.Module) {
+  constructor(module: WebAssembly.Module, bytesMax: number = workspaceBytesMax) {
+    this.#bytesMax = bytesMax;
     this.#memory = new WebAssembly.Memory({ initial: 16 });
     this.kernels = instantiate(module, this.#memory);
     [this.#bytes, this.#words, this.#floats] = this.#views();
@@ -33,12 +35,12 @@ export class Workspace {
     // The first line stays free, so that address 0 can mean "none".
     const needed = 64 + bytes + pieces * 64;
     const missing = Math.ceil((needed - this.#bytes.length) / wasmPageBytes);
-    if (needed > workspaceBytesMax) throw outOfMemory(needed);
+    if (needed > this.#bytesMax) throw outOfMemory(needed, this.#bytesMax);
     if (missing > 0) {
       try {
         this.#memory.grow(missing);
       } catch (cause) {
-        throw outOfMemory(needed, cause);
+        throw outOfMemory(needed, this.#bytesMax, cause);
       }
       [this.#bytes, this.#words, this.#floats] = this.#views();
     }
@@ -85,7 +87,7 @@ export class Workspace {
   }
 }
 
-function outOfMemory(bytes: number, cause?: unknown): FlexemrError {
-  const message = `merging this lookup takes ${bytes} bytes, at most ${workspaceBytesMax}; split the batch`;
+function outOfMemory(bytes: number, most: number, cause?: unknown): FlexemrError {
+  const message = `merging this lookup takes ${bytes} bytes, at most ${most}; split the batch`;
   return new FlexemrError('OUT_OF_MEMORY', message, { field: 'bags', value: bytes, cause });
 }

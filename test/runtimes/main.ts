@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, built, kernels } from './build.ts';
 import { chromium } from './chromium.ts';
+import { componentRuntime } from './component.ts';
 import { expectedOutput, follow, type Way, ways } from './documented.ts';
 import { goldenProblems } from './golden.ts';
 import { inputBytes, openConformance } from './hosts/conformance.ts';
@@ -21,7 +22,8 @@ const golden = await goldenProblems();
 const images = golden.map(({ problem, finite }) => imageOf(problem, finite));
 const tape = new Uint8Array(await new Blob(images as BlobPart[]).arrayBuffer());
 const moduleOf = (file: string): WebAssembly.Module => new WebAssembly.Module(readFileSync(file));
-const oracle = openConformance(moduleOf(kernels), moduleOf(join(built, 'conformance.wasm')), tape);
+const modules = [moduleOf(kernels), moduleOf(join(built, 'conformance.wasm'))] as const;
+const oracle = openConformance(...modules, tape);
 const { digest, problems } = expectedDigest(golden, drawn, oracle);
 const expected = digest.toString(16).padStart(16, '0');
 console.log(
@@ -30,14 +32,14 @@ console.log(
 for (const problem of problems) console.log(problem);
 let [passed, failed] = problems.length === 0 ? [1, 0] : [0, 1];
 
-const runtimes = [...processes(), await workerd(), await chromium()];
-const present: Runtime[] = [];
+const runtimes = [...processes(), await workerd(), await chromium(), componentRuntime(...modules)];
+const agreed: Runtime[] = [];
 try {
   const input = inputBytes({ taped: golden.length, drawn, spins: 0, dtype: 0, tape });
   for (const runtime of runtimes) {
     const outcome = await outcomeOf(runtime, input);
     console.log(`${runtime.name.padEnd(18)}${outcome}`);
-    if (outcome === expected) present.push(runtime);
+    if (outcome === expected) agreed.push(runtime);
     else if (runtime.missing !== undefined && !process.env.CI) continue;
     if (outcome === expected) passed++;
     else failed++;
@@ -49,7 +51,8 @@ try {
     if (right) passed++;
     else failed++;
   }
-  if (!process.argv.includes('--bits')) console.log(`\n${table(await measure(present))}`);
+  if (!process.argv.includes('--bits'))
+    console.log(`\n${table(await measure(agreed.filter(({ name }) => name !== 'the component')))}`);
 } finally {
   for (const runtime of runtimes) await runtime.close?.();
 }

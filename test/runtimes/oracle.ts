@@ -6,8 +6,8 @@ import type { Conformance } from './hosts/conformance.ts';
 import { TAPE } from './image.ts';
 import { type Outcome, type Problem, readProblem, writeOutcome } from './problem.ts';
 
-/** By the reference. */
-export function solve(problem: Problem): Outcome {
+/** As the kernels' own tests have it. */
+export function inputOf(problem: Problem): PoolInput {
   const { dtype, mode, dim, rows, table, defaultRow, keys, offsets, weights, padding, missing, cuts } =
     problem;
   const lengths = Array.from(offsets.subarray(1), (end, bag) => end - offsets[bag]);
@@ -21,7 +21,12 @@ export function solve(problem: Problem): Outcome {
     weights,
     padding,
   };
-  return runReference(Object.assign(Object.create(PoolInput.prototype), input));
+  return Object.assign(Object.create(PoolInput.prototype), input);
+}
+
+/** By the reference. */
+export function solve(problem: Problem): Outcome {
+  return runReference(inputOf(problem));
 }
 
 /** The digest of the tape's problems, then of the first `drawn`. */

@@ -1,0 +1,90 @@
+// Builds wasm/flexemr.component.wasm from the kernels behind wasm/flexemr.wit, and from that wasm/component/: the same as
+// JavaScript and a core module, by jco.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transpileBytes } from '@bytecodealliance/jco-transpile';
+import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools';
+import asc from 'assemblyscript/asc';
+import { renameExports } from './exports.ts';
+
+const root: string = fileURLToPath(new URL('../..', import.meta.url));
+/** In 64 KiB: 1 GiB. */
+const pagesMax = 16_384;
+const flags = `--runtime minimal --noAssert -O3s --converge --enable simd,bulk-memory --disable threads --use abort= --disableWarning 201 --initialMemory 2 --maximumMemory ${pagesMax} --exportMemory`;
+
+const pooling = 'cm32p2|flexemr:kernels/pooling@0.1|';
+/** Names that the component model gives to what component.ts exports; several may go by one function. */
+const names: Readonly<Record<string, readonly string[]>> = {
+  createTable: [`${pooling}[static]table.create`],
+  pool: [`${pooling}[method]table.pool`],
+  gather: [`${pooling}[method]table.gather`],
+  poolRows: [`${pooling}pool`],
+  merge: [`${pooling}merge`],
+  deduplicate: [`${pooling}deduplicate`],
+  createKeyIndex: [`${pooling}[static]key-index.create`],
+  insert: [`${pooling}[method]key-index.insert`],
+  find: [`${pooling}[method]key-index.find`],
+  remove: [`${pooling}[method]key-index.remove`],
+  count: [`${pooling}[method]key-index.count`],
+  freeTable: [`${pooling}table_dtor`],
+  freeIndex: [`${pooling}key-index_dtor`],
+  freePooled: ['[method]table.pool', 'pool', 'merge'].map((name) => `${pooling}${name}_post`),
+  freeFloats: [`${pooling}[method]table.gather_post`],
+  freeDeduplicated: [`${pooling}deduplicate_post`],
+  freeSlots: ['find', 'remove'].map((name) => `${pooling}[method]key-index.${name}_post`),
+  realloc: ['cm32p2_realloc'],
+  initialize: ['cm32p2_initialize'],
+  memory: ['cm32p2_memory'],
+};
+
+async function core(): Promise<Uint8Array> {
+  const out = join(root, 'wasm/component/core.wasm');
+  const args = ['assembly/component/component.ts', '-o', out, '--baseDir', root, ...flags.split(' ')];
+  const { error, stderr } = await asc.main(args);
+  if (error) throw new Error(`${stderr.toString()}${error.message}`);
+  const bytes = renameExports(readFileSync(out), names);
+  rmSync(out);
+  return bytes;
+}
+
+const logging = /const _debugLog = \(\.\.\.args\) => \{.*?\n {2}\};\n/s;
+
+/** Without jco's log, for which every call reads the environment: half of what a small call costs. */
+function silent(script: Uint8Array): Uint8Array {
+  const text = new TextDecoder().decode(script);
+  if (!logging.test(text)) throw new Error('jco logs in another way than it did');
+  return new TextEncoder().encode(text.replace(logging, 'const _debugLog = () => {};\n'));
+}
+
+/** The component, and files by jco: the same bytes each time. */
+export async function buildComponent(): Promise<Map<string, Uint8Array>> {
+  const witSource = readFileSync(join(root, 'wasm/flexemr.wit'), 'utf8');
+  const component = await componentNew(
+    await componentEmbed({ binary: await core(), witSource, world: 'kernels' }),
+  );
+  const { files } = await transpileBytes(component, {
+    name: 'flexemr',
+    instantiation: 'sync',
+    nodejsCompat: false,
+    tracing: false,
+    validLiftingOptimization: true,
+  });
+  const built = new Map(
+    Object.entries(files).map(([name, bytes]) => [
+      `component/${name}`,
+      name.endsWith('.js') ? silent(bytes) : bytes,
+    ]),
+  );
+  return built.set('flexemr.component.wasm', component);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  rmSync(join(root, 'wasm/component'), { recursive: true, force: true });
+  mkdirSync(join(root, 'wasm/component'), { recursive: true });
+  for (const [name, bytes] of await buildComponent()) {
+    const file = join(root, 'wasm', name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, bytes);
+  }
+}

@@ -1,0 +1,56 @@
+// Where results lie while they are read, as the canonical ABI lays them out: a discriminant, then what came of it or an
+// error.
+import { give } from './memory';
+
+/** Error codes of wasm/flexemr.wit, in its order; FINE: all is well. */
+export const INVALID_KEY = 0, INVALID_OFFSETS = 1, INVALID_WEIGHTS = 2, INVALID_TABLE = 3, LIMIT_EXCEEDED = 4;
+export const FINE = 255;
+
+export const RESULT = memory.data(64, 16);
+
+// Lists of a `pooled`, address and length of each; but for values a word before says whether there is one.
+export const VALUES: usize = 0, COUNTS: usize = 12, DENOMINATORS: usize = 24, FATES: usize = 36, POOLED_BYTES: usize = 44;
+
+export function failed(code: u32, position: u32): usize {
+  store<u8>(RESULT, 1);
+  store<u8>(RESULT, <u8>code, 4);
+  store<u32>(RESULT, position, 8);
+  return RESULT;
+}
+
+export function done(): usize {
+  store<u8>(RESULT, 0);
+  return RESULT;
+}
+
+/** A `pooled` begins behind the discriminant of a result. */
+export const POOLED = RESULT + 4;
+
+export function setList(list: usize, address: usize, length: u32): void {
+  store<u32>(POOLED + list, address);
+  store<u32>(POOLED + list, length, 4);
+}
+
+/** One of the lists that may be none: 0 is none. */
+export function setOption(list: usize, address: usize, length: u32): void {
+  store<u32>(POOLED + list - 4, u32(address != 0));
+  setList(list, address, length);
+}
+
+@inline export function addressOf(pooled: usize, list: usize): usize { return load<u32>(pooled + list); }
+@inline export function lengthOf(pooled: usize, list: usize): usize { return load<u32>(pooled + list, 4); }
+@inline export function hasList(pooled: usize, list: usize): bool { return load<u8>(pooled + list - 4) != 0; }
+
+/** Gives all lists of a `pooled` back. */
+export function freeLists(pooled: usize): void {
+  give(addressOf(pooled, VALUES), lengthOf(pooled, VALUES) << 2);
+  if (hasList(pooled, COUNTS)) give(addressOf(pooled, COUNTS), lengthOf(pooled, COUNTS) << 2);
+  if (hasList(pooled, DENOMINATORS)) give(addressOf(pooled, DENOMINATORS), lengthOf(pooled, DENOMINATORS) << 2);
+  if (hasList(pooled, FATES)) give(addressOf(pooled, FATES), lengthOf(pooled, FATES));
+}
+
+export function freePooled(result: usize): void { if (load<u8>(result) == 0) freeLists(result + 4); }
+
+export function freeFloats(result: usize): void {
+  if (load<u8>(result) == 0) give(addressOf(result + 4, VALUES), lengthOf(result + 4, VALUES) << 2);
+}

@@ -1,0 +1,45 @@
+// The ranker for edge runtimes and browsers: kernels over plain memory, the runtime's own fetch, and nothing that only
+// some of them have.
+import { kernels } from '#kernels';
+import { edgeWorkspaceBytes } from './limits.ts';
+import { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
+import type { RoutingTable } from './plan/routing-table.ts';
+import type { PushDown } from './ranker/choose.ts';
+import { Ranker } from './ranker/ranker.ts';
+import { FetchTransport } from './transport/fetch.ts';
+
+export { type ErrorCode, FlexemrError } from './errors.ts';
+export type { Lookup, Pooled } from './lookup/pooled.ts';
+export type { Bags, KeyedBags, Keys } from './plan/bags.ts';
+export { parseRouting } from './plan/routing-json.ts';
+export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
+export type { RoutingTable } from './plan/routing-table.ts';
+export type { LookupOptions } from './ranker/lookup.ts';
+export type { Ranker, RankerStats } from './ranker/ranker.ts';
+
+export interface EdgeRankerOptions {
+  /** `parseRouting` reads one from JSON. */
+  readonly routing: RoutingTable | RoutingSource;
+  /** Memory nodes' bearer token. */
+  readonly token?: string | undefined;
+  /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
+  readonly pushDown?: PushDown | undefined;
+  /** Most that one lookup may take to merge in. Default 64 MiB: half of what an isolate has. */
+  readonly workspaceBytes?: number | undefined;
+}
+
+/** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
+export async function openRanker({
+  routing,
+  token,
+  pushDown,
+  workspaceBytes = edgeWorkspaceBytes,
+}: EdgeRankerOptions): Promise<Ranker> {
+  return await Ranker.open({
+    routing: 'read' in routing ? routing : fixedRouting(routing),
+    transport: new FetchTransport({ token }),
+    module: kernels,
+    pushDown,
+    workspaceBytes,
+  });
+}

@@ -1,0 +1,11 @@
+// As bundlers for edge-light ask for modules.
+import core from '../../../wasm/component/flexemr.core.wasm?module';
+import core2 from '../../../wasm/component/flexemr.core2.wasm?module';
+import core3 from '../../../wasm/component/flexemr.core3.wasm?module';
+import type { CoreModules } from '../core-modules.ts';
+
+export const cores: CoreModules = {
+  'flexemr.core.wasm': core,
+  'flexemr.core2.wasm': core2,
+  'flexemr.core3.wasm': core3,
+};

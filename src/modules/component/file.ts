@@ -1,0 +1,11 @@
+// From the package's folder: Node.js, Deno and Bun.
+import { moduleFromFile } from '../../kernel/files.ts';
+import type { CoreModules } from '../core-modules.ts';
+
+const load = (name: string): WebAssembly.Module => moduleFromFile(`component/${name}`);
+
+export const cores: CoreModules = {
+  'flexemr.core.wasm': load('flexemr.core.wasm'),
+  'flexemr.core2.wasm': load('flexemr.core2.wasm'),
+  'flexemr.core3.wasm': load('flexemr.core3.wasm'),
+};

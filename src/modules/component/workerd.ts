@@ -1,0 +1,11 @@
+// Compiled by the runtime before it starts: workerd compiles none later.
+import core from '../../../wasm/component/flexemr.core.wasm';
+import core2 from '../../../wasm/component/flexemr.core2.wasm';
+import core3 from '../../../wasm/component/flexemr.core3.wasm';
+import type { CoreModules } from '../core-modules.ts';
+
+export const cores: CoreModules = {
+  'flexemr.core.wasm': core,
+  'flexemr.core2.wasm': core2,
+  'flexemr.core3.wasm': core3,
+};

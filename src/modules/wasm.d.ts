@@ -1,0 +1,9 @@
+/** Modules that a runtime compiles before it starts. */
+declare module '*.wasm' {
+  const module: WebAssembly.Module;
+  export default module;
+}
+declare module '*.wasm?module' {
+  const module: WebAssembly.Module;
+  export default module;
+}

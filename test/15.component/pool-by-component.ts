@@ -1,0 +1,67 @@
+// A pooling case, by the component: one table, or one a shard, and their partials merged.
+import type { Bags, Component, Pooled, PoolOptions } from '../../src/component.ts';
+import { rowBytes } from '../../src/kernel/reference.ts';
+import type { PoolInput } from '../10.kernel/pool-case.ts';
+
+/** What of a case the component is given. */
+export type Input = Pick<PoolInput, 'of' | 'rows' | 'keys' | 'offsets' | 'weights' | 'padding'>;
+
+/** Shapes as the kernels leave them behind. */
+export interface Outcome {
+  readonly pooled: Uint32Array;
+  readonly counts: Uint32Array;
+  readonly fates: Uint8Array;
+}
+
+/** @throws FlexemrError as the component does */
+export function poolByComponent(component: Component, input: Input): Outcome {
+  const { of, offsets, weights, padding } = input;
+  const { dtype, dim, mode, missing } = of;
+  const stride = rowBytes(dtype, dim);
+  const bounds = [0, ...of.cuts, of.rows];
+  const options: PoolOptions = { mode, padding, missing: missing === 'error' ? 'error' : 'skip' };
+  const keys = Uint32Array.from(input.keys);
+  if (of.cuts.length === 0) {
+    using table = component.table({ dtype, dim, rows: input.rows });
+    return outcomeOf(table.pool({ keys, offsets, weights }, options), { keys, offsets, weights });
+  }
+  const fates = new Uint8Array(keys.length);
+  const partials = bounds.slice(1).map((end, shard) => {
+    const rows = input.rows.subarray(bounds[shard] * stride, end * stride);
+    using table = component.table({ dtype, dim, rows });
+    const { bags, positions } = within(input, bounds[shard], end, shard === bounds.length - 2);
+    // Padding is left out by `within`.
+    const part = table.pool(bags, { mode, missing: options.missing, partial: true });
+    for (const [i, fate] of (part.fates ?? []).entries()) fates[positions[i]] = fate;
+    return part;
+  });
+  if (padding !== undefined) for (const [i, key] of keys.entries()) if (key === padding) fates[i] = 1;
+  const merged = component.merge(mode, dim, partials, weights !== undefined);
+  return { ...outcomeOf(merged, { keys, offsets, weights }), fates };
+}
+
+/** The keys of one shard as rows of its own, bag by bag, and where each was. The last one has those past the end. */
+function within(
+  { keys, offsets, weights, padding }: Input,
+  begin: number,
+  end: number,
+  last: boolean,
+): { readonly bags: Bags; readonly positions: readonly number[] } {
+  const mine = (key: number): boolean => key !== padding && key >= begin && (key < end || last);
+  const positions = Array.from(keys.keys()).filter((i) => mine(keys[i]));
+  const own = Uint32Array.from(offsets, (offset) => positions.filter((position) => position < offset).length);
+  const bags = {
+    keys: Uint32Array.from(positions, (i) => keys[i] - begin),
+    offsets: own,
+    weights: weights && Float32Array.from(positions, (i) => weights[i]),
+  };
+  return { bags, positions };
+}
+
+function outcomeOf({ values, counts, fates }: Pooled, { keys, offsets }: Bags): Outcome {
+  return {
+    pooled: new Uint32Array(values.buffer),
+    counts: counts ?? Uint32Array.from(offsets.subarray(1), (end, bag) => end - offsets[bag]),
+    fates: fates ?? new Uint8Array(keys.length),
+  };
+}
