@@ -1,17 +1,16 @@
 // Debian's Chromium, driven by Playwright.
-import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { built } from './build.ts';
 import { type Runtime, readRun } from './runtime.ts';
+import { serveFolder } from './static-server.ts';
 
 const require = createRequire(join(import.meta.dirname, 'package.json'));
-export const chromiumPath = '/usr/bin/chromium';
+const executablePath = '/usr/bin/chromium';
 
 /** Without these it looks for hosts that are not there. */
-const chromiumArgs: readonly string[] = [
+const args: readonly string[] = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -33,35 +32,35 @@ export interface Browser {
   close(): Promise<void>;
 }
 
+/** What a machine lacks for it. */
+export const chromiumMissing: string | undefined = existsSync(executablePath)
+  ? undefined
+  : 'apt-get install chromium';
+
 export async function openChromium(): Promise<Browser> {
   const { chromium } = require('playwright-core') as {
     readonly chromium: { launch(options: object): Promise<Browser> };
   };
-  return await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
+  return await chromium.launch({ executablePath, args });
 }
 
+/** The conformance run in a page. */
 export async function chromium(): Promise<Runtime> {
   const name = 'Chromium';
-  const none = {
-    name,
-    missing: 'apt-get install chromium',
-    run: () => Promise.reject(new Error('no Chromium')),
-  };
-  if (!existsSync(chromiumPath)) return none;
+  const none = (): Promise<never> => Promise.reject(new Error(chromiumMissing));
+  if (chromiumMissing !== undefined) return { name, missing: chromiumMissing, run: none };
   let input: Uint8Array = new Uint8Array();
-  const server = createServer(({ url }, response) => {
-    if (url === '/')
-      response.setHeader('content-type', 'text/html').end('<script type=module src=/page.js></script>');
-    else if (url === '/input') response.end(input);
-    else if (url === '/page.js' || url?.endsWith('.wasm')) {
-      const type = url.endsWith('.wasm') ? 'application/wasm' : 'text/javascript';
-      response.setHeader('content-type', type).end(readFileSync(join(built, url)));
-    } else response.writeHead(404).end();
-  });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const html = new TextEncoder().encode('<!doctype html><script type=module src=/page.js></script>');
+  const server = await serveFolder(
+    built,
+    new Map([
+      ['/', () => html],
+      ['/input', () => input],
+    ]),
+  );
   const browser = await openChromium();
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.goto(server.url);
   await page.waitForFunction('typeof conform === "function"');
   return {
     name,
@@ -72,7 +71,7 @@ export async function chromium(): Promise<Runtime> {
     },
     async close() {
       await browser.close();
-      server.close();
+      await server[Symbol.asyncDispose]();
     },
   };
 }

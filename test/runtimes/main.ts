@@ -2,16 +2,19 @@
 // is; one digest. Then what each of them does in a second. Ends with a line of counts.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { browserProblems } from './browser.ts';
 import { build, built, kernels } from './build.ts';
-import { chromium } from './chromium.ts';
+import { chromium, chromiumMissing } from './chromium.ts';
 import { componentRuntime } from './component.ts';
 import { expectedOutput, follow, type Way, ways } from './documented.ts';
+import { workerProblems } from './edge.ts';
 import { goldenProblems } from './golden.ts';
 import { inputBytes, openConformance } from './hosts/conformance.ts';
 import { expectedDigest } from './oracle.ts';
 import { imageOf } from './problem.ts';
 import { processes } from './processes.ts';
 import type { Runtime } from './runtime.ts';
+import { sentenceProblems } from './sentences.ts';
 import { measure, table } from './throughput.ts';
 import { workerd } from './workerd.ts';
 
@@ -46,11 +49,11 @@ try {
   }
   for (const way of ways()) {
     const output = outputOf(way);
-    const right = output === expectedOutput();
-    console.log(`docs/embedding.md, ${way.name}: ${right ? 'as told' : output}`);
-    if (right) passed++;
-    else failed++;
+    count(`docs/embedding.md, ${way.name}`, output === expectedOutput() ? [] : [output]);
   }
+  await tell('examples/worker', workerProblems);
+  await tell('examples/sentences', sentenceProblems);
+  if (chromiumMissing === undefined || process.env.CI) await tell('examples/browser', browserProblems);
   if (!process.argv.includes('--bits'))
     console.log(`\n${table(await measure(agreed.filter(({ name }) => name !== 'the component')))}`);
 } finally {
@@ -58,6 +61,17 @@ try {
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** One more check. @param problems none: it passed */
+function count(name: string, problems: readonly string[]): void {
+  console.log(`${name}: ${problems.length === 0 ? 'as told' : problems.slice(0, 5).join('; ')}`);
+  if (problems.length === 0) passed++;
+  else failed++;
+}
+
+async function tell(name: string, problems: () => Promise<string[]>): Promise<void> {
+  count(name, await problems().catch((error: unknown) => [String(error)]));
+}
 
 /** What it prints, or why it does not. */
 function outputOf(way: Way): string {

@@ -1,0 +1,112 @@
+// examples/worker as wrangler bundles it: small, with nothing that a Worker must not have; and as it runs in workerd,
+// over two memory nodes.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { routingJson } from '../../src/index.ts';
+import { built } from './build.ts';
+import { Lookups } from './lookups.ts';
+import { openMiniflare } from './workerd.ts';
+
+/** Bytes of script and kernels together. */
+const gzippedMax = 60_000;
+const lookups = 1_000;
+const atOnce = 8;
+/** What a Worker has not, and what it may not do. */
+const forbidden =
+  /["']node:|\bSharedArrayBuffer\b|\bAtomics\b|new WebAssembly\.Module\b|WebAssembly\.(compile|instantiate|validate)/;
+
+const here = import.meta.dirname;
+/** As wrangler takes files for modules. */
+const moduleTypes: Readonly<Record<string, string>> = {
+  '.js': 'ESModule',
+  '.wasm': 'CompiledWasm',
+  '.bin': 'Data',
+  '.txt': 'Text',
+};
+
+/** Bundled. @returns its folder */
+function bundle(example: string): string {
+  const out = join(built, example);
+  const wrangler = join(here, 'node_modules/wrangler/bin/wrangler.js');
+  const config = join(here, `../../examples/${example}/wrangler.jsonc`);
+  execFileSync(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', out, '-c', config], {
+    env: { ...process.env, CI: 'true', WRANGLER_SEND_METRICS: 'false' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return out;
+}
+
+/** As wrangler would upload it: scripts and modules. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder).filter((file) => /\.(js|wasm|bin|txt)$/.test(file));
+}
+
+/** What a Worker runs from a bundle. */
+export function workerOf(example: string): object[] {
+  const folder = bundle(example);
+  return filesIn(folder)
+    .sort((a, b) => Number(b.endsWith('.js')) - Number(a.endsWith('.js')))
+    .map((path) => ({
+      type: moduleTypes[extname(path)],
+      path,
+      contents: readFileSync(join(folder, path)),
+    }));
+}
+
+/** @returns what is wrong, if anything */
+export async function workerProblems(): Promise<string[]> {
+  const modules = workerOf('worker');
+  const problems: string[] = [];
+  const folder = join(built, 'worker');
+  const files = filesIn(folder).map((file) => readFileSync(join(folder, file)));
+  const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0);
+  console.log(`examples/worker: ${bytes} bytes gzipped, of at most ${gzippedMax}`);
+  if (bytes > gzippedMax) problems.push(`the bundle has ${bytes} bytes`);
+  const script = readFileSync(join(folder, 'worker.js'), 'utf8');
+  const found = forbidden.exec(script);
+  if (found) problems.push(`the bundle has ${found[0]}`);
+
+  await using own = await Lookups.start();
+  const bindings = { ROUTING: routingJson(own.cluster.routing) };
+  const worker = openMiniflare({ modules, bindings, compatibilityDate: '2026-01-01' });
+  try {
+    const times: number[] = [];
+    let next = 0;
+    const loop = async (): Promise<void> => {
+      for (let number = next++; number < lookups; number = next++) {
+        const bags = own.draw(number);
+        const began = performance.now();
+        const response = await worker.dispatchFetch('http://worker/', {
+          method: 'POST',
+          body: JSON.stringify(bags),
+        });
+        const answer = (await response.json()) as Record<string, { values: number[] }>;
+        times.push(performance.now() - began);
+        const problem = response.ok ? await own.check(bags, answer) : JSON.stringify(answer);
+        if (problem !== undefined) problems.push(`lookup ${number}: ${problem}`);
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, loop));
+    times.sort((a, b) => a - b);
+    const ms = (share: number): string => times[Math.floor(times.length * share)].toFixed(1);
+    console.log(`${times.length} lookups, ${atOnce} at a time: median ${ms(0.5)} ms, p99 ${ms(0.99)} ms`);
+    problems.push(...(await refusals(worker)));
+  } finally {
+    await worker.dispose();
+  }
+  return problems;
+}
+
+/** Wrong lookups are told what is wrong with them. */
+async function refusals(worker: ReturnType<typeof openMiniflare>): Promise<string[]> {
+  const wrong = { nothing: { keys: [1], offsets: [0] } };
+  const response = await worker.dispatchFetch('http://worker/', {
+    method: 'POST',
+    body: JSON.stringify(wrong),
+  });
+  const { error } = (await response.json()) as { error?: { code: string } };
+  const right = response.status === 400 && error?.code === 'UNKNOWN_TABLE';
+  return right ? [] : [`a lookup of nothing is answered ${response.status}, ${JSON.stringify(error)}`];
+}

