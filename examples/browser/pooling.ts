@@ -1,18 +1,21 @@
 // A Web Worker that pools, driven through comlink.
 import { expose } from 'comlink';
-import { openComponent } from 'flexemr/component';
 import { digestOf, dim, drawBags } from './bags.ts';
 
 const { table: rows, keys, offsets } = drawBags();
-const table = openComponent().table({ dtype: 'f32', dim, rows });
+// Loaded later than this: what is asked before a worker listens is lost.
+const opened = import('flexemr/component').then(({ openComponent }) =>
+  openComponent().table({ dtype: 'f32', dim, rows }),
+);
 
 const pooling = {
   /** Digest of the bits that come of the bags. */
-  digest(): number {
-    return digestOf(table.pool({ keys, offsets }, { mode: 'mean' }).values);
+  async digest(): Promise<number> {
+    return digestOf((await opened).pool({ keys, offsets }, { mode: 'mean' }).values);
   },
   /** Pools for so long. @returns rows pooled */
-  spin(ms: number): number {
+  async spin(ms: number): Promise<number> {
+    const table = await opened;
     const until = performance.now() + ms;
     let pooled = 0;
     while (performance.now() < until) {

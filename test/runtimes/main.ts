@@ -8,6 +8,8 @@ import { chromium, chromiumMissing } from './chromium.ts';
 import { componentRuntime } from './component.ts';
 import { expectedOutput, follow, type Way, ways } from './documented.ts';
 import { workerProblems } from './edge.ts';
+import { edgeLightProblems } from './edge-light.ts';
+import { entryProblems } from './entries.ts';
 import { goldenProblems } from './golden.ts';
 import { inputBytes, openConformance } from './hosts/conformance.ts';
 import { expectedDigest } from './oracle.ts';
@@ -51,6 +53,8 @@ try {
     const output = outputOf(way);
     count(`docs/embedding.md, ${way.name}`, output === expectedOutput() ? [] : [output]);
   }
+  await tell('entries in Node.js, Deno and Bun', async () => entryProblems());
+  await tell('entries in edge-light', edgeLightProblems);
   await tell('examples/worker', workerProblems);
   await tell('examples/sentences', sentenceProblems);
   if (chromiumMissing === undefined || process.env.CI) await tell('examples/browser', browserProblems);

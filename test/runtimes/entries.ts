@@ -1,0 +1,45 @@
+// The package's entries as they are imported where it is installed: each runtime by its own condition.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const here = import.meta.dirname;
+const bin = (name: string): string => join(here, 'node_modules', name);
+
+const runtimes: Readonly<Record<string, readonly string[]>> = {
+  'Node.js 22': [bin('node22/bin/node')],
+  'Node.js 24': [bin('node24/bin/node')],
+  Deno: [bin('.bin/deno'), 'run', '--allow-read', '--allow-env'],
+  Bun: [bin('.bin/bun')],
+};
+
+const program = `
+import { openComponent } from 'flexemr/component';
+import { openRanker, FlexemrError } from 'flexemr/edge';
+import { layout, openKernels } from 'flexemr/kernels';
+
+const table = openComponent().table({ dtype: 'f32', dim: 2, rows: Float32Array.of(1, 2, 10, 20) });
+const bags = { keys: Uint32Array.of(0, 1), offsets: Uint32Array.of(0, 2) };
+console.log([...table.pool(bags, { mode: 'mean' }).values].join());
+console.log(typeof openKernels(new WebAssembly.Memory({ initial: 1 })).pool, layout.DONE);
+const routing = { nodes: [], tables: [] };
+await openRanker({ routing }).catch((error) => console.log(error instanceof FlexemrError));
+`;
+
+/** @returns what is wrong, if anything */
+export function entryProblems(): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'flexemr-entries-'));
+  try {
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(join(here, '../..'), join(folder, 'node_modules/flexemr'));
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(folder, 'program.js'), program);
+    return Object.entries(runtimes).flatMap(([name, [command, ...args]]) => {
+      const said = execFileSync(command, [...args, 'program.js'], { cwd: folder, encoding: 'utf8' });
+      return said === '5.5,11\nfunction 0\ntrue\n' ? [] : [`${name}: ${said}`];
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
