@@ -5,8 +5,9 @@ import { SPIN_BAG_KEYS, SPIN_BAGS } from './image.ts';
 import type { Runtime } from './runtime.ts';
 
 const rounds = 5;
-/** Spins of a run; where its clock tells nothing, a run of few is taken off one of many. */
-const [few, many] = [100, 900];
+/** Spins of a run; where its clock tells nothing, it is taken off a longer one. */
+const spins = 900;
+const manySpins = 3_900;
 const rowsOfSpin = SPIN_BAGS * SPIN_BAG_KEYS;
 const dtypes = { f32: F32, int8: INT8 } as const;
 
@@ -27,18 +28,18 @@ export async function measure(runtimes: readonly Runtime[]): Promise<Throughput[
 
 async function nsOfRow(runtime: Runtime, dtype: number): Promise<number> {
   const timed = async (
-    spins: number,
+    times: number,
   ): Promise<{ readonly wall: number; readonly own: number | undefined }> => {
-    const input = inputBytes({ taped: 0, drawn: 0, spins, dtype, tape: new Uint8Array() });
+    const input = inputBytes({ taped: 0, drawn: 0, spins: times, dtype, tape: new Uint8Array() });
     const began = performance.now();
     const { seconds } = await runtime.run(input);
     return { wall: (performance.now() - began) / 1000, own: seconds };
   };
-  const long = await timed(many);
-  if (long.own !== undefined) return (long.own / many / rowsOfSpin) * 1e9;
-  const short = await timed(few);
+  const one = await timed(spins);
+  if (one.own !== undefined) return (one.own / spins / rowsOfSpin) * 1e9;
+  const longer = await timed(manySpins);
   // A tenth more to warm up.
-  return ((long.wall - short.wall) / ((many - few) * 1.1) / rowsOfSpin) * 1e9;
+  return ((longer.wall - one.wall) / ((manySpins - spins) * 1.1) / rowsOfSpin) * 1e9;
 }
 
 function median(values: readonly number[]): number {

@@ -34,6 +34,7 @@ export function main(): void {
   run(taped, drawn);
   if (spins) {
     prepare(dtype);
+    spin((spins + 9) / 10);
     spin(spins);
   }
   const value = digest();
