@@ -1,5 +1,6 @@
 // What runtimes lack, and what is asked of the wrong kernels, is said.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { layout, openKernels, rowBytes, writePoolCall } from '../../src/kernels.ts';
@@ -47,3 +48,12 @@ test.runIf(process.arch === 'x64').for(['kernels', 'component', 'edge'])(
     expect(said).toMatch(/^MISSING_DEPENDENCY .*SIMD/);
   },
 );
+
+test('the program of docs/embedding.md gives what it says', () => {
+  const [, program = ''] =
+    /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'docs/embedding.md'), 'utf8')) ?? [];
+  const typed = ['--input-type=module-typescript', '-e', program];
+  const said = execFileSync(process.execPath, typed, { cwd: root, encoding: 'utf8' });
+  const [, told] = /\/\/ Float32Array \[(.*)\]/.exec(program) ?? [];
+  expect(said).toContain(`[ ${told} ]`);
+});

@@ -73,7 +73,6 @@ const packages: Readonly<Record<string, string>> = {
   iproute2: '/usr/bin/rdma',
   'ibverbs-providers': '/etc/libibverbs.d/rxe.driver',
   'libibverbs-dev': '/usr/include/infiniband/verbs.h',
-  'librdmacm-dev': '/usr/include/rdma/rdma_cma.h',
   'ibverbs-utils': '/usr/bin/ibv_rc_pingpong',
   'rdmacm-utils': '/usr/bin/rping',
   perftest: '/usr/bin/ib_write_bw',
