@@ -7,8 +7,6 @@ const common = {
   // What a test waits for comes; how soon is up to the machine.
   expect: { poll: { timeout: 60_000 } },
   pool: 'forks',
-  // Most of them wait for sockets and processes.
-  maxWorkers: '100%',
 } as const;
 
 /** Latencies mean nothing beside other tests: these run last, by themselves. */

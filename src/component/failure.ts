@@ -47,8 +47,8 @@ function failed({ code, position }: Failure): FlexemrError {
   return new FlexemrError(meaning.code, meaning.problem(position), { position });
 }
 
-/** Only what finds no memory traps. */
+/** Only what finds no memory traps, and who has trapped is entered no more. */
 function outOfMemory(cause: unknown): FlexemrError {
-  const message = 'the component has no memory left: dispose of tables, split the batch, or quantise';
+  const message = 'the component found no memory and has ended: open another, with smaller tables or batches';
   return new FlexemrError('OUT_OF_MEMORY', message, { field: 'memory', cause });
 }

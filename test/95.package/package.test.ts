@@ -32,6 +32,15 @@ test('holds what it needs to run, and no example data', () => {
     'dist/index.js',
     'dist/index.d.ts',
     'dist/cli/main.js',
+    'dist/component.js',
+    'dist/edge.js',
+    'dist/kernels.js',
+    'wasm/component/flexemr.js',
+    'wasm/component/flexemr.core.wasm',
+    'wasm/flexemr.component.wasm',
+    'wasm/flexemr.wit',
+    'wasm/flexemr.h',
+    'wasm/wasm-rt.h',
   ];
   expect(packed).toEqual(
     expect.arrayContaining([...expected, 'wasm/kernels.shared.wasm', 'wasm/kernels.plain.wasm']),
@@ -49,12 +58,15 @@ test('installs and works in another folder', () => {
   writeFileSync(
     join(dir, 'use.js'),
     `import { Tables } from 'flexemr';
+    import { openComponent } from 'flexemr/component';
     await using tables = new Tables({ threads: 2 });
     await tables.add({ name: 't', rows: 2, dim: 2, mode: 'sum' }, { rows: Float32Array.of(1, 2, 3, 4) });
     const keys = new Uint32Array(20000).fill(1);
     const lookup = await tables.lookup({ t: { keys, offsets: [0, 10000] } });
-    console.log([...lookup.get('t').values].join());`,
+    const table = openComponent().table({ dtype: 'f32', dim: 2, rows: Float32Array.of(1, 2, 3, 4) });
+    const bags = { keys: Uint32Array.of(0, 1), offsets: Uint32Array.of(0, 2) };
+    console.log([...lookup.get('t').values, ...table.pool(bags, { mode: 'sum' }).values].join());`,
   );
-  expect(run('node', ['use.js'], dir).trim()).toBe('30000,40000,30000,40000');
+  expect(run('node', ['use.js'], dir).trim()).toBe('30000,40000,30000,40000,4,6');
   expect(run('npx', ['--no-install', 'flexemr', '--help'], dir)).toMatch(/lookup/);
 });

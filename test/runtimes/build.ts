@@ -63,7 +63,7 @@ export async function build(): Promise<void> {
   mkdirSync(built);
   const conformance = await assemble('conformance');
   merge(await assemble('standalone'));
-  if (existsSync('/usr/include/simde')) toC(conformance);
+  if (existsSync('/usr/include/simde') && existsSync('/usr/bin/gcc')) toC(conformance);
   copyFileSync(kernels, join(built, 'kernels.wasm'));
   const external = ['./conformance.wasm', './kernels.wasm', 'node:*'].map((name) => `--external:${name}`);
   const hosts = ['process', 'workerd', 'page'].map((name) => join(here, `hosts/${name}.ts`));

@@ -1,6 +1,6 @@
 // npm run test:runtimes: golden cases and problems drawn from seeds, pooled by the shipped kernels in every runtime there
 // is; one digest. Then what each of them does in a second. Ends with a line of counts.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { browserProblems } from './browser.ts';
 import { build, built, kernels } from './build.ts';
@@ -21,6 +21,11 @@ import { measure, table } from './throughput.ts';
 import { workerd } from './workerd.ts';
 
 const drawn = 10_000;
+
+if (!existsSync(join(import.meta.dirname, 'node_modules'))) {
+  console.error('RUNTIMES ARE NOT TESTED HERE: npm --prefix test/runtimes ci');
+  process.exit(process.env.CI ? 1 : 0);
+}
 
 await build();
 const golden = await goldenProblems();
