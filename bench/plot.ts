@@ -1,7 +1,9 @@
-// npm run bench -- plot FILE.json FILE.svg: draws what `kernels --json` or `serving --json` measured.
+// npm run bench -- plot FILE.json FILE.svg: draws what `kernels --json`, `serving --json` or `npm run test:runtimes --
+// --json` measured.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Environment } from './environment.ts';
 import { peer } from './peers.ts';
+import { runtimesPlot } from './runtimes-plot.ts';
 import { servingPlot } from './serving/plot.ts';
 import { UsageError } from './usage.ts';
 
@@ -22,10 +24,16 @@ export async function run(args: string[]): Promise<void> {
   const [from, to] = args;
   if (from === undefined || to === undefined) throw new UsageError('plot takes FILE.json and FILE.svg');
   const measured = JSON.parse(readFileSync(from, 'utf8'));
-  const spec = measured.benchmark === 'serving' ? servingPlot(measured) : kernelsPlot(measured);
+  const spec = specOf(measured);
   const [vega, { compile }] = await Promise.all([peer('vega'), peer('vega-lite')]);
   const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
   writeFileSync(to, `${await view.toSVG()}\n`);
+}
+
+function specOf(measured: { readonly benchmark?: string }): object {
+  if (measured.benchmark === 'serving') return servingPlot(measured as Parameters<typeof servingPlot>[0]);
+  if (measured.benchmark === 'runtimes') return runtimesPlot(measured as Parameters<typeof runtimesPlot>[0]);
+  return kernelsPlot(measured as Measured);
 }
 
 interface Measured {

@@ -1,7 +1,9 @@
 // npm run test:runtimes: golden cases and problems drawn from seeds, pooled by the shipped kernels in every runtime there
 // is; one digest. Then what each of them does in a second. Ends with a line of counts.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { environment } from '../../bench/environment.ts';
 import { browserProblems } from './browser.ts';
 import { build, built, kernels } from './build.ts';
 import { chromium, chromiumMissing } from './chromium.ts';
@@ -21,6 +23,11 @@ import { measure, table } from './throughput.ts';
 import { workerd } from './workerd.ts';
 
 const drawn = 10_000;
+
+const { values: options } = parseArgs({
+  // --bits: no throughput. --json FILE: what was measured.
+  options: { bits: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
 
 if (!existsSync(join(import.meta.dirname, 'node_modules'))) {
   console.error('RUNTIMES ARE NOT TESTED HERE: npm --prefix test/runtimes ci');
@@ -63,8 +70,7 @@ try {
   await tell('examples/worker', workerProblems);
   await tell('examples/sentences', sentenceProblems);
   if (chromiumMissing === undefined || process.env.CI) await tell('examples/browser', browserProblems);
-  if (!process.argv.includes('--bits'))
-    console.log(`\n${table(await measure(agreed.filter(({ name }) => name !== 'the component')))}`);
+  if (!options.bits) await tellThroughput(agreed.filter(({ name }) => name !== 'the component'));
 } finally {
   for (const runtime of runtimes) await runtime.close?.();
 }
@@ -80,6 +86,13 @@ function count(name: string, problems: readonly string[]): void {
 
 async function tell(name: string, problems: () => Promise<string[]>): Promise<void> {
   count(name, await problems().catch((error: unknown) => [String(error)]));
+}
+
+async function tellThroughput(measured: readonly Runtime[]): Promise<void> {
+  const results = await measure(measured);
+  console.log(`\n${table(results)}`);
+  const file = { benchmark: 'runtimes', environment: environment(), results };
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** What it prints, or why it does not. */
