@@ -48,13 +48,27 @@ async function core(): Promise<Uint8Array> {
   return bytes;
 }
 
-const logging = /const _debugLog = \(\.\.\.args\) => \{.*?\n {2}\};\n/s;
+/** Of what jco writes: what, and what we have instead. */
+const spared: readonly (readonly [RegExp, string])[] = [
+  // Its log, for which every call reads the environment.
+  [/const _debugLog = \(\.\.\.args\) => \{.*?\n {2}\};\n/s, 'const _debugLog = () => {};\n'],
+  // Two promises a call, which nobody awaits: no export of ours is asynchronous.
+  [/(promise: completionPromise,.*?\} = )promiseWithResolvers\(\)/s, '$1_unawaited'],
+  [/(promise: exitPromise,.*?\} = )promiseWithResolvers\(\)/s, '$1_unawaited'],
+  [/completionPromise\.catch\(\(\) => \{\}\);/, ''],
+  [
+    /function promiseWithResolvers\(\)/,
+    'const _unawaited = { promise: new Promise(() => {}), resolve() {}, reject() {} };\n  $&',
+  ],
+];
 
-/** Without jco's log, for which every call reads the environment: half of what a small call costs. */
-function silent(script: Uint8Array): Uint8Array {
-  const text = new TextDecoder().decode(script);
-  if (!logging.test(text)) throw new Error('jco logs in another way than it did');
-  return new TextEncoder().encode(text.replace(logging, 'const _debugLog = () => {};\n'));
+/** Without what costs half of a small call, and nobody sees. */
+function lean(script: Uint8Array): Uint8Array {
+  const text = spared.reduce((before, [what, instead]) => {
+    if (!what.test(before)) throw new Error(`jco no longer writes ${what}`);
+    return before.replace(what, instead);
+  }, new TextDecoder().decode(script));
+  return new TextEncoder().encode(text);
 }
 
 /** The component, and files by jco: the same bytes each time. */
@@ -73,7 +87,7 @@ export async function buildComponent(): Promise<Map<string, Uint8Array>> {
   const built = new Map(
     Object.entries(files).map(([name, bytes]) => [
       `component/${name}`,
-      name.endsWith('.js') ? silent(bytes) : bytes,
+      name.endsWith('.js') ? lean(bytes) : bytes,
     ]),
   );
   return built.set('flexemr.component.wasm', component);

@@ -11,8 +11,7 @@ import { Absent } from '../usage.ts';
 
 /** Nodes that one ranker asks in turn. */
 const nodeCounts = [1, 2, 4, 8] as const;
-const full = { rounds: 7, exchanges: 40_000, soak: 1_000_000 };
-const quickly = { rounds: 1, exchanges: 500, soak: 1_000 };
+const course = { rounds: 7, exchanges: 40_000, soak: 1_000_000 };
 
 interface Row {
   readonly nodes: number;
@@ -26,7 +25,7 @@ interface Row {
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+    options: { json: { type: 'string' } },
   });
   const missing = missingPackages();
   if (missing !== undefined) throw new Absent(`NOT MEASURED: apt-get install ${missing}`);
@@ -36,7 +35,6 @@ export async function run(args: string[]): Promise<void> {
   const { Exchanges } = await import('./exchanges.ts');
   const { VerbsAlone } = await import('./verbs-alone.ts');
   const env = environment();
-  const course = values.quick ? quickly : full;
   console.log(describe(env));
   console.log('\nnodes   CPU ns a subrequest   kernel   provider   the rest (aim: 2,000)');
   const rows: Row[] = [];
