@@ -31,6 +31,7 @@ export function merge(mode: u32, dim: u32, weighted: u32, partials: usize, count
   if (result == 0) {
     const out = take(bags * dim << 2), counts = take(bags << 2), denominators = denominated ? take(bags << 2) : 0;
     memory.fill(counts, 0, bags << 2);
+    if (denominated) memory.fill(denominators, 0, bags << 2);
     // Without partials nothing is joined, and nothing divided.
     store<u32>(BLOCK, bags, MERGE_BAGS);
     store<u32>(BLOCK, dim, MERGE_DIM);
