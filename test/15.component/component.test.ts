@@ -42,6 +42,20 @@ test('pool and merge give the bits of the reference', () => {
   expect(Math.min(seen.pooled, seen.refused, seen.merged)).toBeGreaterThan(0);
 });
 
+test('what is merged of no rows has no weight, whatever lay in memory before', () => {
+  using table = component.table({ dtype: 'f32', dim: 1, rows: Float32Array.of(1) });
+  for (const bags of [1, 2, 10, 100, 1_000]) {
+    const offsets = new Uint32Array(bags + 1).fill(1).fill(0, 0, 1);
+    const once = { keys: Uint32Array.of(0), offsets, weights: Float32Array.of(2) };
+    const partial = table.pool(once, { mode: 'mean', partial: true });
+    component.deduplicate(new BigUint64Array(bags).fill(2n ** 64n - 1n));
+    const { denominators } = component.merge('mean', 1, [partial, partial], true);
+    const sums = new Float32Array(bags);
+    sums[0] = 4;
+    expect(denominators).toEqual(sums);
+  }
+});
+
 test('gather gives rows as they are read', () => {
   const rows = Float32Array.from({ length: 12 }, (_, i) => i / 3);
   using table = component.table({ dtype: 'f32', dim: 3, rows });
