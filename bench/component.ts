@@ -7,6 +7,7 @@ import { instantiateKernels } from '../src/kernel/files.ts';
 import * as layout from '../src/kernel/layout.ts';
 import { untouchedBytesMax } from '../src/limits.ts';
 import { describe, environment } from './environment.ts';
+import { median } from './measure.ts';
 
 const dim = 64;
 const rows = 20_000;
@@ -85,6 +86,7 @@ function rawWay(table: Float32Array, keys: Uint32Array, offsets: Uint32Array): (
     return at;
   };
   const bags = offsets.length - 1;
+  const touch = table.byteLength > untouchedBytesMax;
   const at = {
     ...{ call: take(layout.CALL_BYTES), keys: take(keys.byteLength), offsets: take(offsets.byteLength) },
     ...{ counts: take(bags * 4), fates: take(keys.length), scratch: take(layout.SCRATCH_BYTES) },
@@ -106,13 +108,7 @@ function rawWay(table: Float32Array, keys: Uint32Array, offsets: Uint32Array): (
         ...{ out: at.out, counts: at.counts, denominators: 0, fates: at.fates, scratch: at.scratch },
       },
       {
-        ...{
-          mode: 'sum',
-          partial: false,
-          touch: table.byteLength > untouchedBytesMax,
-          padding: undefined,
-          missing: 'error',
-        },
+        ...{ mode: 'sum', partial: false, touch, padding: undefined, missing: 'error' },
         ...{ begin: 0, end: bags, firstKey: 0 },
       },
     );
@@ -124,8 +120,4 @@ function rawWay(table: Float32Array, keys: Uint32Array, offsets: Uint32Array): (
 function componentWay(rowsOf: Float32Array, keys: Uint32Array, offsets: Uint32Array): () => Float32Array {
   const table = openComponent().table({ dtype: 'f32', dim, rows: rowsOf });
   return () => table.pool({ keys, offsets }, { mode: 'sum' }).values;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

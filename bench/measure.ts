@@ -52,18 +52,22 @@ export async function interleave(ours: Side, bar: Side | undefined, pairs: numbe
     b.push(await bar.sample());
     ratios.push(a[pair] / b[pair]);
   }
-  if (!bar) return { ours: quantile(a, 0.5) };
+  if (!bar) return { ours: median(a) };
   return {
-    ours: quantile(a, 0.5),
-    bar: quantile(b, 0.5),
-    ratio: quantile(ratios, 0.5),
+    ours: median(a),
+    bar: median(b),
+    ratio: median(ratios),
     low: quantile(ratios, 0.25),
     high: quantile(ratios, 0.75),
   };
 }
 
 /** The value at `q` of the sorted samples, interpolated. */
-function quantile(samples: number[], q: number): number {
+export function median(samples: readonly number[]): number {
+  return quantile(samples, 0.5);
+}
+
+function quantile(samples: readonly number[], q: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (sorted.length - 1) * q;
   const below = sorted[Math.floor(at)];

@@ -1,4 +1,4 @@
-// The ranker for edge runtimes and browsers: kernels over plain memory, the runtime's own fetch, and nothing that only
+// The ranker for edge runtimes: kernels over plain memory, the runtime's own fetch, and nothing that only
 // some of them have.
 import { kernels } from '#kernels';
 import { edgeWorkspaceBytes } from './limits.ts';

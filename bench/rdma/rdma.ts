@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { buildStandIn, missingPackages } from '../../test/rdma/stand-in/build.ts';
 import { describe, environment } from '../environment.ts';
+import { median } from '../measure.ts';
 import { Absent } from '../usage.ts';
 
 /** Nodes that one ranker asks in turn. */
@@ -23,10 +24,7 @@ interface Row {
 }
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: { json: { type: 'string' } },
-  });
+  const { values } = parseArgs({ args, options: { json: { type: 'string' } } });
   const missing = missingPackages();
   if (missing !== undefined) throw new Absent(`NOT MEASURED: apt-get install ${missing}`);
   execFileSync(process.execPath, ['native/build.ts'], { stdio: 'inherit' });
@@ -47,14 +45,12 @@ export async function run(args: string[]): Promise<void> {
       const provider = alone.run(course.exchanges);
       measured.push({ ...(await exchanges.run(course.exchanges)), provider });
     }
-    const median = (of: (round: (typeof measured)[number]) => number): number =>
-      measured.map(of).sort((a, b) => a - b)[measured.length >> 1];
     const row = {
       nodes,
-      total: median(({ total }) => total),
-      kernel: median(({ kernel }) => kernel),
-      provider: median(({ provider }) => provider),
-      ours: median(({ total, kernel, provider }) => total - kernel - provider),
+      total: median(measured.map(({ total }) => total)),
+      kernel: median(measured.map(({ kernel }) => kernel)),
+      provider: median(measured.map(({ provider }) => provider)),
+      ours: median(measured.map(({ total, kernel, provider }) => total - kernel - provider)),
     };
     rows.push(row);
     const cell = (ns: number, width: number): string => Math.round(ns).toLocaleString('en').padStart(width);

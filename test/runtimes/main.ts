@@ -91,8 +91,9 @@ async function tell(name: string, problems: () => Promise<string[]>): Promise<vo
 async function tellThroughput(measured: readonly Runtime[]): Promise<void> {
   const results = await measure(measured);
   console.log(`\n${table(results)}`);
+  if (options.json === undefined) return;
   const file = { benchmark: 'runtimes', environment: environment(), results };
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(file, null, 2)}\n`);
+  writeFileSync(options.json, `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** What it prints, or why it does not. */

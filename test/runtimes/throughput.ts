@@ -1,4 +1,5 @@
 // What a row costs in each runtime, beside Node.js: the same spins, in turns, medians.
+import { median } from '../../bench/measure.ts';
 import { F32, INT8 } from '../../src/kernel/layout.ts';
 import { inputBytes } from './hosts/conformance.ts';
 import { SPIN_BAG_KEYS, SPIN_BAGS } from './image.ts';
@@ -40,10 +41,6 @@ async function nsOfRow(runtime: Runtime, dtype: number): Promise<number> {
   const longer = await timed(manySpins);
   // A tenth more to warm up.
   return ((longer.wall - one.wall) / ((manySpins - spins) * 1.1) / rowsOfSpin) * 1e9;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
 /** Markdown, beside the first. */
