@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeProcess } from '../../src/host/node-process.ts';
 
 /** A memory node in a process of its own, that can be killed and started again where it was. */
@@ -30,13 +32,25 @@ export class KillableNode implements AsyncDisposable {
     this.#signal('SIGKILL');
   }
 
-  /** Lets it do nothing, though its connections stay, until it is told to go on. */
-  stall(): void {
+  /** Lets it do nothing, though its connections stay, until it is told to go on. Settles when it has stopped. */
+  async stall(): Promise<void> {
     this.#signal('SIGSTOP');
+    // Each thread stops when it next takes the signal: until then it may still answer a whole lookup.
+    while (!this.#stopped()) await sleep(1);
   }
 
   goOn(): void {
     this.#signal('SIGCONT');
+  }
+
+  /** @returns whether the kernel says so of every thread; where it tells nothing, whether the signal was sent */
+  #stopped(): boolean {
+    if (process.platform !== 'linux') return true;
+    const threads = `/proc/${this.#process.pid}/task`;
+    return readdirSync(threads).every((thread) => {
+      const stat = readFileSync(`${threads}/${thread}/stat`, 'utf8');
+      return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+    });
   }
 
   #signal(signal: NodeJS.Signals): void {

@@ -24,7 +24,7 @@ test.for(throughSockets)(
     await sleep(50);
     const [victim] = nodes;
     load.mayFail.add(victim.id);
-    victim.stall();
+    await victim.stall();
     await sleep(2 * deadlineMs);
     victim.goOn();
     await recovered(ranker, given.asked[0]);
@@ -52,7 +52,7 @@ test.for(throughSockets)(
     const bags = { t0: { keys: Uint32Array.from({ length: 25_000 }, (_, i) => i % 3_000), offsets: [0] } };
     await ranker.lookup(bags);
     const before = await held();
-    nodes[0].stall();
+    await nodes[0].stall();
     const until = performance.now() + unanswered.ms;
     let [mostBytes, mostSockets] = [0, 0];
     const ask = async (): Promise<void> => {
@@ -101,7 +101,7 @@ test.for(throughSockets)(
     const { nodes, routing } = await given.start();
     const before = await held();
     const ranker = await openRanker({ routing, transport });
-    for (const node of nodes) node.stall();
+    for (const node of nodes) await node.stall();
     const lookups = given.asked.map(({ bags }) => ranker.lookup(bags, { deadline: 20 }));
     for (const ended of await Promise.allSettled(lookups))
       expect(ended).toMatchObject({ reason: { code: 'DEADLINE_EXCEEDED' } });
