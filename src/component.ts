@@ -1,5 +1,5 @@
 // The kernels as a component, in whatever runs JavaScript: tables in a memory of their own, lists in, lists out.
-import { cores } from '#component';
+import { cores, memoryBytes } from '#component';
 import { Component, type ComponentOptions } from './component/component.ts';
 
 export type { Bags, Pooled, PoolOptions } from './component/bags.ts';
@@ -9,7 +9,7 @@ export type { Table } from './component/table.ts';
 export { type ErrorCode, FlexemrError } from './errors.ts';
 export type { DType, PoolingMode } from './kernel/reference.ts';
 
-/** A component with a memory of its own. */
+/** A component with a memory of its own. @throws INVALID_OPTION */
 export function openComponent(options: ComponentOptions = {}): Component {
-  return new Component(cores, options);
+  return new Component(cores, options.memoryBytes ?? memoryBytes);
 }

@@ -168,8 +168,13 @@ export const workspaceBytesMax = 1_073_741_824;
 /** And at the edge, where an isolate has 128 MB for everything. */
 export const edgeWorkspaceBytes = 67_108_864;
 
-/** Memory of one component: what its core module may grow to. */
-export const componentBytesMax = 1_073_741_824;
+/** What one component holds: of the 1 GiB that its memory may grow to, all but the sixteenth that its heap rounds up. */
+export const componentBytesMax = 1_006_632_960;
+/** And at the edge unless told otherwise: memory doubles as it grows, and an isolate has 128 MB. */
+export const edgeComponentBytes = 50_331_648;
+
+/** Ids of one index of a component: 738 MB. */
+export const componentIndexIdsMax = 33_554_432;
 
 /** Fetching rows is chosen where it brings less than this share of the bytes of pooled vectors: 2 % are not worth it. */
 export const fetchShareMax = 0.981;

@@ -1,12 +1,11 @@
 // The component's indexes of ids, and de-duplication.
 import {
-  BUCKET_BYTES, BUCKET_KEYS, DEDUPE_HEADER_BYTES, INDEX_CAPACITY, INDEX_COUNT, INDEX_FULL, INDEX_HEADER_BYTES,
-  INDEX_SCRATCH_BYTES,
+  BUCKET_BYTES, DEDUPE_HEADER_BYTES, INDEX_CAPACITY, INDEX_COUNT, INDEX_HEADER_BYTES, INDEX_SCRATCH_BYTES, NONE,
 } from '../../src/kernel/layout';
 import { deduplicate as deduplicateKeys } from '../deduplicate';
 import { indexClear, indexFind, indexInsert, indexRemove } from '../index';
 import { give, take } from './memory';
-import { done, failed, INVALID_TABLE, LIMIT_EXCEEDED, RESULT } from './result';
+import { done, failed, INVALID_OPTION, LIMIT_EXCEEDED, RESULT } from './result';
 
 /** Most ids of one index: 715 MB. */
 const CAPACITY_MAX: u32 = 33554432;
@@ -24,6 +23,7 @@ export function createIndex(capacity: u32): usize {
   const buckets = (capacity + 2) / 3 + 1, bytes = INDEX_HEADER_BYTES + <usize>buckets * BUCKET_BYTES + 64;
   const handle = take(INDEX_BYTES), address = take(bytes), index = (address + 63) & ~63;
   indexClear(index, buckets);
+  store<u32>(index, capacity, INDEX_CAPACITY);
   store<u32>(handle, address);
   store<u32>(handle, bytes, 4);
   store<u32>(handle, index, 8);
@@ -36,15 +36,35 @@ export function freeIndex(handle: usize): void {
 }
 
 export function insert(handle: usize, ids: usize, count: u32, slots: usize, slotCount: u32): usize {
+  const index = indexOf(handle), wrong = count == slotCount ? positionOfNone(slots, count) : min(count, slotCount);
   let result = done();
-  if (count != slotCount) result = failed(INVALID_TABLE, min(count, slotCount));
-  else if (indexInsert(indexOf(handle), ids, slots, count, SCRATCH) == INDEX_FULL) result = failed(LIMIT_EXCEEDED, capacityOf(handle));
+  if (count != slotCount || wrong < count) result = failed(INVALID_OPTION, wrong);
+  else if (!hasRoom(index, ids, count)) result = failed(LIMIT_EXCEEDED, load<u32>(index, INDEX_CAPACITY));
+  else indexInsert(index, ids, slots, count, SCRATCH);
   give(ids, <usize>count << 3);
   give(slots, <usize>slotCount << 2);
   return result;
 }
 
-@inline function capacityOf(handle: usize): u32 { return load<u32>(indexOf(handle), INDEX_CAPACITY); }
+/** @returns `count` where no slot is NONE, which marks a free place */
+function positionOfNone(slots: usize, count: u32): u32 {
+  let position: u32 = 0;
+  while (position < count && load<u32>(slots + (<usize>position << 2)) != NONE) position++;
+  return position;
+}
+
+/** Whether the index takes all of the ids that are new: looked at before any of them goes in. */
+function hasRoom(index: usize, ids: usize, count: u32): bool {
+  const room = load<u32>(index, INDEX_CAPACITY) - load<u32>(index, INDEX_COUNT);
+  if (count <= room) return true;
+  const unique = take(<usize>count << 3), slots = take(<usize>count << 2), found = uniqueOf(ids, count, unique, slots);
+  indexFind(index, unique, slots, found, SCRATCH);
+  let fresh: u32 = 0;
+  for (let i: usize = 0; i < <usize>found; i++) fresh += u32(load<u32>(slots + (i << 2)) == NONE);
+  give(unique, <usize>count << 3);
+  give(slots, <usize>count << 2);
+  return fresh <= room;
+}
 
 export function count(handle: usize): u32 { return load<u32>(indexOf(handle), INDEX_COUNT); }
 
@@ -69,13 +89,20 @@ function slotsOut(ids: usize, slots: usize, count: u32): usize {
 
 export function freeSlots(result: usize): void { give(load<u32>(result), <usize>load<u32>(result, 4) << 2); }
 
-export function deduplicate(keys: usize, count: u32): usize {
+/** @returns how many are unique */
+function uniqueOf(keys: usize, count: u32, unique: usize, inverse: usize): u32 {
+  if (count == 0) return 0;
   // Entries: a power of two, at most half of them taken.
   const entries: u32 = 1 << (33 - clz<u32>(count | 63)), bytes = DEDUPE_HEADER_BYTES + (<usize>entries << 2);
-  const unique = take(<usize>count << 3), inverse = take(<usize>count << 2), table = take(bytes);
+  const table = take(bytes);
   memory.fill(table, 0, bytes);
-  const found = count ? deduplicateKeys(keys, count, unique, inverse, table, entries) : 0;
+  const found = deduplicateKeys(keys, count, unique, inverse, table, entries);
   give(table, bytes);
+  return found;
+}
+
+export function deduplicate(keys: usize, count: u32): usize {
+  const unique = take(<usize>count << 3), inverse = take(<usize>count << 2), found = uniqueOf(keys, count, unique, inverse);
   give(keys, <usize>count << 3);
   store<u32>(RESULT, unique);
   store<u32>(RESULT, found, 4);

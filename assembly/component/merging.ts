@@ -7,8 +7,8 @@ import { hasDenominator } from '../divide';
 import { divide, merge as mergePartials } from '../merge';
 import { give, take } from './memory';
 import {
-  addressOf, COUNTS, DENOMINATORS, done, FATES, failed, freeLists, hasList, INVALID_TABLE, lengthOf, POOLED_BYTES, setList,
-  setOption, VALUES,
+  addressOf, COUNTS, DENOMINATORS, done, FATES, failed, freeLists, hasList, INVALID_BAGS, isPartial, lengthOf, POOLED_BYTES,
+  setList, setOption, setPartial, VALUES,
 } from './result';
 
 const BLOCK = memory.data(MERGE_BYTES, 16);
@@ -17,16 +17,16 @@ const BLOCK = memory.data(MERGE_BYTES, 16);
   return hasList(partial, list) && lengthOf(partial, list) == bags;
 }
 
-/** @param partials `pooled` [count] */
-export function merge(mode: u32, dim: u32, weighted: u32, partials: usize, count: u32): usize {
-  const denominated = hasDenominator(mode, weighted != 0), end = partials + count * POOLED_BYTES;
+/** @param partials `pooled` [count]; whether bags are weighted the first one tells */
+export function merge(mode: u32, dim: u32, partials: usize, count: u32): usize {
+  const end = partials + count * POOLED_BYTES;
+  const denominated = hasDenominator(mode, count != 0 && hasList(partials, DENOMINATORS));
   const bags = count && hasList(partials, COUNTS) ? lengthOf(partials, COUNTS) : 0;
   let result: usize = 0;
   for (let partial = partials; partial < end && result == 0; partial += POOLED_BYTES) {
-    const fits = <u64>lengthOf(partial, VALUES) == <u64>bags * dim && holds(partial, COUNTS, bags);
-    if (!fits || denominated && !holds(partial, DENOMINATORS, bags)) {
-      result = failed(INVALID_TABLE, (partial - partials) / POOLED_BYTES);
-    }
+    const fits = isPartial(partial) && <u64>lengthOf(partial, VALUES) == <u64>bags * dim && holds(partial, COUNTS, bags);
+    const weighs = denominated ? holds(partial, DENOMINATORS, bags) : !hasDenominator(mode, hasList(partial, DENOMINATORS));
+    if (!fits || !weighs) result = failed(INVALID_BAGS, (partial - partials) / POOLED_BYTES);
   }
   if (result == 0) {
     const out = take(bags * dim << 2), counts = take(bags << 2), denominators = denominated ? take(bags << 2) : 0;
@@ -50,6 +50,7 @@ export function merge(mode: u32, dim: u32, weighted: u32, partials: usize, count
     setOption(COUNTS, counts, bags);
     setOption(DENOMINATORS, denominators, bags);
     setOption(FATES, 0, 0);
+    setPartial(false);
     result = done();
   }
   for (let partial = partials; partial < end; partial += POOLED_BYTES) freeLists(partial);

@@ -31,10 +31,12 @@ import {
   freePooled,
   INVALID_KEY,
   INVALID_OFFSETS,
+  INVALID_OPTION,
   INVALID_WEIGHTS,
   LIMIT_EXCEEDED,
   setList,
   setOption,
+  setPartial,
   VALUES,
 } from './result';
 import { dimOf, openCall } from './table';
@@ -65,6 +67,8 @@ export function pool(
   else if (load<u32>(offsets + ((<usize>offsetCount) << 2) - 4) != keyCount)
     result = failed(INVALID_OFFSETS, offsetCount - 1);
   else if (weighted && (weightCount != keyCount || mode == MAX)) result = failed(INVALID_WEIGHTS, 0);
+  // The kernels' word for no padding.
+  else if (padded && padding == NONE) result = failed(INVALID_OPTION, 0);
   else if (ends > OUT_BYTES_MAX) result = failed(LIMIT_EXCEEDED, <u32>(ends >> 20));
   else {
     memory.fill(CALL, 0, CALL_BYTES);
@@ -105,9 +109,12 @@ function pooled(table: usize, keys: usize, keyCount: u32, bags: u32, denominated
   setOption(COUNTS, counts, bags);
   setOption(DENOMINATORS, denominators, bags);
   setOption(FATES, fates, keyCount);
+  setPartial(load<u32>(CALL, CALL_PARTIAL) != 0);
   if (status != DONE) {
     freePooled(done());
-    return failed(status == BAD_KEY ? INVALID_KEY : INVALID_OFFSETS, load<u32>(CALL, CALL_ERROR_POSITION));
+    const position = load<u32>(CALL, CALL_ERROR_POSITION);
+    // Kernels tell the bag: of its two offsets it is the one that ends it.
+    return status == BAD_KEY ? failed(INVALID_KEY, position) : failed(INVALID_OFFSETS, position + 1);
   }
   if (load<u32>(CALL, CALL_EXCEPTIONS) == 0) {
     give(fates, keyCount);

@@ -3,13 +3,17 @@
 import { give } from './memory';
 
 /** Error codes of wasm/flexemr.wit, in its order; FINE: all is well. */
-export const INVALID_KEY = 0, INVALID_OFFSETS = 1, INVALID_WEIGHTS = 2, INVALID_TABLE = 3, LIMIT_EXCEEDED = 4;
+export const INVALID_KEY = 0, INVALID_OFFSETS = 1, INVALID_WEIGHTS = 2, INVALID_BAGS = 3, INVALID_TABLE = 4;
+export const INVALID_OPTION = 5, LIMIT_EXCEEDED = 6;
 export const FINE = 255;
 
 export const RESULT = memory.data(64, 16);
 
-// Lists of a `pooled`, address and length of each; but for values a word before says whether there is one.
-export const VALUES: usize = 0, COUNTS: usize = 12, DENOMINATORS: usize = 24, FATES: usize = 36, POOLED_BYTES: usize = 44;
+// Lists of a `pooled`, address and length of each; but for values a word before says whether there is one. Then whether it
+// is a partial.
+export const VALUES: usize = 0, COUNTS: usize = 12, DENOMINATORS: usize = 24, FATES: usize = 36;
+const PARTIAL: usize = 44;
+export const POOLED_BYTES: usize = 48;
 
 export function failed(code: u32, position: u32): usize {
   store<u8>(RESULT, 1);
@@ -37,6 +41,9 @@ export function setOption(list: usize, address: usize, length: u32): void {
   setList(list, address, length);
 }
 
+export function setPartial(partial: bool): void { store<u8>(POOLED, u8(partial), PARTIAL); }
+
+@inline export function isPartial(pooled: usize): bool { return load<u8>(pooled, PARTIAL) != 0; }
 @inline export function addressOf(pooled: usize, list: usize): usize { return load<u32>(pooled + list); }
 @inline export function lengthOf(pooled: usize, list: usize): usize { return load<u32>(pooled + list, 4); }
 @inline export function hasList(pooled: usize, list: usize): bool { return load<u8>(pooled + list - 4) != 0; }

@@ -1,5 +1,6 @@
 import type * as Pooling from '../../wasm/component/interfaces/flexemr-kernels-pooling.js';
 import type { PoolingMode } from '../kernel/reference.ts';
+import { expectArray, expectInteger, expectMode, expectObject, unexpected } from './expect.ts';
 
 /** Keys of all bags, one bag behind the other. */
 export interface Bags {
@@ -12,7 +13,7 @@ export interface Bags {
 
 export interface PoolOptions {
   readonly mode: PoolingMode;
-  /** The key that stands for nothing. */
+  /** The key that stands for nothing: below 2^32 − 1. */
   readonly padding?: number | undefined;
   /** What becomes of a key that is no row. Default `error`. */
   readonly missing?: 'error' | 'skip' | undefined;
@@ -23,14 +24,36 @@ export interface PoolOptions {
 /**
  * `values` f32 [bags, dim]. `counts` u32 [bags], rows pooled: of partials, and where not all keys were. `denominators`
  * f32 [bags] of weighted means and sqrtns. `fates` u8 [keys] where not all were pooled: 0 pooled, 1 padding, 2 missing.
+ * `partial`: not divided yet, what `merge` takes.
  */
 export type Pooled = Pooling.Pooled;
 
-export function withDefaults({
-  mode,
-  padding,
-  missing = 'error',
-  partial = false,
-}: PoolOptions): Pooling.Options {
-  return padding === undefined ? { mode, missing, partial } : { mode, padding, missing, partial };
+/** 2^32 − 1 is the kernels' word for none. */
+const paddingMax = 4_294_967_294;
+
+/** @throws INVALID_BAGS, INVALID_OFFSETS, INVALID_WEIGHTS: it is no such array */
+export function checkedBags(bags: Bags): Pooling.Bags {
+  expectObject(bags, 'bags', 'INVALID_BAGS');
+  expectArray(bags.keys, 'Uint32Array', 'keys', 'INVALID_BAGS');
+  expectArray(bags.offsets, 'Uint32Array', 'offsets', 'INVALID_OFFSETS');
+  if (bags.weights !== undefined) expectArray(bags.weights, 'Float32Array', 'weights', 'INVALID_WEIGHTS');
+  return bags as Pooling.Bags;
+}
+
+/** With defaults. @throws INVALID_OPTION */
+export function checkedOptions(options: PoolOptions): Pooling.Options {
+  expectObject(options, 'options');
+  const { mode, padding, missing = 'error', partial = false } = options;
+  expectMode(mode);
+  if (missing !== 'error' && missing !== 'skip')
+    throw unexpected('INVALID_OPTION', 'missing', 'error or skip', missing);
+  if (padding === undefined) return { mode, missing, partial };
+  expectInteger(padding, 0, paddingMax, 'padding');
+  return { mode, padding, missing, partial };
+}
+
+/** Bytes that pooling takes in the component: bags, what comes of each, and of each key. */
+export function poolBytes({ keys, offsets, weights }: Pooling.Bags, dim: number): number {
+  const given = keys.byteLength + offsets.byteLength + (weights?.byteLength ?? 0);
+  return given + keys.length + offsets.length * (dim + 2) * 4;
 }

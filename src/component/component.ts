@@ -1,15 +1,24 @@
-import { instantiate } from '../../wasm/component/flexemr.js';
 import type * as Pooling from '../../wasm/component/interfaces/flexemr-kernels-pooling.js';
 import { FlexemrError } from '../errors.ts';
 import { type DType, type PoolingMode, rowBytes } from '../kernel/reference.ts';
-import { componentBytesMax } from '../limits.ts';
+import { componentBytesMax, componentIndexIdsMax } from '../limits.ts';
 import type { CoreModules } from '../modules/core-modules.ts';
-import { type Bags, type Pooled, type PoolOptions, withDefaults } from './bags.ts';
-import { asked } from './failure.ts';
+import { type Bags, checkedBags, checkedOptions, type Pooled, type PoolOptions, poolBytes } from './bags.ts';
+import { Core } from './core.ts';
+import {
+  expectArray,
+  expectDim,
+  expectDType,
+  expectInteger,
+  expectMode,
+  expectObject,
+  isArray,
+  unexpected,
+} from './expect.ts';
 import { KeyIndex } from './key-index.ts';
 import { Table } from './table.ts';
 
-/** Rows as they are stored: f32, or the bytes of another dtype. */
+/** Rows as they are stored: f32, or the bytes of any dtype. */
 export interface Rows {
   readonly dtype: DType;
   /** Columns, 1 … 4,096. */
@@ -18,95 +27,107 @@ export interface Rows {
 }
 
 export interface ComponentOptions {
-  /** Most bytes of tables and indexes at a time. Default and most: 1 GiB. */
+  /**
+   * Most bytes of tables and indexes at a time, and of what goes in and out of a call. At most 960 MiB, which is the
+   * default; at the edge 48 MiB.
+   */
   readonly memoryBytes?: number | undefined;
 }
 
+/** A bucket of 64 bytes for three. */
+const indexBytesPerId = 22;
+/** A key, its copy, where it is, and a hash table of them. */
+const deduplicateBytesPerKey = 36;
+
 /** The kernels as a component (wasm/flexemr.wit), and its memory. */
 export class Component {
-  readonly #pooling: typeof Pooling;
-  readonly #bytesMax: number;
-  #bytes = 0;
+  readonly #core: Core;
 
-  constructor(cores: CoreModules, { memoryBytes = componentBytesMax }: ComponentOptions = {}) {
-    this.#pooling = instantiate((name) => cores[name as keyof CoreModules], {}).pooling;
-    this.#bytesMax = Math.min(memoryBytes, componentBytesMax);
+  /** @throws INVALID_OPTION */
+  constructor(modules: CoreModules, memoryBytes: number) {
+    expectInteger(memoryBytes, 1, componentBytesMax, 'memoryBytes');
+    this.#core = new Core(modules, memoryBytes);
   }
 
   /** A table in the component's memory. @throws INVALID_TABLE, OUT_OF_MEMORY */
   table(rows: Rows): Table {
     const bytes = bytesOf(rows);
-    const release = this.#reserve(bytes.length, 'table');
-    try {
-      return new Table(
-        asked(() => this.#pooling.Table.create(rows.dtype, rows.dim, bytes)),
-        release,
-      );
-    } catch (error) {
-      release();
-      throw error;
-    }
+    const { dtype, dim } = rows;
+    const create = (): Pooling.Table => this.#core.pooling.Table.create(dtype, dim, bytes);
+    const [table, giveBack] = this.#core.keep(bytes.length, 'table', create);
+    return new Table(this.#core, table, dim, giveBack);
   }
 
-  /** Pools rows that are brought along. @throws INVALID_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED, OUT_OF_MEMORY */
+  /** Pools rows that are brought along. @throws INVALID_TABLE, and as a table's `pool` */
   pool(rows: Rows, bags: Bags, options: PoolOptions): Pooled {
     const bytes = bytesOf(rows);
-    const release = this.#reserve(bytes.length, 'rows');
-    try {
-      return asked(() =>
-        this.#pooling.pool(rows.dtype, rows.dim, bytes, bags as Pooling.Bags, withDefaults(options)),
-      );
-    } finally {
-      release();
-    }
+    const { dtype, dim } = rows;
+    const [checked, withDefaults] = [checkedBags(bags), checkedOptions(options)];
+    const pool = (): Pooled => this.#core.pooling.pool(dtype, dim, bytes, checked, withDefaults);
+    return this.#core.ask(bytes.length + poolBytes(checked, dim), pool, checked);
   }
 
-  /** Joins partials of the same bags, shard by shard, and divides once. @throws INVALID_TABLE: they do not fit together */
-  merge(mode: PoolingMode, dim: number, partials: readonly Pooled[], weighted = false): Pooled {
-    return asked(() => this.#pooling.merge(mode, dim, weighted, [...partials]));
+  /**
+   * Joins partials of the same bags, shard by shard, and divides once: by denominators where there are.
+   * @throws INVALID_BAGS: one is no partial, or does not fit the first; INVALID_OPTION, INVALID_TABLE, OUT_OF_MEMORY
+   */
+  merge(mode: PoolingMode, dim: number, partials: readonly Pooled[]): Pooled {
+    expectMode(mode);
+    expectDim(dim);
+    const checked = partials.map(checkedPartial);
+    const bytes = checked.reduce(
+      (sum, { values, counts }) => sum + values.byteLength + counts.byteLength * 2,
+      0,
+    );
+    // And what comes of it, which is as large as any of them.
+    const all = bytes + (bytes / checked.length || 0);
+    return this.#core.ask(all, () => this.#core.pooling.merge(mode, dim, checked));
   }
 
-  /** Unique keys in order of first occurrence, and for each key which of them it is. */
+  /** Unique keys in order of first occurrence, and for each key which of them it is. @throws INVALID_OPTION, OUT_OF_MEMORY */
   deduplicate(keys: BigUint64Array): Pooling.Deduplicated {
-    return asked(() => this.#pooling.deduplicate(keys));
+    expectArray(keys, 'BigUint64Array', 'keys');
+    return this.#core.ask(keys.length * deduplicateBytesPerKey, () => this.#core.pooling.deduplicate(keys));
   }
 
-  /** Room for `capacity` ids and the u32 that each stands for. @throws LIMIT_EXCEEDED, OUT_OF_MEMORY */
+  /** Room for `capacity` ids and the u32 that each stands for. @throws INVALID_OPTION, OUT_OF_MEMORY */
   keyIndex(capacity: number): KeyIndex {
-    const release = this.#reserve(capacity * indexBytesPerId, 'index');
-    try {
-      return new KeyIndex(
-        asked(() => this.#pooling.KeyIndex.create(capacity)),
-        release,
-      );
-    } catch (error) {
-      release();
-      throw error;
-    }
-  }
-
-  #reserve(bytes: number, field: string): () => void {
-    if (this.#bytes + bytes > this.#bytesMax) {
-      const problem = `${field}: its ${bytes} bytes do not fit the ${this.#bytesMax - this.#bytes} that are left`;
-      const message = `${problem} of memoryBytes; dispose of others, quantise, cut it into shards, or leave it on a memory node`;
-      throw new FlexemrError('OUT_OF_MEMORY', message, { field, value: bytes });
-    }
-    this.#bytes += bytes;
-    let released = false;
-    return () => {
-      if (!released) this.#bytes -= bytes;
-      released = true;
-    };
+    expectInteger(capacity, 1, componentIndexIdsMax, 'capacity');
+    const create = (): Pooling.KeyIndex => this.#core.pooling.KeyIndex.create(capacity);
+    const [index, giveBack] = this.#core.keep(capacity * indexBytesPerId, 'index', create);
+    return new KeyIndex(this.#core, index, giveBack);
   }
 }
 
-/** A bucket of 64 bytes for three. */
-const indexBytesPerId = 22;
-
-function bytesOf({ dtype, dim, rows }: Rows): Uint8Array {
-  if (!Number.isInteger(dim) || dim < 1 || rows.byteLength % rowBytes(dtype, dim) !== 0) {
+/** @throws INVALID_TABLE */
+function bytesOf(table: Rows): Uint8Array {
+  expectObject(table, 'table', 'INVALID_TABLE');
+  const { dtype, dim, rows } = table;
+  expectDType(dtype);
+  expectDim(dim);
+  if (!isArray(rows, 'Uint8Array') && !(dtype === 'f32' && isArray(rows, 'Float32Array'))) {
+    const expected = `a Uint8Array${dtype === 'f32' ? ' or Float32Array' : ` of ${dtype} rows`}`;
+    throw unexpected('INVALID_TABLE', 'rows', expected, rows);
+  }
+  if (rows.byteLength % rowBytes(dtype, dim) !== 0) {
     const message = `rows: ${rows.byteLength} bytes are no whole rows of dim = ${dim} columns in ${dtype}`;
     throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', value: rows.byteLength });
   }
   return new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+}
+
+/** What `merge` reads of one. @throws INVALID_BAGS */
+function checkedPartial(partial: Pooled, position: number): Pooled & { readonly counts: Uint32Array } {
+  const field = `partials[${position}]`;
+  expectObject(partial, field, 'INVALID_BAGS');
+  const { values, counts, denominators } = partial;
+  if (partial.partial !== true) {
+    const message = `${field} is no partial: pool it with { partial: true }`;
+    throw new FlexemrError('INVALID_BAGS', message, { field: 'partials', position });
+  }
+  expectArray(values, 'Float32Array', `${field}.values`, 'INVALID_BAGS');
+  expectArray(counts, 'Uint32Array', `${field}.counts`, 'INVALID_BAGS');
+  if (denominators === undefined) return { values, counts: counts as Uint32Array, partial: true };
+  expectArray(denominators, 'Float32Array', `${field}.denominators`, 'INVALID_BAGS');
+  return { values, counts: counts as Uint32Array, denominators, partial: true };
 }

@@ -1,13 +1,25 @@
 import { FlexemrError } from '../errors.ts';
 
-/** Something that lives in the component's memory until it is disposed of. */
-export class Handle<T extends object> {
-  readonly #release: () => void;
-  #resource: T | undefined;
+/** Not every edge runtime has it: there, what is not disposed of is not given back. */
+const collected =
+  typeof FinalizationRegistry === 'undefined'
+    ? undefined
+    : new FinalizationRegistry<() => void>((dispose) => dispose());
 
-  constructor(resource: T, release: () => void) {
+/** Something that lives in the component's memory until it is disposed of, or collected. */
+export class Handle<T extends object> {
+  #resource: T | undefined;
+  #dispose: () => void;
+
+  /** @param giveBack called once the resource is gone */
+  constructor(resource: T, giveBack: () => void) {
     this.#resource = resource;
-    this.#release = release;
+    this.#dispose = () => {
+      // jco's types leave it out.
+      (resource as Partial<Disposable>)[Symbol.dispose]?.();
+      giveBack();
+    };
+    collected?.register(this, this.#dispose, this);
   }
 
   /** @throws RELEASED */
@@ -17,9 +29,9 @@ export class Handle<T extends object> {
   }
 
   dispose(): void {
-    // jco's types leave it out.
-    (this.#resource as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
+    if (this.#resource === undefined) return;
     this.#resource = undefined;
-    this.#release();
+    collected?.unregister(this);
+    this.#dispose();
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Kernels } from './kernels.ts';
-import { compiled, instantiate } from './wasm.ts';
+import { instantiate, uncompiled } from './wasm.ts';
 
 const modules = new Map<string, WebAssembly.Module>();
 
@@ -8,10 +8,18 @@ const modules = new Map<string, WebAssembly.Module>();
 export function moduleFromFile(name: string): WebAssembly.Module {
   let module = modules.get(name);
   if (!module) {
-    module = compiled(readFileSync(new URL(`../../wasm/${name}`, import.meta.url)));
+    module = compiled(name, readFileSync(new URL(`../../wasm/${name}`, import.meta.url)));
     modules.set(name, module);
   }
   return module;
+}
+
+function compiled(name: string, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (cause) {
+    throw uncompiled(`wasm/${name}`, cause);
+  }
 }
 
 /** The kernels: built for shared memory (workers) or plain memory. @throws MISSING_DEPENDENCY */

@@ -6,13 +6,23 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }
 
-/** A module of this package. @throws MISSING_DEPENDENCY where the runtime has no SIMD */
-export function compiled(bytes: BufferSource): WebAssembly.Module {
-  try {
-    return new WebAssembly.Module(bytes);
-  } catch (cause) {
-    const problem = 'this runtime cannot compile the kernels: they need WebAssembly SIMD';
-    const message = `${problem} (${(cause as Error).message}). Take a newer runtime, or a processor with SSE4.1 or NEON.`;
-    throw new FlexemrError('MISSING_DEPENDENCY', message, { field: 'WebAssembly', cause });
+/** A function that splats a byte: what any module needs of a runtime with SIMD. */
+// biome-ignore format: one section a line
+const splat = Uint8Array.of(
+  0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+  1, 5, 1, 0x60, 0, 1, 0x7b,
+  3, 2, 1, 0,
+  10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b,
+);
+
+/** Why a module of this package does not compile: MISSING_DEPENDENCY where the runtime has no SIMD, else INVALID_FILE. */
+export function uncompiled(file: string, cause: unknown): FlexemrError {
+  const why = (cause as Error).message;
+  if (WebAssembly.validate(splat)) {
+    const message = `${file} is not the WebAssembly that this version of flexemr came with: install it again (${why})`;
+    return new FlexemrError('INVALID_FILE', message, { field: 'WebAssembly', value: file, cause });
   }
+  const problem = `this runtime cannot compile ${file}: the kernels need WebAssembly SIMD`;
+  const message = `${problem} (${why}). Take a newer runtime, or a processor with SSE4.1 or NEON.`;
+  return new FlexemrError('MISSING_DEPENDENCY', message, { field: 'WebAssembly', cause });
 }

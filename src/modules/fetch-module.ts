@@ -1,6 +1,19 @@
-import { compiled } from '../kernel/wasm.ts';
+import { FlexemrError } from '../errors.ts';
+import { uncompiled } from '../kernel/wasm.ts';
 
-/** @throws MISSING_DEPENDENCY where the runtime has no SIMD; what `fetch` throws */
+/** @throws UNAVAILABLE where it is not served there, MISSING_DEPENDENCY where the runtime has no SIMD */
 export async function fetchModule(url: URL): Promise<WebAssembly.Module> {
-  return compiled(await (await fetch(url)).arrayBuffer());
+  const response = await fetch(url).catch((cause: unknown) => {
+    throw unavailable(url, 'cannot be fetched', cause);
+  });
+  if (!response.ok) throw unavailable(url, `is answered with HTTP ${response.status}`);
+  const bytes = await response.arrayBuffer();
+  return await WebAssembly.compile(bytes).catch((cause: unknown) => {
+    throw uncompiled(url.href, cause);
+  });
+}
+
+function unavailable({ href }: URL, problem: string, cause?: unknown): FlexemrError {
+  const message = `${href} ${problem}: serve the files of flexemr's wasm folder there, beside the script that was bundled`;
+  return new FlexemrError('UNAVAILABLE', message, { field: 'url', value: href, cause });
 }

@@ -36,7 +36,7 @@ export function poolByComponent(component: Component, input: Input): Outcome {
     return part;
   });
   if (padding !== undefined) for (const [i, key] of keys.entries()) if (key === padding) fates[i] = 1;
-  const merged = component.merge(mode, dim, partials, weights !== undefined);
+  const merged = component.merge(mode, dim, partials);
   return { ...outcomeOf(merged, { keys, offsets, weights }), fates };
 }
 

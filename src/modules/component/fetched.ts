@@ -1,15 +1,15 @@
-// From beside this file, wherever it is served: browsers.
+// From where the page is served: browsers.
+import * as urls from '../../../wasm/component.urls.js';
+import { componentBytesMax } from '../../limits.ts';
 import type { CoreModules } from '../core-modules.ts';
 import { fetchModule } from '../fetch-module.ts';
 
-const [core, core2, core3] = await Promise.all([
-  fetchModule(new URL('../../../wasm/component/flexemr.core.wasm', import.meta.url)),
-  fetchModule(new URL('../../../wasm/component/flexemr.core2.wasm', import.meta.url)),
-  fetchModule(new URL('../../../wasm/component/flexemr.core3.wasm', import.meta.url)),
-]);
+const [core, core2, core3] = await Promise.all([urls.core, urls.core2, urls.core3].map(fetchModule));
 
 export const cores: CoreModules = {
   'flexemr.core.wasm': core,
   'flexemr.core2.wasm': core2,
   'flexemr.core3.wasm': core3,
 };
+
+export const memoryBytes: number = componentBytesMax;

@@ -1,5 +1,6 @@
 // From the package's folder: Node.js, Deno and Bun.
 import { moduleFromFile } from '../../kernel/files.ts';
+import { componentBytesMax } from '../../limits.ts';
 import type { CoreModules } from '../core-modules.ts';
 
 const load = (name: string): WebAssembly.Module => moduleFromFile(`component/${name}`);
@@ -9,3 +10,5 @@ export const cores: CoreModules = {
   'flexemr.core2.wasm': load('flexemr.core2.wasm'),
   'flexemr.core3.wasm': load('flexemr.core3.wasm'),
 };
+
+export const memoryBytes: number = componentBytesMax;

@@ -2,6 +2,7 @@
 import core from '../../../wasm/component/flexemr.core.wasm';
 import core2 from '../../../wasm/component/flexemr.core2.wasm';
 import core3 from '../../../wasm/component/flexemr.core3.wasm';
+import { edgeComponentBytes } from '../../limits.ts';
 import type { CoreModules } from '../core-modules.ts';
 
 export const cores: CoreModules = {
@@ -9,3 +10,5 @@ export const cores: CoreModules = {
   'flexemr.core2.wasm': core2,
   'flexemr.core3.wasm': core3,
 };
+
+export const memoryBytes: number = edgeComponentBytes;

@@ -1,6 +1,5 @@
-// From beside this file, wherever it is served: browsers.
+// From where the page is served: browsers.
+import { kernels as url } from '../../../wasm/kernels.urls.js';
 import { fetchModule } from '../fetch-module.ts';
 
-export const kernels: WebAssembly.Module = await fetchModule(
-  new URL('../../../wasm/kernels.plain.wasm', import.meta.url),
-);
+export const kernels: WebAssembly.Module = await fetchModule(url);
