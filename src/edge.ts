@@ -2,7 +2,7 @@
 // some of them have.
 import { kernels } from '#kernels';
 import { edgeWorkspaceBytes } from './limits.ts';
-import { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
+import { type RoutingSource, routingSource } from './plan/routing-source.ts';
 import type { RoutingTable } from './plan/routing-table.ts';
 import type { PushDown } from './ranker/choose.ts';
 import { Ranker } from './ranker/ranker.ts';
@@ -36,7 +36,7 @@ export async function openRanker({
   workspaceBytes = edgeWorkspaceBytes,
 }: EdgeRankerOptions): Promise<Ranker> {
   return await Ranker.open({
-    routing: 'read' in routing ? routing : fixedRouting(routing),
+    routing: routingSource(routing),
     transport: new FetchTransport({ token }),
     module: kernels,
     pushDown,

@@ -86,6 +86,9 @@ export const retryAfterMsDefault = 20;
 /** Subrequests that one session may have under way: the fixed window of credits. */
 export const sessionWindow = 64;
 
+/** How long a browser need not ask again whether it may ask. */
+export const preflightSeconds = 7_200;
+
 /** Ports there are. */
 export const portMax = 65_535;
 

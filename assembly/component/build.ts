@@ -50,6 +50,8 @@ async function core(): Promise<Uint8Array> {
 
 /** Of what jco writes: what, and what we have instead. */
 const spared: readonly (readonly [RegExp, string])[] = [
+  // A directive that bundlers warn of, and nobody follows.
+  [/^"use components";\n/, ''],
   // Its log, for which every call reads the environment.
   [/const _debugLog = \(\.\.\.args\) => \{.*?\n {2}\};\n/s, 'const _debugLog = () => {};\n'],
   // Two promises a call, which nobody awaits: no export of ours is asynchronous.

@@ -38,6 +38,7 @@ await build({
   outdir: folder,
 });
 cpSync(join(here, 'index.html'), join(folder, 'index.html'));
-const installed = fileURLToPath(new URL('wasm', import.meta.resolve('flexemr/package.json')));
-cpSync(installed, join(folder, 'wasm'), { recursive: true });
+// Modules lie beside the scripts that use them.
+const modules = fileURLToPath(new URL('wasm/component', import.meta.resolve('flexemr/package.json')));
+cpSync(modules, join(folder, 'component'), { recursive: true });
 writeFileSync(join(folder, 'expected.json'), JSON.stringify({ digest: expectedDigest() }));

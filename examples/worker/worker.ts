@@ -1,5 +1,12 @@
 // A Cloudflare Worker that answers lookups from memory nodes: POST { feature: { keys, offsets } }.
-import { FlexemrError, type KeyedBags, openRanker, parseRouting, type Ranker } from 'flexemr/edge';
+import {
+  type ErrorCode,
+  FlexemrError,
+  type KeyedBags,
+  openRanker,
+  parseRouting,
+  type Ranker,
+} from 'flexemr/edge';
 
 interface Env {
   /** The routing table, as JSON. */
@@ -19,22 +26,41 @@ async function ranker({ ROUTING, TOKEN }: Env): Promise<Ranker> {
   });
 }
 
-/** What the caller can mend, and what memory nodes have to. */
-function statusOf({ code }: FlexemrError): number {
-  return /^(UNAVAILABLE|OVERLOADED|NODE_FAILED|DEADLINE_EXCEEDED|STALE_ROUTING)$/.test(code) ? 503 : 400;
+/** What the caller can mend, and what passes; the rest is ours to mend. */
+const statuses: Partial<Record<ErrorCode, number>> = {
+  INVALID_BAGS: 400,
+  INVALID_KEY: 400,
+  INVALID_OFFSETS: 400,
+  INVALID_WEIGHTS: 400,
+  UNKNOWN_TABLE: 400,
+  LIMIT_EXCEEDED: 400,
+  DEADLINE_EXCEEDED: 503,
+  NODE_FAILED: 503,
+  OVERLOADED: 503,
+  STALE_ROUTING: 503,
+  UNAVAILABLE: 503,
+};
+
+async function bagsOf(request: Request): Promise<KeyedBags> {
+  const body = await request.json().catch((cause: unknown) => {
+    throw new FlexemrError('INVALID_BAGS', 'the body is not JSON', { field: 'body', cause });
+  });
+  return body as KeyedBags;
 }
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     try {
-      const bags = (await request.json()) as KeyedBags;
+      const bags = await bagsOf(request);
       using lookup = await (await ranker(env)).lookup(bags);
-      const features = [...lookup].map(([name, { dim, values }]) => [name, { dim, values: [...values] }]);
+      const features = [...lookup].map(([name, { dim, values, missing }]) => {
+        return [name, { dim, values: [...values], missing: [...missing] }];
+      });
       return Response.json(Object.fromEntries(features));
     } catch (error) {
       if (!(error instanceof FlexemrError)) throw error;
       const { code, message, field } = error;
-      return Response.json({ error: { code, message, field } }, { status: statusOf(error) });
+      return Response.json({ error: { code, message, field } }, { status: statuses[code] ?? 500 });
     }
   },
 };

@@ -92,6 +92,7 @@ program
   .option('--key <file>', 'its key, PEM')
   .option('--ca <file>', 'rankers must show a certificate that these signed, PEM')
   .option('--insecure', 'listen beyond this machine without a token or --ca')
+  .option('--allow-origin <origin>', 'pages of this origin may ask, such as https://app.example; *: of all')
   .addOption(
     new Option('--transport <how>', '"rdma": by RDMA too, where rankers can').choices(['stream', 'rdma']),
   )

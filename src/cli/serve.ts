@@ -20,6 +20,7 @@ export interface ServeOptions extends SecurityOptions {
   readonly workers?: number | undefined;
   readonly commonPort?: number | undefined;
   readonly insecure?: boolean | undefined;
+  readonly allowOrigin?: string | undefined;
   /** `rdma`: by RDMA too. */
   readonly transport?: 'stream' | 'rdma' | undefined;
   readonly rdmaDevice?: string | undefined;
@@ -57,12 +58,20 @@ function logOf(node: string): Log {
 }
 
 async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {
-  const { tables, node, host, port, workers, commonPort, insecure } = options;
+  const { tables, node, host, port, workers, commonPort, insecure, allowOrigin } = options;
   const security = await readSecurity(options);
   const bar = new LoadBar();
-  const listening = { host, port, workers, commonPort, security, insecure, rdma: deviceOf(options) };
+  const listening = { host, port, workers, commonPort, security, insecure, allowOrigin };
   try {
-    return await MemoryNodeHost.start({ tables, routing, node, ...listening, log, onProgress: bar.update });
+    return await MemoryNodeHost.start({
+      tables,
+      routing,
+      node,
+      ...listening,
+      rdma: deviceOf(options),
+      log,
+      onProgress: bar.update,
+    });
   } finally {
     bar.stop();
   }

@@ -10,6 +10,8 @@ import { type ClusterOptions, planCluster } from './plan-cluster.ts';
 export interface LocalClusterOptions extends ClusterOptions {
   /** Worker threads of each node; default 1. */
   readonly workers?: number | undefined;
+  /** Pages of this origin may ask, or of all: `*`. */
+  readonly allowOrigin?: string | undefined;
   /** Serve by RDMA too. */
   readonly rdma?: DeviceChoice | undefined;
 }
@@ -52,22 +54,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   try {
     const plan = join(dir, 'plan.json');
     await writeRouting(plan, routing);
-    const { tables, workers = 1, rdma } = options;
-    const network = rdma === undefined ? [] : rdmaArguments(rdma);
-    for (const { id } of routing.nodes) {
-      const own = [
-        '--tables',
-        tables,
-        '--plan',
-        plan,
-        '--node',
-        id,
-        '--workers',
-        String(workers),
-        ...network,
-      ];
-      processes.push(new NodeProcess(id, own));
-    }
+    for (const { id } of routing.nodes)
+      processes.push(new NodeProcess(id, ['--plan', plan, '--node', id, ...argumentsOf(options)]));
     const ready = await Promise.all(processes.map((process) => process.ready()));
     return new LocalCluster(routing, ready, processes);
   } catch (error) {
@@ -78,13 +66,18 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
-function rdmaArguments({ device, gidIndex }: DeviceChoice): string[] {
-  return [
-    '--transport',
-    'rdma',
-    ...(device === undefined ? [] : ['--rdma-device', device]),
-    ...(gidIndex === undefined ? [] : ['--gid-index', String(gidIndex)]),
-  ];
+function argumentsOf({ tables, workers, allowOrigin, rdma }: LocalClusterOptions): string[] {
+  const given = {
+    tables,
+    workers,
+    'allow-origin': allowOrigin,
+    transport: rdma && 'rdma',
+    'rdma-device': rdma?.device,
+    'gid-index': rdma?.gidIndex,
+  };
+  return Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)],
+  );
 }
 
 async function stopAll(processes: readonly NodeProcess[]): Promise<void> {

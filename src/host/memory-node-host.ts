@@ -8,6 +8,7 @@ import type { Hosting } from '../memory-node/hosting.ts';
 import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
+import { checkOrigin } from '../transport/cross-origin.ts';
 import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
 import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
@@ -36,6 +37,8 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
   readonly commonPort?: number | undefined;
   readonly security?: ServerSecurity | undefined;
   readonly insecure?: boolean | undefined;
+  /** Pages of this origin may ask by `flexemr/edge` (CORS): `https://app.example`, or `*`. Default: of none. */
+  readonly allowOrigin?: string | undefined;
   /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
   readonly stuckMs?: number | undefined;
   /** Serve by RDMA too, through this device; {}: the first there is. Needs the package ibverbs-node. */
@@ -77,6 +80,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     }
     checkPorts(options.port ?? 0, workers);
     checkExposure(host, security, insecure);
+    checkOrigin(options.allowOrigin);
     checkStuckMs(options.stuckMs);
     this.#options = options;
     this.#threads = Array.from({ length: workers }, (_, i) => this.#thread(i));
@@ -100,8 +104,8 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 
   async #listen(i: number): Promise<void> {
-    const { host = '127.0.0.1', port = 0, commonPort, security, stuckMs } = this.#options;
-    const shared = { host, security, stuckMs };
+    const { host = '127.0.0.1', port = 0, commonPort, security, allowOrigin, stuckMs } = this.#options;
+    const shared = { host, security, allowOrigin, stuckMs };
     const own = { ...shared, port: this.#threads[i].port || (port === 0 ? 0 : port + i) };
     const common: ListenerOptions | undefined =
       commonPort === undefined ? undefined : { ...shared, port: commonPort, reusePort: true };

@@ -1,6 +1,6 @@
 import { FlexemrError, show } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
-import { fixedRouting, type RoutingSource } from '../plan/routing-source.ts';
+import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { PushDown } from '../ranker/choose.ts';
 import { Ranker } from '../ranker/ranker.ts';
@@ -43,7 +43,7 @@ export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
 function sourceOf(routing: OpenRankerOptions['routing']): RoutingSource {
   if (typeof routing === 'string')
     return /^https?:/.test(routing) ? httpRouting(routing) : fileRouting(routing);
-  return 'read' in routing ? routing : fixedRouting(routing);
+  return routingSource(routing);
 }
 
 async function transportOf(

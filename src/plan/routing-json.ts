@@ -86,7 +86,16 @@ function checkSpec(spec: unknown, file: string, position: number): TableSpec {
 
 /** A copy of a routing table that came from a program, checked like one from a file. @throws INVALID_ROUTING */
 export function checkRouting(routing: RoutingTable, source = 'routing'): RoutingTable {
-  return parseRouting(routingJson(routing), source);
+  return parseRouting(jsonOf(routing, source), source);
+}
+
+function jsonOf(routing: RoutingTable, source: string): string {
+  try {
+    return routingJson(routing);
+  } catch (cause) {
+    const problem = `is no routing table: { nodes, tables } (${(cause as Error).message})`;
+    throw invalidRouting(source, 'routing', routing, problem, { cause });
+  }
 }
 
 /** A routing table as JSON for `parseRouting`: a line a node, table and shard, fields in order, so that plans compare. */

@@ -1,3 +1,4 @@
+import { FlexemrError, show } from '../errors.ts';
 import { checkRouting } from './routing-json.ts';
 import type { RoutingTable } from './routing-table.ts';
 
@@ -11,6 +12,15 @@ export interface RoutingSource {
    * @returns what ends it: nothing is called afterwards
    */
   watch(onChange: (routing: RoutingTable) => void, onError: (error: Error) => void): () => void;
+}
+
+/** A source as it is, or of the routing table that is given. @throws INVALID_ROUTING */
+export function routingSource(given: RoutingTable | RoutingSource): RoutingSource {
+  if (typeof given !== 'object' || given === null) {
+    const message = `routing: expected a routing table, as parseRouting reads one from JSON, or a source of them, not ${show(given)}`;
+    throw new FlexemrError('INVALID_ROUTING', message, { field: 'routing', value: given });
+  }
+  return 'read' in given ? given : fixedRouting(given);
 }
 
 /** A routing table that never changes. @throws INVALID_ROUTING */

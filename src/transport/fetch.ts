@@ -2,6 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import { connectMsMax, fetchConnectionsMax, subrequestMsMax } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
+import { readDescription } from './description.ts';
 import {
   type Exchange,
   type Outgoing,
@@ -84,7 +85,8 @@ export class FetchTransport implements Transport {
     const response = await fetch(target, { headers: this.#headers, signal }).catch((cause: unknown) => {
       throw unavailable(url, 'cannot be reached', cause);
     });
-    if (response.ok) return (await response.json()) as NodeDescription;
+    if (response.ok) return readDescription(url, await textOf(url, response));
+    await response.body?.cancel();
     if (response.status === 401) throw unauthorized(url);
     throw unavailable(url, `answers HTTP ${response.status}`);
   }
@@ -97,6 +99,12 @@ export class FetchTransport implements Transport {
     this.#closed = true;
     for (const [abort, url] of this.#underWay) abort.abort(released(url));
   }
+}
+
+async function textOf(url: string, response: Response): Promise<string> {
+  return await response.text().catch((cause: unknown) => {
+    throw unavailable(url, 'cannot be reached', cause);
+  });
 }
 
 /** So many at a time as runtimes allow; the others in the order they came. */

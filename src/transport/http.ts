@@ -10,6 +10,7 @@ import {
 } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
+import { readDescription } from './description.ts';
 import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import type { Exchange, Outgoing, Received, Session, Traffic, Transport } from './transport.ts';
@@ -86,7 +87,7 @@ export class HttpTransport implements Transport {
         headers: this.#headers,
         signal: AbortSignal.timeout(connectMsMax),
       });
-      if (statusCode === 200) return (await body.json()) as NodeDescription;
+      if (statusCode === 200) return readDescription(url, await body.text());
       await body.dump();
       if (statusCode === 401) throw unauthorized(url);
       throw unavailable(url, `answers HTTP ${statusCode}`);

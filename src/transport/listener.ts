@@ -4,6 +4,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { FlexemrError, show } from '../errors.ts';
 import { connectionsMax, idleMsMax, stuckMsMax, stuckMsMin, subrequestMsMax } from '../limits.ts';
 import type { Handler } from '../wire/handler.ts';
+import { allowOrigin } from './cross-origin.ts';
 import { Departures } from './departures.ts';
 import { sayGoodbye } from './goodbye.ts';
 import { answerLookup, sendError, sendJson } from './http-lookup.ts';
@@ -16,6 +17,8 @@ export interface ListenerOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly security?: ServerSecurity | undefined;
+  /** Pages of this origin may ask, or of all: `*`. */
+  readonly allowOrigin?: string | undefined;
   /** Share the port with other threads. */
   readonly reusePort?: boolean | undefined;
   /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
@@ -27,6 +30,7 @@ export class Listener {
   readonly #server: Server;
   readonly #handler: Handler;
   readonly #security: ServerSecurity;
+  readonly #allowOrigin: string | undefined;
   readonly #streams: StreamServer;
   readonly #departures: Departures;
   readonly #sockets = new Set<Socket>();
@@ -35,13 +39,14 @@ export class Listener {
 
   /** @throws INVALID_OPTION; UNAVAILABLE where the port cannot be had */
   static async open(handler: Handler, options: ListenerOptions): Promise<Listener> {
-    const listener = new Listener(handler, options.security ?? {}, checkStuckMs(options.stuckMs));
+    const listener = new Listener(handler, options);
     await listener.#listen(options);
     return listener;
   }
 
-  private constructor(handler: Handler, security: ServerSecurity, stuckMs: number) {
+  private constructor(handler: Handler, { security = {}, allowOrigin, stuckMs: most }: ListenerOptions) {
     const { cert, key, ca } = security;
+    const stuckMs = checkStuckMs(most);
     const options = {
       keepAliveTimeout: idleMsMax,
       headersTimeout: stuckMs,
@@ -64,6 +69,7 @@ export class Listener {
     };
     this.#handler = handler;
     this.#security = security;
+    this.#allowOrigin = allowOrigin;
     this.#streams = new StreamServer(handler, stuckMs);
     this.#departures = new Departures(stuckMs);
     this.#server = cert === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
@@ -104,6 +110,7 @@ export class Listener {
       return;
     }
     this.#departures.watch(response);
+    if (this.#allowOrigin !== undefined && allowOrigin(this.#allowOrigin, request, response)) return;
     const { ready } = this.#handler;
     if (url === '/healthz' && method === 'GET') sendJson(response, 200, { status: 'alive' });
     else if (url === '/readyz' && method === 'GET') sendJson(response, ready ? 200 : 503, { ready });

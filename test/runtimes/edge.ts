@@ -92,7 +92,7 @@ export async function workerProblems(): Promise<string[]> {
     times.sort((a, b) => a - b);
     const ms = (share: number): string => times[Math.floor(times.length * share)].toFixed(1);
     console.log(`${times.length} lookups, ${atOnce} at a time: median ${ms(0.5)} ms, p99 ${ms(0.99)} ms`);
-    problems.push(...(await refusals(worker)));
+    problems.push(...(await refusals(worker)), ...(await misconfigured(modules)));
   } finally {
     await worker.dispose();
   }
@@ -101,12 +101,34 @@ export async function workerProblems(): Promise<string[]> {
 
 /** Wrong lookups are told what is wrong with them. */
 async function refusals(worker: ReturnType<typeof openMiniflare>): Promise<string[]> {
-  const wrong = { nothing: { keys: [1], offsets: [0] } };
-  const response = await worker.dispatchFetch('http://worker/', {
-    method: 'POST',
-    body: JSON.stringify(wrong),
-  });
-  const { error } = (await response.json()) as { error?: { code: string } };
-  const right = response.status === 400 && error?.code === 'UNKNOWN_TABLE';
-  return right ? [] : [`a lookup of nothing is answered ${response.status}, ${JSON.stringify(error)}`];
+  const wrong: readonly (readonly [body: string, status: number, code: string])[] = [
+    ['{"nothing": {"keys": [1], "offsets": [0]}}', 400, 'UNKNOWN_TABLE'],
+    ['{"movie": {"keys": [-1], "offsets": [0]}}', 400, 'INVALID_KEY'],
+    ['{"movie": {}}', 400, 'INVALID_BAGS'],
+    ['null', 400, 'INVALID_BAGS'],
+    ['{"movie":', 400, 'INVALID_BAGS'],
+  ];
+  return (await Promise.all(wrong.map((each) => misanswered(worker, ...each)))).flat();
+}
+
+/** A Worker whose routing is none has itself to blame. */
+async function misconfigured(modules: object[]): Promise<string[]> {
+  const worker = openMiniflare({ modules, bindings: { ROUTING: '{}' }, compatibilityDate: '2026-01-01' });
+  try {
+    return await misanswered(worker, '{}', 500, 'INVALID_ROUTING');
+  } finally {
+    await worker.dispose();
+  }
+}
+
+async function misanswered(
+  worker: ReturnType<typeof openMiniflare>,
+  body: string,
+  status: number,
+  code: string,
+): Promise<string[]> {
+  const response = await worker.dispatchFetch('http://worker/', { method: 'POST', body });
+  const answer = await response.text();
+  const right = response.status === status && answer.includes(`"code":"${code}"`);
+  return right ? [] : [`${body} is answered ${response.status}, ${answer}`];
 }

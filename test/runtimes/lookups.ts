@@ -1,6 +1,12 @@
 // Lookups drawn from a seed, over MovieLens on memory nodes, and what they give by another transport.
 import { join } from 'node:path';
-import { type LocalCluster, openRanker, type Ranker, startLocalCluster } from '../../src/index.ts';
+import {
+  type LocalCluster,
+  type LocalClusterOptions,
+  openRanker,
+  type Ranker,
+  startLocalCluster,
+} from '../../src/index.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 
 export type PlainBags = Record<string, { readonly keys: number[]; readonly offsets: number[] }>;
@@ -12,9 +18,9 @@ export class Lookups implements AsyncDisposable {
   readonly cluster: LocalCluster;
   readonly #ranker: Ranker;
 
-  static async start(): Promise<Lookups> {
+  static async start(more: Partial<LocalClusterOptions> = {}): Promise<Lookups> {
     const tables = join(import.meta.dirname, '../../examples/movielens/tables.safetensors');
-    const cluster = await startLocalCluster({ tables, nodes: 2 });
+    const cluster = await startLocalCluster({ tables, nodes: 2, ...more });
     return new Lookups(cluster, await openRanker({ routing: cluster.routing, transport: 'http' }));
   }
 

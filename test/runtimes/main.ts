@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment } from '../../bench/environment.ts';
-import { browserProblems } from './browser.ts';
+import { browserProblems, pageProblems } from './browser.ts';
 import { build, built, kernels } from './build.ts';
 import { chromium, chromiumMissing } from './chromium.ts';
 import { componentRuntime } from './component.ts';
@@ -69,7 +69,10 @@ try {
   await tell('entries in edge-light', edgeLightProblems);
   await tell('examples/worker', workerProblems);
   await tell('examples/sentences', sentenceProblems);
-  if (chromiumMissing === undefined || process.env.CI) await tell('examples/browser', browserProblems);
+  if (chromiumMissing === undefined || process.env.CI) {
+    await tell('examples/browser', browserProblems);
+    await tell('entries in a page', pageProblems);
+  }
   if (!options.bits) await tellThroughput(agreed.filter(({ name }) => name !== 'the component'));
 } finally {
   for (const runtime of runtimes) await runtime.close?.();
