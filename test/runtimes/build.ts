@@ -16,6 +16,12 @@ const flags =
 /** Never -ffast-math, and no fused multiply-add: bits are part of the contract. */
 const cflags: readonly string[] = ['-O2', '-march=native', '-fPIC', '-ffp-contract=off', '-w'];
 
+/** What a machine lacks for C. */
+export const cMissing: string | undefined =
+  existsSync('/usr/include/simde') && existsSync('/usr/bin/gcc')
+    ? undefined
+    : 'apt-get install gcc libsimde-dev';
+
 async function assemble(source: string): Promise<string> {
   const out = join(built, `${source}.wasm`);
   const args = [join(here, `assembly/${source}.ts`), '-o', out, '--baseDir', '/', ...flags.split(' ')];
@@ -63,7 +69,7 @@ export async function build(): Promise<void> {
   mkdirSync(built);
   const conformance = await assemble('conformance');
   merge(await assemble('standalone'));
-  if (existsSync('/usr/include/simde') && existsSync('/usr/bin/gcc')) toC(conformance);
+  if (cMissing === undefined) toC(conformance);
   copyFileSync(kernels, join(built, 'kernels.wasm'));
   const external = ['./conformance.wasm', './kernels.wasm', 'node:*'].map((name) => `--external:${name}`);
   const hosts = ['process', 'workerd', 'page'].map((name) => join(here, `hosts/${name}.ts`));

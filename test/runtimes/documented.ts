@@ -1,13 +1,18 @@
 // The ways that docs/embedding.md tells, as it tells them: each block of commands runs in a folder where the package is
 // installed, beside the files that the text names.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { reference } from '../../src/index.ts';
+import { cMissing } from './build.ts';
+import { wizer, wizerPackage } from './processes.ts';
+import { runMsMax } from './runtime.ts';
 
 const here = import.meta.dirname;
 const root = join(here, '../..');
+/** What ways install of npm, and where it is here. */
+const tools: Readonly<Record<string, string>> = { wasm2c: here, 'wasm-as': root, 'wasm-merge': root };
 
 export interface Way {
   /** Its heading. */
@@ -15,6 +20,8 @@ export interface Way {
   readonly commands: string;
   /** Of `examples/`. */
   readonly files: readonly string[];
+  /** What this machine lacks for it. */
+  readonly missing: string | undefined;
 }
 
 /** What the examples print: their bags, pooled by the reference. */
@@ -40,8 +47,13 @@ export function ways(): Way[] {
     const [, commands] = /```sh\n(.*?)```/s.exec(section) ?? [];
     if (commands === undefined || !section.includes('](../examples/')) return [];
     const files = [...section.matchAll(/\]\(\.\.\/(examples\/[^)]+)\)/g)].map(([, file]) => file);
-    return [{ name: section.split('\n')[0], commands, files }];
+    return [{ name: section.split('\n')[0], commands, files, missing: missingFor(commands) }];
   });
+}
+
+function missingFor(commands: string): string | undefined {
+  if (commands.includes('gcc ')) return cMissing;
+  return existsSync(wizer) ? undefined : `npm install ${wizerPackage}`;
 }
 
 /** @returns what its commands print */
@@ -51,10 +63,17 @@ export function follow({ commands, files }: Way): string {
     for (const file of files) copyFileSync(join(root, file), join(folder, basename(file)));
     mkdirSync(join(folder, 'node_modules'));
     symlinkSync(root, join(folder, 'node_modules/flexemr'));
-    symlinkSync(join(here, 'node_modules/.bin'), join(folder, 'node_modules/.bin'));
+    symlinkSync(join(here, 'node_modules/@bytecodealliance'), join(folder, 'node_modules/@bytecodealliance'));
+    mkdirSync(join(folder, 'node_modules/.bin'));
+    for (const [tool, from] of Object.entries(tools))
+      symlinkSync(join(from, 'node_modules/.bin', tool), join(folder, 'node_modules/.bin', tool));
     // What they install is here.
     const rest = commands.split('\n').filter((line) => !/^(apt-get|npm) install/.test(line));
-    return execFileSync('bash', ['-euc', rest.join('\n')], { cwd: folder, encoding: 'utf8' });
+    return execFileSync('bash', ['-euc', rest.join('\n')], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: runMsMax,
+    });
   } finally {
     rmSync(folder, { recursive: true });
   }

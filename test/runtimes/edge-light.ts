@@ -30,9 +30,15 @@ import { openKernels } from 'flexemr/kernels';
 const table = openComponent().table({ dtype: 'f32', dim: 2, rows: Float32Array.of(1, 2, 10, 20) });
 const bags = { keys: Uint32Array.of(0, 1), offsets: Uint32Array.of(0, 2) };
 const pooled = [...table.pool(bags, { mode: 'mean' }).values].join();
+let tooLarge;
+try {
+  openComponent().table({ dtype: 'int8', dim: 1, rows: new Uint8Array(54 * 2 ** 20) });
+} catch ({ code }) {
+  tooLarge = code;
+}
 const kernels = typeof openKernels(new WebAssembly.Memory({ initial: 1 })).pool;
 globalThis.outcome = openRanker({ routing: { nodes: [], tables: [] } })
-  .catch((error) => [pooled, kernels, error instanceof FlexemrError].join());
+  .catch((error) => [pooled, tooLarge, kernels, error instanceof FlexemrError].join());
 `;
 
 /** @returns what is wrong, if anything */
@@ -60,5 +66,5 @@ export async function edgeLightProblems(): Promise<string[]> {
   const vm = new EdgeVM({ extend: (context: object) => Object.assign(context, { modules }) });
   await vm.evaluate(outputFiles[0].text);
   const outcome = await vm.evaluate('outcome');
-  return outcome === '5.5,11,function,true' ? [] : [String(outcome)];
+  return outcome === '5.5,11,OUT_OF_MEMORY,function,true' ? [] : [String(outcome)];
 }

@@ -23,6 +23,8 @@ import { measure, table } from './throughput.ts';
 import { workerd } from './workerd.ts';
 
 const drawn = 10_000;
+/** Whatever hangs ends with this. */
+const allMsMax = 1_200_000;
 
 const { values: options } = parseArgs({
   // --bits: no throughput. --json FILE: what was measured.
@@ -33,6 +35,11 @@ if (!existsSync(join(import.meta.dirname, 'node_modules'))) {
   console.error('RUNTIMES ARE NOT TESTED HERE: npm --prefix test/runtimes ci');
   process.exit(process.env.CI ? 1 : 0);
 }
+
+setTimeout(() => {
+  console.error(`not done after ${allMsMax / 60_000} minutes`);
+  process.exit(1);
+}, allMsMax).unref();
 
 await build();
 const golden = await goldenProblems();
@@ -62,6 +69,10 @@ try {
     else failed++;
   }
   for (const way of ways()) {
+    if (way.missing !== undefined && !process.env.CI) {
+      console.log(`docs/embedding.md, ${way.name}: NOT HERE: ${way.missing}`);
+      continue;
+    }
     const output = outputOf(way);
     count(`docs/embedding.md, ${way.name}`, output === expectedOutput() ? [] : [output]);
   }

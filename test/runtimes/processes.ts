@@ -4,11 +4,15 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { built, kernels } from './build.ts';
-import { type Run, type Runtime, readRun } from './runtime.ts';
+import { type Run, type Runtime, readRun, runMsMax } from './runtime.ts';
 
 const tools = join(import.meta.dirname, 'node_modules');
 const input = join(built, 'input');
 const script = [join(built, 'process.js'), kernels, join(built, 'conformance.wasm'), input];
+
+/** Of npm, for Linux on x86-64. */
+export const wizerPackage = '@bytecodealliance/wizer-linux-x64';
+export const wizer: string = join(tools, wizerPackage, 'wizer');
 
 /** @param stdin whether it reads its input from there, not from the file */
 function processRuntime(name: string, command: readonly string[], needs: string, stdin = false): Runtime {
@@ -19,10 +23,15 @@ function processRuntime(name: string, command: readonly string[], needs: string,
     async run(bytes): Promise<Run> {
       if (!stdin) await writeFile(input, bytes);
       const output = await new Promise<string>((resolve, reject) => {
-        const child = execFile(program, args, { maxBuffer: 2 ** 20 }, (error, stdout, stderr) => {
-          if (error) reject(new Error(`${name}: ${error.message}\n${stderr}`));
-          else resolve(stdout);
-        });
+        const child = execFile(
+          program,
+          args,
+          { maxBuffer: 2 ** 20, timeout: runMsMax },
+          (error, stdout, stderr) => {
+            if (error) reject(new Error(`${name}: ${error.message}\n${stderr}`));
+            else resolve(stdout);
+          },
+        );
         child.stdin?.end(stdin ? bytes : undefined);
       });
       return readRun(output);
@@ -52,15 +61,7 @@ export const processes = (): Runtime[] => [
   ),
   processRuntime(
     'Wasmtime (wizer)',
-    [
-      bin('@bytecodealliance/wizer-linux-x64/wizer'),
-      join(built, 'program.wasm'),
-      '--allow-wasi',
-      '-f',
-      'main',
-      '-o',
-      '/dev/null',
-    ],
+    [wizer, join(built, 'program.wasm'), '--allow-wasi', '-f', 'main', '-o', '/dev/null'],
     'program.wasm',
     true,
   ),

@@ -1,3 +1,6 @@
+/** How long anything may run before it counts as hanging. */
+export const runMsMax = 300_000;
+
 /** One way to run the kernels. */
 export interface Runtime {
   readonly name: string;
