@@ -3,7 +3,7 @@
 
 import {
   ANSWER_CALL, ANSWER_COUNTS, ANSWER_COUNTS_BYTES, ANSWER_DENOMINATORS, ANSWER_ERROR_POSITION,
-  ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_FATES_BYTES, ANSWER_FRAME, ANSWER_KEYS_BEFORE,
+  ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_FATES_BYTES, ANSWER_HEAD, ANSWER_KEYS_BEFORE,
   ANSWER_NEAR_BYTES, ANSWER_PAYLOAD, ANSWER_REPLY, ANSWER_REPLY_BYTES, ANSWER_RESOLVED, ANSWER_SEGMENT, ANSWER_SEGMENTS,
   ANSWER_SERVED, ANSWER_STAGE, ANSWER_STATUS, ANSWER_VALUES, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK, REFUSED,
   RESOLVE_KEYS, SEGMENT_WEIGHT, SERVED_INDEX_SCRATCH, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, STAGE_BEGIN,
@@ -32,13 +32,13 @@ import { approach } from './touch';
  * @returns DONE: the reply is there, but for its load; MORE; or REFUSED
  */
 export function answer(block: usize, budget: u32): i32 {
-  const served = <usize>load<u32>(block, ANSWER_SERVED), frame = <usize>load<u32>(block, ANSWER_FRAME);
+  const served = <usize>load<u32>(block, ANSWER_SERVED), head = <usize>load<u32>(block, ANSWER_HEAD);
   const segments = load<u32>(block, ANSWER_SEGMENTS);
-  if (!load<u32>(block, ANSWER_VALUES)) start(block, served, frame, segments);
+  if (!load<u32>(block, ANSWER_VALUES)) start(block, served, head, segments);
   let left = <i64>budget;
   while (load<u32>(block, ANSWER_SEGMENT) < segments) {
     if (left <= 0) return MORE;
-    const entry = entryOf(frame, load<u32>(block, ANSWER_SEGMENT)), shard = shardOf(served, entry);
+    const entry = entryOf(head, load<u32>(block, ANSWER_SEGMENT)), shard = shardOf(served, entry);
     if (load<u32>(block, ANSWER_STAGE) == STAGE_BEGIN) {
       begin(block, entry, shard);
       left -= SEGMENT_WEIGHT;
@@ -54,11 +54,11 @@ export function answer(block: usize, budget: u32): i32 {
     if (status == DONE) finish(block, entry, shard);
     else if (status != MORE) return refuse(block, entry, status);
   }
-  writeHeader(block, frame);
+  writeHeader(block, head);
   return DONE;
 }
 
-function start(block: usize, served: usize, frame: usize, segments: u32): void {
+function start(block: usize, served: usize, head: usize, segments: u32): void {
   const values = load<u32>(block, ANSWER_REPLY) + HEADER_BYTES;
   const counts = values + load<u32>(block, ANSWER_VALUES_BYTES);
   store<u32>(block, values, ANSWER_VALUES);
@@ -66,12 +66,12 @@ function start(block: usize, served: usize, frame: usize, segments: u32): void {
   store<u32>(block, counts + load<u32>(block, ANSWER_COUNTS_BYTES), ANSWER_DENOMINATORS);
   // Kernels write only the fates of keys that they do not pool; segments take turns in one place.
   memory.fill(load<u32>(block, ANSWER_WORK), 0, load<u32>(block, ANSWER_FATES_BYTES));
-  if (isNear(block)) approachAll(served, frame, segments, load<u32>(block, ANSWER_PAYLOAD));
+  if (isNear(block)) approachAll(served, head, segments, load<u32>(block, ANSWER_PAYLOAD));
 }
 
-function approachAll(served: usize, frame: usize, segments: u32, payload: usize): void {
+function approachAll(served: usize, head: usize, segments: u32, payload: usize): void {
   for (let i: u32 = 0; i < segments; i++) {
-    const entry = entryOf(frame, i), shard = shardOf(served, entry);
+    const entry = entryOf(head, i), shard = shardOf(served, entry);
     const touched = load<u32>(shard, CALL_TOUCH) && !load<u32>(shard, SHARD_INDEX);
     if (touched) approach(shard, payload, keyBytesOf(entry), keysOf(entry));
     payload += <usize>payloadBytes(entry);
@@ -170,12 +170,12 @@ function refuse(block: usize, entry: usize, status: i32): i32 {
   return REFUSED;
 }
 
-function writeHeader(block: usize, frame: usize): void {
+function writeHeader(block: usize, head: usize): void {
   const reply = <usize>load<u32>(block, ANSWER_REPLY), exceptions = load<u32>(block, ANSWER_EXCEPTIONS);
   memory.fill(reply, 0, HEADER_BYTES);
   store<u32>(reply, REPLY_MAGIC, FRAME_MAGIC);
   store<u32>(reply, wireVersion, FRAME_VERSION);
   store<u32>(reply, load<u32>(block, ANSWER_REPLY_BYTES) + (exceptions << 2), FRAME_BYTES);
-  store<u32>(reply, load<u32>(frame, FRAME_ID), FRAME_ID);
+  store<u32>(reply, load<u32>(head, FRAME_ID), FRAME_ID);
   store<u32>(reply, exceptions, REPLY_EXCEPTIONS);
 }

@@ -3,7 +3,7 @@
 
 import {
   ANSWER_AWAY, ANSWER_CALL, ANSWER_COUNTS_BYTES, ANSWER_ERROR_POSITION, ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE,
-  ANSWER_FATES_BYTES, ANSWER_FRAME, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
+  ANSWER_FATES_BYTES, ANSWER_HEAD, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
   ANSWER_TIME_LEFT_US, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK_BYTES, FRAME_KEYS_MAX, FRAME_SEGMENTS_MAX,
   REFUSED, SEGMENT_BAGS_MAX, SEGMENT_WEIGHT, SERVED_HEADER_BYTES, SERVED_PLAN, SERVED_REPLY_BYTES_MAX, SERVED_SHARDS,
   SHARD_AWAY, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, SHARD_VERSION,
@@ -20,8 +20,8 @@ import {
 } from '../src/wire/layout';
 
 /** Address of a frame's entry for a segment. */
-@inline export function entryOf(frame: usize, segment: u32): usize {
-  return frame + HEADER_BYTES + <usize>segment * SEGMENT_BYTES;
+@inline export function entryOf(head: usize, segment: u32): usize {
+  return head + HEADER_BYTES + <usize>segment * SEGMENT_BYTES;
 }
 @inline export function flagsOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_BAGS) >> 24; }
 @inline export function bagsOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_BAGS) & 0xffffff; }
@@ -86,53 +86,55 @@ function refuse(answer: usize, status: u32, segment: u32, position: u32, value: 
   return REFUSED;
 }
 
-function invalidHeader(answer: usize, field: u32, frame: usize): i32 {
-  return refuse(answer, STATUS_INVALID_FRAME, 0, field, load<u32>(frame + field));
+function invalidHeader(answer: usize, field: u32, head: usize): i32 {
+  return refuse(answer, STATUS_INVALID_FRAME, 0, field, load<u32>(head + field));
 }
 
 /**
  * Reads the frame of `bytes` bytes (at least HEADER_BYTES, whole words, 4-aligned), and what its answer will take.
- * @param answer ANSWER_BYTES to fill in, 64-aligned @returns DONE, or REFUSED
+ * @param answer ANSWER_BYTES to fill in, 64-aligned
+ * @param head its header and entries: those of the frame, or where others can still write to it a copy of them
+ * @returns DONE, or REFUSED
  */
-export function openAnswer(answer: usize, served: usize, frame: usize, bytes: u32): i32 {
+export function openAnswer(answer: usize, served: usize, frame: usize, bytes: u32, head: usize): i32 {
   memory.fill(answer, 0, ANSWER_CALL);
   store<u32>(answer, <u32>served, ANSWER_SERVED);
-  store<u32>(answer, <u32>frame, ANSWER_FRAME);
-  let status = readHeader(answer, frame, bytes);
-  if (status == DONE) status = readSegments(answer, frame, bytes);
-  if (status == DONE && load<u64>(frame, SUBREQUEST_PLAN) != load<u64>(served, SERVED_PLAN)) {
+  store<u32>(answer, <u32>head, ANSWER_HEAD);
+  let status = readHeader(answer, head, bytes);
+  if (status == DONE) status = readSegments(answer, frame, bytes, head);
+  if (status == DONE && load<u64>(head, SUBREQUEST_PLAN) != load<u64>(served, SERVED_PLAN)) {
     status = refuse(answer, STATUS_STALE_ROUTING, 0, 0, load<u64>(served, SERVED_PLAN));
   }
-  return status == DONE ? measure(answer, served, frame) : status;
+  return status == DONE ? measure(answer, served, head) : status;
 }
 
-function readHeader(answer: usize, frame: usize, bytes: u32): i32 {
-  if (load<u32>(frame, FRAME_MAGIC) != SUBREQUEST_MAGIC) return invalidHeader(answer, FRAME_MAGIC, frame);
-  const version = load<u32>(frame, FRAME_VERSION);
+function readHeader(answer: usize, head: usize, bytes: u32): i32 {
+  if (load<u32>(head, FRAME_MAGIC) != SUBREQUEST_MAGIC) return invalidHeader(answer, FRAME_MAGIC, head);
+  const version = load<u32>(head, FRAME_VERSION);
   if (version < <u32>wireVersionOldest || version > <u32>wireVersion) {
     return refuse(answer, STATUS_UNSUPPORTED_VERSION, 0, 0, version);
   }
-  if (load<u32>(frame, FRAME_BYTES) != bytes) return invalidHeader(answer, FRAME_BYTES, frame);
+  if (load<u32>(head, FRAME_BYTES) != bytes) return invalidHeader(answer, FRAME_BYTES, head);
   for (let field = SUBREQUEST_RESERVED; field < HEADER_BYTES; field += 4) {
-    if (load<u32>(frame + field)) return invalidHeader(answer, field, frame);
+    if (load<u32>(head + field)) return invalidHeader(answer, field, head);
   }
-  const segments = load<u32>(frame, SUBREQUEST_SEGMENTS);
+  const segments = load<u32>(head, SUBREQUEST_SEGMENTS);
   if (segments > <u32>FRAME_SEGMENTS_MAX) {
     return refuse(answer, STATUS_LIMIT_EXCEEDED, 0, segments, FRAME_SEGMENTS_MAX);
   }
-  if (entryOf(0, segments) > bytes) return invalidHeader(answer, SUBREQUEST_SEGMENTS, frame);
+  if (entryOf(0, segments) > bytes) return invalidHeader(answer, SUBREQUEST_SEGMENTS, head);
   store<u32>(answer, segments, ANSWER_SEGMENTS);
-  store<u32>(answer, load<u32>(frame, SUBREQUEST_TIME_LEFT_US), ANSWER_TIME_LEFT_US);
+  store<u32>(answer, load<u32>(head, SUBREQUEST_TIME_LEFT_US), ANSWER_TIME_LEFT_US);
   return DONE;
 }
 
 /** Whether the segments are as long as they say, and end with the frame. */
-function readSegments(answer: usize, frame: usize, bytes: u32): i32 {
+function readSegments(answer: usize, frame: usize, bytes: u32, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS), end = <u64>frame + bytes;
   let next = <u64>entryOf(frame, segments), keys: u64 = 0;
   store<u32>(answer, <u32>next, ANSWER_PAYLOAD);
   for (let i: u32 = 0; i < segments; i++) {
-    const entry = entryOf(frame, i), flags = flagsOf(entry), bags = bagsOf(entry);
+    const entry = entryOf(head, i), flags = flagsOf(entry), bags = bagsOf(entry);
     if (flags & ~FLAGS_KNOWN || (flags & FLAG_FETCH && (bags || flags & FLAG_WEIGHTED))) {
       return refuse(answer, STATUS_INVALID_FRAME, i, SEGMENT_BAGS, load<u32>(entry, SEGMENT_BAGS));
     }
@@ -145,7 +147,7 @@ function readSegments(answer: usize, frame: usize, bytes: u32): i32 {
     }
     keys += keysOf(entry);
   }
-  if (next != end) return invalidHeader(answer, FRAME_BYTES, frame);
+  if (next != end) return invalidHeader(answer, FRAME_BYTES, head);
   if (keys > <u64>FRAME_KEYS_MAX) return refuse(answer, STATUS_LIMIT_EXCEEDED, 0, <u32>keys, FRAME_KEYS_MAX);
   store<u32>(answer, <u32>keys, ANSWER_KEYS);
   return DONE;
@@ -171,12 +173,12 @@ function refusal(answer: usize, i: u32, entry: usize, shard: usize): i32 {
 }
 
 /** How much reply, work and pooling the segments come to. */
-function measure(answer: usize, served: usize, frame: usize): i32 {
+function measure(answer: usize, served: usize, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS);
   let values: u64 = 0, counts: u64 = 0, denominators: u64 = 0, fates: u64 = 0, rest: u64 = 0, weight: u64 = 0;
   let away: u32 = 0;
   for (let i: u32 = 0; i < segments; i++) {
-    const entry = entryOf(frame, i), shard = shardOf(served, entry);
+    const entry = entryOf(head, i), shard = shardOf(served, entry);
     const status = refusal(answer, i, entry, shard);
     if (status != DONE) return status;
     values += valuesBytes(entry, shard);

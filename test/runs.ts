@@ -50,6 +50,8 @@ export const runs = {
   arenaLookups: soak ? 20_000 : 300,
   /** Hostile frames sent to a memory node that runs. */
   hostileFrames: soak ? 100_000 : 2_000,
+  /** Frames that change while they are answered. */
+  changingFrames: soak ? 10_000 : 150,
   /** Plans of a few tables, measured on memory nodes. */
   measuredPlans: soak ? 200 : 3,
   /** So few of them are the same in every run. */

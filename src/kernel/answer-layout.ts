@@ -26,7 +26,8 @@ export const SHARD_BYTES = 192;
 
 // An answer. `openAnswer` fills in what it needs; the host then says where reply and work go.
 export const ANSWER_SERVED = 0;
-export const ANSWER_FRAME = 4;
+/** Header and entries of the frame: in it, or a copy of them. */
+export const ANSWER_HEAD = 4;
 export const ANSWER_SEGMENTS = 8;
 export const ANSWER_KEYS = 12;
 export const ANSWER_TIME_LEFT_US = 16;

@@ -10,7 +10,7 @@ export interface Kernels {
   /** Writes the bytes of one row a key of a call block, as they are stored. @returns as gather */
   fetch(call: number, budget: number): number;
   /** Reads a subrequest, and what its answer will take (answer-layout.ts). @returns DONE or REFUSED */
-  openAnswer(answer: number, served: number, frame: number, bytes: number): number;
+  openAnswer(answer: number, served: number, frame: number, bytes: number, head: number): number;
   /** Goes on with an answer for a slice. @returns DONE, MORE or REFUSED */
   answer(answer: number, budget: number): number;
   /** Joins one shard's partials (a merge block) to what earlier shards gave. */

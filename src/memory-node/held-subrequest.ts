@@ -2,6 +2,7 @@ import { subrequestMsMax } from '../limits.ts';
 import type { Inbox } from '../wire/handler.ts';
 import { FRAME_ID } from '../wire/layout.ts';
 import type { Answering } from './answer.ts';
+import type { FrameHead } from './frame-head.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
 /** What becomes of a subrequest: whoever admitted it wants to know. */
@@ -27,16 +28,17 @@ export class HeldSubrequest implements Inbox {
   busyUs = 0;
   readonly #arena: WorkerArena;
   readonly #owner: SubrequestOwner;
-  readonly #lent: boolean;
+  /** Of a frame that came by itself, to room that is not given back with it. */
+  readonly #head: FrameHead | undefined;
   #done: ((reply: Uint8Array) => void) | undefined;
   #frame: Uint8Array | undefined;
   #released = false;
 
-  /** @param lent its frame came by itself, to room that is not given back with it */
-  constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner, lent = false) {
+  /** @param head of a frame that lies in somebody else's room: a copy, given back with this */
+  constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner, head?: FrameHead) {
     this.#arena = arena;
     this.#owner = owner;
-    this.#lent = lent;
+    this.#head = head;
     this.address = address;
     this.bytes = bytes;
   }
@@ -47,8 +49,13 @@ export class HeldSubrequest implements Inbox {
     return this.#frame;
   }
 
+  /** Where its header and entries are. */
+  get head(): number {
+    return this.#head?.address ?? this.address;
+  }
+
   get id(): number {
-    return this.#arena.words[(this.address + FRAME_ID) >>> 2];
+    return this.#arena.words[(this.head + FRAME_ID) >>> 2];
   }
 
   /** Its frame has come. */
@@ -80,7 +87,8 @@ export class HeldSubrequest implements Inbox {
     this.#released = true;
     this.work?.close();
     this.work = undefined;
-    if (!this.#lent) this.#arena.slots.free(this.address, this.bytes);
+    const { address, bytes } = this.#head ?? this;
+    this.#arena.slots.free(address, bytes);
     this.#owner.closed(this);
   }
 }

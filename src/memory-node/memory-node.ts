@@ -17,6 +17,7 @@ import type { Inbox, NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
 import type { Answering } from './answer.ts';
+import { copyHead } from './frame-head.ts';
 import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
 import type { Hosting } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
@@ -165,8 +166,11 @@ export class MemoryNode implements DirectHandler {
   admitAt(address: number, bytes: number): Inbox | WireError {
     const refused = this.#refusal(bytes);
     if (refused) return refused;
+    const { arena } = this.#arenas[0];
+    const head = copyHead(arena, address, bytes);
+    if (head === undefined) return this.#refused(overloaded);
     this.#heldCount++;
-    return new HeldSubrequest(this.#arenas[0].arena, address, bytes, this.#directOwner, true);
+    return new HeldSubrequest(arena, address, bytes, this.#directOwner, head);
   }
 
   /** What frames that came whole are admitted for: one for all of them. */
@@ -221,9 +225,9 @@ export class MemoryNode implements DirectHandler {
   /** Reads the frame, and makes room for its answer. @returns why there will be none */
   #begin(held: HeldSubrequest): WireError | undefined {
     const [home] = this.#arenas;
-    const error = home.open(held.address, held.bytes);
+    const error = home.open(held.address, held.bytes, held.head);
     if (error) return error;
-    const answer = this.#answer(home, held.address);
+    const answer = this.#answer(home, held);
     if (answer === undefined) return { code: 'OVERLOADED' };
     this.#stats.subrequests++;
     this.#stats.keys += home.at(ANSWER_KEYS);
@@ -231,9 +235,9 @@ export class MemoryNode implements DirectHandler {
     return undefined;
   }
 
-  #answer(home: ServedArena, frame: number): Answering | undefined {
+  #answer(home: ServedArena, held: HeldSubrequest): Answering | undefined {
     if (!home.isAway) return home.answer();
-    return SplitAnswer.open(home, frame, (shard) => this.#arenaOf.get(shard) ?? home);
+    return SplitAnswer.open(home, held, (shard) => this.#arenaOf.get(shard) ?? home);
   }
 
   /** One slice of one subrequest, from `started` on. @returns whether it is answered */

@@ -48,9 +48,12 @@ export class ServedArena {
     this.#opened = opened;
   }
 
-  /** Reads the frame of `bytes` bytes at `frame`. @returns why it will not be answered */
-  open(frame: number, bytes: number): WireError | undefined {
-    const status = this.arena.kernels.openAnswer(this.#opened, this.#served, frame, bytes);
+  /**
+   * Reads the frame of `bytes` bytes at `frame`. @param head where its header and entries are, which stay until the
+   * answer is closed @returns why it will not be answered
+   */
+  open(frame: number, bytes: number, head: number = frame): WireError | undefined {
+    const status = this.arena.kernels.openAnswer(this.#opened, this.#served, frame, bytes, head);
     return status === DONE ? undefined : wireErrorOf(this.arena, this.#opened);
   }
 

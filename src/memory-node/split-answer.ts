@@ -4,6 +4,12 @@ import { type ReplyLoad, type WireError, writeReplyHeader, writeReplyLoad } from
 import type { Answer, Answering } from './answer.ts';
 import type { ServedArena } from './served-arena.ts';
 
+/** A frame that was read: where it is, and its header and entries. */
+interface WholeFrame {
+  readonly address: number;
+  readonly head: number;
+}
+
 /** Segments that follow each other in a frame, with their rows in one arena. */
 interface Run {
   readonly home: ServedArena;
@@ -26,7 +32,7 @@ interface Errand {
 /** The answer to a frame whose rows lie in several arenas: each run of it is asked there, and brought together here. */
 export class SplitAnswer implements Answering {
   readonly #home: ServedArena;
-  readonly #frame: number;
+  readonly #frame: WholeFrame;
   readonly #runs: readonly Run[];
   readonly #reply: number;
   readonly #replyBytesMax: number;
@@ -45,7 +51,7 @@ export class SplitAnswer implements Answering {
    */
   static open(
     home: ServedArena,
-    frame: number,
+    frame: WholeFrame,
     arenaOf: (shard: number) => ServedArena,
   ): SplitAnswer | undefined {
     const reply = home.arena.slots.allocate(home.replyBytesMax);
@@ -54,13 +60,13 @@ export class SplitAnswer implements Answering {
 
   private constructor(
     home: ServedArena,
-    frame: number,
+    frame: WholeFrame,
     arenaOf: (shard: number) => ServedArena,
     reply: number,
   ) {
     this.#home = home;
     this.#frame = frame;
-    this.#runs = runsOf(home.arena.words, frame >>> 2, arenaOf);
+    this.#runs = runsOf(home.arena.words, frame.head >>> 2, arenaOf);
     this.#reply = reply;
     this.#replyBytesMax = home.replyBytesMax;
     this.#replyBytes = home.at(layout.ANSWER_REPLY_BYTES);
@@ -90,10 +96,10 @@ export class SplitAnswer implements Answering {
     const frame = arena.slots.allocate(frameBytes);
     if (frame === undefined) return undefined;
     const { words: from } = this.#home.arena;
-    const [source, to] = [this.#frame >>> 2, frame >>> 2];
-    const entries = source + (wire.HEADER_BYTES >>> 2);
+    const [source, head, to] = [this.#frame.address >>> 2, this.#frame.head >>> 2, frame >>> 2];
+    const entries = head + (wire.HEADER_BYTES >>> 2);
     const entryWords = wire.SEGMENT_BYTES >>> 2;
-    arena.words.set(from.subarray(source, entries), to);
+    arena.words.set(from.subarray(head, entries), to);
     arena.words[to + (wire.FRAME_BYTES >>> 2)] = frameBytes;
     arena.words[to + (wire.SUBREQUEST_SEGMENTS >>> 2)] = run.end - run.first;
     const own = from.subarray(entries + run.first * entryWords, entries + run.end * entryWords);
@@ -135,7 +141,7 @@ export class SplitAnswer implements Answering {
   reply(load: ReplyLoad): Uint8Array {
     const { words, bytes } = this.#home.arena;
     const exceptions = (this.#exceptions - this.#reply - this.#replyBytes) >>> 2;
-    const id = words[(this.#frame + wire.FRAME_ID) >>> 2];
+    const id = words[(this.#frame.head + wire.FRAME_ID) >>> 2];
     const length = this.#exceptions - this.#reply;
     writeReplyHeader(words, this.#reply >>> 2, { id, bytes: length, exceptions });
     writeReplyLoad(words, this.#reply >>> 2, load);
@@ -148,14 +154,14 @@ export class SplitAnswer implements Answering {
   }
 }
 
-/** The runs of a frame that was read and found whole. */
-function runsOf(words: Uint32Array, frame: number, arenaOf: (shard: number) => ServedArena): Run[] {
-  const count = words[frame + (wire.SUBREQUEST_SEGMENTS >>> 2)];
+/** The runs of a frame that was read and found whole. @param head word of the memory */
+function runsOf(words: Uint32Array, head: number, arenaOf: (shard: number) => ServedArena): Run[] {
+  const count = words[head + (wire.SUBREQUEST_SEGMENTS >>> 2)];
   const runs: Run[] = [];
   let payload = (wire.HEADER_BYTES + count * wire.SEGMENT_BYTES) >>> 2;
   let keysBefore = 0;
   for (let i = 0; i < count; i++) {
-    const entry = frame + ((wire.HEADER_BYTES + i * wire.SEGMENT_BYTES) >>> 2);
+    const entry = head + ((wire.HEADER_BYTES + i * wire.SEGMENT_BYTES) >>> 2);
     const home = arenaOf(words[entry + (wire.SEGMENT_SHARD >>> 2)]);
     const payloadEnd = payload + payloadWords(words, entry);
     const last = runs.at(-1);

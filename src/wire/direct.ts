@@ -15,6 +15,9 @@ export interface DirectHandler extends Handler {
   readonly slots: Uint8Array;
   /** Room for frames that come by themselves; undefined where there is none. */
   lend(bytes: number): Lent | undefined;
-  /** Takes in the frame of `bytes` bytes that has come to byte `address` of the memory, in lent room. */
+  /**
+   * Takes in the frame of `bytes` bytes that has come to byte `address` of the memory, in lent room. What is written there
+   * afterwards may spoil its answer, and nothing else.
+   */
   admitAt(address: number, bytes: number): Inbox | WireError;
 }

@@ -20,13 +20,12 @@ const answerBytesMax = 67_108_864;
  */
 export async function connectLink(
   url: string,
-  number: number,
   engine: Engine,
   again: (outgoing: Outgoing) => Exchange,
   onLost: () => void,
 ): Promise<RankerLink> {
   let control: ClientRequest | undefined;
-  const link = new RankerLink(engine, number, again, () => {
+  const link = new RankerLink(engine, again, () => {
     control?.destroy();
     onLost();
   });

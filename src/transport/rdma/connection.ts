@@ -1,6 +1,6 @@
 import type * as Verbs from 'ibverbs-node';
 import { registerMemory } from './device.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, Link } from './endpoint.ts';
 import type { Peer, Slots } from './handshake.ts';
 import { connectQueuePair, randomPacketNumber } from './queue-pair.ts';
 import { ReceiveBatch } from './receive-batch.ts';
@@ -28,28 +28,29 @@ export interface Depths {
 export class Connection {
   /** What leaves next. */
   readonly sends: WorkBatch;
+  /** The high word of its completions' ids. */
+  readonly number: number;
   readonly #endpoint: Endpoint;
-  readonly #number: number;
   readonly #depths: Depths;
   readonly #queuePair: Verbs.QueuePair;
   readonly #receives: ReceiveBatch;
   readonly #regions: Verbs.MemoryRegion[] = [];
   readonly #packetNumber: number = randomPacketNumber();
 
-  /** @param number among the endpoint's: the high word of its completions' ids */
-  constructor(endpoint: Endpoint, number: number, depths: Depths) {
+  /** @param link whose completions they are @throws IbverbsError */
+  constructor(endpoint: Endpoint, link: Link, depths: Depths) {
     const { verbs, domain, queue } = endpoint;
-    this.#endpoint = endpoint;
-    this.#number = number;
-    this.#depths = depths;
+    const queues = { sendQueue: queue, receiveQueue: queue };
     this.#queuePair = new verbs.QueuePair(domain, {
-      sendQueue: queue,
-      receiveQueue: queue,
+      ...queues,
       maxSends: depths.sends,
       maxReceives: depths.receives,
     });
+    this.number = endpoint.enroll(link);
+    this.#endpoint = endpoint;
+    this.#depths = depths;
     this.sends = new WorkBatch(verbs, this.#queuePair, depths.waiting, depths.sends);
-    this.#receives = new ReceiveBatch(verbs, this.#queuePair, [receiveKind, number], depths.receives);
+    this.#receives = new ReceiveBatch(verbs, this.#queuePair, [receiveKind, this.number], depths.receives);
   }
 
   /** This end, as the other side needs to know it. */
@@ -95,7 +96,7 @@ export class Connection {
       opcode: sendOpcode.writeImmediate,
       flags: sendFlags.signaled,
       idLow: sendKind,
-      idHigh: this.#number,
+      idHigh: this.number,
       immediate: slot,
       local,
       bytes,
@@ -119,6 +120,7 @@ export class Connection {
   /** After this the card touches none of its memory, and nobody else may. */
   close(): void {
     this.#queuePair.close();
+    this.#endpoint.dismiss(this.number);
     for (const region of this.#regions) region.close();
   }
 }

@@ -3,7 +3,7 @@ import type { DirectHandler, Lent } from '../../wire/direct.ts';
 import type { Inbox } from '../../wire/handler.ts';
 import { FRAME_ID } from '../../wire/layout.ts';
 import { Connection, sendKind } from './connection.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, Link } from './endpoint.ts';
 import type { ConnectRequest, Peer, Slots } from './handshake.ts';
 
 /** Room for one error reply a slot: those are made outside the slots. */
@@ -17,12 +17,10 @@ export interface LinkRoom {
   readonly slots: Verbs.MemoryRegion;
   /** Where this ranker's subrequests arrive: its own, and revoked with the link. */
   readonly lent: Lent;
-  /** Among the worker's links: the high word of its completions' ids. */
-  readonly number: number;
 }
 
 /** A node's end of one connection: subrequests arrive in slots that the ranker alone may write to, replies go to its. */
-export class NodeLink {
+export class NodeLink implements Link {
   readonly requests: Slots;
   readonly #room: LinkRoom;
   readonly #replies: Slots;
@@ -43,7 +41,7 @@ export class NodeLink {
 
   /** @throws OUT_OF_MEMORY, and what the device refuses */
   constructor(room: LinkRoom, request: ConnectRequest, onEnd: () => void) {
-    const { endpoint, handler, lent, number, slots } = room;
+    const { endpoint, handler, lent, slots } = room;
     const { count } = request.replies;
     const { localWrite, remoteWrite, remoteRead } = endpoint.verbs.access;
     this.#room = room;
@@ -51,11 +49,7 @@ export class NodeLink {
     this.#onEnd = onEnd;
     this.#open = new Array(count).fill(undefined);
     this.#toCard = Number(slots.address) - handler.slots.byteOffset;
-    this.#connection = new Connection(endpoint, number, {
-      sends: 2 * count,
-      waiting: count,
-      receives: count,
-    });
+    this.#connection = new Connection(endpoint, this, { sends: 2 * count, waiting: count, receives: count });
     this.#region = this.#connection.register(lent.bytes, localWrite | remoteWrite);
     this.#connection.connect(request, localWrite | remoteWrite | remoteRead);
     this.requests = {

@@ -4,6 +4,7 @@ import { sessionWindow, smallReplyBytesMax, smallSubrequestBytesMax } from '../.
 import { FRAME_ID, HEADER_BYTES } from '../../wire/layout.ts';
 import type { Exchange, Outgoing, Received, RowRead, Traffic } from '../transport.ts';
 import { Connection, readKind, sendKind } from './connection.ts';
+import type { Link } from './endpoint.ts';
 import type { Engine } from './engine.ts';
 import type { ConnectAnswer, ConnectRequest, Slots } from './handshake.ts';
 import { RowReads, readRequestsMax, readRoomBytes, readsAtOnce } from './row-reads.ts';
@@ -25,13 +26,12 @@ interface Waiting {
 }
 
 /** A ranker's end of one connection: slots that subrequests leave from, and slots that the node alone writes replies to. */
-export class RankerLink {
+export class RankerLink implements Link {
   /** Entries of its send queue. */
   static readonly sendsMax: number = 512;
   /** Memory that a connection registers. */
   static readonly memoryBytes: number = inBegin + sessionWindow * smallReplyBytesMax;
   readonly #engine: Engine;
-  readonly #number: number;
   /** First what subrequests leave from and rows come to, which nobody else may touch; then where replies come to. */
   readonly #memory: Uint8Array;
   readonly #words: Uint32Array;
@@ -56,16 +56,15 @@ export class RankerLink {
    * Memory and a queue pair that is not connected yet. @param again asks by another way @param onLost the connection has
    * ended, and all it had under way was asked again @throws OUT_OF_MEMORY, and what the device refuses
    */
-  constructor(engine: Engine, number: number, again: (outgoing: Outgoing) => Exchange, onLost: () => void) {
+  constructor(engine: Engine, again: (outgoing: Outgoing) => Exchange, onLost: () => void) {
     const { endpoint } = engine;
     const { localWrite, remoteWrite } = endpoint.verbs.access;
     this.#engine = engine;
-    this.#number = number;
     this.#again = again;
     this.#onLost = onLost;
     this.#memory = new Uint8Array(new SharedArrayBuffer(RankerLink.memoryBytes));
     this.#words = new Uint32Array(this.#memory.buffer);
-    this.#connection = new Connection(endpoint, number, {
+    this.#connection = new Connection(endpoint, this, {
       sends: RankerLink.sendsMax,
       waiting: sessionWindow + readRequestsMax,
       receives: sessionWindow,
@@ -94,7 +93,7 @@ export class RankerLink {
     this.#connection.connect(answer, verbs.access.localWrite | verbs.access.remoteWrite);
     this.#requests = answer.requests;
     const room = this.#memory.subarray(roomBegin, inBegin);
-    const ids = { idHigh: this.#number, idLow: readKind };
+    const ids = { idHigh: this.#connection.number, idLow: readKind };
     const tools = {
       verbs,
       replies,

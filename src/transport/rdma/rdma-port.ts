@@ -21,7 +21,7 @@ export class RdmaPort {
   /** Replies leave from here: the card may read it, and nobody else may do anything with it. */
   readonly #slots: Verbs.MemoryRegion;
   readonly #shards: readonly ReadableShard[];
-  readonly #links: (NodeLink | undefined)[] = [];
+  readonly #links = new Set<NodeLink>();
 
   /** @param shards rows that rankers may read without asking @throws OUT_OF_MEMORY, and what the device refuses */
   constructor(
@@ -32,10 +32,7 @@ export class RdmaPort {
   ) {
     this.#handler = handler;
     this.#shards = shards;
-    this.#endpoint = new Endpoint(verbs, attachDevice(verbs, tokens), {
-      complete: (completions, at) => this.#complete(completions, at),
-      passed: () => this.#passed(),
-    });
+    this.#endpoint = new Endpoint(verbs, attachDevice(verbs, tokens));
     try {
       this.#slots = registerMemory(verbs, this.#endpoint.device, handler.slots, verbs.access.localWrite);
     } catch (error) {
@@ -54,11 +51,9 @@ export class RdmaPort {
    * @returns the answer, JSON, and how to end it @throws OVERLOADED where there is no room, OUT_OF_MEMORY
    */
   connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void } {
-    const free = this.#links.indexOf(undefined);
-    const number = free < 0 ? this.#links.length : free;
     const requestBytes = request.requestBytes;
     const lent =
-      number < linksMax
+      this.#links.size < linksMax
         ? this.#handler.lend(NodeLink.roomBytes(request.replies.count, requestBytes))
         : undefined;
     if (lent === undefined) {
@@ -66,7 +61,7 @@ export class RdmaPort {
         'the worker has no room for another RDMA connection; subrequests may come by the stream';
       throw new FlexemrError('OVERLOADED', message, { field: 'rdma' });
     }
-    const link = this.#link(number, lent, request, onEnd);
+    const link = this.#link(lent, request, onEnd);
     const answer: ConnectAnswer = {
       version: 1,
       ...link.own,
@@ -76,15 +71,16 @@ export class RdmaPort {
     return { answer: toJson(answer), end: () => link.close() };
   }
 
-  #link(number: number, lent: Lent, request: ConnectRequest, onEnd: () => void): NodeLink {
-    const room = { handler: this.#handler, endpoint: this.#endpoint, slots: this.#slots, lent, number };
+  #link(lent: Lent, request: ConnectRequest, onEnd: () => void): NodeLink {
+    const room = { handler: this.#handler, endpoint: this.#endpoint, slots: this.#slots, lent };
     const ended = (): void => {
-      this.#links[number] = undefined;
+      this.#links.delete(link);
       onEnd();
     };
+    let link: NodeLink;
     try {
-      const link = new NodeLink(room, request, ended);
-      this.#links[number] = link;
+      link = new NodeLink(room, request, ended);
+      this.#links.add(link);
       return link;
     } catch (error) {
       lent.release();
@@ -92,17 +88,9 @@ export class RdmaPort {
     }
   }
 
-  #complete(completions: Uint32Array, at: number): void {
-    this.#links[completions[at + 1]]?.complete(completions, at);
-  }
-
-  #passed(): void {
-    for (const link of this.#links) link?.flush();
-  }
-
   /** Ends every connection, and gives everything back. */
   close(): void {
-    for (const link of this.#links) link?.close();
+    for (const link of this.#links) link.close();
     this.#slots.close();
     this.#endpoint.close();
   }

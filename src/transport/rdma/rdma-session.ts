@@ -8,7 +8,6 @@ import { reconnectMsMax, reconnectMsMin } from './settings.ts';
 /** The way to one worker: by RDMA while it is connected, else by the fallback. */
 export class RdmaSession implements Session {
   readonly #url: string;
-  readonly #number: number;
   readonly #engine: Engine;
   readonly #onClose: () => void;
   readonly #instead: Session;
@@ -21,10 +20,8 @@ export class RdmaSession implements Session {
   /** What connections have moved that are no more. */
   #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
 
-  /** @param number among the engine's sessions: the high word of its completions' ids */
-  constructor(url: string, number: number, engine: Engine, onClose: () => void) {
+  constructor(url: string, engine: Engine, onClose: () => void) {
     this.#url = url;
-    this.#number = number;
     this.#engine = engine;
     this.#onClose = onClose;
     this.#instead = engine.fallback.session(url);
@@ -47,7 +44,7 @@ export class RdmaSession implements Session {
     this.#connecting = true;
     try {
       const again = (outgoing: Outgoing): Exchange => this.#instead.send(outgoing);
-      const link = await connectLink(this.#url, this.#number, this.#engine, again, () => this.#lost());
+      const link = await connectLink(this.#url, this.#engine, again, () => this.#lost());
       if (this.#closed) link.close();
       else this.#link = link;
       this.#waitMs = reconnectMsMin;
@@ -68,14 +65,6 @@ export class RdmaSession implements Session {
   #wait(ms: number): void {
     this.#connectFrom = performance.now() + ms;
     this.#waitMs = Math.min(reconnectMsMax, ms * 2);
-  }
-
-  complete(completions: Uint32Array, at: number): void {
-    this.#link?.complete(completions, at);
-  }
-
-  flush(): void {
-    this.#link?.flush();
   }
 
   get traffic(): Traffic {

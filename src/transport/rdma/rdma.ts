@@ -27,7 +27,7 @@ const linksMax: number = Math.floor(completionQueueDepth / (RankerLink.sendsMax 
 export class RdmaTransport implements Transport {
   readonly name = 'rdma';
   readonly #engine: Engine;
-  readonly #sessions: (RdmaSession | undefined)[] = [];
+  readonly #sessions = new Set<RdmaSession>();
 
   /** @throws MISSING_DEPENDENCY, UNAVAILABLE where there is no device, OUT_OF_MEMORY where none may be registered */
   static async open(
@@ -53,24 +53,15 @@ export class RdmaTransport implements Transport {
     fallback: Transport,
     security: ClientSecurity,
   ) {
-    const endpoint = new Endpoint(verbs, device, {
-      complete: (completions, at) => this.#sessions[completions[at + 1]]?.complete(completions, at),
-      passed: () => {
-        for (const session of this.#sessions) session?.flush();
-      },
-    });
+    const endpoint = new Endpoint(verbs, device);
     this.#engine = { endpoint, replies: new ReplyPool(), security, fallback };
   }
 
   /** More of them than the completion queue has room for go by the fallback. */
   session(url: string): Session {
-    const free = this.#sessions.indexOf(undefined);
-    const number = free < 0 ? this.#sessions.length : free;
-    if (number >= linksMax) return this.#engine.fallback.session(url);
-    const session = new RdmaSession(url, number, this.#engine, () => {
-      this.#sessions[number] = undefined;
-    });
-    this.#sessions[number] = session;
+    if (this.#sessions.size >= linksMax) return this.#engine.fallback.session(url);
+    const session = new RdmaSession(url, this.#engine, () => this.#sessions.delete(session));
+    this.#sessions.add(session);
     return session;
   }
 
@@ -80,15 +71,15 @@ export class RdmaTransport implements Transport {
 
   /** Workers that subrequests go to by RDMA now. */
   get connected(): number {
-    return this.#sessions.filter((session) => session?.readsRows).length;
+    return [...this.#sessions].filter(({ readsRows }) => readsRows).length;
   }
 
   /** Of connections and sockets together. */
   traffic(): Traffic {
-    return this.#sessions.reduce<Traffic>(
-      (sum, session) => ({
-        bytesOut: sum.bytesOut + (session?.traffic.bytesOut ?? 0),
-        bytesIn: sum.bytesIn + (session?.traffic.bytesIn ?? 0),
+    return [...this.#sessions].reduce<Traffic>(
+      (sum, { traffic }) => ({
+        bytesOut: sum.bytesOut + traffic.bytesOut,
+        bytesIn: sum.bytesIn + traffic.bytesIn,
       }),
       this.#engine.fallback.traffic(),
     );
@@ -96,7 +87,7 @@ export class RdmaTransport implements Transport {
 
   async close(): Promise<void> {
     const { endpoint, fallback } = this.#engine;
-    await Promise.all(this.#sessions.map((session) => session?.close()));
+    await Promise.all([...this.#sessions].map((session) => session.close()));
     endpoint.close();
     await fallback.close();
   }
