@@ -16,6 +16,8 @@ export class Core {
   readonly pooling: typeof Pooling;
   readonly #bytesMax: number;
   #bytes = 0;
+  /** Why it is asked for nothing any more. */
+  #ended: FlexemrError | undefined;
 
   /** @param bytesMax of tables and indexes, and of what goes in and out of a call */
   constructor(modules: CoreModules, bytesMax: number) {
@@ -29,7 +31,7 @@ export class Core {
     try {
       return work();
     } catch (error) {
-      throw failureOf(error, given);
+      throw this.#failed(error, given);
     } finally {
       this.#bytes -= bytes;
     }
@@ -48,11 +50,19 @@ export class Core {
       ];
     } catch (error) {
       this.#bytes -= bytes;
-      throw failureOf(error, {});
+      throw this.#failed(error, {});
     }
   }
 
+  #failed(error: unknown, given: Given): FlexemrError {
+    const failure = failureOf(error, given);
+    // Who has trapped left its work undone.
+    if (error instanceof WebAssembly.RuntimeError) this.#ended = failure;
+    return failure;
+  }
+
   #take(bytes: number, what: keyof typeof remedies): void {
+    if (this.#ended) throw this.#ended;
     const left = this.#bytesMax - this.#bytes;
     if (bytes > left) {
       const problem = `${what}: its ${bytes} bytes do not fit the ${left} that are left of memoryBytes = ${this.#bytesMax}`;

@@ -51,7 +51,7 @@ export function failureOf(error: unknown, given: Given): FlexemrError {
   return new FlexemrError('INVALID_OPTION', message, { field: 'options', cause: error });
 }
 
-/** Only what finds no memory traps, and who has trapped is entered no more. */
+/** Only what finds no memory traps. */
 function outOfMemory(cause: unknown): FlexemrError {
   const message =
     'the component found no memory in one piece and has ended: open another, with a smaller memoryBytes';

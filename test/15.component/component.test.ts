@@ -6,7 +6,7 @@ import { Core } from '../../src/component/core.ts';
 import { FlexemrError, openComponent, type Pooled } from '../../src/component.ts';
 import { BAD_KEY, DONE, NONE } from '../../src/kernel/layout.ts';
 import * as reference from '../../src/kernel/reference.ts';
-import { componentBytesMax } from '../../src/limits.ts';
+import { componentBytesMax, componentIndexIdsMax } from '../../src/limits.ts';
 import { cores } from '../../src/modules/component/file.ts';
 import { PoolInput, runReference } from '../10.kernel/pool-case.ts';
 import { poolCases } from '../10.kernel/pool-cases.ts';
@@ -264,6 +264,17 @@ test('all that a component may hold it holds', () => {
   expect(table.gather(keys).length).toBe(keys.length * 4096);
   expect(errorOf(() => table.gather(new Uint32Array(keys.length + 1)))).toMatch(/^OUT_OF_MEMORY call/);
   for (const each of tables) each[Symbol.dispose]();
+});
+
+test('who finds no memory has ended', () => {
+  // More than there is, as memory in pieces may come to.
+  const core = new Core(cores, Number.POSITIVE_INFINITY);
+  const large = () => core.keep(0, 'index', () => core.pooling.KeyIndex.create(componentIndexIdsMax));
+  const [kept] = large();
+  expect(errorOf(large)).toMatch(/^OUT_OF_MEMORY the component found no memory .* open another/);
+  expect(errorOf(() => core.ask(0, () => kept.count()))).toMatch(
+    /^OUT_OF_MEMORY the component found no memory/,
+  );
 });
 
 test('what is collected gives its memory back, though nobody disposed of it', async () => {
