@@ -14,7 +14,7 @@ import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
 import { loadHostings } from './hostings.ts';
 import { RegisteredTables } from './registered-tables.ts';
-import type { WorkerControl } from './worker-control.ts';
+import { type RdmaServing, resultOf, type WorkerControl } from './worker-control.ts';
 
 /** Where a node says what happens to it. */
 export interface Log {
@@ -120,7 +120,7 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 
   async #host(i: number): Promise<void> {
-    await this.#threads[i].control.host(this.#hostings[i], this.ports, this.#tables?.serving);
+    await this.#threads[i].host(this.#hostings[i], this.ports, this.#tables?.serving);
   }
 
   /** A worker has died: what it held has failed with its connections; another takes its port and its slots. */
@@ -175,7 +175,7 @@ export class MemoryNodeHost implements AsyncDisposable {
 
 /** One worker thread, and the way to control it. */
 class Thread {
-  readonly control: Comlink.Remote<WorkerControl>;
+  readonly #control: Comlink.Remote<WorkerControl>;
   readonly #worker: Worker;
   readonly #ended: Promise<unknown>;
   port = 0;
@@ -183,7 +183,7 @@ class Thread {
   constructor(name: string, tuning: MemoryNodeTuning, onDeath: (cause: unknown) => void) {
     const file = `./memory-node-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
     this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { name, tuning } });
-    this.control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
+    this.#control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
     let cause: unknown;
     this.#worker.on('error', (error) => {
       cause = error;
@@ -192,10 +192,14 @@ class Thread {
   }
 
   async listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<void> {
-    const call = this.control.listen(own, common).catch((cause: Error) => {
+    const call = this.#control.listen(own, common).catch((cause: Error) => {
       throw cannotListen(cause, own);
     });
-    this.port = await this.#orDeath(call);
+    this.port = resultOf(await this.#orDeath(call));
+  }
+
+  async host(hosting: Hosting, ports: readonly number[], rdma: RdmaServing | undefined): Promise<void> {
+    resultOf(await this.#orDeath(this.#control.host(hosting, ports, rdma)));
   }
 
   /** A control call never returns from a worker that has died. */
@@ -208,11 +212,11 @@ class Thread {
 
   async stats(): Promise<WorkerStats> {
     const none = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0, held: 0 };
-    return await Promise.race([this.control.stats(), this.#ended.then(() => none)]);
+    return await Promise.race([this.#control.stats(), this.#ended.then(() => none)]);
   }
 
   async drain(): Promise<void> {
-    await Promise.race([this.control.drain(), this.#ended]);
+    await Promise.race([this.#control.drain(), this.#ended]);
   }
 
   async end(): Promise<void> {
@@ -228,10 +232,8 @@ function checkPorts(port: number, workers: number): void {
   throw new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port });
 }
 
-/** Of an error in a thread only its name and message get here. */
+/** What a server does not take: of such an error only its name and message get here. */
 function cannotListen(cause: Error, { host, port }: ListenerOptions): FlexemrError {
-  if (cause.name === 'FlexemrError')
-    return new FlexemrError('UNAVAILABLE', cause.message, { field: 'port', value: port, cause });
   const message = `cannot listen on ${host}:${port}: ${cause.message}. Check the certificate and its key.`;
   return new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port, cause });
 }

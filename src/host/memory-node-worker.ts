@@ -7,7 +7,7 @@ import { MemoryNode, type MemoryNodeTuning } from '../memory-node/memory-node.ts
 import { Listener } from '../transport/listener.ts';
 import { loadVerbs } from '../transport/rdma/device.ts';
 import { RdmaPort } from '../transport/rdma/rdma-port.ts';
-import type { WorkerControl } from './worker-control.ts';
+import { outcomeOf, type WorkerControl } from './worker-control.ts';
 
 const { name, tuning } = workerData as { readonly name: string; readonly tuning: MemoryNodeTuning };
 const ports: { port: number }[] = [];
@@ -16,18 +16,20 @@ const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
 
 const control: WorkerControl = {
-  async listen(own, common) {
-    listeners.push(await Listener.open(node, own));
-    if (common) listeners.push(await Listener.open(node, common));
-    return listeners[0].port;
-  },
-  async host(hosting, all, rdma) {
-    ports.splice(0, ports.length, ...all.map((port) => ({ port })));
-    node.host(hosting);
-    if (rdma === undefined) return;
-    rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards);
-    for (const listener of listeners) listener.rdma = rdmaPort;
-  },
+  listen: (own, common) =>
+    outcomeOf(async () => {
+      listeners.push(await Listener.open(node, own));
+      if (common) listeners.push(await Listener.open(node, common));
+      return listeners[0].port;
+    }),
+  host: (hosting, all, rdma) =>
+    outcomeOf(async () => {
+      ports.splice(0, ports.length, ...all.map((port) => ({ port })));
+      node.host(hosting);
+      if (rdma === undefined) return;
+      rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards);
+      for (const listener of listeners) listener.rdma = rdmaPort;
+    }),
   stats: () => node.stats,
   async drain() {
     node.drain();

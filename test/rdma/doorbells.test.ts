@@ -7,7 +7,7 @@ import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import { someBags, tables } from '../60.transport/rig.ts';
 import { Cluster } from '../cluster.ts';
-import { openStandIn } from './stand-in.ts';
+import { openStandIn, total } from './stand-in.ts';
 
 const standIn = openStandIn();
 const workers = 2;
@@ -38,6 +38,25 @@ test('every thread has a thread domain of its own, and stays in it', async () =>
   expect(2 * Math.max(...sends)).toBe(sends.reduce((a, b) => a + b));
   // What is ready together leaves together.
   for (const { doorbells, sends: posted } of domains) expect(doorbells).toBeLessThan(posted / 2);
+});
+
+/** How many went inline of a subrequest and its reply. */
+async function inlineOf(work: () => Promise<unknown>): Promise<number> {
+  const before = total(standIn.threadDomains());
+  await work();
+  // A node may count its reply a moment after it has come.
+  await expect.poll(() => total(standIn.threadDomains()).sends - before.sends).toBe(2);
+  return total(standIn.threadDomains()).inlineSends - before.inlineSends;
+}
+
+test('small frames leave inline, larger ones from where they lie', async () => {
+  await expect.poll(() => transport.connected).toBe(workers);
+  // 16 columns: subrequest and reply have fewer than 256 bytes each.
+  const small = { sum: { keys: [1], offsets: [0] } };
+  expect(await inlineOf(() => ranker.lookup(small))).toBe(2);
+  // Of many bags neither has.
+  const large = { sum: { keys: Array.from({ length: 100 }, (_, i) => i), lengths: new Array(100).fill(1) } };
+  expect(await inlineOf(() => ranker.lookup(large))).toBe(0);
 });
 
 test('who has nothing to do waits, and polls no more', async () => {

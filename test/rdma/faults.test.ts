@@ -8,7 +8,7 @@ import { StreamTransport } from '../../src/transport/stream.ts';
 import { someBags, tables } from '../60.transport/rig.ts';
 import { bits, expectBits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
-import { openStandIn } from './stand-in.ts';
+import { openStandIn, total, type Work } from './stand-in.ts';
 
 const standIn = openStandIn();
 const [ENOMEM, EINVAL] = [12, 22];
@@ -75,6 +75,30 @@ test.for([
     .toBe(2);
 });
 
+test('a device that refuses inline room is asked for half, until it gives some or none is left', async () => {
+  const before = ledger();
+  // A key a table: no subrequest has 256 bytes.
+  const few = Object.fromEntries(
+    Object.entries(bags).map(([name, { keys }]) => [name, { keys: keys.slice(0, 1), lengths: [1] }]),
+  );
+  const work = (): Pick<Work, 'sends' | 'inlineSends'> => total(standIn.threadDomains());
+  const sent = async (refusals: number): Promise<number> => {
+    const transport = await open();
+    standIn.failNext('ibv_create_qp', EINVAL, refusals);
+    await using ranker = await cluster.ranker({ transport, pushDown: 'always' });
+    await expect.poll(() => transport.connected).toBe(2);
+    const { sends, inlineSends } = work();
+    await ranker.lookup(few);
+    // A node may count its reply a moment after it has come.
+    await expect.poll(() => work().sends - sends).toBe(4);
+    return work().inlineSends - inlineSends;
+  };
+  const all = await sent(0);
+  // The first end that is made is this ranker's, to one of two nodes: 256 bytes, 128 … 1, and then none.
+  expect(await sent(9)).toBe(all - 1);
+  await expect.poll(() => ledger()).toEqual(before);
+});
+
 /** A completion queue is asked for twice: in the parent domain, and where that fails by itself. */
 const makers = [
   ['ibv_alloc_parent_domain', 1],
@@ -97,6 +121,19 @@ test('too little memory that may be registered is said at once, with what to set
   const { file, routing } = cluster;
   const options = { tables: file, routing, node: 'n0', workers: 1, rdma: {} };
   await expect(MemoryNodeHost.start(options)).rejects.toMatchObject(error);
+  await expect.poll(() => ledger()).toEqual(before);
+});
+
+test('what a worker may not register is said as by the node itself', async () => {
+  const before = ledger();
+  // Room for the tables, and none for a worker's slots.
+  standIn.limitRegisteredBytes(standIn.live().registeredBytes + 2 ** 24);
+  const { file, routing } = cluster;
+  const options = { tables: file, routing, node: 'n0', workers: 2, rdma: {} };
+  await expect(MemoryNodeHost.start(options)).rejects.toMatchObject({
+    code: 'OUT_OF_MEMORY',
+    message: expect.stringMatching(/ulimit -l|more memory/),
+  });
   await expect.poll(() => ledger()).toEqual(before);
 });
 

@@ -7,6 +7,8 @@ export interface Work {
   /** Calls that posted sends, and how many they posted. */
   readonly doorbells: number;
   readonly sends: number;
+  /** Those of them whose bytes were copied while posting. */
+  readonly inlineSends: number;
   readonly receiveDoorbells: number;
   readonly receives: number;
   /** Completions. */
@@ -57,6 +59,12 @@ export interface StandIn {
   step(count: number): number;
   release(): void;
   reset(): void;
+}
+
+/** Sends of all of them. */
+export function total(works: readonly Work[]): Pick<Work, 'sends' | 'inlineSends'> {
+  const sum = (of: 'sends' | 'inlineSends'): number => works.reduce((all, work) => all + work[of], 0);
+  return { sends: sum('sends'), inlineSends: sum('inlineSends') };
 }
 
 /** Builds it where it is not yet built. */

@@ -2,7 +2,7 @@ import type * as Verbs from 'ibverbs-node';
 import { registerMemory } from './device.ts';
 import type { Endpoint, Link } from './endpoint.ts';
 import type { Peer, Slots } from './handshake.ts';
-import { connectQueuePair, randomPacketNumber } from './queue-pair.ts';
+import { connectQueuePair, makeQueuePair, randomPacketNumber } from './queue-pair.ts';
 import { ReceiveBatch } from './receive-batch.ts';
 import { WorkBatch } from './work-batch.ts';
 
@@ -41,11 +41,8 @@ export class Connection {
   constructor(endpoint: Endpoint, link: Link, depths: Depths) {
     const { verbs, domain, queue } = endpoint;
     const queues = { sendQueue: queue, receiveQueue: queue };
-    this.#queuePair = new verbs.QueuePair(domain, {
-      ...queues,
-      maxSends: depths.sends,
-      maxReceives: depths.receives,
-    });
+    const room = { ...queues, maxSends: depths.sends, maxReceives: depths.receives };
+    this.#queuePair = makeQueuePair(verbs, domain, room);
     this.number = endpoint.enroll(link);
     this.#endpoint = endpoint;
     this.#depths = depths;
@@ -92,9 +89,10 @@ export class Connection {
   /** Adds a frame of `bytes` bytes at address `local`, for slot `slot` of the other side, which is told of it. */
   write(slots: Slots, slot: number, local: number, bytes: number, lkey: number): void {
     const { sendOpcode, sendFlags } = this.#endpoint.verbs;
+    const inline = bytes <= this.#queuePair.maxInlineBytes ? sendFlags.inline : 0;
     this.sends.add({
       opcode: sendOpcode.writeImmediate,
-      flags: sendFlags.signaled,
+      flags: sendFlags.signaled | inline,
       idLow: sendKind,
       idHigh: this.number,
       immediate: slot,

@@ -4,10 +4,29 @@ import type { Peer } from './handshake.ts';
 import {
   ackRetries,
   ackTimeout,
+  inlineBytesMax,
   readsInFlightMax,
   receiverNotReadyRetries,
   receiverNotReadyTimer,
 } from './settings.ts';
+
+/** How much of what a queue pair has room for. */
+export type QueuePairRoom = Omit<Verbs.QueuePairOptions, 'maxInlineBytes'>;
+
+/** Makes one with as much room for inline bytes as the device gives, up to `inlineBytesMax`. @throws IbverbsError */
+export function makeQueuePair(
+  { QueuePair, IbverbsError }: typeof Verbs,
+  domain: Verbs.ParentDomain,
+  room: QueuePairRoom,
+): Verbs.QueuePair {
+  for (let maxInlineBytes = inlineBytesMax; ; maxInlineBytes >>>= 1)
+    try {
+      return new QueuePair(domain, { ...room, maxInlineBytes });
+    } catch (error) {
+      const tooMuch = error instanceof IbverbsError && error.code === 'EINVAL';
+      if (!tooMuch || maxInlineBytes === 0) throw error;
+    }
+}
 
 /** Where a connection begins to count its packets: not where one before it may have left some. */
 export function randomPacketNumber(): number {

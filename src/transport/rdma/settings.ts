@@ -14,6 +14,12 @@ export const receiverNotReadyRetries = 6;
 /** READs of one connection under way, at most; less where a device has less. */
 export const readsInFlightMax = 16;
 
+/**
+ * Frames up to here leave inline: the processor copies them beside the request, and the card need not fetch them. No
+ * attribute tells how much a device takes; most take this much, and one that refuses is asked for half.
+ */
+export const inlineBytesMax = 256;
+
 /** How long a thread polls after the last completion before it lets the card wake it: less than waking up costs twice. */
 export const spinUs = 50;
 

@@ -54,6 +54,7 @@ struct Call {
   napi_value give(const stand_in_work &work) const {
     return give({{"doorbells", double(work.doorbells)},
                  {"sends", double(work.sends)},
+                 {"inlineSends", double(work.inline_sends)},
                  {"receiveDoorbells", double(work.receive_doorbells)},
                  {"receives", double(work.receives)},
                  {"polls", double(work.polls)}});

@@ -67,17 +67,19 @@ int QueuePair::push(const ibv_send_wr &from) {
 int QueuePair::postSends(ibv_send_wr *request, ibv_send_wr **bad) {
   if (domain->thread) domain->thread->used("ibv_post_send");
   int error = faults.next(Verb::postSend);
-  uint32_t count = 0;
+  uint32_t count = 0, inlined = 0;
   Presence presence;
   Aftermath after;
   {
     std::lock_guard<SpinLock> lock(sending);
-    for (; request && !error; count++, request = request->next)
+    for (; request && !error; count++, request = request->next) {
       if ((error = push(*request))) break;
+      inlined += (request->send_flags & IBV_SEND_INLINE) != 0;
+    }
     after = progress();
   }
   if (error) *bad = request;
-  if (count) domain->doorbell().rangForSends(count);
+  if (count) domain->doorbell().rangForSends(count, inlined);
   settle(after);
   return error;
 }

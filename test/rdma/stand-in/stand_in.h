@@ -22,6 +22,7 @@ struct ibv_td;
 struct stand_in_work {
   uint64_t doorbells;         ///< calls of post_send that posted something
   uint64_t sends;             ///< send requests posted
+  uint64_t inline_sends;      ///< those of them whose bytes were copied while posting
   uint64_t receive_doorbells; ///< calls of post_recv and post_srq_recv that posted something
   uint64_t receives;          ///< receive requests posted
   uint64_t polls;             ///< completions polled

@@ -18,7 +18,7 @@ static std::atomic<const char *> lastViolation{nullptr};
 static ThreadDomain *threadDomainOf(ibv_td *td) { return reinterpret_cast<ThreadDomain *>(td); }
 
 void Doorbell::clear() {
-  for (Count *count : {&doorbells, &sends, &receiveDoorbells, &receives, &polls}) *count = 0;
+  for (Count *count : {&doorbells, &sends, &inlineSends, &receiveDoorbells, &receives, &polls}) *count = 0;
 }
 
 void ThreadDomain::usedByAnother(uint32_t thread, const char *verb) {

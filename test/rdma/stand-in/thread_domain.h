@@ -10,10 +10,10 @@ namespace stand_in {
 class Doorbell {
  public:
   explicit Doorbell(bool shared) : shared(shared) {}
-  void rangForSends(uint32_t posted) { add(doorbells, 1), add(sends, posted); }
+  void rangForSends(uint32_t posted, uint32_t inlined) { add(doorbells, 1), add(sends, posted), add(inlineSends, inlined); }
   void rangForReceives(uint32_t posted) { add(receiveDoorbells, 1), add(receives, posted); }
   void polled(uint32_t completions) { add(polls, completions); }
-  stand_in_work work() const { return {doorbells, sends, receiveDoorbells, receives, polls}; }
+  stand_in_work work() const { return {doorbells, sends, inlineSends, receiveDoorbells, receives, polls}; }
   void clear();
 
  private:
@@ -23,7 +23,7 @@ class Doorbell {
     else count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
   }
   const bool shared;
-  Count doorbells{0}, sends{0}, receiveDoorbells{0}, receives{0}, polls{0};
+  Count doorbells{0}, sends{0}, inlineSends{0}, receiveDoorbells{0}, receives{0}, polls{0};
 };
 extern Doorbell sharedDoorbell;
 
