@@ -25,6 +25,7 @@ describe.skipIf(missing !== undefined)('the stand-in for libibverbs', () => {
     expect(standIn.sharedWork()).toEqual({
       doorbells: 0,
       sends: 0,
+      inlineSends: 0,
       receiveDoorbells: 0,
       receives: 0,
       polls: 0,
