@@ -171,8 +171,8 @@ export const workspaceBytesMax = 1_073_741_824;
 /** And at the edge, where an isolate has 128 MB for everything. */
 export const edgeWorkspaceBytes = 67_108_864;
 
-/** What one component holds: of the 1 GiB that its memory may grow to, all but the sixteenth that its heap rounds up. */
-export const componentBytesMax = 1_006_632_960;
+/** What one component holds, in memory that may grow to twice that: its heap may be in pieces. */
+export const componentBytesMax = 1_073_741_824;
 /** And at the edge unless told otherwise: memory doubles as it grows, and an isolate has 128 MB. */
 export const edgeComponentBytes = 50_331_648;
 

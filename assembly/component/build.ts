@@ -9,8 +9,8 @@ import asc from 'assemblyscript/asc';
 import { renameExports } from './exports.ts';
 
 const root: string = fileURLToPath(new URL('../..', import.meta.url));
-/** In 64 KiB: 1 GiB. */
-const pagesMax = 16_384;
+/** In 64 KiB, just under 2 GiB: twice what may lie there, so that memory in pieces still has room for all of it. */
+const pagesMax = 32_767;
 const flags = `--runtime minimal --noAssert -O3s --converge --enable simd,bulk-memory --disable threads --use abort= --disableWarning 201 --initialMemory 2 --maximumMemory ${pagesMax} --exportMemory`;
 
 const pooling = 'cm32p2|flexemr:kernels/pooling@0.1|';

@@ -28,7 +28,7 @@ export interface Rows {
 
 export interface ComponentOptions {
   /**
-   * Most bytes of tables and indexes at a time, and of what goes in and out of a call. At most 960 MiB, which is the
+   * Most bytes of tables and indexes at a time, and of what goes in and out of a call. At most 1 GiB, which is the
    * default; at the edge 48 MiB.
    */
   readonly memoryBytes?: number | undefined;

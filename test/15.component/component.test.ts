@@ -271,6 +271,7 @@ test('who finds no memory has ended', () => {
   const core = new Core(cores, Number.POSITIVE_INFINITY);
   const large = () => core.keep(0, 'index', () => core.pooling.KeyIndex.create(componentIndexIdsMax));
   const [kept] = large();
+  large();
   expect(errorOf(large)).toMatch(/^OUT_OF_MEMORY the component found no memory .* open another/);
   expect(errorOf(() => core.ask(0, () => kept.count()))).toMatch(
     /^OUT_OF_MEMORY the component found no memory/,
