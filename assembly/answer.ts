@@ -15,8 +15,8 @@ import {
   CALL_TOUCH, CALL_WEIGHTS, DONE, MORE,
 } from '../src/kernel/layout';
 import {
-  EXCEPTION_FATE_SHIFT, FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED, FRAME_BYTES, FRAME_ID, FRAME_MAGIC, FRAME_VERSION,
-  HEADER_BYTES, REPLY_EXCEPTIONS, REPLY_MAGIC, STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS, wireVersion,
+  EXCEPTION_FATE_SHIFT, FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED, FRAME_BYTES, FRAME_FLAGS, FRAME_ID, FRAME_MAGIC,
+  FRAME_VERSION, HEADER_BYTES, REPLY_EXCEPTIONS, REPLY_MAGIC, STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS,
 } from '../src/wire/layout';
 import {
   bagsOf, countsBytes, denominatorsBytes, entryOf, flagsOf, isDenominated, keyBytesOf, keysOf, missingOf, offsetsAt,
@@ -174,7 +174,9 @@ function writeHeader(block: usize, head: usize): void {
   const reply = <usize>load<u32>(block, ANSWER_REPLY), exceptions = load<u32>(block, ANSWER_EXCEPTIONS);
   memory.fill(reply, 0, HEADER_BYTES);
   store<u32>(reply, REPLY_MAGIC, FRAME_MAGIC);
-  store<u32>(reply, wireVersion, FRAME_VERSION);
+  // The reply is of the version that was asked in, and carries a checksum where the subrequest did.
+  store<u16>(reply, load<u16>(head, FRAME_VERSION), FRAME_VERSION);
+  store<u8>(reply, load<u8>(head, FRAME_FLAGS), FRAME_FLAGS);
   store<u32>(reply, load<u32>(block, ANSWER_REPLY_BYTES) + (exceptions << 2), FRAME_BYTES);
   store<u32>(reply, load<u32>(head, FRAME_ID), FRAME_ID);
   store<u32>(reply, exceptions, REPLY_EXCEPTIONS);

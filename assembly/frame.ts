@@ -12,11 +12,11 @@ import {
   CALL_DEFAULT_ROW, CALL_DIM, CALL_LAST_SHARD, CALL_MODE, CALL_ROW_BYTES, DONE, MAX, MEAN, MISSING_DEFAULT, NONE, SQRTN,
 } from '../src/kernel/layout';
 import {
-  FLAG_FETCH, FLAG_MISSING_SHIFT, FLAG_PARTIAL, FLAG_WEIGHTED, FLAG_WIDE, FLAGS_KNOWN, FRAME_BYTES, FRAME_MAGIC,
-  FRAME_VERSION, HEADER_BYTES, SEGMENT_BAGS, SEGMENT_BYTES, SEGMENT_KEYS, SEGMENT_SHARD, SEGMENT_VERSION,
+  FLAG_FETCH, FLAG_MISSING_SHIFT, FLAG_PARTIAL, FLAG_WEIGHTED, FLAG_WIDE, FLAGS_KNOWN, FRAME_BYTES, FRAME_CHECKSUM,
+  FRAME_FLAGS, FRAME_MAGIC, FRAME_VERSION, HEADER_BYTES, HEADER_FLAG_CHECKSUM, SEGMENT_BAGS, SEGMENT_BYTES, SEGMENT_KEYS, SEGMENT_SHARD, SEGMENT_VERSION,
   STATUS_INVALID_FRAME, STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS, STATUS_INVALID_OPTION, STATUS_INVALID_WEIGHTS,
   STATUS_LIMIT_EXCEEDED, STATUS_STALE_ROUTING, STATUS_UNSUPPORTED_VERSION, SUBREQUEST_MAGIC, SUBREQUEST_PLAN,
-  SUBREQUEST_RESERVED, SUBREQUEST_SEGMENTS, SUBREQUEST_TIME_LEFT_US, wireVersion, wireVersionOldest,
+  SUBREQUEST_SEGMENTS, SUBREQUEST_TIME_LEFT_US, SUBREQUEST_TRACE_ID, wireVersion, wireVersionOldest,
 } from '../src/wire/layout';
 
 /** Address of a frame's entry for a segment. */
@@ -110,14 +110,21 @@ export function openAnswer(answer: usize, served: usize, frame: usize, bytes: u3
 
 function readHeader(answer: usize, head: usize, bytes: u32): i32 {
   if (load<u32>(head, FRAME_MAGIC) != SUBREQUEST_MAGIC) return invalidHeader(answer, FRAME_MAGIC, head);
-  const version = load<u32>(head, FRAME_VERSION);
+  const version = <u32>load<u16>(head, FRAME_VERSION);
   if (version < <u32>wireVersionOldest || version > <u32>wireVersion) {
     return refuse(answer, STATUS_UNSUPPORTED_VERSION, 0, 0, version);
   }
   if (load<u32>(head, FRAME_BYTES) != bytes) return invalidHeader(answer, FRAME_BYTES, head);
-  for (let field = SUBREQUEST_RESERVED; field < HEADER_BYTES; field += 4) {
-    if (load<u32>(head + field)) return invalidHeader(answer, field, head);
+  // Whatever a version has no meaning for is 0. A trace context may be anything: nodes pass over it.
+  const flags = <u32>load<u8>(head, FRAME_FLAGS);
+  if (version == 1 ? load<u32>(head, FRAME_VERSION) != 1 : (flags & ~HEADER_FLAG_CHECKSUM) != 0) {
+    return invalidHeader(answer, FRAME_VERSION, head);
   }
+  if (version == 1) {
+    for (let field = SUBREQUEST_TRACE_ID; field < HEADER_BYTES; field += 4) {
+      if (load<u32>(head + field)) return invalidHeader(answer, field, head);
+    }
+  } else if (!flags && load<u32>(head, FRAME_CHECKSUM)) return invalidHeader(answer, FRAME_CHECKSUM, head);
   const segments = load<u32>(head, SUBREQUEST_SEGMENTS);
   if (segments > <u32>FRAME_SEGMENTS_MAX) {
     return refuse(answer, STATUS_LIMIT_EXCEEDED, 0, segments, FRAME_SEGMENTS_MAX);

@@ -171,6 +171,9 @@ export const workspaceBytesMax = 1_073_741_824;
 /** And at the edge, where an isolate has 128 MB for everything. */
 export const edgeWorkspaceBytes = 67_108_864;
 
+/** A frame is copied into that memory for its checksum in pieces that stay in the caches. */
+export const checksumWindowBytes = 65_536;
+
 /** What one component holds, in memory that may grow to twice that: its heap may be in pieces. */
 export const componentBytesMax = 1_073_741_824;
 /** And at the edge unless told otherwise: memory doubles as it grows, and an isolate has 128 MB. */

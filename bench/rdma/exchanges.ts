@@ -13,6 +13,7 @@ import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
 import { RdmaPort } from '../../src/transport/rdma/rdma-port.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import type { Outgoing, Session } from '../../src/transport/transport.ts';
+import { wireVersion } from '../../src/wire/layout.ts';
 import { subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
 import { writeTables } from '../serving/rows.ts';
 
@@ -98,11 +99,11 @@ function outgoingOf(plan: bigint): Outgoing {
     ...{ keys: Uint32Array.of(3), offsets: Uint32Array.of(0, 1), weights: undefined },
   };
   const bytes = subrequestBytes([segment]);
-  const head = { plan, timeLeftUs: 0, replyCredits: 64 };
+  const head = { version: wireVersion, checksum: false, plan, timeLeftUs: 0, replyCredits: 64 };
   return {
     bytes,
     replyBytes: 64 + table.dim * 4 + 4,
-    write: (words, at) => writeSubrequest(words, at, head, bytes, [segment]),
+    write: (words, at, id) => writeSubrequest(words, at, { ...head, id }, bytes, [segment]),
   };
 }
 

@@ -13,6 +13,10 @@ export interface Kernels {
   openAnswer(answer: number, served: number, frame: number, bytes: number, head: number): number;
   /** Goes on with an answer for a slice. @returns DONE, MORE or REFUSED */
   answer(answer: number, budget: number): number;
+  /** Adds bytes to the checksum of a frame. @param sums CHECKSUM_BYTES, 0 at the start */
+  checksumAdd(sums: number, data: number, bytes: number): void;
+  /** Adds the header of the frame. @returns the checksum, an i32 */
+  checksumEnd(sums: number, header: number): number;
   /** Joins one shard's partials (a merge block) to what earlier shards gave. */
   merge(call: number): void;
   /** Ends the bags of a merge block: mean and sqrtn divide, empty bags become 0. */

@@ -1,7 +1,10 @@
 import * as layout from '../kernel/answer-layout.ts';
 import { DONE, MORE } from '../kernel/layout.ts';
+import { hasChecksum } from '../wire/frame-identity.ts';
+import { FRAME_CHECKSUM } from '../wire/layout.ts';
 import { type ReplyLoad, type WireError, writeReplyLoad } from '../wire/reply.ts';
 import { codeOf } from '../wire/status.ts';
+import { FrameChecksum } from './frame-checksum.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
 /** The answer to a subrequest on its way: pooled slice by slice, then a reply that stays until `close`. */
@@ -19,6 +22,9 @@ export class Answer implements Answering {
   readonly #arena: WorkerArena;
   readonly #slot: number;
   readonly #slotBytes: number;
+  #pooled = false;
+  /** Of the reply, where it carries one. */
+  #checksum: FrameChecksum | undefined;
 
   /** @param slot an opened answer (kernel/answer-layout.ts), with room for its reply behind it */
   constructor(arena: WorkerArena, slot: number, slotBytes: number) {
@@ -28,17 +34,28 @@ export class Answer implements Answering {
   }
 
   step(sliceBytes: number): boolean | WireError {
-    const status = this.#arena.kernels.answer(this.#slot, sliceBytes);
-    if (status === DONE) return true;
-    return status === MORE ? false : wireErrorOf(this.#arena, this.#slot);
+    if (!this.#pooled) {
+      const status = this.#arena.kernels.answer(this.#slot, sliceBytes);
+      if (status === MORE) return false;
+      if (status !== DONE) return wireErrorOf(this.#arena, this.#slot);
+      this.#pooled = true;
+      const reply = this.at(layout.ANSWER_REPLY);
+      if (hasChecksum(this.#arena.words, reply >>> 2))
+        this.#checksum = new FrameChecksum(this.#arena, reply, this.#replyBytes);
+    }
+    return this.#checksum?.add(sliceBytes) ?? true;
+  }
+
+  get #replyBytes(): number {
+    return this.at(layout.ANSWER_REPLY_BYTES) + this.at(layout.ANSWER_EXCEPTIONS) * 4;
   }
 
   reply(load: ReplyLoad): Uint8Array {
     const { words, bytes } = this.#arena;
     const reply = this.at(layout.ANSWER_REPLY);
-    const length = this.at(layout.ANSWER_REPLY_BYTES) + this.at(layout.ANSWER_EXCEPTIONS) * 4;
     writeReplyLoad(words, reply >>> 2, load);
-    return bytes.subarray(reply, reply + length);
+    if (this.#checksum) words[(reply + FRAME_CHECKSUM) >>> 2] = this.#checksum.end();
+    return bytes.subarray(reply, reply + this.#replyBytes);
   }
 
   /** A field of its block. */

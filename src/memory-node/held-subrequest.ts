@@ -1,7 +1,10 @@
 import { subrequestMsMax } from '../limits.ts';
+import { answerableIdentity, type FrameIdentity, hasChecksum } from '../wire/frame-identity.ts';
 import type { Inbox } from '../wire/handler.ts';
-import { FRAME_ID } from '../wire/layout.ts';
+import { FRAME_CHECKSUM } from '../wire/layout.ts';
+import type { WireError } from '../wire/reply.ts';
 import type { Answering } from './answer.ts';
+import { FrameChecksum } from './frame-checksum.ts';
 import type { FrameHead } from './frame-head.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
@@ -33,6 +36,8 @@ export class HeldSubrequest implements Inbox {
   #done: ((reply: Uint8Array) => void) | undefined;
   #frame: Uint8Array | undefined;
   #released = false;
+  #checksum: FrameChecksum | undefined;
+  #checked = false;
 
   /** @param head of a frame that lies in somebody else's room: a copy, given back with this */
   constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner, head?: FrameHead) {
@@ -54,8 +59,23 @@ export class HeldSubrequest implements Inbox {
     return this.#head?.address ?? this.address;
   }
 
-  get id(): number {
-    return this.#arena.words[(this.head + FRAME_ID) >>> 2];
+  get identity(): FrameIdentity {
+    return answerableIdentity(this.#arena.words, this.head >>> 2);
+  }
+
+  /** Whether its frame carries a checksum that was not compared yet. */
+  get isUnchecked(): boolean {
+    return !this.#checked && hasChecksum(this.#arena.words, this.head >>> 2);
+  }
+
+  /** Goes on to compare its checksum, for `bytes` bytes. @returns whether it is compared, or that it differs */
+  check(bytes: number): boolean | WireError {
+    this.#checksum ??= new FrameChecksum(this.#arena, this.address, this.bytes);
+    if (!this.#checksum.add(bytes)) return false;
+    this.#checked = true;
+    const value = this.#arena.words[(this.head + FRAME_CHECKSUM) >>> 2];
+    if (this.#checksum.end() === value) return true;
+    return { code: 'INVALID_FRAME', position: FRAME_CHECKSUM, value };
   }
 
   /** Its frame has come. */

@@ -4,7 +4,7 @@ import type { MissingPolicy } from '../kernel/call.ts';
 import { jsonResultBytesMax } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
-import { FRAME_ID } from '../wire/layout.ts';
+import { wireVersion } from '../wire/layout.ts';
 import { Reply, type WireError } from '../wire/reply.ts';
 import { subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
 import type { Hosting } from './hosting.ts';
@@ -55,8 +55,8 @@ async function ask(
   try {
     const { buffer, byteOffset } = inbox.frame;
     const words = new Uint32Array(buffer, byteOffset, bytes >>> 2);
-    writeSubrequest(words, 0, { plan, timeLeftUs: 0, replyCredits: 1 }, bytes, outgoing);
-    words[FRAME_ID >>> 2] = 0;
+    const head = { id: 0, version: wireVersion, checksum: false, plan, timeLeftUs: 0, replyCredits: 1 };
+    writeSubrequest(words, 0, head, bytes, outgoing);
     return await answerOf(inbox);
   } finally {
     inbox.release();

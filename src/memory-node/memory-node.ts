@@ -13,6 +13,7 @@ import {
   workerSubrequestsMax,
 } from '../limits.ts';
 import type { DirectHandler, Lent } from '../wire/direct.ts';
+import type { FrameIdentity } from '../wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
@@ -195,9 +196,9 @@ export class MemoryNode implements DirectHandler {
     return error;
   }
 
-  refuse(id: number, error: WireError): Uint8Array {
+  refuse(identity: FrameIdentity, error: WireError): Uint8Array {
     this.#stats.errors++;
-    return errorReply(id, error, this.#load(0));
+    return errorReply(identity, error, this.#load(0));
   }
 
   #load(busyUs: number): ReplyLoad {
@@ -211,15 +212,28 @@ export class MemoryNode implements DirectHandler {
   }
 
   #accept(held: HeldSubrequest): void {
-    const error = this.#begin(held);
-    if (error) this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...error });
-    else if (held.weight <= Math.max(atOnceBytesMax, this.#sliceBytes)) {
+    const atOnceBytes = Math.max(atOnceBytesMax, this.#sliceBytes);
+    // A large frame is compared with its checksum in slices too.
+    if (held.isUnchecked && held.bytes > atOnceBytes) this.#wait(held);
+    else if (this.#check(held, held.bytes)) {
+      if (held.weight > atOnceBytes) this.#wait(held);
       // Usually one slice; an index resolves ids in slices of its own.
-      for (let now = held.begun; !this.#step(held, now); now = performance.now());
-    } else {
-      this.#waiting.push(held);
-      this.#pump();
+      else for (let now = held.begun; !this.#step(held, now); now = performance.now());
     }
+  }
+
+  #wait(held: HeldSubrequest): void {
+    this.#waiting.push(held);
+    this.#pump();
+  }
+
+  /** Compares the next `bytes` bytes of a frame with its checksum, then reads it. @returns whether its answer has begun */
+  #check(held: HeldSubrequest, bytes: number): boolean {
+    const outcome = held.isUnchecked ? held.check(bytes) : true;
+    if (outcome === false) return false;
+    const error = outcome === true ? this.#begin(held) : outcome;
+    if (error) this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...error });
+    return error === undefined;
   }
 
   /** Reads the frame, and makes room for its answer. @returns why there will be none */
@@ -242,6 +256,10 @@ export class MemoryNode implements DirectHandler {
 
   /** One slice of one subrequest, from `started` on. @returns whether it is answered */
   #step(held: HeldSubrequest, started: number): boolean {
+    if (held.isUnchecked) {
+      this.#check(held, this.#sliceBytes);
+      return !held.isUnchecked && held.work === undefined;
+    }
     const { work } = held;
     if (work === undefined) return true;
     if (started > held.deadline) {
@@ -273,7 +291,7 @@ export class MemoryNode implements DirectHandler {
 
   #fail(held: HeldSubrequest, error: WireError): void {
     this.#stats.errors++;
-    held.finish(errorReply(held.id, error, this.#load(held.busyUs)));
+    held.finish(errorReply(held.identity, error, this.#load(held.busyUs)));
   }
 
   async lookupJson(body: unknown): Promise<unknown> {

@@ -1,7 +1,9 @@
 import * as layout from '../kernel/answer-layout.ts';
+import { hasChecksum, identityAt, writeIdentity } from '../wire/frame-identity.ts';
 import * as wire from '../wire/layout.ts';
 import { type ReplyLoad, type WireError, writeReplyHeader, writeReplyLoad } from '../wire/reply.ts';
 import type { Answer, Answering } from './answer.ts';
+import { FrameChecksum } from './frame-checksum.ts';
 import type { ServedArena } from './served-arena.ts';
 
 /** A frame that was read: where it is, and its header and entries. */
@@ -44,6 +46,8 @@ export class SplitAnswer implements Answering {
   #exceptions: number;
   #next = 0;
   #errand: Errand | undefined;
+  /** Of the reply, where it carries one. */
+  #checksum: FrameChecksum | undefined;
 
   /**
    * Room for the reply to the frame that `home` has opened; undefined where there is none now.
@@ -77,6 +81,17 @@ export class SplitAnswer implements Answering {
   }
 
   step(sliceBytes: number): boolean | WireError {
+    if (this.#next < this.#runs.length) {
+      const outcome = this.#poolRun(sliceBytes);
+      if (outcome !== true || this.#next < this.#runs.length) return outcome === true ? false : outcome;
+    }
+    if (!hasChecksum(this.#home.arena.words, this.#frame.head >>> 2)) return true;
+    this.#checksum ??= new FrameChecksum(this.#home.arena, this.#reply, this.#exceptions - this.#reply);
+    return this.#checksum.add(sliceBytes);
+  }
+
+  /** Goes on with the run at hand. @returns whether it has ended, or what went wrong */
+  #poolRun(sliceBytes: number): boolean | WireError {
     const run = this.#runs[this.#next];
     this.#errand ??= this.#send(run);
     if (this.#errand === undefined) return { code: 'OVERLOADED' };
@@ -85,7 +100,8 @@ export class SplitAnswer implements Answering {
     if (outcome !== true) return { ...outcome, segment: (outcome.segment ?? 0) + run.first };
     this.#bringHome(this.#errand);
     this.#recall();
-    return ++this.#next === this.#runs.length;
+    this.#next++;
+    return true;
   }
 
   /** A frame of one run, in its rows' arena, and room for its answer. */
@@ -101,6 +117,9 @@ export class SplitAnswer implements Answering {
     const entryWords = wire.SEGMENT_BYTES >>> 2;
     arena.words.set(from.subarray(head, entries), to);
     arena.words[to + (wire.FRAME_BYTES >>> 2)] = frameBytes;
+    // Within the node nothing can change on its way.
+    writeIdentity(arena.words, to, { ...identityAt(arena.words, to), checksum: false });
+    arena.words[to + (wire.FRAME_CHECKSUM >>> 2)] = 0;
     arena.words[to + (wire.SUBREQUEST_SEGMENTS >>> 2)] = run.end - run.first;
     const own = from.subarray(entries + run.first * entryWords, entries + run.end * entryWords);
     arena.words.set(own, to + (wire.HEADER_BYTES >>> 2));
@@ -141,10 +160,11 @@ export class SplitAnswer implements Answering {
   reply(load: ReplyLoad): Uint8Array {
     const { words, bytes } = this.#home.arena;
     const exceptions = (this.#exceptions - this.#reply - this.#replyBytes) >>> 2;
-    const id = words[(this.#frame.head + wire.FRAME_ID) >>> 2];
-    const length = this.#exceptions - this.#reply;
-    writeReplyHeader(words, this.#reply >>> 2, { id, bytes: length, exceptions });
-    writeReplyLoad(words, this.#reply >>> 2, load);
+    const reply = this.#reply >>> 2;
+    const identity = identityAt(words, this.#frame.head >>> 2);
+    writeReplyHeader(words, reply, identity, { bytes: this.#exceptions - this.#reply, exceptions });
+    writeReplyLoad(words, reply, load);
+    if (this.#checksum) words[reply + (wire.FRAME_CHECKSUM >>> 2)] = this.#checksum.end();
     return bytes.subarray(this.#reply, this.#exceptions);
   }
 

@@ -1,5 +1,5 @@
 import type { Kernels } from '../kernel/kernels.ts';
-import { INDEX_SCRATCH_BYTES, SCRATCH_BYTES } from '../kernel/layout.ts';
+import { CHECKSUM_BYTES, INDEX_SCRATCH_BYTES, SCRATCH_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import type { SlotRange } from './hosting.ts';
 import { Slots } from './slots.ts';
@@ -15,6 +15,8 @@ export class WorkerArena {
   readonly scratch: number;
   /** INDEX_SCRATCH_BYTES. */
   readonly indexScratch: number;
+  /** CHECKSUM_BYTES, for the frame at hand. */
+  readonly checksum: number;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, { begin, end }: SlotRange) {
     this.memory = memory;
@@ -23,6 +25,7 @@ export class WorkerArena {
     this.words = new Uint32Array(memory.buffer);
     this.scratch = begin;
     this.indexScratch = begin + SCRATCH_BYTES;
-    this.slots = new Slots(this.indexScratch + INDEX_SCRATCH_BYTES, end);
+    this.checksum = this.indexScratch + INDEX_SCRATCH_BYTES;
+    this.slots = new Slots(this.checksum + CHECKSUM_BYTES, end);
   }
 }

@@ -17,7 +17,8 @@ export function fatesOf(
   { padded }: Feature,
   held: readonly Segment[],
 ): Pick<Pooled, 'missing' | 'defaulted' | 'padded'> {
-  if (!held.some(({ reply }) => reply?.hasExceptions)) return { missing: none, defaulted: none, padded };
+  if (!held.some(({ exceptions }) => exceptions.length > 0))
+    return { missing: none, defaulted: none, padded };
   const all = held.flatMap(inFeature).sort((a, b) => a.position - b.position);
   const withFate = (fate: number): Uint32Array =>
     Uint32Array.from(all.filter((exception) => exception.fate === fate).map(({ position }) => position));
@@ -50,10 +51,9 @@ function inFeature(segment: Segment): Exception[] {
 }
 
 /** Exceptions of one segment, by position among the keys that were sent for it. */
-function inSubrequest({ reply, firstKey, keysSent }: Segment): Exception[] {
-  if (!reply?.hasExceptions) return [];
-  return Array.from(reply.exceptions, (entry) => ({
+function inSubrequest({ exceptions, firstKey }: Segment): Exception[] {
+  return Array.from(exceptions, (entry) => ({
     position: (entry & EXCEPTION_POSITION_MASK) - firstKey,
     fate: entry >>> EXCEPTION_FATE_SHIFT,
-  })).filter(({ position }) => position >= 0 && position < keysSent);
+  }));
 }

@@ -10,6 +10,8 @@ export interface FanOut {
   readonly route: Route;
   readonly budget: RetryBudget;
   readonly patience: Patience;
+  /** Frames carry checksums, where nothing else finds bits that change on their way. */
+  readonly checksums: boolean;
 }
 
 /** Asks every node. Each subrequest then has its reply, or its error. */
@@ -36,22 +38,25 @@ interface Attempt {
   readonly retryAfterMs: number;
 }
 
-async function tryOnce(subrequest: Subrequest, { route, patience }: FanOut): Promise<Attempt> {
+async function tryOnce(subrequest: Subrequest, { route, patience, checksums }: FanOut): Promise<Attempt> {
   try {
+    subrequest.begin();
     const node = route.node(subrequest.node);
     const reply = await node.ask(
       {
         bytes: subrequest.bytes,
         replyBytes: subrequest.replyBytes,
         reads: node.readsRows ? subrequest.reads : undefined,
-        write: (words, at) => {
-          const leftUs = Math.max(1, Math.min(0xffffffff, Math.floor(patience.leftMs * 1000)));
-          subrequest.write(words, at, leftUs, sessionWindow);
+        write: (words, at, id, exposed) => {
+          const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(patience.leftMs * 1000)));
+          const { wireVersion: version } = node;
+          const checksum = checksums && exposed && version > 1;
+          subrequest.write(words, at, { id, version, checksum, timeLeftUs, replyCredits: sessionWindow });
         },
       },
       patience,
     );
-    const { error } = reply;
+    const { error } = subrequest.check(reply);
     if (error !== undefined)
       return { error: subrequest.errorOf(error), retryAfterMs: error.retryAfterMs ?? 0 };
     subrequest.answered(reply);

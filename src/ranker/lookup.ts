@@ -36,6 +36,7 @@ export interface Asked {
 export interface Tools {
   readonly workspace: Workspace;
   readonly budget: RetryBudget;
+  readonly checksums: boolean;
   readonly stats: { lookups: number; subrequests: number; segmentsPushed: number; segmentsFetched: number };
 }
 
@@ -43,19 +44,19 @@ export interface Tools {
 export async function lookUp(
   asked: Asked,
   route: Route,
-  { workspace, budget, stats }: Tools,
+  { workspace, budget, stats, checksums }: Tools,
 ): Promise<Lookup> {
   const features = routeFeatures(asked, route, workspace);
   const segments =
     features.length === 1 ? features[0].segments : features.flatMap((feature) => feature.segments);
-  const asks = subrequests(route.plan, segments, (node) => route.node(node));
+  const asks = subrequests(route.plan, segments, (node) => route.node(node), workspace);
   stats.lookups++;
   stats.subrequests += asks.length;
   for (const { fetching } of segments) {
     if (fetching) stats.segmentsFetched++;
     else stats.segmentsPushed++;
   }
-  await fanOut(asks, { route, budget, patience: asked.patience });
+  await fanOut(asks, { route, budget, patience: asked.patience, checksums });
   const failures = failuresOf(asks, features, asked.options.onFailure ?? 'error');
   const pooled = new PooledFeatures(failures, () => release(asks));
   for (const feature of features) pooled.set(feature.name, pooledOf(workspace, feature));

@@ -9,7 +9,7 @@ import {
 } from '../limits.ts';
 import type { Outgoing, Session, Transport } from '../transport/transport.ts';
 import type { NodeDescription } from '../wire/handler.ts';
-import { wireVersion } from '../wire/layout.ts';
+import { wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { Reply } from '../wire/reply.ts';
 import type { Patience } from './patience.ts';
 
@@ -42,6 +42,7 @@ export class NodeClient {
   };
   #connecting: Promise<void> | undefined;
   #retired = false;
+  #wireVersion = wireVersionOldest;
 
   constructor(id: string, url: string, transport: Transport) {
     this.id = id;
@@ -51,6 +52,11 @@ export class NodeClient {
 
   get limits(): NodeLimits {
     return this.#limits;
+  }
+
+  /** The newest version of the wire that both ends speak. */
+  get wireVersion(): number {
+    return this.#wireVersion;
   }
 
   /** Rows may be read without asking it, just now. */
@@ -74,10 +80,11 @@ export class NodeClient {
       throw new FlexemrError('UNAVAILABLE', message, { node: this.id });
     }
     const [oldest, newest] = wireVersions;
-    if (wireVersion < oldest || wireVersion > newest) {
-      const message = `memory node ${this.id} speaks versions ${oldest} to ${newest} of the wire, this ranker ${wireVersion}`;
+    if (wireVersion < oldest || wireVersionOldest > newest) {
+      const message = `memory node ${this.id} speaks versions ${oldest} to ${newest} of the wire, this ranker ${wireVersionOldest} to ${wireVersion}`;
       throw new FlexemrError('UNSUPPORTED_VERSION', message, { node: this.id, value: newest });
     }
+    this.#wireVersion = Math.min(wireVersion, newest);
     const urls = workers.length === 0 ? [this.url] : workers.map(({ port }) => withPort(this.url, port));
     const before = new Map(this.#lanes.map((lane) => [lane.url, lane]));
     this.#limits = limits;

@@ -20,6 +20,11 @@ export interface RankerOptions {
   readonly module: WebAssembly.Module;
   /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /**
+   * Frames carry checksums, so that bits which change on the way are found: the frame is sent again. Default: true. Frames
+   * over TLS and RDMA carry none: both have their own.
+   */
+  readonly checksums?: boolean | undefined;
   /** Most that one lookup may take to merge in; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
   /** A changed routing table that cannot be used; the old one stays. */
@@ -47,6 +52,7 @@ export class Ranker implements AsyncDisposable {
   /** Reads the routing table, and reaches every node. @throws INVALID_OPTION, INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED */
   static async open(options: RankerOptions): Promise<Ranker> {
     checkOneOf('pushDown', options.pushDown ?? 'auto', ['auto', 'always', 'never']);
+    checkOneOf('checksums', options.checksums ?? true, [true, false]);
     const ranker = new Ranker(options, await options.routing.read());
     try {
       await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
@@ -99,7 +105,8 @@ export class Ranker implements AsyncDisposable {
     using patience = new Patience(deadline, options.signal);
     if (patience.over) throw patience.over;
     const asked = { bags, options, patience, pushDown: this.#options.pushDown ?? 'auto' } as const;
-    const tools = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats };
+    const { checksums = true } = this.#options;
+    const tools = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats, checksums };
     const { plan } = this.#route;
     try {
       return await lookUp(asked, this.#route, tools);

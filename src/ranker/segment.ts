@@ -6,6 +6,8 @@ import type { Fetching } from './choose.ts';
 import { type CutSegment, vectorsOf } from './cut.ts';
 import type { RoutedTable } from './routed-table.ts';
 
+const none: Uint32Array = new Uint32Array();
+
 /** One segment of a lookup: what it asks of which shard, as its subrequest carries it, and what came of it. */
 export class Segment implements OutgoingSegment, ReplyShape {
   /** Name of its feature, for errors. */
@@ -42,6 +44,8 @@ export class Segment implements OutgoingSegment, ReplyShape {
   countsAt: number;
   denominatorsAt: number;
   firstKey: number;
+  /** Its exceptions, of its reply. */
+  exceptions: Uint32Array;
 
   /** @param missing undefined: as the table says */
   constructor(
@@ -80,6 +84,7 @@ export class Segment implements OutgoingSegment, ReplyShape {
     this.countsAt = 0;
     this.denominatorsAt = 0;
     this.firstKey = 0;
+    this.exceptions = none;
   }
 
   /** Keys that its subrequest carries. */

@@ -2,11 +2,17 @@ import { FlexemrError } from '../errors.ts';
 import { subrequestSegmentsMax } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
 import type { RowRead } from '../transport/transport.ts';
-import { HEADER_BYTES } from '../wire/layout.ts';
-import { type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
-import { subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
+import type { FrameIdentity } from '../wire/frame-identity.ts';
+import { EXCEPTION_POSITION_MASK, FRAME_CHECKSUM, HEADER_BYTES, wireVersion } from '../wire/layout.ts';
+import { invalidReply, type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
+import { type SubrequestHead, subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
 import type { NodeClient, NodeLimits } from './node-client.ts';
+import { checkBlamedKey, checkReply, checkResults } from './reply-check.ts';
 import type { Segment } from './segment.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What a reply repeats that the transport has made up by itself, of rows that it has read. */
+const unsent: FrameIdentity = { id: 0, version: wireVersion, checksum: false };
 
 /** What a lookup asks of one node: segments, and where their parts of the reply lie. */
 export class Subrequest {
@@ -18,8 +24,11 @@ export class Subrequest {
   reply: Reply | undefined;
   readonly #places: ReplyPlaces;
   readonly #plan: bigint;
+  readonly #workspace: Workspace;
+  /** What its last frame said that its reply must repeat. */
+  #sent: FrameIdentity = unsent;
 
-  constructor(node: string, plan: bigint, segments: readonly Segment[]) {
+  constructor(node: string, plan: bigint, segments: readonly Segment[], workspace: Workspace) {
     this.node = node;
     this.segments = segments;
     this.bytes = subrequestBytes(segments);
@@ -27,6 +36,7 @@ export class Subrequest {
     this.reply = undefined;
     this.#places = replyPlaces(segments);
     this.#plan = plan;
+    this.#workspace = workspace;
   }
 
   /** All it asks for, where that is nothing but rows that are there. */
@@ -38,33 +48,58 @@ export class Subrequest {
     return this.#places.end;
   }
 
-  write(words: Uint32Array, at: number, timeLeftUs: number, replyCredits: number): void {
-    writeSubrequest(words, at, { plan: this.#plan, timeLeftUs, replyCredits }, this.bytes, this.segments);
+  /** Before each try: nothing was sent yet that a reply could answer. */
+  begin(): void {
+    this.#sent = unsent;
+  }
+
+  write(words: Uint32Array, at: number, head: Omit<SubrequestHead, 'plan'>): void {
+    this.#sent = head;
+    writeSubrequest(words, at, { ...head, plan: this.#plan }, this.bytes, this.segments);
+    if (!head.checksum) return;
+    const frame = new Uint8Array(words.buffer, words.byteOffset + at * 4, this.bytes);
+    words[at + (FRAME_CHECKSUM >>> 2)] = this.#workspace.checksum(frame);
+  }
+
+  /** Whether a reply is whole, and answers what was sent last. @returns it @throws INVALID_FRAME */
+  check(reply: Reply): Reply {
+    checkReply(reply, this.#sent, this.#workspace);
+    return reply;
   }
 
   /** Gives every segment its part. @throws INVALID_FRAME where the reply is not what was asked for */
   answered(reply: Reply): void {
     const { values, counts, denominators } = this.#places;
-    reply.check(this.#places);
+    checkResults(reply, this.#places, this.segments);
     this.reply = reply;
+    const { exceptions } = reply;
     let firstKey = 0;
+    let exception = 0;
     for (let i = 0; i < this.segments.length; i++) {
       const segment = this.segments[i];
+      const end = firstKey + segment.keysSent;
+      const firstException = exception;
+      while (exception < exceptions.length && (exceptions[exception] & EXCEPTION_POSITION_MASK) < end)
+        exception++;
       segment.reply = reply;
       segment.valuesAt = values[i];
       segment.countsAt = counts[i];
       segment.denominatorsAt = denominators[i];
       segment.firstKey = firstKey;
-      firstKey += segment.keysSent;
+      segment.exceptions = exceptions.subarray(firstException, exception);
+      firstKey = end;
     }
   }
 
   /** A node's error, as the caller of the lookup understands it. */
   errorOf(error: WireError): FlexemrError {
     const segment = this.segments[error.segment ?? 0];
+    if (segment === undefined)
+      throw invalidReply(`blames segment ${error.segment} of ${this.segments.length}`, error.segment);
     const { table, place: shard, feature } = segment;
     const place = { node: this.node, shard: shard.number, value: error.value };
     if (error.code === 'INVALID_KEY') {
+      checkBlamedKey(segment, error);
       const position = this.#position(segment, error.position ?? 0);
       const { name, rows } = table.spec;
       const why = table.indexed
@@ -118,6 +153,7 @@ export function subrequests(
   plan: bigint,
   segments: readonly Segment[],
   clientOf: (node: string) => Pick<NodeClient, 'limits' | 'readsRows'>,
+  workspace: Workspace,
 ): Subrequest[] {
   const pooled = new Map<string, Segment[]>();
   const rows = new Map<string, Segment[]>();
@@ -128,11 +164,14 @@ export function subrequests(
     if (group === undefined) groups.set(node, [segment]);
     else group.push(segment);
   }
-  return [...pooled, ...rows].flatMap(([node, own]) => within(plan, node, own, clientOf(node).limits));
+  return [...pooled, ...rows].flatMap(([node, own]) =>
+    within(own, node, clientOf(node).limits).map((some) => new Subrequest(node, plan, some, workspace)),
+  );
 }
 
-function within(plan: bigint, node: string, segments: readonly Segment[], limits: NodeLimits): Subrequest[] {
-  const all: Subrequest[] = [];
+/** Segments of one node in groups that its limits allow. @throws LIMIT_EXCEEDED */
+function within(segments: readonly Segment[], node: string, limits: NodeLimits): (readonly Segment[])[] {
+  const all: (readonly Segment[])[] = [];
   let first = 0;
   let [bytes, replyBytes, keys] = [HEADER_BYTES, HEADER_BYTES, 0];
   for (let i = 0; i < segments.length; i++) {
@@ -148,13 +187,13 @@ function within(plan: bigint, node: string, segments: readonly Segment[], limits
     keys += keysSent;
     const fits = bytes <= limits.subrequestBytes && replyBytes <= limits.replyBytes;
     if (fits && keys <= limits.subrequestKeys && i - first < subrequestSegmentsMax) continue;
-    all.push(new Subrequest(node, plan, segments.slice(first, i)));
+    all.push(segments.slice(first, i));
     first = i;
     bytes = HEADER_BYTES + segment.bytes;
     replyBytes = HEADER_BYTES + segment.replyBytesMax;
     keys = keysSent;
   }
-  all.push(new Subrequest(node, plan, first === 0 ? segments : segments.slice(first)));
+  all.push(first === 0 ? segments : segments.slice(first));
   return all;
 }
 

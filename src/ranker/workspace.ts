@@ -1,8 +1,10 @@
 import { FlexemrError, show } from '../errors.ts';
 import type { Kernels } from '../kernel/kernels.ts';
+import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
-import { wasmPageBytes, workspaceBytesMax } from '../limits.ts';
+import { checksumWindowBytes, wasmPageBytes, workspaceBytesMax } from '../limits.ts';
 import { roundUp } from '../store/room.ts';
+import { HEADER_BYTES } from '../wire/layout.ts';
 
 /**
  * A ranker's own plain memory, and kernels over it. What is done in it is done between two awaits: `begin` forgets
@@ -78,6 +80,20 @@ export class Workspace {
 
   get words(): Uint32Array {
     return this.#words;
+  }
+
+  /** The checksum of a frame that lies elsewhere (assembly/checksum.ts): it is looked at a window at a time. */
+  checksum(frame: Uint8Array): number {
+    this.begin(CHECKSUM_BYTES + checksumWindowBytes, 2);
+    const [sums, window] = [this.take(CHECKSUM_BYTES), this.take(checksumWindowBytes)];
+    this.#bytes.fill(0, sums, sums + CHECKSUM_BYTES);
+    for (let at = HEADER_BYTES; at < frame.length; at += checksumWindowBytes) {
+      const piece = frame.subarray(at, at + checksumWindowBytes);
+      this.#bytes.set(piece, window);
+      this.kernels.checksumAdd(sums, window, piece.length);
+    }
+    this.#bytes.set(frame.subarray(0, HEADER_BYTES), window);
+    return this.kernels.checksumEnd(sums, window) >>> 0;
   }
 
   /** A copy of `length` floats. */

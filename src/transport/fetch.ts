@@ -3,8 +3,10 @@ import { connectMsMax, fetchConnectionsMax, subrequestMsMax } from '../limits.ts
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
 import { readDescription } from './description.ts';
+import { FrameIds } from './frame-ids.ts';
 import {
   type Exchange,
+  isTls,
   type Outgoing,
   type Received,
   type Session,
@@ -19,6 +21,7 @@ export class FetchTransport implements Transport {
   readonly #headers: Record<string, string>;
   /** Requests that are not answered, and where they went. */
   readonly #underWay = new Map<AbortController, string>();
+  readonly #ids = new FrameIds();
   #bytesOut = 0;
   #bytesIn = 0;
   #closed = false;
@@ -51,7 +54,7 @@ export class FetchTransport implements Transport {
   async #exchange(url: string, outgoing: Outgoing): Promise<Received> {
     if (this.#closed) throw released(url);
     const words = new Uint32Array(outgoing.bytes >>> 2);
-    outgoing.write(words, 0);
+    outgoing.write(words, 0, this.#ids.next(), !isTls(url));
     this.#bytesOut += outgoing.bytes;
     const abort = new AbortController();
     const giveUp = (): void => abort.abort(unavailable(url, 'does not answer'));

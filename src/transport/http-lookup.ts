@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
 import { jsonBytesMax } from '../limits.ts';
+import { unreadIdentity } from '../wire/frame-identity.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
 import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
@@ -29,7 +30,7 @@ function answerFrame(handler: Handler, request: IncomingMessage, response: Serve
   if ('code' in inbox) {
     // The rest of the request is of no use: it is read past.
     request.resume();
-    sendFrame(response, handler.refuse(0, inbox));
+    sendFrame(response, handler.refuse(unreadIdentity, inbox));
   } else receive(inbox, bytes, request, response);
 }
 

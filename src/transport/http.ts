@@ -11,9 +11,18 @@ import {
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
 import { readDescription } from './description.ts';
+import { FrameIds } from './frame-ids.ts';
 import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
-import type { Exchange, Outgoing, Received, Session, Traffic, Transport } from './transport.ts';
+import {
+  type Exchange,
+  isTls,
+  type Outgoing,
+  type Received,
+  type Session,
+  type Traffic,
+  type Transport,
+} from './transport.ts';
 import { released, unauthorized, unavailable } from './unavailable.ts';
 
 /** Plain HTTP/1.1 through undici: works wherever HTTP does. Requests are pipelined on a few connections. */
@@ -23,6 +32,7 @@ export class HttpTransport implements Transport {
   readonly #pools = new Map<string, Pool>();
   readonly #sockets = new Set<Socket>();
   readonly #replies = new ReplyPool();
+  readonly #ids = new FrameIds();
   #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
   #closed = false;
 
@@ -74,7 +84,10 @@ export class HttpTransport implements Transport {
     const pool = this.#pool(url);
     const headers = { ...this.#headers, 'content-type': frameType };
     return {
-      send: (outgoing) => send(pool, new Receiver(url, this.#replies), headers, outgoing),
+      send: (outgoing) => {
+        const frame = frameOf(outgoing, this.#ids.next(), !isTls(url));
+        return send(pool, new Receiver(url, this.#replies), headers, frame);
+      },
       close: async () => {},
     };
   }
@@ -112,10 +125,13 @@ function added(traffic: Traffic, { bytesWritten, bytesRead }: Socket): Traffic {
   return { bytesOut: traffic.bytesOut + bytesWritten, bytesIn: traffic.bytesIn + bytesRead };
 }
 
-function send(pool: Pool, receiver: Receiver, headers: Record<string, string>, outgoing: Outgoing): Exchange {
+function frameOf(outgoing: Outgoing, id: number, exposed: boolean): Buffer {
   const words = new Uint32Array(outgoing.bytes >>> 2);
-  outgoing.write(words, 0);
-  const body = Buffer.from(words.buffer);
+  outgoing.write(words, 0, id, exposed);
+  return Buffer.from(words.buffer);
+}
+
+function send(pool: Pool, receiver: Receiver, headers: Record<string, string>, body: Buffer): Exchange {
   // undici pipelines a POST only where it is told both: that it may be repeated, and does not block others.
   pool.dispatch(
     { method: 'POST', path: '/v1/lookup', headers, body, idempotent: true, blocking: false },

@@ -1,6 +1,7 @@
 import { FlexemrError } from '../errors.ts';
+import { unreadIdentity } from '../wire/frame-identity.ts';
 import type { Handler } from '../wire/handler.ts';
-import { FRAME_ID } from '../wire/layout.ts';
+import { FrameIds } from './frame-ids.ts';
 import {
   type Exchange,
   type Outgoing,
@@ -15,6 +16,7 @@ import { unavailable } from './unavailable.ts';
 export class LoopbackTransport implements Transport {
   readonly name = 'loopback';
   readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #ids = new FrameIds();
   #bytesOut = 0;
   #bytesIn = 0;
 
@@ -33,15 +35,14 @@ export class LoopbackTransport implements Transport {
       if (handler === undefined) return reject(unavailable(url, 'is not in this process'));
       const inbox = handler.admit(outgoing.bytes);
       this.#bytesOut += outgoing.bytes;
-      if ('code' in inbox) return resolve(unpooled(handler.refuse(0, inbox)));
+      if ('code' in inbox) return resolve(unpooled(handler.refuse(unreadIdentity, inbox)));
       cancel = () => {
         inbox.release();
         reject(new FlexemrError('CANCELLED', `nobody waits for this subrequest of ${url} any more`));
       };
       const { buffer, byteOffset, length } = inbox.frame;
       const words = new Uint32Array(buffer, byteOffset, length >>> 2);
-      outgoing.write(words, 0);
-      words[FRAME_ID >>> 2] = 0;
+      outgoing.write(words, 0, this.#ids.next(), false);
       inbox.answer((answer) => {
         this.#bytesIn += answer.length;
         resolve(unpooled(Uint8Array.from(answer)));

@@ -2,11 +2,11 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { FlexemrError } from '../errors.ts';
 import { connectMsMax, receiveBufferBytes, sendBufferBytes, subrequestMsMax } from '../limits.ts';
-import { FRAME_ID } from '../wire/layout.ts';
+import { FrameIds } from './frame-ids.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
-import type { Exchange, Outgoing, Received } from './transport.ts';
+import { type Exchange, isTls, type Outgoing, type Received } from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 interface Waiting {
@@ -22,6 +22,8 @@ const endOfHeader = Buffer.from('\r\n\r\n');
 /** One framed stream to a worker, over HTTP/1.1 Upgrade: frames out together, replies in as they come. */
 export class StreamConnection {
   readonly #url: URL;
+  /** Nothing on the way finds bits that change. */
+  readonly #exposed: boolean;
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
   readonly #reader: FrameReader;
@@ -30,12 +32,13 @@ export class StreamConnection {
   #send: Uint32Array = new Uint32Array(sendBufferBytes >>> 2);
   #sendFilled = 0;
   #flushing = false;
-  #nextId = 1;
+  readonly #ids = new FrameIds();
   #error: Error | undefined;
 
   /** @param replies memory for what comes */
   constructor(url: string, security: ClientSecurity, replies: ReplyPool) {
     this.#url = new URL(url);
+    this.#exposed = !isTls(url);
     const fixed = new Uint8Array(receiveBufferBytes);
     this.#reader = new FrameReader(fixed, replies, (id, reply) => this.#settle(id, reply));
     let first = true;
@@ -88,8 +91,7 @@ export class StreamConnection {
   }
 
   send(outgoing: Outgoing): Exchange {
-    const id = this.#nextId;
-    this.#nextId = (id % 0xffffffff) + 1;
+    const id = this.#ids.next();
     const reply = new Promise<Received>((resolve, reject) => {
       if (this.#error) reject(this.#error);
       else this.#waiting.set(id, { resolve, reject });
@@ -103,13 +105,11 @@ export class StreamConnection {
     if (this.#sendFilled + words > this.#send.length) this.#flush();
     if (words > this.#send.length) {
       const own = new Uint32Array(words);
-      outgoing.write(own, 0);
-      own[FRAME_ID >>> 2] = id;
+      outgoing.write(own, 0, id, this.#exposed);
       this.#socket.write(new Uint8Array(own.buffer));
       return;
     }
-    outgoing.write(this.#send, this.#sendFilled);
-    this.#send[this.#sendFilled + (FRAME_ID >>> 2)] = id;
+    outgoing.write(this.#send, this.#sendFilled, id, this.#exposed);
     this.#sendFilled += words;
     if (this.#flushing) return;
     this.#flushing = true;

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { sessionWindow } from '../limits.ts';
+import { answerableIdentity } from '../wire/frame-identity.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
-import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
+import { FRAME_BYTES, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
 import type { WireError } from '../wire/reply.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
@@ -123,7 +124,9 @@ class Connection {
 
   /** What is refused for now is read past; with a frame that cannot be, the stream has lost its way. */
   #refuse(error: WireError, bytes: number): void {
-    const refusal = this.#handler.refuse(this.#header.readUInt32LE(FRAME_ID), error);
+    const { buffer, byteOffset, length } = this.#header;
+    const identity = answerableIdentity(new Uint32Array(buffer, byteOffset, length >>> 2), 0);
+    const refusal = this.#handler.refuse(identity, error);
     if (error.code === 'OVERLOADED' || error.code === 'UNAVAILABLE') {
       this.#skip = Math.max(0, bytes - HEADER_BYTES);
       this.#writer.write(refusal);

@@ -17,8 +17,11 @@ export interface Outgoing {
   readonly replyBytes: number;
   /** All it asks for, where that is nothing but rows that are there: a transport may read them by itself. */
   readonly reads?: readonly RowRead[] | undefined;
-  /** Writes all of it from word `at` of `words`, but for the id. May be called again, to send it again. */
-  write(words: Uint32Array, at: number): void;
+  /**
+   * Writes all of it from word `at` of `words`. May be called again, to send it again.
+   * @param id what its reply must carry @param exposed nothing on the way finds bits that change: the frame needs a checksum
+   */
+  write(words: Uint32Array, at: number, id: number, exposed: boolean): void;
 }
 
 /** A reply that has come, in memory that stays until it is released; nobody has to. */
@@ -67,4 +70,9 @@ export interface Transport {
   traffic(): Traffic;
   /** Closes every session. */
   close(): Promise<void>;
+}
+
+/** Whether frames to this address go by TLS, which finds every bit that changes on the way. */
+export function isTls(url: string): boolean {
+  return url.startsWith('https:');
 }

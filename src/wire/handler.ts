@@ -1,4 +1,5 @@
 // Where listeners and memory nodes meet: a listener brings bytes, a handler has room for them and answers.
+import type { FrameIdentity } from './frame-identity.ts';
 import type { WireError } from './reply.ts';
 
 /** Room for one subrequest. Whoever has it gives it back, exactly once, by `release`. */
@@ -49,7 +50,7 @@ export interface Handler {
   /** Room for a subrequest of `bytes`, or why there is none. */
   admit(bytes: number): Inbox | WireError;
   /** The error reply to a subrequest that was not admitted. */
-  refuse(id: number, error: WireError): Uint8Array;
+  refuse(identity: FrameIdentity, error: WireError): Uint8Array;
   /** Tables are there, and it is not draining. */
   readonly ready: boolean;
   describe(): NodeDescription;

@@ -1,8 +1,8 @@
 // Frames, field by field; docs/wire.md says it in prose. Everything is little-endian and a multiple of 4 bytes.
 // A frame is u32 words at any 4-aligned address, so that a kernel works on it where it lies.
 
-/** The version written. A node also answers the one before it, where there is one. */
-export const wireVersion = 1;
+/** The version written. A node also answers the one before it, in that version. */
+export const wireVersion = 2;
 export const wireVersionOldest = 1;
 
 /** "FXQ1" and "FXA1" as they stand in the bytes. */
@@ -11,12 +11,23 @@ export const REPLY_MAGIC = 0x31415846;
 
 // Both headers begin alike.
 export const FRAME_MAGIC = 0;
+/** u16. */
 export const FRAME_VERSION = 4;
+/** u8: HEADER_FLAG_*; 0 in version 1. */
+export const FRAME_FLAGS = 6;
 /** Bytes of the whole frame, header included. */
 export const FRAME_BYTES = 8;
 /** Chosen by the ranker, returned by the node: replies come in any order. */
 export const FRAME_ID = 12;
+/** u32: of the whole frame with this word as 0, where HEADER_FLAG_CHECKSUM is set (assembly/checksum.ts); else 0. */
+export const FRAME_CHECKSUM = 60;
 export const HEADER_BYTES = 64;
+
+/** The frame carries a checksum. A subrequest that carries one asks for a reply that carries one. */
+export const HEADER_FLAG_CHECKSUM = 1;
+/** Of a reply: SEQUENCE_BYTES a segment precede the exceptions. */
+export const HEADER_FLAG_SEQUENCES = 2;
+export const HEADER_FLAGS_KNOWN = 3;
 
 // Subrequest: header, one entry a segment, then each segment's keys, offsets and weights.
 /** u64: fingerprint of the routing table it was planned for. */
@@ -26,8 +37,12 @@ export const SUBREQUEST_SEGMENTS = 24;
 export const SUBREQUEST_TIME_LEFT_US = 28;
 /** Replies the ranker has room for. */
 export const SUBREQUEST_REPLY_CREDITS = 32;
-/** The rest of the header is 0. */
-export const SUBREQUEST_RESERVED = 36;
+/** u8: flags of the trace context (W3C Trace Context, level 1); 0 where there is none, as the two below. */
+export const SUBREQUEST_TRACE_FLAGS = 7;
+/** 16 bytes. */
+export const SUBREQUEST_TRACE_ID = 36;
+/** 8 bytes. */
+export const SUBREQUEST_SPAN_ID = 52;
 
 export const SEGMENT_SHARD = 0;
 /** Version of the table. */
@@ -49,7 +64,8 @@ export const FLAG_FETCH = 8;
 export const FLAG_MISSING_SHIFT = 4;
 export const FLAGS_KNOWN = 0x3f;
 
-// Reply: header, values of every segment, then counts, then denominators of those that have them, then exceptions.
+// Reply: header, values of every segment, then counts, then denominators of those that have them, then sequences where
+// there are any, then exceptions.
 /** 0, or what went wrong (status.ts); then only the header follows. */
 export const REPLY_STATUS = 16;
 /** Subrequests the node has room for: how many more this session may send. */
@@ -67,6 +83,9 @@ export const REPLY_EXCEPTIONS = 40;
 export const REPLY_ERROR_SEGMENT = 44;
 export const REPLY_ERROR_POSITION = 48;
 export const REPLY_ERROR_VALUE = 52;
+
+/** Where in a stream of row updates a segment was answered: u32 incarnation of the stream, u64 sequence number. */
+export const SEQUENCE_BYTES = 12;
 
 export const EXCEPTION_FATE_SHIFT = 30;
 export const EXCEPTION_POSITION_MASK = 0x3fffffff;

@@ -1,5 +1,6 @@
 // Replies: what a node answers. The node writes the header before results that lie there already; the ranker reads.
 import { type ErrorCode, FlexemrError } from '../errors.ts';
+import { type FrameIdentity, headerChecksum, identityAt, writeIdentity } from './frame-identity.ts';
 import * as wire from './layout.ts';
 import { codeOf, statusOf } from './status.ts';
 
@@ -20,17 +21,17 @@ export interface ReplyLoad {
   readonly busyUs: number;
 }
 
-/** Writes the header of a reply of `bytes` bytes from word `at`, but for its load; `id` is the subrequest's. */
+/** Writes the header of a reply of `bytes` bytes from word `at`, but for its load and its checksum. */
 export function writeReplyHeader(
   words: Uint32Array,
   at: number,
-  reply: { readonly id: number; readonly bytes: number; readonly exceptions: number },
+  identity: FrameIdentity,
+  reply: { readonly bytes: number; readonly exceptions: number },
 ): void {
   words.fill(0, at, at + (wire.HEADER_BYTES >>> 2));
   words[at] = wire.REPLY_MAGIC;
-  words[at + (wire.FRAME_VERSION >>> 2)] = wire.wireVersion;
+  writeIdentity(words, at, identity);
   words[at + (wire.FRAME_BYTES >>> 2)] = reply.bytes;
-  words[at + (wire.FRAME_ID >>> 2)] = reply.id;
   words[at + (wire.REPLY_EXCEPTIONS >>> 2)] = reply.exceptions;
 }
 
@@ -43,9 +44,9 @@ export function writeReplyLoad(words: Uint32Array, at: number, load: ReplyLoad):
 }
 
 /** A reply that is an error: the header alone. */
-export function errorReply(id: number, error: WireError, load: ReplyLoad): Uint8Array {
+export function errorReply(identity: FrameIdentity, error: WireError, load: ReplyLoad): Uint8Array {
   const words = new Uint32Array(wire.HEADER_BYTES >>> 2);
-  writeReplyHeader(words, 0, { id, bytes: wire.HEADER_BYTES, exceptions: 0 });
+  writeReplyHeader(words, 0, identity, { bytes: wire.HEADER_BYTES, exceptions: 0 });
   writeReplyLoad(words, 0, load);
   const value = BigInt.asUintN(64, BigInt(error.value ?? 0));
   words[wire.REPLY_STATUS >>> 2] = statusOf(error.code);
@@ -54,6 +55,7 @@ export function errorReply(id: number, error: WireError, load: ReplyLoad): Uint8
   words[wire.REPLY_ERROR_POSITION >>> 2] = error.position ?? 0;
   words[wire.REPLY_ERROR_VALUE >>> 2] = Number(value & 0xffffffffn);
   words[(wire.REPLY_ERROR_VALUE >>> 2) + 1] = Number(value >> 32n);
+  if (identity.checksum) words[wire.FRAME_CHECKSUM >>> 2] = headerChecksum(words, 0);
   return new Uint8Array(words.buffer);
 }
 
@@ -112,14 +114,26 @@ export class Reply {
       this.#at(wire.FRAME_BYTES) === bytes.length
     )
       return;
-    throw new FlexemrError('INVALID_FRAME', `${bytes.length} bytes came that are no reply of a memory node`, {
-      field: 'reply',
-      value: bytes.length,
-    });
+    throw invalidReply(`of ${bytes.length} bytes is no frame of a memory node`, bytes.length);
   }
 
   #at(field: number): number {
     return this.#words[field >>> 2];
+  }
+
+  /** Which subrequest it answers, and in which version of the wire. */
+  get identity(): FrameIdentity {
+    return identityAt(this.#words, 0);
+  }
+
+  /** HEADER_FLAG_*, and whatever else stands beside the version. */
+  get flags(): number {
+    return this.#at(wire.FRAME_VERSION) >>> 16;
+  }
+
+  /** What its header says of its checksum; nothing that was computed. */
+  get checksum(): number {
+    return this.#at(wire.FRAME_CHECKSUM);
   }
 
   /** What went wrong, if anything did. */
@@ -145,12 +159,18 @@ export class Reply {
     };
   }
 
-  /** Checks that the reply holds what was asked for. @throws INVALID_FRAME */
-  check({ end }: ReplyPlaces): void {
-    const wanted = end + this.#at(wire.REPLY_EXCEPTIONS) * 4;
+  /**
+   * Checks that its length is that of what was asked for.
+   * @param segments how many were asked for @param keys how many keys they had in all @throws INVALID_FRAME
+   */
+  checkLength({ end }: ReplyPlaces, segments: number, keys: number): void {
+    const exceptions = this.#at(wire.REPLY_EXCEPTIONS);
+    if (exceptions > keys)
+      throw invalidReply(`names ${exceptions} keys as exceptions, of ${keys}`, exceptions);
+    const sequences = this.flags & wire.HEADER_FLAG_SEQUENCES ? segments * wire.SEQUENCE_BYTES : 0;
+    const wanted = end + sequences + exceptions * 4;
     if (wanted === this.bytes.length) return;
-    const message = `a reply has ${this.bytes.length} bytes where ${wanted} were asked for`;
-    throw new FlexemrError('INVALID_FRAME', message, { field: 'reply', value: this.bytes.length });
+    throw invalidReply(`has ${this.bytes.length} bytes where ${wanted} were asked for`, this.bytes.length);
   }
 
   floats(at: number, length: number): Float32Array {
@@ -170,4 +190,9 @@ export class Reply {
   get exceptions(): Uint32Array {
     return this.#words.subarray(this.#words.length - this.#at(wire.REPLY_EXCEPTIONS));
   }
+}
+
+/** The error of a reply that cannot be right. */
+export function invalidReply(problem: string, value: unknown): FlexemrError {
+  return new FlexemrError('INVALID_FRAME', `a reply ${problem}`, { field: 'reply', value });
 }

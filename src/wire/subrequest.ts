@@ -1,5 +1,6 @@
 // Subrequests: what a ranker asks of one node. The ranker writes them; the node's kernel reads them where they lie.
 import type { MissingPolicy } from '../kernel/call.ts';
+import { type FrameIdentity, writeIdentity } from './frame-identity.ts';
 import * as wire from './layout.ts';
 
 /** Keys of some bags that one shard holds, on their way out. */
@@ -22,7 +23,7 @@ export interface OutgoingSegment {
 }
 
 /** What the header says of the whole. */
-export interface SubrequestHead {
+export interface SubrequestHead extends FrameIdentity {
   readonly plan: bigint;
   readonly timeLeftUs: number;
   readonly replyCredits: number;
@@ -41,7 +42,7 @@ export function segmentBytes({ keys, offsets, weights }: OutgoingSegment): numbe
   return wire.SEGMENT_BYTES + keys.byteLength + (offsets?.byteLength ?? 0) + (weights?.byteLength ?? 0);
 }
 
-/** Writes a subrequest of `bytes` bytes from word `at` of `words`; the transport puts in the id. */
+/** Writes a subrequest of `bytes` bytes from word `at` of `words`, but for its checksum. */
 export function writeSubrequest(
   words: Uint32Array,
   at: number,
@@ -51,7 +52,7 @@ export function writeSubrequest(
 ): void {
   words.fill(0, at, at + (wire.HEADER_BYTES >>> 2));
   words[at] = wire.SUBREQUEST_MAGIC;
-  words[at + (wire.FRAME_VERSION >>> 2)] = wire.wireVersion;
+  writeIdentity(words, at, head);
   words[at + (wire.FRAME_BYTES >>> 2)] = bytes;
   words[at + (wire.SUBREQUEST_PLAN >>> 2)] = Number(head.plan & 0xffffffffn);
   words[at + (wire.SUBREQUEST_PLAN >>> 2) + 1] = Number(head.plan >> 32n);

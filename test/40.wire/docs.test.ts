@@ -66,10 +66,13 @@ test('flags, magics, versions and exceptions', () => {
   ]);
   expect(magics).toEqual(named('SUBREQUEST_MAGIC', 'REPLY_MAGIC').map((name) => [name, constants[name]]));
   expect(text).toContain(`today N is ${wire.wireVersion}`);
-  const versions = tables('byte', 'header').map(
-    (rows) => rows.find(([, name]) => name === 'FRAME_VERSION')?.[2],
-  );
-  expect(versions).toEqual([String(wire.wireVersion), String(wire.wireVersion)]);
+  const [subrequest] = tables('byte', 'header');
+  expect(subrequest.find(([, name]) => name === 'FRAME_VERSION')?.[2]).toBe(`u16: ${wire.wireVersion}`);
+  const [headerFlags] = tables('flag of a header', 'name');
+  const headerBits = named('HEADER_FLAG_');
+  checkFields(headerFlags, headerBits);
+  expect(headerBits.reduce((sum, name) => sum | constants[name], 0)).toBe(wire.HEADER_FLAGS_KNOWN);
+  expect(text).toContain(`${wire.SEQUENCE_BYTES} bytes (\`SEQUENCE_BYTES\`) a segment`);
   expect(wire.EXCEPTION_POSITION_MASK).toBe(2 ** wire.EXCEPTION_FATE_SHIFT - 1);
   expect(text).toContain(`the low\n${wire.EXCEPTION_FATE_SHIFT} bits`);
   const { FATE_PADDED, FATE_MISSING, FATE_DEFAULTED } = kernel;

@@ -8,6 +8,8 @@ import { readSubrequest, type Subrequest } from './read-subrequest.ts';
 import { refusalOf, refusals } from './refusals.ts';
 import { frame, frameOf, guarded, head, segment } from './segments.ts';
 
+const plain = { id: 1, version: wire.wireVersion, checksum: false } as const;
+
 /** Reads a frame that lies `at` words into other words. */
 function read(words: Uint32Array, at = 5): ReturnType<typeof readSubrequest> {
   return readSubrequest(guarded(words, at), at * 4, words.length * 4);
@@ -62,11 +64,11 @@ test('a reply is read as it was written', () => {
         const places = replyPlaces(shapes);
         const bytes = places.end + exceptions.length * 4;
         const words = Uint32Array.from({ length: bytes >>> 2 }, (_, i) => i);
-        writeReplyHeader(words, 0, { id, bytes, exceptions: exceptions.length });
+        writeReplyHeader(words, 0, { ...plain, id }, { bytes, exceptions: exceptions.length });
         writeReplyLoad(words, 0, reported);
         words.set(exceptions, places.end >>> 2);
         const reply = replyOf(words);
-        reply.check(places);
+        reply.checkLength(places, shapes.length, exceptions.length);
         expect(reply.error).toBeUndefined();
         expect(reply.load).toEqual(reported);
         expect([...reply.exceptions]).toEqual(exceptions);
@@ -114,7 +116,7 @@ test('an error is read as it was written', () => {
       }),
       (id, code, error) => {
         const load = { requestCredits: 3, replyCredits: 4, queued: 5, busyUs: 6 };
-        const bytes = errorReply(id, { code, ...error }, load);
+        const bytes = errorReply({ ...plain, id }, { code, ...error }, load);
         const reply = new Reply(bytes, () => {});
         expect(reply.error).toEqual({ code, ...error });
         expect(reply.load).toEqual(load);
@@ -132,7 +134,7 @@ test.for([
   ['a shorter one', (words: Uint32Array) => words.fill(words.length * 4 - 4, 2, 3)],
 ] as const)('what is no whole reply is refused: %s', ([, spoil]) => {
   const words = new Uint32Array(20);
-  writeReplyHeader(words, 0, { id: 1, bytes: 80, exceptions: 4 });
+  writeReplyHeader(words, 0, plain, { bytes: 80, exceptions: 4 });
   expect(replyOf(words).error).toBeUndefined();
   const spoilt = spoil(words);
   const bytes = new Uint8Array(spoilt.buffer, 0, spoilt.byteLength);
@@ -248,7 +250,7 @@ describe('hostile subrequests', () => {
           const words = Uint32Array.from(chance);
           note(words);
           words.set([wire.SUBREQUEST_MAGIC, wire.wireVersion, words.length * 4]);
-          words.fill(0, wire.SUBREQUEST_RESERVED >>> 2, wire.HEADER_BYTES >>> 2);
+          words.fill(0, wire.SUBREQUEST_TRACE_ID >>> 2, wire.HEADER_BYTES >>> 2);
           note(words);
           words[wire.SUBREQUEST_SEGMENTS >>> 2] = segments;
           note(words);
@@ -269,7 +271,7 @@ describe('hostile subrequests', () => {
       missing: undefined,
     } as const;
     const large = { ...fields, keys, offsets: undefined, weights: undefined };
-    const words = frameOf({ plan: 0n, timeLeftUs: 0, replyCredits: 0 }, [large]);
+    const words = frameOf({ ...plain, plan: 0n, timeLeftUs: 0, replyCredits: 0 }, [large]);
     expect(outcomeOf(words)).toBe('too many keys');
     note(words);
   });

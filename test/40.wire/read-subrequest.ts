@@ -39,13 +39,14 @@ export interface Subrequest {
 export function readSubrequest(words: Uint32Array, address: number, bytes: number): Subrequest | WireError {
   const at = address >>> 2;
   if (words[at] !== wire.SUBREQUEST_MAGIC) return invalid(wire.FRAME_MAGIC, words[at]);
-  const version = words[at + (wire.FRAME_VERSION >>> 2)];
+  const versionAndFlags = words[at + (wire.FRAME_VERSION >>> 2)];
+  const version = versionAndFlags & 0xffff;
   if (version < wire.wireVersionOldest || version > wire.wireVersion)
     return { code: 'UNSUPPORTED_VERSION', value: version };
   if (words[at + (wire.FRAME_BYTES >>> 2)] !== bytes)
     return invalid(wire.FRAME_BYTES, words[at + (wire.FRAME_BYTES >>> 2)]);
-  for (let field = wire.SUBREQUEST_RESERVED; field < wire.HEADER_BYTES; field += 4)
-    if (words[at + (field >>> 2)] !== 0) return invalid(field, words[at + (field >>> 2)]);
+  const reserved = reservedField(words, at);
+  if (reserved !== undefined) return invalid(reserved, words[at + (reserved >>> 2)]);
   const count = words[at + (wire.SUBREQUEST_SEGMENTS >>> 2)];
   if (count > subrequestSegmentsMax)
     return { code: 'LIMIT_EXCEEDED', position: count, value: subrequestSegmentsMax };
@@ -126,4 +127,19 @@ function endOf({ bags, keys, wide, keysAt, weightsAt }: IncomingSegment): number
 
 function invalid(field: number, value: number): WireError {
   return { code: 'INVALID_FRAME', position: field, value };
+}
+
+/** The first field that holds something which its version has no meaning for. */
+function reservedField(words: Uint32Array, at: number): number | undefined {
+  const versionAndFlags = words[at + (wire.FRAME_VERSION >>> 2)];
+  if ((versionAndFlags & 0xffff) > 1) {
+    const flags = (versionAndFlags >>> 16) & 0xff;
+    if ((flags & ~wire.HEADER_FLAG_CHECKSUM) !== 0) return wire.FRAME_VERSION;
+    return flags === 0 && words[at + (wire.FRAME_CHECKSUM >>> 2)] !== 0 ? wire.FRAME_CHECKSUM : undefined;
+  }
+  if (versionAndFlags !== 1) return wire.FRAME_VERSION;
+  const fields = Array.from({ length: (wire.HEADER_BYTES - wire.SUBREQUEST_TRACE_ID) / 4 }, (_, i) => i * 4);
+  return fields
+    .map((field) => wire.SUBREQUEST_TRACE_ID + field)
+    .find((field) => words[at + (field >>> 2)] !== 0);
 }

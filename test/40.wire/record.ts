@@ -10,7 +10,7 @@ import { ask, smallNode } from './small-node.ts';
 const folder = join(import.meta.dirname, 'frames', `v${wireVersion}`);
 await mkdir(folder, { recursive: true });
 const node = await smallNode();
-for (const [name, words] of recordedCases()) {
+for (const [name, words] of recordedCases(wireVersion)) {
   const frame = new Uint8Array(words.buffer);
   try {
     await writeFile(join(folder, `${name}.subrequest.bin`), frame, { flag: 'wx' });

@@ -1,6 +1,7 @@
 // The subrequests that are recorded: one of each kind that a ranker sends, and one of each that a node refuses.
 import * as wire from '../../src/wire/layout.ts';
 import type { OutgoingSegment } from '../../src/wire/subrequest.ts';
+import { sealed } from './checksum-oracle.ts';
 import { frameOf } from './segments.ts';
 import { ids, plan } from './small-node.ts';
 
@@ -116,10 +117,9 @@ const later: Record<string, OutgoingSegment[]> = {
   ],
 };
 
-const head = { plan, timeLeftUs: 0, replyCredits: 64 };
-
-/** Every case by name, as words; each has an id of its own. */
-export function recordedCases(): Map<string, Uint32Array<ArrayBuffer>> {
+/** Every case by name, as words of one version of the wire; each has an id of its own. */
+export function recordedCases(version: number): Map<string, Uint32Array<ArrayBuffer>> {
+  const head = { id: 0, version, checksum: false, plan, timeLeftUs: 0, replyCredits: 64 };
   const sum = answered.sum;
   const framed = (cases: Record<string, OutgoingSegment[]>): [string, Uint32Array<ArrayBuffer>][] =>
     Object.entries(cases).map(([name, segments]) => [name, frameOf(head, segments)]);
@@ -134,12 +134,28 @@ export function recordedCases(): Map<string, Uint32Array<ArrayBuffer>> {
     ['another-plan', frameOf({ ...head, plan: plan ^ 1n }, sum)],
     ['another-magic', spoilt(wire.FRAME_MAGIC, wire.REPLY_MAGIC)],
     ['another-length', spoilt(wire.FRAME_BYTES, 64)],
-    ['reserved-word', spoilt(wire.SUBREQUEST_RESERVED, 1)],
+    // A node of version 1 has no meaning for any of these words, one of version 2 passes over a trace context.
+    ['reserved-word', spoilt(wire.SUBREQUEST_TRACE_ID, 1)],
     ['too-many-segments', spoilt(wire.SUBREQUEST_SEGMENTS, 65_537)],
     ['more-segments-than-bytes', spoilt(wire.SUBREQUEST_SEGMENTS, 60_000)],
     ['unknown-flags', spoilt(wire.HEADER_BYTES + wire.SEGMENT_BAGS, (0x80 << 24) | 3)],
     ...framed(later),
   ]);
+  if (version > 1) {
+    cases.set('unknown-flags-of-a-frame', spoilt(wire.FRAME_VERSION, version | (4 << 16)));
+    cases.set('checksum-without-its-flag', spoilt(wire.FRAME_CHECKSUM, 1));
+  }
   for (const [i, frame] of [...cases.values()].entries()) frame[wire.FRAME_ID >>> 2] = 1000 + i;
+  if (version > 1) for (const name of ['several', 'key-of-no-row', 'fetch-int4']) seal(cases, name);
   return cases;
+}
+
+/** Adds a case with a checksum, and one in which a bit changed on the way. */
+function seal(cases: Map<string, Uint32Array<ArrayBuffer>>, name: string): void {
+  const frame = cases.get(name) ?? new Uint32Array();
+  const whole = new Uint32Array(sealed(new Uint8Array(frame.buffer)).slice().buffer);
+  const changed = whole.slice();
+  changed[changed.length - 1] ^= 1 << 20;
+  cases.set(`${name}-with-checksum`, whole);
+  cases.set(`${name}-changed`, changed);
 }

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Handler } from '../../src/wire/handler.ts';
 import * as wire from '../../src/wire/layout.ts';
 import { Reply } from '../../src/wire/reply.ts';
+import { checksumOf } from './checksum-oracle.ts';
 import { recordedCases } from './recorded-cases.ts';
 import { ask, smallNode } from './small-node.ts';
 
@@ -21,8 +22,9 @@ function soil(): void {
   inbox.release();
 }
 
-/** Load and credits are the node's affair of the moment. */
+/** Load and credits are the node's affair of the moment, and so is the checksum over them. */
 const changing = [
+  wire.FRAME_CHECKSUM,
   wire.REPLY_REQUEST_CREDITS,
   wire.REPLY_REPLY_CREDITS,
   wire.REPLY_QUEUED,
@@ -54,19 +56,22 @@ describe.for(versions)('version %i', (version) => {
     soil();
     const reply = await ask(node, read(version, `${name}${suffix}`));
     expect(masked(reply)).toEqual(masked(read(version, `${name}.reply.bin`)));
+    const view = new DataView(reply.buffer);
+    const carries = (view.getUint8(wire.FRAME_FLAGS) & wire.HEADER_FLAG_CHECKSUM) !== 0;
+    expect(view.getUint32(wire.FRAME_CHECKSUM, true)).toBe(carries ? checksumOf(reply) : 0);
   });
 
   test('is the one that its frames say', () => {
     const written = names.map((name) => new DataView(read(version, `${name}${suffix}`).buffer));
-    expect(new Set(written.map((view) => view.getUint32(wire.FRAME_VERSION, true)))).toEqual(
+    expect(new Set(written.map((view) => view.getUint16(wire.FRAME_VERSION, true)))).toEqual(
       new Set([version]),
     );
   });
 });
 
-test('subrequests are written today as they were recorded', () => {
-  for (const [name, words] of recordedCases())
-    expect([name, new Uint8Array(words.buffer)]).toEqual([name, read(wire.wireVersion, `${name}${suffix}`)]);
+test.for(versions)('subrequests of version %i are written today as they were recorded', (version) => {
+  for (const [name, words] of recordedCases(version))
+    expect([name, new Uint8Array(words.buffer)]).toEqual([name, read(version, `${name}${suffix}`)]);
 });
 
 test.for([wire.wireVersionOldest - 1, wire.wireVersion + 1])('version %i is refused', async (version) => {

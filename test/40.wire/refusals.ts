@@ -33,9 +33,11 @@ const ofFlags = (name: string, holds: (flags: number, value: number) => boolean)
 });
 
 const reserved = Array.from(
-  { length: (wire.HEADER_BYTES - wire.SUBREQUEST_RESERVED) >>> 2 },
-  (_, i) => wire.SUBREQUEST_RESERVED + 4 * i,
+  { length: (wire.HEADER_BYTES - wire.SUBREQUEST_TRACE_ID) >>> 2 },
+  (_, i) => wire.SUBREQUEST_TRACE_ID + 4 * i,
 );
+
+const versionOf = (words: Uint32Array): number => words[wire.FRAME_VERSION >>> 2] & 0xffff;
 
 export const refusals: readonly Refusal[] = [
   ofFrame('another magic', wire.FRAME_MAGIC),
@@ -49,7 +51,11 @@ export const refusals: readonly Refusal[] = [
     matches: ({ code, value = 0 }) => code === 'UNSUPPORTED_VERSION' && Number(value) > wire.wireVersion,
   },
   ofFrame('a length that is not its own', wire.FRAME_BYTES, ({ value }, bytes) => value !== bytes),
-  ...reserved.map((field) => ofFrame(`reserved byte ${field}`, field)),
+  ofFrame('unknown flags of a frame', wire.FRAME_VERSION),
+  ...reserved.map((field) =>
+    ofFrame(`reserved byte ${field} of version 1`, field, (_, __, words) => versionOf(words) === 1),
+  ),
+  ofFrame('a checksum that no flag announces', wire.FRAME_CHECKSUM, (_, __, words) => versionOf(words) > 1),
   {
     name: 'too many segments',
     matches: ({ code, segment, value }) =>

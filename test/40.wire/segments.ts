@@ -1,6 +1,12 @@
 // Subrequests as a ranker may write them, and where they lie.
 import fc from 'fast-check';
-import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
+import { wireVersion, wireVersionOldest } from '../../src/wire/layout.ts';
+import {
+  type OutgoingSegment,
+  type SubrequestHead,
+  subrequestBytes,
+  writeSubrequest,
+} from '../../src/wire/subrequest.ts';
 
 const u32 = fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 0xffffffff }));
 
@@ -36,7 +42,10 @@ export const segment: fc.Arbitrary<OutgoingSegment> = fc
     };
   });
 
-export const head = fc.record({
+export const head: fc.Arbitrary<SubrequestHead> = fc.record({
+  id: u32,
+  version: fc.integer({ min: wireVersionOldest, max: wireVersion }),
+  checksum: fc.constant(false),
   plan: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   timeLeftUs: u32,
   replyCredits: u32,
@@ -44,12 +53,12 @@ export const head = fc.record({
 
 /** A subrequest, as words. */
 export function frameOf(
-  { plan, timeLeftUs, replyCredits }: { plan: bigint; timeLeftUs: number; replyCredits: number },
+  fields: SubrequestHead,
   segments: readonly OutgoingSegment[],
 ): Uint32Array<ArrayBuffer> {
   const bytes = subrequestBytes(segments);
   const words = new Uint32Array(bytes >>> 2);
-  writeSubrequest(words, 0, { plan, timeLeftUs, replyCredits }, bytes, segments);
+  writeSubrequest(words, 0, fields, bytes, segments);
   return words;
 }
 

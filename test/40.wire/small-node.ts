@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TableMode, TableSpec } from '../../src/index.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
+import { unreadIdentity } from '../../src/wire/frame-identity.ts';
 import type { Handler } from '../../src/wire/handler.ts';
 import { localNode } from '../local-node.ts';
 import { type GivenTable, writeTables } from '../tables-file.ts';
@@ -64,7 +65,7 @@ export async function smallNode(): Promise<Handler> {
 /** Its reply to a frame. */
 export async function ask(node: Handler, frame: Uint8Array): Promise<Uint8Array> {
   const inbox = node.admit(frame.length);
-  if ('code' in inbox) return node.refuse(0, inbox);
+  if ('code' in inbox) return node.refuse(unreadIdentity, inbox);
   inbox.frame.set(frame);
   return await new Promise((resolve) => {
     inbox.answer((reply) => {

@@ -2,8 +2,15 @@
 import fc from 'fast-check';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
+import { answerableIdentity, unreadIdentity } from '../../src/wire/frame-identity.ts';
 import type { Handler } from '../../src/wire/handler.ts';
-import { FRAME_ID, REPLY_BUSY_US, REPLY_QUEUED, REPLY_REQUEST_CREDITS } from '../../src/wire/layout.ts';
+import {
+  HEADER_BYTES,
+  REPLY_BUSY_US,
+  REPLY_QUEUED,
+  REPLY_REQUEST_CREDITS,
+  wireVersion,
+} from '../../src/wire/layout.ts';
 import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
 
 type Frame = Uint8Array<ArrayBuffer>;
@@ -52,7 +59,8 @@ export function frameOf(
 ): Frame {
   const bytes = subrequestBytes(segments);
   const words = new Uint32Array(bytes >>> 2);
-  writeSubrequest(words, 0, { plan, timeLeftUs, replyCredits: 1 }, bytes, segments);
+  const head = { id: 0, version: wireVersion, checksum: false, plan, timeLeftUs, replyCredits: 1 };
+  writeSubrequest(words, 0, head, bytes, segments);
   return new Uint8Array(words.buffer);
 }
 
@@ -106,11 +114,9 @@ export function subrequests(
 export function replyOf(handler: Handler, frame: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve) => {
     const inbox = handler.admit(frame.length);
-    const id =
-      frame.length >= FRAME_ID + 4
-        ? new DataView(frame.buffer, frame.byteOffset).getUint32(FRAME_ID, true)
-        : 0;
-    if ('code' in inbox) return resolve(handler.refuse(id, inbox));
+    const words = new Uint32Array(frame.buffer, frame.byteOffset, frame.length >>> 2);
+    const identity = frame.length >= HEADER_BYTES ? answerableIdentity(words, 0) : unreadIdentity;
+    if ('code' in inbox) return resolve(handler.refuse(identity, inbox));
     inbox.frame.set(frame);
     inbox.answer((reply) => {
       resolve(Uint8Array.from(reply));

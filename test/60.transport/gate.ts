@@ -1,4 +1,5 @@
 import type { DirectHandler, Lent } from '../../src/wire/direct.ts';
+import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../../src/wire/handler.ts';
 import type { WireError } from '../../src/wire/reply.ts';
 
@@ -66,8 +67,8 @@ export class Gate implements DirectHandler {
       : new GatedInbox(inbox, (held) => this.#closed && this.held.push(held) > 0);
   }
 
-  refuse(id: number, error: WireError): Uint8Array {
-    return this.#node.refuse(id, error);
+  refuse(identity: FrameIdentity, error: WireError): Uint8Array {
+    return this.#node.refuse(identity, error);
   }
 
   describe(): NodeDescription {

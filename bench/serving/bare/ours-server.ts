@@ -1,7 +1,7 @@
 // A process of its own: our listener before a handler that has its reply already.
 import { Listener } from '../../../src/transport/listener.ts';
+import { identityAt } from '../../../src/wire/frame-identity.ts';
 import type { Handler, Inbox } from '../../../src/wire/handler.ts';
-import { FRAME_ID } from '../../../src/wire/layout.ts';
 import { errorReply, writeReplyHeader, writeReplyLoad } from '../../../src/wire/reply.ts';
 import { replyBytesMax, requestBytesMax, sizes } from './transport-under-test.ts';
 
@@ -21,8 +21,8 @@ class Slot {
       frame,
       answer: (done) => {
         const reply = this.#replies.get(bytes) ?? new Uint32Array(replyBytesMax / 4);
-        const id = new DataView(frame.buffer).getUint32(FRAME_ID, true);
-        writeReplyHeader(reply, 0, { id, bytes: reply.byteLength, exceptions: 0 });
+        const identity = identityAt(new Uint32Array(frame.buffer), 0);
+        writeReplyHeader(reply, 0, identity, { bytes: reply.byteLength, exceptions: 0 });
         writeReplyLoad(reply, 0, load);
         done(new Uint8Array(reply.buffer));
       },
@@ -34,7 +34,7 @@ class Slot {
 const handler: Handler = {
   ready: true,
   admit: (bytes) => (free.pop() ?? new Slot()).inbox(bytes),
-  refuse: (id, error) => errorReply(id, error, load),
+  refuse: (identity, error) => errorReply(identity, error, load),
   describe: () => {
     throw new Error('an echo holds no tables');
   },

@@ -1,7 +1,7 @@
 import type * as Verbs from 'ibverbs-node';
 import type { DirectHandler, Lent } from '../../wire/direct.ts';
+import { answerableIdentity, type FrameIdentity } from '../../wire/frame-identity.ts';
 import type { Inbox } from '../../wire/handler.ts';
-import { FRAME_ID } from '../../wire/layout.ts';
 import { Connection, sendKind } from './connection.ts';
 import type { Endpoint, Link } from './endpoint.ts';
 import type { ConnectRequest, Peer, Slots } from './handshake.ts';
@@ -82,15 +82,15 @@ export class NodeLink implements Link {
     }
     const address = this.#room.lent.bytes.byteOffset + slot * this.requests.bytes;
     const inbox = this.#room.handler.admitAt(address, bytes);
-    if ('code' in inbox) this.#sendError(slot, this.#room.handler.refuse(this.#idOf(address), inbox));
+    if ('code' in inbox) this.#sendError(slot, this.#room.handler.refuse(this.#identityOf(address), inbox));
     else {
       this.#open[slot] = inbox;
       inbox.answer((reply) => this.#reply(slot, reply));
     }
   }
 
-  #idOf(address: number): number {
-    return new DataView(this.#room.lent.bytes.buffer).getUint32(address + FRAME_ID, true);
+  #identityOf(address: number): FrameIdentity {
+    return answerableIdentity(new Uint32Array(this.#room.lent.bytes.buffer), address >>> 2);
   }
 
   #reply(slot: number, reply: Uint8Array): void {
@@ -103,9 +103,9 @@ export class NodeLink implements Link {
 
   /** The ranker has no slot for it: it asks again by another way. */
   #tooLong(slot: number, reply: Uint8Array): void {
-    const id = new DataView(reply.buffer, reply.byteOffset).getUint32(FRAME_ID, true);
+    const identity = answerableIdentity(new Uint32Array(reply.buffer, reply.byteOffset), 0);
     const error = { code: 'LIMIT_EXCEEDED', position: reply.length, value: this.#replies.bytes } as const;
-    this.#sendError(slot, this.#room.handler.refuse(id, error));
+    this.#sendError(slot, this.#room.handler.refuse(identity, error));
   }
 
   /** Errors are made elsewhere: they leave from a place of their slot's. */

@@ -2,6 +2,7 @@ import type * as Verbs from 'ibverbs-node';
 import { FlexemrError } from '../../errors.ts';
 import { sessionWindow, smallReplyBytesMax, smallSubrequestBytesMax } from '../../limits.ts';
 import { FRAME_ID, HEADER_BYTES } from '../../wire/layout.ts';
+import { FrameIds } from '../frame-ids.ts';
 import type { Exchange, Outgoing, Received, RowRead, Traffic } from '../transport.ts';
 import { Connection, readKind, sendKind } from './connection.ts';
 import type { Link } from './endpoint.ts';
@@ -46,7 +47,7 @@ export class RankerLink implements Link {
   #requests: Slots | undefined;
   #reads: RowReads | undefined;
   readonly #reading = new Set<Waiting>();
-  #nextId = 1;
+  readonly #ids = new FrameIds();
   #flushing = false;
   #closed = false;
   #bytesOut = 0;
@@ -118,11 +119,10 @@ export class RankerLink implements Link {
       return undefined;
     const slot = this.#free.pop();
     if (slot === undefined) return undefined;
-    const id = this.#nextId;
-    this.#nextId = (id % 0xffffffff) + 1;
+    const id = this.#ids.next();
     const at = (slot * smallSubrequestBytesMax) >>> 2;
-    outgoing.write(this.#words, at);
-    this.#words[at + (FRAME_ID >>> 2)] = id;
+    // The card's own checksums find bits that change on the way.
+    outgoing.write(this.#words, at, id, false);
     this.#post(slot, bytes, requests);
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
     const waiting: Waiting = { id, outgoing, resolve, reject, onLate: undefined, instead: undefined };

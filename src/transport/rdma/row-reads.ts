@@ -1,6 +1,6 @@
 import type * as Verbs from 'ibverbs-node';
 import { sessionWindow } from '../../limits.ts';
-import { HEADER_BYTES } from '../../wire/layout.ts';
+import { HEADER_BYTES, wireVersionOldest } from '../../wire/layout.ts';
 import { writeReplyHeader, writeReplyLoad } from '../../wire/reply.ts';
 import type { ReplyPool } from '../reply-pool.ts';
 import type { Received, RowRead } from '../transport.ts';
@@ -64,7 +64,8 @@ export class RowReads {
     if (number < 0 || !reads.every((read) => this.#isReadable(read))) return false;
     const reply = this.#tools.replies.take(replyBytes);
     const words = new Uint32Array(reply.bytes.buffer, reply.bytes.byteOffset, replyBytes >>> 2);
-    writeReplyHeader(words, 0, { id, bytes: replyBytes, exceptions: 0 });
+    const identity = { id, version: wireVersionOldest, checksum: false };
+    writeReplyHeader(words, 0, identity, { bytes: replyBytes, exceptions: 0 });
     const credits = { requestCredits: sessionWindow, replyCredits: sessionWindow };
     writeReplyLoad(words, 0, { ...credits, queued: 0, busyUs: 0 });
     const job = { reads, reply, done, read: 0, key: 0, at: HEADER_BYTES, asked: 0, left: 0 };

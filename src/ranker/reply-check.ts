@@ -1,0 +1,78 @@
+// A ranker believes nothing: every field of a reply is compared with what was asked before any of it is used.
+import { FATE_DEFAULTED, FATE_PADDED } from '../kernel/layout.ts';
+import type { FrameIdentity } from '../wire/frame-identity.ts';
+import {
+  EXCEPTION_FATE_SHIFT,
+  EXCEPTION_POSITION_MASK,
+  HEADER_BYTES,
+  HEADER_FLAGS_KNOWN,
+  wireVersionOldest,
+} from '../wire/layout.ts';
+import { invalidReply, type Reply, type ReplyPlaces, type WireError } from '../wire/reply.ts';
+import type { Segment } from './segment.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Whether a reply is whole, and answers the subrequest that was sent. @throws INVALID_FRAME */
+export function checkReply(reply: Reply, sent: FrameIdentity, workspace: Workspace): void {
+  const { id, version, checksum } = reply.identity;
+  const { error } = reply;
+  if (error !== undefined && reply.bytes.length !== HEADER_BYTES)
+    throw invalidReply(`that is an error has ${reply.bytes.length} bytes`, reply.bytes.length);
+  // Of a subrequest that it could not take in, a node may not know more than that it came.
+  const unread = error !== undefined && !checksum && version === wireVersionOldest;
+  if (unread && id === 0) return;
+  if (id !== sent.id) throw invalidReply(`to subrequest ${sent.id} carries the id ${id}`, id);
+  if (version < wireVersionOldest || version > sent.version)
+    throw invalidReply(`is of version ${version}; version ${sent.version} was asked for`, version);
+  if (version === 1 ? reply.flags !== 0 : (reply.flags & ~HEADER_FLAGS_KNOWN) !== 0)
+    throw invalidReply(`has the flags ${reply.flags}, which version ${version} does not know`, reply.flags);
+  if (!sent.checksum || unread) return;
+  if (!checksum) throw invalidReply('carries no checksum, though its subrequest did', version);
+  const found = workspace.checksum(reply.bytes);
+  if (found === reply.checksum) return;
+  throw invalidReply(
+    `has the checksum ${reply.checksum}; its bytes give ${found}: bits have changed on the way`,
+    found,
+  );
+}
+
+/** Whether the results are those of the segments that were asked for. @throws INVALID_FRAME */
+export function checkResults(reply: Reply, places: ReplyPlaces, segments: readonly Segment[]): void {
+  let keys = 0;
+  for (const { keysSent } of segments) keys += keysSent;
+  reply.checkLength(places, segments.length, keys);
+  checkExceptions(reply.exceptions, keys);
+  for (let i = 0; i < segments.length; i++)
+    if (segments[i].counts) checkCounts(reply.counts(places.counts[i], segments[i].vectors), segments[i]);
+}
+
+/** Positions ascend, so that each key is named once. */
+function checkExceptions(exceptions: Uint32Array, keys: number): void {
+  let before = -1;
+  for (let i = 0; i < exceptions.length; i++) {
+    const position = exceptions[i] & EXCEPTION_POSITION_MASK;
+    const fate = exceptions[i] >>> EXCEPTION_FATE_SHIFT;
+    if (position <= before || position >= keys)
+      throw invalidReply(`names key ${position} of ${keys} as an exception, after key ${before}`, position);
+    if (fate < FATE_PADDED || fate > FATE_DEFAULTED)
+      throw invalidReply(`gives key ${position} the unknown fate ${fate}`, fate);
+    before = position;
+  }
+}
+
+/** No bag has more rows than keys. */
+function checkCounts(counts: Uint32Array, { offsets }: Segment): void {
+  for (let i = 0; i < counts.length; i++) {
+    const most = offsets === undefined ? 1 : offsets[i + 1] - offsets[i];
+    if (counts[i] > most) throw invalidReply(`counts ${counts[i]} rows of ${most} keys`, counts[i]);
+  }
+}
+
+/** Whether the key that an error blames was sent. @throws INVALID_FRAME */
+export function checkBlamedKey({ keys, keysSent, wide }: Segment, { position = 0, value }: WireError): void {
+  const sent = wide
+    ? (BigInt(keys[2 * position + 1] ?? 0) << 32n) | BigInt(keys[2 * position] ?? 0)
+    : BigInt(keys[position] ?? 0);
+  if (position < keysSent && sent === value) return;
+  throw invalidReply(`blames key ${value} at position ${position}, which was not sent`, value);
+}

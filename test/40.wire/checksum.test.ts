@@ -1,0 +1,99 @@
+// The checksum of a frame, as kernels, rankers and errors of nodes take it, against plain integers.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { instantiateKernels, kernelModule } from '../../src/kernel/files.ts';
+import { CHECKSUM_BLOCK_BYTES, CHECKSUM_BYTES } from '../../src/kernel/layout.ts';
+import { checksumWindowBytes } from '../../src/limits.ts';
+import { Workspace } from '../../src/ranker/workspace.ts';
+import { headerChecksum } from '../../src/wire/frame-identity.ts';
+import { HEADER_BYTES } from '../../src/wire/layout.ts';
+import { PoisonedMemory } from '../10.kernel/poisoned.ts';
+import { runs } from '../runs.ts';
+import { checksumOf } from './checksum-oracle.ts';
+
+const extreme = fc.constantFrom(0, 1, 0x80000000, 0xffffffff);
+const word = fc.oneof(extreme, fc.integer({ min: 0, max: 0xffffffff }));
+const frame = fc
+  .array(word, { minLength: HEADER_BYTES / 4, maxLength: 90 })
+  .map((words) => new Uint8Array(Uint32Array.from(words).buffer));
+const workspace = new Workspace(kernelModule('plain'));
+
+/** By kernels over a poisoned memory, in pieces of whole blocks. */
+function byKernels(bytes: Uint8Array, blocks: readonly number[], shared: boolean): number {
+  const poisoned = new PoisonedMemory(1, shared, bytes.length);
+  const kernels = instantiateKernels(poisoned.memory);
+  const sums = poisoned.place(CHECKSUM_BYTES, 64, true);
+  const at = poisoned.put(bytes, 4);
+  poisoned.bytes.fill(0, sums, sums + CHECKSUM_BYTES);
+  poisoned.seal();
+  let next = HEADER_BYTES;
+  for (const count of [...blocks, bytes.length]) {
+    const piece = Math.min(count * CHECKSUM_BLOCK_BYTES, bytes.length - next);
+    kernels.checksumAdd(sums, at + next, piece);
+    next += piece;
+  }
+  const sum = kernels.checksumEnd(sums, at) >>> 0;
+  expect(poisoned.strayWrites()).toEqual([]);
+  return sum;
+}
+
+test('kernels give it for either memory, in whatever pieces of whole blocks', () => {
+  fc.assert(
+    fc.property(
+      frame,
+      fc.array(fc.nat({ max: 3 }), { maxLength: 5 }),
+      fc.boolean(),
+      (bytes, pieces, shared) => {
+        expect(byKernels(bytes, pieces, shared)).toBe(checksumOf(bytes));
+      },
+    ),
+    { numRuns: runs.frames },
+  );
+});
+
+test('a ranker gives it for a frame anywhere, a window at a time', () => {
+  fc.assert(
+    fc.property(frame, (bytes) => {
+      expect(workspace.checksum(bytes)).toBe(checksumOf(bytes));
+    }),
+    { numRuns: runs.frames },
+  );
+  for (const more of [-4, 0, 4, checksumWindowBytes + 20]) {
+    const bytes = new Uint8Array(HEADER_BYTES + checksumWindowBytes + more).map((_, i) => i * 167 + (i >> 8));
+    expect([more, workspace.checksum(bytes)]).toEqual([more, checksumOf(bytes)]);
+  }
+});
+
+test('a frame that is its header alone has it without a kernel', () => {
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 16, maxLength: 16 }), (words) => {
+      const header = Uint32Array.from(words);
+      expect(headerChecksum(header, 0)).toBe(checksumOf(new Uint8Array(header.buffer)));
+    }),
+    { numRuns: runs.frames },
+  );
+});
+
+test('any change of one word changes it, and so do two bits and words that change places', () => {
+  const change = fc.record({ at: fc.nat(), bits: fc.integer({ min: 1, max: 0xffffffff }) });
+  fc.assert(
+    fc.property(frame, change, change, (bytes, one, other) => {
+      const whole = new Uint32Array(bytes.slice().buffer);
+      // Every word but the checksum's own.
+      const place = (at: number): number => (at % whole.length) + (at % whole.length === 15 ? 1 : 0);
+      const changed = (...all: (typeof one)[]): number => {
+        const copy = Uint32Array.of(...whole, 0);
+        for (const { at, bits } of all) copy[place(at)] ^= bits;
+        return checksumOf(new Uint8Array(copy.buffer, 0, bytes.length + 4));
+      };
+      const before = changed();
+      expect(changed(one)).not.toBe(before);
+      const bit = ({ at, bits }: typeof one): typeof one => ({ at, bits: 2 ** (bits % 32) });
+      if (place(one.at) !== place(other.at)) expect(changed(bit(one), bit(other))).not.toBe(before);
+      const difference = whole[place(one.at)] ^ whole[place(other.at)];
+      if (difference !== 0)
+        expect(changed({ ...one, bits: difference }, { ...other, bits: difference })).not.toBe(before);
+    }),
+    { numRuns: runs.frames },
+  );
+});
