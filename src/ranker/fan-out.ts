@@ -25,7 +25,7 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const { error, retryAfterMs } = await tryOnce(subrequest, to);
     subrequest.error = error;
-    if (error === undefined || !isTransient(error)) return;
+    if (error === undefined || !transient.includes(error.code)) return;
     if (attempt === attemptsMax || to.patience.over || !to.budget.spend()) return;
     const backoff = Math.min(retryMsMax, retryMsMin * 4 ** (attempt - 1));
     await to.patience.sleep(Math.max(retryAfterMs, backoff) * (0.5 + Math.random()));
@@ -68,12 +68,17 @@ async function tryOnce(subrequest: Subrequest, { route, patience, checksums }: F
   }
 }
 
-/** Lookups change nothing, so whatever may pass may be tried again. */
-function isTransient({ code }: FlexemrError): boolean {
-  return (
-    code === 'UNAVAILABLE' || code === 'OVERLOADED' || code === 'NODE_FAILED' || code === 'INVALID_FRAME'
-  );
-}
+/**
+ * Lookups change nothing, so whatever may pass may be tried again. A node that speaks the version it was asked in, and
+ * does not know it, was sent bits that changed on the way.
+ */
+const transient: readonly FlexemrError['code'][] = [
+  'UNAVAILABLE',
+  'OVERLOADED',
+  'NODE_FAILED',
+  'INVALID_FRAME',
+  'UNSUPPORTED_VERSION',
+];
 
 function failed({ node, segments }: Subrequest, cause: unknown): FlexemrError {
   const known = cause instanceof FlexemrError ? cause : undefined;

@@ -14,26 +14,22 @@ export const unreadIdentity: FrameIdentity = { id: 0, version: wire.wireVersionO
 
 /** The identity in the header at word `at`. */
 export function identityAt(words: Uint32Array, at: number): FrameIdentity {
-  const versionAndFlags = words[at + (wire.FRAME_VERSION >>> 2)];
-  return {
-    id: words[at + (wire.FRAME_ID >>> 2)],
-    version: versionAndFlags & 0xffff,
-    checksum: hasChecksum(words, at),
-  };
+  const version = words[at + (wire.FRAME_VERSION >>> 2)] & 0xffff;
+  return { id: words[at + (wire.FRAME_ID >>> 2)], version, checksum: hasChecksum(words, at) };
 }
 
-/** Whether the frame at word `at` says that it carries a checksum. */
+/** Whether the frame at word `at` says that it carries a checksum. What flags mean in other versions nobody knows. */
 export function hasChecksum(words: Uint32Array, at: number): boolean {
-  return ((words[at + (wire.FRAME_VERSION >>> 2)] >>> 16) & wire.HEADER_FLAG_CHECKSUM) !== 0;
+  const versionAndFlags = words[at + (wire.FRAME_VERSION >>> 2)];
+  const flagged = ((versionAndFlags >>> 16) & wire.HEADER_FLAG_CHECKSUM) !== 0;
+  return flagged && (versionAndFlags & 0xffff) === wire.wireVersion;
 }
 
 /** The identity that a node answers to: in a version that it serves. */
 export function answerableIdentity(words: Uint32Array, at: number): FrameIdentity {
   const identity = identityAt(words, at);
-  const { id, version } = identity;
-  if (version >= wire.wireVersionOldest && version <= wire.wireVersion)
-    return version === 1 ? { id, version, checksum: false } : identity;
-  return { ...unreadIdentity, id };
+  const served = identity.version >= wire.wireVersionOldest && identity.version <= wire.wireVersion;
+  return served ? identity : { ...unreadIdentity, id: identity.id };
 }
 
 /** Writes it into the header at word `at`. */

@@ -38,7 +38,7 @@ function finished(mixed: bigint): bigint {
 }
 
 /** A copy of a frame of version 2 that carries its checksum. */
-export function sealed(frame: Uint8Array): Uint8Array {
+export function sealed(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = Uint8Array.from(frame);
   const view = new DataView(copy.buffer);
   view.setUint8(wire.FRAME_FLAGS, view.getUint8(wire.FRAME_FLAGS) | wire.HEADER_FLAG_CHECKSUM);

@@ -2,11 +2,13 @@
 import fc from 'fast-check';
 import type { ErrorCode } from '../../src/index.ts';
 import { numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
+import { hasChecksum } from '../../src/wire/frame-identity.ts';
 import {
   FLAG_FETCH,
   FLAG_WEIGHTED,
   FLAG_WIDE,
   FRAME_BYTES,
+  FRAME_CHECKSUM,
   FRAME_MAGIC,
   HEADER_BYTES,
   SEGMENT_BAGS,
@@ -15,8 +17,10 @@ import {
   SEGMENT_SHARD,
   SEGMENT_VERSION,
   SUBREQUEST_MAGIC,
+  wireVersion,
 } from '../../src/wire/layout.ts';
 import type { Reply, WireError } from '../../src/wire/reply.ts';
+import { checksumOf, sealed } from '../40.wire/checksum-oracle.ts';
 import { readSubrequest, type Subrequest } from '../40.wire/read-subrequest.ts';
 import { refusalOf, refusals } from '../40.wire/refusals.ts';
 import { frameOf, segmentOf } from './lookups.ts';
@@ -92,8 +96,14 @@ function changed(frame: Frame, other: Frame, done: Change): Frame {
 /** Frames as `frames` makes them after a few changes, and bytes that never were a frame. */
 export function hostileFrames(frames: fc.Arbitrary<Frame>): fc.Arbitrary<Frame> {
   const mutant = fc
-    .tuple(frames, frames, fc.array(change, { minLength: 1, maxLength: 2 }), fc.nat({ max: 3 }))
-    .map(([frame, other, changes, honest]) => {
+    .tuple(
+      frames,
+      frames,
+      fc.array(change, { minLength: 1, maxLength: 2 }),
+      fc.nat({ max: 3 }),
+      fc.nat({ max: 3 }),
+    )
+    .map(([frame, other, changes, honest, seal]) => {
       const bytes = changes.reduce((made, each) => changed(made, other, each), frame);
       // Magic and length are the first things that are looked at: mostly they should be right.
       if (honest > 0 && bytes.length >= HEADER_BYTES) {
@@ -101,6 +111,7 @@ export function hostileFrames(frames: fc.Arbitrary<Frame>): fc.Arbitrary<Frame> 
         view.setUint32(FRAME_MAGIC, SUBREQUEST_MAGIC, true);
         view.setUint32(FRAME_BYTES, bytes.length, true);
       }
+      if (seal === 0 && bytes.length >= HEADER_BYTES && bytes.length % 4 === 0) return sealed(bytes);
       return bytes;
     });
   const noise = fc.uint8Array({ maxLength: 200 }).map((bytes) => Uint8Array.from(bytes));
@@ -121,6 +132,7 @@ const nodeRefusals = [
   'an id that is none',
   'offsets that decrease',
   'time that is over',
+  'bits that changed on the way',
 ] as const;
 
 /** And before its bytes are looked at. */
@@ -156,6 +168,8 @@ export function outcomeOf(routing: RoutingTable, frame: Frame, reply: Reply, byt
   if (frame.length % 4 !== 0) return admissionRefusals[1];
   if (frame.length > bytesMax) return admissionRefusals[2];
   const words = new Uint32Array(frame.slice().buffer);
+  if (hasChecksum(words, 0) && words[FRAME_CHECKSUM >>> 2] !== checksumOf(frame))
+    return 'bits that changed on the way';
   const read = readSubrequest(words, 0, frame.length);
   if ('code' in read) return refusalOf(read, frame.length, words);
   return nodeRefusalOf(routing, read, error);
@@ -213,9 +227,13 @@ export function madeToOrder(routing: RoutingTable, bytesMax: number): Frame[] {
     grown(bytesMax + (4 - (bytesMax % 4))),
     set(frame(sum), 0, 0),
     set(frame(sum), 4, 0),
-    set(frame(sum), 4, 2),
+    set(frame(sum), 4, wireVersion + 1),
+    set(frame(sum), 4, wireVersion | (4 << 16)),
+    set(frame(sum), FRAME_CHECKSUM, 1),
+    sealed(frame(sum)),
+    set(sealed(frame(sum)), HEADER_BYTES + SEGMENT_BYTES, 2),
     ...[0, 32, 64, 66, 0xfffffffc].map((bytes) => set(frame(sum), FRAME_BYTES, bytes)),
-    ...Array.from({ length: 7 }, (_, i) => set(frame(sum), 36 + 4 * i, 1)),
+    ...Array.from({ length: 7 }, (_, i) => set(set(frame(sum), 4, 1), 36 + 4 * i, 1)),
     set(frame(sum), 24, 65_537),
     set(frame(sum), 24, 9),
     flags(0x40, 2),

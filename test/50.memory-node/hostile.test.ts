@@ -16,7 +16,7 @@ import { headerOutcomeOf, hostileFrames, madeToOrder, outcomeOf, outcomes } from
 import { LiveNode } from './live-node.ts';
 import { lookupFrame, replyOf, subrequests, timeless } from './lookups.ts';
 import { RawPeer } from './raw-peer.ts';
-import { differInTime, withoutId } from './same-reply.ts';
+import { differInTime, withoutIdentity } from './same-reply.ts';
 import { ids, wholeNumbers, wide } from './whole-numbers.ts';
 
 /** Tables, and before and after each of them one of nothing but `value`. */
@@ -75,7 +75,7 @@ function expectSame(frame: Frame, got: Uint8Array, wanted: Uint8Array, transport
   count[transport]++;
   if (differInTime(frame, got, wanted)) return;
   if (outcome === 'answered' && readsPoison(frame)) expect(got.length).toBe(wanted.length);
-  else expect(withoutId(got)).toEqual(withoutId(wanted));
+  else expect(withoutIdentity(got)).toEqual(withoutIdentity(wanted));
 }
 
 async function overHttp(frame: Frame): Promise<void> {

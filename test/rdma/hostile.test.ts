@@ -5,7 +5,7 @@ import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { Reply } from '../../src/wire/reply.ts';
 import { hostileFrames, madeToOrder } from '../50.memory-node/hostile-frames.ts';
 import { lookupFrame, replyOf, subrequests } from '../50.memory-node/lookups.ts';
-import { differInTime, withoutId } from '../50.memory-node/same-reply.ts';
+import { differInTime, withoutIdentity } from '../50.memory-node/same-reply.ts';
 import { ids, wholeNumbers, wide } from '../50.memory-node/whole-numbers.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
@@ -37,7 +37,7 @@ async function expectAnswered(frame: Uint8Array<ArrayBuffer>): Promise<void> {
   const wanted = await replyOf(twinNode, frame);
   if (differInTime(frame, got, wanted)) return;
   if (wanted.length > asked.replyBytes) expect(new Reply(got).error?.code).toBe('LIMIT_EXCEEDED');
-  else expect(withoutId(got)).toEqual(withoutId(wanted));
+  else expect(withoutIdentity(got)).toEqual(withoutIdentity(wanted));
 }
 
 test('frames made to be refused, each in its own way', async () => {
