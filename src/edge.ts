@@ -24,6 +24,8 @@ export interface EdgeRankerOptions {
   readonly token?: string | undefined;
   /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /** Frames carry checksums where they do not go by TLS. Default: true. */
+  readonly checksums?: boolean | undefined;
   /** Most that one lookup may take to merge in. Default 64 MiB: half of what an isolate has. */
   readonly workspaceBytes?: number | undefined;
 }
@@ -33,6 +35,7 @@ export async function openRanker({
   routing,
   token,
   pushDown,
+  checksums,
   workspaceBytes = edgeWorkspaceBytes,
 }: EdgeRankerOptions): Promise<Ranker> {
   return await Ranker.open({
@@ -40,6 +43,7 @@ export async function openRanker({
     transport: new FetchTransport({ token }),
     module: kernels,
     pushDown,
+    checksums,
     workspaceBytes,
   });
 }

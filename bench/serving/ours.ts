@@ -15,10 +15,13 @@ interface Form {
   readonly split: Split;
   readonly workers: number;
   readonly transports: readonly TransportName[];
+  /** Without: what checksums cost. */
+  readonly checksums?: false;
 }
 
 const forms: readonly Form[] = [
   { nodes: 1, split: 'table', workers: 1, transports: ['stream', 'http'] },
+  { nodes: 1, split: 'table', workers: 1, transports: ['stream'], checksums: false },
   { nodes: 1, split: 'table', workers: 2, transports: ['stream'] },
   { nodes: 2, split: 'table', workers: 1, transports: ['stream'] },
   { nodes: 4, split: 'table', workers: 1, transports: ['stream'] },
@@ -56,15 +59,21 @@ async function startForm(
   const pids = started.map(({ pid }) => pid);
   const contenders: Contender[] = [];
   for (const transport of form.transports) {
-    const ranker = await openRanker({ routing: { ...routing, nodes } satisfies RoutingTable, transport });
+    const { checksums } = form;
+    const ranker = await openRanker({
+      routing: { ...routing, nodes } satisfies RoutingTable,
+      transport,
+      checksums,
+    });
     closing.defer(() => ranker.close());
     contenders.push(contender(`${transport}, ${formName(form)}`, ranker, pids));
   }
   return contenders;
 }
 
-function formName({ nodes, split, workers }: Form): string {
-  const spread = nodes === 1 ? '1 node' : `${nodes} nodes${split === 'row' ? ' by rows' : ''}`;
+function formName({ nodes, split, workers, checksums }: Form): string {
+  const rows = split === 'row' ? ' by rows' : '';
+  const spread = `${nodes === 1 ? '1 node' : `${nodes} nodes`}${rows}${checksums === false ? ', no checksums' : ''}`;
   return workers === 1 ? spread : `${spread}, ${workers} workers`;
 }
 

@@ -28,16 +28,19 @@ export interface OpenRankerOptions {
   readonly rdma?: DeviceChoice | undefined;
   /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /** Frames carry checksums where they go neither by TLS nor by RDMA. Default: true. */
+  readonly checksums?: boolean | undefined;
   /** A changed routing table that cannot be used; the old one stays. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
 /** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
-  const { pushDown, onRoutingError, security = {} } = options;
+  const { pushDown, checksums, onRoutingError, security = {} } = options;
   const transport = await transportOf(options.transport ?? 'stream', security, options.rdma);
   const routing = sourceOf(options.routing);
-  return await Ranker.open({ routing, transport, module: kernelModule('plain'), pushDown, onRoutingError });
+  const module = kernelModule('plain');
+  return await Ranker.open({ routing, transport, module, pushDown, checksums, onRoutingError });
 }
 
 function sourceOf(routing: OpenRankerOptions['routing']): RoutingSource {
