@@ -80,8 +80,9 @@ export const workerSlotBytesDefault = 100_663_296;
 export const workerSubrequestsMax = 1_024;
 export const subrequestMsMax = 30_000;
 
-/** What a refused ranker is told to wait. */
+/** What a refused ranker is told to wait, and the longest that it does wait, whatever it is told. */
 export const retryAfterMsDefault = 20;
+export const retryAfterMsMax = 1_000;
 
 /** Subrequests that one session may have under way: the fixed window of credits. */
 export const sessionWindow = 64;
@@ -122,8 +123,16 @@ export const fetchConnectionsMax = 6;
 export const httpConnectionsDefault = 4;
 export const httpPipeliningDefault = 16;
 
-/** Until a connection is there, or has failed. */
+/** Until a connection is there, or has failed; until a node has described itself, and in how many bytes. */
 export const connectMsMax = 3_000;
+export const descriptionBytesMax = 134_217_728;
+
+/**
+ * A reply that has begun when its lookup ends may go on for so long. One that is not whole then, and has brought less than so
+ * many bytes meanwhile, takes its connection with it: the next lookup gets another.
+ */
+export const lateReplyMsMax = 250;
+export const lateReplyBytesMin = 65_536;
 
 /** How long a node that is to stop waits for what it holds, and between two starts of a worker that keeps dying. */
 export const drainMsMax = 10_000;

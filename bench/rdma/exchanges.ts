@@ -13,7 +13,7 @@ import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
 import { RdmaPort } from '../../src/transport/rdma/rdma-port.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import type { Outgoing, Session } from '../../src/transport/transport.ts';
-import { wireVersion } from '../../src/wire/layout.ts';
+import { SEQUENCE_BYTES, wireVersion } from '../../src/wire/layout.ts';
 import { subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
 import { writeTables } from '../serving/rows.ts';
 
@@ -103,6 +103,7 @@ function outgoingOf(plan: bigint): Outgoing {
   return {
     bytes,
     replyBytes: 64 + table.dim * 4 + 4,
+    replyBytesMax: 64 + table.dim * 4 + 8 + SEQUENCE_BYTES,
     write: (words, at, id) => writeSubrequest(words, at, { ...head, id }, bytes, [segment]),
   };
 }

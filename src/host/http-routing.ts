@@ -1,6 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import { routingCharsMax, routingFetchMsMax, routingPollMsMax, routingUrlPollMs } from '../limits.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
+import { textOf } from '../transport/body-text.ts';
 import { type Polled, polledRouting } from './polled-routing.ts';
 
 export interface HttpRoutingOptions {
@@ -50,7 +51,7 @@ class HttpText implements Polled {
     try {
       const response = await fetch(this.#url, { headers, signal: ended });
       if (response.status === 200) {
-        const text = await textOf(response);
+        const text = await textOf(response.body ?? [], routingCharsMax);
         this.#etag = response.headers.get('etag');
         return text;
       }
@@ -68,15 +69,4 @@ class HttpText implements Polled {
     const message = `cannot get the routing table from ${this.#url}: ${why}. Check the address and its server.`;
     return new FlexemrError('UNAVAILABLE', message, { field: 'url', value: this.#url, cause });
   }
-}
-
-/** The body of a response, which may not be endless. */
-async function textOf({ body }: Response): Promise<string> {
-  const utf8 = new TextDecoder();
-  let text = '';
-  for await (const chunk of body ?? []) {
-    text += utf8.decode(chunk, { stream: true });
-    if (text.length > routingCharsMax) throw new Error(`it answers with more than ${routingCharsMax} bytes`);
-  }
-  return text + utf8.decode();
 }

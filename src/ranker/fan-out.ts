@@ -1,7 +1,7 @@
-// One subrequest a node, all at once; what fails for now is tried again while patience and budget last.
+// One subrequest a node, all at once; what fails for now is tried again while deadline and budget last.
 import { FlexemrError } from '../errors.ts';
-import { attemptsMax, retryMsMax, retryMsMin, sessionWindow } from '../limits.ts';
-import type { Patience } from './patience.ts';
+import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin, sessionWindow } from '../limits.ts';
+import type { Deadline } from './deadline.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
 import type { Subrequest } from './subrequest.ts';
@@ -9,7 +9,7 @@ import type { Subrequest } from './subrequest.ts';
 export interface FanOut {
   readonly route: Route;
   readonly budget: RetryBudget;
-  readonly patience: Patience;
+  readonly deadline: Deadline;
   /** Frames carry checksums, where nothing else finds bits that change on their way. */
   readonly checksums: boolean;
 }
@@ -26,10 +26,13 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
     const { error, retryAfterMs } = await tryOnce(subrequest, to);
     subrequest.error = error;
     if (error === undefined || !transient.includes(error.code)) return;
-    if (attempt === attemptsMax || to.patience.over || !to.budget.spend()) return;
-    const backoff = Math.min(retryMsMax, retryMsMin * 4 ** (attempt - 1));
-    await to.patience.sleep(Math.max(retryAfterMs, backoff) * (0.5 + Math.random()));
-    if (to.patience.over) return;
+    const { deadline } = to;
+    const backoffMs = Math.min(retryMsMax, retryMsMin * 4 ** (attempt - 1));
+    const waitMs = Math.min(retryAfterMsMax, Math.max(retryAfterMs, backoffMs)) * (0.5 + Math.random());
+    // A wait past the deadline would only delay the error.
+    if (attempt === attemptsMax || deadline.over || waitMs >= deadline.leftMs || !to.budget.spend()) return;
+    await deadline.sleep(waitMs);
+    if (deadline.over) return;
   }
 }
 
@@ -38,7 +41,7 @@ interface Attempt {
   readonly retryAfterMs: number;
 }
 
-async function tryOnce(subrequest: Subrequest, { route, patience, checksums }: FanOut): Promise<Attempt> {
+async function tryOnce(subrequest: Subrequest, { route, deadline, checksums }: FanOut): Promise<Attempt> {
   try {
     subrequest.begin();
     const node = route.node(subrequest.node);
@@ -46,15 +49,16 @@ async function tryOnce(subrequest: Subrequest, { route, patience, checksums }: F
       {
         bytes: subrequest.bytes,
         replyBytes: subrequest.replyBytes,
+        replyBytesMax: subrequest.replyBytesMax,
         reads: node.readsRows ? subrequest.reads : undefined,
         write: (words, at, id, exposed) => {
-          const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(patience.leftMs * 1000)));
+          const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(deadline.leftMs * 1000)));
           const { wireVersion: version } = node;
           const checksum = checksums && exposed && version > 1;
           subrequest.write(words, at, { id, version, checksum, timeLeftUs, replyCredits: sessionWindow });
         },
       },
-      patience,
+      deadline,
     );
     const { error } = subrequest.check(reply);
     if (error !== undefined)
@@ -62,9 +66,10 @@ async function tryOnce(subrequest: Subrequest, { route, patience, checksums }: F
     subrequest.answered(reply);
     return { error: undefined, retryAfterMs: 0 };
   } catch (cause) {
-    const { over } = patience;
-    // A caller knows why it cancelled; of a deadline, who did not keep it.
-    return { error: over?.code === 'CANCELLED' ? over : failed(subrequest, over ?? cause), retryAfterMs: 0 };
+    const { over } = deadline;
+    // A caller knows why it cancelled or closed; of a deadline it hears who did not keep it.
+    const byCaller = over !== undefined && over.code !== 'DEADLINE_EXCEEDED';
+    return { error: byCaller ? over : failed(subrequest, over ?? cause), retryAfterMs: 0 };
   }
 }
 

@@ -5,9 +5,9 @@ import { type Lookup, PooledFeatures } from '../lookup/pooled.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { checkBags } from '../plan/checked-bags.ts';
 import type { PushDown } from './choose.ts';
+import type { Deadline } from './deadline.ts';
 import { fanOut } from './fan-out.ts';
 import type { Feature } from './feature.ts';
-import type { Patience } from './patience.ts';
 import { pooledOf } from './results.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
@@ -28,7 +28,7 @@ export interface LookupOptions {
 export interface Asked {
   readonly bags: KeyedBags;
   readonly options: LookupOptions;
-  readonly patience: Patience;
+  readonly deadline: Deadline;
   readonly pushDown: PushDown;
 }
 
@@ -56,7 +56,7 @@ export async function lookUp(
     if (fetching) stats.segmentsFetched++;
     else stats.segmentsPushed++;
   }
-  await fanOut(asks, { route, budget, patience: asked.patience, checksums });
+  await fanOut(asks, { route, budget, deadline: asked.deadline, checksums });
   const failures = failuresOf(asks, features, asked.options.onFailure ?? 'error');
   const pooled = new PooledFeatures(failures, () => release(asks));
   for (const feature of features) pooled.set(feature.name, pooledOf(workspace, feature));

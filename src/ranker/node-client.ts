@@ -11,7 +11,7 @@ import type { Outgoing, Session, Transport } from '../transport/transport.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { Reply } from '../wire/reply.ts';
-import type { Patience } from './patience.ts';
+import type { Deadline } from './deadline.ts';
 
 /** The way to one worker, and the credits there are for it. */
 interface Lane {
@@ -33,7 +33,8 @@ export class NodeClient {
   readonly id: string;
   readonly url: string;
   readonly #transport: Transport;
-  readonly #waiting: (() => void)[] = [];
+  /** Subrequests that wait for a credit, in the order they came: each is handed a lane with one. */
+  readonly #waiting = new Set<(lane: Lane | undefined) => void>();
   #lanes: readonly Lane[] = [];
   #limits: NodeLimits = {
     subrequestBytes: subrequestBytesMax / 8,
@@ -90,6 +91,7 @@ export class NodeClient {
     this.#limits = limits;
     this.#lanes = urls.map((url) => before.get(url) ?? this.#lane(url, limits.sessionWindow));
     for (const lane of before.values()) if (!this.#lanes.includes(lane)) void lane.session.close();
+    this.#grant();
   }
 
   #lane(url: string, window: number): Lane {
@@ -102,24 +104,18 @@ export class NodeClient {
 
   /**
    * Sends to the worker with the least under way; waits for a credit where no worker has one.
-   * @throws UNAVAILABLE, and what ends `patience`
+   * @throws UNAVAILABLE, and why the lookup is over
    */
-  async ask(outgoing: Outgoing, patience: Patience): Promise<Reply> {
-    if (this.#lanes.length === 0) await patience.orEnd(this.connect());
-    let lane = this.#freeLane();
-    while (lane === undefined) {
-      await this.#credit(patience);
-      if (patience.over) throw patience.over;
-      lane = this.#freeLane();
-    }
+  async ask(outgoing: Outgoing, deadline: Deadline): Promise<Reply> {
+    if (this.#lanes.length === 0) await deadline.wait(this.connect());
+    const lane = await this.#credit(deadline);
     const exchange = lane.session.send(outgoing);
-    lane.outstanding++;
     let late: Promise<void> | undefined;
-    const undo = patience.during(() => {
+    const undo = deadline.during(() => {
       late = exchange.cancel();
     });
     try {
-      const received = await exchange.reply;
+      const received = await deadline.wait(exchange.reply);
       const reply = new Reply(received.bytes, () => received.release());
       lane.window = Math.max(1, Math.min(sessionWindow, reply.load.requestCredits));
       lane.failures = 0;
@@ -131,15 +127,46 @@ export class NodeClient {
     } finally {
       undo();
       // A worker that is not done with a subrequest gets no other in its place.
-      if (late === undefined) await this.#done(lane);
-      else void late.then(() => this.#done(lane));
+      if (late === undefined) this.#giveBack(lane);
+      else void late.then(() => this.#giveBack(lane));
     }
   }
 
-  async #done(lane: Lane): Promise<void> {
+  /** A lane with a credit, which is taken; newcomers wait behind those who wait already. */
+  async #credit(deadline: Deadline): Promise<Lane> {
+    const free = this.#waiting.size === 0 ? this.#freeLane() : undefined;
+    if (free !== undefined) {
+      free.outstanding++;
+      return free;
+    }
+    const { promise, resolve } = Promise.withResolvers<Lane | undefined>();
+    this.#waiting.add(resolve);
+    const undo = deadline.during(() => {
+      this.#waiting.delete(resolve);
+      resolve(undefined);
+    });
+    const lane = await promise;
+    undo();
+    if (lane !== undefined && deadline.over === undefined) return lane;
+    if (lane !== undefined) this.#giveBack(lane);
+    throw deadline.over;
+  }
+
+  #giveBack(lane: Lane): void {
     lane.outstanding--;
-    this.#waiting.shift()?.();
-    if (this.#retired) await this.#closeIfIdle();
+    this.#grant();
+    if (this.#retired) void this.#closeIfIdle();
+  }
+
+  /** Hands every credit there is to those who wait, in the order they came. */
+  #grant(): void {
+    for (const resolve of this.#waiting) {
+      const lane = this.#freeLane();
+      if (lane === undefined) return;
+      lane.outstanding++;
+      this.#waiting.delete(resolve);
+      resolve(lane);
+    }
   }
 
   /** The worker with the least under way; one that failed lately only where there is no other. */
@@ -159,16 +186,6 @@ export class NodeClient {
     lane.heldUntil = performance.now() + Math.min(retryMsMax, retryMsMin * 2 ** lane.failures);
     // What comes of it shows when the node is asked again.
     this.connect().catch(() => {});
-  }
-
-  async #credit(patience: Patience): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push(resolve);
-    const undo = patience.during(resolve);
-    await promise;
-    undo();
-    const at = this.#waiting.indexOf(resolve);
-    if (at >= 0) this.#waiting.splice(at, 1);
   }
 
   /** Closes once what is under way has ended: no lookup will come any more. */

@@ -7,8 +7,8 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
 import type { PushDown } from './choose.ts';
-import { type LookupOptions, lookUp } from './lookup.ts';
-import { Patience } from './patience.ts';
+import { Deadline } from './deadline.ts';
+import { type Asked, type LookupOptions, lookUp } from './lookup.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 import { Workspace } from './workspace.ts';
@@ -48,6 +48,8 @@ export class Ranker implements AsyncDisposable {
   #route: Route;
   #unwatch: () => void = () => {};
   #closed = false;
+  readonly #underWay = new Set<Deadline>();
+  #reading: Promise<void> | undefined;
 
   /** Reads the routing table, and reaches every node. @throws INVALID_OPTION, INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED */
   static async open(options: RankerOptions): Promise<Ranker> {
@@ -75,6 +77,7 @@ export class Ranker implements AsyncDisposable {
 
   /** Lookups that begin from now on go by the changed table; those under way end as they began. */
   #reroute(routing: RoutingTable): void {
+    if (this.#closed) return;
     try {
       const before = this.#route;
       this.#route = new Route(routing, this.#options.transport, before);
@@ -96,33 +99,54 @@ export class Ranker implements AsyncDisposable {
   /**
    * Looks up bags of keys, feature by feature.
    * @throws UNKNOWN_TABLE, INVALID_BAGS, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, INVALID_OPTION,
-   *   LIMIT_EXCEEDED, OUT_OF_MEMORY; DEADLINE_EXCEEDED, CANCELLED; and of nodes UNAVAILABLE, OVERLOADED,
+   *   LIMIT_EXCEEDED, OUT_OF_MEMORY; DEADLINE_EXCEEDED, CANCELLED, RELEASED; and of nodes UNAVAILABLE, OVERLOADED,
    *   UNAUTHORIZED, STALE_ROUTING, NODE_FAILED
    */
   async lookup(bags: KeyedBags, options: LookupOptions = {}): Promise<Lookup> {
-    if (this.#closed) throw new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
-    const deadline = checkOptions(options);
-    using patience = new Patience(deadline, options.signal);
-    if (patience.over) throw patience.over;
-    const asked = { bags, options, patience, pushDown: this.#options.pushDown ?? 'auto' } as const;
+    if (this.#closed) throw closed();
+    using deadline = new Deadline(checkOptions(options), options.signal);
+    if (deadline.over) throw deadline.over;
+    this.#underWay.add(deadline);
+    try {
+      return await this.#lookup({ bags, options, deadline, pushDown: this.#options.pushDown ?? 'auto' });
+    } finally {
+      this.#underWay.delete(deadline);
+    }
+  }
+
+  async #lookup(asked: Asked): Promise<Lookup> {
     const { checksums = true } = this.#options;
     const tools = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats, checksums };
-    const { plan } = this.#route;
+    const route = this.#route;
     try {
-      return await lookUp(asked, this.#route, tools);
+      return await lookUp(asked, route, tools);
     } catch (error) {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
       // The nodes have moved on: so does this ranker, if the source knows more.
-      this.#reroute(await this.#options.routing.read());
-      if (this.#route.plan === plan) throw error;
+      if (this.#route === route) await asked.deadline.wait(this.#readRouting());
+      if (this.#route.plan === route.plan) throw error;
       return await lookUp(asked, this.#route, tools);
     }
   }
 
-  /** Ends every connection; lookups under way fail. */
+  /** Reads the routing table, once for all lookups that wait for it. @throws as RoutingSource.read */
+  #readRouting(): Promise<void> {
+    this.#reading ??= this.#options.routing
+      .read()
+      .then((routing) => this.#reroute(routing))
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    // Every lookup that waits for it may have ended before.
+    this.#reading.catch(() => {});
+    return this.#reading;
+  }
+
+  /** Ends every connection; lookups under way end with RELEASED, whatever they wait for. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#unwatch();
+    for (const deadline of this.#underWay) deadline.end(closed());
     await Promise.all([...this.#route.nodes.values()].map((node) => node.close()));
     await this.#options.transport.close();
   }
@@ -130,6 +154,10 @@ export class Ranker implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function closed(): FlexemrError {
+  return new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
 }
 
 /** The deadline in ms. @throws INVALID_OPTION */

@@ -3,7 +3,13 @@ import { subrequestSegmentsMax } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
 import type { RowRead } from '../transport/transport.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
-import { EXCEPTION_POSITION_MASK, FRAME_CHECKSUM, HEADER_BYTES, wireVersion } from '../wire/layout.ts';
+import {
+  EXCEPTION_POSITION_MASK,
+  FRAME_CHECKSUM,
+  HEADER_BYTES,
+  SEQUENCE_BYTES,
+  wireVersion,
+} from '../wire/layout.ts';
 import { invalidReply, type Reply, type ReplyPlaces, replyPlaces, type WireError } from '../wire/reply.ts';
 import { type SubrequestHead, subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
 import type { NodeClient, NodeLimits } from './node-client.ts';
@@ -46,6 +52,12 @@ export class Subrequest {
 
   get replyBytes(): number {
     return this.#places.end;
+  }
+
+  /** Bytes of its reply, were every key an exception, with a sequence a segment. */
+  get replyBytesMax(): number {
+    const { segments } = this;
+    return segments.reduce((sum, { keysSent }) => sum + keysSent * 4 + SEQUENCE_BYTES, this.#places.end);
   }
 
   /** Before each try: nothing was sent yet that a reply could answer. */

@@ -1,23 +1,45 @@
 import * as v from 'valibot';
-import { portMax } from '../limits.ts';
+import {
+  nodeIdCharsMax,
+  portMax,
+  replyBytesMax,
+  subrequestBytesMax,
+  subrequestKeysMax,
+  tablesMax,
+  workersMax,
+} from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
+import { HEADER_BYTES } from '../wire/layout.ts';
 import { unavailable } from './unavailable.ts';
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const integer = (least: number, most: number): v.GenericSchema<number> =>
+  v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 
-/** What rankers read of it. */
+const version = integer(1, 0xffff);
+const port = v.object({ port: integer(1, portMax) });
+const areDistinct = (workers: { port: number }[]): boolean =>
+  new Set(workers.map((worker) => worker.port)).size === workers.length;
+
+/** What rankers read of it: every field is one that a lookup can be sent by. A node that has no tables yet has no plan. */
 const description = v.looseObject({
-  node: v.string(),
-  plan: v.string(),
-  wireVersions: v.tuple([v.number(), v.number()]),
-  workers: v.array(v.object({ port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(portMax)) })),
+  node: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
+  wireVersions: v.pipe(
+    v.tuple([version, version]),
+    v.check(([oldest, newest]) => oldest <= newest, 'the oldest version is later than the newest'),
+  ),
+  workers: v.pipe(v.array(port), v.maxLength(workersMax), v.check(areDistinct, 'two workers share a port')),
+  plan: v.union([v.literal(''), v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))], '16 hexadecimal digits'),
+  tables: v.pipe(v.array(v.unknown()), v.maxLength(tablesMax)),
   limits: v.object({
-    subrequestBytes: count,
-    replyBytes: count,
-    subrequestKeys: count,
-    sessionWindow: count,
+    subrequestBytes: integer(HEADER_BYTES, subrequestBytesMax),
+    replyBytes: integer(HEADER_BYTES, replyBytesMax),
+    subrequestKeys: integer(1, subrequestKeysMax),
+    sessionWindow: integer(1, 0xffff_ffff),
   }),
 });
+
+/** A node that is starting knows no limits yet. */
+const starting = v.looseObject({ ...description.entries, plan: v.literal(''), limits: v.unknown() });
 
 /** Reads what `GET /v1/tables` gave. @throws UNAVAILABLE where no memory node says that */
 export function readDescription(url: string, json: string): NodeDescription {
@@ -27,6 +49,7 @@ export function readDescription(url: string, json: string): NodeDescription {
   } catch (cause) {
     throw unavailable(url, 'is none: it does not answer GET /v1/tables with JSON', cause);
   }
+  if (v.is(starting, given)) return given as unknown as NodeDescription;
   const { success, output, issues } = v.safeParse(description, given, { abortEarly: true });
   if (success) return output as unknown as NodeDescription;
   const [issue] = issues;

@@ -1,8 +1,10 @@
 import { FlexemrError } from '../errors.ts';
-import { connectMsMax, fetchConnectionsMax, subrequestMsMax } from '../limits.ts';
+import { connectMsMax, descriptionBytesMax, fetchConnectionsMax } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
+import { textOf } from './body-text.ts';
 import { readDescription } from './description.ts';
+import { FetchExchange } from './fetch-exchange.ts';
 import { FrameIds } from './frame-ids.ts';
 import {
   type Exchange,
@@ -20,7 +22,7 @@ export class FetchTransport implements Transport {
   readonly name = 'fetch';
   readonly #headers: Record<string, string>;
   /** Requests that are not answered, and where they went. */
-  readonly #underWay = new Map<AbortController, string>();
+  readonly #underWay = new Map<FetchExchange, string>();
   readonly #ids = new FrameIds();
   #bytesOut = 0;
   #bytesIn = 0;
@@ -33,12 +35,14 @@ export class FetchTransport implements Transport {
   session(url: string): Session {
     const turns = new Turns();
     const send = (outgoing: Outgoing): Exchange => {
-      const abort = new AbortController();
+      const exchange = new FetchExchange(url, outgoing.replyBytesMax);
+      const turn = new AbortController();
       const { promise: cancelled, reject } = Promise.withResolvers<never>();
-      const over = turns.take(abort.signal, () => this.#exchange(url, outgoing));
+      const over = turns.take(turn.signal, () => this.#exchange(url, outgoing, exchange));
       const cancel = async (): Promise<void> => {
         const reason = new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more');
-        abort.abort(reason);
+        turn.abort(reason);
+        exchange.leave();
         reject(reason);
         await over.catch(() => {});
       };
@@ -47,51 +51,36 @@ export class FetchTransport implements Transport {
     return { send, close: async () => {} };
   }
 
-  /**
-   * Goes on when it is cancelled: aborted, it would take its connection with it, of which a node that stalls does not
-   * hear, and the next one would open another.
-   */
-  async #exchange(url: string, outgoing: Outgoing): Promise<Received> {
+  async #exchange(url: string, outgoing: Outgoing, exchange: FetchExchange): Promise<Received> {
     if (this.#closed) throw released(url);
     const words = new Uint32Array(outgoing.bytes >>> 2);
     outgoing.write(words, 0, this.#ids.next(), !isTls(url));
     this.#bytesOut += outgoing.bytes;
-    const abort = new AbortController();
-    const giveUp = (): void => abort.abort(unavailable(url, 'does not answer'));
-    // A worker answers sooner than that, if only that it is too late.
-    const timer = setTimeout(giveUp, subrequestMsMax + connectMsMax);
-    this.#underWay.set(abort, url);
+    this.#underWay.set(exchange, url);
     try {
-      return await this.#post(url, new Uint8Array(words.buffer), abort.signal);
+      const headers = { ...this.#headers, 'content-type': frameType };
+      const reply = await exchange.post(new Uint8Array(words.buffer), headers);
+      this.#bytesIn += reply.length;
+      return unpooled(reply);
     } catch (cause) {
       throw cause instanceof FlexemrError ? cause : unavailable(url, 'cannot be reached', cause);
     } finally {
-      clearTimeout(timer);
-      this.#underWay.delete(abort);
+      this.#underWay.delete(exchange);
     }
-  }
-
-  async #post(url: string, frame: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Received> {
-    const headers = { ...this.#headers, 'content-type': frameType };
-    const target = `${new URL(url).origin}/v1/lookup`;
-    const response = await fetch(target, { method: 'POST', headers, body: frame, signal });
-    const body = new Uint8Array(await response.arrayBuffer());
-    this.#bytesIn += body.length;
-    if (response.headers.get('content-type') === frameType) return unpooled(body);
-    if (response.status === 401) throw unauthorized(url);
-    throw unavailable(url, `answers HTTP ${response.status}, and no frame`);
   }
 
   async describe(url: string): Promise<NodeDescription> {
     const signal = AbortSignal.timeout(connectMsMax);
     const target = `${new URL(url).origin}/v1/tables`;
-    const response = await fetch(target, { headers: this.#headers, signal }).catch((cause: unknown) => {
-      throw unavailable(url, 'cannot be reached', cause);
-    });
-    if (response.ok) return readDescription(url, await textOf(url, response));
-    await response.body?.cancel();
-    if (response.status === 401) throw unauthorized(url);
-    throw unavailable(url, `answers HTTP ${response.status}`);
+    try {
+      const response = await fetch(target, { headers: this.#headers, signal, redirect: 'manual' });
+      if (response.ok) return readDescription(url, await textOf(response.body ?? [], descriptionBytesMax));
+      await response.body?.cancel();
+      if (response.status === 401) throw unauthorized(url);
+      throw unavailable(url, `answers HTTP ${response.status}`);
+    } catch (cause) {
+      throw cause instanceof FlexemrError ? cause : unavailable(url, 'cannot be reached', cause);
+    }
   }
 
   traffic(): ReturnType<Transport['traffic']> {
@@ -100,14 +89,8 @@ export class FetchTransport implements Transport {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const [abort, url] of this.#underWay) abort.abort(released(url));
+    for (const [exchange, url] of this.#underWay) exchange.end(released(url));
   }
-}
-
-async function textOf(url: string, response: Response): Promise<string> {
-  return await response.text().catch((cause: unknown) => {
-    throw unavailable(url, 'cannot be reached', cause);
-  });
 }
 
 /** So many at a time as runtimes allow; the others in the order they came. */

@@ -1,4 +1,3 @@
-import { replyBytesMax } from '../limits.ts';
 import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '../wire/layout.ts';
 import type { ReplyPool } from './reply-pool.ts';
 import type { Received } from './transport.ts';
@@ -15,6 +14,7 @@ const directBytesMax = 524_288;
 export class FrameReader {
   readonly #fixed: Uint8Array;
   readonly #replies: ReplyPool;
+  readonly #bytesMax: (id: number) => number;
   readonly #onFrame: (id: number, reply: Received) => void;
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
   #headerFilled = 0;
@@ -22,13 +22,34 @@ export class FrameReader {
   #frame: Uint8Array | undefined;
   #id = 0;
   #filled = 0;
+  #frames = 0;
   #direct = false;
 
-  /** @param fixed the buffer that reads go to */
-  constructor(fixed: Uint8Array, replies: ReplyPool, onFrame: (id: number, reply: Received) => void) {
+  /**
+   * @param fixed the buffer that reads go to
+   * @param bytesMax no right reply of this id is longer; 0 where none was asked for
+   */
+  constructor(
+    fixed: Uint8Array,
+    replies: ReplyPool,
+    bytesMax: (id: number) => number,
+    onFrame: (id: number, reply: Received) => void,
+  ) {
     this.#fixed = fixed;
     this.#replies = replies;
+    this.#bytesMax = bytesMax;
     this.#onFrame = onFrame;
+  }
+
+  /** Frames that have come whole. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  /** Bytes of the frame that has begun; undefined where none has. */
+  get begun(): number | undefined {
+    if (this.#reply !== undefined) return this.#filled;
+    return this.#headerFilled > 0 ? this.#headerFilled : undefined;
   }
 
   /** Where the next read goes; undefined: where the last one went. */
@@ -74,10 +95,10 @@ export class FrameReader {
   #begin(): boolean {
     const bytes = this.#header.readUInt32LE(FRAME_BYTES);
     if (this.#header.readUInt32LE(FRAME_MAGIC) !== REPLY_MAGIC) return false;
-    if (bytes < HEADER_BYTES || bytes > replyBytesMax) return false;
+    this.#id = this.#header.readUInt32LE(FRAME_ID);
+    if (bytes < HEADER_BYTES || bytes > this.#bytesMax(this.#id)) return false;
     this.#reply = this.#replies.take(bytes);
     this.#frame = this.#reply.bytes;
-    this.#id = this.#header.readUInt32LE(FRAME_ID);
     this.#frame.set(this.#header);
     this.#filled = HEADER_BYTES;
     this.#headerFilled = 0;
@@ -102,6 +123,7 @@ export class FrameReader {
     if (reply === undefined || this.#filled < reply.bytes.length) return;
     this.#reply = undefined;
     this.#frame = undefined;
+    this.#frames++;
     this.#onFrame(this.#id, reply);
   }
 }

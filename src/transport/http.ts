@@ -3,15 +3,18 @@ import { buildConnector, type Dispatcher, Pool } from 'undici';
 import { FlexemrError } from '../errors.ts';
 import {
   connectMsMax,
+  descriptionBytesMax,
   httpConnectionsDefault,
   httpPipeliningDefault,
-  replyBytesMax,
   subrequestMsMax,
 } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
+import { textOf } from './body-text.ts';
 import { readDescription } from './description.ts';
 import { FrameIds } from './frame-ids.ts';
+import { frameLength, wrongLength } from './frame-length.ts';
+import { expectEnd } from './late-replies.ts';
 import { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import {
@@ -86,7 +89,8 @@ export class HttpTransport implements Transport {
     return {
       send: (outgoing) => {
         const frame = frameOf(outgoing, this.#ids.next(), !isTls(url));
-        return send(pool, new Receiver(url, this.#replies), headers, frame);
+        const receiver = new Receiver(url, this.#replies, outgoing.replyBytesMax);
+        return send(pool, receiver, headers, frame);
       },
       close: async () => {},
     };
@@ -100,7 +104,7 @@ export class HttpTransport implements Transport {
         headers: this.#headers,
         signal: AbortSignal.timeout(connectMsMax),
       });
-      if (statusCode === 200) return readDescription(url, await body.text());
+      if (statusCode === 200) return readDescription(url, await textOf(body, descriptionBytesMax));
       await body.dump();
       if (statusCode === 401) throw unauthorized(url);
       throw unavailable(url, `answers HTTP ${statusCode}`);
@@ -144,51 +148,80 @@ function send(pool: Pool, receiver: Receiver, headers: Record<string, string>, b
 class Receiver implements Dispatcher.DispatchHandler {
   readonly reply: Promise<Received>;
   readonly #url: string;
+  readonly #bytesMax: number;
   readonly #settle: PromiseWithResolvers<Received>;
   readonly #pool: ReplyPool;
   readonly #over = Promise.withResolvers<void>();
   #received: Received | undefined;
-  #filled = 0;
+  /** Bytes of the body that have come; undefined before it begins, and once it has ended. */
+  #filled: number | undefined;
   #cancelled = false;
+  #controller: Dispatcher.DispatchController | undefined;
 
-  constructor(url: string, pool: ReplyPool) {
+  /** @param bytesMax no right reply is longer */
+  constructor(url: string, pool: ReplyPool, bytesMax: number) {
     this.#url = url;
     this.#pool = pool;
+    this.#bytesMax = bytesMax;
     this.#settle = Promise.withResolvers();
     this.reply = this.#settle.promise;
   }
 
-  onRequestStart(): void {}
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+  }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, unknown>): void {
-    const bytes = Number(headers['content-length']);
-    if (headers['content-type'] === frameType && bytes <= replyBytesMax)
-      this.#received = this.#pool.take(bytes);
-    else if (status === 401) this.#settle.reject(unauthorized(this.#url));
-    else this.#settle.reject(unavailable(this.#url, `answers HTTP ${status}, and no frame`));
+    this.#filled = 0;
+    const length = headers['content-length'];
+    const isFrame = headers['content-type'] === frameType;
+    const bytes = isFrame ? frameLength(length, this.#bytesMax) : undefined;
+    if (bytes !== undefined) this.#received = this.#pool.take(bytes);
+    else if (status === 401) this.#refuse(unauthorized(this.#url));
+    else if (isFrame) this.#refuse(unavailable(this.#url, wrongLength(length, this.#bytesMax)));
+    else this.#refuse(unavailable(this.#url, `answers HTTP ${status}, and no frame`));
+    if (this.#cancelled) this.#expectEnd();
+  }
+
+  /** The rest of the body is of no use, and may have no end. */
+  #refuse(error: Error): void {
+    this.#settle.reject(error);
+    this.#expectEnd();
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#received === undefined) return;
-    this.#received.bytes.set(chunk, this.#filled);
+    if (this.#filled === undefined) return;
+    this.#received?.bytes.set(chunk, this.#filled);
     this.#filled += chunk.length;
   }
 
   onResponseEnd(): void {
+    const filled = this.#filled;
+    this.#filled = undefined;
     if (this.#cancelled) this.#received?.release();
-    else if (this.#received !== undefined) this.#settle.resolve(this.#received);
+    else if (this.#received?.bytes.length === filled) this.#settle.resolve(this.#received as Received);
+    else this.#settle.reject(unavailable(this.#url, `ended a reply after ${filled} bytes`));
     this.#over.resolve();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#filled = undefined;
     this.#settle.reject(unavailable(this.#url, 'cannot be reached', error));
     this.#over.resolve();
   }
 
-  /** Aborting would close a connection that others use: the response is left to come, and be dropped. */
+  /** Aborting would close a connection that others use: a response may end, and is dropped. */
   async cancel(): Promise<void> {
     this.#cancelled = true;
     this.#settle.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    this.#expectEnd();
     await this.#over.promise;
+  }
+
+  #expectEnd(): void {
+    expectEnd(
+      () => this.#filled,
+      () => this.#controller?.abort(unavailable(this.#url, 'does not end its reply')),
+    );
   }
 }

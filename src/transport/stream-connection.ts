@@ -4,12 +4,15 @@ import { FlexemrError } from '../errors.ts';
 import { connectMsMax, receiveBufferBytes, sendBufferBytes, subrequestMsMax } from '../limits.ts';
 import { FrameIds } from './frame-ids.ts';
 import { FrameReader } from './frame-reader.ts';
+import { expectEnd } from './late-replies.ts';
 import type { ReplyPool } from './reply-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { type Exchange, isTls, type Outgoing, type Received } from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 interface Waiting {
+  /** No right reply is longer. */
+  readonly replyBytesMax: number;
   readonly resolve: (reply: Received) => void;
   readonly reject: (error: Error) => void;
 }
@@ -18,6 +21,10 @@ interface Waiting {
 export class NotAStream extends Error {}
 
 const endOfHeader = Buffer.from('\r\n\r\n');
+
+/** Where an address names no port. */
+const httpPort = 80;
+const httpsPort = 443;
 
 /** One framed stream to a worker, over HTTP/1.1 Upgrade: frames out together, replies in as they come. */
 export class StreamConnection {
@@ -40,7 +47,8 @@ export class StreamConnection {
     this.#url = new URL(url);
     this.#exposed = !isTls(url);
     const fixed = new Uint8Array(receiveBufferBytes);
-    this.#reader = new FrameReader(fixed, replies, (id, reply) => this.#settle(id, reply));
+    const bytesMax = (id: number): number => this.#waiting.get(id)?.replyBytesMax ?? 0;
+    this.#reader = new FrameReader(fixed, replies, bytesMax, (id, reply) => this.#settle(id, reply));
     let first = true;
     const buffer = (): Uint8Array | undefined => {
       if (!first) return this.#reader.next();
@@ -52,7 +60,8 @@ export class StreamConnection {
       buffer: buffer as () => Uint8Array,
       callback: (bytes: number) => this.#read(fixed, bytes),
     };
-    const target = { host: this.#url.hostname.replace(/^\[|\]$/g, ''), port: Number(this.#url.port), onread };
+    const port = Number(this.#url.port) || (isTls(url) ? httpsPort : httpPort);
+    const target = { host: this.#url.hostname.replace(/^\[|\]$/g, ''), port, onread };
     const { ca, cert, key } = security;
     this.#socket =
       this.#url.protocol === 'https:' ? connectTls({ ...target, ca, cert, key }) : connectTcp(target);
@@ -94,7 +103,7 @@ export class StreamConnection {
     const id = this.#ids.next();
     const reply = new Promise<Received>((resolve, reject) => {
       if (this.#error) reject(this.#error);
-      else this.#waiting.set(id, { resolve, reject });
+      else this.#waiting.set(id, { resolve, reject, replyBytesMax: outgoing.replyBytesMax });
     });
     if (!this.#error) this.#write(outgoing, id);
     return { reply, cancel: () => this.#cancel(id) };
@@ -173,7 +182,14 @@ export class StreamConnection {
         reply.release();
         resolve();
       };
-      this.#waiting.set(id, { resolve: late, reject: () => resolve() });
+      const { replyBytesMax } = waiting;
+      this.#waiting.set(id, { resolve: late, reject: () => resolve(), replyBytesMax });
+      // A frame that has begun, and does not end, would hold up all that follow.
+      const { frames } = this.#reader;
+      expectEnd(
+        () => (this.#reader.frames === frames ? this.#reader.begun : undefined),
+        () => this.#refuse('does not end its reply'),
+      );
       waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
     }
     return promise;

@@ -13,8 +13,9 @@ export interface RowRead {
 /** A subrequest on its way: the transport says where it is to be written. */
 export interface Outgoing {
   readonly bytes: number;
-  /** About how long the reply will be. */
+  /** About how long the reply will be, and what no right reply is longer than. */
   readonly replyBytes: number;
+  readonly replyBytesMax: number;
   /** All it asks for, where that is nothing but rows that are there: a transport may read them by itself. */
   readonly reads?: readonly RowRead[] | undefined;
   /**
@@ -74,5 +75,5 @@ export interface Transport {
 
 /** Whether frames to this address go by TLS, which finds every bit that changes on the way. */
 export function isTls(url: string): boolean {
-  return url.startsWith('https:');
+  return new URL(url).protocol === 'https:';
 }

@@ -7,7 +7,7 @@ import { Rig, refused } from './rig.ts';
 
 const bytes = 64;
 /** Any frame: it must not come so far as to be read. */
-const outgoing = { bytes, replyBytes: bytes, write: () => {} };
+const outgoing = { bytes, replyBytes: bytes, replyBytesMax: bytes, write: () => {} };
 
 describe.for(contenders.filter(({ server }) => server.token !== undefined))('$name', (of) => {
   test.for([

@@ -2,7 +2,7 @@
 import { HttpTransport } from '../../../src/transport/http.ts';
 import { StreamTransport } from '../../../src/transport/stream.ts';
 import type { Transport } from '../../../src/transport/transport.ts';
-import { FRAME_BYTES, SUBREQUEST_MAGIC } from '../../../src/wire/layout.ts';
+import { FRAME_BYTES, FRAME_ID, SUBREQUEST_MAGIC } from '../../../src/wire/layout.ts';
 import { startChild } from '../child.ts';
 import { requestBytesMax, type TransportUnderTest } from './transport-under-test.ts';
 
@@ -29,11 +29,12 @@ function ours(name: string, open: () => Transport): TransportUnderTest {
       return {
         serverPid: pid,
         async exchange(bytes, replyBytes) {
-          const write = (words: Uint32Array, at: number): void => {
+          const write = (words: Uint32Array, at: number, id: number): void => {
             payload[FRAME_BYTES >>> 2] = bytes;
+            payload[FRAME_ID >>> 2] = id;
             words.set(payload.subarray(0, bytes >>> 2), at);
           };
-          const { reply } = session.send({ bytes, replyBytes, write });
+          const { reply } = session.send({ bytes, replyBytes, replyBytesMax: replyBytes, write });
           const received = await reply;
           const { length } = received.bytes;
           received.release();

@@ -1,7 +1,10 @@
 import { FlexemrError } from '../errors.ts';
 
-/** How long a lookup goes on: until its deadline, or until its caller has had enough. */
-export class Patience implements Disposable {
+/**
+ * When a lookup ends: at its deadline, or as soon as its caller cancels it or its ranker is closed. Whatever a lookup
+ * awaits it awaits through `wait`, `sleep` or `during`, so that no wait outlives it; test/00.tidy holds that.
+ */
+export class Deadline implements Disposable {
   readonly #until: number;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #signal: AbortSignal | undefined;
@@ -12,19 +15,20 @@ export class Patience implements Disposable {
   constructor(ms: number, signal: AbortSignal | undefined) {
     this.#until = performance.now() + ms;
     this.#signal = signal;
-    this.#timer = setTimeout(() => this.#end(deadlineExceeded(ms)), ms);
+    this.#timer = setTimeout(() => this.end(deadlineExceeded(ms)), ms);
     signal?.addEventListener('abort', this.#aborted);
     if (signal?.aborted) this.#aborted();
   }
 
   readonly #aborted = (): void => {
     const cause = this.#signal?.reason;
-    this.#end(
+    this.end(
       new FlexemrError('CANCELLED', 'the lookup was cancelled by its caller', { field: 'signal', cause }),
     );
   };
 
-  #end(error: FlexemrError): void {
+  /** Ends the lookup now, unless it is over. */
+  end(error: FlexemrError): void {
     this.#over ??= error;
     for (const cancel of [...this.#cancels]) cancel();
     this.#cancels.clear();
@@ -35,19 +39,20 @@ export class Patience implements Disposable {
     return this.#over;
   }
 
+  /** Milliseconds; negative where it has passed. */
   get leftMs(): number {
     return this.#until - performance.now();
   }
 
-  /** Calls `cancel` should it end meanwhile. @returns undo */
+  /** Calls `cancel` should the lookup end meanwhile. @returns undo */
   during(cancel: () => void): () => void {
     if (this.#over) cancel();
     else this.#cancels.add(cancel);
     return () => this.#cancels.delete(cancel);
   }
 
-  /** What `promise` gives. @throws what it throws, or the end where that comes first */
-  async orEnd<T>(promise: Promise<T>): Promise<T> {
+  /** What `promise` gives. @throws what it throws, or why the lookup is over where that comes first */
+  async wait<T>(promise: Promise<T>): Promise<T> {
     const { promise: end, reject } = Promise.withResolvers<never>();
     const undo = this.during(() => reject(this.#over));
     try {
@@ -57,7 +62,7 @@ export class Patience implements Disposable {
     }
   }
 
-  /** Waits; cut short where it ends. */
+  /** Waits for `ms` milliseconds, or until the lookup is over. */
   async sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
