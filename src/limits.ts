@@ -134,6 +134,9 @@ export const descriptionBytesMax = 134_217_728;
 export const lateReplyMsMax = 250;
 export const lateReplyBytesMin = 65_536;
 
+/** A response that is no reply is read so far, so that its connection can be used again, and no further. */
+export const refusedBodyBytesMax = 65_536;
+
 /** How long a node that is to stop waits for what it holds, and between two starts of a worker that keeps dying. */
 export const drainMsMax = 10_000;
 export const workerRestartMsMin = 100;

@@ -32,6 +32,8 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
     // A wait past the deadline would only delay the error.
     if (attempt === attemptsMax || deadline.over || waitMs >= deadline.leftMs || !to.budget.spend()) return;
     await deadline.sleep(waitMs);
+    // Of a deadline that passes now, the caller hears what the node said last.
+    if (isByCaller(deadline.over)) subrequest.error = deadline.over;
     if (deadline.over) return;
   }
 }
@@ -67,9 +69,8 @@ async function tryOnce(subrequest: Subrequest, { route, deadline, checksums }: F
     return { error: undefined, retryAfterMs: 0 };
   } catch (cause) {
     const { over } = deadline;
-    // A caller knows why it cancelled or closed; of a deadline it hears who did not keep it.
-    const byCaller = over !== undefined && over.code !== 'DEADLINE_EXCEEDED';
-    return { error: byCaller ? over : failed(subrequest, over ?? cause), retryAfterMs: 0 };
+    // Of a deadline, the caller hears who did not keep it.
+    return { error: isByCaller(over) ? over : failed(subrequest, over ?? cause), retryAfterMs: 0 };
   }
 }
 
@@ -84,6 +85,11 @@ const transient: readonly FlexemrError['code'][] = [
   'INVALID_FRAME',
   'UNSUPPORTED_VERSION',
 ];
+
+/** Whether a lookup was cancelled, or its ranker closed: its caller knows why. */
+function isByCaller(over: FlexemrError | undefined): over is FlexemrError {
+  return over !== undefined && over.code !== 'DEADLINE_EXCEEDED';
+}
 
 function failed({ node, segments }: Subrequest, cause: unknown): FlexemrError {
   const known = cause instanceof FlexemrError ? cause : undefined;

@@ -6,6 +6,7 @@ import {
   descriptionBytesMax,
   httpConnectionsDefault,
   httpPipeliningDefault,
+  refusedBodyBytesMax,
   subrequestMsMax,
 } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
@@ -193,6 +194,9 @@ class Receiver implements Dispatcher.DispatchHandler {
     if (this.#filled === undefined) return;
     this.#received?.bytes.set(chunk, this.#filled);
     this.#filled += chunk.length;
+    // What is refused may end if it is short, so that its connection stays.
+    if (this.#received === undefined && this.#filled > refusedBodyBytesMax)
+      this.#controller?.abort(unavailable(this.#url, 'answers without end'));
   }
 
   onResponseEnd(): void {

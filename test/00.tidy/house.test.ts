@@ -182,3 +182,37 @@ function sectionsOf(bytes: Uint8Array): string[] {
   }
   return names;
 }
+
+/** What a lookup may await without a deadline of its own: each of these passes one on, or is no part of a lookup. */
+const awaitable = [
+  'ask(subrequests[0], to)',
+  'Promise.all(subrequests.map((subrequest) => ask(subrequest, to)))',
+  'tryOnce(subrequest, to)',
+  'lookUp(asked, ',
+  'this.#lookup({ bags, options, deadline',
+  // A waiter for a credit, which the deadline resolves.
+  'promise;',
+  // Opening, closing and reaching nodes, which have bounds of their own.
+  'options.routing.read()',
+  'Promise.all([...ranker.#route',
+  'ranker.close()',
+  'Promise.all([...this.#route',
+  'this.#options.transport.close()',
+  'this.close()',
+  'this.#connecting;',
+  'this.#transport.describe(this.url)',
+  'this.#closeIfIdle()',
+  'Promise.all(this.#lanes',
+];
+
+test('whatever a lookup awaits, it awaits under its deadline', () => {
+  const path = ['ranker', 'lookup', 'fan-out', 'node-client', 'route'].map((name) => `ranker/${name}.ts`);
+  const bare = path.flatMap((file) =>
+    [...readFileSync(join(src, file), 'utf8').matchAll(/\bawait (?!using )([^\n]*)/g)]
+      .map(([, awaited]) => awaited)
+      .filter((awaited) => !/^(asked\.)?deadline\.|\(deadline\)|[ ,]deadline[ ,:)}]/.test(awaited))
+      .filter((awaited) => !awaitable.some((known) => awaited.startsWith(known)))
+      .map((awaited) => `${file}: await ${awaited}`),
+  );
+  expect(bare).toEqual([]);
+});
