@@ -1,6 +1,7 @@
 // One subrequest a node, all at once; what fails for now is tried again while deadline and budget last.
 import { FlexemrError } from '../errors.ts';
 import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin, sessionWindow } from '../limits.ts';
+import type { Outgoing } from '../transport/transport.ts';
 import type { Deadline } from './deadline.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
@@ -47,21 +48,19 @@ async function tryOnce(subrequest: Subrequest, { route, deadline, checksums }: F
   try {
     subrequest.begin();
     const node = route.node(subrequest.node);
-    const reply = await node.ask(
-      {
-        bytes: subrequest.bytes,
-        replyBytes: subrequest.replyBytes,
-        replyBytesMax: subrequest.replyBytesMax,
-        reads: node.readsRows ? subrequest.reads : undefined,
-        write: (words, at, id, exposed) => {
-          const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(deadline.leftMs * 1000)));
-          const { wireVersion: version } = node;
-          const checksum = checksums && exposed && version > 1;
-          subrequest.write(words, at, { id, version, checksum, timeLeftUs, replyCredits: sessionWindow });
-        },
+    const outgoing: Outgoing = {
+      bytes: subrequest.bytes,
+      replyBytes: subrequest.replyBytes,
+      replyBytesMax: subrequest.replyBytesMax,
+      reads: node.readsRows ? subrequest.reads : undefined,
+      write: (words, at, id, exposed) => {
+        const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(deadline.leftMs * 1000)));
+        const { wireVersion: version } = node;
+        const checksum = checksums && exposed && version > 1;
+        subrequest.write(words, at, { id, version, checksum, timeLeftUs, replyCredits: sessionWindow });
       },
-      deadline,
-    );
+    };
+    const reply = await node.ask(outgoing, deadline);
     const { error } = subrequest.check(reply);
     if (error !== undefined)
       return { error: subrequest.errorOf(error), retryAfterMs: error.retryAfterMs ?? 0 };

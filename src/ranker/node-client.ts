@@ -1,4 +1,4 @@
-import { FlexemrError } from '../errors.ts';
+import { FlexemrError, show } from '../errors.ts';
 import {
   replyBytesMax,
   retryMsMax,
@@ -74,7 +74,12 @@ export class NodeClient {
   }
 
   async #connect(): Promise<void> {
-    const { plan, workers, limits, wireVersions } = await this.#transport.describe(this.url);
+    const described = await this.#transport.describe(this.url);
+    const { node, plan, workers, limits, wireVersions } = described;
+    if (node !== this.id) {
+      const message = `memory node ${this.id} is to be at ${this.url}, where memory node ${show(node)} answers: mend its url in the routing table`;
+      throw new FlexemrError('INVALID_ROUTING', message, { node: this.id, field: 'url', value: this.url });
+    }
     if (plan === '') {
       // It does not know its limits yet, nor all of its workers.
       const message = `memory node ${this.id} has not loaded its tables yet; try again`;
