@@ -20,7 +20,7 @@ import {
 } from '../src/wire/layout';
 import {
   bagsOf, countsBytes, denominatorsBytes, entryOf, flagsOf, isDenominated, keyBytesOf, keysOf, missingOf, offsetsAt,
-  payloadBytes, rowsOfIdsBytes, shardOf, valuesBytes, weightsAt,
+  payloadBytes, rowsOfIdsBytes, shardOf, sizeOf, valuesBytes, weightsAt,
 } from './frame';
 import { fetch, gather } from './gather';
 import { indexFind } from './index';
@@ -44,7 +44,7 @@ export function answer(block: usize, budget: u32): i32 {
       left -= SEGMENT_WEIGHT;
     }
     const weight = <i64>load<u32>(shard, SHARD_KEY_WEIGHT);
-    const keys = <u32>max<i64>(1, min<i64>(keysOf(entry), left / weight));
+    const keys = <u32>max<i64>(1, min<i64>(sizeOf(entry), left / weight));
     left -= <i64>keys * weight;
     if (load<u32>(block, ANSWER_STAGE) == STAGE_RESOLVE) {
       resolve(block, entry, shard, min(keys, RESOLVE_KEYS));

@@ -26,6 +26,8 @@ import {
 @inline export function flagsOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_BAGS) >> 24; }
 @inline export function bagsOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_BAGS) & 0xffffff; }
 @inline export function keysOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_KEYS); }
+/** Keys, or bags where those are more: what pooling it takes goes by. */
+@inline export function sizeOf(entry: usize): u32 { return max(keysOf(entry), bagsOf(entry)); }
 @inline export function keyBytesOf(entry: usize): u32 { return flagsOf(entry) & FLAG_WIDE ? 8 : 4; }
 /** MISSING_* + 1, or 0: as the table says. */
 @inline export function missingOf(entry: usize): u32 { return (flagsOf(entry) >> FLAG_MISSING_SHIFT) & 3; }
@@ -193,7 +195,7 @@ function measure(answer: usize, served: usize, head: usize): i32 {
     denominators += denominatorsBytes(entry, shard);
     fates = max(fates, roundUp(keysOf(entry)));
     rest = max(rest, rowsOfIdsBytes(entry, shard) + ownResultsBytes(entry, shard));
-    weight += SEGMENT_WEIGHT + <u64>keysOf(entry) * load<u32>(shard, SHARD_KEY_WEIGHT);
+    weight += SEGMENT_WEIGHT + <u64>sizeOf(entry) * load<u32>(shard, SHARD_KEY_WEIGHT);
     away += load<u32>(shard, SHARD_AWAY);
   }
   const reply = HEADER_BYTES + values + counts + denominators;

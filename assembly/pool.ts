@@ -15,7 +15,7 @@ import { groupOf, keptBefore, openScratch, weightsOf } from './scratch';
 
 /**
  * Pools the bags of a call block (layout.ts), from where the block says it has come.
- * @param budget keys to handle before returning MORE: what keeps a thread responsive
+ * @param budget keys, or bags where those are more, to handle before returning MORE: what keeps a thread responsive
  * @returns DONE, MORE, BAD_KEY or BAD_OFFSETS
  */
 export function pool(call: usize, budget: u32): i32 {
@@ -30,9 +30,10 @@ export function pool(call: usize, budget: u32): i32 {
     const first = load<u32>(call, CALL_KEY);
     if (first > keyEnd) return badOffsets(call, load<u32>(call, CALL_BAG));
     const count = min<u32>(min<u32>(groupKeys, left), keyEnd - first);
-    const status = poolGroup(call, first, count, keyEnd);
+    const bag = load<u32>(call, CALL_BAG), status = poolGroup(call, first, count, keyEnd, min<u32>(GROUP_BAGS, left));
     if (status != DONE) return status;
-    left -= min<u32>(left, max<u32>(1, count));
+    // Bags without keys are written too.
+    left -= min<u32>(left, max<u32>(max<u32>(1, count), load<u32>(call, CALL_BAG) - bag));
   }
   return DONE;
 }
@@ -42,8 +43,8 @@ function badOffsets(call: usize, bag: u32): i32 {
   return BAD_OFFSETS;
 }
 
-/** Pools `count` keys from key `first`: the end of one bag, whole bags, the start of another. */
-function poolGroup(call: usize, first: u32, count: u32, keyEnd: u32): i32 {
+/** Pools `count` keys from key `first`: the end of one bag, whole bags, the start of another; at most `bagsMax` bags. */
+function poolGroup(call: usize, first: u32, count: u32, keyEnd: u32, bagsMax: u32): i32 {
   const status = openRows(call, first, count);
   if (status != DONE) return status;
   const group = groupOf(call), end = first + count, plain = load<u32>(call, CALL_KEPT) == count;
@@ -56,7 +57,7 @@ function poolGroup(call: usize, first: u32, count: u32, keyEnd: u32): i32 {
   const divided = !load<u32>(call, CALL_PARTIAL), denominated = hasDenominator(mode, weights != 0);
   const bagEnd = load<u32>(call, CALL_BAG_END);
   let bag = load<u32>(call, CALL_BAG), key = first, out = load<u32>(call, CALL_OUT) + <usize>bag * (dim << 2);
-  for (let bags = 0; bag < bagEnd && bags < GROUP_BAGS; bags++) {
+  for (let bags: u32 = 0; bag < bagEnd && bags < bagsMax; bags++) {
     const bagStart = load<u32>(offsets + (<usize>bag << 2)), bagStop = load<u32>(offsets + (<usize>bag << 2), 4);
     if (bagStop < key || bagStart > key || bagStop > keyEnd) return badOffsets(call, bag);
     const stop = min(bagStop, end);

@@ -69,6 +69,9 @@ export const subrequestSegmentsMax = 65_536;
 /** Bytes of rows up to which a subrequest is pooled as soon as it has come: about 200 µs. */
 export const atOnceBytesMax = 1_048_576;
 
+/** Long work in JavaScript lets others have their turn after so many ms. */
+export const sliceMsMax = 1;
+
 /** Bytes of rows that one slice of a larger one goes through: about 50 µs, which short ones may wait. */
 export const sliceBytesMax = 262_144;
 
@@ -99,8 +102,14 @@ export const stuckMsMax = 10_000;
 export const stuckMsMin = 100;
 export const idleMsMax = 65_000;
 
-/** A lookup in JSON, in bytes. */
+/** A lookup in JSON: bytes, levels of arrays and objects, features, and bags of all of them. */
 export const jsonBytesMax = 8_388_608;
+export const jsonDepthMax = 32;
+export const jsonFeaturesMax = 32_768;
+export const jsonBagsMax = 262_144;
+/** Segments of such a lookup that are asked for together, and keys at which they are enough. */
+export const jsonSegmentsAtOnce = 256;
+export const jsonKeysAtOnce = 32_768;
 /** And what comes of it, in bytes of f32: writing it as text holds up everybody else, about 25 ms. */
 export const jsonResultBytesMax = 1_048_576;
 

@@ -2,6 +2,7 @@
 import * as layout from '../kernel/layout.ts';
 import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
 import { type Reply, type ReplyShape, replyPlaces } from '../wire/reply.ts';
+import type { Slices } from '../wire/slices.ts';
 import type { JsonFeature } from './json-body.ts';
 import type { JsonSegment } from './json-cut.ts';
 
@@ -20,53 +21,82 @@ interface JsonShard {
   readonly denominators?: JsonNumber[];
 }
 
-/** A segment's part of the reply, and what became of its keys. */
-interface Part {
-  readonly feature: JsonFeature;
-  readonly shard: JsonShard;
-  readonly exceptions: readonly { readonly position: number; readonly fate: number }[];
+/** Positions of keys by what became of them. */
+interface Fates {
+  readonly missing: number[];
+  readonly padded: number[];
+  readonly defaulted: number[];
 }
 
-/** The body of the answer. @param segments that were asked for, in the reply's order */
-export function jsonFeatures(
-  features: readonly JsonFeature[],
-  segments: readonly JsonSegment[],
-  reply: Reply,
-): object {
-  const parts = partsOf(segments, reply);
-  const entries = features.map((feature) => {
-    const own = parts.filter((part) => part.feature === feature);
-    const exceptions = own.flatMap((part) => part.exceptions).sort((a, b) => a.position - b.position);
-    const withFate = (wanted: number): number[] =>
-      exceptions.filter(({ fate }) => fate === wanted).map(({ position }) => position);
-    const answer = {
-      dim: feature.table.dim,
-      shards: own.map(({ shard }) => shard),
-      missing: withFate(layout.FATE_MISSING),
-      padded: withFate(layout.FATE_PADDED),
-      defaulted: withFate(layout.FATE_DEFAULTED),
-    };
-    return [feature.name, answer] as const;
-  });
-  return Object.fromEntries(entries);
+/** The answer of one feature. */
+interface JsonAnswer extends Fates {
+  readonly dim: number;
+  readonly shards: JsonShard[];
 }
 
-function partsOf(segments: readonly JsonSegment[], reply: Reply): Part[] {
-  const shapes = segments.map(shapeOf);
-  const places = replyPlaces(shapes);
-  let firstKey = 0;
-  return segments.map((segment, i) => {
-    const { feature, positions } = segment;
-    const { vectors, denominators } = shapes[i];
-    const results = {
-      values: reply.floats(places.values[i], vectors * feature.table.dim),
-      counts: reply.counts(places.counts[i], vectors),
-      denominators: denominators ? reply.floats(places.denominators[i], vectors) : undefined,
-    };
-    const exceptions = exceptionsOf(reply, firstKey, positions);
-    firstKey += positions.length;
-    return { feature, shard: jsonShard(segment, results), exceptions };
-  });
+/** The answers of all features, filled in as replies come. */
+export class JsonAnswers {
+  readonly #answers = new Map<JsonFeature, JsonAnswer>();
+
+  constructor(features: readonly JsonFeature[]) {
+    for (const feature of features)
+      this.#answers.set(feature, {
+        dim: feature.table.dim,
+        shards: [],
+        missing: [],
+        padded: [],
+        defaulted: [],
+      });
+  }
+
+  /** Takes in the reply to these segments, in their order. */
+  async add(segments: readonly JsonSegment[], reply: Reply, slices: Slices): Promise<void> {
+    const shapes = segments.map(shapeOf);
+    const places = replyPlaces(shapes);
+    const { exceptions } = reply;
+    let [firstKey, exception] = [0, 0];
+    for (const [i, segment] of segments.entries()) {
+      const answer = this.#answers.get(segment.feature);
+      if (answer === undefined) continue;
+      const { vectors, denominators } = shapes[i];
+      answer.shards.push(
+        await jsonShard(
+          segment,
+          {
+            values: reply.floats(places.values[i], vectors * answer.dim),
+            counts: reply.counts(places.counts[i], vectors),
+            denominators: denominators ? reply.floats(places.denominators[i], vectors) : undefined,
+          },
+          slices,
+        ),
+      );
+      // Exceptions are in the order of the keys.
+      const end = firstKey + segment.positions.length;
+      for (; exception < exceptions.length; exception++) {
+        const place = exceptions[exception] & EXCEPTION_POSITION_MASK;
+        if (place >= end) break;
+        listOf(answer, exceptions[exception] >>> EXCEPTION_FATE_SHIFT).push(
+          segment.positions[place - firstKey],
+        );
+      }
+      firstKey = end;
+    }
+  }
+
+  /** The body of the answer, once all is there. */
+  get features(): object {
+    const entries = Array.from(this.#answers, ([{ name }, answer]) => {
+      // Each shard gives its own in order.
+      for (const list of [answer.missing, answer.padded, answer.defaulted]) list.sort((a, b) => a - b);
+      return [name, answer] as const;
+    });
+    return Object.fromEntries(entries);
+  }
+}
+
+function listOf(answer: Fates, fate: number): number[] {
+  if (fate === layout.FATE_MISSING) return answer.missing;
+  return fate === layout.FATE_PADDED ? answer.padded : answer.defaulted;
 }
 
 function shapeOf({ feature: { table, bags }, partial, positions }: JsonSegment): ReplyShape {
@@ -79,21 +109,23 @@ function shapeOf({ feature: { table, bags }, partial, positions }: JsonSegment):
   };
 }
 
-function exceptionsOf(reply: Reply, firstKey: number, positions: Uint32Array): Part['exceptions'] {
-  return Array.from(reply.exceptions, (entry) => ({
-    place: (entry & EXCEPTION_POSITION_MASK) - firstKey,
-    fate: entry >>> EXCEPTION_FATE_SHIFT,
-  })).flatMap(({ place, fate }) => {
-    return place >= 0 && place < positions.length ? [{ position: positions[place], fate }] : [];
-  });
+interface Results {
+  readonly values: Float32Array;
+  readonly counts: Uint32Array;
+  readonly denominators: Float32Array | undefined;
 }
 
-function jsonShard(
+async function jsonShard(
   { feature, hosted, begin, end, partial, positions }: JsonSegment,
   { values, counts, denominators }: Results,
-): JsonShard {
+  slices: Slices,
+): Promise<JsonShard> {
   const { table, bags } = feature;
-  const vectors = Array.from(counts, (_, i) => numbers(values.subarray(i * table.dim, (i + 1) * table.dim)));
+  const vectors: JsonNumber[][] = [];
+  for (let i = 0; i < counts.length; i++) {
+    if (i % 64 === 0) await slices.pause();
+    vectors.push(numbers(values.subarray(i * table.dim, (i + 1) * table.dim)));
+  }
   const place = { shard: hosted.number, begin, end, partial };
   if (table.mode !== 'none')
     return {
@@ -102,20 +134,14 @@ function jsonShard(
       counts: [...counts],
       ...(denominators && { denominators: numbers(denominators) }),
     };
-  const places = new Map(Array.from(positions, (position, i) => [position, i]));
-  const placed = Array.from({ length: bags.keys.length }, (_, position) => places.get(position));
   const absent = new Array<number>(table.dim).fill(0);
-  return {
-    ...place,
-    values: placed.map((at) => (at === undefined ? absent : vectors[at])),
-    counts: placed.map((at) => (at === undefined ? 0 : counts[at])),
-  };
-}
-
-interface Results {
-  readonly values: Float32Array;
-  readonly counts: Uint32Array;
-  readonly denominators: Float32Array | undefined;
+  const placed = new Array<JsonNumber[]>(bags.keys.length).fill(absent);
+  const placedCounts = new Array<number>(bags.keys.length).fill(0);
+  for (let i = 0; i < positions.length; i++) {
+    placed[positions[i]] = vectors[i];
+    placedCounts[positions[i]] = counts[i];
+  }
+  return { ...place, values: placed, counts: placedCounts };
 }
 
 function numbers(values: Float32Array): JsonNumber[] {

@@ -2,9 +2,11 @@
 import * as v from 'valibot';
 import { FlexemrError, show } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
+import { jsonBagsMax, jsonFeaturesMax } from '../limits.ts';
 import type { Bags } from '../plan/bags.ts';
 import { badKey, type CheckedBags, checkBags } from '../plan/checked-bags.ts';
 import type { ServedTable } from '../wire/handler.ts';
+import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 
 /** The bags of one feature. */
 export interface JsonFeature {
@@ -42,10 +44,30 @@ const bagsSchema = v.strictObject({
  * Checks a body against the tables that are there.
  * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED
  */
-export function askedOf(body: unknown, tables: readonly ServedTable[]): JsonAsked {
+export async function askedOf(
+  body: unknown,
+  tables: ReadonlyMap<string, ServedTable>,
+  slices: Slices,
+): Promise<JsonAsked> {
   const { bags, onMissing } = parse(bodySchema, body, 'body');
-  const features = Object.entries(bags).map(([name, given]) => featureOf(name, given, tables));
+  const given = Object.entries(bags);
+  checkCount('features', given.length, jsonFeaturesMax);
+  const features: JsonFeature[] = [];
+  let count = 0;
+  for (const [name, own] of given) {
+    const feature = await featureOf(name, own, tables, slices);
+    count += feature.bags.offsets.length - 1;
+    checkCount('bags', count, jsonBagsMax);
+    features.push(feature);
+    await slices.pause();
+  }
   return { features, missing: onMissing };
+}
+
+function checkCount(what: string, count: number, most: number): void {
+  if (count <= most) return;
+  const message = `a lookup in JSON has at most ${most} ${what}, this one ${count} or more; split the lookup, or send frames`;
+  throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: count });
 }
 
 function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, field: string): T {
@@ -58,10 +80,20 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, field: st
   throw new FlexemrError(code, `${where}: ${issue.message}`, { field: where, value: issue.input });
 }
 
-function featureOf(name: string, given: unknown, tables: readonly ServedTable[]): JsonFeature {
-  const { keys, weights, ...bags } = parse(bagsSchema, given, name);
+async function featureOf(
+  name: string,
+  given: unknown,
+  tables: ReadonlyMap<string, ServedTable>,
+  slices: Slices,
+): Promise<JsonFeature> {
+  const { keys, weights, offsets, lengths, ...bags } = parse(bagsSchema, given, name);
   const table = tableOf(name, bags.table ?? name, tables);
-  const numbers = { keys: keysOf(name, keys, table.indexed), weights: weightsOf(weights) };
+  const numbers = {
+    keys: table.indexed ? await idsOf(name, keys, slices) : await wholeNumbers(keys, true, slices),
+    offsets: await wholeNumbers(offsets, false, slices),
+    lengths: await wholeNumbers(lengths, false, slices),
+    weights: await weightsOf(weights, slices),
+  };
   const checked = checkBags(name, { ...bags, ...numbers } as Bags, table.indexed);
   if (checked.weights === undefined || (table.mode !== 'max' && table.mode !== 'none'))
     return { name, table, bags: checked };
@@ -69,36 +101,68 @@ function featureOf(name: string, given: unknown, tables: readonly ServedTable[])
   throw new FlexemrError('INVALID_WEIGHTS', message, { field: `${name}.weights`, value: table.mode });
 }
 
-function tableOf(feature: string, name: string, tables: readonly ServedTable[]): ServedTable {
-  const table = tables.find((served) => served.name === name);
+function tableOf(feature: string, name: string, tables: ReadonlyMap<string, ServedTable>): ServedTable {
+  const table = tables.get(name);
   if (table) return table;
   const message = `${feature}: this node holds nothing of a table named ${show(name)}; GET /v1/tables lists what it holds`;
   throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
 }
 
-/** Decimal strings as numbers, or for an indexed table as u64; whatever is no array or no key stays as it is. */
-function keysOf(feature: string, keys: unknown, indexed: boolean): unknown {
-  if (!Array.isArray(keys) || !keys.some((key) => typeof key === 'string')) return keys;
-  if (!indexed) return keys.map((key) => (isDecimal(key) ? Number(key) : key));
-  return BigUint64Array.from(keys, (key, i) => idOf(feature, i, key));
+/**
+ * Whole numbers as u32. Where one is something else, all stay as they are: checkBags says what is wrong with which.
+ * @param decimals strings of digits count as numbers
+ */
+async function wholeNumbers(given: unknown, decimals: boolean, slices: Slices): Promise<unknown> {
+  if (!Array.isArray(given)) return given;
+  const read = (value: unknown): unknown => (decimals && isDecimal(value) ? Number(value) : value);
+  const numbers = new Uint32Array(given.length);
+  for (let i = 0; i < given.length; i++) {
+    if (i % elementsAtOnce === 0) await slices.pause();
+    const value = read(given[i]);
+    if (typeof value === 'number') numbers[i] = value;
+    if (numbers[i] !== value) return given.map(read);
+  }
+  return numbers;
 }
 
 function isDecimal(key: unknown): key is string {
   return typeof key === 'string' && /^-?\d{1,20}$/.test(key);
 }
 
+/** u64 of numbers and decimal strings. */
+async function idsOf(feature: string, keys: unknown, slices: Slices): Promise<unknown> {
+  if (!Array.isArray(keys)) return keys;
+  const ids = new BigUint64Array(keys.length);
+  for (let i = 0; i < keys.length; i++) {
+    if (i % elementsAtOnce === 0) await slices.pause();
+    ids[i] = idOf(feature, i, keys[i]);
+  }
+  return ids;
+}
+
+const idLeast = -(2n ** 63n);
+const idEnd = 2n ** 64n;
+
 /** Negative ids stand for the u64 of the same bits, as files with signed ids have them. */
 function idOf(feature: string, position: number, key: unknown): bigint {
-  const exact = Number.isSafeInteger(key) && Number(key) >= 0;
-  const id = exact || isDecimal(key) ? BigInt(key as number | string) : undefined;
-  if (id !== undefined && id >= -(2n ** 63n) && id < 2n ** 64n) return BigInt.asUintN(64, id);
+  if (typeof key === 'number' && Number.isSafeInteger(key) && key >= 0) return BigInt(key);
+  const id = isDecimal(key) ? BigInt(key) : undefined;
+  if (id !== undefined && id >= idLeast && id < idEnd) return id < 0n ? id + idEnd : id;
   const problem = 'is not an id: an integer from 0 to 2^53 − 1, or a decimal string from −2^63 to 2^64 − 1';
   throw badKey(feature, position, key, problem);
 }
 
-const notFinite = ['NaN', 'Infinity', '-Infinity'];
+const notFinite: unknown[] = ['NaN', 'Infinity', '-Infinity'];
 
-function weightsOf(weights: unknown): unknown {
-  if (!Array.isArray(weights)) return weights;
-  return weights.map((weight) => (notFinite.includes(weight) ? Number(weight) : weight));
+/** Numbers, and the floats that JSON has no number for, as f32; where one is something else, all as they are. */
+async function weightsOf(given: unknown, slices: Slices): Promise<unknown> {
+  if (!Array.isArray(given)) return given;
+  const weights = new Float32Array(given.length);
+  for (let i = 0; i < given.length; i++) {
+    if (i % elementsAtOnce === 0) await slices.pause();
+    const value: unknown = notFinite.includes(given[i]) ? Number(given[i]) : given[i];
+    if (typeof value !== 'number') return given;
+    weights[i] = value;
+  }
+  return weights;
 }

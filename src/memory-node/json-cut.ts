@@ -1,4 +1,6 @@
 // Which of a feature's keys this node answers, shard by shard. Keys of other nodes are not its own, nor an error.
+import type { ServedTable } from '../wire/handler.ts';
+import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 import type { OutgoingSegment } from '../wire/subrequest.ts';
 import type { HostedShard } from './hosting.ts';
 import { type Hasher, idHashes } from './id-hashes.ts';
@@ -16,47 +18,66 @@ export interface JsonSegment {
   readonly positions: Uint32Array;
 }
 
+/** A shard that this node holds of a table. */
+export type OwnShard = Pick<JsonSegment, 'hosted' | 'begin' | 'end'>;
+
 const hashesEnd = 2 ** 32;
 
-/** The shards that hold keys of a feature; the only shard of a table always. */
-export function ownSegments(
-  feature: JsonFeature,
-  shards: ReadonlyMap<number, HostedShard>,
-  hasher: Hasher,
-): JsonSegment[] {
-  const own = feature.table.shards
+/** The shards of a table that this node holds, in order. */
+export function ownShards(table: ServedTable, shards: ReadonlyMap<number, HostedShard>): readonly OwnShard[] {
+  return table.shards
     .flatMap(({ shard, begin, end }) => {
       const hosted = shards.get(shard);
       return hosted ? [{ hosted, begin, end }] : [];
     })
     .sort((a, b) => a.begin - b.begin);
-  const places = placesOf(feature, hasher);
-  const held: number[][] = own.map(() => []);
-  for (let i = 0; i < places.length; i++) holderOf(own, held, places[i])?.push(i);
-  return own.flatMap(({ hosted, begin, end }, i) => {
-    const partial = feature.table.indexed
-      ? end - begin < hashesEnd
-      : hosted.rows.rows < hosted.rows.tableRows;
-    if (partial && held[i].length === 0) return [];
-    return [{ feature, hosted, begin, end, partial, positions: Uint32Array.from(held[i]) }];
+}
+
+/** The shards that hold keys of a feature; the only shard of a table always. @param own of its table */
+export async function segmentsOf(
+  feature: JsonFeature,
+  own: readonly OwnShard[],
+  hasher: Hasher,
+  slices: Slices,
+): Promise<JsonSegment[]> {
+  const { table, bags } = feature;
+  const used = table.mode === 'none' ? bags.keys.length : bags.offsets[bags.offsets.length - 1];
+  const held = new Map<OwnShard, number[]>();
+  for (let first = 0; first < used; first += elementsAtOnce) {
+    if (first > 0) await slices.pause();
+    const places = placesOf(bags.keys, first, Math.min(used, first + elementsAtOnce), hasher);
+    for (let i = 0; i < places.length; i++) {
+      const holder = holderOf(own, places[i]);
+      if (holder === undefined) continue;
+      const positions = held.get(holder);
+      if (positions === undefined) held.set(holder, [first + i]);
+      else positions.push(first + i);
+    }
+  }
+  return own.flatMap((shard) => {
+    const { hosted, begin, end } = shard;
+    const partial = table.indexed ? end - begin < hashesEnd : hosted.rows.rows < hosted.rows.tableRows;
+    const positions = held.get(shard);
+    if (partial && positions === undefined) return [];
+    return [{ feature, hosted, begin, end, partial, positions: Uint32Array.from(positions ?? []) }];
   });
 }
 
-/** What decides the shard of each key that is used: rows, or hashes of ids. */
-function placesOf({ table, bags }: JsonFeature, hasher: Hasher): Uint32Array {
-  const used = table.mode === 'none' ? bags.keys.length : bags.offsets[bags.offsets.length - 1];
-  if (bags.keys instanceof Uint32Array) return bags.keys.subarray(0, used);
-  const places = new Uint32Array(used);
-  for (const { first, hashes } of idHashes(hasher, bags.keys.subarray(0, used))) places.set(hashes, first);
+/** What decides the shard of each key: rows, or hashes of ids. */
+function placesOf(
+  keys: JsonFeature['bags']['keys'],
+  begin: number,
+  end: number,
+  hasher: Hasher,
+): Uint32Array {
+  if (keys instanceof Uint32Array) return keys.subarray(begin, end);
+  const places = new Uint32Array(end - begin);
+  for (const { first, hashes } of idHashes(hasher, keys.subarray(begin, end))) places.set(hashes, first);
   return places;
 }
 
 /** The last shard of a row-keyed table answers for rows that there are none of. */
-function holderOf(
-  own: readonly Pick<JsonSegment, 'hosted' | 'begin' | 'end'>[],
-  held: readonly number[][],
-  place: number,
-): number[] | undefined {
+function holderOf(own: readonly OwnShard[], place: number): OwnShard | undefined {
   let [low, high] = [0, own.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
@@ -65,9 +86,7 @@ function holderOf(
   }
   const shard = own[low - 1];
   if (shard === undefined) return undefined;
-  return place < shard.end || (shard.hosted.rows.last && shard.hosted.index === 0)
-    ? held[low - 1]
-    : undefined;
+  return place < shard.end || (shard.hosted.rows.last && shard.hosted.index === 0) ? shard : undefined;
 }
 
 /** Results that a segment's answer lists: one a bag, or one a key. */
@@ -76,28 +95,32 @@ export function listedOf({ feature: { table, bags } }: JsonSegment): number {
 }
 
 /** The segment as a subrequest carries it: all bags, those without a key here empty. */
-export function outgoingOf(
+export async function outgoingOf(
   { feature: { table, bags }, hosted, partial, positions }: JsonSegment,
   missing: OutgoingSegment['missing'],
-): OutgoingSegment {
+  slices: Slices,
+): Promise<OutgoingSegment> {
+  const weights = bags.weights && new Float32Array(positions.length);
+  const narrow = bags.keys instanceof Uint32Array ? new Uint32Array(positions.length) : undefined;
+  const wide = narrow === undefined ? new BigUint64Array(positions.length) : undefined;
+  for (let i = 0; i < positions.length; i++) {
+    if (i % elementsAtOnce === 0 && i > 0) await slices.pause();
+    const position = positions[i];
+    if (narrow) narrow[i] = bags.keys[position] as number;
+    else if (wide) wide[i] = bags.keys[position] as bigint;
+    if (weights && bags.weights) weights[i] = bags.weights[position];
+  }
   return {
     shard: hosted.number,
     version: hosted.version,
-    keys: pick(bags.keys, positions),
+    keys: narrow ?? new Uint32Array((wide as BigUint64Array).buffer),
     wide: table.indexed,
     offsets: table.mode === 'none' ? undefined : offsetsOf(bags.offsets, positions),
-    weights: bags.weights && Float32Array.from(positions, (position) => bags.weights?.[position] ?? 0),
+    weights,
     partial,
     fetch: false,
     missing,
   };
-}
-
-function pick(keys: JsonFeature['bags']['keys'], positions: Uint32Array): Uint32Array {
-  if (keys instanceof Uint32Array) return Uint32Array.from(positions, (position) => keys[position]);
-  return new Uint32Array(
-    BigUint64Array.from(positions, (position) => BigInt.asUintN(64, keys[position])).buffer,
-  );
 }
 
 /** How many of the ascending positions lie before each offset. */

@@ -1,20 +1,21 @@
 // A lookup in JSON: asked of this node in a frame, like any other, and written out.
 import { FlexemrError } from '../errors.ts';
-import type { MissingPolicy } from '../kernel/call.ts';
-import { jsonResultBytesMax } from '../limits.ts';
+import { jsonKeysAtOnce, jsonResultBytesMax, jsonSegmentsAtOnce } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
+import { unreadIdentity } from '../wire/frame-identity.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
 import { wireVersion } from '../wire/layout.ts';
 import { Reply, type WireError } from '../wire/reply.ts';
-import { subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
+import type { Slices } from '../wire/slices.ts';
+import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
 import type { Hosting } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
-import { jsonFeatures } from './json-answer.ts';
-import { askedOf } from './json-body.ts';
-import { type JsonSegment, listedOf, outgoingOf, ownSegments } from './json-cut.ts';
+import { JsonAnswers } from './json-answer.ts';
+import { askedOf, type JsonFeature } from './json-body.ts';
+import { type JsonSegment, listedOf, outgoingOf, ownShards, segmentsOf } from './json-cut.ts';
 
 /**
- * Answers every bag of a lookup in JSON from the shards that this node holds (docs/openapi.json).
+ * Answers every bag of a lookup in JSON from the shards that this node holds (docs/openapi.json), in slices.
  * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS,
  *   LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, DEADLINE_EXCEEDED
  */
@@ -23,35 +24,61 @@ export async function lookupJson(
   hosting: Hosting,
   hasher: Hasher,
   body: unknown,
-): Promise<unknown> {
-  const { features, missing } = askedOf(body, hosting.description.tables);
-  const shards = new Map(hosting.shards.map((shard) => [shard.number, shard]));
-  const segments = features.flatMap((feature) => ownSegments(feature, shards, hasher));
-  checkSize(segments);
-  // Of no bags there is nothing to ask, nor will the reply hold anything.
-  const asked = segments.filter((segment) => listedOf(segment) > 0);
-  const reply = await ask(handler, hosting.plan, asked, missing);
-  if (reply.error) throw errorOf(reply.error, asked);
-  return { features: jsonFeatures(features, segments, reply) };
+  slices: Slices,
+): Promise<object> {
+  const served = new Map(hosting.description.tables.map((table) => [table.name, table]));
+  const { features, missing } = await askedOf(body, served, slices);
+  const answers = new JsonAnswers(features);
+  for (const segments of await groupsOf(features, hosting, hasher, slices)) {
+    // Of no bags there is nothing to ask, nor will the reply hold anything.
+    const asked = segments.filter((segment) => listedOf(segment) > 0);
+    const outgoing: OutgoingSegment[] = [];
+    for (const segment of asked) outgoing.push(await outgoingOf(segment, missing, slices));
+    const reply = await ask(handler, hosting.plan, outgoing);
+    if (reply.error) throw errorOf(reply.error, asked);
+    await answers.add(segments, reply, slices);
+  }
+  return { features: answers.features };
 }
 
-function checkSize(segments: readonly JsonSegment[]): void {
-  const bytes = segments.reduce((sum, segment) => sum + listedOf(segment) * segment.feature.table.dim * 4, 0);
+/** What is asked for together: large lookups go as several small ones. @throws LIMIT_EXCEEDED */
+async function groupsOf(
+  features: readonly JsonFeature[],
+  { shards, description }: Hosting,
+  hasher: Hasher,
+  slices: Slices,
+): Promise<JsonSegment[][]> {
+  const hosted = new Map(shards.map((shard) => [shard.number, shard]));
+  const own = new Map(description.tables.map((table) => [table, ownShards(table, hosted)]));
+  const groups: JsonSegment[][] = [];
+  let [resultBytes, keys] = [0, 0];
+  for (const feature of features) {
+    for (const segment of await segmentsOf(feature, own.get(feature.table) ?? [], hasher, slices)) {
+      resultBytes += listedOf(segment) * feature.table.dim * 4;
+      checkSize(resultBytes);
+      const last = groups.at(-1);
+      if (last !== undefined && keys < jsonKeysAtOnce && last.length < jsonSegmentsAtOnce) last.push(segment);
+      else {
+        groups.push([segment]);
+        keys = 0;
+      }
+      keys += segment.positions.length;
+    }
+    await slices.pause();
+  }
+  return groups;
+}
+
+function checkSize(bytes: number): void {
   if (bytes <= jsonResultBytesMax) return;
-  const message = `the answer has ${bytes} bytes of vectors; JSON carries ${jsonResultBytesMax}, so split the lookup, or send frames`;
+  const message = `the answer has ${bytes} bytes of vectors or more; JSON carries ${jsonResultBytesMax}, so split the lookup, or send frames`;
   throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: bytes });
 }
 
-async function ask(
-  handler: Handler,
-  plan: bigint,
-  asked: readonly JsonSegment[],
-  missing: MissingPolicy | undefined,
-): Promise<Reply> {
-  const outgoing = asked.map((segment) => outgoingOf(segment, missing));
+async function ask(handler: Handler, plan: bigint, outgoing: readonly OutgoingSegment[]): Promise<Reply> {
   const bytes = subrequestBytes(outgoing);
   const inbox = handler.admit(bytes);
-  if ('code' in inbox) throw errorOf(inbox, asked);
+  if ('code' in inbox) return new Reply(handler.refuse(unreadIdentity, inbox));
   try {
     const { buffer, byteOffset } = inbox.frame;
     const words = new Uint32Array(buffer, byteOffset, bytes >>> 2);

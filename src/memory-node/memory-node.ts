@@ -17,6 +17,7 @@ import type { FrameIdentity } from '../wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
+import { Slices } from '../wire/slices.ts';
 import type { Answering } from './answer.ts';
 import { copyHead } from './frame-head.ts';
 import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
@@ -294,9 +295,9 @@ export class MemoryNode implements DirectHandler {
     held.finish(errorReply(held.identity, error, this.#load(held.busyUs)));
   }
 
-  async lookupJson(body: unknown): Promise<unknown> {
+  async lookupJson(body: unknown, slices: Slices = new Slices()): Promise<unknown> {
     if (this.#hosting !== undefined && this.#hasher !== undefined)
-      return await lookupJson(this, this.#hosting, this.#hasher, body);
+      return await lookupJson(this, this.#hosting, this.#hasher, body, slices);
     const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
     throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
   }

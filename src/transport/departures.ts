@@ -44,10 +44,15 @@ export class Departures {
     }
   }
 
-  /** Waits until what leaves has left, and what is still being asked was answered, or was cut off. */
+  /**
+   * Waits until what leaves has left, and what is still being asked was answered, or was cut off. What was asked, and is
+   * being worked on, has `stuckMs` to be answered.
+   */
   async close(): Promise<void> {
+    const until = performance.now() + this.#stuckMs;
     const open = (): boolean =>
-      [...this.#leavingSince.keys()].some(({ headersSent, req }) => headersSent || !req.complete);
+      [...this.#leavingSince.keys()].some(({ headersSent, req }) => headersSent || !req.complete) ||
+      (this.#leavingSince.size > 0 && performance.now() < until);
     while (open()) await new Promise((waited) => setTimeout(waited, 5));
     clearInterval(this.#timer);
   }

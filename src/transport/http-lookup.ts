@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
 import { jsonBytesMax } from '../limits.ts';
@@ -5,8 +6,11 @@ import { unreadIdentity } from '../wire/frame-identity.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
 import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
+import { Slices } from '../wire/slices.ts';
 import { httpStatusOf, statusOf } from '../wire/status.ts';
 import { whenGone } from './departures.ts';
+import { parseJson } from './json-parser.ts';
+import { jsonPieces } from './json-writer.ts';
 import { ReplyWriter } from './reply-writer.ts';
 
 /** `POST /v1/lookup`: a frame for a frame, or JSON for JSON. */
@@ -65,14 +69,19 @@ async function answerJson(
   response: ServerResponse,
 ): Promise<void> {
   try {
-    sendJson(response, 200, await handler.lookupJson(await readJson(request)));
+    const body = await readBody(request);
+    const slices = new Slices();
+    const answer = await handler.lookupJson(await parseJson(body, slices), slices);
+    // Nobody reads it any more.
+    if (response.destroyed) return;
+    await sendPieces(response, await jsonPieces(answer, slices));
   } catch (error) {
     // Who has gone before all was said needs no answer.
     if (request.complete || !request.destroyed) sendError(response, error);
   }
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   // Whatever comes of it is answered: the connection stays.
@@ -84,11 +93,18 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     }
     chunks.push(chunk);
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch (cause) {
-    throw new FlexemrError('INVALID_BAGS', 'the body is not JSON', { field: 'body', cause });
+  return Buffer.concat(chunks);
+}
+
+/** A body of several pieces, as fast as it is read. */
+async function sendPieces(response: ServerResponse, pieces: readonly Buffer[]): Promise<void> {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
+  for (const piece of pieces) {
+    if (response.destroyed) return;
+    if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
   }
+  response.end();
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

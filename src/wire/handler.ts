@@ -1,6 +1,7 @@
 // Where listeners and memory nodes meet: a listener brings bytes, a handler has room for them and answers.
 import type { FrameIdentity } from './frame-identity.ts';
 import type { WireError } from './reply.ts';
+import type { Slices } from './slices.ts';
 
 /** Room for one subrequest. Whoever has it gives it back, exactly once, by `release`. */
 export interface Inbox {
@@ -54,6 +55,6 @@ export interface Handler {
   /** Tables are there, and it is not draining. */
   readonly ready: boolean;
   describe(): NodeDescription;
-  /** A lookup in JSON, for people and portable tools. @throws FlexemrError */
-  lookupJson(body: unknown): Promise<unknown>;
+  /** A lookup in JSON, for people and portable tools, in slices. @throws FlexemrError */
+  lookupJson(body: unknown, slices?: Slices): Promise<unknown>;
 }

@@ -1,0 +1,53 @@
+// JSON written in slices, and in pieces, so that a long answer holds up nobody.
+import { elementsAtOnce, type Slices } from '../wire/slices.ts';
+
+/** Characters that become one buffer. */
+const pieceChars = 65_536;
+
+/** What JSON.stringify gives of plain data, as UTF-8 in pieces. */
+export async function jsonPieces(value: unknown, slices: Slices): Promise<Buffer[]> {
+  const pieces: Buffer[] = [];
+  let text = '';
+  let parts = 0;
+  for (const part of textOf(value)) {
+    text += part;
+    if (text.length >= pieceChars) {
+      pieces.push(Buffer.from(text));
+      text = '';
+    }
+    if (++parts % 64 === 0) await slices.pause();
+  }
+  pieces.push(Buffer.from(`${text}\n`));
+  return pieces;
+}
+
+function* textOf(value: unknown): Generator<string> {
+  if (Array.isArray(value)) yield* arrayText(value);
+  else if (typeof value === 'object' && value !== null) yield* objectText(value);
+  else yield JSON.stringify(value);
+}
+
+function* arrayText(values: readonly unknown[]): Generator<string> {
+  yield '[';
+  for (let i = 0; i < values.length; ) {
+    if (i > 0) yield ',';
+    if (typeof values[i] === 'object' && values[i] !== null) yield* textOf(values[i++]);
+    else {
+      // An array of plain values has no others behind its first.
+      yield JSON.stringify(values.slice(i, i + elementsAtOnce)).slice(1, -1);
+      i += elementsAtOnce;
+    }
+  }
+  yield ']';
+}
+
+function* objectText(value: object): Generator<string> {
+  let separator = '{';
+  for (const [name, element] of Object.entries(value)) {
+    if (element === undefined) continue;
+    yield `${separator}${JSON.stringify(name)}:`;
+    yield* textOf(element);
+    separator = ',';
+  }
+  yield separator === '{' ? '{}' : '}';
+}

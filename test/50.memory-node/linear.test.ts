@@ -1,0 +1,156 @@
+// A request takes time by its bytes, and takes it in slices: short ones are answered meanwhile.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
+import { jsonBagsMax, jsonFeaturesMax } from '../../src/limits.ts';
+import { frameType } from '../../src/wire/media-type.ts';
+import { Cluster } from '../cluster.ts';
+import { lookupFrame } from './lookups.ts';
+import { RawPeer } from './raw-peer.ts';
+import { ids, wholeNumbers } from './whole-numbers.ts';
+
+let cluster: Cluster;
+let node: MemoryNodeHost;
+beforeAll(async () => {
+  cluster = await Cluster.start({ tables: wholeNumbers, nodes: 1, ports: false });
+  node = await MemoryNodeHost.start({ tables: cluster.file, routing: cluster.routing, node: 'n0' });
+});
+afterAll(async () => {
+  await node?.close();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+type Body = { bags: Record<string, object> };
+
+async function post(body: Body): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${node.url}/v1/lookup`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+const manyFeatures = (count: number, keys: unknown[] = [1]): Body => ({
+  bags: Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [`feature ${i}`, { table: 'sum', keys, lengths: [keys.length] }]),
+  ),
+});
+/** Every key an exception. */
+const manyExceptions = (count: number): Body => ({
+  bags: Object.fromEntries(
+    Array.from({ length: count >> 3 }, (_, i) => [
+      `feature ${i}`,
+      { table: 'none', keys: [40, 41, 42, 43, 44, 45, 46, 47], lengths: [8] },
+    ]),
+  ),
+});
+const idsAsText = (count: number): Body => ({
+  bags: {
+    idSum: { keys: Array.from({ length: count }, (_, i) => String(ids[i % ids.length])), lengths: [count] },
+  },
+});
+const emptyBags = (count: number): Body => ({
+  bags: { sum: { keys: [], lengths: new Array(count).fill(0) } },
+});
+
+/** Requests of one kind by their size, each with the smallest of three sizes, which double. */
+const kinds: Record<string, { body: (size: number) => Body; size: number; onMissing?: string }> = {
+  features: { body: manyFeatures, size: 2_000 },
+  exceptions: { body: (size) => ({ ...manyExceptions(size), onMissing: 'skip' }) as Body, size: 4_000 },
+  'ids as text': { body: idsAsText, size: 20_000 },
+  'bags without keys': { body: emptyBags, size: 10_000 },
+};
+
+describe.for(Object.entries(kinds))('%s', ([, { body, size }]) => {
+  test('twice as many take about twice as long', async () => {
+    const times = new Map<number, number>();
+    for (const factor of [1, 1, 2, 4, 1, 2, 4, 1, 2, 4]) {
+      const asked = body(size * factor);
+      const began = performance.now();
+      const { status, text } = await post(asked);
+      const ms = performance.now() - began;
+      expect([status, status === 200 ? '' : text]).toEqual([200, '']);
+      times.set(factor, Math.min(times.get(factor) ?? Number.POSITIVE_INFINITY, ms));
+    }
+    const at = (factor: number): number => times.get(factor) ?? 0;
+    // Four times as much is 16 times as long where one step is quadratic.
+    expect(at(4) / at(1)).toBeLessThan(9);
+  });
+});
+
+/** Small lookups, one after the other, for as long as `work` lasts. @returns how many were answered meanwhile */
+async function meanwhile(work: Promise<unknown>): Promise<number> {
+  const peer = await RawPeer.stream(node.ports[0]);
+  const frame = lookupFrame(cluster.routing, 'sum', [1, 2]);
+  let ended = false;
+  let answered = 0;
+  const end = work.then(() => {
+    ended = true;
+  });
+  while (!ended) {
+    await peer.ask(frame);
+    await post({ bags: { sum: { keys: [1], lengths: [1] } } });
+    answered++;
+  }
+  await end;
+  return answered;
+}
+
+const megabytes: Record<string, () => Body> = {
+  'twenty thousand features': () => manyFeatures(20_000),
+  'seven megabytes of ids as text': () => idsAsText(320_000),
+  'a million keys': () => ({
+    bags: { sum: { keys: Array.from({ length: 1_000_000 }, (_, i) => i % 40), lengths: [1_000_000] } },
+  }),
+};
+
+test.for(Object.entries(megabytes))(
+  'while %s are looked up, small lookups are answered',
+  async ([, body]) => {
+    const asked = body();
+    const began = performance.now();
+    const large = post(asked);
+    const answered = await meanwhile(large);
+    const ms = performance.now() - began;
+    expect((await large).status).toBe(200);
+    // Held up by none of it for longer than a tenth of its time.
+    expect([ms, answered]).toEqual([ms, expect.toSatisfy((count: number) => count >= 8)]);
+  },
+);
+
+test('while a frame of empty bags is answered, small frames are', async () => {
+  const bags = 1_000_000;
+  const large = lookupFrame(cluster.routing, 'sum', [], { lengths: new Array(bags).fill(0) });
+  const [one, other] = await Promise.all([RawPeer.stream(node.ports[0]), RawPeer.stream(node.ports[0])]);
+  const small = lookupFrame(cluster.routing, 'sum', [1]);
+  await other.ask(small);
+  let done = false;
+  const whole = fetch(`${node.url}/v1/lookup`, {
+    method: 'POST',
+    headers: { 'content-type': frameType },
+    body: large,
+  }).then(async (response) => {
+    await response.arrayBuffer();
+    done = true;
+    return response.status;
+  });
+  let answered = 0;
+  for (; !done; answered++) await other.ask(small);
+  expect(await whole).toBe(200);
+  expect(answered).toBeGreaterThan(10);
+  one.socket.destroy();
+  other.socket.destroy();
+});
+
+test.for([
+  ['features', () => manyFeatures(jsonFeaturesMax + 1)],
+  ['bags', () => emptyBags(jsonBagsMax + 1)],
+] as const)('too many %s are refused', async ([what, body]) => {
+  const { status, text } = await post(body());
+  expect(status).toBe(413);
+  expect(JSON.parse(text).error).toMatchObject({
+    code: 'LIMIT_EXCEEDED',
+    field: 'bags',
+    message: expect.stringContaining(what),
+  });
+});

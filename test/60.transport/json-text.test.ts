@@ -1,0 +1,124 @@
+// JSON read and written in slices, against JSON.parse and JSON.stringify.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { jsonDepthMax } from '../../src/limits.ts';
+import { parseJson } from '../../src/transport/json-parser.ts';
+import { jsonPieces } from '../../src/transport/json-writer.ts';
+import { Slices } from '../../src/wire/slices.ts';
+import { runs } from '../runs.ts';
+
+/** What comes of a text: a value, or that it is refused. */
+async function read(text: string | Uint8Array): Promise<{ value: unknown } | 'refused'> {
+  try {
+    return { value: await parseJson(Buffer.from(text as string), new Slices()) };
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'INVALID_BAGS', field: 'body' });
+    expect((error as Error).message).toMatch(/^the body is not JSON: .*, at byte \d+$/);
+    return 'refused';
+  }
+}
+
+function parsed(text: string): { value: unknown } | 'refused' {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return 'refused';
+  }
+}
+
+const indent = fc.constantFrom(undefined, 1, '\t', ' \n\r');
+
+test('any JSON is read as JSON.parse reads it', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.jsonValue({ maxDepth: 6 }), indent, async (value, space) => {
+      const text = JSON.stringify(value, null, space);
+      expect(await read(text)).toStrictEqual(parsed(text));
+    }),
+    { numRuns: runs.jsonTexts },
+  );
+});
+
+test('a text that was changed is read, or refused, as by JSON.parse', async () => {
+  const piece = fc.constantFrom(
+    ...'{}[],:"\\0123456789-+.eE \n\t\0tfn',
+    'true',
+    'null',
+    '\\u00e9',
+    '\\x',
+    '1e5',
+    '"a":',
+  );
+  const change = fc.record({ at: fc.nat(), cut: fc.nat({ max: 3 }), put: fc.oneof(piece, fc.constant('')) });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.array(change, { minLength: 1, maxLength: 3 }),
+      async (value, changes) => {
+        const text = changes.reduce((made, { at, cut, put }) => {
+          const place = at % (made.length + 1);
+          return made.slice(0, place) + put + made.slice(place + cut);
+        }, JSON.stringify(value));
+        expect([text, await read(text)]).toStrictEqual([text, parsed(text)]);
+      },
+    ),
+    { numRuns: runs.jsonTexts },
+  );
+});
+
+test.for([
+  '{"__proto__":{"keys":[1]},"a":1,"a":2,"b":3,"a":4}',
+  '{"":0,"constructor":1,"toString":2,"2":3,"1":4}',
+  '[-0,0,1e400,-1e400,123456789012345678901234567890,0.1,1E+2,999999999999999,1000000000000000]',
+  '"\\u0000\\ud800\\ud83d\\ude00é€😀"',
+  '',
+  ' ',
+  '01',
+  '-',
+  '1.',
+  '.5',
+  '1e',
+  '+1',
+  'nul',
+  'truely',
+  '[1 2]',
+  '[1,]',
+  '{"a":1,}',
+  '{a:1}',
+  '"a\nb"',
+  '1 1',
+  '{}}',
+])('%s', async (text) => {
+  const [got, wanted] = [await read(text), parsed(text)];
+  expect(got).toStrictEqual(wanted);
+  if (got !== 'refused' && wanted !== 'refused')
+    expect(Object.keys(got.value ?? {})).toEqual(Object.keys(wanted.value ?? {}));
+});
+
+test('a byte-order mark is passed over, and bytes that are no UTF-8 are read as by others', async () => {
+  expect(await read('\ufeff{"a":1}')).toEqual({ value: { a: 1 } });
+  const bytes = Uint8Array.of(0x22, 0x61, 0xff, 0xc3, 0x22);
+  expect(await read(bytes)).toEqual({ value: JSON.parse(Buffer.from(bytes).toString('utf8')) });
+});
+
+test('what nests deeper than anybody needs is refused', async () => {
+  const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+  expect(await read(nested(jsonDepthMax))).not.toBe('refused');
+  expect(await read(nested(jsonDepthMax + 1))).toBe('refused');
+  expect(await read('['.repeat(1_000_000))).toBe('refused');
+});
+
+test('any plain data is written as JSON.stringify writes it', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), async (value) => {
+      const pieces = await jsonPieces(value, new Slices());
+      expect(Buffer.concat(pieces).toString()).toBe(`${JSON.stringify(value)}\n`);
+    }),
+    { numRuns: runs.jsonTexts },
+  );
+  const large = {
+    a: Array.from({ length: 10_000 }, (_, i) => [i, 'é']),
+    b: Array.from({ length: 9_999 }, (_, i) => i / 7),
+    c: undefined,
+  };
+  expect(Buffer.concat(await jsonPieces(large, new Slices())).toString()).toBe(`${JSON.stringify(large)}\n`);
+});
