@@ -34,6 +34,12 @@ export const safetensorsMetadataNamesMax = 65_536;
 /** One piece of a file on its way into an arena; loading holds a few of them beside the rows. */
 export const loadChunkBytesMax = 8_388_608;
 
+/** What a table is known by: characters of the digest; a tensor up to so many bytes is read whole for it, of a larger one so many blocks. */
+export const contentDigestChars = 32;
+export const contentWholeBytesMax = 16_777_216;
+export const contentBlockBytes = 4_096;
+export const contentBlocksMax = 4_096;
+
 /** Worker threads of one process. */
 export const threadsMax = 256;
 

@@ -60,6 +60,7 @@ const planning = program
     ),
   )
   .option('--out <file>', 'where to write the routing table, JSON')
+  .option('--verify', 'read every row, so that nodes can compare all of theirs with it')
   .option('--json', 'print JSON, with the routing table')
   .addHelpText('after', example('flexemr plan --tables tables.safetensors --nodes 4 --out plan.json'))
   .action(async (options: PlanOptions & { json?: boolean }) => {
@@ -91,6 +92,7 @@ program
   .option('--cert <file>', 'certificate for TLS, PEM')
   .option('--key <file>', 'its key, PEM')
   .option('--ca <file>', 'rankers must show a certificate that these signed, PEM')
+  .option('--verify', 'compare every row with a plan that was made with --verify, not a sample of them')
   .option('--insecure', 'listen beyond this machine without a token or --ca')
   .option('--allow-origin <origin>', 'pages of this origin may ask, such as https://app.example; *: of all')
   .addOption(

@@ -23,11 +23,13 @@ export interface PlanOptions {
   /** Bytes of each node that names none. */
   readonly capacity?: number | undefined;
   readonly out?: string | undefined;
+  /** Read every row, so that nodes can compare every one of theirs. */
+  readonly verify?: boolean | undefined;
 }
 
-/** `flexemr plan`: shares the tables of a file out among nodes, and says what requests will cost. Reads no rows. */
+/** `flexemr plan`: shares the tables of a file out among nodes, and says what requests will cost. */
 export async function plan(options: PlanOptions): Promise<ShardingPlan> {
-  const tables = await plannedTables(options.tables, options.dtype);
+  const tables = await plannedTables(options.tables, options.dtype, options.verify);
   const nodes = options.node ?? nodesNamed(options.nodes ?? 0);
   const planned = planSharding({
     tables,

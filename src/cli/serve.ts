@@ -20,6 +20,7 @@ export interface ServeOptions extends SecurityOptions {
   readonly workers?: number | undefined;
   readonly commonPort?: number | undefined;
   readonly insecure?: boolean | undefined;
+  readonly verify?: boolean | undefined;
   readonly allowOrigin?: string | undefined;
   /** `rdma`: by RDMA too. */
   readonly transport?: 'stream' | 'rdma' | undefined;
@@ -58,7 +59,7 @@ function logOf(node: string): Log {
 }
 
 async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {
-  const { tables, node, host, port, workers, commonPort, insecure, allowOrigin } = options;
+  const { tables, node, host, port, workers, commonPort, insecure, allowOrigin, verify } = options;
   const security = await readSecurity(options);
   const bar = new LoadBar();
   const listening = { host, port, workers, commonPort, security, insecure, allowOrigin };
@@ -67,6 +68,7 @@ async function startWithBar(options: ServeOptions, routing: RoutingTable, log: L
       tables,
       routing,
       node,
+      verify,
       ...listening,
       rdma: deviceOf(options),
       log,

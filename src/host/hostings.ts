@@ -1,6 +1,7 @@
 // What the workers of one memory node are to serve, loaded from a file.
 import { instantiateKernels, kernelModule } from '../kernel/files.ts';
 import { slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
+import { checkContents } from '../memory-node/check-contents.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { hostingsOf } from '../memory-node/hostings.ts';
 import { loadShards } from '../memory-node/load-shards.ts';
@@ -18,6 +19,8 @@ export interface HostingOptions {
   /** The node whose shards to load. */
   readonly node: string;
   readonly workers: number;
+  /** Compare every row with the plan's digests. */
+  readonly verify?: boolean | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
@@ -32,12 +35,13 @@ export async function loadHostings(options: HostingOptions): Promise<Hosting[]> 
   await using file = await SafetensorsFile.open(options.tables);
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernels = instantiateKernels(memory);
+  const contents = await checkContents(file, options);
   const shards = await loadShards(store, file, { ...options, kernels, memory });
   const plan = fingerprint(routing);
   const description = {
     node,
     plan: plan.toString(16).padStart(16, '0'),
-    tables: servedTables(routing, shards),
+    tables: servedTables(routing, shards, contents),
   };
   return hostingsOf(store, workers, { module, shards, plan, description });
 }

@@ -28,6 +28,8 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
   readonly routing: RoutingTable;
   /** Which node of the routing table this is. */
   readonly node: string;
+  /** Compare every row with the plan's digests, which it must have; default: a sample of them, where it has one. */
+  readonly verify?: boolean | undefined;
   /** Default 127.0.0.1. Others need a token, mutual TLS, or `insecure`. */
   readonly host?: string | undefined;
   /** Of the first worker; the others take the next ones. 0 (default): free ones. */

@@ -2,6 +2,7 @@ import { FlexemrError, show } from '../errors.ts';
 import { nodesMax } from '../limits.ts';
 import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
+import { contentOf, wholeContentOf } from '../store/content.ts';
 import { planTables } from '../store/load.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 
@@ -32,8 +33,22 @@ export function nodesNamed(count: number): { readonly id: string }[] {
   return Array.from({ length: count }, (_, i) => ({ id: `node${i}` }));
 }
 
-/** What a file's tables are, to be planned. Reads no rows. @throws INVALID_FILE, INVALID_TABLE */
-export async function plannedTables(path: string, dtype: RowDtype | undefined): Promise<PlannedTableInput[]> {
+/**
+ * What a file's tables are, to be planned. Reads a sample of the rows, to know them again.
+ * @param verify read all of them @throws INVALID_FILE, INVALID_TABLE
+ */
+export async function plannedTables(
+  path: string,
+  dtype: RowDtype | undefined,
+  verify = false,
+): Promise<PlannedTableInput[]> {
   await using file = await SafetensorsFile.open(path);
-  return planTables(file, { dtype }).map(({ spec, stored }) => ({ spec, indexed: stored.ids !== undefined }));
+  const tables: PlannedTableInput[] = [];
+  for (const table of planTables(file, { dtype })) {
+    const { spec, stored } = table;
+    const content = await contentOf(file, table);
+    const contentWhole = verify ? await wholeContentOf(file, table) : undefined;
+    tables.push({ spec, indexed: stored.ids !== undefined, content, contentWhole });
+  }
+  return tables;
 }

@@ -63,7 +63,8 @@ export async function loadShards(
   return hosted;
 }
 
-function ownShards({ routing, node }: LoadShardsOptions): NumberedShard[] {
+/** @throws INVALID_ROUTING where there is no such node */
+export function ownShards({ routing, node }: Pick<LoadShardsOptions, 'routing' | 'node'>): NumberedShard[] {
   if (routing.nodes.some(({ id }) => id === node))
     return numberedShards(routing).filter(({ shard }) => shard.node === node);
   const known = routing.nodes.map(({ id }) => id).join(', ');
@@ -71,8 +72,8 @@ function ownShards({ routing, node }: LoadShardsOptions): NumberedShard[] {
   throw new FlexemrError('INVALID_ROUTING', message, { field: 'node', value: node });
 }
 
-/** The planned tables in the file, in the planned dtypes. */
-function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): LoadableTable[] {
+/** The planned tables in the file, in the planned dtypes. @throws INVALID_ROUTING where they have another shape */
+export function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): LoadableTable[] {
   const planned = new Map(own.map(({ table }) => [table.spec.name, table]));
   return planTables(file)
     .filter(({ spec }) => planned.has(spec.name))
@@ -87,7 +88,8 @@ function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): Loadab
     });
 }
 
-function notAsPlanned(file: SafetensorsFile, table: string, problem: string): FlexemrError {
+/** The error of a table that a file has otherwise than planned. */
+export function notAsPlanned(file: SafetensorsFile, table: string, problem: string): FlexemrError {
   const message = `${file.path}: table ${table} ${problem}; plan anew from this file (flexemr plan)`;
   return new FlexemrError('INVALID_ROUTING', message, { field: 'tables', value: table });
 }

@@ -3,7 +3,11 @@ import type { ServedTable } from '../wire/handler.ts';
 import type { HostedShard } from './hosting.ts';
 
 /** The tables of the routing table that a node holds shards of, as it lists them. */
-export function servedTables(routing: RoutingTable, hosted: readonly HostedShard[]): ServedTable[] {
+export function servedTables(
+  routing: RoutingTable,
+  hosted: readonly HostedShard[],
+  contents: ReadonlyMap<string, string> = new Map(),
+): ServedTable[] {
   const rows = new Map(hosted.map((shard) => [shard.number, shard.rows.rows]));
   const own = numberedShards(routing).filter(({ number }) => rows.has(number));
   return [...Map.groupBy(own, ({ table }) => table)].map(([{ spec, version, indexed }, shards]) => {
@@ -11,6 +15,7 @@ export function servedTables(routing: RoutingTable, hosted: readonly HostedShard
     const listed = shards.map(({ number, shard: { begin, end } }) => {
       return { shard: number, begin, end, rows: rows.get(number) ?? 0 };
     });
-    return { name, dim, mode, dtype, version, indexed, shards: listed };
+    const content = contents.get(name);
+    return { name, dim, mode, dtype, version, indexed, content, shards: listed };
   });
 }

@@ -13,12 +13,14 @@ export function fingerprint({ tables }: RoutingTable): bigint {
 }
 
 /** What of a table counts, in one way of writing it. */
-function meaning({ spec, version, indexed, shards }: PlannedTable): unknown {
+function meaning({ spec, version, indexed, content, shards }: PlannedTable): unknown {
   const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;
   const absent = missing === 'default' ? defaultRow?.map(float) : missing;
   const padding = paddingKey(spec, indexed)?.toString() ?? null;
   const bounds = shards.map(({ node, begin, end }) => [node, begin, end]);
-  return [name, rows, dim, mode, dtype, padding, absent, version, indexed, bounds];
+  const all = [name, rows, dim, mode, dtype, padding, absent, version, indexed, bounds];
+  // Plans that name no content, as older ones do not, keep the fingerprint that they had.
+  return content === undefined ? all : [...all, content];
 }
 
 /** Rows keep a default row as f32 at most. As text: JSON has no −0 and no infinities. */

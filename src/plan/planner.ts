@@ -28,6 +28,9 @@ export interface PlannedTableInput {
   readonly indexed?: boolean | undefined;
   /** Default 1. */
   readonly version?: number | undefined;
+  /** What its rows are known by (PlannedTable). */
+  readonly content?: string | undefined;
+  readonly contentWhole?: string | undefined;
 }
 
 export interface ShardingInput {
@@ -51,8 +54,8 @@ export interface ShardingPlan {
  * @throws INVALID_TABLE, INVALID_OPTION, INVALID_ROUTING for nodes that cannot be, OUT_OF_MEMORY where tables do not fit
  */
 export function planSharding({ tables: given, nodes, split, loads = {} }: ShardingInput): ShardingPlan {
-  const tables = given.map(({ spec, indexed = false, version = 1 }) => {
-    return { spec: checkTableSpec(spec), indexed, version, shards: [] };
+  const tables = given.map(({ spec, indexed = false, version = 1, content, contentWhole }) => {
+    return { spec: checkTableSpec(spec), indexed, version, content, contentWhole, shards: [] };
   });
   checkRouting({ nodes, tables: [] }, 'nodes');
   checkLoads(loads, tables);

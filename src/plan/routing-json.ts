@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { FlexemrError } from '../errors.ts';
-import { nodeIdCharsMax, routingCharsMax } from '../limits.ts';
+import { contentDigestChars, nodeIdCharsMax, routingCharsMax } from '../limits.ts';
 import { checkParts, invalidRouting } from './routing-check.ts';
 import type { PlannedTable, RoutingTable } from './routing-table.ts';
 import { checkTableSpec, type TableSpec } from './table-spec.ts';
@@ -28,12 +28,20 @@ const key = v.union([
 ]);
 const float = v.union([v.number(), v.pipe(v.picklist(['-0', 'Infinity', '-Infinity']), v.transform(Number))]);
 
+const digest = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]+$/),
+  v.length(contentDigestChars, `Expected ${contentDigestChars} hexadecimal digits`),
+);
+
 /** The fields of a TableSpec lie beside these; `checkTableSpec` looks at them. */
 const table = v.looseObject({
   padding: v.optional(key),
   defaultRow: v.optional(v.array(float)),
   version: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 32 - 1)),
   indexed: v.boolean(),
+  content: v.optional(digest),
+  contentWhole: v.optional(digest),
   shards: v.array(shard),
 });
 
@@ -52,8 +60,9 @@ export function parseRouting(json: string, file: string): RoutingTable {
   const { nodes, tables } = parse(json, file);
   const routing = {
     nodes,
-    tables: tables.map(({ version, indexed, shards, ...spec }, i) => {
-      return { spec: checkSpec(spec, file, i), version, indexed, shards };
+    tables: tables.map(({ version, indexed, content, contentWhole, shards, ...spec }, i) => {
+      const known = { ...(content && { content }), ...(contentWhole && { contentWhole }) };
+      return { spec: checkSpec(spec, file, i), version, indexed, ...known, shards };
     }),
   };
   checkParts(routing, file);
@@ -105,10 +114,10 @@ export function routingJson({ nodes, tables }: RoutingTable): string {
   return `{\n${head},\n  "tables": ${list(tables.map(tableJson), '  ')}\n}\n`;
 }
 
-function tableJson({ spec, version, indexed, shards }: PlannedTable): string {
+function tableJson({ spec, version, indexed, content, contentWhole, shards }: PlannedTable): string {
   const { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow } = spec;
   const ordered = { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow };
-  const fields = line({ ...ordered, ...spec, version, indexed }).slice(0, -2);
+  const fields = line({ ...ordered, ...spec, version, indexed, content, contentWhole }).slice(0, -2);
   const lines = shards.map(({ node, begin, end, ...more }) => line({ node, begin, end, ...more }));
   return `${fields},\n      "shards": ${list(lines, '      ')} }`;
 }

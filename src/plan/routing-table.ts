@@ -18,6 +18,12 @@ export interface PlannedTable {
   readonly version: number;
   /** Keys are u64 ids, resolved in each shard by its own index. */
   readonly indexed: boolean;
+  /**
+   * Digests of the rows that were planned, hexadecimal (store/content.ts): of a sample of them, and of every byte. A node that
+   * loads others refuses; so does one that was asked to verify all and has no `contentWhole` to compare with.
+   */
+  readonly content?: string | undefined;
+  readonly contentWhole?: string | undefined;
   /** In order, without gaps: from 0 to the number of rows, or to 2^32 for an indexed table. */
   readonly shards: readonly PlannedShard[];
 }

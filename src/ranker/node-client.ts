@@ -44,6 +44,7 @@ export class NodeClient {
   #connecting: Promise<void> | undefined;
   #retired = false;
   #wireVersion = wireVersionOldest;
+  #contents: ReadonlyMap<string, string> = new Map();
 
   constructor(id: string, url: string, transport: Transport) {
     this.id = id;
@@ -53,6 +54,11 @@ export class NodeClient {
 
   get limits(): NodeLimits {
     return this.#limits;
+  }
+
+  /** What the rows of its tables are known by, as it said last, by their names. */
+  get contents(): ReadonlyMap<string, string> {
+    return this.#contents;
   }
 
   /** The newest version of the wire that both ends speak. */
@@ -91,6 +97,10 @@ export class NodeClient {
       throw new FlexemrError('UNSUPPORTED_VERSION', message, { node: this.id, value: newest });
     }
     this.#wireVersion = Math.min(wireVersion, newest);
+    const contents = described.tables.flatMap(({ name, content }) =>
+      content ? [[name, content] as const] : [],
+    );
+    this.#contents = new Map(contents);
     const urls = workers.length === 0 ? [this.url] : workers.map(({ port }) => withPort(this.url, port));
     const before = new Map(this.#lanes.map((lane) => [lane.url, lane]));
     this.#limits = limits;

@@ -58,6 +58,7 @@ export class Ranker implements AsyncDisposable {
     const ranker = new Ranker(options, await options.routing.read());
     try {
       await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
+      ranker.#route.checkContents();
       return ranker;
     } catch (error) {
       await ranker.close();
@@ -119,6 +120,7 @@ export class Ranker implements AsyncDisposable {
     const tools = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats, checksums };
     const route = this.#route;
     try {
+      route.checkContents();
       return await lookUp(asked, route, tools);
     } catch (error) {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;

@@ -10,6 +10,8 @@ export class Route {
   readonly plan: bigint;
   readonly tables: ReadonlyMap<string, RoutedTable>;
   readonly nodes: ReadonlyMap<string, NodeClient>;
+  /** What the nodes said when they were compared last. */
+  #compared: readonly ReadonlyMap<string, string>[] = [];
 
   /** @param before keeps its ways to nodes that are still there @throws INVALID_ROUTING for a node without a URL */
   constructor(routing: RoutingTable, transport: Transport, before?: Route) {
@@ -41,6 +43,22 @@ export class Route {
     throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
   }
 
+  /** Whether the nodes hold rows of one file, as far as they have said. @throws STALE_ROUTING naming two that do not */
+  checkContents(): void {
+    const described = [...this.nodes.values()].map((node) => node.contents);
+    if (described.every((contents, i) => contents === this.#compared[i])) return;
+    const known = new Map<string, NodeContent>();
+    for (const { id, contents } of this.nodes.values()) {
+      for (const [table, content] of contents) {
+        const other = known.get(table);
+        if (other !== undefined && other.content !== content)
+          throw mixed(table, other, { node: id, content });
+        known.set(table, { node: id, content });
+      }
+    }
+    this.#compared = described;
+  }
+
   uses(node: NodeClient): boolean {
     return this.nodes.get(node.id) === node;
   }
@@ -50,4 +68,15 @@ export class Route {
     if (node) return node;
     throw new FlexemrError('INVALID_ROUTING', `no node ${id} is in the routing table`, { node: id });
   }
+}
+
+/** What a node knows the rows of a table by. */
+interface NodeContent {
+  readonly node: string;
+  readonly content: string;
+}
+
+function mixed(table: string, one: NodeContent, other: NodeContent): FlexemrError {
+  const message = `memory nodes ${one.node} and ${other.node} hold different rows of table ${table} (content ${one.content} and ${other.content}): start them with one file, and plan anew from it`;
+  return new FlexemrError('STALE_ROUTING', message, { field: table, node: other.node, value: other.content });
 }

@@ -21,6 +21,8 @@ export interface ServedTable {
   readonly dtype: string;
   readonly version: number;
   readonly indexed: boolean;
+  /** What the rows of the whole table are known by (store/content.ts). */
+  readonly content?: string | undefined;
   readonly shards: readonly {
     readonly shard: number;
     readonly begin: number;

@@ -45,6 +45,7 @@ const runtimeFiles = [
   'kernel/files.ts',
   'lookup/crew.ts',
   'lookup/crew-worker.ts',
+  'store/content.ts',
   'store/safetensors.ts',
   'store/safetensors-writer.ts',
   'transport/cross-origin.ts',

@@ -1,0 +1,63 @@
+// What a table of a file is known by: not its name or its place, but its bytes.
+import { createHash, type Hash } from 'node:crypto';
+import {
+  contentBlockBytes,
+  contentBlocksMax,
+  contentDigestChars,
+  contentWholeBytesMax,
+  loadChunkBytesMax,
+} from '../limits.ts';
+import type { LoadableTable } from './load.ts';
+import type { SafetensorsFile } from './safetensors.ts';
+
+/** A digest of shapes and of a sample of the rows and ids: all of a small tensor, evenly spread blocks of a large one. */
+export async function contentOf(file: SafetensorsFile, table: LoadableTable): Promise<string> {
+  return await digestOf(file, table, addSample);
+}
+
+/** A digest of every byte of the rows and ids. */
+export async function wholeContentOf(file: SafetensorsFile, table: LoadableTable): Promise<string> {
+  return await digestOf(file, table, addAll);
+}
+
+/** Reads under way at a time: a divisor of contentBlocksMax. */
+const blocksAtOnce = 64;
+
+type Add = (hash: Hash, file: SafetensorsFile, tensor: string, bytes: number) => Promise<void>;
+
+async function digestOf(file: SafetensorsFile, { stored }: LoadableTable, add: Add): Promise<string> {
+  const hash = createHash('sha256');
+  for (const tensor of [stored.tensor, stored.ids]) {
+    if (tensor === undefined) continue;
+    const { dtype, shape, begin, end } = file.entry(tensor);
+    hash.update(JSON.stringify([dtype, shape]));
+    await add(hash, file, tensor, end - begin);
+  }
+  return hash.digest('hex').slice(0, contentDigestChars);
+}
+
+async function addAll(hash: Hash, file: SafetensorsFile, tensor: string, bytes: number): Promise<void> {
+  const chunk = new Uint8Array(Math.min(bytes, loadChunkBytesMax));
+  for (let at = 0; at < bytes; at += chunk.length) {
+    const piece = chunk.subarray(0, Math.min(chunk.length, bytes - at));
+    await file.readInto(tensor, at, piece);
+    hash.update(piece);
+  }
+}
+
+/** A retraining that changes the share f of the blocks is missed with the probability (1 − f)^contentBlocksMax. */
+async function addSample(hash: Hash, file: SafetensorsFile, tensor: string, bytes: number): Promise<void> {
+  if (bytes <= contentWholeBytesMax) return await addAll(hash, file, tensor, bytes);
+  const last = bytes - contentBlockBytes;
+  const together = new Uint8Array(blocksAtOnce * contentBlockBytes);
+  for (let first = 0; first < contentBlocksMax; first += blocksAtOnce) {
+    const reads = Array.from({ length: blocksAtOnce }, (_, i) => {
+      // From the first block to the last one, at whole words.
+      const at = Math.floor((last * (first + i)) / (contentBlocksMax - 1) / 4) * 4;
+      const block = together.subarray(i * contentBlockBytes, (i + 1) * contentBlockBytes);
+      return file.readInto(tensor, at, block);
+    });
+    await Promise.all(reads);
+    hash.update(together);
+  }
+}
