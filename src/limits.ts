@@ -85,8 +85,9 @@ export const sliceBytesMax = 262_144;
 export const workersMax = 64;
 export const workerSlotBytesDefault = 100_663_296;
 
-/** Subrequests that a worker holds, and how long it holds one before it answers DEADLINE_EXCEEDED. */
+/** Whole subrequests that a worker holds, those whose bytes are still to come, and how long one is held before it is answered DEADLINE_EXCEEDED. */
 export const workerSubrequestsMax = 1_024;
+export const unfinishedSubrequestsMax = 1_024;
 export const subrequestMsMax = 30_000;
 
 /** What a refused ranker is told to wait, and the longest that it does wait, whatever it is told. */
@@ -101,6 +102,13 @@ export const preflightSeconds = 7_200;
 
 /** Ports there are. */
 export const portMax = 65_535;
+
+/** Bytes of all JSON bodies of a worker that have come, and are not answered yet. */
+export const jsonBodiesBytesMax = 67_108_864;
+
+/** Where others need its place, a request is cut off that has come for so long, and by fewer bytes a second than that. */
+export const slowMsMin = 250;
+export const slowBytesPerSecondMin = 65_536;
 
 /** Connections of one worker, and how long one may take over a frame, a request or a reply before it is cut off. */
 export const connectionsMax = 4_096;

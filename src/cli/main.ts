@@ -94,6 +94,10 @@ program
   .option('--ca <file>', 'rankers must show a certificate that these signed, PEM')
   .option('--verify', 'compare every row with a plan that was made with --verify, not a sample of them')
   .option('--insecure', 'listen beyond this machine without a token or --ca')
+  .option(
+    '--allow-host <name...>',
+    'without a token: answer to these host names too, beside this machine’s own',
+  )
   .option('--allow-origin <origin>', 'pages of this origin may ask, such as https://app.example; *: of all')
   .addOption(
     new Option('--transport <how>', '"rdma": by RDMA too, where rankers can').choices(['stream', 'rdma']),

@@ -22,6 +22,7 @@ export interface ServeOptions extends SecurityOptions {
   readonly insecure?: boolean | undefined;
   readonly verify?: boolean | undefined;
   readonly allowOrigin?: string | undefined;
+  readonly allowHost?: readonly string[] | undefined;
   /** `rdma`: by RDMA too. */
   readonly transport?: 'stream' | 'rdma' | undefined;
   readonly rdmaDevice?: string | undefined;
@@ -59,10 +60,19 @@ function logOf(node: string): Log {
 }
 
 async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {
-  const { tables, node, host, port, workers, commonPort, insecure, allowOrigin, verify } = options;
+  const { tables, node, host, port, workers, commonPort, insecure, allowOrigin, allowHost, verify } = options;
   const security = await readSecurity(options);
   const bar = new LoadBar();
-  const listening = { host, port, workers, commonPort, security, insecure, allowOrigin };
+  const listening = {
+    host,
+    port,
+    workers,
+    commonPort,
+    security,
+    insecure,
+    allowOrigin,
+    allowHosts: allowHost,
+  };
   try {
     return await MemoryNodeHost.start({
       tables,

@@ -9,6 +9,7 @@ import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.t
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { checkOrigin } from '../transport/cross-origin.ts';
+import { checkAllowedHosts } from '../transport/host-check.ts';
 import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
 import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
@@ -41,6 +42,8 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
   readonly insecure?: boolean | undefined;
   /** Pages of this origin may ask by `flexemr/edge` (CORS): `https://app.example`, or `*`. Default: of none. */
   readonly allowOrigin?: string | undefined;
+  /** Host names that a node without a token answers to, beside those of its machine: names without a dot, and addresses. */
+  readonly allowHosts?: readonly string[] | undefined;
   /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
   readonly stuckMs?: number | undefined;
   /** Serve by RDMA too, through this device; {}: the first there is. Needs the package ibverbs-node. */
@@ -83,6 +86,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     checkPorts(options.port ?? 0, workers);
     checkExposure(host, security, insecure);
     checkOrigin(options.allowOrigin);
+    checkAllowedHosts(options.allowHosts ?? []);
     checkStuckMs(options.stuckMs);
     this.#options = options;
     this.#threads = Array.from({ length: workers }, (_, i) => this.#thread(i));
@@ -106,8 +110,16 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 
   async #listen(i: number): Promise<void> {
-    const { host = '127.0.0.1', port = 0, commonPort, security, allowOrigin, stuckMs } = this.#options;
-    const shared = { host, security, allowOrigin, stuckMs };
+    const {
+      host = '127.0.0.1',
+      port = 0,
+      commonPort,
+      security,
+      allowOrigin,
+      allowHosts,
+      stuckMs,
+    } = this.#options;
+    const shared = { host, security, allowOrigin, allowHosts, stuckMs };
     const own = { ...shared, port: this.#threads[i].port || (port === 0 ? 0 : port + i) };
     const common: ListenerOptions | undefined =
       commonPort === undefined ? undefined : { ...shared, port: commonPort, reusePort: true };

@@ -65,7 +65,7 @@ export class HeldSubrequest implements Inbox {
 
   /** Whether its frame carries a checksum that was not compared yet. */
   get isUnchecked(): boolean {
-    return !this.#checked && hasChecksum(this.#arena.words, this.head >>> 2);
+    return !this.#checked && !this.#released && hasChecksum(this.#arena.words, this.head >>> 2);
   }
 
   /** Goes on to compare its checksum, for `bytes` bytes. @returns whether it is compared, or that it differs */

@@ -1,17 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import { ANSWER_KEYS, ANSWER_TIME_LEFT_US, ANSWER_WEIGHT } from '../kernel/answer-layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
-import {
-  atOnceBytesMax,
-  replyBytesMax,
-  retryAfterMsDefault,
-  sessionWindow,
-  sliceBytesMax,
-  smallSubrequestBytesMax,
-  subrequestBytesMax,
-  subrequestKeysMax,
-  workerSubrequestsMax,
-} from '../limits.ts';
+import { atOnceBytesMax, retryAfterMsDefault, sessionWindow, sliceBytesMax } from '../limits.ts';
 import type { DirectHandler, Lent } from '../wire/direct.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../wire/handler.ts';
@@ -24,6 +14,7 @@ import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
 import type { Hosting } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { lookupJson } from './json-lookup.ts';
+import { limitsOf, overloaded, Places } from './places.ts';
 import { ServedArena } from './served-arena.ts';
 import { SplitAnswer } from './split-answer.ts';
 import { WorkerArena } from './worker-arena.ts';
@@ -49,8 +40,6 @@ export interface MemoryNodeTuning {
   readonly sliceBytes?: number | undefined;
 }
 
-const overloaded: WireError = { code: 'OVERLOADED', retryAfterMs: retryAfterMsDefault };
-
 /** One worker of a memory node: takes in subrequests, pools them where the rows lie, a slice at a time. */
 export class MemoryNode implements DirectHandler {
   readonly #workers: readonly { readonly port: number }[];
@@ -62,18 +51,12 @@ export class MemoryNode implements DirectHandler {
   #hasher: Hasher | undefined;
   /** Which arena each shard's rows lie in. */
   #arenaOf: ReadonlyMap<number, ServedArena> = new Map();
-  /** Bytes of slots where frames and replies lie. */
-  #room = 0;
   #limits: NodeDescription['limits'] = limitsOf(0);
   #draining = false;
   /** Longer than a slice, in the order they came. Short ones are answered at once, between slices. */
   readonly #waiting: HeldSubrequest[] = [];
   #pumping = false;
-  #heldCount = 0;
-  /** Bytes of subrequests that have begun to come, and are not whole. */
-  #comingBytes = 0;
-  /** Bytes of slots that others fill by themselves. */
-  #lentBytes = 0;
+  #places = new Places(0);
   #stats = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0 };
 
   /** @param workers filled in once all of them listen */
@@ -92,8 +75,9 @@ export class MemoryNode implements DirectHandler {
   host(hosting: Hosting): void {
     const { memories, slots, shards, plan, module } = hosting;
     const arenas = memories.map((memory, i) => new WorkerArena(module, memory, slots[i]));
-    this.#room = arenas[0].slots.bytes;
-    this.#limits = limitsOf(this.#room);
+    const room = arenas[0].slots.bytes;
+    this.#places = new Places(room);
+    this.#limits = limitsOf(room);
     const { replyBytes } = this.#limits;
     this.#arenas = arenas.map((arena, i) => {
       const within = i === 0 ? shards : shards.filter((shard) => shard.arena === i);
@@ -115,7 +99,7 @@ export class MemoryNode implements DirectHandler {
   }
 
   get stats(): WorkerStats {
-    return { ...this.#stats, held: this.#heldCount };
+    return { ...this.#stats, held: this.#places.held };
   }
 
   describe(): NodeDescription {
@@ -127,25 +111,26 @@ export class MemoryNode implements DirectHandler {
   admit(bytes: number): Inbox | WireError {
     const refused = this.#refusal(bytes);
     if (refused) return refused;
-    // Peers that announce large frames and dawdle over them leave room for the others.
-    const large = bytes > smallSubrequestBytesMax;
-    if (large && this.#comingBytes + bytes > this.#room / 2) return this.#refused(overloaded);
+    if (!this.#places.begin(bytes)) return this.#refused(overloaded);
     const { arena } = this.#arenas[0];
     const address = arena.slots.allocate(bytes);
-    if (address === undefined) return this.#refused(overloaded);
-    this.#heldCount++;
-    this.#comingBytes += bytes;
-    return new HeldSubrequest(arena, address, bytes, {
-      accept: (held) => {
-        this.#comingBytes -= bytes;
-        this.#accept(held);
-      },
-      closed: ({ whole }) => {
-        this.#heldCount--;
-        if (!whole) this.#comingBytes -= bytes;
-      },
-    });
+    if (address !== undefined) return new HeldSubrequest(arena, address, bytes, this.#owner);
+    this.#places.end(bytes);
+    return this.#refused(overloaded);
   }
+
+  /** What frames whose bytes come one after the other are admitted for. */
+  readonly #owner: SubrequestOwner = {
+    accept: (held) => {
+      this.#places.end(held.bytes);
+      this.#places.take();
+      this.#accept(held);
+    },
+    closed: ({ whole, bytes }) => {
+      if (whole) this.#places.give();
+      else this.#places.end(bytes);
+    },
+  };
 
   get slots(): Uint8Array {
     const [{ arena }] = this.#arenas;
@@ -153,13 +138,13 @@ export class MemoryNode implements DirectHandler {
   }
 
   lend(bytes: number): Lent | undefined {
-    if (!this.ready || this.#lentBytes + bytes > this.#room / 4) return undefined;
+    if (!this.ready || !this.#places.lend(bytes)) return undefined;
     const { arena } = this.#arenas[0];
     const address = arena.slots.allocate(bytes);
+    if (address === undefined) this.#places.giveBack(bytes);
     if (address === undefined) return undefined;
-    this.#lentBytes += bytes;
     const release = (): void => {
-      this.#lentBytes -= bytes;
+      this.#places.giveBack(bytes);
       arena.slots.free(address, bytes);
     };
     return { bytes: arena.bytes.subarray(address, address + bytes), release };
@@ -169,27 +154,24 @@ export class MemoryNode implements DirectHandler {
     const refused = this.#refusal(bytes);
     if (refused) return refused;
     const { arena } = this.#arenas[0];
-    const head = copyHead(arena, address, bytes);
+    const head = this.#places.free > 0 ? copyHead(arena, address, bytes) : undefined;
     if (head === undefined) return this.#refused(overloaded);
-    this.#heldCount++;
+    this.#places.take();
     return new HeldSubrequest(arena, address, bytes, this.#directOwner, head);
   }
 
-  /** What frames that came whole are admitted for: one for all of them. */
+  /** What frames that came whole are admitted for. */
   readonly #directOwner: SubrequestOwner = {
     accept: (held) => this.#accept(held),
-    closed: () => {
-      this.#heldCount--;
-    },
+    closed: () => this.#places.give(),
   };
 
-  /** Why a frame of `bytes` bytes is not taken in, whatever it holds. */
+  /** Why a frame of `bytes` bytes is not taken in, whatever it holds and however many there are. */
   #refusal(bytes: number): WireError | undefined {
     if (!this.ready) return this.#refused({ code: 'UNAVAILABLE', retryAfterMs: retryAfterMsDefault });
     if (bytes < HEADER_BYTES || bytes % 4 !== 0) return { code: 'INVALID_FRAME', position: 8, value: bytes };
     const most = this.#limits.subrequestBytes;
-    if (bytes > most) return { code: 'LIMIT_EXCEEDED', position: bytes, value: most };
-    return this.#heldCount >= workerSubrequestsMax ? this.#refused(overloaded) : undefined;
+    return bytes > most ? { code: 'LIMIT_EXCEEDED', position: bytes, value: most } : undefined;
   }
 
   #refused(error: WireError): WireError {
@@ -203,9 +185,8 @@ export class MemoryNode implements DirectHandler {
   }
 
   #load(busyUs: number): ReplyLoad {
-    const free = workerSubrequestsMax - this.#heldCount;
     return {
-      requestCredits: Math.min(sessionWindow, free),
+      requestCredits: Math.min(sessionWindow, this.#places.free),
       replyCredits: sessionWindow,
       queued: this.#waiting.length,
       busyUs: Math.round(busyUs),
@@ -301,14 +282,4 @@ export class MemoryNode implements DirectHandler {
     const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
     throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
   }
-}
-
-function limitsOf(room: number): NodeDescription['limits'] {
-  return {
-    // So that the largest of both, and what a key needs beside them, fit together.
-    subrequestBytes: Math.min(subrequestBytesMax, Math.floor(room / 5)),
-    replyBytes: Math.min(replyBytesMax, Math.floor(room / 2)),
-    subrequestKeys: subrequestKeysMax,
-    sessionWindow,
-  };
 }

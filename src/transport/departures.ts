@@ -45,14 +45,14 @@ export class Departures {
   }
 
   /**
-   * Waits until what leaves has left, and what is still being asked was answered, or was cut off. What was asked, and is
-   * being worked on, has `stuckMs` to be answered.
+   * Waits until what leaves has left, and what is still being asked was answered, or was cut off.
+   * @param isWorking something that was asked is being worked on: it has `stuckMs` to be answered
    */
-  async close(): Promise<void> {
+  async close(isWorking: () => boolean): Promise<void> {
     const until = performance.now() + this.#stuckMs;
     const open = (): boolean =>
       [...this.#leavingSince.keys()].some(({ headersSent, req }) => headersSent || !req.complete) ||
-      (this.#leavingSince.size > 0 && performance.now() < until);
+      (isWorking() && performance.now() < until);
     while (open()) await new Promise((waited) => setTimeout(waited, 5));
     clearInterval(this.#timer);
   }

@@ -1,53 +1,83 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
-import { jsonBytesMax } from '../limits.ts';
 import { unreadIdentity } from '../wire/frame-identity.ts';
-import type { Handler, Inbox } from '../wire/handler.ts';
+import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
 import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
 import { Slices } from '../wire/slices.ts';
 import { httpStatusOf, statusOf } from '../wire/status.ts';
 import { whenGone } from './departures.ts';
+import type { JsonBodies } from './json-bodies.ts';
 import { parseJson } from './json-parser.ts';
 import { jsonPieces } from './json-writer.ts';
 import { ReplyWriter } from './reply-writer.ts';
+import type { UnfinishedRequests } from './unfinished.ts';
+
+/** What lookups over HTTP share with all others of a worker. */
+export interface LookupRoom {
+  readonly handler: Handler;
+  readonly unfinished: UnfinishedRequests;
+  readonly jsonBodies: JsonBodies;
+}
 
 /** `POST /v1/lookup`: a frame for a frame, or JSON for JSON. */
-export function answerLookup(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
+export function answerLookup(room: LookupRoom, request: IncomingMessage, response: ServerResponse): void {
   const type = request.headers['content-type']?.split(';')[0].trim();
-  if (type === frameType) answerFrame(handler, request, response);
-  else if (type === 'application/json') void answerJson(handler, request, response);
+  if (type === frameType) answerFrame(room, request, response);
+  else if (type === 'application/json') void answerJson(room, request, response);
   else {
     const message = `content-type ${type ?? '(none)'}: send ${frameType}, or application/json`;
     sendJson(response, 415, { error: { code: 'INVALID_OPTION', message, field: 'content-type' } });
   }
 }
 
-function answerFrame(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
+function answerFrame(
+  { handler, unfinished }: LookupRoom,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const bytes = Number(request.headers['content-length']);
   if (!Number.isSafeInteger(bytes)) {
     sendJson(response, 411, { error: { code: 'INVALID_FRAME', message: 'give a content-length' } });
     return;
   }
-  const inbox = handler.admit(bytes);
+  const inbox = unfinished.makeRoom(() => handler.admit(bytes), isOverloaded);
   if ('code' in inbox) {
     // The rest of the request is of no use: it is read past.
     request.resume();
     sendFrame(response, handler.refuse(unreadIdentity, inbox));
-  } else receive(inbox, bytes, request, response);
+  } else receive(inbox, unfinished, request, response);
 }
 
-function receive(inbox: Inbox, bytes: number, request: IncomingMessage, response: ServerResponse): void {
+function receive(
+  inbox: Inbox,
+  requests: UnfinishedRequests,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   let filled = 0;
-  whenGone(response, () => inbox.release());
+  const unfinished = requests.begin(() => cutOff(request, response));
+  whenGone(response, () => {
+    unfinished.end();
+    inbox.release();
+  });
   request.on('data', (chunk: Uint8Array) => {
     inbox.frame.set(chunk, filled);
     filled += chunk.length;
+    unfinished.progress(chunk.length);
   });
   request.on('end', () => {
-    if (filled === bytes) inbox.answer((reply) => sendFrame(response, reply));
+    unfinished.end();
+    if (filled === inbox.frame.length) inbox.answer((reply) => sendFrame(response, reply));
   });
+}
+
+/** Ends a request that comes too slowly, where others need its place. */
+function cutOff(request: IncomingMessage, response: ServerResponse): void {
+  const message = 'the request came too slowly, and others need its place; send it again';
+  sendJson(response, 408, { error: { code: 'UNAVAILABLE', message, field: 'body' } });
+  request.socket.destroySoon();
 }
 
 /** A reply with its own status, as HTTP knows it. */
@@ -64,36 +94,27 @@ function sendFrame(response: ServerResponse, reply: Uint8Array): void {
 }
 
 async function answerJson(
-  handler: Handler,
+  { handler, unfinished, jsonBodies }: LookupRoom,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const coming = unfinished.begin(() => cutOff(request, response));
+  const body = jsonBodies.begin();
   try {
-    const body = await readBody(request);
+    const bytes = await body.read(request, coming);
+    coming.end();
     const slices = new Slices();
-    const answer = await handler.lookupJson(await parseJson(body, slices), slices);
+    const answer = await handler.lookupJson(await parseJson(bytes, slices), slices);
     // Nobody reads it any more.
     if (response.destroyed) return;
     await sendPieces(response, await jsonPieces(answer, slices));
   } catch (error) {
     // Who has gone before all was said needs no answer.
-    if (request.complete || !request.destroyed) sendError(response, error);
+    if (!response.headersSent && (request.complete || !request.destroyed)) sendError(response, error);
+  } finally {
+    coming.end();
+    body.end();
   }
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  // Whatever comes of it is answered: the connection stays.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > jsonBytesMax) {
-      const message = `the body has more than ${jsonBytesMax} bytes; split the lookup, or send frames`;
-      throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'body', value: bytes });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** A body of several pieces, as fast as it is read. */
@@ -114,14 +135,14 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(text);
 }
 
-/** An error as JSON: code, message, field, position. */
-export function sendError(response: ServerResponse, error: unknown): void {
+/** An error as JSON: code, message, field, position. @param as its HTTP status; default: that of its code */
+export function sendError(response: ServerResponse, error: unknown, as?: number): void {
   const known = error instanceof FlexemrError;
   if (!known) process.emitWarning(error instanceof Error ? error : String(error));
   const { code, message, field, position } = known
     ? error
     : new FlexemrError('NODE_FAILED', 'the memory node failed; its log says why', { cause: error });
-  const status = httpStatusOf(statusOf(code));
+  const status = as ?? httpStatusOf(statusOf(code));
   if (status === 429 || status === 503) response.setHeader('retry-after', 1);
   if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   sendJson(response, status, { error: { code, message, field, position } });

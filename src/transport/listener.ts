@@ -4,13 +4,17 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { FlexemrError, show } from '../errors.ts';
 import { connectionsMax, idleMsMax, stuckMsMax, stuckMsMin, subrequestMsMax } from '../limits.ts';
 import type { Handler } from '../wire/handler.ts';
+import { Connections } from './connections.ts';
 import { allowOrigin } from './cross-origin.ts';
-import { Departures } from './departures.ts';
+import { Departures, whenGone } from './departures.ts';
 import { sayGoodbye } from './goodbye.ts';
-import { answerLookup, sendError, sendJson } from './http-lookup.ts';
+import { isOwnHost } from './host-check.ts';
+import { answerLookup, type LookupRoom, sendError, sendJson } from './http-lookup.ts';
+import { JsonBodies } from './json-bodies.ts';
 import { acceptLink, type RdmaAcceptor } from './rdma/accept.ts';
 import { type ServerSecurity, tokenMatches } from './security.ts';
 import { StreamServer } from './stream-server.ts';
+import { UnfinishedRequests } from './unfinished.ts';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -19,6 +23,8 @@ export interface ListenerOptions {
   readonly security?: ServerSecurity | undefined;
   /** Pages of this origin may ask, or of all: `*`. */
   readonly allowOrigin?: string | undefined;
+  /** Host names that a node without a token answers to, beside those of its machine. */
+  readonly allowHosts?: readonly string[] | undefined;
   /** Share the port with other threads. */
   readonly reusePort?: boolean | undefined;
   /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
@@ -31,9 +37,11 @@ export class Listener {
   readonly #handler: Handler;
   readonly #security: ServerSecurity;
   readonly #allowOrigin: string | undefined;
+  readonly #allowHosts: readonly string[];
   readonly #streams: StreamServer;
   readonly #departures: Departures;
-  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Connections(connectionsMax);
+  readonly #room: LookupRoom;
   /** Connects to rankers by RDMA, once there is something to serve. */
   rdma: RdmaAcceptor | undefined;
 
@@ -44,7 +52,10 @@ export class Listener {
     return listener;
   }
 
-  private constructor(handler: Handler, { security = {}, allowOrigin, stuckMs: most }: ListenerOptions) {
+  private constructor(
+    handler: Handler,
+    { security = {}, allowOrigin, allowHosts = [], stuckMs: most }: ListenerOptions,
+  ) {
     const { cert, key, ca } = security;
     const stuckMs = checkStuckMs(most);
     const options = {
@@ -70,15 +81,18 @@ export class Listener {
     this.#handler = handler;
     this.#security = security;
     this.#allowOrigin = allowOrigin;
-    this.#streams = new StreamServer(handler, stuckMs);
+    this.#allowHosts = allowHosts;
+    const unfinished = new UnfinishedRequests();
+    this.#room = { handler, unfinished, jsonBodies: new JsonBodies(unfinished) };
+    this.#streams = new StreamServer(handler, unfinished, stuckMs);
     this.#departures = new Departures(stuckMs);
     this.#server = cert === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
-    this.#server.maxConnections = connectionsMax;
+    // Connections keeps to the limit; this one bounds those that have not said yet who they are.
+    this.#server.maxConnections = 2 * connectionsMax;
     this.#server.timeout = subrequestMsMax + stuckMs;
     this.#server.on('request', (request, response) => this.#serve(request, response));
     this.#server.on(cert === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
+      this.#connections.add(socket, ca !== undefined);
     });
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
@@ -99,6 +113,10 @@ export class Listener {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { method, url } = request;
+    if (!this.#isOwn(request)) {
+      sendError(response, misdirected(request.headers.host), 421);
+      return;
+    }
     if (
       url === '/v1/rdma/connect' &&
       method === 'POST' &&
@@ -110,27 +128,37 @@ export class Listener {
       return;
     }
     this.#departures.watch(response);
+    whenGone(response, this.#connections.begin(request.socket));
     if (this.#allowOrigin !== undefined && allowOrigin(this.#allowOrigin, request, response)) return;
     const { ready } = this.#handler;
     if (url === '/healthz' && method === 'GET') sendJson(response, 200, { status: 'alive' });
     else if (url === '/readyz' && method === 'GET') sendJson(response, ready ? 200 : 503, { ready });
     else if (!this.#allowed(request)) sendError(response, unauthorized());
     else if (url === '/v1/tables' && method === 'GET') sendJson(response, 200, this.#handler.describe());
-    else if (url === '/v1/lookup' && method === 'POST') answerLookup(this.#handler, request, response);
+    else if (url === '/v1/lookup' && method === 'POST') answerLookup(this.#room, request, response);
     else if (url === '/v1/stream' && method === 'GET') this.#refuseStream(request, response);
     else sendJson(response, 404, { error: nothingAt(`${method} ${url}`) });
   }
 
   #allowed(request: IncomingMessage): boolean {
     const { token } = this.#security;
-    return token === undefined || tokenMatches(request.headers.authorization, token);
+    if (token === undefined) return true;
+    const matches = tokenMatches(request.headers.authorization, token);
+    if (matches) this.#connections.trust(request.socket);
+    return matches;
+  }
+
+  /** Who asks for a token, or a certificate, need not care by which name it is asked. */
+  #isOwn({ headers }: IncomingMessage): boolean {
+    const { token, ca } = this.#security;
+    return token !== undefined || ca !== undefined || isOwnHost(headers.host, this.#allowHosts);
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // Errors of a socket are followed by its closing, which is what matters.
     socket.on('error', () => {});
     const asked = request.url === '/v1/stream' && request.method === 'GET' && isStream(request);
-    if (asked && this.#allowed(request) && this.#handler.ready) {
+    if (asked && this.#isOwn(request) && this.#allowed(request) && this.#handler.ready) {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n\r\n');
       this.#streams.serve(socket, head);
       return;
@@ -157,8 +185,9 @@ export class Listener {
   async close(): Promise<void> {
     // HTTP's own `close` would cut off connections whose answers are still on their way.
     const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
-    await this.#departures.close();
-    await sayGoodbye(this.#sockets);
+    await this.#departures.close(() => this.#room.jsonBodies.count > 0);
+    await sayGoodbye(this.#connections);
+    this.#connections.close();
     this.#streams.close();
     this.#server.closeAllConnections();
     await closed;
@@ -177,6 +206,11 @@ export function checkStuckMs(stuckMs: number = stuckMsMax): number {
   if (Number.isInteger(stuckMs) && stuckMs >= stuckMsMin && stuckMs <= stuckMsMax) return stuckMs;
   const message = `stuckMs = ${show(stuckMs)} must be an integer from ${stuckMsMin} to ${stuckMsMax}`;
   throw new FlexemrError('INVALID_OPTION', message, { field: 'stuckMs', value: stuckMs });
+}
+
+function misdirected(host: string | undefined): FlexemrError {
+  const message = `this node is not known as ${show(host)}: ask it by its address, give it a token, or let it answer to that name (--allow-host)`;
+  return new FlexemrError('UNAUTHORIZED', message, { field: 'host', value: host });
 }
 
 function unauthorized(): FlexemrError {

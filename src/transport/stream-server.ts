@@ -1,26 +1,29 @@
 import type { Socket } from 'node:net';
 import { sessionWindow } from '../limits.ts';
 import { answerableIdentity } from '../wire/frame-identity.ts';
-import type { Handler, Inbox } from '../wire/handler.ts';
+import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
 import { FRAME_BYTES, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
 import type { WireError } from '../wire/reply.ts';
 import { ReplyWriter } from './reply-writer.ts';
+import type { Unfinished, UnfinishedRequests } from './unfinished.ts';
 
 /** Framed streams into one handler: replies leave from where they were pooled, in the order they are ready. */
 export class StreamServer {
   readonly #handler: Handler;
+  readonly #unfinished: UnfinishedRequests;
   readonly #stuckMs: number;
   readonly #connections = new Set<Connection>();
 
   /** @param stuckMs how long a peer may take over a frame or a reply before it is cut off */
-  constructor(handler: Handler, stuckMs: number) {
+  constructor(handler: Handler, unfinished: UnfinishedRequests, stuckMs: number) {
     this.#handler = handler;
+    this.#unfinished = unfinished;
     this.#stuckMs = stuckMs;
   }
 
   /** Serves a connection that was upgraded. @param head bytes that came with the Upgrade */
   serve(socket: Socket, head: Buffer): void {
-    const connection = new Connection(socket, this.#handler, this.#stuckMs);
+    const connection = new Connection(socket, this.#handler, this.#unfinished, this.#stuckMs);
     this.#connections.add(connection);
     socket.on('close', () => this.#connections.delete(connection));
     if (head.length > 0) connection.take(head);
@@ -37,7 +40,10 @@ class Connection {
   readonly #handler: Handler;
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
   #headerFilled = 0;
+  readonly #unfinished: UnfinishedRequests;
   #inbox: Inbox | undefined;
+  /** The frame that goes there. */
+  #coming: Unfinished | undefined;
   #filled = 0;
   /** Bytes of a refused frame that are still to come. */
   #skip = 0;
@@ -48,10 +54,11 @@ class Connection {
   /** The peer sends no more. */
   #ended = false;
 
-  constructor(socket: Socket, handler: Handler, stuckMs: number) {
+  constructor(socket: Socket, handler: Handler, unfinished: UnfinishedRequests, stuckMs: number) {
     this.#socket = socket;
     this.#writer = new ReplyWriter(socket);
     this.#handler = handler;
+    this.#unfinished = unfinished;
     this.#stuckMs = stuckMs;
     socket.setTimeout(0);
     socket.on('data', (chunk: Buffer) => this.take(chunk));
@@ -62,7 +69,8 @@ class Connection {
     });
     socket.on('close', () => {
       clearTimeout(this.#stuck);
-      if (this.#inbox) this.#inbox.release();
+      this.#coming?.end();
+      this.#inbox?.release();
       for (const inbox of this.#open) inbox.release();
       this.#open.clear();
     });
@@ -111,7 +119,7 @@ class Connection {
     this.#headerFilled = 0;
     const inbox =
       magic === SUBREQUEST_MAGIC
-        ? this.#handler.admit(bytes)
+        ? this.#unfinished.makeRoom(() => this.#handler.admit(bytes), isOverloaded)
         : ({ code: 'INVALID_FRAME', position: FRAME_MAGIC, value: magic } as const);
     if ('code' in inbox) this.#refuse(inbox, bytes);
     else {
@@ -119,6 +127,7 @@ class Connection {
       inbox.frame.set(this.#header);
       this.#filled = HEADER_BYTES;
       if (bytes === HEADER_BYTES) this.#finish(inbox);
+      else this.#coming = this.#unfinished.begin(() => this.#socket.destroy());
     }
   }
 
@@ -137,12 +146,15 @@ class Connection {
     const count = Math.min(inbox.frame.length - this.#filled, chunk.length - at);
     inbox.frame.set(chunk.subarray(at, at + count), this.#filled);
     this.#filled += count;
+    this.#coming?.progress(count);
     if (this.#filled === inbox.frame.length) this.#finish(inbox);
     return count;
   }
 
   #finish(inbox: Inbox): void {
     this.#inbox = undefined;
+    this.#coming?.end();
+    this.#coming = undefined;
     this.#progress();
     this.#open.add(inbox);
     inbox.answer((reply) => this.#send(inbox, reply));

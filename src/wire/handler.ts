@@ -13,6 +13,11 @@ export interface Inbox {
   release(): void;
 }
 
+/** Whether a subrequest was refused for want of a place or of room, which others may give back. */
+export function isOverloaded(given: Inbox | WireError): boolean {
+  return 'code' in given && given.code === 'OVERLOADED';
+}
+
 /** One table of a node, as `GET /v1/tables` lists it. */
 export interface ServedTable {
   readonly name: string;
