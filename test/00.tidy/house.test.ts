@@ -182,3 +182,19 @@ function sectionsOf(bytes: Uint8Array): string[] {
   }
   return names;
 }
+
+test('every locked package has an integrity: what is installed is what was reviewed', () => {
+  const locks = ['.', 'bench', 'test/95.package', 'test/runtimes'].map((folder) =>
+    join(folder, 'package-lock.json'),
+  );
+  const bare = locks.flatMap((lock) => {
+    const packages: Record<string, { link?: boolean; integrity?: string }> = JSON.parse(
+      readFileSync(join(root, lock), 'utf8'),
+    ).packages;
+    return Object.entries(packages)
+      .filter(([path, { link }]) => path.includes('node_modules/') && !link)
+      .filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''))
+      .map(([path]) => `${lock}: ${path}`);
+  });
+  expect(bare).toEqual([]);
+});
