@@ -76,6 +76,10 @@ export const sliceBytesMax = 262_144;
 export const workersMax = 64;
 export const workerSlotBytesDefault = 100_663_296;
 
+/** File descriptors that a memory node takes before the first connection, beside its workers, and with each of them. */
+export const nodeDescriptorsMin = 28;
+export const workerDescriptorsMin = 8;
+
 /** Subrequests that a worker holds, and how long it holds one before it answers DEADLINE_EXCEEDED. */
 export const workerSubrequestsMax = 1_024;
 export const subrequestMsMax = 30_000;
