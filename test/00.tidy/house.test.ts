@@ -47,6 +47,7 @@ const runtimeFiles = [
   'lookup/crew-worker.ts',
   'store/safetensors.ts',
   'store/safetensors-writer.ts',
+  'store/whole-file.ts',
   'transport/cross-origin.ts',
   'transport/departures.ts',
   'transport/goodbye.ts',
