@@ -41,6 +41,7 @@ async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   await using folder = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EACCES') throw error;
+    return undefined;
   });
   await folder?.sync();
 }
