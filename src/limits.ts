@@ -85,6 +85,10 @@ export const sliceBytesMax = 262_144;
 export const workersMax = 64;
 export const workerSlotBytesDefault = 100_663_296;
 
+/** File descriptors that a memory node takes before the first connection, beside its workers, and with each of them. */
+export const nodeDescriptorsMin = 28;
+export const workerDescriptorsMin = 8;
+
 /** Whole subrequests that a worker holds, those whose bytes are still to come, and how long one is held before it is answered DEADLINE_EXCEEDED. */
 export const workerSubrequestsMax = 1_024;
 export const unfinishedSubrequestsMax = 1_024;

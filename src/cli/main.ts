@@ -73,7 +73,7 @@ const planning = program
 program
   .command('serve')
   .description(
-    'serve one memory node of a plan, until SIGTERM or SIGINT: then it answers what it holds, and ends',
+    'serve one memory node of a plan, until SIGTERM, SIGINT or SIGHUP: then it answers what it holds, and ends',
   )
   .requiredOption('--tables <file>', tablesText)
   .requiredOption('--plan <file>', 'routing table, as flexemr plan writes it')

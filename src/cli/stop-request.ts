@@ -1,5 +1,5 @@
-const signals = ['SIGTERM', 'SIGINT'] as const;
-const signalNumbers: Record<(typeof signals)[number], number> = { SIGTERM: 15, SIGINT: 2 };
+const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const signalNumbers: Record<(typeof signals)[number], number> = { SIGTERM: 15, SIGINT: 2, SIGHUP: 1 };
 
 /** Waits for a signal, or for the end of the process that started this one. A second signal ends it at once. */
 export class StopRequest {

@@ -1,9 +1,10 @@
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { FlexemrError } from '../errors.ts';
 import { routingFilePollMs } from '../limits.ts';
 import { routingJson } from '../plan/routing-json.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import { writeWhole } from '../store/whole-file.ts';
 import { type Polled, polledRouting } from './polled-routing.ts';
 
 /**
@@ -59,12 +60,9 @@ async function looksOf(path: string): Promise<string> {
 /** Writes a routing file, or replaces it: who watches it sees the old one or the new one. @throws INVALID_FILE */
 export async function writeRouting(path: string, routing: RoutingTable): Promise<void> {
   const text = routingJson(routing);
-  const draft = `${path}.${process.pid}.tmp`;
   try {
-    await writeFile(draft, text);
-    await rename(draft, path);
+    await writeWhole(path, (file) => file.writeFile(text));
   } catch (cause) {
-    await rm(draft, { force: true });
     const message = `cannot write ${path}: ${(cause as Error).message}. Check the folder, its room and its permissions.`;
     throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
   }

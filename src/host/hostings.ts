@@ -41,7 +41,8 @@ export async function loadHostings(options: HostingOptions): Promise<Hosting[]> 
   const description = {
     node,
     plan: plan.toString(16).padStart(16, '0'),
-    tables: servedTables(routing, shards, contents),
+    contents,
+    tables: servedTables(routing, shards),
   };
   return hostingsOf(store, workers, { module, shards, plan, description });
 }

@@ -13,6 +13,7 @@ import { checkAllowedHosts } from '../transport/host-check.ts';
 import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
 import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
+import { checkDescriptors } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import { type RdmaServing, resultOf, type WorkerControl } from './worker-control.ts';
@@ -55,7 +56,7 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
 /** A memory node: loads its shards, and lets worker threads serve them, each at a port of its own. */
 export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
-  readonly #threads: Thread[];
+  readonly #threads: Thread[] = [];
   #hostings: Hosting[] = [];
   #tables: RegisteredTables | undefined;
   #closing = false;
@@ -63,11 +64,13 @@ export class MemoryNodeHost implements AsyncDisposable {
 
   /**
    * Listens first, so that health checks find it; ready once the tables are loaded.
-   * @throws INVALID_OPTION, INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY, UNAVAILABLE
+   * @throws INVALID_OPTION, INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY, UNAVAILABLE, LIMIT_EXCEEDED,
+   * WORKER_FAILED
    */
   static async start(options: MemoryNodeOptions): Promise<MemoryNodeHost> {
     const node = new MemoryNodeHost(options);
     try {
+      node.#startThreads();
       await Promise.all(node.#threads.map((_, i) => node.#listen(i)));
       await node.#load();
       return node;
@@ -88,8 +91,13 @@ export class MemoryNodeHost implements AsyncDisposable {
     checkOrigin(options.allowOrigin);
     checkAllowedHosts(options.allowHosts ?? []);
     checkStuckMs(options.stuckMs);
+    checkDescriptors(workers);
     this.#options = options;
-    this.#threads = Array.from({ length: workers }, (_, i) => this.#thread(i));
+  }
+
+  #startThreads(): void {
+    const { workers = 1 } = this.#options;
+    for (let i = 0; i < workers; i++) this.#threads.push(this.#thread(i));
   }
 
   #thread(i: number): Thread {
@@ -196,7 +204,7 @@ class Thread {
 
   constructor(name: string, tuning: MemoryNodeTuning, onDeath: (cause: unknown) => void) {
     const file = `./memory-node-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { name, tuning } });
+    this.#worker = startWorker(new URL(file, import.meta.url), { name, tuning });
     this.#control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
     let cause: unknown;
     this.#worker.on('error', (error) => {
@@ -235,6 +243,16 @@ class Thread {
 
   async end(): Promise<void> {
     await this.#worker.terminate();
+  }
+}
+
+/** A thread is refused at once where the system has no descriptor or memory for it. @throws WORKER_FAILED */
+function startWorker(file: URL, workerData: object): Worker {
+  try {
+    return new Worker(file, { workerData });
+  } catch (cause) {
+    const message = `cannot start a worker thread: ${(cause as Error).message}. Start fewer workers, or raise ulimit -n.`;
+    throw new FlexemrError('WORKER_FAILED', message, { field: 'workers', cause });
   }
 }
 

@@ -73,7 +73,7 @@ export function ownShards({ routing, node }: Pick<LoadShardsOptions, 'routing' |
 }
 
 /** The planned tables in the file, in the planned dtypes. @throws INVALID_ROUTING where they have another shape */
-export function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): LoadableTable[] {
+function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): LoadableTable[] {
   const planned = new Map(own.map(({ table }) => [table.spec.name, table]));
   return planTables(file)
     .filter(({ spec }) => planned.has(spec.name))

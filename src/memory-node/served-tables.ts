@@ -3,11 +3,7 @@ import type { ServedTable } from '../wire/handler.ts';
 import type { HostedShard } from './hosting.ts';
 
 /** The tables of the routing table that a node holds shards of, as it lists them. */
-export function servedTables(
-  routing: RoutingTable,
-  hosted: readonly HostedShard[],
-  contents: ReadonlyMap<string, string> = new Map(),
-): ServedTable[] {
+export function servedTables(routing: RoutingTable, hosted: readonly HostedShard[]): ServedTable[] {
   const rows = new Map(hosted.map((shard) => [shard.number, shard.rows.rows]));
   const own = numberedShards(routing).filter(({ number }) => rows.has(number));
   return [...Map.groupBy(own, ({ table }) => table)].map(([{ spec, version, indexed }, shards]) => {
@@ -15,7 +11,6 @@ export function servedTables(
     const listed = shards.map(({ number, shard: { begin, end } }) => {
       return { shard: number, begin, end, rows: rows.get(number) ?? 0 };
     });
-    const content = contents.get(name);
-    return { name, dim, mode, dtype, version, indexed, content, shards: listed };
+    return { name, dim, mode, dtype, version, indexed, shards: listed };
   });
 }

@@ -56,7 +56,7 @@ export class NodeClient {
     return this.#limits;
   }
 
-  /** What the rows of its tables are known by, as it said last, by their names. */
+  /** What the tables in its file are known by, as it said last, by their names. */
   get contents(): ReadonlyMap<string, string> {
     return this.#contents;
   }
@@ -97,10 +97,7 @@ export class NodeClient {
       throw new FlexemrError('UNSUPPORTED_VERSION', message, { node: this.id, value: newest });
     }
     this.#wireVersion = Math.min(wireVersion, newest);
-    const contents = described.tables.flatMap(({ name, content }) =>
-      content ? [[name, content] as const] : [],
-    );
-    this.#contents = new Map(contents);
+    this.#contents = new Map(Object.entries(described.contents ?? {}));
     const urls = workers.length === 0 ? [this.url] : workers.map(({ port }) => withPort(this.url, port));
     const before = new Map(this.#lanes.map((lane) => [lane.url, lane]));
     this.#limits = limits;

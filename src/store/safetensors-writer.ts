@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { invalidFile, prefixBytes } from './header-json.ts';
 import { type Dtype, dtypeBytes, headerSize, parseHeader } from './safetensors-header.ts';
+import { writeWhole } from './whole-file.ts';
 
 /** A tensor to write: row-major elements of `dtype`, in as many bytes as `shape` takes. */
 export interface TensorData {
@@ -28,15 +28,10 @@ export async function writeSafetensors(
 ): Promise<void> {
   const ordered = [...tensors].sort((a, b) => dtypeBytes[b.dtype] - dtypeBytes[a.dtype]);
   const start = fileStart(ordered, metadata, path);
-  // Beside the target, for a rename works within one file system only.
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(temporary, start, ordered, path);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeWhole(path, async (file) => {
+    await writeFully(file, start);
+    for (const tensor of ordered) await writeTensor(file, tensor, path);
+  });
 }
 
 /** The header's size and the header. It is read back, so that a file which we would refuse is never written. */
@@ -63,22 +58,6 @@ function fileStart(
 
 function member(name: string, value: unknown): string {
   return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
-}
-
-async function writeFile(
-  path: string,
-  start: Uint8Array,
-  tensors: readonly TensorData[],
-  target: string,
-): Promise<void> {
-  const handle = await open(path, 'wx');
-  try {
-    await writeFully(handle, start);
-    for (const tensor of tensors) await writeTensor(handle, tensor, target);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function writeTensor(

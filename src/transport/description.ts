@@ -21,12 +21,6 @@ const port = v.object({ port: integer(1, portMax) });
 const areDistinct = (workers: { port: number }[]): boolean =>
   new Set(workers.map((worker) => worker.port)).size === workers.length;
 
-/** Older nodes do not say what the rows are known by. */
-const table = v.looseObject({
-  name: v.string(),
-  content: v.optional(v.pipe(v.string(), v.length(contentDigestChars))),
-});
-
 /** What rankers read of it: every field is one that a lookup can be sent by. A node that has no tables yet has no plan. */
 const description = v.looseObject({
   node: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
@@ -36,7 +30,9 @@ const description = v.looseObject({
   ),
   workers: v.pipe(v.array(port), v.maxLength(workersMax), v.check(areDistinct, 'two workers share a port')),
   plan: v.union([v.literal(''), v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))], '16 hexadecimal digits'),
-  tables: v.pipe(v.array(table), v.maxLength(tablesMax)),
+  /** Older nodes do not say. */
+  contents: v.optional(v.record(v.string(), v.pipe(v.string(), v.length(contentDigestChars)))),
+  tables: v.pipe(v.array(v.unknown()), v.maxLength(tablesMax)),
   limits: v.object({
     subrequestBytes: integer(HEADER_BYTES, subrequestBytesMax),
     replyBytes: integer(HEADER_BYTES, replyBytesMax),

@@ -26,8 +26,6 @@ export interface ServedTable {
   readonly dtype: string;
   readonly version: number;
   readonly indexed: boolean;
-  /** What the rows of the whole table are known by (store/content.ts). */
-  readonly content?: string | undefined;
   readonly shards: readonly {
     readonly shard: number;
     readonly begin: number;
@@ -50,6 +48,8 @@ export interface NodeDescription {
     readonly subrequestKeys: number;
     readonly sessionWindow: number;
   };
+  /** What each planned table in its file is known by (store/content.ts), by its name; older nodes do not say. */
+  readonly contents?: Readonly<Record<string, string>> | undefined;
   readonly tables: readonly ServedTable[];
 }
 

@@ -49,6 +49,7 @@ const runtimeFiles = [
   'store/safetensors.ts',
   'store/safetensors-writer.ts',
   'transport/connections.ts',
+  'store/whole-file.ts',
   'transport/cross-origin.ts',
   'transport/departures.ts',
   'transport/goodbye.ts',
@@ -218,5 +219,21 @@ test('whatever a lookup awaits, it awaits under its deadline', () => {
       .filter((awaited) => !awaitable.some((known) => awaited.startsWith(known)))
       .map((awaited) => `${file}: await ${awaited}`),
   );
+  expect(bare).toEqual([]);
+});
+
+test('every locked package has an integrity: what is installed is what was reviewed', () => {
+  const locks = ['.', 'bench', 'test/95.package', 'test/runtimes'].map((folder) =>
+    join(folder, 'package-lock.json'),
+  );
+  const bare = locks.flatMap((lock) => {
+    const packages: Record<string, { link?: boolean; integrity?: string }> = JSON.parse(
+      readFileSync(join(root, lock), 'utf8'),
+    ).packages;
+    return Object.entries(packages)
+      .filter(([path, { link }]) => path.includes('node_modules/') && !link)
+      .filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''))
+      .map(([path]) => `${lock}: ${path}`);
+  });
   expect(bare).toEqual([]);
 });

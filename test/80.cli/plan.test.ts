@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { plannedTables } from '../../src/host/plan-cluster.ts';
 import { SafetensorsFile, writeSafetensors } from '../../src/index.ts';
 import { nodesMax } from '../../src/limits.ts';
 import { planSharding, type ShardingPlan } from '../../src/plan/planner.ts';
@@ -40,15 +41,13 @@ async function withFile<T>(path: string, work: (file: SafetensorsFile) => T | Pr
 }
 
 /** What the library plans for the same file. */
-function byLibrary(
+async function byLibrary(
   nodes: readonly PlannedNode[],
   split: 'table' | 'row' | 'auto',
   options: { readonly loads?: TableLoads; readonly dtype?: RowDtype } = {},
 ): Promise<ShardingPlan> {
-  return withFile(tablesFile, (file) => {
-    const tables = planTables(file, { dtype: options.dtype }).map(({ spec }) => ({ spec }));
-    return planSharding({ tables, nodes, split, loads: options.loads });
-  });
+  const tables = await plannedTables(tablesFile, options.dtype);
+  return planSharding({ tables, nodes, split, loads: options.loads });
 }
 
 const node = (id: string, more: Partial<PlannedNode> = {}): PlannedNode => ({ id, ...more });

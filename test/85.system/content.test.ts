@@ -97,13 +97,9 @@ describe.for(['table', 'row'] as const)('%s-wise', (split) => {
   test.for(mixtures)('a plan that names none, over %s, %s and %s', async (loaded) => {
     const routing = await planned(split, false);
     const nodes = await start(routing, loaded);
-    const same = new Set(split === 'table' ? loaded : loaded).size === 1;
-    for (const transport of ['stream', 'http'] as const) {
-      const got = await outcome(reached(routing, nodes), transport);
-      // Whole tables on different nodes share nothing, and are of whichever file their node has.
-      if (same) expect(got).toBe(`all ${loaded[0]}`);
-      else if (split === 'row') expect(got).toBe('STALE_ROUTING');
-    }
+    const wanted = new Set(loaded).size === 1 ? `all ${loaded[0]}` : 'STALE_ROUTING';
+    for (const transport of ['stream', 'http'] as const)
+      expect(await outcome(reached(routing, nodes), transport)).toBe(wanted);
     await Promise.all(nodes.map((node) => node.close()));
   });
 });
@@ -115,7 +111,9 @@ test('frames planned for one file are stale to nodes that serve another', async 
   const nodes = await Promise.all(
     ids.map((node) => MemoryNodeHost.start({ tables: pathOf('new'), routing: fresh, node })),
   );
-  expect(await outcome(reached(old, nodes), 'stream')).toBe('STALE_ROUTING');
-  expect(await outcome(reached(fresh, nodes), 'stream')).toBe('all new');
+  for (const transport of ['stream', 'http'] as const) {
+    expect(await outcome(reached(old, nodes), transport)).toBe('STALE_ROUTING');
+    expect(await outcome(reached(fresh, nodes), transport)).toBe('all new');
+  }
   await Promise.all(nodes.map((node) => node.close()));
 });
