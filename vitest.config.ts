@@ -10,7 +10,7 @@ const common = {
 } as const;
 
 /** Latencies mean nothing beside other tests: these run last, by themselves. */
-const alone = ['test/85.system/latency.test.ts'];
+const alone = ['test/85.system/latency.test.ts', 'test/85.system/siege.test.ts'];
 
 export default defineConfig({
   test: {

@@ -164,6 +164,9 @@ export const lateReplyBytesMin = 65_536;
 /** A response that is no reply is read so far, so that its connection can be used again, and no further. */
 export const refusedBodyBytesMax = 65_536;
 
+/** How long a command that has failed may take to end. */
+export const failedMsMax = 2_000;
+
 /** How long a node that is to stop waits for what it holds, and between two starts of a worker that keeps dying. */
 export const drainMsMax = 10_000;
 export const workerRestartMsMin = 100;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
 import { inspectMachine } from '../host/machine.ts';
-import { workersMax } from '../limits.ts';
+import { failedMsMax, workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { machineText } from './doctor.ts';
 import { inspect, inspectionText } from './inspect.ts';
@@ -182,10 +182,32 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** What ends a command otherwise than by its own doing: one line, and a status. */
+function fail(error: unknown): never {
+  complain(error instanceof FlexemrError ? `${error.code}: ${error.message}` : String(error));
+  process.exit(1);
+}
+
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A node serves on, whoever reads what it printed. Of other commands nobody reads the rest.
+  if (process.argv[2] === 'serve') return;
+  if (error.code === 'EPIPE') process.exit(128 + 13);
+  fail(
+    new FlexemrError('INVALID_FILE', `cannot write to stdout: ${error.message}`, {
+      field: 'stdout',
+      cause: error,
+    }),
+  );
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : 1;
   if (error instanceof FlexemrError) complain(`${error.code}: ${error.message}`);
   else if (!(error instanceof CommanderError)) complain(String(error));
+  // Whatever a failed start has left behind keeps no process alive.
+  setTimeout(() => process.exit(), failedMsMax).unref();
 }

@@ -35,8 +35,6 @@ export interface ServeOptions extends SecurityOptions {
  */
 export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
   const stop = new StopRequest();
-  // Whoever read the ready line may go: that ends no node.
-  process.stdout.on('error', () => {});
   try {
     const log = logOf(options.node);
     const routing = await fileRouting(options.plan).read();

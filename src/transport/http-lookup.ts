@@ -57,19 +57,26 @@ function receive(
   response: ServerResponse,
 ): void {
   let filled = 0;
-  const unfinished = requests.begin(() => cutOff(request, response));
+  let isCutOff = false;
+  const unfinished = requests.begin(() => {
+    isCutOff = true;
+    inbox.release();
+    cutOff(request, response);
+  });
   whenGone(response, () => {
     unfinished.end();
     inbox.release();
   });
   request.on('data', (chunk: Uint8Array) => {
+    // Its room may be somebody else's by now.
+    if (isCutOff) return;
     inbox.frame.set(chunk, filled);
     filled += chunk.length;
     unfinished.progress(chunk.length);
   });
   request.on('end', () => {
     unfinished.end();
-    if (filled === inbox.frame.length) inbox.answer((reply) => sendFrame(response, reply));
+    if (!isCutOff && filled === inbox.frame.length) inbox.answer((reply) => sendFrame(response, reply));
   });
 }
 
@@ -98,8 +105,11 @@ async function answerJson(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const coming = unfinished.begin(() => cutOff(request, response));
   const body = jsonBodies.begin();
+  const coming = unfinished.begin(() => {
+    body.end();
+    cutOff(request, response);
+  });
   try {
     const bytes = await body.read(request, coming);
     coming.end();

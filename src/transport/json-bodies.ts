@@ -27,14 +27,19 @@ export class JsonBodies {
 
   begin(): JsonBody {
     let own = 0;
+    let ended = false;
     this.#count++;
     const take = (bytes: number): void => {
+      // It was cut off, and what still comes of it is dropped.
+      if (ended) return;
       own += bytes;
       this.#take(own, bytes);
     };
     return {
       read: (request, coming) => readBody(request, coming, take),
       end: () => {
+        if (ended) return;
+        ended = true;
         this.#bytes -= own;
         this.#count--;
       },

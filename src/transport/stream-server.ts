@@ -127,7 +127,13 @@ class Connection {
       inbox.frame.set(this.#header);
       this.#filled = HEADER_BYTES;
       if (bytes === HEADER_BYTES) this.#finish(inbox);
-      else this.#coming = this.#unfinished.begin(() => this.#socket.destroy());
+      else
+        this.#coming = this.#unfinished.begin(() => {
+          // Its room may be somebody else's from now on.
+          this.#inbox = undefined;
+          inbox.release();
+          this.#socket.destroy();
+        });
     }
   }
 

@@ -40,7 +40,7 @@ describe.each([1, 4])('with %i workers', (workers) => {
     expect(err).toContain(`raise ulimit -n to at least ${needed}`);
   });
 
-  test('as many descriptors as the limit names are enough, and a reader of stdout that goes ends no node', () => {
+  test('as many descriptors as the limit names are enough, and a signal ends it', () => {
     const { status, out, err } = servedWith(needed, workers);
     expect(out).toMatch(/^node0 is ready/);
     expect(err).toContain('"cause":"SIGTERM"');
