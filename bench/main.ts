@@ -6,6 +6,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   serving: () => import('./serving/serving.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   component: () => import('./component.ts'),
+  digest: () => import('./digest.ts'),
   plot: () => import('./plot.ts'),
 };
 

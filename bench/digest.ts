@@ -1,0 +1,60 @@
+// What it costs to know a table again: its sample, all of it, and reading alone.
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { contentOf, wholeContentOf } from '../src/store/content.ts';
+import { planTables } from '../src/store/load.ts';
+import { SafetensorsFile } from '../src/store/safetensors.ts';
+import { describe, environment } from './environment.ts';
+
+const [rows, dim] = [5_000_000, 128];
+const bytes = rows * dim * 4;
+
+export async function run(): Promise<void> {
+  console.log(describe(environment()));
+  const folder = mkdtempSync(join(tmpdir(), 'flexemr-digest-'));
+  try {
+    const path = join(folder, 'table.safetensors');
+    write(path);
+    await using file = await SafetensorsFile.open(path);
+    const [table] = planTables(file);
+    await timed('read alone', () => read(file, table.stored.tensor));
+    await timed('sample', () => contentOf(file, table));
+    await timed('all of it', () => wholeContentOf(file, table));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function write(path: string): void {
+  const tables = JSON.stringify([{ name: 't', rows, dim, mode: 'sum', tensor: 'w' }]);
+  const entry = { dtype: 'F32', shape: [rows, dim], data_offsets: [0, bytes] };
+  const header = Buffer.from(JSON.stringify({ __metadata__: { tables }, w: entry }));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(header.length));
+  const file = openSync(path, 'w');
+  writeSync(file, Buffer.concat([size, header]));
+  const chunk = Buffer.alloc(2 ** 26, 1);
+  for (let at = 0; at < bytes; at += chunk.length)
+    writeSync(file, chunk.subarray(0, Math.min(chunk.length, bytes - at)));
+  closeSync(file);
+}
+
+async function read(file: SafetensorsFile, tensor: string): Promise<void> {
+  const chunk = new Uint8Array(2 ** 23);
+  for (let at = 0; at < bytes; at += chunk.length)
+    await file.readInto(tensor, at, chunk.subarray(0, Math.min(chunk.length, bytes - at)));
+}
+
+async function timed(what: string, work: () => Promise<unknown>): Promise<void> {
+  const times: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const began = performance.now();
+    await work();
+    times.push(performance.now() - began);
+  }
+  const [, median] = times.sort((a, b) => a - b);
+  console.log(
+    `${what.padEnd(12)} ${median.toFixed(0).padStart(6)} ms for ${(bytes / 1e9).toFixed(2)} GB, page cache warm`,
+  );
+}

@@ -1,0 +1,21 @@
+// docs/operating.md says what the code says.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import * as limits from '../../src/limits.ts';
+
+const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
+const values: Readonly<Record<string, number>> = limits;
+
+test('every limit that it names is there, with that value', () => {
+  const rows = [...text.matchAll(/^\| `(\w+)`\s*\|\s*(\d+) \|/gm)].map(
+    ([, name, value]) => [name, Number(value)] as const,
+  );
+  expect(rows.length).toBeGreaterThan(20);
+  expect(rows).toEqual(rows.map(([name]) => [name, values[name]]));
+});
+
+test('the memory of a siege is derived from them', () => {
+  const bytes = 6 * limits.jsonBodiesBytesMax + limits.connectionsMax * 65_536;
+  expect(text).toContain(`${bytes / 2 ** 20} MiB`);
+});
