@@ -1,6 +1,6 @@
 // Everything a kernel module exports. Pointers in, status out; no statics, no heap, no strings.
 export { answer } from './answer';
-export { checksumAdd, checksumEnd } from './checksum';
+export { checksum, checksumAdd, checksumEnd } from './checksum';
 export { deduplicate } from './deduplicate';
 export { encodeRows, rowsFinite } from './encode';
 export { openAnswer } from './frame';

@@ -14,11 +14,16 @@ const unfinished = `${output}.unfinished`;
 const stamp = `${output}.hash`;
 
 const headers: string = createRequire(import.meta.url)('node-api-headers').include_dir;
+/** Sanitizers of g++ to build with: SANITIZE=address,undefined. The program that loads the add-on has to preload them. */
+const sanitizers: string | undefined = process.env.SANITIZE;
 const options: readonly string[] = [
   ...['-std=c++17', '-O2', '-Wall', '-Wextra', '-fPIC', '-fvisibility=hidden', '-shared'],
   ...['-DNAPI_VERSION=8', `-I${headers}`],
   // Threads come and go, and what they share must not be unloaded with the first of them.
   '-Wl,-z,nodelete',
+  ...(sanitizers === undefined
+    ? []
+    : [`-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g']),
 ];
 
 /** What is missing on this machine; undefined if nothing is. */

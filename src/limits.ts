@@ -85,9 +85,9 @@ export const sliceBytesMax = 262_144;
 export const workersMax = 64;
 export const workerSlotBytesDefault = 100_663_296;
 
-/** File descriptors that a memory node takes before the first connection, beside its workers, and with each of them. */
+/** File descriptors that a memory node takes beside its workers, and with each of them: it listens, and has `connectionsMin`. */
 export const nodeDescriptorsMin = 28;
-export const workerDescriptorsMin = 8;
+export const workerDescriptorsMin = 12;
 
 /** Whole subrequests that a worker holds, those whose bytes are still to come, and how long one is held before it is answered DEADLINE_EXCEEDED. */
 export const workerSubrequestsMax = 1_024;
@@ -114,8 +114,16 @@ export const jsonBodiesBytesMax = 67_108_864;
 export const slowMsMin = 250;
 export const slowBytesPerSecondMin = 65_536;
 
-/** Connections of one worker, and how long one may take over a frame, a request or a reply before it is cut off. */
+/** Connections of one port of a worker; where a process may not open so many files, as many as it may, but so many at least. */
 export const connectionsMax = 4_096;
+export const connectionsMin = 2;
+
+/** Between two lines of a node's log about connections that had to go. */
+export const pressureLogMsMin = 10_000;
+
+/** How long a memory node waits for a worker thread to listen and to take its tables, and to say what it has done. */
+export const workerStartMsMax = 30_000;
+export const workerStatsMsMax = 1_000;
 export const stuckMsMax = 10_000;
 export const stuckMsMin = 100;
 export const idleMsMax = 65_000;

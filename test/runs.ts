@@ -63,6 +63,8 @@ export const runs = {
   killMinutes: soak ? 10 : 0,
   /** Workers of memory nodes killed under load. */
   workerKills: soak ? 200 : 6,
+  /** Starts of a memory node that a signal meets. */
+  starts: soak ? 300 : 6,
   /** How long nodes are besieged. */
   siegeMs: soak ? 600_000 : 4_000,
   /** Texts that are JSON, or nearly. */

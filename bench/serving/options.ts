@@ -15,6 +15,8 @@ export interface ServingOptions {
   /** Workloads, and `bare` for the transports alone. */
   readonly only: readonly string[];
   readonly peers: readonly string[];
+  /** Only the contenders of these names; none: all. */
+  readonly contenders: readonly string[];
   readonly course: Course;
   /** Lookups under way, for each of the batch sizes. */
   readonly inFlight: readonly number[];
@@ -31,6 +33,7 @@ export function readOptions(
       json: { type: 'string' },
       only: { type: 'string', default: names.only.join() },
       peers: { type: 'string', default: names.peers.join() },
+      contender: { type: 'string', multiple: true, default: [] },
       rounds: { type: 'string' },
       'in-flight': { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -43,6 +46,7 @@ export function readOptions(
     json: values.json,
     only: chosen('--only', values.only, names.only),
     peers: chosen('--peers', values.peers, names.peers),
+    contenders: values.contender,
     course: { ...course, rounds },
     inFlight: counts('--in-flight', values['in-flight'] ?? inFlight, batchSizes.length),
   };

@@ -33,7 +33,9 @@ export async function raceWorkload(context: Context, workload: Workload): Promis
     const peer: Peer | undefined = await unlessAbsent(context, () => start(serving));
     if (!peer) continue;
     closing.defer(() => peer.close());
-    entrants.push(...peer.contenders.map((contender) => ({ contender, ours })));
+    const { contenders: wanted } = context.options;
+    const chosen = peer.contenders.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+    entrants.push(...chosen.map((contender) => ({ contender, ours })));
   }
   if (entrants.length === 0) return [];
   if (entrants.length === 1) console.log('one contender: its results are compared with nobody');

@@ -41,7 +41,7 @@ export interface Course {
   readonly roundMs: number;
 }
 
-/** Rounds in turn, so that whatever slows the machine slows all. */
+/** Rounds in turn, so that whatever slows the machine slows all; to and fro, so that nobody always follows the same one. */
 export async function race(
   racers: readonly Racer[],
   { warmMs, rounds, roundMs }: Course,
@@ -49,7 +49,8 @@ export async function race(
   if (warmMs > 0) for (const racer of racers) await racer.round(warmMs, createHistogram());
   const lanes = racers.map((racer) => ({ racer, latencies: createHistogram(), run: [] as Round[] }));
   for (let i = 0; i < rounds; i++)
-    for (const { racer, latencies, run } of lanes) run.push(await racer.round(roundMs, latencies));
+    for (const { racer, latencies, run } of i % 2 === 0 ? lanes : lanes.toReversed())
+      run.push(await racer.round(roundMs, latencies));
   return lanes.map(({ racer, latencies, run }) => outcome(racer.name, latencies, run));
 }
 

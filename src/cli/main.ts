@@ -5,6 +5,7 @@ import { FlexemrError } from '../errors.ts';
 import { inspectMachine } from '../host/machine.ts';
 import { failedMsMax, workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
+import { removeDrafts } from '../store/whole-file.ts';
 import { machineText } from './doctor.ts';
 import { inspect, inspectionText } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
@@ -22,6 +23,7 @@ import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, pl
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { readyText, type ServeOptions, serve } from './serve.ts';
+import { stopSignals } from './stop-request.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
@@ -188,6 +190,12 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+for (const signal of stopSignals)
+  process.once(signal, () => {
+    removeDrafts();
+    // What it does where nobody listens; a node listens itself.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  });
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,5 +1,5 @@
-const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-const signalNumbers: Record<(typeof signals)[number], number> = { SIGTERM: 15, SIGINT: 2, SIGHUP: 1 };
+export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const signalNumbers: Record<(typeof stopSignals)[number], number> = { SIGTERM: 15, SIGINT: 2, SIGHUP: 1 };
 
 /** Waits for a signal, or for the end of the process that started this one. A second signal ends it at once. */
 export class StopRequest {
@@ -10,7 +10,7 @@ export class StopRequest {
     const { promise, resolve } = Promise.withResolvers<string>();
     let told = false;
     this.asked = promise;
-    for (const signal of signals) {
+    for (const signal of stopSignals) {
       process.on(signal, () => {
         if (told) process.exit(128 + signalNumbers[signal]);
         told = true;

@@ -60,10 +60,5 @@ async function looksOf(path: string): Promise<string> {
 /** Writes a routing file, or replaces it: who watches it sees the old one or the new one. @throws INVALID_FILE */
 export async function writeRouting(path: string, routing: RoutingTable): Promise<void> {
   const text = routingJson(routing);
-  try {
-    await writeWhole(path, (file) => file.writeFile(text));
-  } catch (cause) {
-    const message = `cannot write ${path}: ${(cause as Error).message}. Check the folder, its room and its permissions.`;
-    throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
-  }
+  await writeWhole(path, (file) => file.writeFile(text));
 }

@@ -1,9 +1,5 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import * as Comlink from 'comlink';
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError, show } from '../errors.ts';
-import { portMax, workerRestartMsMin, workersMax } from '../limits.ts';
+import { connectionsMax, portMax, workerRestartMsMin, workersMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -13,10 +9,10 @@ import { checkAllowedHosts } from '../transport/host-check.ts';
 import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
 import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
-import { checkDescriptors } from './descriptors.ts';
+import { connectionsOf } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';
 import { RegisteredTables } from './registered-tables.ts';
-import { type RdmaServing, resultOf, type WorkerControl } from './worker-control.ts';
+import { WorkerThread } from './worker-thread.ts';
 
 /** Where a node says what happens to it. */
 export interface Log {
@@ -56,7 +52,9 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
 /** A memory node: loads its shards, and lets worker threads serve them, each at a port of its own. */
 export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
-  readonly #threads: Thread[] = [];
+  readonly #threads: WorkerThread[] = [];
+  /** Of each port. */
+  readonly #connections: number;
   #hostings: Hosting[] = [];
   #tables: RegisteredTables | undefined;
   #closing = false;
@@ -91,18 +89,30 @@ export class MemoryNodeHost implements AsyncDisposable {
     checkOrigin(options.allowOrigin);
     checkAllowedHosts(options.allowHosts ?? []);
     checkStuckMs(options.stuckMs);
-    checkDescriptors(workers);
+    this.#connections = connectionsOf(workers, options.commonPort === undefined ? 1 : 2);
     this.#options = options;
   }
 
   #startThreads(): void {
-    const { workers = 1 } = this.#options;
+    const { workers = 1, log } = this.#options;
+    if (this.#connections < connectionsMax)
+      log?.warn(
+        { connections: this.#connections, wanted: connectionsMax },
+        'a port may have few connections: raise ulimit -n',
+      );
     for (let i = 0; i < workers; i++) this.#threads.push(this.#thread(i));
   }
 
-  #thread(i: number): Thread {
+  #thread(i: number): WorkerThread {
     const { node, sliceBytes } = this.#options;
-    return new Thread(node, { sliceBytes }, (cause) => void this.#replace(i, cause));
+    return new WorkerThread(
+      node,
+      { sliceBytes },
+      {
+        onDeath: (cause) => void this.#replace(i, cause),
+        onWarning: ({ warned, message }) => this.#options.log?.warn({ worker: i, ...warned }, message),
+      },
+    );
   }
 
   /** Ports of the workers. */
@@ -127,7 +137,7 @@ export class MemoryNodeHost implements AsyncDisposable {
       allowHosts,
       stuckMs,
     } = this.#options;
-    const shared = { host, security, allowOrigin, allowHosts, stuckMs };
+    const shared = { host, security, allowOrigin, allowHosts, stuckMs, connections: this.#connections };
     const own = { ...shared, port: this.#threads[i].port || (port === 0 ? 0 : port + i) };
     const common: ListenerOptions | undefined =
       commonPort === undefined ? undefined : { ...shared, port: commonPort, reusePort: true };
@@ -171,7 +181,10 @@ export class MemoryNodeHost implements AsyncDisposable {
     await this.#threads[i].end();
   }
 
-  /** What each worker has done since it was started; one that is being replaced has done nothing. */
+  /**
+   * What each worker has done since it was started; one that is being replaced has done nothing.
+   * @throws WORKER_FAILED where one does not say
+   */
   async stats(): Promise<WorkerStats[]> {
     return await Promise.all(this.#threads.map((thread) => thread.stats()));
   }
@@ -185,7 +198,8 @@ export class MemoryNodeHost implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.#threads.map((thread) => thread.drain()));
-    if (this.#hostings.length > 0) this.#options.log?.info({ workers: await this.stats() }, 'drained');
+    const workers = await this.stats().catch(() => undefined);
+    if (this.#hostings.length > 0) this.#options.log?.info({ workers }, 'drained');
     await Promise.all(this.#threads.map((thread) => thread.end()));
     this.#tables?.close();
   }
@@ -195,77 +209,10 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 }
 
-/** One worker thread, and the way to control it. */
-class Thread {
-  readonly #control: Comlink.Remote<WorkerControl>;
-  readonly #worker: Worker;
-  readonly #ended: Promise<unknown>;
-  port = 0;
-
-  constructor(name: string, tuning: MemoryNodeTuning, onDeath: (cause: unknown) => void) {
-    const file = `./memory-node-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    this.#worker = startWorker(new URL(file, import.meta.url), { name, tuning });
-    this.#control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
-    let cause: unknown;
-    this.#worker.on('error', (error) => {
-      cause = error;
-    });
-    this.#ended = once(this.#worker, 'exit').then(() => onDeath(cause));
-  }
-
-  async listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<void> {
-    const call = this.#control.listen(own, common).catch((cause: Error) => {
-      throw cannotListen(cause, own);
-    });
-    this.port = resultOf(await this.#orDeath(call));
-  }
-
-  async host(hosting: Hosting, ports: readonly number[], rdma: RdmaServing | undefined): Promise<void> {
-    resultOf(await this.#orDeath(this.#control.host(hosting, ports, rdma)));
-  }
-
-  /** A control call never returns from a worker that has died. */
-  async #orDeath<T>(call: Promise<T>): Promise<T> {
-    const died = this.#ended.then(() => {
-      throw new FlexemrError('WORKER_FAILED', 'a worker thread of the memory node ended while it started');
-    });
-    return await Promise.race([call, died]);
-  }
-
-  async stats(): Promise<WorkerStats> {
-    const none = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0, held: 0 };
-    return await Promise.race([this.#control.stats(), this.#ended.then(() => none)]);
-  }
-
-  async drain(): Promise<void> {
-    await Promise.race([this.#control.drain(), this.#ended]);
-  }
-
-  async end(): Promise<void> {
-    await this.#worker.terminate();
-  }
-}
-
-/** A thread is refused at once where the system has no descriptor or memory for it. @throws WORKER_FAILED */
-function startWorker(file: URL, workerData: object): Worker {
-  try {
-    return new Worker(file, { workerData });
-  } catch (cause) {
-    const message = `cannot start a worker thread: ${(cause as Error).message}. Start fewer workers, or raise ulimit -n.`;
-    throw new FlexemrError('WORKER_FAILED', message, { field: 'workers', cause });
-  }
-}
-
 /** @throws INVALID_OPTION */
 function checkPorts(port: number, workers: number): void {
   const last = port === 0 ? 0 : port + workers - 1;
   if (Number.isInteger(port) && port >= 0 && last <= portMax) return;
   const message = `port = ${show(port)} must be 0, or an integer that leaves each of ${workers} workers one up to ${portMax}`;
   throw new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port });
-}
-
-/** What a server does not take: of such an error only its name and message get here. */
-function cannotListen(cause: Error, { host, port }: ListenerOptions): FlexemrError {
-  const message = `cannot listen on ${host}:${port}: ${cause.message}. Check the certificate and its key.`;
-  return new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port, cause });
 }

@@ -4,10 +4,10 @@ import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { drainMsMax } from '../limits.ts';
 import { MemoryNode, type MemoryNodeTuning } from '../memory-node/memory-node.ts';
-import { Listener } from '../transport/listener.ts';
+import { Listener, type Warn } from '../transport/listener.ts';
 import { loadVerbs } from '../transport/rdma/device.ts';
 import { RdmaPort } from '../transport/rdma/rdma-port.ts';
-import { outcomeOf, type WorkerControl } from './worker-control.ts';
+import { outcomeOf, type Warning, type WorkerControl } from './worker-control.ts';
 
 const { name, tuning } = workerData as { readonly name: string; readonly tuning: MemoryNodeTuning };
 const ports: { port: number }[] = [];
@@ -15,11 +15,14 @@ const node = new MemoryNode(name, ports, tuning);
 const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
 
+/** What the main thread logs of this worker. */
+const warn: Warn = (what, message) => parentPort?.postMessage({ warned: what, message } satisfies Warning);
+
 const control: WorkerControl = {
   listen: (own, common) =>
     outcomeOf(async () => {
-      listeners.push(await Listener.open(node, own));
-      if (common) listeners.push(await Listener.open(node, common));
+      listeners.push(await Listener.open(node, own, warn));
+      if (common) listeners.push(await Listener.open(node, common, warn));
       return listeners[0].port;
     }),
   host: (hosting, all, rdma) =>

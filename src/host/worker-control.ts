@@ -22,6 +22,12 @@ export interface WorkerControl {
   drain(): Promise<void>;
 }
 
+/** What a worker has the main thread log. */
+export interface Warning {
+  readonly warned: object;
+  readonly message: string;
+}
+
 /** What came of a call. An error that is thrown reaches the other thread with its name and message alone. */
 export interface Outcome<T> {
   readonly value?: T;

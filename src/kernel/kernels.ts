@@ -13,6 +13,8 @@ export interface Kernels {
   openAnswer(answer: number, served: number, frame: number, bytes: number, head: number): number;
   /** Goes on with an answer for a slice. @returns DONE, MORE or REFUSED */
   answer(answer: number, budget: number): number;
+  /** Gives the checksum of a whole frame. @param sums CHECKSUM_BYTES of room @returns an i32 */
+  checksum(sums: number, frame: number, bytes: number): number;
   /** Adds bytes to the checksum of a frame. @param sums CHECKSUM_BYTES, 0 at the start */
   checksumAdd(sums: number, data: number, bytes: number): void;
   /** Adds the header of the frame. @returns the checksum, an i32 */

@@ -135,7 +135,7 @@ export const DEDUPE_HEADER_BYTES = 64;
 /** Keys hashed, then looked up, together. */
 export const DEDUPE_CHUNK = 128;
 
-// A checksum on its way: two u64 sums of each of four columns of u32, 0 at the start, then room for a block of its
-// input (assembly/checksum.ts).
+// A checksum on its way: twenty sums of u32, room for a block of its input, and what was mixed so far; 0 at the start
+// (assembly/checksum.ts).
 export const CHECKSUM_BLOCK_BYTES = 64;
-export const CHECKSUM_BYTES = 128;
+export const CHECKSUM_BYTES = 160;

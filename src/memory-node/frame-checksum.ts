@@ -26,6 +26,8 @@ export class FrameChecksum {
       this.#end - this.#at,
       Math.ceil(bytes / CHECKSUM_BLOCK_BYTES) * CHECKSUM_BLOCK_BYTES,
     );
+    // All of it at once, when its header is written.
+    if (this.#sums === undefined && this.#at + count === this.#end) return true;
     if (this.#sums === undefined) words.fill(0, checksum >>> 2, (checksum + CHECKSUM_BYTES) >>> 2);
     else words.set(this.#sums, checksum >>> 2);
     kernels.checksumAdd(checksum, this.#at, count);
@@ -38,6 +40,8 @@ export class FrameChecksum {
 
   /** Adds the header, which is written last. @returns the checksum */
   end(): number {
-    return this.#arena.kernels.checksumEnd(this.#arena.checksum, this.#frame) >>> 0;
+    const { kernels, checksum } = this.#arena;
+    if (this.#at === this.#end) return kernels.checksumEnd(checksum, this.#frame) >>> 0;
+    return kernels.checksum(checksum, this.#frame, this.#end - this.#frame) >>> 0;
   }
 }

@@ -18,8 +18,8 @@ const writeBytesMax = 8 * 2 ** 20;
 /**
  * Writes a safetensors file that takes its place only when it is whole: a failure leaves what was at `path`.
  * Tensors lie widest dtype first after a header padded to 8 bytes, so each is aligned to its elements.
- * Throws INVALID_FILE for a name, dtype, shape, byte length or metadata that no file may have; file-system errors
- * as they are.
+ * Throws INVALID_FILE for a name, dtype, shape, byte length or metadata that no file may have, and where the system
+ * refuses to write.
  */
 export async function writeSafetensors(
   path: string,

@@ -29,7 +29,12 @@ export interface ListenerOptions {
   readonly reusePort?: boolean | undefined;
   /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
   readonly stuckMs?: number | undefined;
+  /** Connections that it may have at a time. Default: connectionsMax. */
+  readonly connections?: number | undefined;
 }
+
+/** Hears of what a listener cannot tell the peer that it happens to. */
+export type Warn = (what: object, message: string) => void;
 
 /** One port of a worker: HTTP, and streams by Upgrade, into one handler. */
 export class Listener {
@@ -40,21 +45,29 @@ export class Listener {
   readonly #allowHosts: readonly string[];
   readonly #streams: StreamServer;
   readonly #departures: Departures;
-  readonly #connections = new Connections(connectionsMax);
+  readonly #connections: Connections;
+  readonly #warn: Warn;
   readonly #room: LookupRoom;
   /** Connects to rankers by RDMA, once there is something to serve. */
   rdma: RdmaAcceptor | undefined;
 
   /** @throws INVALID_OPTION; UNAVAILABLE where the port cannot be had */
-  static async open(handler: Handler, options: ListenerOptions): Promise<Listener> {
-    const listener = new Listener(handler, options);
+  static async open(handler: Handler, options: ListenerOptions, warn: Warn = () => {}): Promise<Listener> {
+    const listener = new Listener(handler, options, warn);
     await listener.#listen(options);
     return listener;
   }
 
   private constructor(
     handler: Handler,
-    { security = {}, allowOrigin, allowHosts = [], stuckMs: most }: ListenerOptions,
+    {
+      security = {},
+      allowOrigin,
+      allowHosts = [],
+      stuckMs: most,
+      connections = connectionsMax,
+    }: ListenerOptions,
+    warn: Warn,
   ) {
     const { cert, key, ca } = security;
     const stuckMs = checkStuckMs(most);
@@ -79,6 +92,7 @@ export class Listener {
       rejectUnauthorized: ca !== undefined,
     };
     this.#handler = handler;
+    this.#warn = warn;
     this.#security = security;
     this.#allowOrigin = allowOrigin;
     this.#allowHosts = allowHosts;
@@ -87,23 +101,31 @@ export class Listener {
     this.#streams = new StreamServer(handler, unfinished, stuckMs);
     this.#departures = new Departures(stuckMs);
     this.#server = cert === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
-    // Connections keeps to the limit; this one bounds those that have not said yet who they are.
-    this.#server.maxConnections = 2 * connectionsMax;
+    this.#connections = new Connections(connections, (pressure) => warn(pressure, 'connections had to go'));
     this.#server.timeout = subrequestMsMax + stuckMs;
     this.#server.on('request', (request, response) => this.#serve(request, response));
-    this.#server.on(cert === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-      this.#connections.add(socket, ca !== undefined);
-    });
+    if (cert === undefined) this.#server.on('connection', (socket) => this.#connections.add(socket));
+    else {
+      this.#server.on('connection', (socket) => this.#connections.addHandshake(socket));
+      this.#server.on('secureConnection', (socket) => this.#connections.secured(socket, ca !== undefined));
+    }
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
   async #listen({ host, port, reusePort }: ListenerOptions): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause) => {
-        const message = `cannot listen on ${host}:${port} (${(cause as NodeJS.ErrnoException).code})`;
+      const fail = (cause: NodeJS.ErrnoException): void => {
+        const message = `cannot listen on ${host}:${port} (${cause.code})`;
         reject(new FlexemrError('UNAVAILABLE', message, { field: 'port', value: port, cause }));
+      };
+      this.#server.once('error', fail);
+      this.#server.listen({ host, port, reusePort: reusePort ?? false }, () => {
+        this.#server.off('error', fail);
+        this.#server.on('error', (cause) =>
+          this.#warn({ cause: String(cause) }, 'a connection was not accepted'),
+        );
+        resolve();
       });
-      this.#server.listen({ host, port, reusePort: reusePort ?? false }, resolve);
     });
   }
 

@@ -42,34 +42,22 @@ export function writeIdentity(
   words[at + (wire.FRAME_ID >>> 2)] = id;
 }
 
-const headerWords = wire.HEADER_BYTES >>> 2;
-
-/**
- * The checksum of a frame that is its header alone (assembly/checksum.ts): errors are written where no kernel is at hand.
- * Sums of so few words are exact as numbers.
- */
+/** The checksum of a frame that is its header alone, one block (docs/wire.md): errors are written where no kernel is. */
 export function headerChecksum(words: Uint32Array, at: number): number {
-  const first = [0, 0, 0, 0];
-  const second = [0, 0, 0, 0];
+  const sums = new Int32Array(headerWords + 4);
   for (let i = 0; i < headerWords; i++) {
     const word = i === wire.FRAME_CHECKSUM >>> 2 ? 0 : words[at + i];
-    first[i % 4] += word;
-    second[i % 4] += first[i % 4];
+    sums[i] = ((word << 16) >> 16) + 3 * (word >> 16);
+    sums[headerWords + (i % 4)] += word;
   }
   let mixed = 0;
-  for (const sums of [first, second]) {
-    // As they lie in vectors: columns 0 and 2, then 1 and 3.
-    for (const column of [0, 2, 1, 3]) {
-      mixed = round(mixed, sums[column] % 2 ** 32);
-      mixed = round(mixed, Math.floor(sums[column] / 2 ** 32));
-    }
+  for (const sum of sums) {
+    const next = mixed ^ sum;
+    mixed = (Math.imul((next << 13) | (next >>> 19), 5) + 0xe6546b64) | 0;
   }
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-function round(mixed: number, word: number): number {
-  const next = mixed ^ word;
-  return (Math.imul((next << 13) | (next >>> 19), 5) + 0xe6546b64) | 0;
-}
+const headerWords = wire.HEADER_BYTES >>> 2;

@@ -1,7 +1,7 @@
 // The house rules, as far as a machine can hold them.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 const src = join(root, 'src');
@@ -222,18 +222,33 @@ test('whatever a lookup awaits, it awaits under its deadline', () => {
   expect(bare).toEqual([]);
 });
 
-test('every locked package has an integrity: what is installed is what was reviewed', () => {
-  const locks = ['.', 'bench', 'test/95.package', 'test/runtimes'].map((folder) =>
-    join(folder, 'package-lock.json'),
+interface LockedPackage {
+  readonly link?: boolean;
+  readonly integrity?: string;
+  readonly hasInstallScript?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+describe.each(['.', 'bench', 'test/95.package', 'test/runtimes'])('what is locked in %s', (folder) => {
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(root, folder, name), 'utf8'));
+  const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
+  const { allowScripts = {} } = read('package.json') as { allowScripts?: Record<string, boolean> };
+  const locked = Object.entries(packages).filter(
+    ([path, { link }]) => path.includes('node_modules/') && !link,
   );
-  const bare = locks.flatMap((lock) => {
-    const packages: Record<string, { link?: boolean; integrity?: string }> = JSON.parse(
-      readFileSync(join(root, lock), 'utf8'),
-    ).packages;
-    return Object.entries(packages)
-      .filter(([path, { link }]) => path.includes('node_modules/') && !link)
-      .filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''))
-      .map(([path]) => `${lock}: ${path}`);
+
+  test('has an integrity: what is installed is what was reviewed', () => {
+    const bare = locked.filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''));
+    expect(bare.map(([path]) => path)).toEqual([]);
   });
-  expect(bare).toEqual([]);
+
+  test('fetches nothing by a script of its own: what it needs on a platform is locked too', () => {
+    const fetching = locked
+      .filter(([, { hasInstallScript }]) => hasInstallScript)
+      .filter(([path]) => allowScripts[path.replace(/.*node_modules\//, '')] !== false)
+      .filter(([, { optionalDependencies = {} }]) =>
+        Object.keys(optionalDependencies).every((name) => packages[`node_modules/${name}`] === undefined),
+      );
+    expect(fetching.map(([path]) => path)).toEqual([]);
+  });
 });

@@ -14,8 +14,11 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FlexemrError } from '../../src/errors.ts';
+import { writeRouting } from '../../src/host/file-routing.ts';
 import { writeSafetensors } from '../../src/store/safetensors-writer.ts';
+import { removeDrafts, writeWhole } from '../../src/store/whole-file.ts';
 
 let dir = '';
 beforeEach(() => {
@@ -46,7 +49,59 @@ test('a pipe is written through and stays a pipe', async () => {
   expect(lstatSync(at('pipe')).isFIFO()).toBe(true);
 });
 
-test('a full device is an error and stays a device', async () => {
-  await expect(writeTensors('/dev/full')).rejects.toThrow(/ENOSPC/);
+test('a link to nothing stays, and what it names is written', async () => {
+  symlinkSync('between', at('link'));
+  symlinkSync(at('target'), at('between'));
+  await writeTensors(at('link'));
+  expect([at('link'), at('between')].map((path) => lstatSync(path).isSymbolicLink())).toEqual([true, true]);
+  expect(lstatSync(at('target')).isFile()).toBe(true);
+});
+
+describe('what the system refuses is INVALID_FILE, says why and what to do, and leaves nothing', () => {
+  const make: Record<string, () => string> = {
+    'a folder': () => dir,
+    'a folder that is missing': () => at('none/file'),
+    'a folder that is a file': () => {
+      writeFileSync(at('file'), '');
+      return at('file/inside');
+    },
+    'a link in a circle': () => {
+      symlinkSync('circle', at('circle'));
+      return at('circle');
+    },
+    'a full device': () => '/dev/full',
+    'a file system without files of ours': () => '/proc/flexemr',
+    'a name that is too long': () => at('x'.repeat(300)),
+  };
+  const writers = {
+    tensors: writeTensors,
+    routing: (path: string) => writeRouting(path, { nodes: [{ id: 'n' }], tables: [] }),
+  };
+  for (const [writer, write] of Object.entries(writers))
+    test.each(Object.entries(make))(`${writer} to %s`, async (_, path) => {
+      const refused = path();
+      const before = readdirSync(dir);
+      const error = await write(refused).catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(FlexemrError);
+      expect(error).toMatchObject({ code: 'INVALID_FILE', field: 'path', value: refused });
+      expect((error as Error).message).toMatch(/^cannot write [^\n]+: E[A-Z]+: [^\n]+\. [A-Z][^\n]+\.$/);
+      expect(readdirSync(dir)).toEqual(before);
+    });
+});
+
+test('a full device stays a device', async () => {
+  await expect(writeTensors('/dev/full')).rejects.toThrow(/ENOSPC.*Make room/);
   expect(lstatSync('/dev/full').isCharacterDevice()).toBe(true);
+});
+
+test('what is under way can be removed, and never takes its place', async () => {
+  writeFileSync(at('file'), 'old');
+  const writing = writeWhole(at('file'), async (file) => {
+    await file.write('new');
+    expect(readdirSync(dir)).toHaveLength(2);
+    removeDrafts();
+    expect(readdirSync(dir)).toEqual(['file']);
+  });
+  await expect(writing).rejects.toMatchObject({ code: 'INVALID_FILE' });
+  expect(await readFile(at('file'), 'utf8')).toBe('old');
 });

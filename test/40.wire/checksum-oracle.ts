@@ -2,10 +2,10 @@
 import { CHECKSUM_BLOCK_BYTES } from '../../src/kernel/layout.ts';
 import * as wire from '../../src/wire/layout.ts';
 
-const mask = 2n ** 64n - 1n;
 const blockWords = CHECKSUM_BLOCK_BYTES / 4;
+const weightsMax = 8192;
 
-/** Of a frame of whole words, whatever its header says. */
+/** Of a frame of whole words, whatever its header says: as docs/wire.md has it. */
 export function checksumOf(frame: Uint8Array): number {
   const words = new Uint32Array(frame.slice().buffer);
   const header = words.slice(0, wire.HEADER_BYTES / 4);
@@ -13,14 +13,20 @@ export function checksumOf(frame: Uint8Array): number {
   const body = words.slice(wire.HEADER_BYTES / 4);
   const padded = new Uint32Array(Math.ceil(body.length / blockWords) * blockWords);
   padded.set(body);
-  const first = [0n, 0n, 0n, 0n];
-  const second = [0n, 0n, 0n, 0n];
-  [...padded, ...header].forEach((word, i) => {
-    first[i % 4] = (first[i % 4] + BigInt(word)) & mask;
-    second[i % 4] = (second[i % 4] + first[i % 4]) & mask;
-  });
-  const sums = [first, second].flatMap((columns) => [0, 2, 1, 3].map((column) => columns[column]));
-  const mixed = sums.flatMap((sum) => [sum & 0xffffffffn, sum >> 32n]).reduce(round, 0n);
+  const all = [...padded, ...header];
+  let mixed = 0n;
+  for (let begin = 0; begin < all.length; begin += weightsMax * blockWords) {
+    const weighted = new Array<bigint>(blockWords).fill(0n);
+    const plain = [0n, 0n, 0n, 0n];
+    all.slice(begin, begin + weightsMax * blockWords).forEach((word, i) => {
+      const block = BigInt(Math.floor(i / blockWords));
+      const [low, high] = [BigInt.asIntN(16, BigInt(word)), BigInt.asIntN(16, BigInt(word >>> 16))];
+      weighted[i % blockWords] +=
+        low * ((10124n * block + 1n) % 32768n) + high * ((6548n * block + 3n) % 32768n);
+      plain[i % 4] += BigInt(word);
+    });
+    mixed = [...weighted, ...plain].map(u32).reduce(round, mixed);
+  }
   return Number(finished(mixed));
 }
 

@@ -1,10 +1,14 @@
 // Who goes where there are as many connections as may be.
-import { EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
+import { EventEmitter, once } from 'node:events';
+import { Agent, request } from 'node:https';
+import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { Connections } from '../../src/transport/connections.ts';
+import { Listener } from '../../src/transport/listener.ts';
 import { runs } from '../runs.ts';
+import { certificates } from './certificates.ts';
 
 class FakeSocket extends EventEmitter {
   readonly remoteAddress: string;
@@ -49,7 +53,8 @@ test('there are never more than may be, and those that have shown nothing go fir
         if (taken.does === 'connect') {
           const socket = new FakeSocket(`10.0.0.${taken.from}`);
           socket.trusted = taken.trusted;
-          connections.add(socket as unknown as Socket, taken.trusted);
+          connections.add(socket as unknown as Socket);
+          if (taken.trusted) connections.trust(socket as unknown as Socket);
           const gone = all.filter(({ destroyed }) => destroyed);
           // One comes, so one goes at most; a trusted one only where there is no stranger, a busy one only where none is idle.
           expect(gone.length).toBeLessThanOrEqual(1);
@@ -84,10 +89,47 @@ test('there are never more than may be, and those that have shown nothing go fir
 test('strangers of one address leave a quarter to others', () => {
   const connections = new Connections(100);
   const crowd = Array.from({ length: 200 }, () => new FakeSocket('10.0.0.1'));
-  for (const socket of crowd) connections.add(socket as unknown as Socket, false);
+  for (const socket of crowd) connections.add(socket as unknown as Socket);
   expect(crowd.filter(({ destroyed }) => !destroyed)).toHaveLength(75);
   const others = Array.from({ length: 25 }, (_, i) => new FakeSocket(`10.0.1.${i}`));
-  for (const socket of others) connections.add(socket as unknown as Socket, false);
+  for (const socket of others) connections.add(socket as unknown as Socket);
   expect(others.every(({ destroyed }) => !destroyed)).toBe(true);
   connections.close();
+});
+
+test('handshakes that do not end make room for who comes, and who has shown a token stays', async () => {
+  const warned: object[] = [];
+  const token = 'sesame';
+  const at = { host: '127.0.0.1', port: 0, security: { ...certificates.node, token }, connections: 8 };
+  const listener = await Listener.open(new MemoryNode('n0', []), at, (what) => warned.push(what));
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => listener.close());
+  const agent = new Agent({ ca: certificates.ca, keepAlive: true, maxSockets: 1 });
+  closing.defer(() => agent.destroy());
+  const ask = async (): Promise<{ readonly reused: boolean }> => {
+    const headers = { authorization: `Bearer ${token}` };
+    const asking = request({ agent, host: '127.0.0.1', port: listener.port, path: '/v1/tables', headers });
+    const [response] = await once(asking.end(), 'response');
+    expect(response.statusCode).toBe(200);
+    await once(response.resume(), 'end');
+    return { reused: asking.reusedSocket };
+  };
+  /** The beginnings of so many hellos, until those that are too many are cut off. */
+  const flood = async (count: number): Promise<void> => {
+    let cut = 0;
+    for (let i = 0; i < count; i++) {
+      const socket = connect(listener.port, '127.0.0.1');
+      closing.defer(() => void socket.destroy());
+      socket.on('error', () => {}).on('close', () => cut++);
+      await once(socket, 'connect');
+      socket.write(Uint8Array.of(0x16, 3, 1, 2, 0));
+    }
+    await vi.waitFor(() => expect(cut).toBeGreaterThanOrEqual(count - at.connections));
+  };
+
+  await flood(20);
+  expect(await ask()).toEqual({ reused: false });
+  await flood(20);
+  expect(await ask()).toEqual({ reused: true });
+  expect(warned).toEqual([{ connectionsMax: 8, closed: 1 }]);
 });

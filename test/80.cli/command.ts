@@ -56,8 +56,8 @@ export class Running implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
-  constructor(...args: string[]) {
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: tmpdir() });
+  constructor(args: readonly string[], program: string = process.execPath) {
+    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: tmpdir() });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });
@@ -98,7 +98,7 @@ export class Running implements AsyncDisposable {
 
 /** `flexemr serve`, once it is ready. */
 export async function served(...args: string[]): Promise<{ readonly node: Running; readonly ready: Ready }> {
-  const node = new Running(main, 'serve', '--json', ...args);
+  const node = new Running([main, 'serve', '--json', ...args]);
   try {
     return { node, ready: JSON.parse(await node.line()) };
   } catch (error) {

@@ -206,7 +206,7 @@ describe('running nodes', () => {
     // Not `done`: the server is in this process.
     for (const where of [routing, url]) {
       rmSync(out, { force: true });
-      await using lookup = new Running(main, 'lookup', '--routing', where, ...asked());
+      await using lookup = new Running([main, 'lookup', '--routing', where, ...asked()]);
       expect(await lookup.ended).toMatchObject({ code: 0, stderr: '' });
       sameFile();
     }

@@ -67,7 +67,7 @@ describe('no process is left', () => {
   });
 
   test.for(['is killed', 'throws', 'exits', 'closes'])('of a cluster whose parent %s', async (how) => {
-    await using parent = new Running(script, how);
+    await using parent = new Running([script, how]);
     const pids: number[] = JSON.parse(await parent.line());
     expect(pids.length).toBe(2);
     if (how === 'is killed') {
@@ -81,7 +81,7 @@ describe('no process is left', () => {
   test.for(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
     'of a lookup that gets %s while its nodes start',
     async (signal) => {
-      await using lookup = new Running(main, 'lookup', ...tables, ...asked(), '--nodes', '3');
+      await using lookup = new Running([main, 'lookup', ...tables, ...asked(), '--nodes', '3']);
       let pids: number[] = [];
       await until('three nodes', () => {
         pids = childrenOf(lookup.pid);

@@ -65,7 +65,7 @@ function drainedStats(node: Running): { readonly subrequests: number; readonly h
 
 describe('ready', () => {
   test('says so on one line for people, and answers', async () => {
-    await using node = new Running(main, 'serve', ...one, '--workers', '2');
+    await using node = new Running([main, 'serve', ...one, '--workers', '2']);
     const line = await node.line();
     const [, url, ports] =
       /^node0 is ready at (http:\/\/127\.0\.0\.1:\d+): 2 workers at ports ([\d, ]+); 13 tables, 7\.92 MiB$/.exec(
@@ -183,7 +183,7 @@ describe('the end', () => {
     done('plan', '--tables', tables, '--nodes', '1', '--dtype', 'int4', '--out', plan);
     const port = await freePorts(1);
     const args = ['--tables', tables, '--plan', plan, '--node', 'node0', '--port', String(port)];
-    await using node = new Running(main, 'serve', ...args);
+    await using node = new Running([main, 'serve', ...args]);
     const status = (path: string): Promise<number> =>
       fetch(`http://127.0.0.1:${port}${path}`).then(
         ({ status }) => status,

@@ -2,11 +2,15 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nodeDescriptorsMin, workerDescriptorsMin } from '../../src/limits.ts';
-import { done, main, served, tablesFile, until } from './command.ts';
+import type { Ready } from '../../src/index.ts';
+import { connectionsMin, nodeDescriptorsMin, workerDescriptorsMin } from '../../src/limits.ts';
+import { runs } from '../runs.ts';
+import { done, main, Running, served, tablesFile, until } from './command.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'flexemr-starts-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -46,6 +50,70 @@ describe.each([1, 4])('with %i workers', (workers) => {
     expect(err).toContain('"cause":"SIGTERM"');
     expect(status).toBe(124);
   });
+});
+
+test('a node that may open few files has as many connections as fit, says so, and serves on', async () => {
+  const spare = 20;
+  const descriptors = nodeDescriptorsMin + workerDescriptorsMin + spare;
+  const started = [
+    '-c',
+    `ulimit -n ${descriptors}; exec "$@"`,
+    'bash',
+    process.execPath,
+    main,
+    'serve',
+    '--json',
+  ];
+  await using node = new Running([...started, ...one], 'bash');
+  const { url, ports } = JSON.parse(await node.line()) as Ready;
+  const connections = connectionsMin + spare;
+  expect(node.log).toEqual([
+    expect.objectContaining({ level: 40, connections, msg: expect.stringContaining('ulimit -n') }),
+  ]);
+  await using crowd = new DisposableStack();
+  let cut = 0;
+  for (let i = 0; i < 200; i++) {
+    const socket = connect(ports[0], '127.0.0.1');
+    crowd.defer(() => void socket.destroy());
+    socket.on('error', () => {}).on('close', () => cut++);
+  }
+  await until('all but those that may stay are cut off', () => cut >= 200 - connections);
+  for (let i = 0; i < 20; i++) expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  const [, pressure, ...more] = node.log;
+  expect(pressure).toMatchObject({
+    level: 40,
+    worker: 0,
+    connectionsMax: connections,
+    msg: 'connections had to go',
+  });
+  expect(more).toEqual([]);
+  node.child.kill('SIGTERM');
+  expect((await node.ended).code).toBe(0);
+});
+
+test('signals at any moment of a start end it', async () => {
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+  const starts = Array.from({ length: runs.starts }, (_, i) => ({
+    signal: signals[i % 3],
+    ms: (i * 700) / runs.starts,
+  }));
+  for (const { signal, ms } of starts) {
+    await using node = new Running([main, 'serve', ...one, '--workers', '2']);
+    await sleep(ms);
+    node.child.kill(signal);
+    const { code, stderr } = await node.ended;
+    // Before Node.js runs anything of ours, the system ends it.
+    expect(code === 0 || node.child.signalCode === signal, `${signal} after ${ms} ms: ${stderr}`).toBe(true);
+  }
+});
+
+test('whoever reads its ready line may go: it serves on', async () => {
+  const { node, ready } = await served(...one);
+  await using running = node;
+  running.child.stdout?.destroy();
+  expect((await fetch(`${ready.url}/readyz`)).status).toBe(200);
+  running.child.kill('SIGTERM');
+  expect((await running.ended).code).toBe(0);
 });
 
 test('SIGHUP drains like SIGTERM', async () => {

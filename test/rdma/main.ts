@@ -1,27 +1,19 @@
 // npm run test:rdma: all that is tested of RDMA, on the stand-in here and on Soft-RoCE in a guest (with `--here` on the
 // stand-in alone). Ends with a line of counts.
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { openBed } from './bed.ts';
 import { missingPackages as missingForGuest, runInGuest } from './guest.ts';
 import { missingPackages as missingForStandIn } from './stand-in/build.ts';
+import { type Counts, countsOf, type Ended, run as here, root, vitest } from './vitest-run.ts';
 
-const root = join(import.meta.dirname, '../..');
-const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 const lookups = '-c test/rdma/vitest.config.ts';
 /** An arena of 4 GiB is registered in it. */
 const guestMemoryGiB = 8;
 const guestTimeoutS = 1_200;
 
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-}
-
 /** One run of vitest. */
 interface Part {
   readonly name: string;
-  run(): Promise<{ readonly output: string; readonly exitCode: number }>;
+  run(): Promise<Ended>;
 }
 
 const guest = !process.argv.includes('--here');
@@ -52,30 +44,14 @@ process.exitCode = sum('failed') === 0 ? 0 : 1;
 async function inTurn(parts: readonly Part[]): Promise<Counts[]> {
   const counts: Counts[] = [];
   for (const { name, run } of parts) {
-    const { output, exitCode } = await run();
-    console.log(`\n== ${name}\n${output}`);
-    counts.push(countsOf(output, exitCode));
+    const ended = await run();
+    console.log(`\n== ${name}\n${ended.output}`);
+    counts.push(countsOf(ended));
   }
   return counts;
 }
 
-function here(args: string, env: Record<string, string>): ReturnType<Part['run']> {
-  const child = spawn(process.execPath, [vitest, 'run', ...args.split(' ')], {
-    cwd: root,
-    env: { ...process.env, ...env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  return new Promise((resolve) => {
-    child.on('close', (exitCode) => resolve({ output, exitCode: exitCode ?? 1 }));
-  });
-}
-
-function inGuest(args: string): ReturnType<Part['run']> {
+function inGuest(args: string): Promise<Ended> {
   return runInGuest(`"$NODE" ${vitest} run ${args}`, {
     cwd: root,
     env: { NODE: process.execPath, FLEXEMR_RDMA: 'device', CI: 'true', NO_COLOR: '1' },
@@ -85,12 +61,4 @@ function inGuest(args: string): ReturnType<Part['run']> {
     memoryGiB: guestMemoryGiB,
     timeoutS: guestTimeoutS,
   });
-}
-
-/** From the line in which vitest sums up; what ends badly without one has failed. */
-function countsOf(output: string, exitCode: number): Counts {
-  const line = output.split('\n').findLast((text) => /^ *Tests /.test(text)) ?? '';
-  const count = (what: string): number => Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0);
-  const failed = count('failed');
-  return { passed: count('passed'), failed: exitCode !== 0 && failed === 0 ? 1 : failed };
 }

@@ -9,7 +9,14 @@ const here: string = fileURLToPath(new URL('.', import.meta.url));
 const includes: string = fileURLToPath(
   new URL('../../../node_modules/node-api-headers/include', import.meta.url),
 );
-const flags: readonly string[] = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-pthread'];
+/** As native/build.ts has it. */
+const sanitizers: string | undefined = process.env.SANITIZE;
+const flags: readonly string[] = [
+  ...['-std=c++17', '-O2', '-Wall', '-Wextra', '-pthread'],
+  ...(sanitizers === undefined
+    ? []
+    : [`-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g']),
+];
 // Hidden, so that nothing of it meets the real libibverbs; never unloaded, as threads leave it when they end.
 const sharedFlags: readonly string[] = ['-shared', '-fPIC', '-fvisibility=hidden', '-Wl,-z,nodelete'];
 /** Not of the library: the add-on. */
@@ -38,6 +45,11 @@ export function buildControls(): string {
 /** @returns path of the program, linked with `library` */
 export function buildSelfTest(library: string): string {
   return compile('self-test', '', [...sourcesIn('self-test'), 'stand_in.h'], flags, [library]);
+}
+
+/** @returns path of the library of planted faults */
+export function buildPlanted(): string {
+  return compile('planted', '.so', ['../sanitizers/planted.cc'], [...flags, ...sharedFlags]);
 }
 
 function sourcesIn(folder: string): string[] {
