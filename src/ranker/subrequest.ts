@@ -47,7 +47,9 @@ export class Subrequest {
 
   /** All it asks for, where that is nothing but rows that are there. */
   get reads(): readonly RowRead[] | undefined {
-    return this.segments.every(isReadable) ? this.segments.map(readOf) : undefined;
+    return this.segments.every(isReadable)
+      ? this.segments.map((segment) => readOf(segment, this.#plan))
+      : undefined;
   }
 
   get replyBytes(): number {
@@ -153,8 +155,8 @@ function isReadable({ fetch, wide, keys, table }: Segment): boolean {
   return keys.every((key) => key < rows && key !== padding);
 }
 
-function readOf({ shard, version, keys, vectorBytes }: Segment): RowRead {
-  return { shard, version, keys, rowBytes: vectorBytes };
+function readOf({ shard, version, keys, vectorBytes }: Segment, plan: bigint): RowRead {
+  return { plan, shard, version, keys, rowBytes: vectorBytes };
 }
 
 /**

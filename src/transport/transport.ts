@@ -3,6 +3,8 @@ import type { NodeDescription } from '../wire/handler.ts';
 
 /** Rows of one shard, by their numbers in the table, one a key. */
 export interface RowRead {
+  /** Fingerprint of the routing table, which the node has to serve. */
+  readonly plan: bigint;
   readonly shard: number;
   /** Of the table. */
   readonly version: number;

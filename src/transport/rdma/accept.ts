@@ -6,9 +6,14 @@ import { type ConnectRequest, readRequest } from './handshake.ts';
 
 /** Connects to rankers, whatever it does it with. */
 export interface RdmaAcceptor {
+  /** Fingerprint of the routing table that is served, 16 hexadecimal digits. */
+  readonly plan: string;
   /** @returns the answer, JSON, and how to end the connection @throws OVERLOADED */
   connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void };
 }
+
+/** Of an answer: what its rows may be read for. Rankers that do not know it pass over it. */
+export const planHeader = 'flexemr-plan';
 
 const requestBytesMax = 4_096;
 
@@ -24,7 +29,7 @@ export async function acceptLink(
     whenGone(response, end);
     // Nothing may come for hours.
     request.socket.setTimeout(0);
-    response.writeHead(200, { 'content-type': 'application/json' });
+    response.writeHead(200, { 'content-type': 'application/json', [planHeader]: acceptor.plan });
     response.write(`${answer}\n`);
   } catch (error) {
     sendError(response, error);

@@ -2,6 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as requestHttp } from
 import { request as requestHttps } from 'node:https';
 import type { Exchange, Outgoing } from '../transport.ts';
 import { unavailable } from '../unavailable.ts';
+import { planHeader } from './accept.ts';
 import type { Engine } from './engine.ts';
 import { readAnswer, toJson } from './handshake.ts';
 import { RankerLink } from './ranker-link.ts';
@@ -32,7 +33,8 @@ export async function connectLink(
   try {
     control = post(url, engine, toJson(link.request));
     const response = await answerTo(control, url);
-    link.connect(readAnswer(JSON.parse(await firstLine(response, url))));
+    const plan = planOf(response);
+    link.connect(readAnswer(JSON.parse(await firstLine(response, url))), plan);
     response.on('close', () => link.close());
     response.resume();
     return link;
@@ -70,6 +72,12 @@ function answerTo(control: ClientRequest, url: string): Promise<IncomingMessage>
       }
     });
   });
+}
+
+/** The routing table that its rows belong to; undefined: it does not say. */
+function planOf({ headers }: IncomingMessage): bigint | undefined {
+  const plan = headers[planHeader];
+  return typeof plan === 'string' && /^[0-9a-f]{16}$/.test(plan) ? BigInt(`0x${plan}`) : undefined;
 }
 
 async function firstLine(response: IncomingMessage, url: string): Promise<string> {

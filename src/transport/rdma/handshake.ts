@@ -2,6 +2,7 @@
 // stays open for as long as the connection does: who closes it ends both.
 import * as v from 'valibot';
 import { FlexemrError } from '../../errors.ts';
+import { pathOf, problemOf } from '../../issue.ts';
 
 /** Slots in one registered memory, one behind the other. */
 export interface Slots {
@@ -94,8 +95,8 @@ function read<T>(schema: v.GenericSchema<unknown, T>, json: unknown): T {
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const field = v.getDotPath(issue) ?? 'body';
-  const message = `rdma connect: ${field}: ${issue.message}`;
+  const field = pathOf(issue) ?? 'body';
+  const message = `rdma connect: ${field}: ${problemOf(issue)}`;
   throw new FlexemrError('INVALID_OPTION', message, { field, value: issue.input });
 }
 

@@ -87,8 +87,8 @@ export class RankerLink implements Link {
     return { version: 1, ...this.#connection.own, replies, requestBytes: smallSubrequestBytesMax };
   }
 
-  /** What the node said. @throws IbverbsError */
-  connect(answer: ConnectAnswer): void {
+  /** What the node said. @param plan whose rows may be read @throws IbverbsError */
+  connect(answer: ConnectAnswer, plan: bigint | undefined): void {
     const { endpoint, replies } = this.#engine;
     const { verbs } = endpoint;
     this.#connection.connect(answer, verbs.access.localWrite | verbs.access.remoteWrite);
@@ -104,7 +104,7 @@ export class RankerLink implements Link {
       lkey: this.#out.lkey,
       ...ids,
     };
-    this.#reads = new RowReads(tools, answer.shards);
+    this.#reads = new RowReads(tools, answer.shards, plan);
   }
 
   /** @returns undefined where it does not fit, or there is no slot for it now */

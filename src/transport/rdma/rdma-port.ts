@@ -41,6 +41,10 @@ export class RdmaPort {
     }
   }
 
+  get plan(): string {
+    return this.#handler.describe().plan;
+  }
+
   /** Whether it has a doorbell of its own. */
   get threadDomain(): boolean {
     return this.#endpoint.domain.threadDomain;

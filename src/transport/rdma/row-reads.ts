@@ -47,11 +47,14 @@ interface Job {
 /** Fetches rows by one-sided READs, which no processor of the memory node serves. */
 export class RowReads {
   readonly #tools: ReadTools;
+  readonly #plan: bigint | undefined;
   readonly #shards: ReadonlyMap<number, ReadableShard>;
   readonly #jobs: (Job | undefined)[] = new Array(readsAtOnce).fill(undefined);
 
-  constructor(tools: ReadTools, shards: readonly ReadableShard[]) {
+  /** @param plan whose rows they are; undefined: nobody knows, and none is read */
+  constructor(tools: ReadTools, shards: readonly ReadableShard[], plan: bigint | undefined) {
     this.#tools = tools;
+    this.#plan = plan;
     this.#shards = new Map(shards.map((shard) => [shard.shard, shard]));
   }
 
@@ -74,8 +77,8 @@ export class RowReads {
     return true;
   }
 
-  #isReadable({ shard, version, rowBytes }: RowRead): boolean {
-    const known = this.#shards.get(shard);
+  #isReadable({ plan, shard, version, rowBytes }: RowRead): boolean {
+    const known = plan === this.#plan ? this.#shards.get(shard) : undefined;
     return known?.version === version && known.rowBytes === rowBytes && rowBytes <= readRoomBytes;
   }
 
