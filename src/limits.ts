@@ -28,6 +28,9 @@ export const arenaPagesMax = 65_536;
 /** safetensors: the largest header the format allows. */
 export const safetensorsHeaderBytesMax = 100_000_000;
 
+/** safetensors: files under one index; each is open while its tensors are read. */
+export const safetensorsFilesMax = 1_000;
+
 /** safetensors: names in `__metadata__`; an object of millions of names takes the process with it. */
 export const safetensorsMetadataNamesMax = 65_536;
 

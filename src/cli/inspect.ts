@@ -1,9 +1,12 @@
+import { FlexemrError } from '../errors.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import { shardBytesMax } from '../limits.ts';
 import { type RowDtype, rowDtypes } from '../plan/table-spec.ts';
 import { planTables } from '../store/load.ts';
-import { SafetensorsFile } from '../store/safetensors.ts';
+import { suggestTables } from '../store/suggested-tables.ts';
+import { openTableFile } from '../store/table-file.ts';
 import { columns, mib } from './columns.ts';
+import { type TableOptions, tableSource } from './table-source.ts';
 
 /** What a file holds. */
 export interface Inspection {
@@ -31,15 +34,16 @@ export interface Inspection {
 }
 
 /** `flexemr inspect`: tables, dtypes, bytes, and what they would cost in other dtypes. */
-export async function inspect(path: string): Promise<Inspection> {
-  await using file = await SafetensorsFile.open(path);
+export async function inspect({ tables: path, tableList }: TableOptions): Promise<Inspection> {
+  await using file = await openTableFile(await tableSource({ tables: path, tableList }));
   const tensors = [...file.tensors.values()].map(({ name, dtype, shape, begin, end }) => ({
     name,
     dtype,
     shape,
     bytes: end - begin,
   }));
-  const plans = file.metadata.tables === undefined ? [] : planTables(file);
+  const listed = file.tableList !== undefined || file.metadata.tables !== undefined;
+  const plans = listed ? planTables(file) : [];
   const tables = plans.map(({ spec: { name, mode, rows, dim }, stored: { tensor } }) => {
     const { dtype, begin, end } = file.entry(tensor);
     const as = forEachDtype((kept) => rows * rowBytes(kept, dim));
@@ -50,6 +54,15 @@ export async function inspect(path: string): Promise<Inspection> {
     return { bytes: sizes.reduce((sum, bytes) => sum + bytes, 0), arenas: countArenas(sizes) };
   });
   return { file: path, tensors, tables, total };
+}
+
+/** `flexemr inspect --suggest`: a list of tables to start from, JSON, a line a table. @throws INVALID_FILE */
+export async function suggest(path: string): Promise<string> {
+  await using file = await openTableFile(path);
+  const tables = suggestTables(file.tensors.values());
+  if (tables.length > 0) return `[\n${tables.map((table) => `  ${JSON.stringify(table)}`).join(',\n')}\n]`;
+  const message = `${path} has no tensor that could be a table: [rows, dim] of F32, F16 or BF16`;
+  throw new FlexemrError('INVALID_FILE', message, { field: 'tensors', value: path });
 }
 
 /** Arenas that tables of these sizes take, filled first-fit as the store fills them. */
@@ -73,13 +86,16 @@ function forEachDtype<T>(value: (dtype: RowDtype) => T): Record<RowDtype, T> {
 /** The inspection as a table for people. */
 export function inspectionText({ file, tensors, tables, total }: Inspection): string {
   if (tables.length === 0) {
-    const lines = tensors.map(({ name, dtype, shape, bytes }) => [
+    const floats = tensors.filter(({ dtype, shape }) => shape.length === 2 && /^B?F(16|32)$/.test(dtype));
+    const lines = floats.map(({ name, dtype, shape, bytes }) => [
       name,
       dtype,
       `[${shape.join(', ')}]`,
       mib(bytes),
     ]);
-    return `${file}: ${tensors.length} tensors, no table list\n${columns([['tensor', 'dtype', 'shape', 'MiB'], ...lines])}`;
+    const head = `${file}: ${tensors.length} tensors, no table list (--suggest prints one to start from)`;
+    const shown = columns([['tensor', 'dtype', 'shape', 'MiB'], ...lines]);
+    return lines.length === 0 ? `${head}\nno tensor is [rows, dim] of floats` : `${head}\n${shown}`;
   }
   const head = ['table', 'rows', 'dim', 'mode', 'dtype', 'MiB', ...rowDtypes.map((dtype) => `as ${dtype}`)];
   const lines = tables.map(({ name, rows, dim, mode, dtype, bytes, as }) => [

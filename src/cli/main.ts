@@ -7,7 +7,7 @@ import { failedMsMax, workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { removeDrafts } from '../store/whole-file.ts';
 import { machineText } from './doctor.ts';
-import { inspect, inspectionText } from './inspect.ts';
+import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
 import {
   checkSource,
@@ -16,6 +16,7 @@ import {
   integer,
   parsePort,
   rdmaDeviceOption,
+  tableListOption,
   tablesText,
   withSource,
 } from './options.ts';
@@ -36,17 +37,29 @@ const program = new Command('flexemr')
 program
   .command('inspect <file>')
   .description('tables, dtypes, bytes, and what they would cost as f16, int8 and int4')
+  .addOption(tableListOption())
+  .addOption(
+    new Option('--suggest', 'print a list of tables to start from, for --table-list').conflicts([
+      'json',
+      'tableList',
+    ]),
+  )
   .option('--json', 'print JSON')
-  .addHelpText('after', example('flexemr inspect tables.safetensors'))
-  .action(async (file: string, { json }: { json?: boolean }) => {
-    const found = await inspect(file);
-    print(json ? JSON.stringify(found, null, 2) : inspectionText(found));
+  .addHelpText(
+    'after',
+    example('flexemr inspect tables.safetensors', 'flexemr inspect model.safetensors.index.json --suggest'),
+  )
+  .action(async (tables: string, options: { json?: boolean; suggest?: boolean; tableList?: string }) => {
+    if (options.suggest) return print(await suggest(tables));
+    const found = await inspect({ tables, tableList: options.tableList });
+    print(options.json ? JSON.stringify(found, null, 2) : inspectionText(found));
   });
 
 const planning = program
   .command('plan')
   .description('share tables out among memory nodes; says what requests will cost')
   .requiredOption('--tables <file>', tablesText)
+  .addOption(tableListOption())
   .addOption(new Option('--nodes <n>', 'nodes, to be called node0, node1 …').argParser(parseNodes))
   .addOption(
     new Option('--node <id=url[,bytes]>', 'a node, its address and room; may be repeated')
@@ -78,6 +91,7 @@ program
     'serve one memory node of a plan, until SIGTERM, SIGINT or SIGHUP: then it answers what it holds, and ends',
   )
   .requiredOption('--tables <file>', tablesText)
+  .addOption(tableListOption())
   .requiredOption('--plan <file>', 'routing table, as flexemr plan writes it')
   .requiredOption('--node <id>', 'which node of the plan this is')
   .option('--host <address>', 'listen there (default: 127.0.0.1)')

@@ -5,17 +5,18 @@ import { openTables } from '../lookup/tables.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import type { PushDown } from '../ranker/choose.ts';
+import type { TableSource } from '../store/table-file.ts';
 import type { OpenSource } from './lookup-source.ts';
 import { LoadBar } from './progress.ts';
 import { RemoteSource } from './remote-source.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
+import { type TableOptions, tableSource } from './table-source.ts';
 
 /** How a command reaches memory nodes; `loopback`: they are in this process. */
 export const sourceTransports = ['loopback', 'http', 'stream', 'rdma'] as const;
 
 /** Where a command looks up: `tables` in this process, or cut over `nodes`, or `routing` to running nodes. */
-export interface SourceOptions extends SecurityOptions {
-  readonly tables?: string | undefined;
+export interface SourceOptions extends SecurityOptions, Partial<TableOptions> {
   readonly dtype?: RowDtype | undefined;
   /** That share each lookup in this process; workers of each node that is started. */
   readonly threads?: number | undefined;
@@ -34,14 +35,15 @@ export interface SourceOptions extends SecurityOptions {
 /** Opens what a command looks up in. @throws as openTables, startLocalCluster, openRanker; INVALID_FILE */
 export async function openSource(options: SourceOptions): Promise<OpenSource> {
   if (options.routing !== undefined) return await openRunning(options, options.routing);
-  const { tables = '', nodes } = options;
+  const { nodes } = options;
+  const tables = await tableSource({ tables: '', ...options });
   if (nodes === undefined) return await openWithBar(tables, options);
   if (options.transport === 'loopback') return await openLoopback({ ...options, tables, nodes });
   return await openStarted({ ...options, tables, nodes });
 }
 
 /** Tables in this process, with a progress bar on a terminal. */
-async function openWithBar(tables: string, { dtype, threads }: SourceOptions): Promise<OpenSource> {
+async function openWithBar(tables: TableSource, { dtype, threads }: SourceOptions): Promise<OpenSource> {
   const bar = new LoadBar();
   try {
     return await openTables(tables, { dtype, threads, onProgress: bar.update });
@@ -56,7 +58,10 @@ async function openRunning(options: SourceOptions, routing: string): Promise<Ope
   return new RemoteSource(await openRanker({ routing, ...networkOf(options), security, pushDown }), deadline);
 }
 
-type ClusterSource = SourceOptions & { readonly tables: string; readonly nodes: number };
+type ClusterSource = Omit<SourceOptions, 'tables'> & {
+  readonly tables: TableSource;
+  readonly nodes: number;
+};
 
 async function openLoopback({ pushDown, deadline, ...cluster }: ClusterSource): Promise<OpenSource> {
   const { routing, transport } = await loopbackCluster(cluster);
@@ -82,7 +87,10 @@ function networkOf({
   transport,
   rdmaDevice,
   gidIndex,
-}: SourceOptions): Pick<OpenRankerOptions, 'transport' | 'rdma'> {
+}: Pick<SourceOptions, 'transport' | 'rdmaDevice' | 'gidIndex'>): Pick<
+  OpenRankerOptions,
+  'transport' | 'rdma'
+> {
   const rdma = { device: rdmaDevice, gidIndex };
   return { transport: transport === 'loopback' ? undefined : transport, rdma };
 }

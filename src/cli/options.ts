@@ -9,7 +9,14 @@ import { parseNodes } from './plan.ts';
 
 const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
 
-export const tablesText = 'tables, safetensors with a list of them in __metadata__.tables';
+export const tablesText = 'tables: a safetensors file, or the *.safetensors.index.json of several';
+
+export function tableListOption(): Option {
+  return new Option(
+    '--table-list <file>',
+    'the list of tables, JSON (default: in the __metadata__.tables of the file)',
+  );
+}
 
 export function dtypeOption(): Option {
   return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(
@@ -32,6 +39,7 @@ export function gidIndexOption(): Option {
 export function withSource(command: Command): Command {
   return command
     .option('--tables <file>', tablesText)
+    .addOption(tableListOption())
     .addOption(dtypeOption())
     .addOption(
       new Option(
@@ -52,7 +60,7 @@ export function withSource(command: Command): Command {
       new Option(
         '--routing <file|url>',
         'look up in running memory nodes: the plan, with the url of each node',
-      ).conflicts(['tables', 'dtype', 'threads', 'nodes', 'split']),
+      ).conflicts(['tables', 'tableList', 'dtype', 'threads', 'nodes', 'split']),
     )
     .addOption(
       new Option(

@@ -10,9 +10,9 @@ import type { RowDtype } from '../plan/table-spec.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { columns, mib } from './columns.ts';
 import { openRequests } from './requests.ts';
+import { type TableOptions, tableSource } from './table-source.ts';
 
-export interface PlanOptions {
-  readonly tables: string;
+export interface PlanOptions extends TableOptions {
   /** How many nodes, named node0, node1 …; or which. */
   readonly nodes?: number | undefined;
   readonly node?: readonly PlannedNode[] | undefined;
@@ -29,7 +29,7 @@ export interface PlanOptions {
 
 /** `flexemr plan`: shares the tables of a file out among nodes, and says what requests will cost. */
 export async function plan(options: PlanOptions): Promise<ShardingPlan> {
-  const tables = await plannedTables(options.tables, options.dtype, options.verify);
+  const tables = await plannedTables(await tableSource(options), options.dtype, options.verify);
   const nodes = options.node ?? nodesNamed(options.nodes ?? 0);
   const planned = planSharding({
     tables,

@@ -131,7 +131,7 @@ export function* batches(
 
 function vectorOf(file: SafetensorsFile, name: string, dtypes: readonly (keyof typeof dtypeBytes)[]): number {
   const { dtype, shape } = file.entry(name);
-  if (!dtypes.includes(dtype))
+  if (!dtypes.some((known) => known === dtype))
     throw notInFile(file, `${name}.dtype`, `is ${dtype}, must be ${dtypes.join(' or ')}`);
   if (shape.length !== 1)
     throw notInFile(file, `${name}.shape`, `is [${shape.join(', ')}], must have one dimension`);

@@ -9,9 +9,9 @@ import { mib } from './columns.ts';
 import { LoadBar } from './progress.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 import { StopRequest } from './stop-request.ts';
+import { type TableOptions, tableSource } from './table-source.ts';
 
-export interface ServeOptions extends SecurityOptions {
-  readonly tables: string;
+export interface ServeOptions extends SecurityOptions, TableOptions {
   /** The routing table that `flexemr plan` wrote. */
   readonly plan: string;
   readonly node: string;
@@ -60,7 +60,7 @@ function logOf(node: string): Log {
 }
 
 async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {
-  const { tables, node, host, port, workers, commonPort, insecure, allowOrigin, allowHost, verify } = options;
+  const { node, host, port, workers, commonPort, insecure, allowOrigin, allowHost, verify } = options;
   const security = await readSecurity(options);
   const bar = new LoadBar();
   const listening = {
@@ -75,7 +75,7 @@ async function startWithBar(options: ServeOptions, routing: RoutingTable, log: L
   };
   try {
     return await MemoryNodeHost.start({
-      tables,
+      tables: await tableSource(options),
       routing,
       node,
       verify,

@@ -9,12 +9,12 @@ import { servedTables } from '../memory-node/served-tables.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
-import { SafetensorsFile } from '../store/safetensors.ts';
 import { Store } from '../store/store.ts';
+import { openTableFile, type TableSource } from '../store/table-file.ts';
 
 export interface HostingOptions {
   /** The tables, safetensors. */
-  readonly tables: string;
+  readonly tables: TableSource;
   readonly routing: RoutingTable;
   /** The node whose shards to load. */
   readonly node: string;
@@ -32,7 +32,7 @@ export async function loadHostings(options: HostingOptions): Promise<Hosting[]> 
   const { routing, node, workers } = options;
   const module = kernelModule('shared');
   const store = new Store(module, { slotBytes: Math.min(workers * workerSlotBytesDefault, slotBytesMax) });
-  await using file = await SafetensorsFile.open(options.tables);
+  await using file = await openTableFile(options.tables);
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernels = instantiateKernels(memory);
   const contents = await checkContents(file, options);

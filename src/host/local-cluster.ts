@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -54,8 +54,12 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   try {
     const plan = join(dir, 'plan.json');
     await writeRouting(plan, routing);
+    const list = typeof options.tables === 'string' ? undefined : join(dir, 'tables.json');
+    if (list !== undefined && typeof options.tables !== 'string')
+      await writeFile(list, JSON.stringify(options.tables.list));
+    const args = argumentsOf(options, list);
     for (const { id } of routing.nodes)
-      processes.push(new NodeProcess(id, ['--plan', plan, '--node', id, ...argumentsOf(options)]));
+      processes.push(new NodeProcess(id, ['--plan', plan, '--node', id, ...args]));
     const ready = await Promise.all(processes.map((process) => process.ready()));
     return new LocalCluster(routing, ready, processes);
   } catch (error) {
@@ -66,9 +70,14 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
-function argumentsOf({ tables, workers, allowOrigin, rdma }: LocalClusterOptions): string[] {
+/** @param list a file with the list of tables, where one is given beside them */
+function argumentsOf(
+  { tables, workers, allowOrigin, rdma }: LocalClusterOptions,
+  list: string | undefined,
+): string[] {
   const given = {
-    tables,
+    tables: typeof tables === 'string' ? tables : tables.file,
+    'table-list': list,
     workers,
     'allow-origin': allowOrigin,
     transport: rdma && 'rdma',

@@ -4,6 +4,7 @@ import type { Hosting } from '../memory-node/hosting.ts';
 import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
+import type { TableSource } from '../store/table-file.ts';
 import { checkOrigin } from '../transport/cross-origin.ts';
 import { checkAllowedHosts } from '../transport/host-check.ts';
 import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
@@ -22,7 +23,7 @@ export interface Log {
 
 export interface MemoryNodeOptions extends MemoryNodeTuning {
   /** The tables, safetensors, of which the node loads its shards. */
-  readonly tables: string;
+  readonly tables: TableSource;
   readonly routing: RoutingTable;
   /** Which node of the routing table this is. */
   readonly node: string;

@@ -4,12 +4,12 @@ import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } f
 import type { RowDtype } from '../plan/table-spec.ts';
 import { contentOf, wholeContentOf } from '../store/content.ts';
 import { planTables } from '../store/load.ts';
-import { SafetensorsFile } from '../store/safetensors.ts';
+import { openTableFile, type TableSource } from '../store/table-file.ts';
 
 /** Memory nodes to be started together. */
 export interface ClusterOptions {
   /** The tables, safetensors. */
-  readonly tables: string;
+  readonly tables: TableSource;
   /** How many memory nodes, named node0, node1 … */
   readonly nodes: number;
   /** Default `auto`. */
@@ -38,11 +38,11 @@ export function nodesNamed(count: number): { readonly id: string }[] {
  * @param verify read all of them @throws INVALID_FILE, INVALID_TABLE
  */
 export async function plannedTables(
-  path: string,
+  source: TableSource,
   dtype: RowDtype | undefined,
   verify = false,
 ): Promise<PlannedTableInput[]> {
-  await using file = await SafetensorsFile.open(path);
+  await using file = await openTableFile(source);
   const tables: PlannedTableInput[] = [];
   for (const table of planTables(file, { dtype })) {
     const { spec, stored } = table;

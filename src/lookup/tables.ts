@@ -6,10 +6,10 @@ import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { checkBags } from '../plan/checked-bags.ts';
 import { checkTableSpec, type TableSpec } from '../plan/table-spec.ts';
 import { type LoadOptions, loadTables } from '../store/load.ts';
-import { SafetensorsFile } from '../store/safetensors.ts';
 import { Store, type StoreOptions } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
+import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { Crew } from './crew.ts';
 import { FeatureLookup } from './feature.ts';
 import { type Lookup, PooledFeatures } from './pooled.ts';
@@ -63,8 +63,8 @@ export class Tables implements AsyncDisposable {
   }
 
   /** Loads every table that a safetensors file lists. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY */
-  async load(path: string, options: LoadOptions = {}): Promise<void> {
-    await using file = await SafetensorsFile.open(path);
+  async load(source: TableSource, options: LoadOptions = {}): Promise<void> {
+    await using file = await openTableFile(source);
     await loadTables(this.#store, file, options);
   }
 
@@ -184,9 +184,12 @@ export class Tables implements AsyncDisposable {
 }
 
 /** Opens the tables of a safetensors file. @throws as Tables and Tables.load */
-export async function openTables(path: string, options: TablesOptions & LoadOptions = {}): Promise<Tables> {
+export async function openTables(
+  source: TableSource,
+  options: TablesOptions & LoadOptions = {},
+): Promise<Tables> {
   const tables = new Tables(options);
-  await tables.load(path, options);
+  await tables.load(source, options);
   return tables;
 }
 

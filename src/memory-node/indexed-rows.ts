@@ -2,7 +2,6 @@
 import { loadChunkBytesMax } from '../limits.ts';
 import type { PlannedShard } from '../plan/routing-table.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
-import { dtypeBytes } from '../store/safetensors-header.ts';
 import { type Hasher, idHashes } from './id-hashes.ts';
 
 /** Rows of the ids that a shard holds, ascending. */
@@ -26,8 +25,8 @@ export async function readRows(
   first: number,
   bytes: Uint8Array,
 ): Promise<void> {
-  const { shape, dtype } = file.entry(tensor);
-  const stride = shape[1] * dtypeBytes[dtype];
+  const entry = file.entry(tensor);
+  const stride = (entry.end - entry.begin) / entry.shape[0];
   const count = bytes.length / stride;
   const spanRows = Math.max(1, Math.floor(loadChunkBytesMax / stride));
   for (let i = 0; i < count; ) {

@@ -1,6 +1,7 @@
 // A lookup in JSON on its way in: what JSON cannot say (u64, NaN) comes as strings, everything else as in the API.
 import * as v from 'valibot';
 import { FlexemrError, show } from '../errors.ts';
+import { pathOf, problemOf } from '../issue.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
 import { jsonBagsMax, jsonFeaturesMax } from '../limits.ts';
 import type { Bags } from '../plan/bags.ts';
@@ -74,10 +75,10 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, field: st
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const path = v.getDotPath(issue);
+  const path = pathOf(issue);
   const where = path === null ? field : field === 'body' ? path : `${field}.${path}`;
   const code = where === 'onMissing' ? 'INVALID_OPTION' : 'INVALID_BAGS';
-  throw new FlexemrError(code, `${where}: ${issue.message}`, { field: where, value: issue.input });
+  throw new FlexemrError(code, `${where}: ${problemOf(issue)}`, { field: where, value: issue.input });
 }
 
 async function featureOf(

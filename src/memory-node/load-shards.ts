@@ -6,10 +6,9 @@ import type { RowDtype } from '../plan/table-spec.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
-import { dtypeBytes } from '../store/safetensors-header.ts';
 import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
-import { TableBuilder } from '../store/table-builder.ts';
+import { isQuantised, TableBuilder } from '../store/table-builder.ts';
 import type { HostedShard } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
@@ -82,6 +81,12 @@ function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): Loadab
       const { rows, dim } = found.spec;
       if (table?.spec.rows !== rows || table.spec.dim !== dim)
         throw notAsPlanned(file, found.spec.name, `is [${rows}, ${dim}], not as planned`);
+      if (isQuantised(found.source) && table.spec.dtype !== found.source)
+        throw notAsPlanned(
+          file,
+          found.spec.name,
+          `has rows that are ${found.source} already, not as planned`,
+        );
       if (table.indexed !== (found.stored.ids !== undefined))
         throw notAsPlanned(file, found.spec.name, `is ${table.indexed ? 'not ' : ''}indexed, not as planned`);
       return { ...found, spec: table.spec };
@@ -107,7 +112,8 @@ async function loadRows(loading: Loading): Promise<HostedShard[]> {
   const { store, file, from, shards, expect } = loading;
   const ranges = shards.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
   const builder = new TableBuilder(store, from.spec, { expect, ranges });
-  const stride = from.spec.dim * dtypeBytes[file.entry(from.stored.tensor).dtype];
+  const { begin, end } = file.entry(from.stored.tensor);
+  const stride = (end - begin) / from.spec.rows;
   try {
     await builder.fill(from.source, async (first, bytes) => {
       await file.readInto(from.stored.tensor, first * stride, bytes);

@@ -21,7 +21,7 @@ export interface Bags {
   readonly keys: Keys;
   /** Where each bag starts in `keys`; the last bag ends with the keys. */
   readonly offsets?: Counts | undefined;
-  /** `offsets` has one more entry: where the last bag ends. */
+  /** `offsets` has one more entry: where the last bag ends, which is the number of keys. */
   readonly includeLastOffset?: boolean | undefined;
   /** How many keys each bag has. */
   readonly lengths?: Counts | undefined;

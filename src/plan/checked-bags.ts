@@ -7,7 +7,7 @@ import type { Bags, Counts, Keys, NumberArray } from './bags.ts';
 export interface CheckedBags {
   /** Row-keyed: u32 or u64 as given (the kernel checks them against the table). Indexed: u64. */
   readonly keys: Uint32Array | BigUint64Array | BigInt64Array;
-  /** u32 [bags + 1], not decreasing, from 0, ending at or before keys.length. */
+  /** u32 [bags + 1], not decreasing, from 0 to keys.length. */
   readonly offsets: Uint32Array;
   readonly weights: Float32Array | undefined;
 }
@@ -76,7 +76,12 @@ function addLengths(field: string, lengths: Counts, keyCount: number): Uint32Arr
   );
 }
 
-/** Offsets as u32 [bags + 1]. @throws INVALID_OFFSETS */
+/**
+ * Offsets as u32 [bags + 1].
+ * @param given of so many bags, or one more: where the last bag ends, which is where the keys do. PyTorch passes over
+ * keys behind it in silence; here they are an error.
+ * @throws INVALID_OFFSETS
+ */
 export function checkOffsets(field: string, given: Counts, bags: number, keyCount: number): Uint32Array {
   const offsets = new Uint32Array(bags + 1);
   offsets[bags] = keyCount;
@@ -90,7 +95,13 @@ export function checkOffsets(field: string, given: Counts, bags: number, keyCoun
     offsets[i] = offset;
     previous = offset;
   }
-  return offsets;
+  if (offsets[bags] === keyCount && (bags > 0 || keyCount === 0)) return offsets;
+  throw badCount(
+    field,
+    given,
+    bags,
+    `is where the last bag ends, but there are ${keyCount} keys: each key needs a bag`,
+  );
 }
 
 function countAt(field: string, counts: Counts, position: number, problem: string): number {

@@ -1,44 +1,85 @@
-import { FlexemrError } from '../errors.ts';
+import { FlexemrError, invalidAt } from '../errors.ts';
 import type { Counts, KeyedBags, Keys, NumberArray } from './bags.ts';
 import { offsetsOf, weightsOf } from './checked-bags.ts';
 
-/** TorchRec's KeyedJaggedTensor: features one after the other, each with the same number of bags. */
+/** TorchRec's KeyedJaggedTensor: the bags of one feature after the other. Give lengths, offsets, or both. */
 export interface KeyedJagged {
   /** Feature names. */
   readonly keys: readonly string[];
   readonly values: Exclude<Keys, readonly number[]>;
   readonly weights?: NumberArray | undefined;
-  /** [features × bags], feature-major. */
+  /** [bags of all features], feature-major. */
   readonly lengths?: Counts | undefined;
-  /** [features × bags + 1]. */
+  /** [bags of all features + 1]. */
   readonly offsets?: Counts | undefined;
+  /** Bags of each feature. Default: all features have the same number of bags. */
+  readonly strides?: readonly number[] | undefined;
 }
 
 /** The bags of a KeyedJaggedTensor by feature, as views of its values. @throws INVALID_BAGS, INVALID_OFFSETS, INVALID_WEIGHTS */
-export function keyedJagged({ keys: features, values, weights, lengths, offsets }: KeyedJagged): KeyedBags {
+export function keyedJagged(tensor: KeyedJagged): KeyedBags {
+  const { keys: features, values, weights } = tensor;
   if (!ArrayBuffer.isView(values)) throw invalidBags('values', values, 'values must be a typed array');
   const twice = features.find((feature, i) => features.indexOf(feature) !== i);
   if (twice !== undefined) throw invalidBags('keys', twice, `the feature "${twice}" is there twice`);
-  const bounds = offsetsOf('values', { keys: values, lengths, offsets, includeLastOffset: true });
-  const bags = (bounds.length - 1) / features.length;
-  if (!Number.isInteger(bags)) {
-    const problem = `${bounds.length - 1} lengths cannot be shared out among ${features.length} features`;
-    throw invalidBags('lengths', bounds.length - 1, `${problem}; give features × bags of them`);
-  }
+  const bounds = boundsOf(tensor);
+  const strides = stridesOf(tensor, bounds.length - 1);
   const checkedWeights = weightsOf('values', weights, values.length);
-  return Object.fromEntries(
-    features.map((feature, i) => {
-      const own = bounds.subarray(i * bags, (i + 1) * bags + 1);
-      const [begin, end] = [own[0], own[bags]];
-      const view = {
-        keys: values.subarray(begin, end),
-        offsets: own.map((offset) => offset - begin),
-        includeLastOffset: true,
-        weights: checkedWeights?.subarray(begin, end),
-      };
-      return [feature, view];
-    }),
-  );
+  const bags: Record<string, KeyedBags[string]> = Object.create(null);
+  let first = 0;
+  for (const [i, feature] of features.entries()) {
+    const own = bounds.subarray(first, first + strides[i] + 1);
+    const [begin, end] = [own[0], own[strides[i]]];
+    bags[feature] = {
+      keys: values.subarray(begin, end),
+      offsets: own.map((offset) => offset - begin),
+      includeLastOffset: true,
+      weights: checkedWeights?.subarray(begin, end),
+    };
+    first += strides[i];
+  }
+  return bags;
+}
+
+/** Where bags begin and end, u32 [bags + 1], by lengths or by offsets, which must say the same. */
+function boundsOf({ values, lengths, offsets }: KeyedJagged): Uint32Array {
+  const byLengths = (): Uint32Array => offsetsOf('values', { keys: values, lengths });
+  const byOffsets = (): Uint32Array =>
+    offsetsOf('values', { keys: values, offsets, includeLastOffset: true });
+  if (lengths === undefined) return byOffsets();
+  const bounds = byLengths();
+  if (offsets === undefined) return bounds;
+  const others = byOffsets();
+  const place = others.findIndex((offset, i) => offset !== bounds[i]);
+  if (place >= 0)
+    throw invalidAt('INVALID_OFFSETS', 'offsets', place, others[place], `is ${bounds[place]} by the lengths`);
+  if (others.length === bounds.length) return bounds;
+  const problem = `${others.length} offsets for ${bounds.length - 1} lengths; give one more than lengths`;
+  throw new FlexemrError('INVALID_OFFSETS', problem, { field: 'offsets', position: others.length });
+}
+
+/** Bags of each feature, of `bags` in all. */
+function stridesOf({ keys: features, strides }: KeyedJagged, bags: number): readonly number[] {
+  if (strides === undefined) {
+    const each = bags / features.length;
+    if (Number.isInteger(each)) return features.map(() => each);
+    const problem = `${bags} lengths cannot be shared out among ${features.length} features`;
+    throw invalidBags('lengths', bags, `${problem}; give features × bags of them, or strides`);
+  }
+  if (!Array.isArray(strides) || strides.length !== features.length)
+    throw invalidBags(
+      'strides',
+      strides,
+      `strides must be ${features.length} numbers of bags, one a feature`,
+    );
+  let sum = 0;
+  for (const [i, stride] of strides.entries()) {
+    if (!Number.isInteger(stride) || stride < 0)
+      throw invalidAt('INVALID_BAGS', 'strides', i, stride, 'is not a number of bags');
+    sum += stride;
+  }
+  if (sum === bags) return strides;
+  throw invalidBags('strides', sum, `strides add up to ${sum} bags, but there are ${bags}`);
 }
 
 function invalidBags(field: string, value: unknown, message: string): FlexemrError {

@@ -1,6 +1,7 @@
 // What requests will cost under a plan, on average, where every key is as likely as another.
 import * as v from 'valibot';
 import { FlexemrError } from '../errors.ts';
+import { pathOf, problemOf } from '../issue.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import type { PlannedShard, RoutingTable } from './routing-table.ts';
 import { shardBytes, shareOf, type Uncut } from './shard-size.ts';
@@ -116,9 +117,9 @@ export function checkLoads(loads: TableLoads, tables: readonly Uncut[]): void {
     if (result.success) continue;
     const [issue] = result.issues;
     throw badLoad(
-      [name, v.getDotPath(issue)].filter((part) => part !== null).join('.'),
+      [name, pathOf(issue)].filter((part) => part !== undefined).join('.'),
       issue.input,
-      `is no load: ${issue.message}`,
+      `is no load: ${problemOf(issue)}`,
     );
   }
 }

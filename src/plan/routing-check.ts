@@ -20,7 +20,7 @@ export function checkParts({ nodes, tables }: RoutingTable, source: string): voi
     const { name } = table.spec;
     if (names.has(name)) throw invalid(source, 'tables', i, name, `is another table named "${name}"`);
     names.add(name);
-    checkShards(source, `tables.${i}.shards`, table, ids);
+    checkShards(source, `tables[${i}].shards`, table, ids);
   }
 }
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { FlexemrError } from '../errors.ts';
+import { pathOf, problemOf } from '../issue.ts';
 import { contentDigestChars, nodeIdCharsMax, routingCharsMax } from '../limits.ts';
 import { checkParts, invalidRouting } from './routing-check.ts';
 import type { PlannedTable, RoutingTable } from './routing-table.ts';
@@ -20,6 +21,7 @@ const node = v.strictObject({
 // What JSON has no number for comes as text: u64 ids, and three floats.
 const key = v.union([
   v.number(),
+  v.bigint(),
   v.pipe(
     v.string(),
     v.regex(/^-?\d{1,20}$/),
@@ -57,7 +59,26 @@ export function parseRouting(json: string, file: string): RoutingTable {
     const problem = `${json.length} characters of JSON; at most ${routingCharsMax} are read`;
     throw invalidRouting(file, 'length', json.length, problem);
   }
-  const { nodes, tables } = parse(json, file);
+  return readDocument(parse(json, file), file);
+}
+
+function parse(json: string, file: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw invalidRouting(file, 'format', undefined, `is not JSON (${(cause as Error).message})`, { cause });
+  }
+}
+
+/** Checks a routing table in the form that JSON has. */
+function readDocument(given: unknown, file: string): RoutingTable {
+  const result = v.safeParse(document, given, { abortEarly: true });
+  if (!result.success) {
+    const [issue] = result.issues;
+    const path = pathOf(issue) ?? 'routing';
+    throw invalidRouting(file, path, issue.input, `${path}: ${problemOf(issue)}`);
+  }
+  const { nodes, tables } = result.output;
   const routing = {
     nodes,
     tables: tables.map(({ version, indexed, content, contentWhole, shards, ...spec }, i) => {
@@ -69,42 +90,38 @@ export function parseRouting(json: string, file: string): RoutingTable {
   return routing;
 }
 
-function parse(json: string, file: string): v.InferOutput<typeof document> {
-  let given: unknown;
-  try {
-    given = JSON.parse(json);
-  } catch (cause) {
-    throw invalidRouting(file, 'format', undefined, `is not JSON (${(cause as Error).message})`, { cause });
-  }
-  const result = v.safeParse(document, given, { abortEarly: true });
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const path = v.getDotPath(issue) ?? 'format';
-  throw invalidRouting(file, path, issue.input, `${path}: ${issue.message}`);
-}
-
 function checkSpec(spec: unknown, file: string, position: number): TableSpec {
   try {
     return checkTableSpec(spec);
   } catch (cause) {
     if (!(cause instanceof FlexemrError)) throw cause;
-    const field = `tables.${position}.${cause.field}`;
-    throw invalidRouting(file, field, cause.value, `tables.${position}: ${cause.message}`, { cause });
+    const field = `tables[${position}].${cause.field}`;
+    throw invalidRouting(file, field, cause.value, `tables[${position}]: ${cause.message}`, { cause });
   }
 }
 
-/** A copy of a routing table that came from a program, checked like one from a file. @throws INVALID_ROUTING */
-export function checkRouting(routing: RoutingTable, source = 'routing'): RoutingTable {
-  return parseRouting(jsonOf(routing, source), source);
+/**
+ * A copy of a routing table that a program has, checked like one from a file: a RoutingTable, or what JSON.parse makes of
+ * a routing file. @throws INVALID_ROUTING
+ */
+export function checkRouting(given: unknown, source = 'routing'): RoutingTable {
+  if (!isObject(given) || 'format' in given) return readDocument(given, source);
+  const { tables } = given;
+  return readDocument(
+    { ...given, format, tables: Array.isArray(tables) ? tables.map(flat) : tables },
+    source,
+  );
 }
 
-function jsonOf(routing: RoutingTable, source: string): string {
-  try {
-    return routingJson(routing);
-  } catch (cause) {
-    const problem = `is no routing table: { nodes, tables } (${(cause as Error).message})`;
-    throw invalidRouting(source, 'routing', routing, problem, { cause });
-  }
+/** A planned table as JSON has it: the fields of its spec beside its own. */
+function flat(table: unknown): unknown {
+  if (!isObject(table) || !isObject(table.spec)) return table;
+  const { spec, ...own } = table;
+  return { ...spec, ...own };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** A routing table as JSON for `parseRouting`: a line a node, table and shard, fields in order, so that plans compare. */

@@ -14,10 +14,10 @@ export interface RoutingSource {
   watch(onChange: (routing: RoutingTable) => void, onError: (error: Error) => void): () => void;
 }
 
-/** A source as it is, or of the routing table that is given. @throws INVALID_ROUTING */
+/** A source as it is, or of the routing table that is given, be it parsed or as JSON.parse gives it. @throws INVALID_ROUTING */
 export function routingSource(given: RoutingTable | RoutingSource): RoutingSource {
   if (typeof given !== 'object' || given === null) {
-    const message = `routing: expected a routing table, as parseRouting reads one from JSON, or a source of them, not ${show(given)}`;
+    const message = `routing: expected a routing table, or a source of them, not ${show(given)}`;
     throw new FlexemrError('INVALID_ROUTING', message, { field: 'routing', value: given });
   }
   return 'read' in given ? given : fixedRouting(given);

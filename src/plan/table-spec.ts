@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { FlexemrError } from '../errors.ts';
+import { pathOf, problemOf } from '../issue.ts';
 import { dimMax, tableRowsMax, tablesMax } from '../limits.ts';
 
 /** How the rows of a bag become one vector; `none` gives every row as it is. */
@@ -94,13 +95,18 @@ export function parseStoredTables(json: string, file: string): StoredTableSpec[]
   } catch (cause) {
     throw invalidTable('__metadata__.tables', undefined, `${file}: __metadata__.tables is not JSON`, cause);
   }
-  const specs: StoredTableSpec[] = parse(storedTableSpecs, list, '__metadata__.tables', file);
+  return checkStoredTables(list, '__metadata__.tables', file);
+}
+
+/** Checks a list of the tables of a file. @param what the list is called @throws INVALID_TABLE */
+export function checkStoredTables(list: unknown, what: string, file: string): StoredTableSpec[] {
+  const specs: StoredTableSpec[] = parse(storedTableSpecs, list, what, file);
   const names = new Set<string>();
   for (const [position, { name }] of specs.entries()) {
     if (names.has(name)) {
       throw new FlexemrError(
         'INVALID_TABLE',
-        `${file}: __metadata__.tables[${position}] is another table named "${name}"`,
+        `${file}: ${what}[${position}] is another table named "${name}"`,
         {
           field: 'name',
           position,
@@ -117,9 +123,11 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, what: str
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const path = v.getDotPath(issue);
-  const where = [file, what, path].filter((part) => part != null).join(': ');
-  throw invalidTable(path ?? what, issue.input, `${where}: ${issue.message}`);
+  const path = pathOf(issue);
+  // Of a list, the path goes on from its name.
+  const field = path === undefined ? what : path.startsWith('[') ? `${what}${path}` : path;
+  const where = [file, field === path ? what : undefined, field].filter((part) => part !== undefined);
+  throw invalidTable(field, issue.input, `${where.join(': ')}: ${problemOf(issue)}`);
 }
 
 function invalidTable(field: string, value: unknown, message: string, cause?: unknown): FlexemrError {

@@ -5,7 +5,7 @@ import { checkTableSpec, parseStoredTables } from '../plan/table-spec.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import type { TensorEntry } from './safetensors-header.ts';
 import type { Store } from './store.ts';
-import { type SourceDtype, TableBuilder } from './table-builder.ts';
+import { isQuantised, type SourceDtype, TableBuilder } from './table-builder.ts';
 
 /** How far loading has come. */
 export interface LoadProgress {
@@ -102,12 +102,7 @@ export function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint6
 
 /** The tables a file lists, with their specs checked against its tensors. @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION */
 export function planTables(file: SafetensorsFile, options: LoadOptions = {}): LoadableTable[] {
-  const json = file.metadata.tables;
-  if (json === undefined) {
-    const message = `${file.path} lists no tables: its __metadata__ needs "tables", a JSON list of {name, rows, dim, mode, tensor} (docs/export.md)`;
-    throw new FlexemrError('INVALID_FILE', message, { field: '__metadata__.tables' });
-  }
-  const listed = parseStoredTables(json, file.path);
+  const listed = listOf(file);
   const unknown = Object.keys(options.tables ?? {}).find((name) =>
     listed.every((table) => table.name !== name),
   );
@@ -122,30 +117,46 @@ export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Lo
       ...(options.dtype && { dtype: options.dtype }),
       ...options.tables?.[stored.name],
     });
-    return { spec, stored, source: checkTensor(file, stored, file.entry(tensor)) };
+    const source = checkTensor(file, stored, file.entry(tensor));
+    if (isQuantised(source) && spec.dtype !== source) {
+      const message = `${file.path}: table ${spec.name}: its rows are ${source} already, and cannot be kept as ${spec.dtype}; leave the dtype out`;
+      throw new FlexemrError('INVALID_TABLE', message, { field: 'dtype', value: spec.dtype });
+    }
+    return { spec, stored, source };
   });
+}
+
+/** The tables of a file: by a list that was given beside it, or by its own. */
+function listOf(file: SafetensorsFile): readonly StoredTableSpec[] {
+  if (file.tableList !== undefined) return file.tableList;
+  const json = file.metadata.tables;
+  if (json !== undefined) return parseStoredTables(json, file.path);
+  const message = `${file.path} lists no tables: give a list of {name, rows, dim, mode, tensor} in its __metadata__.tables, or beside it (--table-list; docs/export.md)`;
+  throw new FlexemrError('INVALID_FILE', message, { field: '__metadata__.tables' });
 }
 
 function checkTensor(
   file: SafetensorsFile,
-  { name, rows, dim }: StoredTableSpec,
+  { name, rows, dim, dtype }: StoredTableSpec,
   entry: TensorEntry,
 ): SourceDtype {
-  const source = sources[entry.dtype];
+  const packed = entry.dtype === 'U8' && (dtype === 'int8' || dtype === 'int4') ? dtype : undefined;
+  const source = packed ?? sources[entry.dtype];
+  const columns = packed === undefined ? dim : rowBytes(packed, dim);
   if (source === undefined) {
     throw new FlexemrError(
       'INVALID_TABLE',
-      `${file.path}: table ${name}: tensor "${entry.name}" is ${entry.dtype}; rows must be F32, F16 or BF16`,
+      `${file.path}: table ${name}: tensor "${entry.name}" is ${entry.dtype}; rows must be F32, F16 or BF16, or U8 of a table listed as int8 or int4`,
       {
         field: `${entry.name}.dtype`,
         value: entry.dtype,
       },
     );
   }
-  if (entry.shape.length !== 2 || entry.shape[0] !== rows || entry.shape[1] !== dim) {
+  if (entry.shape.length !== 2 || entry.shape[0] !== rows || entry.shape[1] !== columns) {
     throw new FlexemrError(
       'INVALID_TABLE',
-      `${file.path}: table ${name} is listed as [${rows}, ${dim}], its tensor "${entry.name}" is [${entry.shape.join(', ')}]`,
+      `${file.path}: table ${name} is listed as ${packed ?? ''}[${rows}, ${dim}], its tensor "${entry.name}" is [${entry.shape.join(', ')}], not [${rows}, ${columns}]`,
       {
         field: `${entry.name}.shape`,
         value: entry.shape,

@@ -2,7 +2,7 @@ import type { FlexemrError } from '../errors.ts';
 import { safetensorsHeaderBytesMax, safetensorsMetadataNamesMax } from '../limits.ts';
 import { HeaderJson, invalidFile, prefixBytes, quote } from './header-json.ts';
 
-/** Every dtype we read, and the bytes of one element. */
+/** Every dtype whose elements we read, and the bytes of one. */
 export const dtypeBytes = {
   BOOL: 1,
   U8: 1,
@@ -23,10 +23,31 @@ export const dtypeBytes = {
 
 export type Dtype = keyof typeof dtypeBytes;
 
+/** Other dtypes that a file may have beside those, and the bits of one element. Their sizes are checked, no more. */
+const otherDtypeBits = {
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  C64: 64,
+} as const;
+
+export type OtherDtype = keyof typeof otherDtypeBits;
+
+export function elementBits(dtype: Dtype | OtherDtype): number {
+  return isDtype(dtype) ? 8 * dtypeBytes[dtype] : otherDtypeBits[dtype];
+}
+
+export function isDtype(dtype: string): dtype is Dtype {
+  return Object.hasOwn(dtypeBytes, dtype);
+}
+
 /** One tensor: row-major, little-endian, in bytes [begin, end) of the data section. */
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: Dtype | OtherDtype;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -88,7 +109,7 @@ function readMetadata(json: HeaderJson, metadata: Record<string, string>): void 
 
 function readEntry(json: HeaderJson, name: string): TensorEntry {
   const at = json.at();
-  const found: { dtype?: Dtype; shape?: number[]; data_offsets?: [number, number] } = {};
+  const found: { dtype?: Dtype | OtherDtype; shape?: number[]; data_offsets?: [number, number] } = {};
   json.object(name, (key, keyAt) => {
     if (key === 'dtype') found.dtype = readDtype(json, `${name}.dtype`);
     else if (key === 'shape') found.shape = json.integers(`${name}.shape`);
@@ -102,8 +123,10 @@ function readEntry(json: HeaderJson, name: string): TensorEntry {
   }
   const [begin, end] = offsets;
   const bytes = tensorBytes(dtype, shape);
-  if (!Number.isSafeInteger(bytes))
-    throw json.invalid(`${name}.shape`, `${dtype} ${shapeText(shape)} takes over 2^53 - 1 bytes`, shape, at);
+  if (!Number.isSafeInteger(bytes)) {
+    const problem = bytes < 2 ** 53 ? 'does not end with a whole byte' : 'takes over 2^53 - 1 bytes';
+    throw json.invalid(`${name}.shape`, `${dtype} ${shapeText(shape)} ${problem}`, shape, at);
+  }
   if (end - begin !== bytes) {
     const problem = `${dtype} ${shapeText(shape)} takes ${bytes} bytes, but its data has ${end - begin}`;
     throw json.invalid(name, problem, end - begin, at);
@@ -111,22 +134,22 @@ function readEntry(json: HeaderJson, name: string): TensorEntry {
   return { name, dtype, shape, begin, end };
 }
 
-/** Not a safe integer once a product has left the safe integers, even if a later size is 0. */
-function tensorBytes(dtype: Dtype, shape: readonly number[]): number {
+/** Bytes of a tensor. Not a safe integer once a product has left the safe integers, even if a later size is 0. */
+export function tensorBytes(dtype: Dtype | OtherDtype, shape: readonly number[]): number {
   let elements = 1;
   for (const size of shape) {
     elements *= size;
     if (!Number.isSafeInteger(elements)) return elements;
   }
-  return elements * dtypeBytes[dtype];
+  return (elements * elementBits(dtype)) / 8;
 }
 
-function readDtype(json: HeaderJson, field: string): Dtype {
+function readDtype(json: HeaderJson, field: string): Dtype | OtherDtype {
   const at = json.at();
   const dtype = json.string(field);
-  if (!Object.hasOwn(dtypeBytes, dtype))
-    throw json.invalid(field, `unknown dtype ${quote(dtype)}: none of ${Object.keys(dtypeBytes)}`, dtype, at);
-  return dtype as Dtype;
+  if (isDtype(dtype) || Object.hasOwn(otherDtypeBits, dtype)) return dtype as Dtype | OtherDtype;
+  const known = [...Object.keys(dtypeBytes), ...Object.keys(otherDtypeBits)];
+  throw json.invalid(field, `unknown dtype ${quote(dtype)}: none of ${known}`, dtype, at);
 }
 
 function readOffsets(json: HeaderJson, field: string): [number, number] {

@@ -1,12 +1,19 @@
 import type { FileHandle } from 'node:fs/promises';
 import { invalidFile, prefixBytes } from './header-json.ts';
-import { type Dtype, dtypeBytes, headerSize, parseHeader } from './safetensors-header.ts';
+import {
+  type Dtype,
+  elementBits,
+  headerSize,
+  type OtherDtype,
+  parseHeader,
+  tensorBytes,
+} from './safetensors-header.ts';
 import { writeWhole } from './whole-file.ts';
 
 /** A tensor to write: row-major elements of `dtype`, in as many bytes as `shape` takes. */
 export interface TensorData {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: Dtype | OtherDtype;
   readonly shape: readonly number[];
   /** Its bytes, as they are: a view over plain or shared memory, or pieces made while the file is written. */
   readonly data: ArrayBufferView | AsyncIterable<ArrayBufferView>;
@@ -26,7 +33,7 @@ export async function writeSafetensors(
   tensors: Iterable<TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const ordered = [...tensors].sort((a, b) => dtypeBytes[b.dtype] - dtypeBytes[a.dtype]);
+  const ordered = [...tensors].sort((a, b) => elementBits(b.dtype) - elementBits(a.dtype));
   const start = fileStart(ordered, metadata, path);
   await writeWhole(path, async (file) => {
     await writeFully(file, start);
@@ -44,7 +51,7 @@ function fileStart(
   let end = 0;
   for (const { name, dtype, shape, data } of tensors) {
     const begin = end;
-    end += ArrayBuffer.isView(data) ? data.byteLength : shapeBytes(dtype, shape);
+    end += ArrayBuffer.isView(data) ? data.byteLength : tensorBytes(dtype, shape);
     members.push(member(name, { dtype, shape, data_offsets: [begin, end] }));
   }
   const json = new TextEncoder().encode(`{${members.join()}}`);
@@ -71,13 +78,10 @@ async function writeTensor(
     bytes += piece.byteLength;
     await writeFully(handle, piece);
   }
-  if (bytes === shapeBytes(dtype, shape)) return;
-  const problem = `its pieces have ${bytes} bytes, its shape takes ${shapeBytes(dtype, shape)}`;
+  const wanted = tensorBytes(dtype, shape);
+  if (bytes === wanted) return;
+  const problem = `its pieces have ${bytes} bytes, its shape takes ${wanted}`;
   throw invalidFile(path, name, 0, problem, bytes);
-}
-
-function shapeBytes(dtype: Dtype, shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, dtypeBytes[dtype]);
 }
 
 async function writeFully(

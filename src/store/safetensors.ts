@@ -1,14 +1,10 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { FlexemrError } from '../errors.ts';
-import { invalidFile, prefixBytes, quote } from './header-json.ts';
-import {
-  type Dtype,
-  dtypeBytes,
-  headerSize,
-  parseHeader,
-  type SafetensorsHeader,
-  type TensorEntry,
-} from './safetensors-header.ts';
+import type { StoredTableSpec } from '../plan/table-spec.ts';
+import { invalidFile, quote } from './header-json.ts';
+import { type Dtype, dtypeBytes, isDtype, type TensorEntry } from './safetensors-header.ts';
+import { readIndex } from './safetensors-index.ts';
+import { SafetensorsPart } from './safetensors-part.ts';
 
 /** What `read` gives for each dtype. Floats of 16 and 8 bits stay bits. */
 export interface TensorArrays {
@@ -47,38 +43,64 @@ const arrays: { readonly [D in Dtype]: new (length: number) => TensorArrays[D] }
   U64: BigUint64Array,
 };
 
-/** Linux moves at most 2 GiB - 4 KiB in one read. */
-const readBytesMax = 2 ** 30;
-
-/** An open safetensors file: its checked header, and one file descriptor through which tensors are read. */
+/**
+ * An open safetensors file, or several under one index (`*.safetensors.index.json`): checked headers, and a file
+ * descriptor a file through which tensors are read.
+ */
 export class SafetensorsFile implements AsyncDisposable {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly #handle: FileHandle;
-  readonly #dataStart: number;
+  /** A list of its tables that was given beside it. */
+  readonly tableList: readonly StoredTableSpec[] | undefined;
+  readonly #parts: readonly SafetensorsPart[];
+  readonly #partOf: ReadonlyMap<string, SafetensorsPart>;
 
-  private constructor(path: string, handle: FileHandle, header: SafetensorsHeader, dataStart: number) {
+  private constructor(
+    path: string,
+    parts: readonly SafetensorsPart[],
+    partOf: ReadonlyMap<string, SafetensorsPart>,
+    metadata: Readonly<Record<string, string>>,
+    tableList: readonly StoredTableSpec[] | undefined,
+  ) {
     this.path = path;
-    this.tensors = header.tensors;
-    this.metadata = header.metadata;
-    this.#handle = handle;
-    this.#dataStart = dataStart;
+    this.tableList = tableList;
+    this.metadata = metadata;
+    this.#parts = parts;
+    this.#partOf = partOf;
+    const tensors = new Map<string, TensorEntry>();
+    for (const [name, part] of partOf) {
+      const entry = part.header.tensors.get(name);
+      if (entry) tensors.set(name, entry);
+    }
+    this.tensors = tensors;
   }
 
-  /** Reads and checks the header, no more. Throws INVALID_FILE. */
-  static async open(path: string): Promise<SafetensorsFile> {
-    const handle = await openToRead(path);
+  /** Reads and checks the headers, no more. Throws INVALID_FILE. */
+  static async open(path: string, tableList?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
+    if (path.endsWith('.json')) return await SafetensorsFile.#openIndex(path, tableList);
+    const part = await SafetensorsPart.open(path);
+    const { tensors, metadata } = part.header;
+    const partOf = new Map([...tensors.keys()].map((name) => [name, part]));
+    return new SafetensorsFile(path, [part], partOf, metadata, tableList);
+  }
+
+  static async #openIndex(path: string, tableList?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
+    const { files, fileOf, metadata } = await readIndex(path);
+    const parts = new Map<string, SafetensorsPart>();
     try {
-      const fileBytes = await fileSize(handle, path);
-      const prefix = new Uint8Array(Math.min(prefixBytes, fileBytes));
-      await readFully(handle, path, 0, prefix);
-      const header = new Uint8Array(headerSize(prefix, fileBytes, path));
-      await readFully(handle, path, prefixBytes, header);
-      const dataStart = prefixBytes + header.byteLength;
-      return new SafetensorsFile(path, handle, parseHeader(header, fileBytes - dataStart, path), dataStart);
+      for (const file of files) parts.set(file, await SafetensorsPart.open(join(dirname(path), file)));
+      const partOf = new Map<string, SafetensorsPart>();
+      for (const [tensor, file] of fileOf) {
+        const part = parts.get(file);
+        if (part?.header.tensors.has(tensor)) partOf.set(tensor, part);
+        else throw notInPart(path, tensor, file);
+      }
+      const all = [...parts.values()];
+      const listed = tableList === undefined ? metadataOf(path, all) : {};
+      return new SafetensorsFile(path, all, partOf, { ...listed, ...metadata }, tableList);
     } catch (error) {
-      await handle.close();
+      for (const part of parts.values()) await part.close();
       throw error;
     }
   }
@@ -99,9 +121,10 @@ export class SafetensorsFile implements AsyncDisposable {
   async read<D extends Dtype = Dtype>(name: string, dtype?: D): Promise<TensorArrays[D]> {
     const entry = this.entry(name);
     if (dtype !== undefined && dtype !== entry.dtype) {
-      const position = this.#dataStart + entry.begin;
+      const { path, dataStart } = this.#part(name);
+      const position = dataStart + entry.begin;
       const problem = `expected ${dtype}, found ${entry.dtype}`;
-      throw invalidFile(this.path, `${name}.dtype`, position, problem, entry.dtype);
+      throw invalidFile(path, `${name}.dtype`, position, problem, entry.dtype);
     }
     const array = allocate(entry, this.path);
     await this.readInto(name, 0, new Uint8Array(array.buffer));
@@ -120,12 +143,16 @@ export class SafetensorsFile implements AsyncDisposable {
       const message = `${quote(name)} has ${end - begin} bytes: cannot read ${target.byteLength} from byte ${byteOffset}`;
       throw new FlexemrError('INVALID_OFFSETS', message, { field: 'byteOffset', value: byteOffset });
     }
-    await readFully(this.#handle, this.path, this.#dataStart + begin + byteOffset, target);
+    await this.#part(name).read(begin + byteOffset, target);
+  }
+
+  #part(name: string): SafetensorsPart {
+    return this.#partOf.get(name) ?? this.#parts[0];
   }
 
   /** Reads under way end first. */
   async close(): Promise<void> {
-    await this.#handle.close();
+    await Promise.all(this.#parts.map((part) => part.close()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -133,48 +160,32 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 }
 
-async function openToRead(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r');
-  } catch (cause) {
-    const message = `cannot open ${path}: ${(cause as Error).message}. Check the path and its permissions.`;
-    throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
+/** Metadata of files under one index: a list of tables is in one of them at most. */
+function metadataOf(path: string, parts: readonly SafetensorsPart[]): Record<string, string> {
+  const merged: Record<string, string> = Object.create(null);
+  let lister: string | undefined;
+  for (const { path: file, header } of parts) {
+    const { tables } = header.metadata;
+    if (tables !== undefined && lister !== undefined && tables !== merged.tables) {
+      const message = `${path}: ${lister} and ${file} list different tables. Give one list of all (--table-list).`;
+      throw new FlexemrError('INVALID_FILE', message, { field: '__metadata__.tables', value: file });
+    }
+    if (tables !== undefined) lister = file;
+    Object.assign(merged, header.metadata);
   }
+  return merged;
 }
 
-async function fileSize(handle: FileHandle, path: string): Promise<number> {
-  const stat = await handle.stat();
-  if (stat.isFile()) return stat.size;
-  throw new FlexemrError('INVALID_FILE', `${path} is not a file. Check the path.`, {
-    field: 'path',
-    value: path,
-  });
-}
-
-/** One read may give fewer bytes than asked for; none means that the file ends here. */
-async function readFully(
-  handle: FileHandle,
-  path: string,
-  position: number,
-  target: Uint8Array,
-): Promise<void> {
-  for (let done = 0; done < target.byteLength; ) {
-    if (handle.fd < 0) throw new FlexemrError('RELEASED', `${path} is closed. Open it again to read.`);
-    const length = Math.min(target.byteLength - done, readBytesMax);
-    const { bytesRead } = await handle.read(target, done, length, position + done);
-    if (bytesRead === 0)
-      throw invalidFile(
-        path,
-        'data',
-        position + done,
-        'the file has become shorter since it was opened',
-        done,
-      );
-    done += bytesRead;
-  }
+function notInPart(path: string, tensor: string, file: string): FlexemrError {
+  const message = `${path}: ${quote(tensor)} is not in ${quote(file)}, which the index names. Fetch all files again.`;
+  return new FlexemrError('INVALID_FILE', message, { field: `weight_map.${tensor}`, value: file });
 }
 
 function allocate({ name, dtype, begin, end }: TensorEntry, path: string): TensorArrays[Dtype] {
+  if (!isDtype(dtype)) {
+    const message = `${path}: ${quote(name)} is ${dtype}, whose elements cannot be read here. Read its bytes: readInto.`;
+    throw new FlexemrError('INVALID_FILE', message, { field: `${name}.dtype`, value: dtype });
+  }
   try {
     return new arrays[dtype]((end - begin) / dtypeBytes[dtype]);
   } catch (cause) {

@@ -7,11 +7,21 @@ import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
 import type { AllocationWishes, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
 
-/** What rows may come as, before they are kept in the table's dtype. */
-export type SourceDtype = 'f32' | 'f16' | 'bf16';
+/** Floats that rows may come as, before they are kept in the table's dtype. */
+type FloatDtype = 'f32' | 'f16' | 'bf16';
 
-const sourceCodes: Record<SourceDtype, number> = { f32: layout.F32, f16: layout.F16, bf16: layout.BF16 };
-const sourceBytes: Record<SourceDtype, number> = { f32: 4, f16: 2, bf16: 2 };
+/** PyTorch's packed layouts: such rows are kept as they are. */
+type QuantisedDtype = 'int8' | 'int4';
+
+/** What rows may come as. */
+export type SourceDtype = FloatDtype | QuantisedDtype;
+
+export function isQuantised(source: SourceDtype): source is QuantisedDtype {
+  return source === 'int8' || source === 'int4';
+}
+
+const sourceCodes: Record<FloatDtype, number> = { f32: layout.F32, f16: layout.F16, bf16: layout.BF16 };
+const sourceBytes: Record<FloatDtype, number> = { f32: 4, f16: 2, bf16: 2 };
 
 /** Rows on their way into room that is theirs, but not yet a table: `build` makes it one, `abandon` frees it. */
 export class TableBuilder {
@@ -38,6 +48,7 @@ export class TableBuilder {
   ): Promise<void> {
     for (const shard of this.#shards) {
       if (shard.rows.dtype === source) await this.#fillDirect(shard, read);
+      else if (isQuantised(source)) throw new RangeError(`${source} rows are kept as they are`);
       else await this.#fillStaged(shard, source, read);
     }
   }
@@ -59,7 +70,7 @@ export class TableBuilder {
 
   async #fillStaged(
     shard: Shard,
-    source: SourceDtype,
+    source: FloatDtype,
     read: (first: number, bytes: Uint8Array) => Promise<void> | void,
   ): Promise<void> {
     const { arena } = shard;
@@ -81,7 +92,7 @@ export class TableBuilder {
   }
 
   /** Encodes rows from staging. @returns the first, counted from `row`, that cannot be quantised */
-  #encode(shard: Shard, from: number, source: SourceDtype, row: number, count: number): number | undefined {
+  #encode(shard: Shard, from: number, source: FloatDtype, row: number, count: number): number | undefined {
     const { address, rowBytes, dim, dtype } = shard.rows;
     const { kernels } = shard.arena;
     const out = address + row * rowBytes;

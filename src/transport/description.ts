@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { pathOf, problemOf } from '../issue.ts';
 import {
   contentDigestChars,
   nodeIdCharsMax,
@@ -56,9 +57,9 @@ export function readDescription(url: string, json: string): NodeDescription {
   const { success, output, issues } = v.safeParse(description, given, { abortEarly: true });
   if (success) return output as unknown as NodeDescription;
   const [issue] = issues;
-  const field = v.getDotPath(issue) ?? 'it';
+  const field = pathOf(issue) ?? 'it';
   throw unavailable(
     url,
-    `is none: what it answers GET /v1/tables is no description (${field}: ${issue.message})`,
+    `is none: what it answers GET /v1/tables is no description (${field}: ${problemOf(issue)})`,
   );
 }

@@ -15,6 +15,8 @@ interface Waiting {
   readonly replyBytesMax: number;
   readonly resolve: (reply: Received) => void;
   readonly reject: (error: Error) => void;
+  /** Somebody waits for it; if not, it is only passed over when it comes. */
+  readonly awaited: boolean;
 }
 
 /** The worker answers HTTP, but does not speak streams (an old node, or something between that does not pass them). */
@@ -33,6 +35,8 @@ export class StreamConnection {
   readonly #exposed: boolean;
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
+  /** How many of them somebody waits for: without any, the connection keeps no process alive. */
+  #awaited = 0;
   readonly #reader: FrameReader;
   readonly #closed: Promise<void>;
   #upgrade: Buffer | undefined = Buffer.alloc(0);
@@ -103,9 +107,12 @@ export class StreamConnection {
     const id = this.#ids.next();
     const reply = new Promise<Received>((resolve, reject) => {
       if (this.#error) reject(this.#error);
-      else this.#waiting.set(id, { resolve, reject, replyBytesMax: outgoing.replyBytesMax });
+      else this.#waiting.set(id, { resolve, reject, replyBytesMax: outgoing.replyBytesMax, awaited: true });
     });
-    if (!this.#error) this.#write(outgoing, id);
+    if (!this.#error) {
+      if (this.#awaited++ === 0) this.#socket.ref();
+      this.#write(outgoing, id);
+    }
     return { reply, cancel: () => this.#cancel(id) };
   }
 
@@ -168,9 +175,14 @@ export class StreamConnection {
   #settle(id: number, reply: Received): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    if (waiting?.awaited) this.#letGo();
     if (waiting) waiting.resolve(reply);
     // Nobody waits for it any more.
     else reply.release();
+  }
+
+  #letGo(): void {
+    if (--this.#awaited === 0) this.#socket.unref();
   }
 
   #cancel(id: number): Promise<void> {
@@ -183,7 +195,8 @@ export class StreamConnection {
         resolve();
       };
       const { replyBytesMax } = waiting;
-      this.#waiting.set(id, { resolve: late, reject: () => resolve(), replyBytesMax });
+      this.#waiting.set(id, { resolve: late, reject: () => resolve(), replyBytesMax, awaited: false });
+      if (waiting.awaited) this.#letGo();
       // A frame that has begun, and does not end, would hold up all that follow.
       const { frames } = this.#reader;
       expectEnd(

@@ -25,7 +25,7 @@ const rooms = [
 ] as const;
 /** Memory nodes and transports meet at the wire, and do not know each other. */
 const strangers = ['memory-node', 'transport'] as const;
-const ground = ['errors.ts', 'limits.ts'];
+const ground = ['errors.ts', 'issue.ts', 'limits.ts'];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
   `modules/component/${runtime}.ts`,
@@ -46,6 +46,8 @@ const runtimeFiles = [
   'lookup/crew.ts',
   'lookup/crew-worker.ts',
   'store/content.ts',
+  'store/safetensors-index.ts',
+  'store/safetensors-part.ts',
   'store/safetensors.ts',
   'store/safetensors-writer.ts',
   'transport/connections.ts',

@@ -224,11 +224,26 @@ describe('a list that lies gives one error, and none of its tables', () => {
     ],
     ['a dtype that holds no rows', [good, specOf('ids')], 'INVALID_TABLE', 'ids.dtype'],
     ['a tensor that is not there', [good, specOf('F64')], 'INVALID_FILE', 'name'],
-    ['no tensor', [good, { ...specOf('F32'), tensor: undefined }], 'INVALID_TABLE', '1.tensor'],
+    [
+      'no tensor',
+      [good, { ...specOf('F32'), tensor: undefined }],
+      'INVALID_TABLE',
+      '__metadata__.tables[1].tensor',
+    ],
     ['two tables of one name', [good, good], 'INVALID_TABLE', 'name'],
-    ['an unknown mode', [good, { ...specOf('F32'), mode: 'avg' }], 'INVALID_TABLE', '1.mode'],
-    ['an unknown dtype', [good, { ...specOf('F32'), dtype: 'f8' }], 'INVALID_TABLE', '1.dtype'],
-    ['a zero', [good, { ...specOf('F32'), rows: 0 }], 'INVALID_TABLE', '1.rows'],
+    [
+      'an unknown mode',
+      [good, { ...specOf('F32'), mode: 'avg' }],
+      'INVALID_TABLE',
+      '__metadata__.tables[1].mode',
+    ],
+    [
+      'an unknown dtype',
+      [good, { ...specOf('F32'), dtype: 'f8' }],
+      'INVALID_TABLE',
+      '__metadata__.tables[1].dtype',
+    ],
+    ['a zero', [good, { ...specOf('F32'), rows: 0 }], 'INVALID_TABLE', '__metadata__.tables[1].rows'],
     [
       'a default row of another length',
       [good, specOf('F32', { missing: 'default', defaultRow: [1] })],
@@ -257,7 +272,7 @@ describe('a list that lies gives one error, and none of its tables', () => {
     ['what is not JSON', '[{', 'INVALID_TABLE', '__metadata__.tables'],
     ['what is no list', '{"name":"F16"}', 'INVALID_TABLE', '__metadata__.tables'],
     ['null', 'null', 'INVALID_TABLE', '__metadata__.tables'],
-    ['a list of no tables', [1], 'INVALID_TABLE', '0'],
+    ['a list of no tables', [1], 'INVALID_TABLE', '__metadata__.tables[0]'],
     ['nothing at all', undefined, 'INVALID_FILE', '__metadata__.tables'],
   ];
 

@@ -6,10 +6,10 @@ import { afterAll, expect } from 'vitest';
 import { prefixBytes } from '../../src/store/header-json.ts';
 import { SafetensorsFile } from '../../src/store/safetensors.ts';
 import {
-  dtypeBytes,
   headerSize,
   parseHeader,
   type SafetensorsHeader,
+  tensorBytes,
 } from '../../src/store/safetensors-header.ts';
 
 export const dir = mkdtempSync(join(tmpdir(), 'flexemr-safetensors-'));
@@ -44,7 +44,7 @@ export function expectConsistent({ tensors }: SafetensorsHeader, dataBytes: numb
   for (const [name, entry] of inOrder) {
     expect(entry.name).toBe(name);
     expect(entry.begin).toBe(covered);
-    covered += entry.shape.reduce((product, size) => product * size, dtypeBytes[entry.dtype]);
+    covered += tensorBytes(entry.dtype, entry.shape);
     expect(entry.end).toBe(covered);
   }
   expect(covered).toBe(dataBytes);

@@ -39,7 +39,7 @@ describe('headers', () => {
     ['no dtype', '{"a":^{"shape":[0],"data_offsets":[0,0]}}', 'a.dtype', undefined],
     ['no shape', '{"a":^{"dtype":"U8","data_offsets":[0,0]}}', 'a.shape', undefined],
     ['no data_offsets', '{"a":^{"dtype":"U8","shape":[0]}}', 'a.data_offsets', undefined],
-    ['an unknown dtype', '{"a":{"dtype":^"F4"}}', 'a.dtype', 'F4'],
+    ['an unknown dtype', '{"a":{"dtype":^"F5"}}', 'a.dtype', 'F5'],
     ['a dtype every object has', '{"a":{"dtype":^"toString"}}', 'a.dtype', 'toString'],
     ['a dtype that is a number', '{"a":{"dtype":^1}}', 'a.dtype'],
     ['a shape that is a number', '{"a":{"shape":^1}}', 'a.shape'],

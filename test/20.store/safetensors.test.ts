@@ -12,7 +12,7 @@ import { dir, expectConsistent, parseFile, target, withFile } from './safetensor
 const golden = new URL('../golden/cases/', import.meta.url).pathname;
 const dtypes = Object.keys(dtypeBytes) as Dtype[];
 
-type InMemory = TensorData & { readonly data: ArrayBufferView };
+type InMemory = TensorData & { readonly dtype: Dtype; readonly data: ArrayBufferView };
 
 /** Shared memory under every second tensor, and a view that does not begin where its memory does. */
 const tensorArbitrary = fc
@@ -151,7 +151,7 @@ describe('writing', () => {
   test.each<[string, TensorData[], Record<string, unknown>, string]>([
     ['data that is too short', [{ ...good, data: new Uint8Array(1) }], {}, 'a'],
     ['data that is too long', [{ ...good, data: new Uint16Array(2) }], {}, 'a'],
-    ['an unknown dtype', [{ ...good, dtype: 'F4' as Dtype }], {}, 'a.dtype'],
+    ['an unknown dtype', [{ ...good, dtype: 'F5' as Dtype }], {}, 'a.dtype'],
     ['a fraction in a shape', [{ ...good, shape: [0.5, 4] }], {}, 'a.shape'],
     ['a name twice', [good, good], {}, 'header'],
     ['the name of the metadata', [{ ...good, name: '__metadata__' }], {}, '__metadata__.shape'],
@@ -185,9 +185,9 @@ describe('writing', () => {
     },
   );
 
-  test('a folder that is not there is told as it is', async () => {
+  test('a folder that is not there is INVALID_FILE', async () => {
     await expect(writeSafetensors(join(dir, 'absent', 'f'), [good])).rejects.toMatchObject({
-      code: 'ENOENT',
+      code: 'INVALID_FILE',
     });
   });
 

@@ -62,6 +62,31 @@ describe('what is refused, with its place', () => {
       'INVALID_WEIGHTS',
     ],
     [
+      'lengths and offsets that differ',
+      { keys: ['a'], values: Uint32Array.of(1, 2), lengths: [1, 1], offsets: [0, 2, 2] },
+      'INVALID_OFFSETS',
+    ],
+    [
+      'fewer offsets than lengths',
+      { keys: ['a'], values: Uint32Array.of(1), lengths: [1, 0], offsets: [0, 1] },
+      'INVALID_OFFSETS',
+    ],
+    [
+      'strides of other bags',
+      { keys: ['a', 'b'], values: Uint32Array.of(1, 2), lengths: [1, 1], strides: [1, 2] },
+      'INVALID_BAGS',
+    ],
+    [
+      'a stride that is none',
+      { keys: ['a', 'b'], values: Uint32Array.of(1, 2), lengths: [1, 1], strides: [-1, 3] },
+      'INVALID_BAGS',
+    ],
+    [
+      'strides of other features',
+      { keys: ['a', 'b'], values: Uint32Array.of(1, 2), lengths: [1, 1], strides: [2] },
+      'INVALID_BAGS',
+    ],
+    [
       'a feature named twice',
       { keys: ['a', 'a'], values: Uint32Array.of(1, 2), lengths: [1, 1] },
       'INVALID_BAGS',

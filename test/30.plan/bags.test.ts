@@ -102,11 +102,18 @@ describe('conventions', () => {
     ]);
   });
 
-  test('keys after the last offset are in no bag', async () => {
-    await using tables = await openAll();
-    const cut = await tables.lookup({
-      sum: { keys: [1, 2, 3], offsets: [0, 1, 2], includeLastOffset: true },
-    });
-    expect(cut).toEqual(await tables.lookup({ sum: { keys: [1, 2], offsets: [0, 1] } }));
+  test("TorchRec's variable batch: strides, and lengths that agree with offsets", () => {
+    const tensor = { keys: ['user', 'item'], values: Uint32Array.of(1, 2, 3, 4, 5, 6, 7), strides: [3, 5] };
+    const lengths = [1, 1, 1, 1, 1, 1, 1, 0];
+    const offsets = [0, 1, 2, 3, 4, 5, 6, 7, 7];
+    const bags = keyedJagged({ ...tensor, lengths });
+    expect(
+      Object.entries(bags).map(([name, { keys, offsets }]) => [name, [...keys], [...(offsets ?? [])]]),
+    ).toEqual([
+      ['user', [1, 2, 3], [0, 1, 2, 3]],
+      ['item', [4, 5, 6, 7], [0, 1, 2, 3, 4, 4]],
+    ]);
+    expect(keyedJagged({ ...tensor, offsets })).toEqual(bags);
+    expect(keyedJagged({ ...tensor, lengths, offsets })).toEqual(bags);
   });
 });

@@ -135,7 +135,7 @@ const faults: Fault[] = [
   ['too many nodes', ['--nodes', String(nodesMax + 1)], 2, /integer from 1 to 1024/],
   ['a node without an address', ['--node', 'a'], 2, /id=url/],
   ['an address of another scheme', ['--node', 'a=ftp://a'], 2, /id=url/],
-  ['an address that is none', ['--node', 'a=http://a b'], 1, /INVALID_ROUTING.*nodes\.0\.url/],
+  ['an address that is none', ['--node', 'a=http://a b'], 1, /INVALID_ROUTING.*nodes\[0\]\.url/],
   ['two nodes of one id', ['--node', 'a=http://a', '--node', 'a=http://b'], 1, /INVALID_ROUTING.*"a"/],
   ['an unknown split', ['--nodes', '2', '--split', 'column'], 2, /table, row, auto/],
   ['half a byte', ['--nodes', '2', '--capacity', '1.5'], 2, /bytes/],

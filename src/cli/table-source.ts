@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import { FlexemrError } from '../errors.ts';
+import type { TableSource } from '../store/table-file.ts';
+
+/** Which tables a command is for. */
+export interface TableOptions {
+  /** A safetensors file, or the index of several. */
+  readonly tables: string;
+  /** A file with the list of tables, JSON, where the tables' own lists none. */
+  readonly tableList?: string | undefined;
+}
+
+/** @throws INVALID_FILE where the list cannot be read */
+export async function tableSource({ tables, tableList }: TableOptions): Promise<TableSource> {
+  return tableList === undefined ? tables : { file: tables, list: await readList(tableList) };
+}
+
+/** What it lists is checked where it is opened. */
+async function readList(path: string): Promise<Exclude<TableSource, string>['list']> {
+  try {
+    return JSON.parse((await readFile(path, 'utf8')).replace(/^\ufeff/, ''));
+  } catch (cause) {
+    const message = `cannot read the list of tables in ${path}: ${(cause as Error).message}. It is a JSON list of {name, rows, dim, mode, tensor} (docs/export.md).`;
+    throw new FlexemrError('INVALID_FILE', message, { field: 'tableList', value: path, cause });
+  }
+}

@@ -1,0 +1,83 @@
+import { readFile, stat } from 'node:fs/promises';
+import { isAbsolute, normalize } from 'node:path';
+import * as v from 'valibot';
+import { FlexemrError, show } from '../errors.ts';
+import { pathOf, problemOf } from '../issue.ts';
+import { safetensorsFilesMax, safetensorsHeaderBytesMax } from '../limits.ts';
+
+/** What an index says: which file, beside it, each tensor is in. */
+export interface SafetensorsIndex {
+  readonly files: readonly string[];
+  readonly fileOf: ReadonlyMap<string, string>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** v.record would pass over names such as "constructor". */
+const named = v.custom<Record<string, unknown>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'Expected an object',
+);
+const index = v.looseObject({ metadata: v.optional(named), weight_map: named });
+
+/** Reads a `*.safetensors.index.json`, as large checkpoints have it. @throws INVALID_FILE */
+export async function readIndex(path: string): Promise<SafetensorsIndex> {
+  const result = v.safeParse(index, await readJson(path), { abortEarly: true });
+  if (!result.success) {
+    const [issue] = result.issues;
+    const field = pathOf(issue) ?? 'weight_map';
+    const advice = 'An index has "weight_map": the file of each tensor';
+    throw invalid(path, field, issue.input, `${field}: ${problemOf(issue)}. ${advice}`);
+  }
+  const { metadata = {}, weight_map: weightMap } = result.output;
+  const fileOf = new Map<string, string>();
+  for (const [tensor, file] of Object.entries(weightMap)) fileOf.set(tensor, checkInside(path, tensor, file));
+  const files = [...new Set(fileOf.values())];
+  if (files.length === 0) throw invalid(path, 'weight_map', 0, 'weight_map names no tensors');
+  if (files.length > safetensorsFilesMax) {
+    const problem = `weight_map names ${files.length} files; at most ${safetensorsFilesMax} are opened`;
+    throw invalid(path, 'weight_map', files.length, problem);
+  }
+  const texts = Object.entries(metadata).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return { files, fileOf, metadata: Object.fromEntries(texts) };
+}
+
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    const { size } = await stat(path);
+    if (size > safetensorsHeaderBytesMax) {
+      const problem = `an index of ${size} bytes is over the limit of ${safetensorsHeaderBytesMax}`;
+      throw invalid(path, 'size', size, problem);
+    }
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof FlexemrError) throw cause;
+    const message = `cannot open ${path}: ${(cause as Error).message}. Check the path and its permissions.`;
+    throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
+  }
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ''));
+  } catch (cause) {
+    throw invalid(path, 'index', undefined, `it is not JSON: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** An index that came from elsewhere reads no file but those that came with it. */
+function checkInside(path: string, tensor: string, file: unknown): string {
+  const inside = typeof file === 'string' && file !== '' && !isAbsolute(file) && !/[\\\0]/.test(file);
+  if (inside && !normalize(file).startsWith('..')) return file;
+  const problem = `weight_map.${tensor} = ${show(file)} is no name of a file in the folder of the index`;
+  throw invalid(path, `weight_map.${tensor}`, file, problem);
+}
+
+function invalid(
+  path: string,
+  field: string,
+  value: unknown,
+  problem: string,
+  cause?: unknown,
+): FlexemrError {
+  return new FlexemrError('INVALID_FILE', `${path}: ${problem}.`, { field, value, cause });
+}

@@ -1,0 +1,48 @@
+import { dimMax, tableRowsMax } from '../limits.ts';
+import type { StoredTableSpec } from '../plan/table-spec.ts';
+import type { TensorEntry } from './safetensors-header.ts';
+
+const rowDtypes: readonly string[] = ['F32', 'F16', 'BF16'];
+
+/** How models name the weight of a table: TorchRec's collections, DLRM's list, a module of any name. */
+const schemes: readonly RegExp[] = [
+  /(?:^|\.)(?:embedding_bags|embeddings)\.(.+)\.weight$/,
+  /(?:^|\.)(emb_l\.\d+)\.weight$/,
+  /^(.+)\.weight$/,
+];
+
+/** Whether a tensor may hold the rows of a table: [rows, dim] of floats. */
+export function mayBeTable({ dtype, shape }: TensorEntry): boolean {
+  const [rows, dim] = shape;
+  return (
+    rowDtypes.includes(dtype) &&
+    shape.length === 2 &&
+    rows >= 1 &&
+    rows <= tableRowsMax &&
+    dim >= 1 &&
+    dim <= dimMax
+  );
+}
+
+/**
+ * A list of tables to start from, in the order of the tensors: which of them are tables, and how their bags are pooled, a
+ * file does not say. Names are those of the modules, where they differ.
+ */
+export function suggestTables(tensors: Iterable<TensorEntry>): StoredTableSpec[] {
+  const possible = [...tensors].filter(mayBeTable);
+  const short = possible.map(({ name }) => moduleOf(name));
+  const times = new Map<string, number>();
+  for (const name of short) times.set(name, (times.get(name) ?? 0) + 1);
+  return possible.map(({ name: tensor, shape: [rows, dim] }, i) => {
+    const name = times.get(short[i]) === 1 ? short[i] : tensor;
+    return { name, rows, dim, mode: 'sum', tensor };
+  });
+}
+
+function moduleOf(tensor: string): string {
+  for (const scheme of schemes) {
+    const name = scheme.exec(tensor)?.[1];
+    if (name !== undefined) return name;
+  }
+  return tensor;
+}

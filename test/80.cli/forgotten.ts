@@ -1,0 +1,12 @@
+// A program that looks up, and forgets its ranker: node forgotten.ts ROUTING TRANSPORT. One that did not hold the process
+// while its lookup is under way would end without a line.
+import { openRanker } from '../../src/index.ts';
+
+const [routing, transport] = process.argv.slice(2);
+const ranker = await openRanker({ routing, transport: transport as 'stream' });
+const cancelled = new AbortController();
+const unwanted = ranker.lookup({ user: { keys: [1], offsets: [0] } }, { signal: cancelled.signal });
+cancelled.abort();
+await unwanted.catch(({ code }: { code: string }) => code === 'CANCELLED' || process.exit(3));
+const lookup = await ranker.lookup({ user: { keys: [1, 2, 3], offsets: [0, 2] } });
+console.log(lookup.get('user')?.values.length);
