@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { FlexemrError } from '../errors.ts';
+import { parseJsonText } from '../json-text.ts';
 import type { TableSource } from '../store/table-file.ts';
 
 /** Which tables a command is for. */
@@ -15,10 +16,12 @@ export async function tableSource({ tables, tableList }: TableOptions): Promise<
   return tableList === undefined ? tables : { file: tables, list: await readList(tableList) };
 }
 
+type TableList = Exclude<TableSource, string>['list'];
+
 /** What it lists is checked where it is opened. */
-async function readList(path: string): Promise<Exclude<TableSource, string>['list']> {
+async function readList(path: string): Promise<TableList> {
   try {
-    return JSON.parse((await readFile(path, 'utf8')).replace(/^\ufeff/, ''));
+    return parseJsonText(await readFile(path, 'utf8')) as TableList;
   } catch (cause) {
     const message = `cannot read the list of tables in ${path}: ${(cause as Error).message}. It is a JSON list of {name, rows, dim, mode, tensor} (docs/export.md).`;
     throw new FlexemrError('INVALID_FILE', message, { field: 'tableList', value: path, cause });

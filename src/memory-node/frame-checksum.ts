@@ -8,6 +8,8 @@ export class FrameChecksum {
   readonly #frame: number;
   readonly #end: number;
   #at: number;
+  /** A part of it was added. */
+  #begun = false;
   /** The sums, while other frames are looked at. */
   #sums: Uint32Array | undefined;
 
@@ -27,10 +29,11 @@ export class FrameChecksum {
       Math.ceil(bytes / CHECKSUM_BLOCK_BYTES) * CHECKSUM_BLOCK_BYTES,
     );
     // All of it at once, when its header is written.
-    if (this.#sums === undefined && this.#at + count === this.#end) return true;
+    if (!this.#begun && this.#at + count === this.#end) return true;
     if (this.#sums === undefined) words.fill(0, checksum >>> 2, (checksum + CHECKSUM_BYTES) >>> 2);
     else words.set(this.#sums, checksum >>> 2);
     kernels.checksumAdd(checksum, this.#at, count);
+    this.#begun = true;
     this.#at += count;
     if (this.#at === this.#end) return true;
     // Until the next slice the sums of other frames are taken in the same place.
@@ -41,7 +44,7 @@ export class FrameChecksum {
   /** Adds the header, which is written last. @returns the checksum */
   end(): number {
     const { kernels, checksum } = this.#arena;
-    if (this.#at === this.#end) return kernels.checksumEnd(checksum, this.#frame) >>> 0;
+    if (this.#begun) return kernels.checksumEnd(checksum, this.#frame) >>> 0;
     return kernels.checksum(checksum, this.#frame, this.#end - this.#frame) >>> 0;
   }
 }

@@ -75,8 +75,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, field: st
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const path = pathOf(issue);
-  const where = path === null ? field : field === 'body' ? path : `${field}.${path}`;
+  const where = (field === 'body' ? pathOf(issue) : pathOf(issue, field)) || field;
   const code = where === 'onMissing' ? 'INVALID_OPTION' : 'INVALID_BAGS';
   throw new FlexemrError(code, `${where}: ${problemOf(issue)}`, { field: where, value: issue.input });
 }

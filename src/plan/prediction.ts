@@ -116,11 +116,7 @@ export function checkLoads(loads: TableLoads, tables: readonly Uncut[]): void {
     const result = v.safeParse(tableLoad, load);
     if (result.success) continue;
     const [issue] = result.issues;
-    throw badLoad(
-      [name, pathOf(issue)].filter((part) => part !== undefined).join('.'),
-      issue.input,
-      `is no load: ${problemOf(issue)}`,
-    );
+    throw badLoad(pathOf(issue, name), issue.input, `is no load: ${problemOf(issue)}`);
   }
 }
 

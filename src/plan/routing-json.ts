@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { FlexemrError } from '../errors.ts';
 import { pathOf, problemOf } from '../issue.ts';
+import { parseJsonText } from '../json-text.ts';
 import { contentDigestChars, nodeIdCharsMax, routingCharsMax } from '../limits.ts';
 import { checkParts, invalidRouting } from './routing-check.ts';
 import type { PlannedTable, RoutingTable } from './routing-table.ts';
@@ -64,7 +65,7 @@ export function parseRouting(json: string, file: string): RoutingTable {
 
 function parse(json: string, file: string): unknown {
   try {
-    return JSON.parse(json);
+    return parseJsonText(json);
   } catch (cause) {
     throw invalidRouting(file, 'format', undefined, `is not JSON (${(cause as Error).message})`, { cause });
   }
@@ -75,7 +76,7 @@ function readDocument(given: unknown, file: string): RoutingTable {
   const result = v.safeParse(document, given, { abortEarly: true });
   if (!result.success) {
     const [issue] = result.issues;
-    const path = pathOf(issue) ?? 'routing';
+    const path = pathOf(issue) || 'routing';
     throw invalidRouting(file, path, issue.input, `${path}: ${problemOf(issue)}`);
   }
   const { nodes, tables } = result.output;

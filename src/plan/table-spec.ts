@@ -125,8 +125,9 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, what: str
   const [issue] = result.issues;
   const path = pathOf(issue);
   // Of a list, the path goes on from its name.
-  const field = path === undefined ? what : path.startsWith('[') ? `${what}${path}` : path;
-  const where = [file, field === path ? what : undefined, field].filter((part) => part !== undefined);
+  const isField = path !== '' && !path.startsWith('[');
+  const field = isField ? path : `${what}${path}`;
+  const where = [file, isField ? what : undefined, field].filter((part) => part !== undefined);
   throw invalidTable(field, issue.input, `${where.join(': ')}: ${problemOf(issue)}`);
 }
 

@@ -10,11 +10,14 @@ export const prefixBytes = 8;
  */
 export class HeaderJson {
   readonly #bytes: Uint8Array;
+  /** A character a byte: the right one where it is ASCII, as most names are. Decoding each by itself takes many times as long. */
+  readonly #ascii: string;
   readonly #file: string;
   #at = 0;
 
   constructor(bytes: Uint8Array, file: string) {
     this.#bytes = bytes;
+    this.#ascii = new TextDecoder('latin1').decode(bytes);
     this.#file = file;
   }
 
@@ -28,12 +31,11 @@ export class HeaderJson {
   object(field: string, member: (name: string, at: number) => void): void {
     this.#expect('{', field);
     if (this.#accept('}')) return;
-    const names = new Set<string>();
+    const names = new Names();
     do {
       const at = this.at();
       const name = this.string(field);
-      if (names.has(name)) throw this.invalid(field, `${quote(name)} is there twice`, name, at);
-      names.add(name);
+      if (!names.add(name)) throw this.invalid(field, `${quote(name)} is there twice`, name, at);
       this.#expect(':', field);
       member(name, at);
     } while (this.#accept(','));
@@ -67,11 +69,28 @@ export class HeaderJson {
 
   string(field: string): string {
     const start = this.at();
+    const plain = this.#plainEnd(start);
+    if (plain > start) {
+      this.#at = plain + 1;
+      return this.#ascii.slice(start + 1, plain);
+    }
     const end = this.#stringEnd(start);
     const text = decodeString(this.#bytes.subarray(start, end));
     if (text === undefined) throw this.unexpected(field, 'a string in UTF-8', start);
     this.#at = end;
     return text;
+  }
+
+  /** The closing quote of a string of nothing but printable ASCII without escapes; `start` where it is no such string. */
+  #plainEnd(start: number): number {
+    const bytes = this.#bytes;
+    if (bytes[start] !== 0x22) return start;
+    for (let at = start + 1; at < bytes.length; at++) {
+      const byte = bytes[at];
+      if (byte === 0x22) return at;
+      if (byte < 0x20 || byte > 0x7e || byte === 0x5c) break;
+    }
+    return start;
   }
 
   /** The byte after the closing quote; `start` itself where no string begins. */
@@ -105,6 +124,20 @@ export class HeaderJson {
 
   #expect(char: string, field: string): void {
     if (!this.#accept(char)) throw this.unexpected(field, `"${char}"`);
+  }
+}
+
+/** Names of one object, each once: most objects have three. */
+class Names {
+  readonly #few: string[] = [];
+  #many: Set<string> | undefined;
+
+  /** @returns whether it was not there */
+  add(name: string): boolean {
+    if (this.#many !== undefined) return this.#many.size < this.#many.add(name).size;
+    if (this.#few.includes(name)) return false;
+    if (this.#few.push(name) > 8) this.#many = new Set(this.#few);
+    return true;
   }
 }
 

@@ -168,8 +168,7 @@ function checkLayout(
   file: string,
 ): void {
   let covered = 0;
-  const inOrder = [...tensors.values()].sort((a, b) => a.begin - b.begin || a.end - b.end);
-  for (const { name, begin, end } of inOrder) {
+  for (const { name, begin, end } of inOrder(tensors)) {
     if (begin !== covered) {
       const fault = begin < covered ? 'overlaps the data' : 'leaves a gap after the data';
       const problem = `data byte ${begin} ${fault} before it, which ends at ${covered}`;
@@ -181,6 +180,15 @@ function checkLayout(
     const problem = `the tensors take ${covered} bytes of data, but the file has ${dataBytes}`;
     throw invalidFile(file, 'data', dataStart + Math.min(covered, dataBytes), problem, dataBytes);
   }
+}
+
+/** Tensors as their data lies: as writers list them, mostly. */
+function inOrder(tensors: ReadonlyMap<string, TensorEntry>): TensorEntry[] {
+  const entries = [...tensors.values()];
+  const follows = (a: TensorEntry, b: TensorEntry): number => a.begin - b.begin || a.end - b.end;
+  return entries.some((entry, i) => i > 0 && follows(entries[i - 1], entry) > 0)
+    ? entries.sort(follows)
+    : entries;
 }
 
 function shapeText(shape: readonly number[]): string {

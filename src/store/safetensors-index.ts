@@ -3,6 +3,7 @@ import { isAbsolute, normalize } from 'node:path';
 import * as v from 'valibot';
 import { FlexemrError, show } from '../errors.ts';
 import { pathOf, problemOf } from '../issue.ts';
+import { parseJsonText } from '../json-text.ts';
 import { safetensorsFilesMax, safetensorsHeaderBytesMax } from '../limits.ts';
 
 /** What an index says: which file, beside it, each tensor is in. */
@@ -24,7 +25,7 @@ export async function readIndex(path: string): Promise<SafetensorsIndex> {
   const result = v.safeParse(index, await readJson(path), { abortEarly: true });
   if (!result.success) {
     const [issue] = result.issues;
-    const field = pathOf(issue) ?? 'weight_map';
+    const field = pathOf(issue) || 'weight_map';
     const advice = 'An index has "weight_map": the file of each tensor';
     throw invalid(path, field, issue.input, `${field}: ${problemOf(issue)}. ${advice}`);
   }
@@ -58,7 +59,7 @@ async function readJson(path: string): Promise<unknown> {
     throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
   }
   try {
-    return JSON.parse(text.replace(/^\ufeff/, ''));
+    return parseJsonText(text);
   } catch (cause) {
     throw invalid(path, 'index', undefined, `it is not JSON: ${(cause as Error).message}`, cause);
   }

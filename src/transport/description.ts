@@ -57,7 +57,7 @@ export function readDescription(url: string, json: string): NodeDescription {
   const { success, output, issues } = v.safeParse(description, given, { abortEarly: true });
   if (success) return output as unknown as NodeDescription;
   const [issue] = issues;
-  const field = pathOf(issue) ?? 'it';
+  const field = pathOf(issue) || 'it';
   throw unavailable(
     url,
     `is none: what it answers GET /v1/tables is no description (${field}: ${problemOf(issue)})`,

@@ -68,6 +68,8 @@ describe('JSON of a routing table', () => {
         expect(routingJson(back)).toBe(text);
         expect(fingerprint(back)).toBe(fingerprint(any));
         expect(checkRouting(any)).toEqual(any);
+        expect(checkRouting(JSON.parse(text))).toEqual(any);
+        expect(parseRouting(`\ufeff${text}`, 'plan.json')).toEqual(any);
       }),
       { numRuns: runs.routingTables },
     );
@@ -172,6 +174,27 @@ const faults: Fault[] = [
   ],
   ['more ids than fit in an arena', set(user, { rows: 200_000_000 }), 'tables[1].shards', 2 ** 32, 0],
 ];
+
+test.for([
+  [{ ...routing, tables: [{}] }, 'tables[0].version'],
+  [{ ...routing, tables: [routing.tables[0], { ...routing.tables[1], spec: null }] }, 'tables[1]'],
+  [
+    { ...routing, tables: [{ ...routing.tables[0], shards: [{ node: 'a', begin: 0, end: '9' }] }] },
+    'tables[0].shards[0].end',
+  ],
+  [{ nodes: 1, tables: [] }, 'nodes'],
+  [{ nodes: routing.nodes, tables: 'none' }, 'tables'],
+  [{}, 'nodes'],
+  [[], 'nodes'],
+  [null, 'routing'],
+  [undefined, 'routing'],
+  [Symbol('routing'), 'routing'],
+  [5, 'routing'],
+] as const)('of a program, what is wrong is named by its path: %#', ([given, field]) => {
+  expect(() => checkRouting(given)).toThrow(
+    expect.objectContaining({ code: 'INVALID_ROUTING', field: expect.stringContaining(field) }),
+  );
+});
 
 describe('routing tables that cannot be', () => {
   test.for(faults)('%s', ([, change, field, value, position]) => {

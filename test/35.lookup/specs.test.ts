@@ -28,7 +28,12 @@ const faults: Fault[] = [
   ['no default row', { missing: 'default' }, 'defaultRow'],
   ['a short default row', { missing: 'default', defaultRow: [1] }, 'defaultRow', 1],
   ['a long default row, though unused', { defaultRow: [1, 2, 3] }, 'defaultRow', 3],
-  ['a default row with NaN', { missing: 'default', defaultRow: [1, Number.NaN] }, 'defaultRow.1', Number.NaN],
+  [
+    'a default row with NaN',
+    { missing: 'default', defaultRow: [1, Number.NaN] },
+    'defaultRow[1]',
+    Number.NaN,
+  ],
 ];
 
 describe('specs that cannot be', () => {

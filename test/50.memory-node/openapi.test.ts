@@ -177,7 +177,7 @@ const connecting = { ...end, replies: slots, requestBytes: 256 };
 /** Asks a node that serves by RDMA, as far as anybody can tell: where no READs are wanted, it has no room. */
 async function connect(body: string): Promise<Answer> {
   hasty.rdma = {
-    plan: '0'.repeat(16),
+    plan: 'fedcba9876543210',
     connect({ readsInFlight }, onEnd) {
       if (readsInFlight === 0) throw new FlexemrError('OVERLOADED', 'no room');
       setTimeout(onEnd);

@@ -25,7 +25,7 @@ const answers: readonly [status: number, body: string, said: RegExp][] = [
   [200, 'hello', /is none: .* JSON/],
   [200, 'null', /is none: .* no description/],
   [200, '{}', /is none: .* no description \((node|plan)/],
-  [200, '{"node":"n","plan":"p","wireVersions":[1,1],"workers":[{"port":"x"}]}', /workers\.0\.port/],
+  [200, '{"node":"n","plan":"p","wireVersions":[1,1],"workers":[{"port":"x"}]}', /workers\[0\]\.port/],
   [404, '<html>', /HTTP 404/],
 ];
 
@@ -48,19 +48,22 @@ describe.for(['http', 'stream', 'fetch', 'edge'] as const)('by %s', (by) => {
 test.for([undefined, null, '{"nodes": []}', 7])('routing that is %s is no routing table', async (routing) => {
   await expect(edge.openRanker({ routing: routing as never })).rejects.toMatchObject({
     code: 'INVALID_ROUTING',
-    message: expect.stringMatching(/parseRouting/),
+    message: expect.stringMatching(/expected a routing table, or a source of them/),
   });
 });
 
-test.for([{}, { nodes: [null], tables: [] }, { nodes: [], tables: [{}] }, []])(
-  'routing of the wrong shape, %j, is told what it lacks',
-  async (routing) => {
-    await expect(edge.openRanker({ routing: routing as never })).rejects.toMatchObject({
-      code: 'INVALID_ROUTING',
-      message: expect.stringMatching(/is no routing table: \{ nodes, tables \}/),
-    });
-  },
-);
+test.for([
+  [{}, 'nodes'],
+  [{ nodes: [null], tables: [] }, 'nodes[0]'],
+  [{ nodes: [{ id: 'a' }], tables: [{}] }, 'tables[0].version'],
+  [[], 'nodes'],
+] as const)('routing of the wrong shape, %j, is told what it lacks: %s', async ([routing, field]) => {
+  await expect(edge.openRanker({ routing: routing as never })).rejects.toMatchObject({
+    code: 'INVALID_ROUTING',
+    field,
+    message: expect.stringContaining(`routing: ${field}: `),
+  });
+});
 
 test.for([0, -1, 1.5, Number.NaN, '64MB', 2 ** 31])('a workspace of %s bytes is refused', async (bytes) => {
   await using cluster = await Cluster.start({ tables: wholeNumbers, nodes: 1 });

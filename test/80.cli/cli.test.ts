@@ -169,7 +169,7 @@ describe('inspect', () => {
     await writeSafetensors(path, [
       { name: 'weights', dtype: 'F32', shape: [2, 3], data: new Float32Array(6) },
     ]);
-    expect(flexemr('inspect', path).stdout).toMatch(/1 tensors, no table list\n.*\nweights +F32 +\[2, 3\]/);
+    expect(flexemr('inspect', path).stdout).toMatch(/1 tensors, no table list.*\n.*\nweights +F32 +\[2, 3\]/);
     const { tensors, tables: listed } = JSON.parse(flexemr('inspect', path, '--json').stdout);
     expect([tensors, listed]).toEqual([[{ name: 'weights', dtype: 'F32', shape: [2, 3], bytes: 24 }], []]);
   });
@@ -293,7 +293,7 @@ describe('bad data is told on one line, with exit code 1', () => {
     [
       'a table with fewer requests',
       /INVALID_BAGS: .*table 3 .*199.*200/,
-      (name, data) => (name === 'offsets_03' ? (data as BigInt64Array).slice(0, -1) : data),
+      (name, data) => (name === 'offsets_03' ? (data as BigInt64Array).filter((_, i) => i !== 1) : data),
     ],
     [
       'no offsets at all',

@@ -95,7 +95,7 @@ function read<T>(schema: v.GenericSchema<unknown, T>, json: unknown): T {
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const field = pathOf(issue) ?? 'body';
+  const field = pathOf(issue) || 'body';
   const message = `rdma connect: ${field}: ${problemOf(issue)}`;
   throw new FlexemrError('INVALID_OPTION', message, { field, value: issue.input });
 }
