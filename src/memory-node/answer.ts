@@ -24,26 +24,29 @@ export class Answer implements Answering {
   readonly #slotBytes: number;
   #pooled = false;
   /** Of the reply, where it carries one. */
-  #checksum: FrameChecksum | undefined;
+  readonly #checksum: FrameChecksum | undefined;
 
   /** @param slot an opened answer (kernel/answer-layout.ts), with room for its reply behind it */
   constructor(arena: WorkerArena, slot: number, slotBytes: number) {
     this.#arena = arena;
     this.#slot = slot;
     this.#slotBytes = slotBytes;
+    if (hasChecksum(arena.words, this.at(layout.ANSWER_HEAD) >>> 2))
+      this.#checksum = new FrameChecksum(arena, this.at(layout.ANSWER_REPLY));
   }
 
   step(sliceBytes: number): boolean | WireError {
     if (!this.#pooled) {
       const status = this.#arena.kernels.answer(this.#slot, sliceBytes);
-      if (status === MORE) return false;
+      if (status === MORE) {
+        this.#checksum?.addWritten(this.at(layout.ANSWER_VALUES));
+        return false;
+      }
       if (status !== DONE) return wireErrorOf(this.#arena, this.#slot);
       this.#pooled = true;
-      const reply = this.at(layout.ANSWER_REPLY);
-      if (hasChecksum(this.#arena.words, reply >>> 2))
-        this.#checksum = new FrameChecksum(this.#arena, reply, this.#replyBytes);
     }
-    return this.#checksum?.add(sliceBytes) ?? true;
+    const end = this.at(layout.ANSWER_REPLY) + this.#replyBytes;
+    return this.#checksum?.finish(end, sliceBytes) ?? true;
   }
 
   get #replyBytes(): number {

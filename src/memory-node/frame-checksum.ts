@@ -6,45 +6,51 @@ import type { WorkerArena } from './worker-arena.ts';
 export class FrameChecksum {
   readonly #arena: WorkerArena;
   readonly #frame: number;
-  readonly #end: number;
+  /** Up to here it was added. */
   #at: number;
-  /** A part of it was added. */
-  #begun = false;
-  /** The sums, while other frames are looked at. */
+  #end = 0;
+  /** The sums, while other frames are looked at; undefined: nothing was added yet. */
   #sums: Uint32Array | undefined;
 
-  /** @param bytes of the frame, its header included */
-  constructor(arena: WorkerArena, frame: number, bytes: number) {
+  constructor(arena: WorkerArena, frame: number) {
     this.#arena = arena;
     this.#frame = frame;
-    this.#end = frame + bytes;
     this.#at = frame + HEADER_BYTES;
   }
 
-  /** Goes on for `bytes` bytes, in whole blocks. @returns whether all but the header is done: then `end` must follow at once */
-  add(bytes: number): boolean {
-    const { kernels, checksum, words } = this.#arena;
-    const count = Math.min(
-      this.#end - this.#at,
-      Math.ceil(bytes / CHECKSUM_BLOCK_BYTES) * CHECKSUM_BLOCK_BYTES,
-    );
+  /** Adds whole blocks of a frame that is written up to `written`: they are still in the caches. */
+  addWritten(written: number): void {
+    const count = written - this.#at - ((written - this.#at) % CHECKSUM_BLOCK_BYTES);
+    if (count > 0) this.#add(count);
+  }
+
+  /** Goes on for `bytes` bytes of a frame that ends at `end`. @returns whether all but the header is done */
+  finish(end: number, bytes: number): boolean {
+    this.#end = end;
+    const left = end - this.#at;
     // All of it at once, when its header is written.
-    if (!this.#begun && this.#at + count === this.#end) return true;
+    if (this.#sums === undefined && left <= bytes) return true;
+    const blocks = Math.ceil(bytes / CHECKSUM_BLOCK_BYTES) * CHECKSUM_BLOCK_BYTES;
+    if (left > 0) this.#add(Math.min(left, blocks));
+    return this.#at === end;
+  }
+
+  #add(count: number): void {
+    const { kernels, checksum, words } = this.#arena;
     if (this.#sums === undefined) words.fill(0, checksum >>> 2, (checksum + CHECKSUM_BYTES) >>> 2);
     else words.set(this.#sums, checksum >>> 2);
     kernels.checksumAdd(checksum, this.#at, count);
-    this.#begun = true;
     this.#at += count;
-    if (this.#at === this.#end) return true;
-    // Until the next slice the sums of other frames are taken in the same place.
+    // The sums of other frames are taken in the same place.
     this.#sums = words.slice(checksum >>> 2, (checksum + CHECKSUM_BYTES) >>> 2);
-    return false;
   }
 
-  /** Adds the header, which is written last. @returns the checksum */
+  /** Adds the header, which is written last, once `finish` is done. @returns the checksum */
   end(): number {
-    const { kernels, checksum } = this.#arena;
-    if (this.#begun) return kernels.checksumEnd(checksum, this.#frame) >>> 0;
-    return kernels.checksum(checksum, this.#frame, this.#end - this.#frame) >>> 0;
+    const { kernels, checksum, words } = this.#arena;
+    if (this.#sums === undefined)
+      return kernels.checksum(checksum, this.#frame, this.#end - this.#frame) >>> 0;
+    words.set(this.#sums, checksum >>> 2);
+    return kernels.checksumEnd(checksum, this.#frame) >>> 0;
   }
 }

@@ -70,8 +70,8 @@ export class HeldSubrequest implements Inbox {
 
   /** Goes on to compare its checksum, for `bytes` bytes. @returns whether it is compared, or that it differs */
   check(bytes: number): boolean | WireError {
-    this.#checksum ??= new FrameChecksum(this.#arena, this.address, this.bytes);
-    if (!this.#checksum.add(bytes)) return false;
+    this.#checksum ??= new FrameChecksum(this.#arena, this.address);
+    if (!this.#checksum.finish(this.address + this.bytes, bytes)) return false;
     this.#checked = true;
     const value = this.#arena.words[(this.head + FRAME_CHECKSUM) >>> 2];
     if (this.#checksum.end() === value) return true;

@@ -86,8 +86,8 @@ export class SplitAnswer implements Answering {
       if (outcome !== true || this.#next < this.#runs.length) return outcome === true ? false : outcome;
     }
     if (!hasChecksum(this.#home.arena.words, this.#frame.head >>> 2)) return true;
-    this.#checksum ??= new FrameChecksum(this.#home.arena, this.#reply, this.#exceptions - this.#reply);
-    return this.#checksum.add(sliceBytes);
+    this.#checksum ??= new FrameChecksum(this.#home.arena, this.#reply);
+    return this.#checksum.finish(this.#exceptions, sliceBytes);
   }
 
   /** Goes on with the run at hand. @returns whether it has ended, or what went wrong */

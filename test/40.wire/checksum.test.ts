@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import { instantiateKernels, kernelModule } from '../../src/kernel/files.ts';
 import { CHECKSUM_BLOCK_BYTES, CHECKSUM_BYTES } from '../../src/kernel/layout.ts';
 import { checksumWindowBytes } from '../../src/limits.ts';
+import { FrameChecksum } from '../../src/memory-node/frame-checksum.ts';
+import type { WorkerArena } from '../../src/memory-node/worker-arena.ts';
 import { Workspace } from '../../src/ranker/workspace.ts';
 import { headerChecksum } from '../../src/wire/frame-identity.ts';
 import { HEADER_BYTES } from '../../src/wire/layout.ts';
@@ -64,6 +66,39 @@ test('a ranker gives it for a frame anywhere, a window at a time', () => {
       const bytes = new Uint8Array(bound + more).map((_, i) => i * 167 + (i >> 8));
       expect([bound, more, workspace.checksum(bytes)]).toEqual([bound, more, checksumOf(bytes)]);
     }
+});
+
+test('a node takes it as a frame is written, in whatever slices, whoever else does between them', () => {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const words = new Uint32Array(memory.buffer);
+  const [checksum, at] = [64, 1024];
+  const arena = { kernels: instantiateKernels(memory), checksum, words } as unknown as WorkerArena;
+  fc.assert(
+    fc.property(
+      fc.array(word, { minLength: HEADER_BYTES / 4, maxLength: 400 }),
+      fc.array(fc.nat({ max: 1_000 }), { maxLength: 5 }),
+      fc.integer({ min: 1, max: 2_000 }),
+      (given, shares, slice) => {
+        const bytes = given.length * 4;
+        const others = (): unknown => words.fill(0xdddddddd, checksum / 4, (checksum + CHECKSUM_BYTES) / 4);
+        words.fill(0, at / 4);
+        const sums = new FrameChecksum(arena, at);
+        const body = bytes - HEADER_BYTES;
+        const written = shares.map((share) => Math.floor((body * share) / 1_000)).sort((a, b) => a - b);
+        for (const count of written) {
+          words.set(given.slice(16, 16 + Math.floor(count / 4)), (at + HEADER_BYTES) / 4);
+          others();
+          sums.addWritten(at + HEADER_BYTES + Math.floor(count / 4) * 4);
+        }
+        words.set(given.slice(16), (at + HEADER_BYTES) / 4);
+        for (others(); !sums.finish(at + bytes, slice); others());
+        words.set(given.slice(0, 16), at / 4);
+        others();
+        expect(sums.end()).toBe(checksumOf(new Uint8Array(Uint32Array.from(given).buffer)));
+      },
+    ),
+    { numRuns: runs.frames },
+  );
 });
 
 test('a frame that is its header alone has it without a kernel', () => {
