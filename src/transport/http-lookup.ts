@@ -1,5 +1,6 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { FlexemrError } from '../errors.ts';
 import { unreadIdentity } from '../wire/frame-identity.ts';
 import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
@@ -131,11 +132,7 @@ async function answerJson(
 async function sendPieces(response: ServerResponse, pieces: readonly Buffer[]): Promise<void> {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
-  for (const piece of pieces) {
-    if (response.destroyed) return;
-    if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-  }
-  response.end();
+  await pipeline(Readable.from(pieces), response);
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -154,3 +154,22 @@ test.for([
     message: expect.stringContaining(what),
   });
 });
+
+test('a long answer leaves no listeners with its response', async () => {
+  await using own = await Cluster.start({ tables: wholeNumbers, nodes: 1 });
+  const warned: string[] = [];
+  const note = ({ message }: Error): unknown => warned.push(message);
+  process.on('warning', note);
+  try {
+    const response = await fetch(`${own.nodes[0].url}/v1/lookup`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(manyFeatures(20_000)),
+    });
+    expect(response.status).toBe(200);
+    expect(Object.keys((await response.json()).features)).toHaveLength(20_000);
+    expect(warned.filter((message) => message.includes('listeners'))).toEqual([]);
+  } finally {
+    process.off('warning', note);
+  }
+});
