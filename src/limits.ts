@@ -127,6 +127,8 @@ export const pressureLogMsMin = 10_000;
 /** How long a memory node waits for a worker thread to listen and to take its tables, and to say what it has done. */
 export const workerStartMsMax = 30_000;
 export const workerStatsMsMax = 1_000;
+
+/** How long a peer may take over a frame, a request or a reply before it is cut off, and a connection may be idle. */
 export const stuckMsMax = 10_000;
 export const stuckMsMin = 100;
 export const idleMsMax = 65_000;

@@ -2,8 +2,8 @@ import { FlexemrError } from '../errors.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import { shardBytesMax } from '../limits.ts';
 import { type RowDtype, rowDtypes } from '../plan/table-spec.ts';
-import { planTables } from '../store/load.ts';
-import { suggestTables } from '../store/suggested-tables.ts';
+import { listsTables, planTables } from '../store/load.ts';
+import { hasRows, suggestTables } from '../store/suggested-tables.ts';
 import { openTableFile } from '../store/table-file.ts';
 import { columns, mib } from './columns.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
@@ -42,8 +42,7 @@ export async function inspect({ tables: path, tableList }: TableOptions): Promis
     shape,
     bytes: end - begin,
   }));
-  const listed = file.tableList !== undefined || file.metadata.tables !== undefined;
-  const plans = listed ? planTables(file) : [];
+  const plans = listsTables(file) ? planTables(file) : [];
   const tables = plans.map(({ spec: { name, mode, rows, dim }, stored: { tensor } }) => {
     const { dtype, begin, end } = file.entry(tensor);
     const as = forEachDtype((kept) => rows * rowBytes(kept, dim));
@@ -86,13 +85,9 @@ function forEachDtype<T>(value: (dtype: RowDtype) => T): Record<RowDtype, T> {
 /** The inspection as a table for people. */
 export function inspectionText({ file, tensors, tables, total }: Inspection): string {
   if (tables.length === 0) {
-    const floats = tensors.filter(({ dtype, shape }) => shape.length === 2 && /^B?F(16|32)$/.test(dtype));
-    const lines = floats.map(({ name, dtype, shape, bytes }) => [
-      name,
-      dtype,
-      `[${shape.join(', ')}]`,
-      mib(bytes),
-    ]);
+    const lines = tensors
+      .filter(hasRows)
+      .map(({ name, dtype, shape, bytes }) => [name, dtype, `[${shape.join(', ')}]`, mib(bytes)]);
     const head = `${file}: ${tensors.length} tensors, no table list (--suggest prints one to start from)`;
     const shown = columns([['tensor', 'dtype', 'shape', 'MiB'], ...lines]);
     return lines.length === 0 ? `${head}\nno tensor is [rows, dim] of floats` : `${head}\n${shown}`;

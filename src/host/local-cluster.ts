@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import type { TableSource } from '../store/table-file.ts';
 import type { DeviceChoice } from '../transport/rdma/device.ts';
 import { writeRouting } from './file-routing.ts';
 import { NodeProcess, type Ready } from './node-process.ts';
@@ -54,10 +55,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   try {
     const plan = join(dir, 'plan.json');
     await writeRouting(plan, routing);
-    const list = typeof options.tables === 'string' ? undefined : join(dir, 'tables.json');
-    if (list !== undefined && typeof options.tables !== 'string')
-      await writeFile(list, JSON.stringify(options.tables.list));
-    const args = argumentsOf(options, list);
+    const args = [...(await tableArguments(options.tables, dir)), ...argumentsOf(options)];
     for (const { id } of routing.nodes)
       processes.push(new NodeProcess(id, ['--plan', plan, '--node', id, ...args]));
     const ready = await Promise.all(processes.map((process) => process.ready()));
@@ -70,14 +68,16 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
-/** @param list a file with the list of tables, where one is given beside them */
-function argumentsOf(
-  { tables, workers, allowOrigin, rdma }: LocalClusterOptions,
-  list: string | undefined,
-): string[] {
+/** A list of tables that is given beside them becomes a file in `dir`. */
+async function tableArguments(tables: TableSource, dir: string): Promise<string[]> {
+  if (typeof tables === 'string') return ['--tables', tables];
+  const list = join(dir, 'tables.json');
+  await writeFile(list, JSON.stringify(tables.list));
+  return ['--tables', tables.file, '--table-list', list];
+}
+
+function argumentsOf({ workers, allowOrigin, rdma }: LocalClusterOptions): string[] {
   const given = {
-    tables: typeof tables === 'string' ? tables : tables.file,
-    'table-list': list,
     workers,
     'allow-origin': allowOrigin,
     transport: rdma && 'rdma',

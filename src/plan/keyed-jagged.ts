@@ -43,11 +43,10 @@ export function keyedJagged(tensor: KeyedJagged): KeyedBags {
 
 /** Where bags begin and end, u32 [bags + 1], by lengths or by offsets, which must say the same. */
 function boundsOf({ values, lengths, offsets }: KeyedJagged): Uint32Array {
-  const byLengths = (): Uint32Array => offsetsOf('values', { keys: values, lengths });
   const byOffsets = (): Uint32Array =>
     offsetsOf('values', { keys: values, offsets, includeLastOffset: true });
   if (lengths === undefined) return byOffsets();
-  const bounds = byLengths();
+  const bounds = offsetsOf('values', { keys: values, lengths });
   if (offsets === undefined) return bounds;
   const others = byOffsets();
   const place = others.findIndex((offset, i) => offset !== bounds[i]);

@@ -37,11 +37,13 @@ export const fileKindBytes = 32;
  */
 export function otherKind(first: Uint8Array, file: string): FlexemrError | undefined {
   if (first[8] === 0x7b) return undefined;
-  const text = String.fromCharCode(...first).replace(/^\xef\xbb\xbf/, '');
+  const text = String.fromCharCode(...first)
+    .replace(/^\xef\xbb\xbf/, '')
+    .trimStart();
   const [, what, advice] =
     first.length === 0
       ? ['', 'empty', 'Fetch it again']
-      : (kinds.find(([magic]) => text.trimStart().startsWith(magic) || text.startsWith(magic)) ?? []);
+      : (kinds.find(([magic]) => text.startsWith(magic)) ?? []);
   if (what === undefined) return undefined;
   const message = `${file} is ${what}, not a safetensors file. ${advice}.`;
   return new FlexemrError('INVALID_FILE', message, { field: 'path', value: file });

@@ -23,7 +23,8 @@ export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
-const sources: Record<string, SourceDtype> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
+/** Dtypes of tensors that hold rows as floats. */
+export const sources: Readonly<Record<string, SourceDtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
 
 /** A table of a file, ready to be loaded. */
 export interface LoadableTable {
@@ -126,6 +127,11 @@ export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Lo
   });
 }
 
+/** Whether there is a list of its tables, in the file or beside it. */
+export function listsTables({ tableList, metadata }: SafetensorsFile): boolean {
+  return tableList !== undefined || metadata.tables !== undefined;
+}
+
 /** The tables of a file: by a list that was given beside it, or by its own. */
 function listOf(file: SafetensorsFile): readonly StoredTableSpec[] {
   if (file.tableList !== undefined) return file.tableList;
@@ -140,7 +146,7 @@ function checkTensor(
   { name, rows, dim, dtype }: StoredTableSpec,
   entry: TensorEntry,
 ): SourceDtype {
-  const packed = entry.dtype === 'U8' && (dtype === 'int8' || dtype === 'int4') ? dtype : undefined;
+  const packed = entry.dtype === 'U8' && isQuantised(dtype) ? dtype : undefined;
   const source = packed ?? sources[entry.dtype];
   const columns = packed === undefined ? dim : rowBytes(packed, dim);
   if (source === undefined) {

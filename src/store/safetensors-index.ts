@@ -5,6 +5,7 @@ import { FlexemrError, show } from '../errors.ts';
 import { pathOf, problemOf } from '../issue.ts';
 import { parseJsonText } from '../json-text.ts';
 import { safetensorsFilesMax, safetensorsHeaderBytesMax } from '../limits.ts';
+import { cannotOpen } from './safetensors-part.ts';
 
 /** What an index says: which file, beside it, each tensor is in. */
 export interface SafetensorsIndex {
@@ -54,9 +55,7 @@ async function readJson(path: string): Promise<unknown> {
     }
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if (cause instanceof FlexemrError) throw cause;
-    const message = `cannot open ${path}: ${(cause as Error).message}. Check the path and its permissions.`;
-    throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
+    throw cause instanceof FlexemrError ? cause : cannotOpen(path, cause);
   }
   try {
     return parseJsonText(text);

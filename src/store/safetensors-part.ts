@@ -57,9 +57,14 @@ async function openToRead(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
-    const message = `cannot open ${path}: ${(cause as Error).message}. Check the path and its permissions.`;
-    throw new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
+    throw cannotOpen(path, cause);
   }
+}
+
+/** The error of a file that the system does not open. */
+export function cannotOpen(path: string, cause: unknown): FlexemrError {
+  const message = `cannot open ${path}: ${(cause as Error).message}. Check the path and its permissions.`;
+  return new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
 }
 
 async function fileSize(handle: FileHandle, path: string): Promise<number> {

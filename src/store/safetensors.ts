@@ -2,7 +2,13 @@ import { dirname, join } from 'node:path';
 import { FlexemrError } from '../errors.ts';
 import type { StoredTableSpec } from '../plan/table-spec.ts';
 import { invalidFile, quote } from './header-json.ts';
-import { type Dtype, dtypeBytes, isDtype, type TensorEntry } from './safetensors-header.ts';
+import {
+  type Dtype,
+  dtypeBytes,
+  isDtype,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from './safetensors-header.ts';
 import { readIndex } from './safetensors-index.ts';
 import { SafetensorsPart } from './safetensors-part.ts';
 
@@ -54,35 +60,29 @@ export class SafetensorsFile implements AsyncDisposable {
   /** A list of its tables that was given beside it. */
   readonly tableList: readonly StoredTableSpec[] | undefined;
   readonly #parts: readonly SafetensorsPart[];
-  readonly #partOf: ReadonlyMap<string, SafetensorsPart>;
+  /** The file of each tensor. */
+  readonly #partOf: (name: string) => SafetensorsPart;
 
   private constructor(
     path: string,
     parts: readonly SafetensorsPart[],
-    partOf: ReadonlyMap<string, SafetensorsPart>,
-    metadata: Readonly<Record<string, string>>,
+    partOf: (name: string) => SafetensorsPart,
+    { tensors, metadata }: SafetensorsHeader,
     tableList: readonly StoredTableSpec[] | undefined,
   ) {
     this.path = path;
-    this.tableList = tableList;
+    this.tensors = tensors;
     this.metadata = metadata;
+    this.tableList = tableList;
     this.#parts = parts;
     this.#partOf = partOf;
-    const tensors = new Map<string, TensorEntry>();
-    for (const [name, part] of partOf) {
-      const entry = part.header.tensors.get(name);
-      if (entry) tensors.set(name, entry);
-    }
-    this.tensors = tensors;
   }
 
   /** Reads and checks the headers, no more. Throws INVALID_FILE. */
   static async open(path: string, tableList?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
     if (path.endsWith('.json')) return await SafetensorsFile.#openIndex(path, tableList);
     const part = await SafetensorsPart.open(path);
-    const { tensors, metadata } = part.header;
-    const partOf = new Map([...tensors.keys()].map((name) => [name, part]));
-    return new SafetensorsFile(path, [part], partOf, metadata, tableList);
+    return new SafetensorsFile(path, [part], () => part, part.header, tableList);
   }
 
   static async #openIndex(path: string, tableList?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
@@ -90,15 +90,17 @@ export class SafetensorsFile implements AsyncDisposable {
     const parts = new Map<string, SafetensorsPart>();
     try {
       for (const file of files) parts.set(file, await SafetensorsPart.open(join(dirname(path), file)));
-      const partOf = new Map<string, SafetensorsPart>();
-      for (const [tensor, file] of fileOf) {
-        const part = parts.get(file);
-        if (part?.header.tensors.has(tensor)) partOf.set(tensor, part);
-        else throw notInPart(path, tensor, file);
-      }
+      const partOf = (name: string): SafetensorsPart => parts.get(fileOf.get(name) ?? '') ?? all[0];
       const all = [...parts.values()];
+      const tensors = new Map<string, TensorEntry>();
+      for (const [name, file] of fileOf) {
+        const entry = partOf(name).header.tensors.get(name);
+        if (entry === undefined) throw notInPart(path, name, file);
+        tensors.set(name, entry);
+      }
       const listed = tableList === undefined ? metadataOf(path, all) : {};
-      return new SafetensorsFile(path, all, partOf, { ...listed, ...metadata }, tableList);
+      const header = { tensors, metadata: { ...listed, ...metadata } };
+      return new SafetensorsFile(path, all, partOf, header, tableList);
     } catch (error) {
       for (const part of parts.values()) await part.close();
       throw error;
@@ -121,7 +123,7 @@ export class SafetensorsFile implements AsyncDisposable {
   async read<D extends Dtype = Dtype>(name: string, dtype?: D): Promise<TensorArrays[D]> {
     const entry = this.entry(name);
     if (dtype !== undefined && dtype !== entry.dtype) {
-      const { path, dataStart } = this.#part(name);
+      const { path, dataStart } = this.#partOf(name);
       const position = dataStart + entry.begin;
       const problem = `expected ${dtype}, found ${entry.dtype}`;
       throw invalidFile(path, `${name}.dtype`, position, problem, entry.dtype);
@@ -143,11 +145,7 @@ export class SafetensorsFile implements AsyncDisposable {
       const message = `${quote(name)} has ${end - begin} bytes: cannot read ${target.byteLength} from byte ${byteOffset}`;
       throw new FlexemrError('INVALID_OFFSETS', message, { field: 'byteOffset', value: byteOffset });
     }
-    await this.#part(name).read(begin + byteOffset, target);
-  }
-
-  #part(name: string): SafetensorsPart {
-    return this.#partOf.get(name) ?? this.#parts[0];
+    await this.#partOf(name).read(begin + byteOffset, target);
   }
 
   /** Reads under way end first. */

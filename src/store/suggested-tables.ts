@@ -1,8 +1,7 @@
 import { dimMax, tableRowsMax } from '../limits.ts';
 import type { StoredTableSpec } from '../plan/table-spec.ts';
+import { sources } from './load.ts';
 import type { TensorEntry } from './safetensors-header.ts';
-
-const rowDtypes: readonly string[] = ['F32', 'F16', 'BF16'];
 
 /** How models name the weight of a table: TorchRec's collections, DLRM's list, a module of any name. */
 const schemes: readonly RegExp[] = [
@@ -11,17 +10,21 @@ const schemes: readonly RegExp[] = [
   /^(.+)\.weight$/,
 ];
 
-/** Whether a tensor may hold the rows of a table: [rows, dim] of floats. */
-export function mayBeTable({ dtype, shape }: TensorEntry): boolean {
-  const [rows, dim] = shape;
-  return (
-    rowDtypes.includes(dtype) &&
-    shape.length === 2 &&
-    rows >= 1 &&
-    rows <= tableRowsMax &&
-    dim >= 1 &&
-    dim <= dimMax
-  );
+/** Whether a tensor is [rows, dim] of floats. */
+export function hasRows({
+  dtype,
+  shape,
+}: {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}): boolean {
+  return shape.length === 2 && Object.hasOwn(sources, dtype);
+}
+
+/** Whether a tensor may hold the rows of a table. */
+function mayBeTable(tensor: TensorEntry): boolean {
+  const [rows, dim] = tensor.shape;
+  return hasRows(tensor) && rows >= 1 && rows <= tableRowsMax && dim >= 1 && dim <= dimMax;
 }
 
 /**

@@ -16,8 +16,8 @@ type QuantisedDtype = 'int8' | 'int4';
 /** What rows may come as. */
 export type SourceDtype = FloatDtype | QuantisedDtype;
 
-export function isQuantised(source: SourceDtype): source is QuantisedDtype {
-  return source === 'int8' || source === 'int4';
+export function isQuantised(dtype: string | undefined): dtype is QuantisedDtype {
+  return dtype === 'int8' || dtype === 'int4';
 }
 
 const sourceCodes: Record<FloatDtype, number> = { f32: layout.F32, f16: layout.F16, bf16: layout.BF16 };

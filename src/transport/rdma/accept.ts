@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../../errors.ts';
 import { whenGone } from '../departures.ts';
 import { sendError } from '../http-lookup.ts';
-import { type ConnectRequest, readRequest } from './handshake.ts';
+import { type ConnectRequest, planHeader, readRequest } from './handshake.ts';
 
 /** Connects to rankers, whatever it does it with. */
 export interface RdmaAcceptor {
@@ -11,9 +11,6 @@ export interface RdmaAcceptor {
   /** @returns the answer, JSON, and how to end the connection @throws OVERLOADED */
   connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void };
 }
-
-/** Of an answer: what its rows may be read for. Rankers that do not know it pass over it. */
-export const planHeader = 'flexemr-plan';
 
 const requestBytesMax = 4_096;
 

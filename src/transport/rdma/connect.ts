@@ -2,9 +2,8 @@ import { type ClientRequest, type IncomingMessage, request as requestHttp } from
 import { request as requestHttps } from 'node:https';
 import type { Exchange, Outgoing } from '../transport.ts';
 import { unavailable } from '../unavailable.ts';
-import { planHeader } from './accept.ts';
 import type { Engine } from './engine.ts';
-import { readAnswer, toJson } from './handshake.ts';
+import { planHeader, readAnswer, toJson } from './handshake.ts';
 import { RankerLink } from './ranker-link.ts';
 import { handshakeMsMax } from './settings.ts';
 

@@ -4,6 +4,9 @@ import * as v from 'valibot';
 import { FlexemrError } from '../../errors.ts';
 import { pathOf, problemOf } from '../../issue.ts';
 
+/** HTTP header of an answer: the plan that its rows may be read for. Rankers that do not know it pass over it. */
+export const planHeader = 'flexemr-plan';
+
 /** Slots in one registered memory, one behind the other. */
 export interface Slots {
   readonly address: number;
