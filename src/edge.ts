@@ -1,11 +1,13 @@
 // The ranker for edge runtimes: kernels over plain memory, the runtime's own fetch, and nothing that only
 // some of them have.
+import * as v from 'valibot';
 import { kernels } from '#kernels';
-import { edgeWorkspaceBytes } from './limits.ts';
+import { checkFields, given, integer, options as optionsOf } from './check.ts';
+import { edgeWorkspaceBytes, workspaceBytesMax } from './limits.ts';
 import { type RoutingSource, routingSource } from './plan/routing-source.ts';
 import type { RoutingTable } from './plan/routing-table.ts';
 import type { PushDown } from './ranker/choose.ts';
-import { Ranker } from './ranker/ranker.ts';
+import { Ranker, rankerFields } from './ranker/ranker.ts';
 import { FetchTransport } from './transport/fetch.ts';
 
 export { type ErrorCode, FlexemrError } from './errors.ts';
@@ -30,20 +32,22 @@ export interface EdgeRankerOptions {
   readonly workspaceBytes?: number | undefined;
 }
 
+const rankerOptions = optionsOf({
+  routing: v.optional(given<RoutingTable | RoutingSource>('a routing table')),
+  token: v.optional(v.string()),
+  pushDown: rankerFields.pushDown,
+  checksums: rankerFields.checksums,
+  workspaceBytes: v.optional(integer(1, workspaceBytesMax)),
+});
+
 /** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
-export async function openRanker({
-  routing,
-  token,
-  pushDown,
-  checksums,
-  workspaceBytes = edgeWorkspaceBytes,
-}: EdgeRankerOptions): Promise<Ranker> {
+export async function openRanker(options: EdgeRankerOptions): Promise<Ranker> {
+  const { routing, token, workspaceBytes = edgeWorkspaceBytes, ...how } = checkFields(rankerOptions, options);
   return await Ranker.open({
     routing: routingSource(routing),
     transport: new FetchTransport({ token }),
     module: kernels,
-    pushDown,
-    checksums,
     workspaceBytes,
+    ...how,
   });
 }

@@ -44,16 +44,20 @@ export class FlexemrError extends Error {
   readonly node: string | undefined;
   readonly shard: number | undefined;
 
-  constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
-    super(message, place.cause === undefined ? undefined : { cause: place.cause });
+  constructor(code: ErrorCode, message: string, place?: ErrorPlace) {
+    super(typeof message === 'string' ? message : show(message), causeOf(place));
     this.name = 'FlexemrError';
     this.code = code;
-    this.field = place.field;
-    this.position = place.position;
-    this.value = place.value;
-    this.node = place.node;
-    this.shard = place.shard;
+    this.field = place?.field;
+    this.position = place?.position;
+    this.value = place?.value;
+    this.node = place?.node;
+    this.shard = place?.shard;
   }
+}
+
+function causeOf(place: ErrorPlace | undefined): ErrorOptions | undefined {
+  return place?.cause === undefined ? undefined : { cause: place.cause };
 }
 
 /** The error of one element of an array: "field[position] = value problem". */
@@ -73,8 +77,20 @@ export function invalidAt(
 
 /** Any value at all, in a few words. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 63)}…` : value);
-  if (typeof value === 'function' || (typeof value === 'object' && value !== null))
-    return `(${typeof value})`;
-  return String(value);
+  if (typeof value === 'string') return JSON.stringify(shorten(value));
+  if (Array.isArray(value)) return 'an array';
+  if (ArrayBuffer.isView(value))
+    return `a ${(value as Partial<Uint8Array>)[Symbol.toStringTag] ?? 'DataView'}`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return value === undefined ? 'nothing' : shorten(String(value));
+}
+
+function shorten(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 63)}…` : text;
+}
+
+/** "a Uint8Array", "an Int8Array". */
+export function withArticle(noun: string): string {
+  return `${/^[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`;
 }

@@ -1,5 +1,8 @@
 // The kernels by themselves: pointers in, status out. A call is a block in memory that `writePoolCall` writes.
+
+import * as v from 'valibot';
 import { kernels as module } from '#kernels';
+import { check } from './check.ts';
 import { FlexemrError } from './errors.ts';
 import type { Kernels } from './kernel/kernels.ts';
 import { instantiate } from './kernel/wasm.ts';
@@ -13,23 +16,27 @@ export {
   modeCodes,
   type PoolOptions,
   type ShardRows,
-  writeMergeCall,
-  writePoolCall,
 } from './kernel/call.ts';
+export { writeMergeCall, writePoolCall } from './kernel/checked-call.ts';
+export { type DType, type PoolingMode, rowBytes } from './kernel/checked-reference.ts';
 export type { Kernels } from './kernel/kernels.ts';
 export * as layout from './kernel/layout.ts';
-export { type DType, type PoolingMode, rowBytes } from './kernel/reference.ts';
 
 /**
  * Kernels over a memory of this thread's own, which may grow.
  * @throws INVALID_OPTION where it is shared: those kernels are the memory nodes'
  */
 export function openKernels(memory: WebAssembly.Memory): Kernels {
+  check(v.custom<WebAssembly.Memory>(isMemory, 'a WebAssembly.Memory'), memory, 'memory');
   try {
     return instantiate(module, memory);
   } catch (cause) {
     if (!(cause instanceof WebAssembly.LinkError)) throw cause;
-    const message = `memory: expected plain memory, not shared: new WebAssembly.Memory({ initial, maximum }), one a thread (${cause.message})`;
+    const message = `memory: expected plain memory, not shared: new WebAssembly.Memory({ initial, maximum }), one a thread`;
     throw new FlexemrError('INVALID_OPTION', message, { field: 'memory', cause });
   }
+}
+
+function isMemory(value: unknown): boolean {
+  return value instanceof WebAssembly.Memory;
 }

@@ -53,6 +53,7 @@ export const slotBytesDefault = 134_217_728;
 export const shardBytesMax = 4_026_531_840;
 
 /** Room for slots beside a full shard: what an arena has left. */
+export const slotBytesMin = 65_536;
 export const slotBytesMax = 268_304_384;
 
 /** Shards up to here come out of the caches fast enough that touching their rows first costs more than it brings. */
@@ -192,6 +193,7 @@ export const nodesMax = 1_024;
 export const shardsMax = 1_048_576;
 export const routingCharsMax = 268_435_456;
 export const nodeIdCharsMax = 1_024;
+export const tableNameCharsMax = 1_024;
 
 /** Between two looks at a routing file, and at an address that serves one; how long an answer may take. */
 export const routingFilePollMs = 100;
@@ -212,6 +214,7 @@ export const planKicksMax = 200;
 export const planExhaustibleMax = 20_000_000;
 
 /** How long a lookup may take unless its caller says otherwise. */
+export const deadlineMsMax = 2_147_483_647;
 export const deadlineMsDefault = 5_000;
 
 /** Tries of one subrequest, the wait before the second and later ones, and how many tries may be repeats. */

@@ -25,7 +25,7 @@ export class CompletionQueue implements Disposable {
 
   constructor(context: Context, options: CompletionQueueOptions) {
     const parent = instance('context', context, Context);
-    checkNames('CompletionQueue', options, ['depth', 'channel', 'parent']);
+    checkNames(options, ['depth', 'channel', 'parent']);
     const { channel, parent: domain } = options;
     if (channel !== undefined) instance('channel', channel, CompletionChannel);
     if (domain !== undefined) instance('parent', domain, ParentDomain);

@@ -47,5 +47,5 @@ const statuses = [
 
 /** 'SUCCESS', 'REM_ACCESS_ERR', …: the verbs' names, without their IBV_WC_. */
 export function completionStatus(status: number): string {
-  return statuses[status] ?? `STATUS_${status}`;
+  return statuses[status] ?? `STATUS_${String(status)}`;
 }

@@ -1,6 +1,6 @@
 // What the transitions of a queue pair take, checked and completed for C++.
 import { accessMax } from './memory-region.ts';
-import { checkNames, integer, portMax, u16Max, u24Max } from './options.ts';
+import { checkNames, integer, portMax, u16Max, u24Max, wrongKind, wrongValue } from './options.ts';
 import { mtuCode } from './port.ts';
 
 export interface InitOptions {
@@ -13,7 +13,7 @@ export interface InitOptions {
 
 /** @throws TypeError, RangeError */
 export function initOptions(options: InitOptions): Record<string, number> {
-  checkNames('toInit', options, ['port', 'access', 'pkeyIndex']);
+  checkNames(options, ['port', 'access', 'pkeyIndex']);
   return {
     port: integer('port', options.port, 1, portMax),
     access: integer('access', options.access, 0, accessMax),
@@ -60,10 +60,10 @@ const receiveNames: readonly string[] = [
 export function readyToReceiveOptions(
   options: ReadyToReceiveOptions,
 ): Record<string, unknown> & { remoteGid: Uint8Array } {
-  checkNames('toReadyToReceive', options, receiveNames);
+  checkNames(options, receiveNames);
   const { remoteGid } = options;
-  if (!(remoteGid instanceof Uint8Array)) throw new TypeError('remoteGid: expected a Uint8Array');
-  if (remoteGid.length !== gidBytes) throw new RangeError(`remoteGid: expected ${gidBytes} bytes`);
+  if (!(remoteGid instanceof Uint8Array)) throw wrongKind('remoteGid', 'expected a Uint8Array');
+  if (remoteGid.length !== gidBytes) throw wrongValue('remoteGid', `expected ${gidBytes} bytes`);
   return {
     remoteGid,
     mtu: mtuCode(options.mtu),
@@ -96,9 +96,7 @@ export interface ReadyToSendOptions {
 
 /** @throws TypeError, RangeError */
 export function readyToSendOptions(options: ReadyToSendOptions): Record<string, number> {
-  checkNames('toReadyToSend', options, [
-    ...['packetNumber', 'timeout', 'retries', 'rnrRetries', 'maxReadsInFlight'],
-  ]);
+  checkNames(options, [...['packetNumber', 'timeout', 'retries', 'rnrRetries', 'maxReadsInFlight']]);
   return {
     packetNumber: integer('packetNumber', options.packetNumber, 0, u24Max),
     timeout: integer('timeout', options.timeout, 0, 31),

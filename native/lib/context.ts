@@ -1,6 +1,6 @@
 import { addon, type NativeContext } from './addon.ts';
 import { type AsyncListener, asyncEvent } from './async-event.ts';
-import { integer, listenerOf, portMax } from './options.ts';
+import { integer, listenerOf, portMax, wrongKind } from './options.ts';
 import { type Gid, gidOf, type PortAttributes, portAttributes } from './port.ts';
 import { type Token, tokenId } from './token.ts';
 
@@ -47,7 +47,7 @@ export class Context implements Disposable {
 
   /** @param device name, as devices() gives it @throws IbverbsError ENODEV if there is none such */
   static open(device: string): Context {
-    if (typeof device !== 'string') throw new TypeError('device: expected a name');
+    if (typeof device !== 'string') throw wrongKind('device', 'expected a name');
     return new Context(new (addon().Context)(device));
   }
 

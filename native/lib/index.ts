@@ -8,6 +8,7 @@ export { type DeviceInfo, devices } from './device.ts';
 export { IbverbsError } from './errors.ts';
 export { type Ledger, ledger } from './ledger.ts';
 export { access, MemoryRegion } from './memory-region.ts';
+export type { ArgumentError } from './options.ts';
 export { ParentDomain } from './parent-domain.ts';
 export type { Gid, PortAttributes } from './port.ts';
 export { ProtectionDomain } from './protection-domain.ts';

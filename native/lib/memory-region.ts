@@ -1,6 +1,6 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { addon, type NativeMemoryRegion } from './addon.ts';
-import { instance, integer } from './options.ts';
+import { instance, integer, wrongKind, wrongValue } from './options.ts';
 import { ProtectionDomain } from './protection-domain.ts';
 
 /** Who may do what with a region; flags. Local reading is always allowed. */
@@ -17,7 +17,7 @@ export const accessMax = 15;
 function checkAccess(flags: number): number {
   integer('access', flags, 0, accessMax);
   if (flags & (access.remoteWrite | access.remoteAtomic) && !(flags & access.localWrite)) {
-    throw new RangeError('access: remoteWrite and remoteAtomic need localWrite');
+    throw wrongValue('access', 'remoteWrite and remoteAtomic need localWrite');
   }
   return flags;
 }
@@ -27,11 +27,11 @@ function checkAccess(flags: number): number {
  * alone cannot be transferred to another from now on.
  */
 function fixedBytes(view: ArrayBufferView): Uint8Array {
-  if (!ArrayBuffer.isView(view)) throw new TypeError('view: expected a view, such as a Uint8Array');
-  if (view.byteLength === 0) throw new RangeError('view: expected at least one byte');
+  if (!ArrayBuffer.isView(view)) throw wrongKind('view', 'expected a view, such as a Uint8Array');
+  if (view.byteLength === 0) throw wrongValue('view', 'expected at least one byte');
   const { buffer } = view;
   if (buffer instanceof ArrayBuffer) {
-    if (buffer.resizable) throw new TypeError('view: expected memory that cannot be resized');
+    if (buffer.resizable) throw wrongKind('view', 'expected memory that cannot be resized');
     markAsUntransferable(buffer);
   }
   return new Uint8Array(buffer, view.byteOffset, view.byteLength);

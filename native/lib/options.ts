@@ -1,21 +1,43 @@
-// Options are checked by name, kind and value before C++ sees them: TypeError for the wrong kind and for names that do
-// not exist, RangeError for the wrong value.
+// Arguments are checked by name, kind and value before C++ sees them: TypeError for the wrong kind and for names that do
+// not exist, RangeError for the wrong value. Each has `code` 'INVALID_ARGUMENT', and names the argument in `field`.
+
+/** What wrong arguments are refused with: a TypeError or a RangeError. */
+export interface ArgumentError extends Error {
+  readonly code: 'INVALID_ARGUMENT';
+  /** Which argument, by its path: 'depth', 'token.id', 'requests[2]'. */
+  readonly field: string;
+}
+
+/** The error of an argument of the wrong kind. */
+export function wrongKind(field: string, problem: string): TypeError & ArgumentError {
+  return Object.assign(new TypeError(`${field}: ${problem}`), { code: 'INVALID_ARGUMENT', field } as const);
+}
+
+/** The error of an argument of the right kind that has a wrong value. */
+export function wrongValue(field: string, problem: string): RangeError & ArgumentError {
+  return Object.assign(new RangeError(`${field}: ${problem}`), { code: 'INVALID_ARGUMENT', field } as const);
+}
+
+/** What a value is, in few words. */
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  return value === null ? 'null' : `a value of type ${typeof value}`;
+}
 
 /** @throws TypeError unless `options` is an object whose names are all `known` */
-export function checkNames(where: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`${where}: expected options`);
+export function checkNames(options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw wrongKind('options', `expected an object, got ${kindOf(options)}`);
   const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new TypeError(`${where}: no option is called ${unknown}; there are ${known.join(', ')}`);
-  }
+  if (unknown !== undefined)
+    throw wrongKind(unknown, `there is no option of this name; there are ${known.join(', ')}`);
 }
 
 /** @returns `value`, an integer from `min` to `max` @throws TypeError, RangeError */
 export function integer(name: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${name}: expected a number, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`${name}: expected an integer from ${min} to ${max}, got ${value}`);
-  }
+  if (typeof value !== 'number') throw wrongKind(name, `expected a number, got ${kindOf(value)}`);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw wrongValue(name, `expected an integer from ${min} to ${max}, got ${value}`);
   return value;
 }
 
@@ -28,12 +50,13 @@ interface Class {
 /** @returns `value` @throws TypeError unless it is an object of one of `classes` */
 export function instance<T>(name: string, value: T, ...classes: readonly Class[]): T {
   if (classes.some((one) => value instanceof one)) return value;
-  throw new TypeError(`${name}: expected a ${classes.map((one) => one.name).join(' or a ')}`);
+  const wanted = classes.map((one) => one.name).join(' or a ');
+  throw wrongKind(name, `expected a ${wanted}, got ${kindOf(value)}`);
 }
 
 /** @throws TypeError unless `value` is a function */
 export function listenerOf<T>(name: string, value: T): T {
-  if (typeof value !== 'function') throw new TypeError(`${name}: expected a function`);
+  if (typeof value !== 'function') throw wrongKind(name, `expected a function, got ${kindOf(value)}`);
   return value;
 }
 

@@ -1,4 +1,5 @@
 import type { NativeGid } from './addon.ts';
+import { wrongKind, wrongValue } from './options.ts';
 
 export interface PortAttributes {
   readonly state: 'down' | 'init' | 'armed' | 'active' | 'defer' | 'nop';
@@ -36,9 +37,9 @@ export function mtuBytes(code: number): number {
 
 /** @returns the verbs' number of an MTU in bytes @throws RangeError if there is none such */
 export function mtuCode(bytes: number): number {
-  if (typeof bytes !== 'number') throw new TypeError(`mtu: expected a number, got ${typeof bytes}`);
+  if (typeof bytes !== 'number') throw wrongKind('mtu', 'expected a number');
   if (!mtus.includes(bytes))
-    throw new RangeError(`mtu: expected one of ${mtus.join(', ')} bytes, got ${bytes}`);
+    throw wrongValue('mtu', `expected one of ${mtus.join(', ')} bytes, got ${bytes}`);
   return mtus.indexOf(bytes) + 1;
 }
 

@@ -61,7 +61,7 @@ const optionNames: readonly string[] = [
 ];
 
 function request(options: QueuePairOptions): QueuePairRequest {
-  checkNames('QueuePair', options, optionNames);
+  checkNames(options, optionNames);
   const { sharedReceives } = options;
   if (sharedReceives !== undefined) instance('sharedReceives', sharedReceives, SharedReceiveQueue);
   return {

@@ -18,7 +18,7 @@ export class SharedReceiveQueue implements Disposable {
 
   constructor(domain: ProtectionDomain | ParentDomain, options: SharedReceiveQueueOptions) {
     const parent = instance('domain', domain, ProtectionDomain, ParentDomain);
-    checkNames('SharedReceiveQueue', options, ['maxReceives', 'maxSge']);
+    checkNames(options, ['maxReceives', 'maxSge']);
     this.native = new (addon().SharedReceiveQueue)(parent.native, {
       maxReceives: integer('maxReceives', options.maxReceives, 1, i32Max),
       maxSge: integer('maxSge', options.maxSge ?? sgeMax, 1, sgeMax),

@@ -2,21 +2,21 @@
 
 #include "error.h"
 
-uint32_t number_of(napi_env env, napi_value value) {
+uint32_t number_of(napi_env env, napi_value value, const char* name) {
   double number;
-  if (napi_get_value_double(env, value, &number) != napi_ok) throw WrongKind{"expected a number"};
+  if (napi_get_value_double(env, value, &number) != napi_ok) throw WrongKind{name, "expected a number"};
   if (!(number >= 0 && number <= UINT32_MAX) || number != static_cast<uint32_t>(number)) {
-    throw WrongValue{"expected an integer of 32 bits"};
+    throw WrongValue{name, "expected an integer of 32 bits"};
   }
   return static_cast<uint32_t>(number);
 }
 
-Bytes bytes_of(napi_env env, napi_value value) {
+Bytes bytes_of(napi_env env, napi_value value, const char* name) {
   napi_typedarray_type type;
   Bytes bytes;
   const napi_status status =
       napi_get_typedarray_info(env, value, &type, &bytes.length, reinterpret_cast<void**>(&bytes.data), nullptr, nullptr);
-  if (status != napi_ok || type != napi_uint8_array) throw WrongKind{"expected a Uint8Array"};
+  if (status != napi_ok || type != napi_uint8_array) throw WrongKind{name, "expected a Uint8Array"};
   return bytes;
 }
 
@@ -28,13 +28,13 @@ napi_value text_value(napi_env env, const std::string& text) {
 
 napi_value Options::value(const char* name) const {
   napi_value value = nullptr;
-  if (napi_get_named_property(env_, object_, name, &value) != napi_ok) throw WrongKind{"expected an object of options"};
+  if (napi_get_named_property(env_, object_, name, &value) != napi_ok) throw WrongKind{name, "expected an object of options"};
   return value;
 }
 
-uint32_t Options::number(const char* name) const { return number_of(env_, value(name)); }
+uint32_t Options::number(const char* name) const { return number_of(env_, value(name), name); }
 
-Bytes Options::bytes(const char* name) const { return bytes_of(env_, value(name)); }
+Bytes Options::bytes(const char* name) const { return bytes_of(env_, value(name), name); }
 
 Record::Record(napi_env env) : env_(env) { napi_create_object(env, &object_); }
 
@@ -57,22 +57,22 @@ Record& Record::set_u64(const char* name, uint64_t value) {
   return set(name, number);
 }
 
-uint32_t Call::number(int i) const { return number_of(env, arguments_[i]); }
+uint32_t Call::number(int i, const char* name) const { return number_of(env, arguments_[i], name); }
 
 std::string Call::text(int i) const {
   size_t length;
-  if (napi_get_value_string_utf8(env, arguments_[i], nullptr, 0, &length) != napi_ok) throw WrongKind{"expected a string"};
+  if (napi_get_value_string_utf8(env, arguments_[i], nullptr, 0, &length) != napi_ok) throw WrongKind{"device", "expected a string"};
   std::string text(length, '\0');
   napi_get_value_string_utf8(env, arguments_[i], text.data(), length + 1, &length);
   return text;
 }
 
-Words Call::words(int i) const {
+Words Call::words(int i, const char* name) const {
   napi_typedarray_type type;
   Words words;
   const napi_status status = napi_get_typedarray_info(env, arguments_[i], &type, &words.length,
                                                       reinterpret_cast<void**>(&words.data), nullptr, nullptr);
-  if (status != napi_ok || type != napi_uint32_array) throw WrongKind{"expected a Uint32Array"};
+  if (status != napi_ok || type != napi_uint32_array) throw WrongKind{name, "expected a Uint32Array"};
   return words;
 }
 

@@ -65,9 +65,9 @@ class Call {
   void* data;
 
   napi_value argument(int i) const { return arguments_[i]; }
-  uint32_t number(int i) const;
+  uint32_t number(int i, const char* name) const;
   std::string text(int i) const;
-  Words words(int i) const;
+  Words words(int i, const char* name) const;
   Options options(int i) const { return {env, arguments_[i]}; }
   /** Whether argument i is undefined. */
   bool lacks(int i) const;
@@ -83,7 +83,7 @@ class Call {
 };
 
 /** @throws WrongKind unless `value` is a view of bytes (a Uint8Array, also over shared memory) */
-Bytes bytes_of(napi_env env, napi_value value);
+Bytes bytes_of(napi_env env, napi_value value, const char* name);
 /** @throws WrongKind, WrongValue unless `value` is an integer of 32 bits */
-uint32_t number_of(napi_env env, napi_value value);
+uint32_t number_of(napi_env env, napi_value value, const char* name);
 napi_value text_value(napi_env env, const std::string& text);

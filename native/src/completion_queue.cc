@@ -93,7 +93,7 @@ napi_value CompletionQueueHandle::describe(Call& call) {
 
 napi_value CompletionQueueHandle::poll(Call& call) {
   ibv_cq* queue = object("ibv_poll_cq")->raw;
-  const Words into = call.words(0);
+  const Words into = call.words(0, "into");
   const uint32_t room = std::min<size_t>(into.length / COMPLETION_WORDS, UINT32_MAX);
   ibv_wc batch[BATCH];
   uint32_t taken = 0;

@@ -116,7 +116,7 @@ Context::Context(const std::string& device) : device(device), id(registry::next_
 Context::~Context() { ledger::destroyed(Kind::context, library().ibv_close_device(raw)); }
 
 ContextHandle::ContextHandle(Call& call) : HandleOf(call) {
-  object_ = call.is_number(0) ? registry::context(call.number(0)) : registry::open_context(call.text(0));
+  object_ = call.is_number(0) ? registry::context(call.number(0, "token.id")) : registry::open_context(call.text(0));
 }
 
 void ContextHandle::close() {
@@ -153,7 +153,7 @@ napi_value ContextHandle::attributes(Call& call) {
 napi_value ContextHandle::port(Call& call) {
   const auto& context = object("ibv_query_port");
   ibv_port_attr attributes;
-  check("ibv_query_port", context->device, query_port(context->raw, call.number(0), &attributes));
+  check("ibv_query_port", context->device, query_port(context->raw, call.number(0, "port"), &attributes));
   return Record(call.env)
       .set("state", attributes.state)
       .set("maxMtu", attributes.max_mtu)
@@ -167,7 +167,7 @@ napi_value ContextHandle::port(Call& call) {
 
 napi_value ContextHandle::gids(Call& call) {
   const auto& context = object("ibv_query_gid");
-  const uint32_t port = call.number(0);
+  const uint32_t port = call.number(0, "port");
   ibv_device_attr device = {};
   ibv_port_attr attributes;
   check("ibv_query_device", context->device, library().ibv_query_device(context->raw, &device));

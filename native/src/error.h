@@ -15,14 +15,17 @@ struct VerbError {
   int64_t posted = -1;
 };
 
-/** Becomes a TypeError. */
+/** An argument of the wrong kind: becomes an ArgumentTypeError. */
 struct WrongKind {
-  std::string message;
+  /** Which argument. */
+  std::string field;
+  std::string problem;
 };
 
-/** Becomes a RangeError. */
+/** An argument of the right kind that has a wrong value: becomes an ArgumentRangeError. */
 struct WrongValue {
-  std::string message;
+  std::string field;
+  std::string problem;
 };
 
 /** A JavaScript exception is pending already. */

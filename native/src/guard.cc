@@ -22,6 +22,16 @@ void throw_verb_error(Environment& environment, const VerbError& error) {
   napi_throw(env, instance);
 }
 
+using CreateError = napi_status (*)(napi_env, napi_value, napi_value, napi_value*);
+
+/** As lib/options.ts makes them: a code, and which argument. */
+void throw_argument_error(napi_env env, CreateError create, const std::string& field, const std::string& problem) {
+  napi_value error = nullptr;
+  if (create(env, text_value(env, "INVALID_ARGUMENT"), text_value(env, field + ": " + problem), &error) != napi_ok) return;
+  napi_set_named_property(env, error, "field", text_value(env, field));
+  napi_throw(env, error);
+}
+
 }  // namespace
 
 void rethrow(Environment& environment) {
@@ -30,9 +40,9 @@ void rethrow(Environment& environment) {
   } catch (const VerbError& error) {
     throw_verb_error(environment, error);
   } catch (const WrongKind& error) {
-    napi_throw_type_error(environment.env, nullptr, error.message.c_str());
+    throw_argument_error(environment.env, napi_create_type_error, error.field, error.problem);
   } catch (const WrongValue& error) {
-    napi_throw_range_error(environment.env, nullptr, error.message.c_str());
+    throw_argument_error(environment.env, napi_create_range_error, error.field, error.problem);
   } catch (const std::bad_alloc&) {
     throw_verb_error(environment, {"new", "memory", ENOMEM});
   } catch (const Pending&) {

@@ -31,7 +31,7 @@ void wrap(Call& call, std::unique_ptr<Handle> handle) {
   if (napi_type_tag_object(call.env, call.self, &TAG) != napi_ok ||
       napi_wrap(call.env, call.self, handle.get(), collected, nullptr, nullptr) != napi_ok) {
     handle->close();
-    throw WrongKind{"expected to be called with new"};
+    throw WrongKind{"this", "expected to be called with new"};
   }
   handle.release();
 }

@@ -52,7 +52,7 @@ Handle* handle_of(napi_env env, napi_value value);
 template <class H>
 H& handle_as(napi_env env, napi_value value, const char* noun) {
   auto handle = dynamic_cast<H*>(handle_of(env, value));
-  if (!handle) throw WrongKind{std::string("expected a ") + noun};
+  if (!handle) throw WrongKind{"this", std::string("expected a ") + noun};
   return *handle;
 }
 
@@ -78,7 +78,7 @@ napi_value invoke(napi_env env, napi_callback_info info) {
   Call call(env, info);
   return guarded(*static_cast<Environment*>(call.data), [&] {
     void* handle = nullptr;
-    if (napi_unwrap(env, call.self, &handle) != napi_ok) throw WrongKind{"this object was never constructed"};
+    if (napi_unwrap(env, call.self, &handle) != napi_ok) throw WrongKind{"this", "this object was never constructed"};
     return (static_cast<Class>(static_cast<Handle*>(handle))->*method)(call);
   });
 }

@@ -39,8 +39,8 @@ MemoryRegion::~MemoryRegion() { ledger::destroyed(Kind::memory_region, library()
 
 MemoryRegionHandle::MemoryRegionHandle(Call& call) : HandleOf(call) {
   const auto& domain = handle_as<ProtectionDomainHandle>(call.env, call.argument(0), "ProtectionDomain");
-  const Bytes bytes = bytes_of(call.env, call.argument(1));
-  object_ = std::make_shared<MemoryRegion>(domain.object("ibv_reg_mr"), bytes, call.number(2));
+  const Bytes bytes = bytes_of(call.env, call.argument(1), "view");
+  object_ = std::make_shared<MemoryRegion>(domain.object("ibv_reg_mr"), bytes, call.number(2, "access"));
   napi_create_reference(call.env, call.argument(1), 1, &view_);
 }
 

@@ -20,9 +20,9 @@ struct Posting {
  */
 template <class Build, class Post, class Position>
 void post_all(const Call& call, const Posting& posting, Build&& build, Post&& post, Position&& position) {
-  const Words words = call.words(0);
-  const uint32_t count = call.number(1);
-  if (count > words.length / posting.words) throw WrongValue{"more requests than there is room for in their array"};
+  const Words words = call.words(0, "requests");
+  const uint32_t count = call.number(1, "count");
+  if (count > words.length / posting.words) throw WrongValue{"count", "more requests than there is room for in their array"};
   // A batch that no queue could hold goes in several lists, and fails where the device says so.
   for (uint32_t posted = 0; posted < count;) {
     const uint32_t n = std::min(count - posted, posting.list_max);

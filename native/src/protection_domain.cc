@@ -12,7 +12,7 @@ ProtectionDomain::~ProtectionDomain() { ledger::destroyed(Kind::protection_domai
 
 ProtectionDomainHandle::ProtectionDomainHandle(Call& call) : HandleOf(call) {
   if (call.is_number(0)) {
-    object_ = registry::protection_domain(call.number(0));
+    object_ = registry::protection_domain(call.number(0, "token.id"));
   } else {
     const auto& context = handle_as<ContextHandle>(call.env, call.argument(0), "Context");
     object_ = registry::allocate_protection_domain(context.object("ibv_alloc_pd"));

@@ -41,7 +41,7 @@ QueuePairParts parts_of(Call& call, const Options& options) {
 ibv_ah_attr address(const Options& options) {
   ibv_ah_attr address = {};
   const Bytes gid = options.bytes("remoteGid");
-  if (gid.length != sizeof address.grh.dgid) throw WrongValue{"remoteGid: expected 16 bytes"};
+  if (gid.length != sizeof address.grh.dgid) throw WrongValue{"remoteGid", "expected 16 bytes"};
   std::memcpy(&address.grh.dgid, gid.data, gid.length);
   address.is_global = 1;
   address.grh.sgid_index = options.number("gidIndex");

@@ -26,7 +26,7 @@ uint64_t u64(const uint32_t* words) {
 }
 
 [[noreturn]] void refuse(uint32_t position, const char* what, uint32_t value) {
-  throw WrongValue{"request " + std::to_string(position) + ": " + what + " " + std::to_string(value)};
+  throw WrongValue{"requests[" + std::to_string(position) + "]", std::string("there is no such value of ") + what + ": " + std::to_string(value)};
 }
 
 /** Copies SGEs out of the caller's words, which other threads may write to. @returns how many */

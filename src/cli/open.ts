@@ -1,6 +1,7 @@
 import { startLocalCluster } from '../host/local-cluster.ts';
 import { loopbackCluster } from '../host/loopback-cluster.ts';
 import { type OpenRankerOptions, openRanker } from '../host/open-ranker.ts';
+import type { ClusterOptions } from '../host/plan-cluster.ts';
 import { openTables } from '../lookup/tables.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
@@ -63,8 +64,8 @@ type ClusterSource = Omit<SourceOptions, 'tables'> & {
   readonly nodes: number;
 };
 
-async function openLoopback({ pushDown, deadline, ...cluster }: ClusterSource): Promise<OpenSource> {
-  const { routing, transport } = await loopbackCluster(cluster);
+async function openLoopback({ pushDown, deadline, ...options }: ClusterSource): Promise<OpenSource> {
+  const { routing, transport } = await loopbackCluster(clusterOf(options));
   return new RemoteSource(await openRanker({ routing, transport, pushDown }), deadline);
 }
 
@@ -72,7 +73,7 @@ async function openStarted({ threads, ...options }: ClusterSource): Promise<Open
   const { pushDown, deadline } = options;
   const network = networkOf(options);
   const rdma = network.transport === 'rdma' ? network.rdma : undefined;
-  const cluster = await startLocalCluster({ ...options, workers: threads, rdma });
+  const cluster = await startLocalCluster({ ...clusterOf(options), workers: threads, rdma });
   try {
     const { routing } = cluster;
     const ranker = await openRanker({ routing, ...network, pushDown });
@@ -81,6 +82,10 @@ async function openStarted({ threads, ...options }: ClusterSource): Promise<Open
     await cluster.close();
     throw error;
   }
+}
+
+function clusterOf({ tables, nodes, split, dtype }: ClusterSource): ClusterOptions {
+  return { tables, nodes, split, dtype };
 }
 
 function networkOf({

@@ -1,6 +1,8 @@
+import * as v from 'valibot';
 import type * as Pooling from '../../wasm/component/interfaces/flexemr-kernels-pooling.js';
+import { checkFields, integer, oneOf, options as optionsOf, type Schema } from '../check.ts';
 import type { PoolingMode } from '../kernel/reference.ts';
-import { expectArray, expectInteger, expectMode, expectObject, unexpected } from './expect.ts';
+import { expectArray, expectObject, poolingMode } from './expect.ts';
 
 /** Keys of all bags, one bag behind the other. */
 export interface Bags {
@@ -31,6 +33,13 @@ export type Pooled = Pooling.Pooled;
 /** 2^32 − 1 is the kernels' word for none. */
 const paddingMax = 4_294_967_294;
 
+const poolOptions: Schema<PoolOptions> = optionsOf({
+  mode: poolingMode,
+  padding: v.optional(integer(0, paddingMax)),
+  missing: v.optional(oneOf(['error', 'skip'])),
+  partial: v.optional(v.boolean()),
+});
+
 /** @throws INVALID_BAGS, INVALID_OFFSETS, INVALID_WEIGHTS: it is no such array */
 export function checkedBags(bags: Bags): Pooling.Bags {
   expectObject(bags, 'bags', 'INVALID_BAGS');
@@ -42,14 +51,8 @@ export function checkedBags(bags: Bags): Pooling.Bags {
 
 /** With defaults. @throws INVALID_OPTION */
 export function checkedOptions(options: PoolOptions): Pooling.Options {
-  expectObject(options, 'options');
-  const { mode, padding, missing = 'error', partial = false } = options;
-  expectMode(mode);
-  if (missing !== 'error' && missing !== 'skip')
-    throw unexpected('INVALID_OPTION', 'missing', 'error or skip', missing);
-  if (padding === undefined) return { mode, missing, partial };
-  expectInteger(padding, 0, paddingMax, 'padding');
-  return { mode, padding, missing, partial };
+  const { mode, padding, missing = 'error', partial = false } = checkFields(poolOptions, options);
+  return padding === undefined ? { mode, missing, partial } : { mode, padding, missing, partial };
 }
 
 /** Bytes that pooling takes in the component: bags, what comes of each, and of each key. */

@@ -1,20 +1,13 @@
+import * as v from 'valibot';
 import type * as Pooling from '../../wasm/component/interfaces/flexemr-kernels-pooling.js';
+import { check, integer, type Schema, typedArray } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { type DType, type PoolingMode, rowBytes } from '../kernel/reference.ts';
 import { componentBytesMax, componentIndexIdsMax } from '../limits.ts';
 import type { CoreModules } from '../modules/core-modules.ts';
 import { type Bags, checkedBags, checkedOptions, type Pooled, type PoolOptions, poolBytes } from './bags.ts';
 import { Core } from './core.ts';
-import {
-  expectArray,
-  expectDim,
-  expectDType,
-  expectInteger,
-  expectMode,
-  expectObject,
-  isArray,
-  unexpected,
-} from './expect.ts';
+import { expectArray, expectDim, expectDType, expectMode, expectObject } from './expect.ts';
 import { KeyIndex } from './key-index.ts';
 import { Table } from './table.ts';
 
@@ -45,7 +38,7 @@ export class Component {
 
   /** @throws INVALID_OPTION */
   constructor(modules: CoreModules, memoryBytes: number) {
-    expectInteger(memoryBytes, 1, componentBytesMax, 'memoryBytes');
+    check(integer(1, componentBytesMax), memoryBytes, 'memoryBytes');
     this.#core = new Core(modules, memoryBytes);
   }
 
@@ -74,7 +67,7 @@ export class Component {
   merge(mode: PoolingMode, dim: number, partials: readonly Pooled[]): Pooled {
     expectMode(mode);
     expectDim(dim);
-    const checked = partials.map(checkedPartial);
+    const checked = check(v.array(v.unknown()), partials, 'partials', 'INVALID_BAGS').map(checkedPartial);
     const bytes = checked.reduce(
       (sum, { values, counts }) => sum + values.byteLength + counts.byteLength * 2,
       0,
@@ -92,12 +85,22 @@ export class Component {
 
   /** Room for `capacity` ids and the u32 that each stands for. @throws INVALID_OPTION, OUT_OF_MEMORY */
   keyIndex(capacity: number): KeyIndex {
-    expectInteger(capacity, 1, componentIndexIdsMax, 'capacity');
+    check(integer(1, componentIndexIdsMax), capacity, 'capacity');
     const create = (): Pooling.KeyIndex => this.#core.pooling.KeyIndex.create(capacity);
     const [index, giveBack] = this.#core.keep(capacity * indexBytesPerId, 'index', create);
     return new KeyIndex(this.#core, index, giveBack);
   }
 }
+
+const packed = (dtype: DType): Schema<Rows['rows']> =>
+  v.custom<Uint8Array>((value) => v.is(bytes, value), `a Uint8Array of ${dtype} rows`);
+const bytes = typedArray<Uint8Array>('Uint8Array');
+const storedRows: Readonly<Record<DType, Schema<Rows['rows']>>> = {
+  f32: typedArray('Uint8Array', 'Float32Array'),
+  f16: packed('f16'),
+  int8: packed('int8'),
+  int4: packed('int4'),
+};
 
 /** @throws INVALID_TABLE */
 function bytesOf(table: Rows): Uint8Array {
@@ -105,10 +108,7 @@ function bytesOf(table: Rows): Uint8Array {
   const { dtype, dim, rows } = table;
   expectDType(dtype);
   expectDim(dim);
-  if (!isArray(rows, 'Uint8Array') && !(dtype === 'f32' && isArray(rows, 'Float32Array'))) {
-    const expected = `a Uint8Array${dtype === 'f32' ? ' or Float32Array' : ` of ${dtype} rows`}`;
-    throw unexpected('INVALID_TABLE', 'rows', expected, rows);
-  }
+  check(storedRows[dtype], rows, 'rows', 'INVALID_TABLE');
   if (rows.byteLength % rowBytes(dtype, dim) !== 0) {
     const message = `rows: ${rows.byteLength} bytes are no whole rows of dim = ${dim} columns in ${dtype}`;
     throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', value: rows.byteLength });
@@ -117,9 +117,10 @@ function bytesOf(table: Rows): Uint8Array {
 }
 
 /** What `merge` reads of one. @throws INVALID_BAGS */
-function checkedPartial(partial: Pooled, position: number): Pooled & { readonly counts: Uint32Array } {
+function checkedPartial(given: unknown, position: number): Pooled & { readonly counts: Uint32Array } {
   const field = `partials[${position}]`;
-  expectObject(partial, field, 'INVALID_BAGS');
+  expectObject(given, field, 'INVALID_BAGS');
+  const partial = given as Pooled;
   const { values, counts, denominators } = partial;
   if (partial.partial !== true) {
     const message = `${field} is no partial: pool it with { partial: true }`;

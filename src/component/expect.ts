@@ -1,65 +1,44 @@
 // What callers hand in, looked at before the component takes it: it would read the bytes of any array, and coerce the rest.
-import { type ErrorCode, FlexemrError, show } from '../errors.ts';
-import { dtypeCodes, modeCodes } from '../kernel/call.ts';
+import * as v from 'valibot';
+import { check, integer, isObject, oneOf, type Schema, typedArray } from '../check.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { DType, PoolingMode } from '../kernel/reference.ts';
 import { dimMax } from '../limits.ts';
 
-interface Arrays {
-  readonly Uint8Array: Uint8Array;
-  readonly Uint32Array: Uint32Array;
-  readonly Float32Array: Float32Array;
-  readonly BigUint64Array: BigUint64Array;
-}
-
-/** Whether it is such an array, of whatever realm. */
-export function isArray<Name extends keyof Arrays>(value: unknown, name: Name): value is Arrays[Name] {
-  return ArrayBuffer.isView(value) && (value as Partial<Arrays[Name]>)[Symbol.toStringTag] === name;
-}
+const arrays: Readonly<
+  Record<'Uint8Array' | 'Uint32Array' | 'Float32Array' | 'BigUint64Array', Schema<unknown>>
+> = {
+  Uint8Array: typedArray<Uint8Array>('Uint8Array'),
+  Uint32Array: typedArray<Uint32Array>('Uint32Array'),
+  Float32Array: typedArray<Float32Array>('Float32Array'),
+  BigUint64Array: typedArray<BigUint64Array>('BigUint64Array'),
+};
+const object = v.custom<object>(isObject, 'an object');
+const dims = integer(1, dimMax);
+const dtypes: Schema<DType> = oneOf(['f32', 'f16', 'int8', 'int4']);
+export const poolingMode: Schema<PoolingMode> = oneOf(['sum', 'mean', 'sqrtn', 'max']);
 
 export function expectArray(
   value: unknown,
-  name: keyof Arrays,
+  name: keyof typeof arrays,
   field: string,
   code: ErrorCode = 'INVALID_OPTION',
 ): void {
-  if (!isArray(value, name)) throw unexpected(code, field, `a ${name}`, value);
+  check(arrays[name], value, field, code);
 }
 
 export function expectObject(value: unknown, field: string, code: ErrorCode = 'INVALID_OPTION'): void {
-  if (typeof value !== 'object' || value === null) throw unexpected(code, field, 'an object', value);
+  check(object, value, field, code);
 }
 
 export function expectDim(dim: number): void {
-  expectInteger(dim, 1, dimMax, 'dim', 'INVALID_TABLE');
+  check(dims, dim, 'dim', 'INVALID_TABLE');
 }
 
 export function expectDType(dtype: DType): void {
-  if (!Object.hasOwn(dtypeCodes, dtype)) throw oneOf('INVALID_TABLE', 'dtype', dtypeCodes, dtype);
+  check(dtypes, dtype, 'dtype', 'INVALID_TABLE');
 }
 
 export function expectMode(mode: PoolingMode): void {
-  if (!Object.hasOwn(modeCodes, mode)) throw oneOf('INVALID_OPTION', 'mode', modeCodes, mode);
-}
-
-export function expectInteger(
-  value: unknown,
-  least: number,
-  most: number,
-  field: string,
-  code: ErrorCode = 'INVALID_OPTION',
-): void {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return;
-  throw unexpected(code, field, `an integer from ${least} to ${most}`, value);
-}
-
-export function unexpected(code: ErrorCode, field: string, expected: string, value: unknown): FlexemrError {
-  return new FlexemrError(code, `${field}: expected ${expected}, not ${nameOf(value)}`, { field, value });
-}
-
-function oneOf(code: ErrorCode, field: string, of: object, value: unknown): FlexemrError {
-  return unexpected(code, field, `one of ${Object.keys(of).join(', ')}`, value);
-}
-
-function nameOf(value: unknown): string {
-  return ArrayBuffer.isView(value) || Array.isArray(value) ? value.constructor.name : show(value);
+  check(poolingMode, mode, 'mode');
 }

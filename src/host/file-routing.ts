@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { check, filePath } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { routingFilePollMs } from '../limits.ts';
 import { routingJson } from '../plan/routing-json.ts';
@@ -10,8 +11,10 @@ import { type Polled, polledRouting } from './polled-routing.ts';
 /**
  * Routing in a JSON file. Watching looks at the file's size and times: notifications of the file system get lost when
  * a file is replaced, on network drives, and in containers. Reading throws INVALID_FILE where there is no such file.
+ * @throws INVALID_OPTION
  */
 export function fileRouting(path: string): RoutingSource {
+  check(filePath, path, 'path');
   return polledRouting(path, routingFilePollMs, () => new FileText(path));
 }
 
@@ -57,8 +60,9 @@ async function looksOf(path: string): Promise<string> {
   return [dev, ino, size, mtimeNs, ctimeNs].join();
 }
 
-/** Writes a routing file, or replaces it: who watches it sees the old one or the new one. @throws INVALID_FILE */
+/** Writes a routing file, or replaces it: who watches it sees the old one or the new one. @throws INVALID_FILE, INVALID_ROUTING, INVALID_OPTION */
 export async function writeRouting(path: string, routing: RoutingTable): Promise<void> {
+  check(filePath, path, 'path');
   const text = routingJson(routing);
   await writeWhole(path, (file) => file.writeFile(text));
 }

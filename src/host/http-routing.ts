@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+import { check, checkFields, integer, options } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { routingCharsMax, routingFetchMsMax, routingPollMsMax, routingUrlPollMs } from '../limits.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -13,20 +15,16 @@ export interface HttpRoutingOptions {
  * Routing in JSON that an http:// or https:// address serves. Watching asks again and again; a server that gives an
  * ETag is sent it, and may answer 304. Reading throws UNAVAILABLE where there is no answer. @throws INVALID_OPTION
  */
-export function httpRouting(
-  url: string,
-  { pollMs = routingUrlPollMs }: HttpRoutingOptions = {},
-): RoutingSource {
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-    const message = `url = ${JSON.stringify(url)} must be an address that begins with http:// or https://`;
-    throw new FlexemrError('INVALID_OPTION', message, { field: 'url', value: url });
-  }
-  if (!Number.isInteger(pollMs) || pollMs < 1 || pollMs > routingPollMsMax) {
-    const message = `pollMs = ${String(pollMs)} must be an integer from 1 to ${routingPollMsMax}`;
-    throw new FlexemrError('INVALID_OPTION', message, { field: 'pollMs', value: pollMs });
-  }
+export function httpRouting(url: string, given: HttpRoutingOptions = {}): RoutingSource {
+  check(httpAddress, url, 'url');
+  const { pollMs = routingUrlPollMs } = checkFields(httpRoutingOptions, given);
   return polledRouting(url, pollMs, () => new HttpText(url));
 }
+
+const isHttp = (url: unknown): boolean =>
+  typeof url === 'string' && /^https?:\/\//i.test(url) && URL.canParse(url);
+const httpAddress = v.custom<string>(isHttp, 'an http:// or https:// address');
+const httpRoutingOptions = options({ pollMs: v.optional(integer(1, routingPollMsMax)) });
 
 class HttpText implements Polled {
   readonly #url: string;

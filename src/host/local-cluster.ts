@@ -1,12 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as v from 'valibot';
+import { checkFields, integer, options as optionsOf } from '../check.ts';
+import { workersMax } from '../limits.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSource } from '../store/table-file.ts';
-import type { DeviceChoice } from '../transport/rdma/device.ts';
+import { allowedOrigin } from '../transport/cross-origin.ts';
+import { type DeviceChoice, deviceChoice } from '../transport/rdma/device.ts';
 import { writeRouting } from './file-routing.ts';
 import { NodeProcess, type Ready } from './node-process.ts';
-import { type ClusterOptions, planCluster } from './plan-cluster.ts';
+import { type ClusterOptions, clusterFields, planCluster } from './plan-cluster.ts';
 
 export interface LocalClusterOptions extends ClusterOptions {
   /** Worker threads of each node; default 1. */
@@ -16,6 +20,13 @@ export interface LocalClusterOptions extends ClusterOptions {
   /** Serve by RDMA too. */
   readonly rdma?: DeviceChoice | undefined;
 }
+
+const localClusterOptions = optionsOf({
+  ...clusterFields,
+  workers: v.optional(integer(1, workersMax)),
+  allowOrigin: v.optional(allowedOrigin),
+  rdma: v.optional(deviceChoice),
+});
 
 /** Memory nodes on this machine, each a process of its own. They end with this process, however it ends. */
 export class LocalCluster implements AsyncDisposable {
@@ -46,9 +57,10 @@ export class LocalCluster implements AsyncDisposable {
 
 /**
  * Plans the tables of a file, and starts a memory node for each part on a free port of 127.0.0.1.
- * @throws as planCluster; NODE_FAILED where a node does not start, once all others have ended
+ * @throws INVALID_OPTION; as planCluster; NODE_FAILED where a node does not start, once all others have ended
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
+  checkFields(localClusterOptions, options);
   const { routing } = await planCluster(options);
   const dir = await mkdtemp(join(tmpdir(), 'flexemr-cluster-'));
   const processes: NodeProcess[] = [];

@@ -1,8 +1,9 @@
+import { checkFields, options as optionsOf } from '../check.ts';
 import { MemoryNode } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { LoopbackTransport } from '../transport/loopback.ts';
 import { loadHostings } from './hostings.ts';
-import { type ClusterOptions, planCluster } from './plan-cluster.ts';
+import { type ClusterOptions, clusterFields, planCluster } from './plan-cluster.ts';
 
 /** Memory nodes in this process: what a ranker needs to look up in them, without any network. */
 export interface LoopbackCluster {
@@ -10,8 +11,9 @@ export interface LoopbackCluster {
   readonly transport: LoopbackTransport;
 }
 
-/** Plans and loads memory nodes in this process, all on this thread. @throws as planCluster, OUT_OF_MEMORY */
+/** Plans and loads memory nodes in this process, all on this thread. @throws INVALID_OPTION, as planCluster, OUT_OF_MEMORY */
 export async function loopbackCluster(options: ClusterOptions): Promise<LoopbackCluster> {
+  checkFields(optionsOf(clusterFields), options);
   const { routing: planned } = await planCluster(options);
   // Names, for routing and for messages; nothing listens there.
   const nodes = planned.nodes.map((node) => ({ ...node, url: `http://${node.id}.loopback` }));

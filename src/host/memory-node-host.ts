@@ -1,15 +1,36 @@
-import { FlexemrError, show } from '../errors.ts';
-import { connectionsMax, portMax, workerRestartMsMin, workersMax } from '../limits.ts';
+import * as v from 'valibot';
+import {
+  callback,
+  check,
+  checkFields,
+  given,
+  integer,
+  isObject,
+  numberWhere,
+  options as optionsOf,
+  type Schema,
+} from '../check.ts';
+import { FlexemrError } from '../errors.ts';
+import {
+  connectionsMax,
+  portMax,
+  stuckMsMax,
+  stuckMsMin,
+  workerRestartMsMin,
+  workersMax,
+} from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
+import { ownShards } from '../memory-node/load-shards.ts';
 import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
+import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
-import type { TableSource } from '../store/table-file.ts';
-import { checkOrigin } from '../transport/cross-origin.ts';
-import { checkAllowedHosts } from '../transport/host-check.ts';
-import { checkStuckMs, type ListenerOptions } from '../transport/listener.ts';
-import type { DeviceChoice } from '../transport/rdma/device.ts';
-import { checkExposure, type ServerSecurity } from '../transport/security.ts';
+import { checkSource, type TableSource } from '../store/table-file.ts';
+import { allowedOrigin } from '../transport/cross-origin.ts';
+import { allowedHosts } from '../transport/host-check.ts';
+import type { ListenerOptions } from '../transport/listener.ts';
+import { type DeviceChoice, deviceChoice } from '../transport/rdma/device.ts';
+import { checkExposure, type ServerSecurity, serverSecurity } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';
 import { RegisteredTables } from './registered-tables.ts';
@@ -50,6 +71,30 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
   readonly log?: Log | undefined;
 }
 
+const isLog = (value: unknown): boolean =>
+  isObject(value) && typeof value.info === 'function' && typeof value.warn === 'function';
+
+/** Tables, routing and exposure have checks of their own. */
+const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
+  tables: given<TableSource>('the path of a file, or { file, list }'),
+  routing: given<RoutingTable>('a routing table'),
+  node: v.string(),
+  verify: v.optional(v.boolean()),
+  host: v.optional(v.pipe(v.string(), v.nonEmpty('a host name or an address'))),
+  port: v.optional(integer(0, portMax)),
+  workers: v.optional(integer(1, workersMax)),
+  commonPort: v.optional(integer(0, portMax)),
+  security: v.optional(serverSecurity),
+  insecure: v.optional(v.boolean()),
+  allowOrigin: v.optional(allowedOrigin),
+  allowHosts: v.optional(allowedHosts),
+  stuckMs: v.optional(integer(stuckMsMin, stuckMsMax)),
+  rdma: v.optional(deviceChoice),
+  onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
+  log: v.optional(v.custom<Log>(isLog, 'a log with the functions info and warn')),
+  sliceBytes: v.optional(numberWhere((bytes) => bytes > 0, 'bytes, more than 0')),
+});
+
 /** A memory node: loads its shards, and lets worker threads serve them, each at a port of its own. */
 export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
@@ -79,19 +124,15 @@ export class MemoryNodeHost implements AsyncDisposable {
     }
   }
 
-  private constructor(options: MemoryNodeOptions) {
+  private constructor(given: MemoryNodeOptions) {
+    const options = checkFields(memoryNodeOptions, given);
     const { workers = 1, host = '127.0.0.1', security = {}, insecure = false } = options;
-    if (!Number.isInteger(workers) || workers < 1 || workers > workersMax) {
-      const message = `workers = ${workers} must be an integer from 1 to ${workersMax}`;
-      throw new FlexemrError('INVALID_OPTION', message, { field: 'workers', value: workers });
-    }
     checkPorts(options.port ?? 0, workers);
     checkExposure(host, security, insecure);
-    checkOrigin(options.allowOrigin);
-    checkAllowedHosts(options.allowHosts ?? []);
-    checkStuckMs(options.stuckMs);
     this.#connections = connectionsOf(workers, options.commonPort === undefined ? 1 : 2);
-    this.#options = options;
+    const [tables, routing] = [checkSource(options.tables, 'tables'), checkRouting(options.routing)];
+    ownShards({ routing, node: options.node });
+    this.#options = { ...options, tables, routing };
   }
 
   #startThreads(): void {
@@ -177,8 +218,9 @@ export class MemoryNodeHost implements AsyncDisposable {
     }
   }
 
-  /** Ends a worker at once, as if it had died. */
+  /** Ends a worker at once, as if it had died. @throws INVALID_OPTION */
   async killWorker(i: number): Promise<void> {
+    check(integer(0, this.#threads.length - 1), i, 'worker');
     await this.#threads[i].end();
   }
 
@@ -212,8 +254,7 @@ export class MemoryNodeHost implements AsyncDisposable {
 
 /** @throws INVALID_OPTION */
 function checkPorts(port: number, workers: number): void {
-  const last = port === 0 ? 0 : port + workers - 1;
-  if (Number.isInteger(port) && port >= 0 && last <= portMax) return;
-  const message = `port = ${show(port)} must be 0, or an integer that leaves each of ${workers} workers one up to ${portMax}`;
+  if (port === 0 || port + workers - 1 <= portMax) return;
+  const message = `port: expected 0, or a port that leaves each of ${workers} workers one up to ${portMax}, not ${port}`;
   throw new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port });
 }

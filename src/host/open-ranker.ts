@@ -1,14 +1,15 @@
-import { FlexemrError, show } from '../errors.ts';
+import * as v from 'valibot';
+import { checkFields, given, isObject, options as optionsOf } from '../check.ts';
 import { kernelModule } from '../kernel/files.ts';
 import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { PushDown } from '../ranker/choose.ts';
-import { Ranker } from '../ranker/ranker.ts';
+import { Ranker, rankerFields } from '../ranker/ranker.ts';
 import { FetchTransport } from '../transport/fetch.ts';
 import { HttpTransport } from '../transport/http.ts';
-import type { DeviceChoice } from '../transport/rdma/device.ts';
+import { type DeviceChoice, deviceChoice } from '../transport/rdma/device.ts';
 import { RdmaTransport } from '../transport/rdma/rdma.ts';
-import type { ClientSecurity } from '../transport/security.ts';
+import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import { StreamTransport } from '../transport/stream.ts';
 import type { Transport } from '../transport/transport.ts';
 import { fileRouting } from './file-routing.ts';
@@ -34,13 +35,34 @@ export interface OpenRankerOptions {
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
+const methods = ['session', 'describe', 'traffic', 'close'];
+const isTransport = (value: unknown): boolean =>
+  transportNames.includes(value as TransportName) ||
+  (isObject(value) && methods.every((name) => typeof value[name] === 'function'));
+
+const rankerOptions = optionsOf({
+  routing: given<OpenRankerOptions['routing']>(
+    'a routing table, the path or URL of one, or a source of them',
+  ),
+  transport: v.optional(
+    v.custom<TransportName | Transport>(isTransport, `one of ${transportNames.join(', ')}, or a transport`),
+  ),
+  security: v.optional(clientSecurity),
+  rdma: v.optional(deviceChoice),
+  ...rankerFields,
+});
+
 /** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
-  const { pushDown, checksums, onRoutingError, security = {} } = options;
-  const transport = await transportOf(options.transport ?? 'stream', security, options.rdma);
-  const routing = sourceOf(options.routing);
+  const { routing, transport, security = {}, rdma, ...how } = checkFields(rankerOptions, options);
+  const source = sourceOf(routing);
   const module = kernelModule('plain');
-  return await Ranker.open({ routing, transport, module, pushDown, checksums, onRoutingError });
+  return await Ranker.open({
+    routing: source,
+    transport: await transportOf(transport ?? 'stream', security, rdma),
+    module,
+    ...how,
+  });
 }
 
 function sourceOf(routing: OpenRankerOptions['routing']): RoutingSource {
@@ -59,7 +81,5 @@ async function transportOf(
   if (transport === 'stream') return stream();
   if (transport === 'rdma') return await RdmaTransport.open(stream(), security, device);
   if (transport === 'http') return new HttpTransport(security);
-  if (transport === 'fetch') return new FetchTransport(security);
-  const message = `transport ${show(transport)} is none of ${transportNames.join(', ')}`;
-  throw new FlexemrError('INVALID_OPTION', message, { field: 'transport', value: transport });
+  return new FetchTransport(security);
 }

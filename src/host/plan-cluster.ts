@@ -1,6 +1,13 @@
-import { FlexemrError, show } from '../errors.ts';
+import * as v from 'valibot';
+import { given, integer, type Optional, oneOf, type Schema } from '../check.ts';
 import { nodesMax } from '../limits.ts';
-import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
+import {
+  type PlannedTableInput,
+  planSharding,
+  type ShardingPlan,
+  type Split,
+  splits,
+} from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import { contentOf, wholeContentOf } from '../store/content.ts';
 import { planTables } from '../store/load.ts';
@@ -18,13 +25,25 @@ export interface ClusterOptions {
   readonly dtype?: RowDtype | undefined;
 }
 
-/** Shares the tables of a file out among nodes that are still to be started. @throws as planSharding, INVALID_FILE */
+/** What ClusterOptions may be. */
+export const clusterFields: {
+  readonly tables: Schema<TableSource>;
+  readonly nodes: Schema<number>;
+  readonly split: Optional<Split>;
+  readonly dtype: Optional<RowDtype>;
+} = {
+  tables: given<TableSource>('the path of a file, or { file, list }'),
+  nodes: integer(1, nodesMax),
+  split: v.optional(oneOf(splits)),
+  dtype: v.optional(given<RowDtype>('a row dtype')),
+};
+
+/**
+ * Shares the tables of a file out among nodes that are still to be started.
+ * @param options that were checked @throws as planSharding, INVALID_FILE
+ */
 export async function planCluster(options: ClusterOptions): Promise<ShardingPlan> {
   const { tables, nodes: count, split = 'auto', dtype } = options;
-  if (!Number.isInteger(count) || count < 1 || count > nodesMax) {
-    const message = `nodes = ${show(count)} must be an integer from 1 to ${nodesMax}`;
-    throw new FlexemrError('INVALID_OPTION', message, { field: 'nodes', value: count });
-  }
   const nodes = nodesNamed(count);
   return planSharding({ tables: await plannedTables(tables, dtype), nodes, split });
 }

@@ -1,3 +1,4 @@
+import { callback, check } from '../check.ts';
 import { parseRouting } from '../plan/routing-json.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -21,6 +22,8 @@ export function polledRouting(name: string, everyMs: number, open: () => Polled)
       return routing;
     },
     watch(onChange, onError) {
+      check(callback(), onChange, 'onChange');
+      check(callback(), onError, 'onError');
       const watcher = new Watcher(name, last, open(), onChange, onError);
       return watcher.start(everyMs);
     },

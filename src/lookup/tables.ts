@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+import { check, checkFields, integer, named, options as optionsOf, typedArray } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
 import { rowBytes } from '../kernel/reference.ts';
@@ -5,8 +7,8 @@ import { threadedKeysMin, threadsMax } from '../limits.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { checkBags } from '../plan/checked-bags.ts';
 import { checkTableSpec, type TableSpec } from '../plan/table-spec.ts';
-import { type LoadOptions, loadTables } from '../store/load.ts';
-import { Store, type StoreOptions } from '../store/store.ts';
+import { type LoadOptions, loadOptions, loadTables } from '../store/load.ts';
+import { Store, type StoreOptions, storeOptions } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
@@ -20,6 +22,9 @@ export interface TablesOptions extends StoreOptions {
   readonly threads?: number | undefined;
 }
 
+const tablesFields = { ...storeOptions, threads: v.optional(integer(1, threadsMax)) };
+const tablesOptions = optionsOf(tablesFields);
+
 /** Rows given in memory. */
 export interface Rows {
   /** f32 [rows, dim], kept in the table's dtype; or rows already in it, in PyTorch's packed layout. */
@@ -27,6 +32,11 @@ export interface Rows {
   /** The id of each row: makes an indexed table. */
   readonly ids?: BigUint64Array | BigInt64Array | undefined;
 }
+
+const givenRows = optionsOf({
+  rows: typedArray<Float32Array | Uint8Array>('Float32Array', 'Uint8Array'),
+  ids: v.optional(typedArray<BigUint64Array | BigInt64Array>('BigUint64Array', 'BigInt64Array')),
+});
 
 /** Embedding tables in shared WebAssembly memory, looked up in this process. */
 export class Tables implements AsyncDisposable {
@@ -36,18 +46,8 @@ export class Tables implements AsyncDisposable {
 
   /** @throws INVALID_OPTION */
   constructor(options: TablesOptions = {}) {
-    const threads = options.threads ?? 1;
-    if (!Number.isInteger(threads) || threads < 1 || threads > threadsMax) {
-      throw new FlexemrError(
-        'INVALID_OPTION',
-        `threads = ${threads} must be an integer from 1 to ${threadsMax}`,
-        {
-          field: 'threads',
-          value: threads,
-        },
-      );
-    }
-    this.#store = new Store(kernelModule('shared'), options);
+    const { threads = 1, ...room } = checkFields(tablesOptions, options);
+    this.#store = new Store(kernelModule('shared'), room);
     this.#crew = new Crew(threads, this.#store.arenas);
   }
 
@@ -62,8 +62,9 @@ export class Tables implements AsyncDisposable {
     return { count: arenas.length, bytes: arenas.reduce((sum, { bytes }) => sum + bytes.length, 0) };
   }
 
-  /** Loads every table that a safetensors file lists. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY */
+  /** Loads every table that a safetensors file lists. @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION, OUT_OF_MEMORY */
   async load(source: TableSource, options: LoadOptions = {}): Promise<void> {
+    checkFields(optionsOf(loadOptions), options);
     await using file = await openTableFile(source);
     await loadTables(this.#store, file, options);
   }
@@ -87,8 +88,9 @@ export class Tables implements AsyncDisposable {
     }
   }
 
-  /** Removes a table; its room is free again once the lookups under way have ended. @throws UNKNOWN_TABLE */
+  /** Removes a table; its room is free again once the lookups under way have ended. @throws UNKNOWN_TABLE, INVALID_OPTION */
   async remove(name: string): Promise<void> {
+    check(v.string(), name, 'name');
     const table = this.#table(name, name);
     this.#store.tables.delete(name);
     await Promise.allSettled(this.#running);
@@ -109,10 +111,7 @@ export class Tables implements AsyncDisposable {
   }
 
   async #lookup(bags: KeyedBags): Promise<Lookup> {
-    if (bags === null || typeof bags !== 'object') {
-      const message = `give the bags of each feature, { feature: { keys, offsets } }, not ${show(bags)}`;
-      throw new FlexemrError('INVALID_BAGS', message, { field: 'bags', value: bags });
-    }
+    check(named, bags, 'bags', 'INVALID_BAGS');
     const checked = Object.entries(bags).map(([feature, given]) => {
       const table = this.#table((given as Bags | undefined)?.table ?? feature, feature);
       return { feature, table, bags: checkBags(feature, given, table.index !== undefined) };
@@ -188,22 +187,15 @@ export async function openTables(
   source: TableSource,
   options: TablesOptions & LoadOptions = {},
 ): Promise<Tables> {
-  const tables = new Tables(options);
-  await tables.load(source, options);
+  checkFields(optionsOf({ ...tablesFields, ...loadOptions }), options);
+  const { dtype, tables: overrides, onProgress, ...room } = options;
+  const tables = new Tables(room);
+  await tables.load(source, { dtype, tables: overrides, onProgress });
   return tables;
 }
 
 function checkRows({ name, rows, dim, dtype }: TableSpec, given: Rows): Rows {
-  const data: unknown = given?.rows;
-  const ids: unknown = given?.ids;
-  if (!(data instanceof Float32Array || data instanceof Uint8Array)) {
-    const message = `table ${name}: give rows as a Float32Array, or packed as a Uint8Array, not ${show(data)}`;
-    throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', value: data });
-  }
-  if (ids !== undefined && !(ids instanceof BigUint64Array || ids instanceof BigInt64Array)) {
-    const message = `table ${name}: give ids as a BigUint64Array or BigInt64Array, not ${show(ids)}`;
-    throw new FlexemrError('INVALID_TABLE', message, { field: 'ids', value: ids });
-  }
+  const { rows: data, ids } = checkFields(givenRows, given, 'rows', 'INVALID_TABLE');
   const expected = data instanceof Float32Array ? rows * dim : rows * rowBytes(dtype ?? 'f32', dim);
   if (data.length === expected) return { rows: data, ids };
   const unit = data instanceof Float32Array ? 'numbers' : 'packed bytes';

@@ -1,7 +1,7 @@
 // A lookup in JSON on its way in: what JSON cannot say (u64, NaN) comes as strings, everything else as in the API.
 import * as v from 'valibot';
+import { join, named, oneOf, read, type Schema } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
-import { pathOf, problemOf } from '../issue.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
 import { jsonBagsMax, jsonFeaturesMax } from '../limits.ts';
 import type { Bags } from '../plan/bags.ts';
@@ -22,13 +22,9 @@ export interface JsonAsked {
   readonly missing: MissingPolicy | undefined;
 }
 
-const isObject = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const bodySchema = v.strictObject({
-  // Not a record: that would pass over features of some names.
-  bags: v.custom<Record<string, unknown>>(isObject, 'give the bags of each feature as an object'),
-  onMissing: v.optional(v.picklist(['error', 'skip', 'default'])),
+  bags: named,
+  onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
 });
 
 /** Of one feature; arrays are left to checkBags, which says where in them something is wrong. */
@@ -71,13 +67,12 @@ function checkCount(what: string, count: number, most: number): void {
   throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: count });
 }
 
-function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, field: string): T {
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const where = (field === 'body' ? pathOf(issue) : pathOf(issue, field)) || field;
-  const code = where === 'onMissing' ? 'INVALID_OPTION' : 'INVALID_BAGS';
-  throw new FlexemrError(code, `${where}: ${problemOf(issue)}`, { field: where, value: issue.input });
+function parse<T>(schema: Schema<T>, given: unknown, name: string): T {
+  return read(schema, given, ({ path, value, problem }) => {
+    const field = name === 'body' && path !== '' ? path : join(name, path);
+    const code = field === 'onMissing' ? 'INVALID_OPTION' : 'INVALID_BAGS';
+    return new FlexemrError(code, `${field}: ${problem}`, { field, value });
+  });
 }
 
 async function featureOf(

@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+import { checkFields, given, options, type Schema } from '../check.ts';
 import { FlexemrError, invalidAt } from '../errors.ts';
 import type { Counts, KeyedBags, Keys, NumberArray } from './bags.ts';
 import { offsetsOf, weightsOf } from './checked-bags.ts';
@@ -16,14 +18,28 @@ export interface KeyedJagged {
   readonly strides?: readonly number[] | undefined;
 }
 
+/** The arrays have checks of their own, which say where in them something is wrong. */
+const keyedJaggedTensor: Schema<KeyedJagged> = options({
+  keys: v.array(v.string()),
+  values: v.custom<KeyedJagged['values']>(isTypedArray, 'a typed array'),
+  weights: v.optional(given<NumberArray>('weights')),
+  lengths: v.optional(given<Counts>('lengths')),
+  offsets: v.optional(given<Counts>('offsets')),
+  strides: v.optional(v.array(v.number())),
+});
+
+function isTypedArray(value: unknown): boolean {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView);
+}
+
 /** The bags of a KeyedJaggedTensor by feature, as views of its values. @throws INVALID_BAGS, INVALID_OFFSETS, INVALID_WEIGHTS */
 export function keyedJagged(tensor: KeyedJagged): KeyedBags {
-  const { keys: features, values, weights } = tensor;
-  if (!ArrayBuffer.isView(values)) throw invalidBags('values', values, 'values must be a typed array');
+  const jagged = checkFields(keyedJaggedTensor, tensor, 'tensor', 'INVALID_BAGS');
+  const { keys: features, values, weights } = jagged;
   const twice = features.find((feature, i) => features.indexOf(feature) !== i);
   if (twice !== undefined) throw invalidBags('keys', twice, `the feature "${twice}" is there twice`);
-  const bounds = boundsOf(tensor);
-  const strides = stridesOf(tensor, bounds.length - 1);
+  const bounds = boundsOf(jagged);
+  const strides = stridesOf(jagged, bounds.length - 1);
   const checkedWeights = weightsOf('values', weights, values.length);
   const bags: Record<string, KeyedBags[string]> = Object.create(null);
   let first = 0;
@@ -65,7 +81,7 @@ function stridesOf({ keys: features, strides }: KeyedJagged, bags: number): read
     const problem = `${bags} lengths cannot be shared out among ${features.length} features`;
     throw invalidBags('lengths', bags, `${problem}; give features × bags of them, or strides`);
   }
-  if (!Array.isArray(strides) || strides.length !== features.length)
+  if (strides.length !== features.length)
     throw invalidBags(
       'strides',
       strides,

@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+import { checkFields, given, oneOf, options, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import type { ArrangementProblem, TableCosts } from './arrangement.ts';
 import { exhaustiveSearch } from './exhaustive-search.ts';
@@ -7,7 +9,7 @@ import {
   checkLoads,
   loadOf,
   type Prediction,
-  predict,
+  predictionOf,
   shardLoad,
   type TableLoad,
   type TableLoads,
@@ -42,6 +44,22 @@ export interface ShardingInput {
   readonly loads?: TableLoads | undefined;
 }
 
+/** Specs, nodes and loads have checks of their own. */
+const shardingInput: Schema<ShardingInput> = options({
+  tables: v.array(
+    options({
+      spec: given<TableSpec>('what the table is'),
+      indexed: v.optional(v.boolean()),
+      version: v.optional(given<number>('a version')),
+      content: v.optional(v.string()),
+      contentWhole: v.optional(v.string()),
+    }),
+  ),
+  nodes: v.array(given<PlannedNode>('a node')),
+  split: oneOf(splits),
+  loads: v.optional(given<TableLoads>('loads by table name')),
+});
+
 /** Where every row is to be, and what requests will then cost. */
 export interface ShardingPlan {
   readonly routing: RoutingTable;
@@ -53,9 +71,17 @@ export interface ShardingPlan {
  * until one node does 1.2 times the mean work. The same input gives the same plan.
  * @throws INVALID_TABLE, INVALID_OPTION, INVALID_ROUTING for nodes that cannot be, OUT_OF_MEMORY where tables do not fit
  */
-export function planSharding({ tables: given, nodes, split, loads = {} }: ShardingInput): ShardingPlan {
-  const tables = given.map(({ spec, indexed = false, version = 1, content, contentWhole }) => {
-    return { spec: checkTableSpec(spec), indexed, version, content, contentWhole, shards: [] };
+export function planSharding(input: ShardingInput): ShardingPlan {
+  const { tables: inputs, nodes, split, loads = {} } = checkFields(shardingInput, input);
+  const tables = inputs.map(({ spec, indexed = false, version = 1, content, contentWhole }, i) => {
+    return {
+      spec: checkTableSpec(spec, `tables[${i}].spec`),
+      indexed,
+      version,
+      content,
+      contentWhole,
+      shards: [],
+    };
   });
   checkRouting({ nodes, tables: [] }, 'nodes');
   checkLoads(loads, tables);
@@ -66,7 +92,7 @@ export function planSharding({ tables: given, nodes, split, loads = {} }: Shardi
     return { ...table, shards: choice < ids.length ? tableWise(table, ids[choice]) : rowWise(table, ids) };
   });
   const routing = checkRouting({ nodes, tables: planned }, 'plan');
-  const predicted = predict(routing, loads);
+  const predicted = predictionOf(routing, loads);
   checkRoom(routing, predicted);
   return { routing, predicted };
 }
@@ -78,10 +104,6 @@ function choose(
   split: Split,
   loads: TableLoads,
 ): ArrayLike<number> {
-  if (!splits.includes(split)) {
-    const message = `split = ${String(split)} must be one of ${splits.join(', ')}`;
-    throw new FlexemrError('INVALID_OPTION', message, { field: 'split', value: split });
-  }
   if (split === 'row') return tables.map(() => nodes.length);
   const ids = nodes.map(({ id }) => id);
   const problem: ArrangementProblem = {

@@ -1,8 +1,9 @@
 // What requests will cost under a plan, on average, where every key is as likely as another.
 import * as v from 'valibot';
+import { check, join, named, numberWhere, read } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { pathOf, problemOf } from '../issue.ts';
 import { rowBytes } from '../kernel/reference.ts';
+import { checkRouting } from './routing-json.ts';
 import type { PlannedShard, RoutingTable } from './routing-table.ts';
 import { shardBytes, shareOf, type Uncut } from './shard-size.ts';
 
@@ -14,7 +15,8 @@ export interface TableLoad {
   readonly keysPerBag?: number | undefined;
 }
 
-const mean = v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)));
+const isMean = (value: number): boolean => Number.isFinite(value) && value >= 0;
+const mean = v.optional(numberWhere(isMean, 'a number, 0 or more'));
 const tableLoad = v.strictObject({ bagsPerRequest: mean, keysPerBag: mean });
 
 /** Loads by table name; tables left out have the defaults. */
@@ -67,15 +69,26 @@ function touched(share: number, keysPerBag: number): number {
   return 1 - missed + (keysPerBag - few) * missed * share;
 }
 
-/** What requests will cost under a routing table. @throws INVALID_OPTION for loads of no table, or that are no loads */
-export function predict({ nodes, tables }: RoutingTable, loads: TableLoads = {}): Prediction {
-  checkLoads(loads, tables);
+/**
+ * What requests will cost under a routing table.
+ * @throws INVALID_ROUTING; INVALID_OPTION for loads of no table, or that are no loads
+ */
+export function predict(routing: RoutingTable, loads: TableLoads = {}): Prediction {
+  const checked = checkRouting(routing);
+  checkLoads(loads, checked.tables);
+  return predictionOf(checked, loads);
+}
+
+/** The same, of what was checked already. */
+export function predictionOf({ nodes, tables }: RoutingTable, loads: TableLoads): Prediction {
   const found = new Map(nodes.map(({ id }) => [id, emptyNode(id)]));
+  // A checked table's shards are on its nodes.
+  const at = (node: string): Sums => found.get(node) ?? emptyNode(node);
   for (const table of tables) {
     const load = loadOf(loads, table.spec.name);
-    for (const id of new Set(table.shards.map(({ node }) => node))) at(found, id).tables++;
+    for (const id of new Set(table.shards.map(({ node }) => node))) at(id).tables++;
     for (const shard of table.shards) {
-      const own = at(found, shard.node);
+      const own = at(shard.node);
       const { replyBytes, workBytes } = shardLoad(table, shard, load);
       own.shards++;
       own.bytes += shardBytes(table, shard);
@@ -96,13 +109,6 @@ function emptyNode(node: string): Sums {
   return { node, tables: 0, shards: 0, bytes: 0, replyBytes: 0, workBytes: 0 };
 }
 
-function at(found: ReadonlyMap<string, Sums>, node: string): Sums {
-  const own = found.get(node);
-  if (own) return own;
-  const message = `a shard is on "${node}", which is none of the nodes; check the routing table with parseRouting`;
-  throw new FlexemrError('INVALID_ROUTING', message, { field: 'nodes', value: node });
-}
-
 /** The load of a table. Its name may be any string, "constructor" too. */
 export function loadOf(loads: TableLoads, name: string): TableLoad {
   return Object.hasOwn(loads, name) ? loads[name] : {};
@@ -110,16 +116,15 @@ export function loadOf(loads: TableLoads, name: string): TableLoad {
 
 /** @throws INVALID_OPTION */
 export function checkLoads(loads: TableLoads, tables: readonly Uncut[]): void {
+  check(named, loads, 'loads');
   const names = new Set(tables.map(({ spec }) => spec.name));
   for (const [name, load] of Object.entries(loads)) {
-    if (!names.has(name)) throw badLoad(name, name, 'is the load of no table; name one that is planned');
-    const result = v.safeParse(tableLoad, load);
-    if (result.success) continue;
-    const [issue] = result.issues;
-    throw badLoad(pathOf(issue, name), issue.input, `is no load: ${problemOf(issue)}`);
+    if (!names.has(name))
+      throw badLoad(name, name, 'there is no table of this name; name one that is planned');
+    read(tableLoad, load, ({ path, value, problem }) => badLoad(join(name, path), value, problem));
   }
 }
 
 function badLoad(field: string, value: unknown, problem: string): FlexemrError {
-  return new FlexemrError('INVALID_OPTION', `loads.${field} ${problem}`, { field: `loads.${field}`, value });
+  return new FlexemrError('INVALID_OPTION', `loads.${field}: ${problem}`, { field: `loads.${field}`, value });
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
+import { check, integer, read } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { pathOf, problemOf } from '../issue.ts';
 import { parseJsonText } from '../json-text.ts';
 import { contentDigestChars, nodeIdCharsMax, routingCharsMax } from '../limits.ts';
 import { checkParts, invalidRouting } from './routing-check.ts';
@@ -9,14 +9,14 @@ import { checkTableSpec, type TableSpec } from './table-spec.ts';
 
 const format = 'flexemr-routing-1';
 
-const bound = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32));
+const bound = integer(0, 2 ** 32);
 const shard = v.strictObject({ node: v.string(), begin: bound, end: bound });
 
 const isHttp = (url: string): boolean => /^https?:\/\//i.test(url) && URL.canParse(url);
 const node = v.strictObject({
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
-  url: v.optional(v.pipe(v.string(), v.check(isHttp, 'Expected an http:// or https:// address'))),
-  bytes: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  url: v.optional(v.pipe(v.string(), v.check(isHttp, 'an http:// or https:// address'))),
+  bytes: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
 });
 
 // What JSON has no number for comes as text: u64 ids, and three floats.
@@ -33,15 +33,14 @@ const float = v.union([v.number(), v.pipe(v.picklist(['-0', 'Infinity', '-Infini
 
 const digest = v.pipe(
   v.string(),
-  v.regex(/^[0-9a-f]+$/),
-  v.length(contentDigestChars, `Expected ${contentDigestChars} hexadecimal digits`),
+  v.regex(new RegExp(`^[0-9a-f]{${contentDigestChars}}$`), `${contentDigestChars} hexadecimal digits`),
 );
 
 /** The fields of a TableSpec lie beside these; `checkTableSpec` looks at them. */
 const table = v.looseObject({
   padding: v.optional(key),
   defaultRow: v.optional(v.array(float)),
-  version: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 32 - 1)),
+  version: integer(1, 2 ** 32 - 1),
   indexed: v.boolean(),
   content: v.optional(digest),
   contentWhole: v.optional(digest),
@@ -55,7 +54,9 @@ const document = v.strictObject({
 });
 
 /** Reads a routing table. @param file where the JSON came from, for messages @throws INVALID_ROUTING */
-export function parseRouting(json: string, file: string): RoutingTable {
+export function parseRouting(json: string, file = 'routing'): RoutingTable {
+  check(v.string(), json, 'json', 'INVALID_ROUTING');
+  check(v.string(), file, 'file');
   if (json.length > routingCharsMax) {
     const problem = `${json.length} characters of JSON; at most ${routingCharsMax} are read`;
     throw invalidRouting(file, 'length', json.length, problem);
@@ -67,19 +68,16 @@ function parse(json: string, file: string): unknown {
   try {
     return parseJsonText(json);
   } catch (cause) {
-    throw invalidRouting(file, 'format', undefined, `is not JSON (${(cause as Error).message})`, { cause });
+    throw invalidRouting(file, 'format', undefined, (cause as Error).message, { cause });
   }
 }
 
 /** Checks a routing table in the form that JSON has. */
 function readDocument(given: unknown, file: string): RoutingTable {
-  const result = v.safeParse(document, given, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    const path = pathOf(issue) || 'routing';
-    throw invalidRouting(file, path, issue.input, `${path}: ${problemOf(issue)}`);
-  }
-  const { nodes, tables } = result.output;
+  const { nodes, tables } = read(document, given, ({ path, value, problem }) => {
+    const field = path || 'routing';
+    return invalidRouting(file, field, value, `${field}: ${problem}`);
+  });
   const routing = {
     nodes,
     tables: tables.map(({ version, indexed, content, contentWhole, shards, ...spec }, i) => {
@@ -93,11 +91,10 @@ function readDocument(given: unknown, file: string): RoutingTable {
 
 function checkSpec(spec: unknown, file: string, position: number): TableSpec {
   try {
-    return checkTableSpec(spec);
+    return checkTableSpec(spec, `tables[${position}]`);
   } catch (cause) {
     if (!(cause instanceof FlexemrError)) throw cause;
-    const field = `tables[${position}].${cause.field}`;
-    throw invalidRouting(file, field, cause.value, `tables[${position}]: ${cause.message}`, { cause });
+    throw invalidRouting(file, cause.field ?? '', cause.value, cause.message, { cause });
   }
 }
 
@@ -114,6 +111,10 @@ export function checkRouting(given: unknown, source = 'routing'): RoutingTable {
   );
 }
 
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
 /** A planned table as JSON has it: the fields of its spec beside its own. */
 function flat(table: unknown): unknown {
   if (!isObject(table) || !isObject(table.spec)) return table;
@@ -121,13 +122,13 @@ function flat(table: unknown): unknown {
   return { ...spec, ...own };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-/** A routing table as JSON for `parseRouting`: a line a node, table and shard, fields in order, so that plans compare. */
-export function routingJson({ nodes, tables }: RoutingTable): string {
-  const nodeLines = nodes.map(({ id, url, bytes, ...more }) => line({ id, url, bytes, ...more }));
+/**
+ * A routing table as JSON for `parseRouting`: a line a node, table and shard, fields in order, so that plans compare.
+ * @throws INVALID_ROUTING
+ */
+export function routingJson(routing: RoutingTable): string {
+  const { nodes, tables } = checkRouting(routing);
+  const nodeLines = nodes.map(({ id, url, bytes }) => line({ id, url, bytes }));
   const head = `  "format": ${JSON.stringify(format)},\n  "nodes": ${list(nodeLines, '  ')}`;
   return `{\n${head},\n  "tables": ${list(tables.map(tableJson), '  ')}\n}\n`;
 }
@@ -135,8 +136,8 @@ export function routingJson({ nodes, tables }: RoutingTable): string {
 function tableJson({ spec, version, indexed, content, contentWhole, shards }: PlannedTable): string {
   const { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow } = spec;
   const ordered = { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow };
-  const fields = line({ ...ordered, ...spec, version, indexed, content, contentWhole }).slice(0, -2);
-  const lines = shards.map(({ node, begin, end, ...more }) => line({ node, begin, end, ...more }));
+  const fields = line({ ...ordered, version, indexed, content, contentWhole }).slice(0, -2);
+  const lines = shards.map(({ node, begin, end }) => line({ node, begin, end }));
   return `${fields},\n      "shards": ${list(lines, '      ')} }`;
 }
 

@@ -1,4 +1,5 @@
-import { FlexemrError, show } from '../errors.ts';
+import * as v from 'valibot';
+import { callback, check } from '../check.ts';
 import { checkRouting } from './routing-json.ts';
 import type { RoutingTable } from './routing-table.ts';
 
@@ -15,12 +16,31 @@ export interface RoutingSource {
 }
 
 /** A source as it is, or of the routing table that is given, be it parsed or as JSON.parse gives it. @throws INVALID_ROUTING */
-export function routingSource(given: RoutingTable | RoutingSource): RoutingSource {
-  if (typeof given !== 'object' || given === null) {
-    const message = `routing: expected a routing table, or a source of them, not ${show(given)}`;
-    throw new FlexemrError('INVALID_ROUTING', message, { field: 'routing', value: given });
-  }
-  return 'read' in given ? given : fixedRouting(given);
+export function routingSource(given: RoutingTable | RoutingSource | undefined): RoutingSource {
+  const wanted = 'a routing table, or a source of them';
+  const isOne = (value: unknown): boolean => typeof value === 'object' && value !== null;
+  const schema = v.custom<RoutingTable | RoutingSource>(isOne, wanted);
+  const source = check(schema, given, 'routing', 'INVALID_ROUTING');
+  return 'read' in source ? checkedSource(source) : fixedRouting(source);
+}
+
+/** A source that nothing is believed of. */
+function checkedSource(source: RoutingSource): RoutingSource {
+  check(callback<RoutingSource['read']>(), source.read, 'routing.read');
+  check(callback<RoutingSource['watch']>(), source.watch, 'routing.watch');
+  return {
+    read: async () => checkRouting(await source.read()),
+    watch(onChange, onError) {
+      const changed = (routing: RoutingTable): void => {
+        try {
+          onChange(checkRouting(routing));
+        } catch (error) {
+          onError(error as Error);
+        }
+      };
+      return check(callback<() => void>(), source.watch(changed, onError), 'what routing.watch returns');
+    },
+  };
 }
 
 /** A routing table that never changes. @throws INVALID_ROUTING */

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
+import { integer, join, oneOf, read, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { pathOf, problemOf } from '../issue.ts';
-import { dimMax, tableRowsMax, tablesMax } from '../limits.ts';
+import { parseJsonText } from '../json-text.ts';
+import { dimMax, tableNameCharsMax, tableRowsMax, tablesMax } from '../limits.ts';
 
 /** How the rows of a bag become one vector; `none` gives every row as it is. */
 export const poolingModes = ['sum', 'mean', 'sqrtn', 'max', 'none'] as const;
@@ -32,6 +33,11 @@ export interface TableSpec {
   readonly defaultRow?: readonly number[] | undefined;
 }
 
+/** What loading a table may change of its spec. */
+export type TableOverrides = {
+  readonly [Field in keyof Omit<TableSpec, 'name' | 'rows' | 'dim'>]?: TableSpec[Field] | undefined;
+};
+
 /** A table of a safetensors file: a spec, and the tensors that hold it. */
 export interface StoredTableSpec extends TableSpec {
   /** Rows: F32, F16 or BF16 [rows, dim]. */
@@ -47,17 +53,20 @@ export function paddingKey({ padding, rows }: TableSpec, indexed: boolean): bigi
   return BigInt.asUintN(64, indexed || key >= 0n ? key : key + BigInt(rows));
 }
 
-const key = v.union([v.pipe(v.number(), v.safeInteger()), v.bigint()]);
+const isKey = (value: unknown): boolean => Number.isSafeInteger(value) || typeof value === 'bigint';
+const key = v.custom<Key>(isKey, 'a row number or an id: an integer below 2^53, or a bigint');
+
+const rowDtype: Schema<RowDtype> = oneOf(rowDtypes);
 
 const fields = {
-  name: v.pipe(v.string(), v.nonEmpty(), v.maxLength(1024)),
-  rows: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(tableRowsMax)),
-  dim: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(dimMax)),
-  mode: v.picklist(poolingModes),
-  dtype: v.optional(v.picklist(rowDtypes)),
+  name: v.pipe(v.string(), v.nonEmpty(), v.maxLength(tableNameCharsMax)),
+  rows: integer(1, tableRowsMax),
+  dim: integer(1, dimMax),
+  mode: oneOf(poolingModes),
+  dtype: v.optional(rowDtype),
   weighted: v.optional(v.boolean()),
   padding: v.optional(key),
-  missing: v.optional(v.picklist(['error', 'skip', 'default'])),
+  missing: v.optional(oneOf(['error', 'skip', 'default'])),
   defaultRow: v.optional(v.array(v.number())),
 };
 const tableSpec = v.strictObject(fields);
@@ -66,20 +75,33 @@ const storedTableSpecs = v.pipe(
   v.maxLength(tablesMax),
 );
 
-/** Checks a spec as a caller gave it. @throws INVALID_TABLE */
-export function checkTableSpec(spec: unknown): TableSpec {
-  const checked: TableSpec = parse(tableSpec, spec, 'table');
+/** What a lookup or a load may say otherwise than the table does. */
+export const tableOverrides: Schema<TableOverrides> = v.strictObject({
+  mode: v.optional(fields.mode),
+  dtype: fields.dtype,
+  weighted: fields.weighted,
+  padding: fields.padding,
+  missing: fields.missing,
+  defaultRow: fields.defaultRow,
+});
+
+/** Checks a spec as a caller gave it. @param path of the spec in what it came in @throws INVALID_TABLE */
+export function checkTableSpec(spec: unknown, path = ''): TableSpec {
+  const checked: TableSpec = read(tableSpec, spec, ({ path: field, value, problem }) => {
+    const place = join(path, field) || 'table';
+    return invalidTable(place, value, `${path === '' && field !== '' ? 'table: ' : ''}${place}: ${problem}`);
+  });
   const { name, dim, missing, defaultRow } = checked;
   if (missing === 'default' && defaultRow === undefined) {
     throw invalidTable(
-      'defaultRow',
+      join(path, 'defaultRow'),
       undefined,
       `table ${name}: missing: 'default' needs a defaultRow of ${dim} numbers`,
     );
   }
   if (defaultRow !== undefined && defaultRow.length !== dim) {
     throw invalidTable(
-      'defaultRow',
+      join(path, 'defaultRow'),
       defaultRow.length,
       `table ${name}: defaultRow has ${defaultRow.length} numbers, its dim is ${dim}`,
     );
@@ -91,7 +113,7 @@ export function checkTableSpec(spec: unknown): TableSpec {
 export function parseStoredTables(json: string, file: string): StoredTableSpec[] {
   let list: unknown;
   try {
-    list = JSON.parse(json);
+    list = parseJsonText(json);
   } catch (cause) {
     throw invalidTable('__metadata__.tables', undefined, `${file}: __metadata__.tables is not JSON`, cause);
   }
@@ -100,7 +122,9 @@ export function parseStoredTables(json: string, file: string): StoredTableSpec[]
 
 /** Checks a list of the tables of a file. @param what the list is called @throws INVALID_TABLE */
 export function checkStoredTables(list: unknown, what: string, file: string): StoredTableSpec[] {
-  const specs: StoredTableSpec[] = parse(storedTableSpecs, list, what, file);
+  const specs: StoredTableSpec[] = read(storedTableSpecs, list, ({ path, value, problem }) => {
+    return invalidTable(join(what, path), value, `${file}: ${join(what, path)}: ${problem}`);
+  });
   const names = new Set<string>();
   for (const [position, { name }] of specs.entries()) {
     if (names.has(name)) {
@@ -117,18 +141,6 @@ export function checkStoredTables(list: unknown, what: string, file: string): St
     names.add(name);
   }
   return specs;
-}
-
-function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown, what: string, file?: string): T {
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const path = pathOf(issue);
-  // Of a list, the path goes on from its name.
-  const isField = path !== '' && !path.startsWith('[');
-  const field = isField ? path : `${what}${path}`;
-  const where = [file, isField ? what : undefined, field].filter((part) => part !== undefined);
-  throw invalidTable(field, issue.input, `${where.join(': ')}: ${problemOf(issue)}`);
 }
 
 function invalidTable(field: string, value: unknown, message: string, cause?: unknown): FlexemrError {

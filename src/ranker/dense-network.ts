@@ -1,4 +1,11 @@
+import * as v from 'valibot';
+import { check, filePath, integer, typedArray } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
+import { bagsMax, dimMax } from '../limits.ts';
+
+const floats = typedArray<Float32Array>('Float32Array');
+/** Bags of a lookup are bounded, and so are requests. */
+const count = integer(0, bagsMax);
 
 /** What both packages of ONNX Runtime offer, as far as we use it. */
 interface OnnxRuntime {
@@ -32,8 +39,9 @@ export class DenseNetwork {
     this.#session = session;
   }
 
-  /** Opens an ONNX file with inputs `dense`, `pooled` and output `logit`. @throws MISSING_DEPENDENCY, INVALID_FILE */
+  /** Opens an ONNX file with inputs `dense`, `pooled` and output `logit`. @throws MISSING_DEPENDENCY, INVALID_FILE, INVALID_OPTION */
   static async open(path: string): Promise<DenseNetwork> {
+    check(filePath, path, 'path');
     const [name, runtime] = await loadRuntime();
     const session = await runtime.InferenceSession.create(path, {
       executionProviders: [name === 'onnxruntime-node' ? 'cpu' : 'wasm'],
@@ -51,7 +59,7 @@ export class DenseNetwork {
 
   /**
    * @param dense f32 [requests, features] @param pooled f32 [requests, tables, dim]
-   * @returns f32 [requests] @throws INVALID_FILE where the model takes other shapes
+   * @returns f32 [requests] @throws INVALID_FILE where the model takes other shapes; INVALID_OPTION
    */
   async logits(
     dense: Float32Array,
@@ -59,6 +67,12 @@ export class DenseNetwork {
     requests: number,
     dim: number,
   ): Promise<Float32Array> {
+    check(floats, dense, 'dense');
+    check(floats, pooled, 'pooled');
+    check(integer(1, bagsMax), requests, 'requests');
+    check(integer(1, dimMax), dim, 'dim');
+    checkMultiple('dense', dense, requests, 'requests × features');
+    checkMultiple('pooled', pooled, requests * dim, 'requests × tables × dim');
     const { Tensor } = this.#runtime;
     const feeds = {
       dense: new Tensor('float32', dense, [requests, dense.length / requests]),
@@ -70,6 +84,12 @@ export class DenseNetwork {
     });
     return logit.data as Float32Array;
   }
+}
+
+function checkMultiple(field: string, values: Float32Array, unit: number, wanted: string): void {
+  if (values.length % unit === 0) return;
+  const message = `${field}: expected ${wanted} values, not ${values.length}`;
+  throw new FlexemrError('INVALID_OPTION', message, { field, value: values.length });
 }
 
 async function loadRuntime(): Promise<[(typeof packages)[number], OnnxRuntime]> {
@@ -86,13 +106,19 @@ async function loadRuntime(): Promise<[(typeof packages)[number], OnnxRuntime]> 
   throw new FlexemrError('MISSING_DEPENDENCY', message, { field: packages[1] });
 }
 
-/** Probabilities of logits, as f32. */
+/** Probabilities of logits, as f32. @throws INVALID_OPTION */
 export function sigmoid(logits: Float32Array): Float32Array {
+  check(floats, logits, 'logits');
   return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
 }
 
-/** f32 [requests, tables, dim] of one f32 [requests, dim] a table. */
+/** f32 [requests, tables, dim] of one f32 [requests, dim] a table. @throws INVALID_OPTION */
 export function stackPooled(tables: readonly Float32Array[], requests: number, dim: number): Float32Array {
+  check(count, requests, 'requests');
+  check(integer(1, dimMax), dim, 'dim');
+  const values = requests * dim;
+  const holds = (value: Float32Array): boolean => value.length === values;
+  check(v.array(v.pipe(floats, v.check(holds, `a Float32Array of ${values} values`))), tables, 'tables');
   const all = new Float32Array(requests * tables.length * dim);
   tables.forEach((values, table) => {
     for (let request = 0; request < requests; request++) {

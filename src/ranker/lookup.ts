@@ -1,5 +1,5 @@
 // One lookup, told in order.
-import { FlexemrError, show } from '../errors.ts';
+import type { FlexemrError } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
 import { type Lookup, PooledFeatures } from '../lookup/pooled.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
@@ -65,10 +65,6 @@ export async function lookUp(
 }
 
 function routeFeatures({ bags, options, pushDown }: Asked, route: Route, workspace: Workspace): Feature[] {
-  if (bags === null || typeof bags !== 'object') {
-    const message = `give the bags of each feature, { feature: { keys, offsets } }, not ${show(bags)}`;
-    throw new FlexemrError('INVALID_BAGS', message, { field: 'bags', value: bags });
-  }
   const wishes = { onMissing: options.onMissing, pushDown };
   // What is wrong with a lookup is found in the order that one process finds it.
   const checked = Object.keys(bags).map((name) => {

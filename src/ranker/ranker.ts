@@ -1,5 +1,16 @@
-import { FlexemrError, show } from '../errors.ts';
-import { deadlineMsDefault } from '../limits.ts';
+import * as v from 'valibot';
+import {
+  callback,
+  check,
+  checkFields,
+  named,
+  numberWhere,
+  type Optional,
+  oneOf,
+  options as optionsOf,
+} from '../check.ts';
+import { FlexemrError } from '../errors.ts';
+import { deadlineMsDefault, deadlineMsMax } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -31,6 +42,17 @@ export interface RankerOptions {
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
+/** What a caller may say of how a ranker looks up, whatever the entry. */
+export const rankerFields: {
+  readonly pushDown: Optional<PushDown>;
+  readonly checksums: Optional<boolean>;
+  readonly onRoutingError: Optional<(error: Error) => void>;
+} = {
+  pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
+  checksums: v.optional(v.boolean()),
+  onRoutingError: v.optional(callback<(error: Error) => void>()),
+};
+
 /** What was asked and moved since the ranker was opened. */
 export interface RankerStats extends Traffic {
   readonly lookups: number;
@@ -38,6 +60,17 @@ export interface RankerStats extends Traffic {
   readonly segmentsPushed: number;
   readonly segmentsFetched: number;
 }
+
+const isDeadline = (ms: number): boolean => ms > 0 && ms <= deadlineMsMax;
+const isSignal = (value: unknown): boolean => value instanceof AbortSignal;
+const lookupOptions = optionsOf({
+  deadline: v.optional(
+    numberWhere(isDeadline, `milliseconds from now, more than 0, at most ${deadlineMsMax}`),
+  ),
+  signal: v.optional(v.custom<AbortSignal>(isSignal, 'an AbortSignal')),
+  onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
+  onFailure: v.optional(oneOf(['error', 'partial'])),
+});
 
 /** Looks up bags in tables that memory nodes hold. */
 export class Ranker implements AsyncDisposable {
@@ -51,10 +84,11 @@ export class Ranker implements AsyncDisposable {
   readonly #underWay = new Set<Deadline>();
   #reading: Promise<void> | undefined;
 
-  /** Reads the routing table, and reaches every node. @throws INVALID_OPTION, INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED */
+  /**
+   * Reads the routing table, and reaches every node.
+   * @param options that were checked @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED
+   */
   static async open(options: RankerOptions): Promise<Ranker> {
-    checkOneOf('pushDown', options.pushDown ?? 'auto', ['auto', 'always', 'never']);
-    checkOneOf('checksums', options.checksums ?? true, [true, false]);
     const ranker = new Ranker(options, await options.routing.read());
     try {
       await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
@@ -105,7 +139,9 @@ export class Ranker implements AsyncDisposable {
    */
   async lookup(bags: KeyedBags, options: LookupOptions = {}): Promise<Lookup> {
     if (this.#closed) throw closed();
-    using deadline = new Deadline(checkOptions(options), options.signal);
+    const { deadline: ms = deadlineMsDefault, signal } = checkFields(lookupOptions, options);
+    check(named, bags, 'bags', 'INVALID_BAGS');
+    using deadline = new Deadline(ms, signal);
     if (deadline.over) throw deadline.over;
     this.#underWay.add(deadline);
     try {
@@ -160,18 +196,4 @@ export class Ranker implements AsyncDisposable {
 
 function closed(): FlexemrError {
   return new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
-}
-
-/** The deadline in ms. @throws INVALID_OPTION */
-function checkOptions({ deadline = deadlineMsDefault, onFailure = 'error' }: LookupOptions): number {
-  checkOneOf('onFailure', onFailure, ['error', 'partial']);
-  if (typeof deadline === 'number' && deadline > 0 && deadline <= 2 ** 31 - 1) return deadline;
-  const message = `deadline = ${show(deadline)} must be milliseconds from now, more than 0`;
-  throw new FlexemrError('INVALID_OPTION', message, { field: 'deadline', value: deadline });
-}
-
-function checkOneOf(field: string, value: unknown, choices: readonly unknown[]): void {
-  if (choices.includes(value)) return;
-  const message = `${field} = ${show(value)} must be one of ${choices.join(', ')}`;
-  throw new FlexemrError('INVALID_OPTION', message, { field, value });
 }

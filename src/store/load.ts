@@ -1,7 +1,14 @@
+import * as v from 'valibot';
+import { callback, check, given, named, type Optional } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { rowBytes } from '../kernel/reference.ts';
 import type { RowDtype, StoredTableSpec, TableSpec } from '../plan/table-spec.ts';
-import { checkTableSpec, parseStoredTables } from '../plan/table-spec.ts';
+import {
+  checkTableSpec,
+  parseStoredTables,
+  type TableOverrides,
+  tableOverrides,
+} from '../plan/table-spec.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import type { TensorEntry } from './safetensors-header.ts';
 import type { Store } from './store.ts';
@@ -19,9 +26,20 @@ export interface LoadOptions {
   /** Keep every table as; default: as its spec says, else f32. */
   readonly dtype?: RowDtype | undefined;
   /** Overrides for tables by name: padding, missing, defaultRow, dtype. */
-  readonly tables?: Readonly<Record<string, Partial<Omit<TableSpec, 'name' | 'rows' | 'dim'>>>> | undefined;
+  readonly tables?: Readonly<Record<string, TableOverrides>> | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
+
+/** What `LoadOptions` may be; what they say of each table is checked with its spec. */
+export const loadOptions: {
+  readonly dtype: Optional<RowDtype>;
+  readonly tables: Optional<Readonly<Record<string, unknown>>>;
+  readonly onProgress: Optional<(progress: LoadProgress) => void>;
+} = {
+  dtype: v.optional(given<RowDtype>('a row dtype')),
+  tables: v.optional(named),
+  onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
+};
 
 /** Dtypes of tensors that hold rows as floats. */
 export const sources: Readonly<Record<string, SourceDtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
@@ -116,7 +134,7 @@ export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Lo
     const spec = checkTableSpec({
       ...own,
       ...(options.dtype && { dtype: options.dtype }),
-      ...options.tables?.[stored.name],
+      ...overridesOf(options, stored.name),
     });
     const source = checkTensor(file, stored, file.entry(tensor));
     if (isQuantised(source) && spec.dtype !== source) {
@@ -125,6 +143,12 @@ export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Lo
     }
     return { spec, stored, source };
   });
+}
+
+/** What options say of a table. Its name may be any text, "constructor" too. @throws INVALID_TABLE */
+function overridesOf({ tables = {} }: LoadOptions, name: string): TableOverrides {
+  if (!Object.hasOwn(tables, name)) return {};
+  return check(tableOverrides, tables[name], `tables.${name}`, 'INVALID_TABLE');
 }
 
 /** Whether there is a list of its tables, in the file or beside it. */

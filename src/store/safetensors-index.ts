@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, normalize } from 'node:path';
 import * as v from 'valibot';
+import { named, read } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
-import { pathOf, problemOf } from '../issue.ts';
 import { parseJsonText } from '../json-text.ts';
 import { safetensorsFilesMax, safetensorsHeaderBytesMax } from '../limits.ts';
-import { cannotOpen } from './safetensors-part.ts';
+import { cannotOpen, notFile } from './safetensors-part.ts';
 
 /** What an index says: which file, beside it, each tensor is in. */
 export interface SafetensorsIndex {
@@ -14,23 +14,20 @@ export interface SafetensorsIndex {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** v.record would pass over names such as "constructor". */
-const named = v.custom<Record<string, unknown>>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  'Expected an object',
-);
 const index = v.looseObject({ metadata: v.optional(named), weight_map: named });
 
 /** Reads a `*.safetensors.index.json`, as large checkpoints have it. @throws INVALID_FILE */
 export async function readIndex(path: string): Promise<SafetensorsIndex> {
-  const result = v.safeParse(index, await readJson(path), { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    const field = pathOf(issue) || 'weight_map';
-    const advice = 'An index has "weight_map": the file of each tensor';
-    throw invalid(path, field, issue.input, `${field}: ${problemOf(issue)}. ${advice}`);
-  }
-  const { metadata = {}, weight_map: weightMap } = result.output;
+  const given = read(index, await readJson(path), ({ path: found, value, problem }) => {
+    const field = found || 'weight_map';
+    return invalid(
+      path,
+      field,
+      value,
+      `${field}: ${problem}. An index has "weight_map": the file of each tensor`,
+    );
+  });
+  const { metadata = {}, weight_map: weightMap } = given;
   const fileOf = new Map<string, string>();
   for (const [tensor, file] of Object.entries(weightMap)) fileOf.set(tensor, checkInside(path, tensor, file));
   const files = [...new Set(fileOf.values())];
@@ -48,7 +45,9 @@ export async function readIndex(path: string): Promise<SafetensorsIndex> {
 async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    if (!found.isFile()) throw notFile(path);
+    const { size } = found;
     if (size > safetensorsHeaderBytesMax) {
       const problem = `an index of ${size} bytes is over the limit of ${safetensorsHeaderBytesMax}`;
       throw invalid(path, 'size', size, problem);
@@ -60,7 +59,7 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return parseJsonText(text);
   } catch (cause) {
-    throw invalid(path, 'index', undefined, `it is not JSON: ${(cause as Error).message}`, cause);
+    throw invalid(path, 'index', undefined, (cause as Error).message, cause);
   }
 }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { FlexemrError } from '../errors.ts';
 import { fileKindBytes, otherKind } from './file-kind.ts';
@@ -55,7 +56,8 @@ export class SafetensorsPart {
 
 async function openToRead(path: string): Promise<FileHandle> {
   try {
-    return await open(path, 'r');
+    // To open a pipe that nobody writes to would wait for ever; Windows has no such flag.
+    return await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
     throw cannotOpen(path, cause);
   }
@@ -70,10 +72,13 @@ export function cannotOpen(path: string, cause: unknown): FlexemrError {
 async function fileSize(handle: FileHandle, path: string): Promise<number> {
   const stat = await handle.stat();
   if (stat.isFile()) return stat.size;
-  throw new FlexemrError('INVALID_FILE', `${path} is not a file. Check the path.`, {
-    field: 'path',
-    value: path,
-  });
+  throw notFile(path);
+}
+
+/** The error of a folder, a pipe or a device where a file is needed. */
+export function notFile(path: string): FlexemrError {
+  const message = `${path} is not a file. Check the path.`;
+  return new FlexemrError('INVALID_FILE', message, { field: 'path', value: path });
 }
 
 /** One read may give fewer bytes than asked for; none means that the file ends here. */

@@ -1,5 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { invalidFile, prefixBytes } from './header-json.ts';
+import * as v from 'valibot';
+import { check, filePath, named, type Schema } from '../check.ts';
+import { invalidFile, prefixBytes, quote } from './header-json.ts';
 import {
   type Dtype,
   elementBits,
@@ -19,6 +21,20 @@ export interface TensorData {
   readonly data: ArrayBufferView | AsyncIterable<ArrayBufferView>;
 }
 
+const hasSymbol = (value: unknown, symbol: symbol): boolean =>
+  typeof value === 'object' && value !== null && symbol in value;
+const isData = (value: unknown): boolean =>
+  ArrayBuffer.isView(value) || hasSymbol(value, Symbol.asyncIterator);
+const isIterable = (value: unknown): boolean => hasSymbol(value, Symbol.iterator);
+
+const iterable = v.custom<Iterable<unknown>>(isIterable, 'a list of tensors');
+const tensorData: Schema<TensorData> = v.object({
+  name: v.string(),
+  dtype: v.custom<TensorData['dtype']>((value) => typeof value === 'string', 'a dtype of safetensors'),
+  shape: v.array(v.number()),
+  data: v.custom<TensorData['data']>(isData, 'a view of its bytes, or an async iterable of views'),
+});
+
 /** Moved by one write call. */
 const writeBytesMax = 8 * 2 ** 20;
 
@@ -26,14 +42,20 @@ const writeBytesMax = 8 * 2 ** 20;
  * Writes a safetensors file that takes its place only when it is whole: a failure leaves what was at `path`.
  * Tensors lie widest dtype first after a header padded to 8 bytes, so each is aligned to its elements.
  * Throws INVALID_FILE for a name, dtype, shape, byte length or metadata that no file may have, and where the system
- * refuses to write.
+ * refuses to write; INVALID_OPTION for arguments of another kind.
  */
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const ordered = [...tensors].sort((a, b) => elementBits(b.dtype) - elementBits(a.dtype));
+  check(filePath, path, 'path');
+  const given = Array.from(check(iterable, tensors, 'tensors'), (tensor, i) =>
+    check(tensorData, tensor, `tensors[${i}]`, 'INVALID_FILE'),
+  );
+  for (const [name, text] of Object.entries(check(named, metadata, 'metadata', 'INVALID_FILE')))
+    check(v.string(), text, `__metadata__.${name}`, 'INVALID_FILE');
+  const ordered = given.sort((a, b) => elementBits(b.dtype) - elementBits(a.dtype));
   const start = fileStart(ordered, metadata, path);
   await writeWhole(path, async (file) => {
     await writeFully(file, start);
@@ -75,6 +97,7 @@ async function writeTensor(
   if (ArrayBuffer.isView(data)) return writeFully(handle, data);
   let bytes = 0;
   for await (const piece of data) {
+    check(v.custom(ArrayBuffer.isView, 'a view'), piece, `a piece of ${quote(name)}`);
     bytes += piece.byteLength;
     await writeFully(handle, piece);
   }

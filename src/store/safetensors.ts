@@ -1,6 +1,8 @@
 import { dirname, join } from 'node:path';
-import { FlexemrError } from '../errors.ts';
-import type { StoredTableSpec } from '../plan/table-spec.ts';
+import * as v from 'valibot';
+import { check, filePath, typedArray } from '../check.ts';
+import { FlexemrError, show } from '../errors.ts';
+import { checkStoredTables, type StoredTableSpec } from '../plan/table-spec.ts';
 import { invalidFile, quote } from './header-json.ts';
 import {
   type Dtype,
@@ -78,8 +80,13 @@ export class SafetensorsFile implements AsyncDisposable {
     this.#partOf = partOf;
   }
 
-  /** Reads and checks the headers, no more. Throws INVALID_FILE. */
-  static async open(path: string, tableList?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
+  /**
+   * Reads and checks the headers, no more.
+   * @param list the tables, where the file does not list them itself @throws INVALID_FILE, INVALID_OPTION, INVALID_TABLE
+   */
+  static async open(path: string, list?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
+    check(filePath, path, 'path');
+    const tableList = list === undefined ? undefined : checkStoredTables(list, 'list', path);
     if (path.endsWith('.json')) return await SafetensorsFile.#openIndex(path, tableList);
     const part = await SafetensorsPart.open(path);
     return new SafetensorsFile(path, [part], () => part, part.header, tableList);
@@ -107,8 +114,9 @@ export class SafetensorsFile implements AsyncDisposable {
     }
   }
 
-  /** The header's entry of a tensor. Throws INVALID_FILE if there is none. */
+  /** The header's entry of a tensor. @throws INVALID_FILE if there is none, INVALID_OPTION */
   entry(name: string): TensorEntry {
+    check(v.string(), name, 'name');
     const entry = this.tensors.get(name);
     if (entry) return entry;
     const names = closest(name, this.tensors.keys()).map(quote).join(', ');
@@ -125,7 +133,7 @@ export class SafetensorsFile implements AsyncDisposable {
     if (dtype !== undefined && dtype !== entry.dtype) {
       const { path, dataStart } = this.#partOf(name);
       const position = dataStart + entry.begin;
-      const problem = `expected ${dtype}, found ${entry.dtype}`;
+      const problem = `expected ${typeof dtype === 'string' ? dtype : show(dtype)}, found ${entry.dtype}`;
       throw invalidFile(path, `${name}.dtype`, position, problem, entry.dtype);
     }
     const array = allocate(entry, this.path);
@@ -139,10 +147,11 @@ export class SafetensorsFile implements AsyncDisposable {
    * fewer bytes than that, RELEASED after close.
    */
   async readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void> {
+    check(typedArray<Uint8Array>('Uint8Array'), target, 'target');
     const { begin, end } = this.entry(name);
     const room = end - begin - target.byteLength;
     if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || byteOffset > room) {
-      const message = `${quote(name)} has ${end - begin} bytes: cannot read ${target.byteLength} from byte ${byteOffset}`;
+      const message = `${quote(name)} has ${end - begin} bytes: cannot read ${target.byteLength} from byte ${show(byteOffset)}`;
       throw new FlexemrError('INVALID_OFFSETS', message, { field: 'byteOffset', value: byteOffset });
     }
     await this.#partOf(name).read(begin + byteOffset, target);

@@ -1,7 +1,9 @@
+import * as v from 'valibot';
+import { integer, type Optional } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import type { ShardRows } from '../kernel/call.ts';
 import { rowBytes } from '../kernel/reference.ts';
-import { shardBytesMax, slotBytesDefault, slotBytesMax, tablesMax } from '../limits.ts';
+import { shardBytesMax, slotBytesDefault, slotBytesMax, slotBytesMin, tablesMax } from '../limits.ts';
 import { shardRowsMax } from '../plan/shard-size.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Arena, type Extent } from './arena.ts';
@@ -14,6 +16,12 @@ export interface StoreOptions {
   /** Rows kept in one arena, in bytes; larger tables are split. Changes plan boundaries, and so bits. */
   readonly shardBytes?: number | undefined;
 }
+
+/** What StoreOptions may be. */
+export const storeOptions: { readonly slotBytes: Optional<number>; readonly shardBytes: Optional<number> } = {
+  slotBytes: v.optional(integer(slotBytesMin, slotBytesMax)),
+  shardBytes: v.optional(integer(1, shardBytesMax)),
+};
 
 /** How a table's rows are to be allocated. */
 export interface AllocationWishes {
@@ -33,15 +41,11 @@ export class Store {
   readonly #slotBytes: number;
   readonly #shardBytes: number;
 
-  /** @throws INVALID_OPTION */
+  /** @param options that were checked */
   constructor(module: WebAssembly.Module, options: StoreOptions = {}) {
     this.#module = module;
-    this.#slotBytes = atLeast('slotBytes', options.slotBytes ?? slotBytesDefault, 65_536);
-    if (this.#slotBytes > slotBytesMax)
-      throw badOption('slotBytes', this.#slotBytes, `at most ${slotBytesMax}`);
-    this.#shardBytes = atLeast('shardBytes', options.shardBytes ?? shardBytesMax, 1);
-    if (this.#shardBytes > shardBytesMax)
-      throw badOption('shardBytes', this.#shardBytes, `at most ${shardBytesMax}`);
+    this.#slotBytes = options.slotBytes ?? slotBytesDefault;
+    this.#shardBytes = options.shardBytes ?? shardBytesMax;
   }
 
   /**
@@ -142,17 +146,5 @@ function nameTaken(name: string): FlexemrError {
   return new FlexemrError('INVALID_TABLE', `there is a table named "${name}" already; remove it first`, {
     field: 'name',
     value: name,
-  });
-}
-
-function atLeast(field: string, value: number, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw badOption(field, value, `an integer of at least ${least}`);
-}
-
-function badOption(field: string, value: unknown, wanted: string): FlexemrError {
-  return new FlexemrError('INVALID_OPTION', `${field} = ${String(value)} must be ${wanted}`, {
-    field,
-    value,
   });
 }

@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+import { check, type Schema } from '../check.ts';
 import { dimMax, tableRowsMax } from '../limits.ts';
 import type { StoredTableSpec } from '../plan/table-spec.ts';
 import { sources } from './load.ts';
@@ -9,6 +11,15 @@ const schemes: readonly RegExp[] = [
   /(?:^|\.)(emb_l\.\d+)\.weight$/,
   /^(.+)\.weight$/,
 ];
+
+const isIterable = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Symbol.iterator in value;
+const entries = v.custom<Iterable<unknown>>(isIterable, 'the tensors of a file');
+const entry: Schema<Pick<TensorEntry, 'name' | 'dtype' | 'shape'>> = v.object({
+  name: v.string(),
+  dtype: v.custom<TensorEntry['dtype']>((value) => typeof value === 'string', 'a dtype of safetensors'),
+  shape: v.array(v.number()),
+});
 
 /** Whether a tensor is [rows, dim] of floats. */
 export function hasRows({
@@ -22,17 +33,20 @@ export function hasRows({
 }
 
 /** Whether a tensor may hold the rows of a table. */
-function mayBeTable(tensor: TensorEntry): boolean {
+function mayBeTable(tensor: Pick<TensorEntry, 'dtype' | 'shape'>): boolean {
   const [rows, dim] = tensor.shape;
   return hasRows(tensor) && rows >= 1 && rows <= tableRowsMax && dim >= 1 && dim <= dimMax;
 }
 
 /**
  * A list of tables to start from, in the order of the tensors: which of them are tables, and how their bags are pooled, a
- * file does not say. Names are those of the modules, where they differ.
+ * file does not say. Names are those of the modules, where they differ. @throws INVALID_OPTION
  */
 export function suggestTables(tensors: Iterable<TensorEntry>): StoredTableSpec[] {
-  const possible = [...tensors].filter(mayBeTable);
+  const given = [...check(entries, tensors, 'tensors')].map((tensor, i) =>
+    check(entry, tensor, `tensors[${i}]`),
+  );
+  const possible = given.filter(mayBeTable);
   const short = possible.map(({ name }) => moduleOf(name));
   const times = new Map<string, number>();
   for (const name of short) times.set(name, (times.get(name) ?? 0) + 1);

@@ -1,14 +1,18 @@
 // Pages of one other origin may ask: what browsers want to hear (https://fetch.spec.whatwg.org/#http-cors-protocol).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { FlexemrError, show } from '../errors.ts';
+import * as v from 'valibot';
+import type { Schema } from '../check.ts';
 import { preflightSeconds } from '../limits.ts';
 
-/** `https://app.example`, or `*` for all. @throws INVALID_OPTION */
-export function checkOrigin(origin: string | undefined): void {
-  if (origin === undefined || origin === '*') return;
-  if (/^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin) return;
-  const message = `allowOrigin = ${show(origin)} must be an origin, scheme, host and port, such as https://app.example, or *`;
-  throw new FlexemrError('INVALID_OPTION', message, { field: 'allowOrigin', value: origin });
+/** `https://app.example`, or `*` for all. */
+export const allowedOrigin: Schema<string> = v.custom<string>(
+  isOrigin,
+  'an origin, scheme, host and port, such as https://app.example, or *',
+);
+
+function isOrigin(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  return value === '*' || (/^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value);
 }
 
 /** Says on a response who may read it. @returns whether this answers the request: a browser only asks if it may ask */

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { pathOf, problemOf } from '../issue.ts';
+import { integer, named, read } from '../check.ts';
+import { parseJsonText } from '../json-text.ts';
 import {
   contentDigestChars,
   nodeIdCharsMax,
@@ -14,11 +15,12 @@ import type { NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { unavailable } from './unavailable.ts';
 
-const integer = (least: number, most: number): v.GenericSchema<number> =>
-  v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
-
 const version = integer(1, 0xffff);
 const port = v.object({ port: integer(1, portMax) });
+const areDigests = (contents: Readonly<Record<string, unknown>>): boolean =>
+  Object.values(contents).every(
+    (digest) => typeof digest === 'string' && digest.length === contentDigestChars,
+  );
 const areDistinct = (workers: { port: number }[]): boolean =>
   new Set(workers.map((worker) => worker.port)).size === workers.length;
 
@@ -27,12 +29,16 @@ const description = v.looseObject({
   node: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
   wireVersions: v.pipe(
     v.tuple([version, version]),
-    v.check(([oldest, newest]) => oldest <= newest, 'the oldest version is later than the newest'),
+    v.check(([oldest, newest]) => oldest <= newest, 'the oldest version before the newest'),
   ),
-  workers: v.pipe(v.array(port), v.maxLength(workersMax), v.check(areDistinct, 'two workers share a port')),
+  workers: v.pipe(
+    v.array(port),
+    v.maxLength(workersMax),
+    v.check(areDistinct, 'a port of its own for each worker'),
+  ),
   plan: v.union([v.literal(''), v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))], '16 hexadecimal digits'),
   /** Older nodes do not say. */
-  contents: v.optional(v.record(v.string(), v.pipe(v.string(), v.length(contentDigestChars)))),
+  contents: v.optional(v.pipe(named, v.check(areDigests, `${contentDigestChars} characters for each table`))),
   tables: v.pipe(v.array(v.unknown()), v.maxLength(tablesMax)),
   limits: v.object({
     subrequestBytes: integer(HEADER_BYTES, subrequestBytesMax),
@@ -49,17 +55,13 @@ const starting = v.looseObject({ ...description.entries, plan: v.literal(''), li
 export function readDescription(url: string, json: string): NodeDescription {
   let given: unknown;
   try {
-    given = JSON.parse(json);
+    given = parseJsonText(json);
   } catch (cause) {
     throw unavailable(url, 'is none: it does not answer GET /v1/tables with JSON', cause);
   }
   if (v.is(starting, given)) return given as unknown as NodeDescription;
-  const { success, output, issues } = v.safeParse(description, given, { abortEarly: true });
-  if (success) return output as unknown as NodeDescription;
-  const [issue] = issues;
-  const field = pathOf(issue) || 'it';
-  throw unavailable(
-    url,
-    `is none: what it answers GET /v1/tables is no description (${field}: ${problemOf(issue)})`,
-  );
+  return read(description, given, ({ path, problem }) => {
+    const why = `${path || 'it'}: ${problem}`;
+    return unavailable(url, `is none: what it answers GET /v1/tables is no description (${why})`);
+  }) as unknown as NodeDescription;
 }

@@ -1,19 +1,15 @@
 // Pages of any site can send requests to addresses that the site's name is bound to anew (DNS rebinding): to this machine
 // too. Their Host is the name of the site, so a node that asks for no token answers none but names that no site can have.
 import { isIP } from 'node:net';
-import { FlexemrError, show } from '../errors.ts';
+import * as v from 'valibot';
+import type { Schema } from '../check.ts';
 
-/** Names beside the machine's own that requests may be for. @throws INVALID_OPTION */
-export function checkAllowedHosts(names: readonly string[]): void {
-  const position = names.findIndex((name) => typeof name !== 'string' || !/^[\w.-]+$/.test(name));
-  if (position < 0) return;
-  const message = `allowHosts[${position}] = ${show(names[position])} must be a host name without a port, such as node-a.example`;
-  throw new FlexemrError('INVALID_OPTION', message, {
-    field: 'allowHosts',
-    position,
-    value: names[position],
-  });
-}
+const isHostName = (value: unknown): boolean => typeof value === 'string' && /^[\w.-]+$/.test(value);
+
+/** Names beside the machine's own that requests may be for. */
+export const allowedHosts: Schema<string[]> = v.array(
+  v.custom<string>(isHostName, 'a host name without a port, such as node-a.example'),
+);
 
 /** Whether a request is for this machine: by an address, a name without a dot, `localhost`, or an allowed name. */
 export function isOwnHost(host: string | undefined, allowed: readonly string[]): boolean {

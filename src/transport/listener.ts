@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { FlexemrError, show } from '../errors.ts';
-import { connectionsMax, idleMsMax, stuckMsMax, stuckMsMin, subrequestMsMax } from '../limits.ts';
+import { connectionsMax, idleMsMax, stuckMsMax, subrequestMsMax } from '../limits.ts';
 import type { Handler } from '../wire/handler.ts';
 import { Connections } from './connections.ts';
 import { allowOrigin } from './cross-origin.ts';
@@ -64,13 +64,12 @@ export class Listener {
       security = {},
       allowOrigin,
       allowHosts = [],
-      stuckMs: most,
+      stuckMs = stuckMsMax,
       connections = connectionsMax,
     }: ListenerOptions,
     warn: Warn,
   ) {
     const { cert, key, ca } = security;
-    const stuckMs = checkStuckMs(most);
     const options = {
       keepAliveTimeout: idleMsMax,
       headersTimeout: stuckMs,
@@ -221,13 +220,6 @@ const streamProtocol = 'flexemr/1';
 
 function isStream({ headers }: IncomingMessage): boolean {
   return headers.upgrade === streamProtocol;
-}
-
-/** @throws INVALID_OPTION */
-export function checkStuckMs(stuckMs: number = stuckMsMax): number {
-  if (Number.isInteger(stuckMs) && stuckMs >= stuckMsMin && stuckMs <= stuckMsMax) return stuckMs;
-  const message = `stuckMs = ${show(stuckMs)} must be an integer from ${stuckMsMin} to ${stuckMsMax}`;
-  throw new FlexemrError('INVALID_OPTION', message, { field: 'stuckMs', value: stuckMs });
 }
 
 function misdirected(host: string | undefined): FlexemrError {

@@ -1,4 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import * as v from 'valibot';
+import { options, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 
 /** How a ranker shows who it is, and knows the node. */
@@ -21,6 +23,15 @@ export interface ServerSecurity {
   /** PEM: rankers must show a certificate that these signed (mutual TLS). */
   readonly ca?: string | undefined;
 }
+
+const credentials = {
+  token: v.optional(v.string()),
+  cert: v.optional(v.string()),
+  key: v.optional(v.string()),
+  ca: v.optional(v.string()),
+};
+export const clientSecurity: Schema<ClientSecurity> = options(credentials);
+export const serverSecurity: Schema<ServerSecurity> = options(credentials);
 
 /** Whether an Authorization header holds the token; takes equally long wherever they differ. */
 export function tokenMatches(authorization: string | undefined, token: string): boolean {

@@ -1,4 +1,5 @@
 // Files that are something else, or hold more than we read: each is called what it is.
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -39,6 +40,13 @@ describe('a file of another kind says which, and what to do', () => {
     expect(error).toMatchObject({ code: 'INVALID_FILE', message: expect.stringMatching(says) });
     expect((error as Error).message).toMatch(/^[^\n]*other[^\n]*\.$/);
   });
+});
+
+test.for(['pipe', 'pipe.json'])('a pipe that nobody writes to, %s, is not waited for', async (name) => {
+  const path = join(dir, name);
+  expect(spawnSync('mkfifo', [path]).status).toBe(0);
+  const error = await SafetensorsFile.open(path).catch((error: unknown) => error);
+  expect(error).toMatchObject({ code: 'INVALID_FILE', message: expect.stringMatching(/is not a file/) });
 });
 
 describe('dtypes that no table uses', () => {

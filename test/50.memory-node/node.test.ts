@@ -366,7 +366,10 @@ describe('starting', () => {
 
   test.each<[string, (table: RoutingTable['tables'][number]) => object]>([
     ['is not in the file', ({ spec }) => ({ spec: { ...spec, name: 'other' } })],
-    ['has other rows', ({ spec }) => ({ spec: { ...spec, rows: 41 } })],
+    [
+      'has other rows',
+      ({ spec }) => ({ spec: { ...spec, rows: 41 }, shards: [{ node: 'n0', begin: 0, end: 41 }] }),
+    ],
     ['has another dim', ({ spec }) => ({ spec: { ...spec, dim: 4 } })],
     ['is indexed', () => ({ indexed: true, shards: [{ node: 'n0', begin: 0, end: 2 ** 32 }] })],
   ])('with a plan whose table %s is refused, and leaves no port open', async (_, change) => {

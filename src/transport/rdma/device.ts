@@ -1,5 +1,8 @@
 import type * as Verbs from 'ibverbs-node';
+import * as v from 'valibot';
+import { integer, options, type Schema } from '../../check.ts';
 import { FlexemrError } from '../../errors.ts';
+import { gidIndexMax } from '../../limits.ts';
 
 /** Which device, and which of its addresses; by default the first that works. */
 export interface DeviceChoice {
@@ -7,6 +10,11 @@ export interface DeviceChoice {
   /** Position in the port's table of GIDs. */
   readonly gidIndex?: number | undefined;
 }
+
+export const deviceChoice: Schema<DeviceChoice> = options({
+  device: v.optional(v.string()),
+  gidIndex: v.optional(integer(0, gidIndexMax)),
+});
 
 /** A device in use, as every thread that shares it needs to know it. */
 export interface OpenDevice {

@@ -1,8 +1,8 @@
 // What ranker and node tell each other before they are connected: `POST /v1/rdma/connect`, JSON both ways. The answer
 // stays open for as long as the connection does: who closes it ends both.
 import * as v from 'valibot';
+import { integer, read, type Schema } from '../../check.ts';
 import { FlexemrError } from '../../errors.ts';
-import { pathOf, problemOf } from '../../issue.ts';
 
 /** HTTP header of an answer: the plan that its rows may be read for. Rankers that do not know it pass over it. */
 export const planHeader = 'flexemr-plan';
@@ -51,14 +51,12 @@ export interface ConnectAnswer extends Peer {
   readonly shards: readonly ReadableShard[];
 }
 
-const integer = (least: number, most: number): v.GenericSchema<unknown, number> =>
-  v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const u32 = integer(0, 0xffffffff);
 const u24 = integer(0, 0xffffff);
 /** Addresses of processes fit a number: no system gives them more than 2^47 bytes unasked. */
 const address = integer(0, Number.MAX_SAFE_INTEGER);
-const slotBytes: v.GenericSchema<unknown, number> = v.pipe(integer(64, 16_777_216), v.multipleOf(64));
-const gid: v.GenericSchema<unknown, Uint8Array> = v.pipe(
+const slotBytes: Schema<number> = v.pipe(integer(64, 16_777_216), v.multipleOf(64, 'a multiple of 64'));
+const gid: Schema<Uint8Array> = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{32}$/),
   v.transform((hex) =>
@@ -72,7 +70,10 @@ const peer = {
   gid,
   mtu: v.pipe(
     v.number(),
-    v.check((mtu) => [256, 512, 1024, 2048, 4096].includes(mtu), 'is no MTU of RDMA'),
+    v.check(
+      (mtu) => [256, 512, 1024, 2048, 4096].includes(mtu),
+      'an MTU of RDMA: 256, 512, 1024, 2048 or 4096',
+    ),
   ),
   readsInFlight: integer(0, 255),
 };
@@ -86,21 +87,19 @@ const answer = v.strictObject({ ...peer, requests: slots, shards: v.array(readab
 
 /** @throws INVALID_OPTION */
 export function readRequest(json: unknown): ConnectRequest {
-  return read(request, json);
+  return parse(request, json);
 }
 
 /** @throws INVALID_OPTION */
 export function readAnswer(json: unknown): ConnectAnswer {
-  return read(answer, json);
+  return parse(answer, json);
 }
 
-function read<T>(schema: v.GenericSchema<unknown, T>, json: unknown): T {
-  const result = v.safeParse(schema, json);
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const field = pathOf(issue) || 'body';
-  const message = `rdma connect: ${field}: ${problemOf(issue)}`;
-  throw new FlexemrError('INVALID_OPTION', message, { field, value: issue.input });
+function parse<T>(schema: Schema<T>, json: unknown): T {
+  return read(schema, json, ({ path, value, problem }) => {
+    const field = path || 'body';
+    return new FlexemrError('INVALID_OPTION', `rdma connect: ${field}: ${problem}`, { field, value });
+  });
 }
 
 /** As it is sent, GIDs in hexadecimal. */

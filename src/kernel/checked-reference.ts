@@ -1,0 +1,93 @@
+// The reference as the package exports it: callers have no types to stop them, so their arguments are checked.
+import * as v from 'valibot';
+import { check, integer, numberWhere, oneOf, typedArray } from '../check.ts';
+import { dimMax } from '../limits.ts';
+import type { DType, Partial, PoolingMode } from './reference.ts';
+import * as reference from './reference.ts';
+
+export type { DType, Partial, PoolingMode };
+
+const dtypes = oneOf(['f32', 'f16', 'int8', 'int4']);
+const modes = oneOf(['sum', 'mean', 'sqrtn', 'max']);
+const dims = integer(1, dimMax);
+const bytes = typedArray<Uint8Array>('Uint8Array');
+const floats = typedArray<Float32Array>('Float32Array');
+const keys = typedArray<BigUint64Array>('BigUint64Array');
+
+/** So many numbers. */
+function vector(length: number): v.GenericSchema<unknown, Float32Array> {
+  return v.pipe(
+    floats,
+    v.check((values) => values.length === length, `a Float32Array of ${length} values`),
+  );
+}
+
+/** Bytes of one row of `dim` columns. @throws INVALID_OPTION */
+export function rowBytes(dtype: DType, dim: number): number {
+  check(dtypes, dtype, 'dtype');
+  check(dims, dim, 'dim');
+  return reference.rowBytes(dtype, dim);
+}
+
+/** Value of an f16 given by its bits. @throws INVALID_OPTION */
+export function halfToNumber(bits: number): number {
+  check(integer(0, 0xffff), bits, 'bits');
+  return reference.halfToNumber(bits);
+}
+
+/** Row `row` of `rows` as `dim` f32 values; quantised values are q · scale + bias, rounded twice. @throws INVALID_OPTION */
+export function decodeRow(rows: Uint8Array, dtype: DType, dim: number, row: number): Float32Array {
+  check(bytes, rows, 'rows');
+  const count = Math.floor(rows.length / rowBytes(dtype, dim));
+  const isRow = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < count;
+  check(numberWhere(isRow, `the number of one of the ${count} rows`), row, 'row');
+  return reference.decodeRow(rows, dtype, dim, row);
+}
+
+/** Folds rows in order, one column at a time. `weights` has one f32 a row. @throws INVALID_OPTION */
+export function foldSegment(
+  mode: PoolingMode,
+  dim: number,
+  rows: Float32Array[],
+  weights?: Float32Array,
+): Partial {
+  check(modes, mode, 'mode');
+  check(dims, dim, 'dim');
+  check(v.array(vector(dim)), rows, 'rows');
+  check(v.optional(vector(rows.length)), weights, 'weights');
+  return reference.foldSegment(mode, dim, rows, weights);
+}
+
+/**
+ * Merges the partials of one bag in shard order and divides once. Empty segments are skipped; no rows give 0.
+ * @throws INVALID_OPTION
+ */
+export function mergePartials(
+  mode: PoolingMode,
+  dim: number,
+  partials: Partial[],
+  weighted: boolean,
+): Float32Array {
+  check(modes, mode, 'mode');
+  check(dims, dim, 'dim');
+  const partial = v.object({
+    values: vector(dim),
+    count: integer(0, 0xffff_ffff),
+    denominator: numberWhere(() => true, 'a number'),
+  });
+  check(v.array(partial), partials, 'partials');
+  check(v.boolean(), weighted, 'weighted');
+  return reference.mergePartials(mode, dim, partials, weighted);
+}
+
+/** Every NaN becomes 7fc00000: WebAssembly leaves its sign and payload open. @throws INVALID_OPTION */
+export function canonical(values: Float32Array): Float32Array {
+  check(floats, values, 'values');
+  return reference.canonical(values);
+}
+
+/** Unique keys in order of first occurrence, and for each key the position of its unique one. @throws INVALID_OPTION */
+export function deduplicate(given: BigUint64Array): { unique: BigUint64Array; inverse: Uint32Array } {
+  check(keys, given, 'keys');
+  return reference.deduplicate(given);
+}
