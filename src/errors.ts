@@ -80,7 +80,7 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shorten(value));
   if (Array.isArray(value)) return 'an array';
   if (ArrayBuffer.isView(value))
-    return `a ${(value as Partial<Uint8Array>)[Symbol.toStringTag] ?? 'DataView'}`;
+    return withArticle((value as Partial<Uint8Array>)[Symbol.toStringTag] ?? 'view');
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) return 'an object';
   return value === undefined ? 'nothing' : shorten(String(value));

@@ -34,8 +34,9 @@ export const safetensorsFilesMax = 1_000;
 /** safetensors: names in `__metadata__`; an object of millions of names takes the process with it. */
 export const safetensorsMetadataNamesMax = 65_536;
 
-/** One piece of a file on its way into an arena; loading holds a few of them beside the rows. */
+/** Bytes of a file that a thread loads at a time, and the pieces that it reads, converts and checks while they are in its cache. */
 export const loadChunkBytesMax = 8_388_608;
+export const loadPieceBytesMax = 262_144;
 
 /** What a table is known by: characters of the digest; a tensor up to so many bytes is read whole for it, of a larger one so many blocks. */
 export const contentDigestChars = 32;

@@ -22,8 +22,9 @@ const barFlags: string[] = [
   '-Wno-ignored-attributes',
   ...gccBug105593,
 ];
-/** A program; all other sources are the bars'. */
+/** Programs; all other sources are the bars'. */
 const echoSource = 'epoll_echo.cc';
+const readSource = 'read_and_check.cc';
 
 /** First line of `g++ --version`, or undefined where there is no g++. */
 export function compilerVersion(): string | undefined {
@@ -55,7 +56,9 @@ export function buildBars(compiler: string): string | undefined {
   const header = layoutHeader();
   mkdirSync(`${here}build`, { recursive: true });
   writeFileSync(`${here}build/layout.h`, header);
-  const sources = readdirSync(here).filter((name) => /\.(cc|h)$/.test(name) && name !== echoSource);
+  const sources = readdirSync(here).filter(
+    (name) => /\.(cc|h)$/.test(name) && name !== echoSource && name !== readSource,
+  );
   const options = [...barFlags, '-I', includes, '-I', `${here}build`];
   return compile('bars', '.node', { sources, options, depends: [compiler, header] });
 }
@@ -63,6 +66,12 @@ export function buildBars(compiler: string): string | undefined {
 /** @returns path of the program; undefined where g++ fails, after it has said why */
 export function buildEpollEcho(compiler: string): string | undefined {
   return compile('epoll-echo', '', { sources: [echoSource], options: flags, depends: [compiler] });
+}
+
+/** @returns path of the program; undefined where g++ fails, after it has said why */
+export function buildReadAndCheck(compiler: string): string | undefined {
+  const options = [...flags, '-pthread'];
+  return compile('read-and-check', '', { sources: [readSource], options, depends: [compiler] });
 }
 
 interface Unit {

@@ -44,7 +44,7 @@ export function withSource(command: Command): Command {
     .addOption(
       new Option(
         '--threads <n>',
-        'threads that share each lookup; with --nodes, workers of each (default: 1)',
+        'threads that share loading and each lookup; with --nodes, workers of each (default: 1)',
       ).argParser(integer(1, threadsMax)),
     )
     .addOption(

@@ -11,6 +11,7 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { Store } from '../store/store.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
+import { ThreadPool } from '../store/thread-pool.ts';
 
 export interface HostingOptions {
   /** The tables, safetensors. */
@@ -36,7 +37,8 @@ export async function loadHostings(options: HostingOptions): Promise<Hosting[]> 
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernels = instantiateKernels(memory);
   const contents = await checkContents(file, options);
-  const shards = await loadShards(store, file, { ...options, kernels, memory });
+  await using pool = new ThreadPool(workers, store.arenas);
+  const shards = await loadShards(store, file, { ...options, kernels, memory, pool });
   const plan = fingerprint(routing);
   const description = {
     node,

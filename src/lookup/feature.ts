@@ -2,8 +2,9 @@ import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/layout.ts';
 import { badKey, type CheckedBags } from '../plan/checked-bags.ts';
 import type { Table } from '../store/table.ts';
+import type { KernelCall } from '../store/thread-pool.ts';
 import type { Pooled } from './pooled.ts';
-import { type KernelCall, Segment } from './segment.ts';
+import { Segment } from './segment.ts';
 
 /** One feature of one lookup: a segment beside each of its table's shards, merged where there are several. */
 export class FeatureLookup {

@@ -8,13 +8,6 @@ import { noSlot } from '../store/key-index.ts';
 import { roundUp } from '../store/room.ts';
 import type { Shard } from '../store/table.ts';
 
-/** One kernel call, ready to run on any thread that has kernels over its arena. */
-export interface KernelCall {
-  readonly arena: Arena;
-  readonly kernel: 'pool' | 'gather';
-  readonly address: number;
-}
-
 /** What a segment pools: rows in place of ids, and how many vectors come of them. */
 export interface SegmentInput extends CheckedBags {
   readonly vectors: number;

@@ -3,6 +3,7 @@ import { check, checkFields, integer, named, options as optionsOf, typedArray } 
 import { FlexemrError, show } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
 import { rowBytes } from '../kernel/reference.ts';
+import { runCalls } from '../kernel/run-calls.ts';
 import { threadedKeysMin, threadsMax } from '../limits.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { checkBags } from '../plan/checked-bags.ts';
@@ -12,13 +13,12 @@ import { Store, type StoreOptions, storeOptions } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
-import { Crew } from './crew.ts';
+import { ThreadPool } from '../store/thread-pool.ts';
 import { FeatureLookup } from './feature.ts';
 import { type Lookup, PooledFeatures } from './pooled.ts';
-import { runCalls } from './run.ts';
 
 export interface TablesOptions extends StoreOptions {
-  /** Threads that share each lookup; 1 (default) is the calling thread alone. */
+  /** Threads that share each lookup, and the loading of files; 1 (default) is the calling thread alone. */
   readonly threads?: number | undefined;
 }
 
@@ -41,14 +41,14 @@ const givenRows = optionsOf({
 /** Embedding tables in shared WebAssembly memory, looked up in this process. */
 export class Tables implements AsyncDisposable {
   readonly #store: Store;
-  readonly #crew: Crew;
+  readonly #pool: ThreadPool;
   readonly #running: Set<Promise<unknown>> = new Set();
 
   /** @throws INVALID_OPTION */
   constructor(options: TablesOptions = {}) {
     const { threads = 1, ...room } = checkFields(tablesOptions, options);
     this.#store = new Store(kernelModule('shared'), room);
-    this.#crew = new Crew(threads, this.#store.arenas);
+    this.#pool = new ThreadPool(threads, this.#store.arenas);
   }
 
   /** What the tables are, by name. */
@@ -66,7 +66,7 @@ export class Tables implements AsyncDisposable {
   async load(source: TableSource, options: LoadOptions = {}): Promise<void> {
     checkFields(optionsOf(loadOptions), options);
     await using file = await openTableFile(source);
-    await loadTables(this.#store, file, options);
+    await loadTables(this.#store, file, this.#pool, options);
   }
 
   /** Adds a table whose rows are in memory. @throws INVALID_TABLE, LIMIT_EXCEEDED, OUT_OF_MEMORY */
@@ -117,7 +117,7 @@ export class Tables implements AsyncDisposable {
       return { feature, table, bags: checkBags(feature, given, table.index !== undefined) };
     });
     const keys = checked.reduce((sum, { bags }) => sum + bags.keys.length, 0);
-    const parts = keys < threadedKeysMin ? 1 : this.#crew.threads;
+    const parts = keys < threadedKeysMin ? 1 : this.#pool.threads;
     const features: FeatureLookup[] = [];
     try {
       for (const { feature, table, bags } of checked)
@@ -142,7 +142,7 @@ export class Tables implements AsyncDisposable {
     const work = Array.from({ length: parts }, (_, part) => features.map((feature) => feature.calls(part)));
     const statuses =
       parts > 1
-        ? await this.#crew.run(work.map((calls) => calls.flat()))
+        ? await this.#pool.run(work.map((calls) => calls.flat()))
         : [runCalls(work[0].flat().map((call) => ({ ...call, kernels: call.arena.kernels })))];
     let next = 0;
     features.forEach((feature, i) => {
@@ -174,7 +174,7 @@ export class Tables implements AsyncDisposable {
     // Lookups that begin meanwhile are waited for too.
     do await Promise.allSettled(this.#running);
     while (this.#running.size > 0);
-    await this.#crew.close();
+    await this.#pool.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,9 +6,11 @@ import type { RowDtype } from '../plan/table-spec.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
+import { isQuantised } from '../store/source-dtype.ts';
 import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
-import { isQuantised, TableBuilder } from '../store/table-builder.ts';
+import { TableBuilder } from '../store/table-builder.ts';
+import type { ThreadPool } from '../store/thread-pool.ts';
 import type { HostedShard } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
@@ -17,6 +19,8 @@ export interface LoadShardsOptions extends Hasher {
   readonly routing: RoutingTable;
   /** The node whose shards to load. */
   readonly node: string;
+  /** Threads that share the loading. */
+  readonly pool: ThreadPool;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
@@ -112,13 +116,8 @@ async function loadRows(loading: Loading): Promise<HostedShard[]> {
   const { store, file, from, shards, expect } = loading;
   const ranges = shards.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
   const builder = new TableBuilder(store, from.spec, { expect, ranges });
-  const { begin, end } = file.entry(from.stored.tensor);
-  const stride = (end - begin) / from.spec.rows;
   try {
-    await builder.fill(from.source, async (first, bytes) => {
-      await file.readInto(from.stored.tensor, first * stride, bytes);
-      loading.onBytes(bytes.byteLength);
-    });
+    await builder.load(from.source, file.located(from.stored.tensor), loading.pool, loading.onBytes);
     const table = builder.build();
     return shards.map((shard, i) => hostedShard(store, shard, table, i));
   } catch (error) {

@@ -11,8 +11,10 @@ import {
 } from '../plan/table-spec.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import type { TensorEntry } from './safetensors-header.ts';
+import { isQuantised, type SourceDtype } from './source-dtype.ts';
 import type { Store } from './store.ts';
-import { isQuantised, type SourceDtype, TableBuilder } from './table-builder.ts';
+import { TableBuilder } from './table-builder.ts';
+import type { ThreadPool } from './thread-pool.ts';
 
 /** How far loading has come. */
 export interface LoadProgress {
@@ -52,12 +54,13 @@ export interface LoadableTable {
 }
 
 /**
- * Loads every table that `__metadata__.tables` of the file lists, all or none. Beside the rows it holds at most
- * one chunk of the file. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
+ * Loads every table that the file lists, all or none, by all threads of a pool. Beside the rows it holds a piece of the
+ * file a thread. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
  */
 export async function loadTables(
   store: Store,
   file: SafetensorsFile,
+  pool: ThreadPool,
   options: LoadOptions = {},
 ): Promise<void> {
   const plans = planTables(file, options);
@@ -67,7 +70,7 @@ export async function loadTables(
   let expect = plans.reduce((sum, { spec }) => sum + keptBytes(spec), 0);
   try {
     for (const { spec, stored, source } of plans) {
-      await loadTable(store, file, { spec, stored, source }, expect, (bytes) => {
+      await loadTable(store, file, pool, { spec, stored, source }, expect, (bytes) => {
         bytesDone += bytes;
         options.onProgress?.({ table: spec.name, bytesDone, bytesTotal });
       });
@@ -87,17 +90,14 @@ export async function loadTables(
 async function loadTable(
   store: Store,
   file: SafetensorsFile,
+  pool: ThreadPool,
   { spec, stored, source }: LoadableTable,
   expect: number,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const builder = new TableBuilder(store, spec, { expect });
   try {
-    const stride = tensorBytes(file.entry(stored.tensor)) / spec.rows;
-    await builder.fill(source, async (first, bytes) => {
-      await file.readInto(stored.tensor, first * stride, bytes);
-      onBytes(bytes.byteLength);
-    });
+    await builder.load(source, file.located(stored.tensor), pool, onBytes);
     store.add(builder.build(stored.ids === undefined ? undefined : await readIds(file, stored.ids)));
   } catch (error) {
     builder.abandon();

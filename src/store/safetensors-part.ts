@@ -48,6 +48,10 @@ export class SafetensorsPart {
     await readFully(this.#handle, this.path, this.dataStart + position, target);
   }
 
+  get fd(): number {
+    return this.#handle.fd;
+  }
+
   /** Reads under way end first. */
   async close(): Promise<void> {
     await this.#handle.close();
@@ -75,6 +79,11 @@ async function fileSize(handle: FileHandle, path: string): Promise<number> {
   throw notFile(path);
 }
 
+/** The error of a file that ends before its tensors do. */
+export function becameShorter(path: string, position: number): FlexemrError {
+  return invalidFile(path, 'data', position, 'the file has become shorter since it was opened', position);
+}
+
 /** The error of a folder, a pipe or a device where a file is needed. */
 export function notFile(path: string): FlexemrError {
   const message = `${path} is not a file. Check the path.`;
@@ -92,14 +101,7 @@ async function readFully(
     if (handle.fd < 0) throw new FlexemrError('RELEASED', `${path} is closed. Open it again to read.`);
     const length = Math.min(target.byteLength - done, readBytesMax);
     const { bytesRead } = await handle.read(target, done, length, position + done);
-    if (bytesRead === 0)
-      throw invalidFile(
-        path,
-        'data',
-        position + done,
-        'the file has become shorter since it was opened',
-        done,
-      );
+    if (bytesRead === 0) throw becameShorter(path, position + done);
     done += bytesRead;
   }
 }

@@ -157,6 +157,12 @@ export class SafetensorsFile implements AsyncDisposable {
     await this.#partOf(name).read(begin + byteOffset, target);
   }
 
+  /** Where the bytes of a tensor are: a descriptor that is good until `close`, and its first byte there. */
+  located(name: string): { readonly fd: number; readonly position: number; readonly path: string } {
+    const { fd, dataStart, path } = this.#partOf(name);
+    return { fd, position: dataStart + this.entry(name).begin, path };
+  }
+
   /** Reads under way end first. */
   async close(): Promise<void> {
     await Promise.all(this.#parts.map((part) => part.close()));

@@ -4,30 +4,26 @@ import * as layout from '../kernel/layout.ts';
 import { indexedRowsMax, loadChunkBytesMax } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
+import { jobsOf, type StoredRows, takeStagings } from './rows-jobs.ts';
+import { becameShorter } from './safetensors-part.ts';
+import {
+  type FloatDtype,
+  isQuantised,
+  type SourceDtype,
+  sourceCodes,
+  sourceRowBytes,
+} from './source-dtype.ts';
 import type { AllocationWishes, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
-
-/** Floats that rows may come as, before they are kept in the table's dtype. */
-type FloatDtype = 'f32' | 'f16' | 'bf16';
-
-/** PyTorch's packed layouts: such rows are kept as they are. */
-type QuantisedDtype = 'int8' | 'int4';
-
-/** What rows may come as. */
-export type SourceDtype = FloatDtype | QuantisedDtype;
-
-export function isQuantised(dtype: string | undefined): dtype is QuantisedDtype {
-  return dtype === 'int8' || dtype === 'int4';
-}
-
-const sourceCodes: Record<FloatDtype, number> = { f32: layout.F32, f16: layout.F16, bf16: layout.BF16 };
-const sourceBytes: Record<FloatDtype, number> = { f32: 4, f16: 2, bf16: 2 };
+import type { ThreadPool } from './thread-pool.ts';
 
 /** Rows on their way into room that is theirs, but not yet a table: `build` makes it one, `abandon` frees it. */
 export class TableBuilder {
   readonly #store: Store;
   readonly #spec: TableSpec;
   readonly #shards: readonly Shard[];
+  /** Of shards whose values were looked at as they were loaded: whether all are finite. */
+  readonly #finite = new Map<Shard, boolean>();
   #index: KeyIndex | undefined;
 
   /** @throws as Store.allocateShards */
@@ -53,6 +49,36 @@ export class TableBuilder {
     }
   }
 
+  /**
+   * Loads every row from a file, by all threads of a pool.
+   * @param from where the table's rows begin @throws INVALID_TABLE for rows that cannot be quantised, INVALID_FILE
+   */
+  async load(
+    source: SourceDtype,
+    from: StoredRows,
+    pool: ThreadPool,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    for (const shard of this.#shards) {
+      const stagings = takeStagings(shard, source, pool.threads);
+      const jobs = jobsOf(shard, source, from, stagings.rows);
+      let finite = true;
+      try {
+        await pool.load(shard.arena, jobs, stagings.addresses, (loaded, i) => {
+          const job = jobs[i];
+          if (loaded.endedAt !== undefined) throw becameShorter(from.path, loaded.endedAt);
+          if (loaded.badRow !== undefined)
+            throw this.#notFinite('rows', shard.rows.rowBase + i * jobs[0].rows + loaded.badRow);
+          finite &&= loaded.finite;
+          onBytes(job.rows * job.sourceRowBytes);
+        });
+      } finally {
+        for (const address of stagings.addresses) shard.arena.slots.free(address, stagings.bytes);
+      }
+      this.#finite.set(shard, finite);
+    }
+  }
+
   async #fillDirect(
     shard: Shard,
     read: (first: number, bytes: Uint8Array) => Promise<void> | void,
@@ -75,7 +101,7 @@ export class TableBuilder {
   ): Promise<void> {
     const { arena } = shard;
     const { rows, rowBase } = shard.rows;
-    const stride = this.#spec.dim * sourceBytes[source];
+    const stride = sourceRowBytes(source, this.#spec.dim);
     const step = Math.min(rows, chunkRows(stride), Math.max(1, Math.floor(arena.slots.largest / stride)));
     const staging = arena.slots.allocate(step * stride);
     if (staging === undefined) throw noSlot(step * stride, arena.slots.largest);
@@ -120,7 +146,7 @@ export class TableBuilder {
     this.#fillDefault();
     const shards = this.#shards.map((shard) => ({
       ...shard,
-      rows: { ...shard.rows, finite: allFinite(shard) },
+      rows: { ...shard.rows, finite: this.#isFinite(shard) },
     }));
     const index = ids && this.#buildIndex(ids);
     this.#index = index;
@@ -132,6 +158,12 @@ export class TableBuilder {
       index,
       padding: padding === false ? undefined : padding,
     };
+  }
+
+  #isFinite(shard: Shard): boolean {
+    const { rows, defaultRow } = shard.rows;
+    const loaded = this.#finite.get(shard) ?? areFinite(shard, 0, rows);
+    return loaded && (defaultRow === 0 || areFinite(shard, rows, 1));
   }
 
   abandon(): void {
@@ -194,9 +226,10 @@ export class TableBuilder {
   }
 }
 
-function allFinite({ arena, rows }: Shard): boolean {
-  const count = rows.rows + Number(rows.defaultRow !== 0);
-  return arena.kernels.rowsFinite(rows.address, dtypeCodes[rows.dtype], count, rows.dim) === 1;
+/** Whether every value of some rows is finite. */
+function areFinite({ arena, rows }: Shard, first: number, count: number): boolean {
+  const address = rows.address + first * rows.rowBytes;
+  return arena.kernels.rowsFinite(address, dtypeCodes[rows.dtype], count, rows.dim) === 1;
 }
 
 function chunkRows(rowBytes: number): number {

@@ -35,7 +35,7 @@ const entries = [
   ...publicEntries,
   ...conditions,
   'cli/main.ts',
-  'lookup/crew-worker.ts',
+  'store/pool-thread.ts',
   'host/memory-node-worker.ts',
 ];
 
@@ -43,15 +43,16 @@ const entries = [
 const runtimeRooms = ['host', 'cli'];
 const runtimeFiles = [
   'kernel/files.ts',
-  'lookup/crew.ts',
-  'lookup/crew-worker.ts',
   'store/content.ts',
   'store/safetensors-index.ts',
   'store/safetensors-part.ts',
   'store/safetensors.ts',
   'store/safetensors-writer.ts',
-  'transport/connections.ts',
+  'store/load-rows.ts',
+  'store/pool-thread.ts',
+  'store/thread-pool.ts',
   'store/whole-file.ts',
+  'transport/connections.ts',
   'transport/cross-origin.ts',
   'transport/departures.ts',
   'transport/goodbye.ts',

@@ -4,9 +4,10 @@ import { FlexemrError, type RowDtype, reference, SafetensorsFile, type TableSpec
 import { dtypeCodes } from '../../src/kernel/call.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import { loadChunkBytesMax } from '../../src/limits.ts';
+import type { SourceDtype } from '../../src/store/source-dtype.ts';
 import { Store } from '../../src/store/store.ts';
 import type { Table } from '../../src/store/table.ts';
-import { type SourceDtype, TableBuilder } from '../../src/store/table-builder.ts';
+import { TableBuilder } from '../../src/store/table-builder.ts';
 import { runs } from '../runs.ts';
 
 const golden = (name: string): string =>
@@ -138,6 +139,73 @@ describe('f16', () => {
     expect(keptBytes(kept)).toEqual(bytesOf(all));
   });
 });
+
+/** A row as PyTorch quantises it, stated plainly. @returns q of each column, scale and bias; undefined where it cannot */
+function quantised(
+  row: Float32Array,
+  dtype: 'int8' | 'int4',
+): { readonly q: number[]; readonly tail: Uint8Array } | undefined {
+  const { fround } = Math;
+  const half = (x: number): number => Float16Array.of(x)[0];
+  const toEven = (x: number): number => {
+    const [down, rest] = [Math.floor(x), x - Math.floor(x)];
+    return rest > 0.5 || (rest === 0.5 && down % 2 !== 0) ? down + 1 : down;
+  };
+  const [least, most] = [Math.min(...row), Math.max(...row)];
+  const q = (low: number, inverse: number, max: number): number[] =>
+    Array.from(row, (x) => Math.min(max, Math.max(0, toEven(fround(fround(x - low) * inverse)))));
+  if (dtype === 'int8') {
+    const range = fround(most - least);
+    if (!Number.isFinite(range)) return undefined;
+    const inverse = fround(255 / fround(range + fround(1e-8)));
+    return { q: q(least, inverse, 255), tail: bytesOf(Float32Array.of(range / 255, least)) };
+  }
+  const low = half(least);
+  const range = fround(most - low);
+  let scale = half(range === 0 ? 1 : fround(range / 15));
+  if (!Number.isFinite(low) || !Number.isFinite(scale)) return undefined;
+  if (scale === 0) scale = 1;
+  return { q: q(low, fround(1 / scale), 15), tail: bytesOf(Float16Array.of(scale, low)) };
+}
+
+test.for(['int8', 'int4'] as const)('any row is kept as %s as stated plainly', async (dtype) => {
+  const value = fc.oneof(
+    fc.float({ noNaN: true, noDefaultInfinity: true, min: -30_000, max: 30_000 }),
+    fc.constantFrom(
+      0,
+      -0,
+      1,
+      -1,
+      0.5,
+      1e-30,
+      -1e-38,
+      65_504,
+      3e38,
+      -3e38,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+    ),
+  );
+  const kinds = fc.array(value, { minLength: 1, maxLength: 70, size: 'max' });
+  await fc.assert(
+    fc.asyncProperty(kinds, fc.boolean(), async (numbers, plain) => {
+      const row = Float32Array.from(numbers, (x) => (plain ? Math.abs(x % 1000) : x));
+      const wanted = quantised(row, dtype);
+      const kept = encode(newStore(65_536), specOf(1, row.length, dtype), 'f32', bytesOf(row));
+      if (wanted === undefined) {
+        await expect(kept).rejects.toMatchObject({ code: 'INVALID_TABLE' });
+        return;
+      }
+      const packed = dtype === 'int8' ? wanted.q : nibbles(wanted.q);
+      expect(keptBytes(await kept)).toEqual(Uint8Array.of(...packed, ...wanted.tail));
+    }),
+    { numRuns: runs.encodedRows },
+  );
+});
+
+function nibbles(q: readonly number[]): number[] {
+  return Array.from({ length: Math.ceil(q.length / 2) }, (_, i) => q[2 * i] | ((q[2 * i + 1] ?? 0) << 4));
+}
 
 describe('f16 and bf16 sources', () => {
   const all = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);

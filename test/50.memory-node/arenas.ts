@@ -8,6 +8,7 @@ import { fingerprint } from '../../src/plan/fingerprint.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { SafetensorsFile } from '../../src/store/safetensors.ts';
 import { Store, type StoreOptions } from '../../src/store/store.ts';
+import { ThreadPool } from '../../src/store/thread-pool.ts';
 
 /** What the workers of a node are told. @param options how large an arena is, for one */
 export async function hostingsIn(
@@ -19,7 +20,8 @@ export async function hostingsIn(
   await using tables = await SafetensorsFile.open(file);
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernels = instantiateKernels(memory);
-  const shards = await loadShards(store, tables, { routing, node, kernels, memory });
+  const pool = new ThreadPool(1, store.arenas);
+  const shards = await loadShards(store, tables, { routing, node, kernels, memory, pool });
   const plan = fingerprint(routing);
   const description = { node, plan: String(plan), tables: servedTables(routing, shards) };
   return hostingsOf(store, workers, { module, shards, plan, description });

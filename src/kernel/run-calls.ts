@@ -1,5 +1,5 @@
-import type { Kernels } from '../kernel/kernels.ts';
-import { MORE } from '../kernel/layout.ts';
+import type { Kernels } from './kernels.ts';
+import { MORE } from './layout.ts';
 
 /** Keys of one slice: about 200 µs of rows. */
 export const sliceKeys = 4096;
