@@ -159,8 +159,9 @@ export class SafetensorsFile implements AsyncDisposable {
 
   /** Where the bytes of a tensor are: a descriptor that is good until `close`, and its first byte there. */
   located(name: string): { readonly fd: number; readonly position: number; readonly path: string } {
+    const { begin } = this.entry(name);
     const { fd, dataStart, path } = this.#partOf(name);
-    return { fd, position: dataStart + this.entry(name).begin, path };
+    return { fd, position: dataStart + begin, path };
   }
 
   /** Reads under way end first. */

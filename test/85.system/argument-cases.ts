@@ -217,7 +217,12 @@ export async function objects(
     [await main.openRanker({ routing: cluster.routing, transport: cluster.transport }), { lookup: lookUp }],
     [
       await main.SafetensorsFile.open(file),
-      { entry: ['rows'], read: ['rows', 'F32'], readInto: ['rows', 8, new Uint8Array(16)] },
+      {
+        entry: ['rows'],
+        located: ['rows'],
+        read: ['rows', 'F32'],
+        readInto: ['rows', 8, new Uint8Array(16)],
+      },
     ],
     [
       await main.DenseNetwork.open(onnx),
