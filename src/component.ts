@@ -1,3 +1,5 @@
+export type {} from './libraries.ts';
+
 // The kernels as a component, in whatever runs JavaScript: tables in a memory of their own, lists in, lists out.
 import * as v from 'valibot';
 import { cores, memoryBytes } from '#component';

@@ -1,3 +1,5 @@
+export type {} from './libraries.ts';
+
 // The ranker for edge runtimes: kernels over plain memory, the runtime's own fetch, and nothing that only
 // some of them have.
 import * as v from 'valibot';

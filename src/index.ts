@@ -9,6 +9,7 @@ export { type OpenRankerOptions, openRanker, type TransportName } from './host/o
 export type { ClusterOptions } from './host/plan-cluster.ts';
 export * as reference from './kernel/checked-reference.ts';
 export type { PoolingMode } from './kernel/reference.ts';
+export type {} from './libraries.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export { openTables, type Rows, Tables, type TablesOptions } from './lookup/tables.ts';
 export type { WorkerStats } from './memory-node/memory-node.ts';

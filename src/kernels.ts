@@ -1,3 +1,5 @@
+export type {} from './libraries.ts';
+
 // The kernels by themselves: pointers in, status out. A call is a block in memory that `writePoolCall` writes.
 
 import * as v from 'valibot';

@@ -4,7 +4,7 @@ import { type Log, MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
 import { predict } from '../plan/prediction.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
-import type { DeviceChoice } from '../transport/rdma/device.ts';
+import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import { mib } from './columns.ts';
 import { LoadBar } from './progress.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';

@@ -16,6 +16,7 @@ const arrays: Readonly<
 const object = v.custom<object>(isObject, 'an object');
 const dims = integer(1, dimMax);
 const dtypes: Schema<DType> = oneOf(['f32', 'f16', 'int8', 'int4']);
+/** @internal */
 export const poolingMode: Schema<PoolingMode> = oneOf(['sum', 'mean', 'sqrtn', 'max']);
 
 export function expectArray(

@@ -7,7 +7,7 @@ import { workersMax } from '../limits.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSource } from '../store/table-file.ts';
 import { allowedOrigin } from '../transport/cross-origin.ts';
-import { type DeviceChoice, deviceChoice } from '../transport/rdma/device.ts';
+import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { writeRouting } from './file-routing.ts';
 import { NodeProcess, type Ready } from './node-process.ts';
 import { type ClusterOptions, clusterFields, planCluster } from './plan-cluster.ts';

@@ -29,7 +29,7 @@ import { checkSource, type TableSource } from '../store/table-file.ts';
 import { allowedOrigin } from '../transport/cross-origin.ts';
 import { allowedHosts } from '../transport/host-check.ts';
 import type { ListenerOptions } from '../transport/listener.ts';
-import { type DeviceChoice, deviceChoice } from '../transport/rdma/device.ts';
+import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { checkExposure, type ServerSecurity, serverSecurity } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { FlexemrError } from '../errors.ts';
+import { packageFile } from '../kernel/files.ts';
 import { drainMsMax } from '../limits.ts';
 
 /** What is kept of its errors, to say why it did not start. */
@@ -28,9 +29,8 @@ export class NodeProcess {
 
   /** @param options of `flexemr serve` */
   constructor(node: string, options: readonly string[]) {
-    const main = `../cli/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
     this.#node = node;
-    this.#child = fork(fileURLToPath(new URL(main, import.meta.url)), ['serve', ...options], {
+    this.#child = fork(fileURLToPath(packageFile('../cli/main', import.meta.url)), ['serve', ...options], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: [],
     });

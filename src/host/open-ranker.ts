@@ -7,7 +7,7 @@ import type { PushDown } from '../ranker/choose.ts';
 import { Ranker, rankerFields } from '../ranker/ranker.ts';
 import { FetchTransport } from '../transport/fetch.ts';
 import { HttpTransport } from '../transport/http.ts';
-import { type DeviceChoice, deviceChoice } from '../transport/rdma/device.ts';
+import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { RdmaTransport } from '../transport/rdma/rdma.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import { StreamTransport } from '../transport/stream.ts';

@@ -25,7 +25,7 @@ export interface ClusterOptions {
   readonly dtype?: RowDtype | undefined;
 }
 
-/** What ClusterOptions may be. */
+/** What ClusterOptions may be. @internal */
 export const clusterFields: {
   readonly tables: Schema<TableSource>;
   readonly nodes: Schema<number>;

@@ -2,13 +2,13 @@ import type * as Verbs from 'ibverbs-node';
 import type { HostedShard, Hosting } from '../memory-node/hosting.ts';
 import {
   closeDevice,
-  type DeviceChoice,
   loadVerbs,
   type OpenDevice,
   openDevice,
   registerMemory,
   tokensOf,
 } from '../transport/rdma/device.ts';
+import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import type { ReadableShard } from '../transport/rdma/handshake.ts';
 import type { RdmaServing } from './worker-control.ts';
 

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
+import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
@@ -22,8 +23,7 @@ export class WorkerThread {
   port = 0;
 
   constructor(name: string, tuning: MemoryNodeTuning, { onDeath, onWarning }: WorkerThreadEvents) {
-    const file = `./memory-node-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    this.#worker = startWorker(new URL(file, import.meta.url), { name, tuning });
+    this.#worker = startWorker(packageFile('./memory-node-worker', import.meta.url), { name, tuning });
     this.#control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
     this.#worker.on('message', (said: Partial<Warning>) => {
       // Comlink's answers pass here too.

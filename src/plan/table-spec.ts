@@ -75,7 +75,7 @@ const storedTableSpecs = v.pipe(
   v.maxLength(tablesMax),
 );
 
-/** What a lookup or a load may say otherwise than the table does. */
+/** What a lookup or a load may say otherwise than the table does. @internal */
 export const tableOverrides: Schema<TableOverrides> = v.strictObject({
   mode: v.optional(fields.mode),
   dtype: fields.dtype,

@@ -42,7 +42,7 @@ export interface RankerOptions {
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
-/** What a caller may say of how a ranker looks up, whatever the entry. */
+/** What a caller may say of how a ranker looks up, whatever the entry. @internal */
 export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly checksums: Optional<boolean>;

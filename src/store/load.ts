@@ -32,7 +32,7 @@ export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
-/** What `LoadOptions` may be; what they say of each table is checked with its spec. */
+/** What `LoadOptions` may be; what they say of each table is checked with its spec. @internal */
 export const loadOptions: {
   readonly dtype: Optional<RowDtype>;
   readonly tables: Optional<Readonly<Record<string, unknown>>>;

@@ -17,7 +17,7 @@ export interface StoreOptions {
   readonly shardBytes?: number | undefined;
 }
 
-/** What StoreOptions may be. */
+/** What StoreOptions may be. @internal */
 export const storeOptions: { readonly slotBytes: Optional<number>; readonly shardBytes: Optional<number> } = {
   slotBytes: v.optional(integer(slotBytesMin, slotBytesMax)),
   shardBytes: v.optional(integer(1, shardBytesMax)),

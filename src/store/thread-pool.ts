@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { FlexemrError } from '../errors.ts';
-import { kernelModule } from '../kernel/files.ts';
+import { kernelModule, packageFile } from '../kernel/files.ts';
 import { runCalls } from '../kernel/run-calls.ts';
 import type { Arena } from './arena.ts';
 import { type LoadedRows, loadRows, type RowsJob } from './load-rows.ts';
@@ -50,9 +50,10 @@ class PoolThread {
 
   /** @param onExit called when the worker has ended and what it held has failed */
   constructor(arenas: readonly Arena[], onExit: () => void) {
-    const file = `./pool-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
     this.#arenas = arenas;
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: kernelModule('shared') });
+    this.#worker = new Worker(packageFile('./pool-thread', import.meta.url), {
+      workerData: kernelModule('shared'),
+    });
     this.#worker.unref();
     this.#worker.on('message', (reply: PoolReply) => this.#settle(reply));
     let cause: unknown;

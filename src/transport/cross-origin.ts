@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import type { Schema } from '../check.ts';
 import { preflightSeconds } from '../limits.ts';
 
-/** `https://app.example`, or `*` for all. */
+/** `https://app.example`, or `*` for all. @internal */
 export const allowedOrigin: Schema<string> = v.custom<string>(
   isOrigin,
   'an origin, scheme, host and port, such as https://app.example, or *',

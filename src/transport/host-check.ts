@@ -6,7 +6,7 @@ import type { Schema } from '../check.ts';
 
 const isHostName = (value: unknown): boolean => typeof value === 'string' && /^[\w.-]+$/.test(value);
 
-/** Names beside the machine's own that requests may be for. */
+/** Names beside the machine's own that requests may be for. @internal */
 export const allowedHosts: Schema<string[]> = v.array(
   v.custom<string>(isHostName, 'a host name without a port, such as node-a.example'),
 );

@@ -30,7 +30,9 @@ const credentials = {
   key: v.optional(v.string()),
   ca: v.optional(v.string()),
 };
+/** @internal */
 export const clientSecurity: Schema<ClientSecurity> = options(credentials);
+/** @internal */
 export const serverSecurity: Schema<ServerSecurity> = options(credentials);
 
 /** Whether an Authorization header holds the token; takes equally long wherever they differ. */

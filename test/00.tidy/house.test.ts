@@ -25,7 +25,7 @@ const rooms = [
 ] as const;
 /** Memory nodes and transports meet at the wire, and do not know each other. */
 const strangers = ['memory-node', 'transport'] as const;
-const ground = ['check.ts', 'errors.ts', 'json-text.ts', 'limits.ts'];
+const ground = ['check.ts', 'errors.ts', 'json-text.ts', 'libraries.ts', 'limits.ts'];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
   `modules/component/${runtime}.ts`,

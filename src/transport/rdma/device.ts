@@ -1,20 +1,6 @@
 import type * as Verbs from 'ibverbs-node';
-import * as v from 'valibot';
-import { integer, options, type Schema } from '../../check.ts';
 import { FlexemrError } from '../../errors.ts';
-import { gidIndexMax } from '../../limits.ts';
-
-/** Which device, and which of its addresses; by default the first that works. */
-export interface DeviceChoice {
-  readonly device?: string | undefined;
-  /** Position in the port's table of GIDs. */
-  readonly gidIndex?: number | undefined;
-}
-
-export const deviceChoice: Schema<DeviceChoice> = options({
-  device: v.optional(v.string()),
-  gidIndex: v.optional(integer(0, gidIndexMax)),
-});
+import type { DeviceChoice } from './device-choice.ts';
 
 /** A device in use, as every thread that shares it needs to know it. */
 export interface OpenDevice {

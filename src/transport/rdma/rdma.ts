@@ -3,14 +3,8 @@ import { sessionWindow } from '../../limits.ts';
 import { ReplyPool } from '../reply-pool.ts';
 import type { ClientSecurity } from '../security.ts';
 import type { Session, Traffic, Transport } from '../transport.ts';
-import {
-  closeDevice,
-  type DeviceChoice,
-  loadVerbs,
-  type OpenDevice,
-  openDevice,
-  registerMemory,
-} from './device.ts';
+import { closeDevice, loadVerbs, type OpenDevice, openDevice, registerMemory } from './device.ts';
+import type { DeviceChoice } from './device-choice.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Engine } from './engine.ts';
 import { RankerLink } from './ranker-link.ts';
