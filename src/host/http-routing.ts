@@ -4,6 +4,7 @@ import { FlexemrError } from '../errors.ts';
 import { routingCharsMax, routingFetchMsMax, routingPollMsMax, routingUrlPollMs } from '../limits.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import { textOf } from '../transport/body-text.ts';
+import { byProxy } from '../transport/proxy.ts';
 import { type Polled, polledRouting } from './polled-routing.ts';
 
 export interface HttpRoutingOptions {
@@ -64,7 +65,7 @@ class HttpText implements Polled {
   #unavailable(cause: Error): FlexemrError {
     // What fetch says itself is only that it failed.
     const why = cause.cause instanceof Error ? cause.cause.message : cause.message;
-    const message = `cannot get the routing table from ${this.#url}: ${why}. Check the address and its server.`;
+    const message = `cannot get the routing table from ${this.#url}${byProxy(this.#url)}: ${why}. Check the address and its server.`;
     return new FlexemrError('UNAVAILABLE', message, { field: 'url', value: this.#url, cause });
   }
 }

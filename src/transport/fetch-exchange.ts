@@ -2,6 +2,7 @@ import { connectMsMax, subrequestMsMax } from '../limits.ts';
 import { frameType } from '../wire/media-type.ts';
 import { frameLength, wrongLength } from './frame-length.ts';
 import { expectEnd } from './late-replies.ts';
+import { byProxy } from './proxy.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 /** One subrequest by the runtime's own fetch. */
@@ -23,7 +24,7 @@ export class FetchExchange {
   async post(frame: Uint8Array<ArrayBuffer>, headers: Record<string, string>): Promise<Uint8Array> {
     // A worker answers sooner than that, if only that it is too late.
     const timer = setTimeout(
-      () => this.end(unavailable(this.#url, 'does not answer')),
+      () => this.end(unavailable(this.#url, `does not answer${byProxy(this.#url)}`)),
       subrequestMsMax + connectMsMax,
     );
     try {
@@ -50,7 +51,7 @@ export class FetchExchange {
     if (type === 'opaqueredirect' || (status >= 300 && status < 400))
       return unavailable(this.#url, 'answers with a redirect, which is not followed');
     if (headers.get('content-type') !== frameType)
-      return unavailable(this.#url, `answers HTTP ${status}, and no frame`);
+      return unavailable(this.#url, `answers HTTP ${status}${byProxy(this.#url)}, and no frame`);
     const length = headers.get('content-length');
     // Some runtimes do not say how long a body is.
     if (length === null || frameLength(length, this.#bytesMax) !== undefined) return undefined;

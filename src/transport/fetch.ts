@@ -6,6 +6,7 @@ import { textOf } from './body-text.ts';
 import { readDescription } from './description.ts';
 import { FetchExchange } from './fetch-exchange.ts';
 import { FrameIds } from './frame-ids.ts';
+import { byProxy } from './proxy.ts';
 import {
   type Exchange,
   isTls,
@@ -63,7 +64,9 @@ export class FetchTransport implements Transport {
       this.#bytesIn += reply.length;
       return unpooled(reply);
     } catch (cause) {
-      throw cause instanceof FlexemrError ? cause : unavailable(url, 'cannot be reached', cause);
+      throw cause instanceof FlexemrError
+        ? cause
+        : unavailable(url, `cannot be reached${byProxy(url)}`, cause);
     } finally {
       this.#underWay.delete(exchange);
     }
@@ -77,9 +80,11 @@ export class FetchTransport implements Transport {
       if (response.ok) return readDescription(url, await textOf(response.body ?? [], descriptionBytesMax));
       await response.body?.cancel();
       if (response.status === 401) throw unauthorized(url);
-      throw unavailable(url, `answers HTTP ${response.status}`);
+      throw unavailable(url, `answers HTTP ${response.status}${byProxy(url)}`);
     } catch (cause) {
-      throw cause instanceof FlexemrError ? cause : unavailable(url, 'cannot be reached', cause);
+      throw cause instanceof FlexemrError
+        ? cause
+        : unavailable(url, `cannot be reached${byProxy(url)}`, cause);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+// By its file: Bun has an undici of its own, which lacks most of it.
+import { buildConnector, type Dispatcher, Pool } from 'undici/index.js';
 import { FlexemrError } from '../errors.ts';
 import {
   connectMsMax,

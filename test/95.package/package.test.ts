@@ -70,3 +70,33 @@ test('installs and works in another folder', () => {
   expect(run('node', ['use.js'], dir).trim()).toBe('30000,40000,30000,40000,4,6');
   expect(run('npx', ['--no-install', 'flexemr', '--help'], dir)).toMatch(/lookup/);
 });
+
+test.for([
+  ['nodenext', 'nodenext', ['node']],
+  ['nodenext', 'nodenext', []],
+  ['esnext', 'bundler', ['node']],
+  ['esnext', 'bundler', []],
+] as [string, string, string[]][])(
+  'types are strict for %s, %s, types %j, with every library looked at',
+  ([module, moduleResolution, types]) => {
+    const entries =
+      types.length > 0 ? ['', '/edge', '/component', '/kernels'] : ['/edge', '/component', '/kernels'];
+    writeFileSync(
+      join(dir, 'types.ts'),
+      entries.map((entry, i) => `export * as entry${i} from 'flexemr${entry}';`).join('\n'),
+    );
+    const options = {
+      module,
+      moduleResolution,
+      types,
+      target: 'es2022',
+      lib: ['es2022'],
+      strict: true,
+      noEmit: true,
+    };
+    const typeRoots = [join(root, 'node_modules/@types')];
+    const config = { compilerOptions: { ...options, typeRoots, skipLibCheck: false }, files: ['types.ts'] };
+    writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify(config));
+    expect(run(join(root, 'node_modules/.bin/tsc'), ['-p', dir], dir)).toBe('');
+  },
+);

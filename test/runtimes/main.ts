@@ -17,6 +17,7 @@ import { inputBytes, openConformance } from './hosts/conformance.ts';
 import { expectedDigest } from './oracle.ts';
 import { imageOf } from './problem.ts';
 import { processes } from './processes.ts';
+import { rankerProblems } from './rankers.ts';
 import type { Runtime } from './runtime.ts';
 import { sentenceProblems } from './sentences.ts';
 import { measure, table } from './throughput.ts';
@@ -77,6 +78,7 @@ try {
     count(`docs/embedding.md, ${way.name}`, output === expectedOutput() ? [] : [output]);
   }
   await tell('entries in Node.js, Deno and Bun', async () => entryProblems());
+  await tell('rankers in Bun, Deno and Node.js 22', rankerProblems);
   await tell('entries in edge-light', edgeLightProblems);
   await tell('examples/worker', workerProblems);
   await tell('examples/sentences', sentenceProblems);

@@ -1,0 +1,39 @@
+// The proxy that a runtime's fetch goes through by its environment: who is told that something cannot be reached has to
+// know who was asked.
+
+interface Environment {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly execArgv?: readonly string[];
+  readonly versions?: Readonly<Record<string, string | undefined>>;
+}
+
+/** " through the proxy http://host:port", where requests to this address go through one; else nothing. */
+export function byProxy(url: string): string {
+  const { process = {} } = globalThis as { readonly process?: Environment };
+  const { hostname, protocol } = new URL(url);
+  const proxy = given(process, protocol === 'https:' ? 'https_proxy' : 'http_proxy');
+  if (proxy === undefined || !URL.canParse(proxy) || !heeds(process)) return '';
+  const spared = (given(process, 'no_proxy') ?? '').split(/[\s,]+/).filter((name) => name !== '');
+  if (spared.some((name) => matches(hostname, name))) return '';
+  // Not the password, which is in it too.
+  return ` through the proxy ${new URL(proxy).origin}`;
+}
+
+function given({ env = {} }: Environment, name: string): string | undefined {
+  return env[name] || env[name.toUpperCase()] || undefined;
+}
+
+/** Bun and Deno always do; Node.js where it is told to. */
+function heeds({ env = {}, execArgv = [], versions = {} }: Environment): boolean {
+  if (versions.bun !== undefined || versions.deno !== undefined) return true;
+  const options = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')];
+  return env.NODE_USE_ENV_PROXY === '1' || options.includes('--use-env-proxy');
+}
+
+function matches(host: string, name: string): boolean {
+  const suffix = name
+    .replace(/:\d+$/, '')
+    .replace(/^\*?\.?/, '')
+    .toLowerCase();
+  return suffix === '' || host === suffix || host.endsWith(`.${suffix}`);
+}

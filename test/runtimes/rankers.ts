@@ -1,0 +1,99 @@
+// Rankers in other runtimes than Node.js, over two memory nodes: every transport that needs no add-on gives what Node.js
+// gives, errors have their codes, and a ranker that nobody closes keeps no process alive.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { writeRouting } from '../../src/index.ts';
+import { Lookups, type PlainBags } from './lookups.ts';
+import { runMsMax } from './runtime.ts';
+
+const here = import.meta.dirname;
+const bin = (name: string): string => join(here, 'node_modules', name);
+
+const runtimes: Readonly<Record<string, readonly string[]>> = {
+  Bun: [bin('.bin/bun')],
+  Deno: [bin('.bin/deno'), 'run', '--allow-all'],
+  'Node.js 22': [bin('node22/bin/node')],
+};
+const transports = ['stream', 'http', 'fetch'] as const;
+const drawn = 40;
+
+/** Looks up all that is asked by every transport, and closes none of its rankers. */
+const program = `
+import { readFileSync } from 'node:fs';
+import { openRanker } from 'flexemr';
+const { transports, asked } = JSON.parse(readFileSync('asked.json', 'utf8'));
+const answers = {};
+for (const transport of transports) {
+  const ranker = await openRanker({ routing: 'plan.json', transport });
+  const lookups = await Promise.all(asked.map((bags) => ranker.lookup(bags)));
+  const refused = await ranker.lookup({ nowhere: { keys: [1], offsets: [0] } }).catch((error) => error.code);
+  const [bags] = asked;
+  const late = await ranker.lookup(bags, { deadline: 1e-3 }).catch((error) => error.code);
+  const closed = await openRanker({ routing: 'plan.json', transport });
+  await closed.close();
+  const values = lookups.map((lookup) => Object.fromEntries([...lookup].map(([name, { values }]) => [name, { values: [...values] }])));
+  answers[transport] = { values, refused, late, closed: await closed.lookup(bags).catch((error) => error.code) };
+}
+console.log(JSON.stringify(answers));
+`;
+
+interface Answers {
+  readonly values: readonly Record<string, { readonly values: number[] }>[];
+  readonly refused: string;
+  readonly late: string;
+  readonly closed: string;
+}
+
+/** @returns what is wrong, if anything */
+export async function rankerProblems(): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'flexemr-rankers-'));
+  try {
+    await using lookups = await Lookups.start();
+    const asked = Array.from({ length: drawn }, (_, i) => lookups.draw(i));
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(join(here, '../..'), join(folder, 'node_modules/flexemr'));
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(folder, 'program.js'), program);
+    writeFileSync(join(folder, 'asked.json'), JSON.stringify({ transports, asked }));
+    await writeRouting(join(folder, 'plan.json'), lookups.cluster.routing);
+    const problems: string[] = [];
+    for (const [name, command] of Object.entries(runtimes)) {
+      if (!existsSync(command[0]) && !process.env.CI) console.log(`${name}: NOT HERE: ${command[0]}`);
+      else problems.push(...(await problemsIn(name, command, folder, lookups, asked)));
+    }
+    return problems;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function problemsIn(
+  name: string,
+  [command, ...args]: readonly string[],
+  cwd: string,
+  lookups: Lookups,
+  asked: readonly PlainBags[],
+): Promise<string[]> {
+  const run = { cwd, timeout: runMsMax, maxBuffer: 2 ** 28 };
+  const { stdout } = await promisify(execFile)(command, [...args, 'program.js'], run);
+  const answers: Record<string, Answers> = JSON.parse(stdout);
+  const problems: string[] = [];
+  for (const transport of transports) {
+    const { values, ...codes } = answers[transport];
+    const said = JSON.stringify(codes);
+    const wanted = JSON.stringify({
+      refused: 'UNKNOWN_TABLE',
+      late: 'DEADLINE_EXCEEDED',
+      closed: 'RELEASED',
+    });
+    if (said !== wanted) problems.push(`${name}, ${transport}: ${said}`);
+    for (const [i, bags] of asked.entries()) {
+      const problem = await lookups.check(bags, values[i]);
+      if (problem !== undefined) problems.push(`${name}, ${transport}, lookup ${i}: ${problem}`);
+    }
+  }
+  return problems;
+}
