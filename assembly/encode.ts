@@ -1,11 +1,10 @@
 // Rows on their way in: f32, f16 or bf16 become rows of a table, in PyTorch's layouts, byte for byte.
 
 import { BF16, F16, F32, INT4, INT8, NONE } from '../src/kernel/layout';
-import { decodeHalves, F16Rows, half, isF16, isF32, rowBytesOf, Sum } from './rows';
+import { decodeHalves, F16Rows, F32Rows, half, isF16, isF32, rowBytesOf, Sum } from './rows';
 
 /** Only as a source, and so a type of its own. */
 type BF16Rows = u64;
-type F32Rows = f32;
 
 /**
  * Encodes `rows` rows of `dim` columns from `source` (F32, F16 or BF16, packed) to `out` in `dtype`.

@@ -1,7 +1,7 @@
 // One pooling batch, over and over with other keys: what both sides are given.
 import { writePoolCall } from '../src/kernel/call.ts';
+import { type DType, rowBytes } from '../src/kernel/dtype.ts';
 import { CALL_BYTES, CALL_OUT, SCRATCH_BYTES } from '../src/kernel/layout.ts';
-import { type DType, rowBytes } from '../src/kernel/reference.ts';
 import type { Arena } from './arena.ts';
 import { fillFloats, rowSource } from './data.ts';
 

@@ -1,5 +1,5 @@
 // Every contest: shape, opponent, what we hope for.
-import { type DType, rowBytes } from '../src/kernel/reference.ts';
+import { type DType, rowBytes } from '../src/kernel/dtype.ts';
 import type { Bars } from './bars.ts';
 import { Batch, type Shape } from './batch.ts';
 import type { Bench, Case, Contest } from './bench.ts';

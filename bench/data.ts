@@ -1,5 +1,5 @@
 // Tables, keys and weights, the same on every run.
-import { type DType, rowBytes } from '../src/kernel/reference.ts';
+import { type DType, rowBytes } from '../src/kernel/dtype.ts';
 import type { Arena } from './arena.ts';
 
 export type Quantised = Exclude<DType, 'f32'>;

@@ -13,7 +13,8 @@ export type { KeyIndex } from './component/key-index.ts';
 export type { Table } from './component/table.ts';
 
 export { type ErrorCode, FlexemrError } from './errors.ts';
-export type { DType, PoolingMode } from './kernel/reference.ts';
+export type { DType } from './kernel/dtype.ts';
+export type { PoolingMode } from './kernel/pooling-mode.ts';
 
 const componentOptions = optionsOf({ memoryBytes: v.optional(integer(1, componentBytesMax)) });
 

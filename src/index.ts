@@ -8,7 +8,7 @@ export type { Ready } from './host/node-process.ts';
 export { type OpenRankerOptions, openRanker, type TransportName } from './host/open-ranker.ts';
 export type { ClusterOptions } from './host/plan-cluster.ts';
 export * as reference from './kernel/checked-reference.ts';
-export type { PoolingMode } from './kernel/reference.ts';
+export type { PoolingMode } from './kernel/pooling-mode.ts';
 export type {} from './libraries.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export { openTables, type Rows, Tables, type TablesOptions } from './lookup/tables.ts';

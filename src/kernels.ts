@@ -10,19 +10,13 @@ import type { Kernels } from './kernel/kernels.ts';
 import { instantiate } from './kernel/wasm.ts';
 
 export { type ErrorCode, FlexemrError } from './errors.ts';
-export {
-  type BagBuffers,
-  dtypeCodes,
-  type MergeBuffers,
-  type MissingPolicy,
-  modeCodes,
-  type PoolOptions,
-  type ShardRows,
-} from './kernel/call.ts';
+export type { BagBuffers, MergeBuffers, MissingPolicy, PoolOptions, ShardRows } from './kernel/call.ts';
 export { writeMergeCall, writePoolCall } from './kernel/checked-call.ts';
 export { type DType, type PoolingMode, rowBytes } from './kernel/checked-reference.ts';
+export { dtypeCodes } from './kernel/dtype.ts';
 export type { Kernels } from './kernel/kernels.ts';
 export * as layout from './kernel/layout.ts';
+export { modeCodes } from './kernel/pooling-mode.ts';
 
 /**
  * Kernels over a memory of this thread's own, which may grow.

@@ -1,7 +1,7 @@
 import { FlexemrError } from '../errors.ts';
-import { rowBytes } from '../kernel/reference.ts';
+import { dtypes, rowBytes } from '../kernel/dtype.ts';
 import { shardBytesMax } from '../limits.ts';
-import { type RowDtype, rowDtypes } from '../plan/table-spec.ts';
+import type { RowDtype } from '../plan/table-spec.ts';
 import { listsTables, planTables } from '../store/load.ts';
 import { hasRows, suggestTables } from '../store/suggested-tables.ts';
 import { openTableFile } from '../store/table-file.ts';
@@ -79,7 +79,7 @@ function countArenas(sizes: readonly number[]): number {
 }
 
 function forEachDtype<T>(value: (dtype: RowDtype) => T): Record<RowDtype, T> {
-  return Object.fromEntries(rowDtypes.map((dtype) => [dtype, value(dtype)])) as Record<RowDtype, T>;
+  return Object.fromEntries(dtypes.map((dtype) => [dtype, value(dtype)])) as Record<RowDtype, T>;
 }
 
 /** The inspection as a table for people. */
@@ -92,7 +92,7 @@ export function inspectionText({ file, tensors, tables, total }: Inspection): st
     const shown = columns([['tensor', 'dtype', 'shape', 'MiB'], ...lines]);
     return lines.length === 0 ? `${head}\nno tensor is [rows, dim] of floats` : `${head}\n${shown}`;
   }
-  const head = ['table', 'rows', 'dim', 'mode', 'dtype', 'MiB', ...rowDtypes.map((dtype) => `as ${dtype}`)];
+  const head = ['table', 'rows', 'dim', 'mode', 'dtype', 'MiB', ...dtypes.map((dtype) => `as ${dtype}`)];
   const lines = tables.map(({ name, rows, dim, mode, dtype, bytes, as }) => [
     name,
     String(rows),
@@ -100,10 +100,10 @@ export function inspectionText({ file, tensors, tables, total }: Inspection): st
     mode,
     dtype,
     mib(bytes),
-    ...rowDtypes.map((kept) => mib(as[kept])),
+    ...dtypes.map((kept) => mib(as[kept])),
   ]);
   const all = tables.reduce((sum, { bytes }) => sum + bytes, 0);
-  const sums = ['total', '', '', '', '', mib(all), ...rowDtypes.map((dtype) => mib(total[dtype].bytes))];
-  const arenas = ['arenas', '', '', '', '', '', ...rowDtypes.map((dtype) => String(total[dtype].arenas))];
+  const sums = ['total', '', '', '', '', mib(all), ...dtypes.map((dtype) => mib(total[dtype].bytes))];
+  const arenas = ['arenas', '', '', '', '', '', ...dtypes.map((dtype) => String(total[dtype].arenas))];
   return `${file}: ${tables.length} tables\n${columns([head, ...lines, sums, arenas])}`;
 }

@@ -1,8 +1,8 @@
 // Options that several commands take, and what their values may be.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
-import { rowDtypes } from '../plan/table-spec.ts';
 import type { PushDown } from '../ranker/choose.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
 import { parseNodes } from './plan.ts';
@@ -19,9 +19,7 @@ export function tableListOption(): Option {
 }
 
 export function dtypeOption(): Option {
-  return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(
-    rowDtypes,
-  );
+  return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(dtypes);
 }
 
 export function rdmaDeviceOption(): Option {

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type * as Pooling from '../../wasm/component/interfaces/flexemr-kernels-pooling.js';
 import { checkFields, integer, oneOf, options as optionsOf, type Schema } from '../check.ts';
-import type { PoolingMode } from '../kernel/reference.ts';
+import type { PoolingMode } from '../kernel/pooling-mode.ts';
 import { expectArray, expectObject, poolingMode } from './expect.ts';
 
 /** Keys of all bags, one bag behind the other. */

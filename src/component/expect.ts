@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import { check, integer, isObject, oneOf, type Schema, typedArray } from '../check.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { DType, PoolingMode } from '../kernel/reference.ts';
+import { type DType, dtypes } from '../kernel/dtype.ts';
+import { type PoolingMode, poolingModes } from '../kernel/pooling-mode.ts';
 import { dimMax } from '../limits.ts';
 
 const arrays: Readonly<
@@ -15,9 +16,9 @@ const arrays: Readonly<
 };
 const object = v.custom<object>(isObject, 'an object');
 const dims = integer(1, dimMax);
-const dtypes: Schema<DType> = oneOf(['f32', 'f16', 'int8', 'int4']);
+const anyDtype: Schema<DType> = oneOf(dtypes);
 /** @internal */
-export const poolingMode: Schema<PoolingMode> = oneOf(['sum', 'mean', 'sqrtn', 'max']);
+export const poolingMode: Schema<PoolingMode> = oneOf(poolingModes);
 
 export function expectArray(
   value: unknown,
@@ -37,7 +38,7 @@ export function expectDim(dim: number): void {
 }
 
 export function expectDType(dtype: DType): void {
-  check(dtypes, dtype, 'dtype', 'INVALID_TABLE');
+  check(anyDtype, dtype, 'dtype', 'INVALID_TABLE');
 }
 
 export function expectMode(mode: PoolingMode): void {

@@ -1,23 +1,11 @@
 // Call blocks, written field by field: the one place where TypeScript values become a kernel's arguments.
+
+import { type DType, dtypeCodes } from './dtype.ts';
 import * as layout from './layout.ts';
-import type { DType, PoolingMode } from './reference.ts';
+import { modeCodes, type PoolingMode } from './pooling-mode.ts';
 
 /** What to do with a key that no row answers: fail, leave it out, or pool the table's default row. */
 export type MissingPolicy = 'error' | 'skip' | 'default';
-
-export const dtypeCodes: Record<DType, number> = {
-  f32: layout.F32,
-  f16: layout.F16,
-  int8: layout.INT8,
-  int4: layout.INT4,
-};
-
-export const modeCodes: Record<PoolingMode, number> = {
-  sum: layout.SUM,
-  mean: layout.MEAN,
-  sqrtn: layout.SQRTN,
-  max: layout.MAX,
-};
 
 const missingCodes: Record<MissingPolicy, number> = {
   error: layout.MISSING_ERROR,

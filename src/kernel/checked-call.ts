@@ -4,10 +4,12 @@ import { check, checkFields, integer, oneOf, options, type Schema, typedArray } 
 import { dimMax } from '../limits.ts';
 import type { BagBuffers, MergeBuffers, PoolOptions, ShardRows } from './call.ts';
 import * as call from './call.ts';
+import { dtypes } from './dtype.ts';
 import { CALL_BYTES, MERGE_BYTES } from './layout.ts';
+import { poolingModes } from './pooling-mode.ts';
 
 const u32 = integer(0, 0xffff_ffff);
-const modes = oneOf(['sum', 'mean', 'sqrtn', 'max']);
+const modes = oneOf(poolingModes);
 
 const shardRows: Schema<ShardRows> = options({
   address: u32,
@@ -16,7 +18,7 @@ const shardRows: Schema<ShardRows> = options({
   tableRows: u32,
   rowBytes: u32,
   dim: integer(1, dimMax),
-  dtype: oneOf(['f32', 'f16', 'int8', 'int4']),
+  dtype: oneOf(dtypes),
   finite: v.boolean(),
   defaultRow: u32,
   last: v.boolean(),

@@ -2,13 +2,15 @@
 import * as v from 'valibot';
 import { check, integer, numberWhere, oneOf, typedArray } from '../check.ts';
 import { dimMax } from '../limits.ts';
-import type { DType, Partial, PoolingMode } from './reference.ts';
+import { rowBytes as bytesOfRow, type DType, dtypes } from './dtype.ts';
+import { type PoolingMode, poolingModes } from './pooling-mode.ts';
+import type { Partial } from './reference.ts';
 import * as reference from './reference.ts';
 
 export type { DType, Partial, PoolingMode };
 
-const dtypes = oneOf(['f32', 'f16', 'int8', 'int4']);
-const modes = oneOf(['sum', 'mean', 'sqrtn', 'max']);
+const anyDtype = oneOf(dtypes);
+const anyMode = oneOf(poolingModes);
 const dims = integer(1, dimMax);
 const bytes = typedArray<Uint8Array>('Uint8Array');
 const floats = typedArray<Float32Array>('Float32Array');
@@ -24,9 +26,9 @@ function vector(length: number): v.GenericSchema<unknown, Float32Array> {
 
 /** Bytes of one row of `dim` columns. @throws INVALID_OPTION */
 export function rowBytes(dtype: DType, dim: number): number {
-  check(dtypes, dtype, 'dtype');
+  check(anyDtype, dtype, 'dtype');
   check(dims, dim, 'dim');
-  return reference.rowBytes(dtype, dim);
+  return bytesOfRow(dtype, dim);
 }
 
 /** Value of an f16 given by its bits. @throws INVALID_OPTION */
@@ -51,7 +53,7 @@ export function foldSegment(
   rows: Float32Array[],
   weights?: Float32Array,
 ): Partial {
-  check(modes, mode, 'mode');
+  check(anyMode, mode, 'mode');
   check(dims, dim, 'dim');
   check(v.array(vector(dim)), rows, 'rows');
   check(v.optional(vector(rows.length)), weights, 'weights');
@@ -68,7 +70,7 @@ export function mergePartials(
   partials: Partial[],
   weighted: boolean,
 ): Float32Array {
-  check(modes, mode, 'mode');
+  check(anyMode, mode, 'mode');
   check(dims, dim, 'dim');
   const partial = v.object({
     values: vector(dim),

@@ -1,17 +1,10 @@
 // What the kernels compute, stated plainly: one f32 operation at a time, in the order docs/numerics.md gives.
 // Slow on purpose; every kernel is tested against it bit for bit.
 
-export type DType = 'f32' | 'f16' | 'int8' | 'int4';
-export type PoolingMode = 'sum' | 'mean' | 'sqrtn' | 'max';
+import { type DType, rowBytes } from './dtype.ts';
+import { divides, type PoolingMode } from './pooling-mode.ts';
 
 const { fround, sqrt } = Math;
-
-/** Bytes of one row of `dim` columns. */
-export function rowBytes(dtype: DType, dim: number): number {
-  if (dtype === 'f32') return dim * 4;
-  if (dtype === 'f16') return dim * 2;
-  return dtype === 'int8' ? dim + 8 : Math.ceil(dim / 2) + 4;
-}
 
 /** Value of an f16 given by its bits. */
 export function halfToNumber(bits: number): number {
@@ -99,7 +92,7 @@ export function mergePartials(
     count += partial.count;
     denominator = fround(denominator + partial.denominator);
   }
-  if (mode === 'mean' || mode === 'sqrtn') {
+  if (divides(mode)) {
     const total = weighted ? denominator : fround(count);
     const divisor = mode === 'mean' ? total : fround(sqrt(total));
     if (divisor === 0) return values.fill(0);

@@ -1,5 +1,6 @@
 import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/layout.ts';
+import type { PoolingMode } from '../kernel/pooling-mode.ts';
 import { badKey, type CheckedBags } from '../plan/checked-bags.ts';
 import type { Table } from '../store/table.ts';
 import type { KernelCall } from '../store/thread-pool.ts';
@@ -64,7 +65,7 @@ export class FeatureLookup {
   }
 
   /** Each key of mode `none` is merged as the sum of a bag of its own. */
-  get #mode(): 'sum' | 'mean' | 'sqrtn' | 'max' {
+  get #mode(): PoolingMode {
     const { mode } = this.#table.spec;
     return mode === 'none' ? 'sum' : mode;
   }

@@ -1,6 +1,6 @@
 import { type PoolOptions, writeMergeCall, writePoolCall } from '../kernel/call.ts';
 import * as layout from '../kernel/layout.ts';
-import type { PoolingMode } from '../kernel/reference.ts';
+import type { PoolingMode } from '../kernel/pooling-mode.ts';
 import { untouchedBytesMax } from '../limits.ts';
 import type { CheckedBags } from '../plan/checked-bags.ts';
 import type { Arena } from '../store/arena.ts';

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { check, checkFields, integer, named, options as optionsOf, typedArray } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
+import { rowBytes } from '../kernel/dtype.ts';
 import { kernelModule } from '../kernel/files.ts';
-import { rowBytes } from '../kernel/reference.ts';
 import { runCalls } from '../kernel/run-calls.ts';
 import { threadedKeysMin, threadsMax } from '../limits.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';

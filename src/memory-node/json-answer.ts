@@ -1,5 +1,7 @@
 // What became of a lookup, written as JSON can say it: floats that JSON has no word for as strings.
+
 import * as layout from '../kernel/layout.ts';
+import { divides } from '../kernel/pooling-mode.ts';
 import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
 import { type Reply, type ReplyShape, replyPlaces } from '../wire/reply.ts';
 import type { Slices } from '../wire/slices.ts';
@@ -100,12 +102,11 @@ function listOf(answer: Fates, fate: number): number[] {
 }
 
 function shapeOf({ feature: { table, bags }, partial, positions }: JsonSegment): ReplyShape {
-  const divides = table.mode === 'mean' || table.mode === 'sqrtn';
   return {
     vectors: table.mode === 'none' ? positions.length : bags.offsets.length - 1,
     vectorBytes: table.dim * 4,
     counts: true,
-    denominators: partial && bags.weights !== undefined && divides,
+    denominators: partial && bags.weights !== undefined && divides(table.mode),
   };
 }
 

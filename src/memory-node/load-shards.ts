@@ -1,12 +1,11 @@
 import { FlexemrError } from '../errors.ts';
-import { rowBytes } from '../kernel/reference.ts';
+import { isQuantised, rowBytes } from '../kernel/dtype.ts';
 import { untouchedBytesMax } from '../limits.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
-import { isQuantised } from '../store/source-dtype.ts';
 import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';

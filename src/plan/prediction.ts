@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { check, join, named, numberWhere, read } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { rowBytes } from '../kernel/reference.ts';
+import { rowBytes } from '../kernel/dtype.ts';
 import { checkRouting } from './routing-json.ts';
 import type { PlannedShard, RoutingTable } from './routing-table.ts';
 import { shardBytes, shareOf, type Uncut } from './shard-size.ts';

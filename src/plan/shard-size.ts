@@ -1,5 +1,5 @@
 // How large shards may be, and are: in keys, rows and bytes.
-import { rowBytes } from '../kernel/reference.ts';
+import { rowBytes } from '../kernel/dtype.ts';
 import { shardBytesMax } from '../limits.ts';
 import type { PlannedShard, PlannedTable } from './routing-table.ts';
 import type { TableSpec } from './table-spec.ts';

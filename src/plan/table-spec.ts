@@ -2,15 +2,16 @@ import * as v from 'valibot';
 import { integer, join, oneOf, read, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
+import { type DType, dtypes } from '../kernel/dtype.ts';
+import { type PoolingMode, poolingModes } from '../kernel/pooling-mode.ts';
 import { dimMax, tableNameCharsMax, tableRowsMax, tablesMax } from '../limits.ts';
 
 /** How the rows of a bag become one vector; `none` gives every row as it is. */
-export const poolingModes = ['sum', 'mean', 'sqrtn', 'max', 'none'] as const;
-export type TableMode = (typeof poolingModes)[number];
+export type TableMode = PoolingMode | 'none';
+const tableModes: readonly TableMode[] = [...poolingModes, 'none'];
 
 /** How rows are kept: as f32 or f16, or quantised row by row in PyTorch's layouts. */
-export const rowDtypes = ['f32', 'f16', 'int8', 'int4'] as const;
-export type RowDtype = (typeof rowDtypes)[number];
+export type RowDtype = DType;
 
 /** A key: a row number, or the u64 id of an indexed table (a number only up to 2^53 − 1). */
 export type Key = number | bigint;
@@ -56,13 +57,13 @@ export function paddingKey({ padding, rows }: TableSpec, indexed: boolean): bigi
 const isKey = (value: unknown): boolean => Number.isSafeInteger(value) || typeof value === 'bigint';
 const key = v.custom<Key>(isKey, 'a row number or an id: an integer below 2^53, or a bigint');
 
-const rowDtype: Schema<RowDtype> = oneOf(rowDtypes);
+const rowDtype: Schema<RowDtype> = oneOf(dtypes);
 
 const fields = {
   name: v.pipe(v.string(), v.nonEmpty(), v.maxLength(tableNameCharsMax)),
   rows: integer(1, tableRowsMax),
   dim: integer(1, dimMax),
-  mode: oneOf(poolingModes),
+  mode: oneOf(tableModes),
   dtype: v.optional(rowDtype),
   weighted: v.optional(v.boolean()),
   padding: v.optional(key),

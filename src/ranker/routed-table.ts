@@ -1,6 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
-import { type DType, type PoolingMode, rowBytes } from '../kernel/reference.ts';
+import { type DType, rowBytes } from '../kernel/dtype.ts';
+import { divides, type PoolingMode } from '../kernel/pooling-mode.ts';
 import type { NumberedShard, PlannedTable } from '../plan/routing-table.ts';
 import { paddingKey, type TableMode, type TableSpec } from '../plan/table-spec.ts';
 
@@ -31,7 +32,7 @@ export class RoutedTable {
     this.indexed = indexed;
     this.mode = spec.mode;
     this.pooling = spec.mode === 'none' ? 'sum' : spec.mode;
-    this.divides = spec.mode === 'mean' || spec.mode === 'sqrtn';
+    this.divides = divides(spec.mode);
     this.dtype = spec.dtype ?? 'f32';
     this.rowBytes = rowBytes(this.dtype, spec.dim);
     this.vectorBytes = spec.dim * 4;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { callback, check, given, named, type Optional } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { rowBytes } from '../kernel/reference.ts';
+import { isQuantised, rowBytes } from '../kernel/dtype.ts';
 import type { RowDtype, StoredTableSpec, TableSpec } from '../plan/table-spec.ts';
 import {
   checkTableSpec,
@@ -11,7 +11,7 @@ import {
 } from '../plan/table-spec.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 import type { TensorEntry } from './safetensors-header.ts';
-import { isQuantised, type SourceDtype } from './source-dtype.ts';
+import type { SourceDtype } from './source-dtype.ts';
 import type { Store } from './store.ts';
 import { TableBuilder } from './table-builder.ts';
 import type { ThreadPool } from './thread-pool.ts';

@@ -1,5 +1,5 @@
 // The rows of a shard, cut into jobs for the threads that load them.
-import { dtypeCodes } from '../kernel/call.ts';
+import { dtypeCodes } from '../kernel/dtype.ts';
 import { loadChunkBytesMax, loadPieceBytesMax } from '../limits.ts';
 import { noSlot } from './key-index.ts';
 import type { RowsJob } from './load-rows.ts';

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { integer, type Optional } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import type { ShardRows } from '../kernel/call.ts';
-import { rowBytes } from '../kernel/reference.ts';
+import { rowBytes } from '../kernel/dtype.ts';
 import { shardBytesMax, slotBytesDefault, slotBytesMax, slotBytesMin, tablesMax } from '../limits.ts';
 import { shardRowsMax } from '../plan/shard-size.ts';
 import type { TableSpec } from '../plan/table-spec.ts';

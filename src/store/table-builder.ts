@@ -1,18 +1,12 @@
 import { FlexemrError } from '../errors.ts';
-import { dtypeCodes } from '../kernel/call.ts';
+import { dtypeCodes, isQuantised } from '../kernel/dtype.ts';
 import * as layout from '../kernel/layout.ts';
 import { indexedRowsMax, loadChunkBytesMax } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
 import { jobsOf, type StoredRows, takeStagings } from './rows-jobs.ts';
 import { becameShorter } from './safetensors-part.ts';
-import {
-  type FloatDtype,
-  isQuantised,
-  type SourceDtype,
-  sourceCodes,
-  sourceRowBytes,
-} from './source-dtype.ts';
+import { type FloatDtype, type SourceDtype, sourceCodes, sourceRowBytes } from './source-dtype.ts';
 import type { AllocationWishes, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
 import type { ThreadPool } from './thread-pool.ts';

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { writePoolCall } from '../../src/kernel/call.ts';
+import { rowBytes } from '../../src/kernel/dtype.ts';
 import { instantiateKernels } from '../../src/kernel/files.ts';
 import * as layout from '../../src/kernel/layout.ts';
-import { canonical, decodeRow, rowBytes } from '../../src/kernel/reference.ts';
+import { canonical, decodeRow } from '../../src/kernel/reference.ts';
 import { runs } from '../runs.ts';
 import { PoisonedMemory } from './poisoned.ts';
 import { type PoolCase, PoolInput } from './pool-case.ts';

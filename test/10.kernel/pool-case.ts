@@ -1,10 +1,13 @@
 // One pooling case: made from a seed, run by a kernel between poisoned bytes, and by the reference.
 import type { MissingPolicy } from '../../src/kernel/call.ts';
 import { writeMergeCall, writePoolCall } from '../../src/kernel/call.ts';
+import type { DType } from '../../src/kernel/dtype.ts';
+import { rowBytes } from '../../src/kernel/dtype.ts';
 import type { Kernels } from '../../src/kernel/kernels.ts';
 import * as layout from '../../src/kernel/layout.ts';
-import type { DType, Partial, PoolingMode } from '../../src/kernel/reference.ts';
-import { decodeRow, foldSegment, mergePartials, rowBytes } from '../../src/kernel/reference.ts';
+import type { PoolingMode } from '../../src/kernel/pooling-mode.ts';
+import type { Partial } from '../../src/kernel/reference.ts';
+import { decodeRow, foldSegment, mergePartials } from '../../src/kernel/reference.ts';
 import { PoisonedMemory } from './poisoned.ts';
 
 export interface PoolCase {

@@ -1,6 +1,6 @@
 // A pooling case, by the component: one table, or one a shard, and their partials merged.
 import type { Bags, Component, Pooled, PoolOptions } from '../../src/component.ts';
-import { rowBytes } from '../../src/kernel/reference.ts';
+import { rowBytes } from '../../src/kernel/dtype.ts';
 import type { PoolInput } from '../10.kernel/pool-case.ts';
 
 /** What of a case the component is given. */

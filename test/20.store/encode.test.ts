@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FlexemrError, type RowDtype, reference, SafetensorsFile, type TableSpec } from '../../src/index.ts';
-import { dtypeCodes } from '../../src/kernel/call.ts';
+import { dtypeCodes } from '../../src/kernel/dtype.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import { loadChunkBytesMax } from '../../src/limits.ts';
 import type { SourceDtype } from '../../src/store/source-dtype.ts';

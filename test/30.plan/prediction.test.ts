@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { rowBytes } from '../../src/kernel/reference.ts';
+import { rowBytes } from '../../src/kernel/dtype.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { predict } from '../../src/plan/prediction.ts';
 import type { PlannedTable } from '../../src/plan/routing-table.ts';

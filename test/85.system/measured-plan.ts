@@ -1,7 +1,7 @@
 // What a placement of tables costs, by measurement on three memory nodes; and the one that costs least of all.
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import type { KeyedBags } from '../../src/index.ts';
-import { rowBytes } from '../../src/kernel/reference.ts';
+import { rowBytes } from '../../src/kernel/dtype.ts';
 import { balanceTarget } from '../../src/limits.ts';
 import { rowWise, tableWise } from '../../src/plan/placement.ts';
 import type { PlannedTable } from '../../src/plan/routing-table.ts';

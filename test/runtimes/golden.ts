@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SafetensorsFile } from '../../src/index.ts';
-import { rowBytes } from '../../src/kernel/reference.ts';
+import { rowBytes } from '../../src/kernel/dtype.ts';
 import { bagsOf, compare, type GoldenCase, procedural, tableOf } from '../golden/harness.ts';
 import type { Problem } from './problem.ts';
 

@@ -1,13 +1,9 @@
 // Pooling problems as plain data, read from an image in memory and written as one (image.ts).
-import {
-  dtypeCodes,
-  type MissingPolicy,
-  modeCodes,
-  writeMergeCall,
-  writePoolCall,
-} from '../../src/kernel/call.ts';
+
+import { type MissingPolicy, writeMergeCall, writePoolCall } from '../../src/kernel/call.ts';
+import { type DType, dtypeCodes, rowBytes } from '../../src/kernel/dtype.ts';
 import * as layout from '../../src/kernel/layout.ts';
-import { type DType, type PoolingMode, rowBytes } from '../../src/kernel/reference.ts';
+import { modeCodes, type PoolingMode } from '../../src/kernel/pooling-mode.ts';
 import * as image from './image.ts';
 
 export interface Problem {

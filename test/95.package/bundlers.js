@@ -21,10 +21,8 @@ await tables.close();
 
 const right = /^30000,40000,30000,40000\n$/;
 
-/** Bundles the program to a file. */
-type Bundle = (file: string, external: string[]) => Promise<unknown>;
-
-const bundlers: Readonly<Record<string, Bundle>> = {
+/** Each bundles the program to a file. */
+const bundlers = {
   esbuild: (file, external) =>
     esbuild.build({
       ...{ entryPoints: [entry], outfile: file, bundle: true, format: 'esm', platform: 'node', external },
@@ -43,13 +41,13 @@ const bundlers: Readonly<Record<string, Bundle>> = {
       },
     }),
   webpack: (file, external) =>
-    new Promise<void>((done, failed) => {
+    new Promise((done, failed) => {
       const at = file.lastIndexOf('/');
       const output = {
         path: file.slice(0, at),
         filename: file.slice(at + 1),
         module: true,
-        chunkFormat: 'module' as const,
+        chunkFormat: 'module',
       };
       const externals = Object.fromEntries(external.map((name) => [name, `module ${name}`]));
       webpack(
@@ -73,18 +71,13 @@ const bundlers: Readonly<Record<string, Bundle>> = {
     }),
 };
 
-function run(file: string): string {
+function run(file) {
   const { stdout, stderr } = spawnSync('node', [file], { encoding: 'utf8', timeout: 60_000 });
   return `${stdout}${stderr}`;
 }
 
 /** @returns what is wrong, if anything */
-async function problem(
-  name: string,
-  bundle: Bundle,
-  external: string[],
-  says: RegExp,
-): Promise<string | undefined> {
+async function problem(name, bundle, external, says) {
   const file = join(dir, 'out', `${name.replace(/\W/g, '')}-${external.length}.mjs`);
   await bundle(file, external);
   const said = run(file);
@@ -113,7 +106,7 @@ try {
       [['flexemr'], right],
       // webpack keeps the addresses of the files that it has taken the program from.
       [[], name === 'webpack' ? right : /mark flexemr as external[\s\S]*MISSING_DEPENDENCY/],
-    ] as [string[], RegExp][]) {
+    ]) {
       const wrong = await problem(name, bundle, external, says);
       counts[wrong === undefined ? 'passed' : 'failed']++;
       console.log(`${name}, ${external.length > 0 ? 'external' : 'bundled'}: ${wrong ?? 'ok'}`);
