@@ -5,13 +5,13 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { dtypes } from '../src/kernel/dtype.ts';
 import { describe, environment } from './environment.ts';
 import { buildReadAndCheck, compilerVersion } from './native/build.ts';
 import { UsageError } from './usage.ts';
 
 const [rows, dim] = [1_953_125, 128];
 const bytes = rows * dim * 4;
-const dtypes = ['f32', 'f16', 'int8', 'int4'] as const;
 const threadCounts = [1, 2] as const;
 
 /** What is measured, and how: gives the seconds. */

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type * as Pooling from '../../wasm/component/interfaces/flexemr-kernels-pooling.js';
 import { check, integer, type Schema, typedArray } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { type DType, rowBytes } from '../kernel/dtype.ts';
+import { type DType, dtypes, rowBytes } from '../kernel/dtype.ts';
 import type { PoolingMode } from '../kernel/pooling-mode.ts';
 import { componentBytesMax, componentIndexIdsMax } from '../limits.ts';
 import type { CoreModules } from '../modules/core-modules.ts';
@@ -93,15 +93,16 @@ export class Component {
   }
 }
 
-const packed = (dtype: DType): Schema<Rows['rows']> =>
-  v.custom<Uint8Array>((value) => v.is(bytes, value), `a Uint8Array of ${dtype} rows`);
 const bytes = typedArray<Uint8Array>('Uint8Array');
-const storedRows: Readonly<Record<DType, Schema<Rows['rows']>>> = {
-  f32: typedArray('Uint8Array', 'Float32Array'),
-  f16: packed('f16'),
-  int8: packed('int8'),
-  int4: packed('int4'),
-};
+const floats: Schema<Rows['rows']> = typedArray('Uint8Array', 'Float32Array');
+const isBytes = (value: unknown): boolean => v.is(bytes, value);
+/** What rows of each dtype are handed in as. */
+const storedRows = new Map<DType, Schema<Rows['rows']>>(
+  dtypes.map((dtype) => [
+    dtype,
+    dtype === 'f32' ? floats : v.custom<Uint8Array>(isBytes, `a Uint8Array of ${dtype} rows`),
+  ]),
+);
 
 /** @throws INVALID_TABLE */
 function bytesOf(table: Rows): Uint8Array {
@@ -109,7 +110,7 @@ function bytesOf(table: Rows): Uint8Array {
   const { dtype, dim, rows } = table;
   expectDType(dtype);
   expectDim(dim);
-  check(storedRows[dtype], rows, 'rows', 'INVALID_TABLE');
+  check(storedRows.get(dtype) ?? floats, rows, 'rows', 'INVALID_TABLE');
   if (rows.byteLength % rowBytes(dtype, dim) !== 0) {
     const message = `rows: ${rows.byteLength} bytes are no whole rows of dim = ${dim} columns in ${dtype}`;
     throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', value: rows.byteLength });

@@ -1,6 +1,8 @@
 // Where pooling cases come from, and what it means for kernels to pass one.
+
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { dtypes } from '../../src/kernel/dtype.ts';
 import type { Kernels } from '../../src/kernel/kernels.ts';
 import { DONE } from '../../src/kernel/layout.ts';
 import type { PoolCase } from './pool-case.ts';
@@ -15,7 +17,7 @@ const dims = fc.oneof(
 export const poolCases: fc.Arbitrary<PoolCase> = fc
   .record({
     seed: fc.nat(),
-    dtype: fc.constantFrom('f32', 'f16', 'int8', 'int4'),
+    dtype: fc.constantFrom(...dtypes),
     mode: fc.constantFrom('sum', 'mean', 'sqrtn', 'max'),
     weighted: fc.boolean(),
     dim: dims,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FlexemrError, type RowDtype, reference, SafetensorsFile, type TableSpec } from '../../src/index.ts';
-import { dtypeCodes } from '../../src/kernel/dtype.ts';
+import { dtypeCodes, dtypes } from '../../src/kernel/dtype.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import { loadChunkBytesMax } from '../../src/limits.ts';
 import type { SourceDtype } from '../../src/store/source-dtype.ts';
@@ -307,7 +307,7 @@ test('rows are finite for the kernels where every value they can hold is', () =>
   const seen = new Set<string>();
   fc.assert(
     fc.property(
-      fc.constantFrom<RowDtype[]>('f32', 'f16', 'int8', 'int4'),
+      fc.constantFrom(...dtypes),
       fc.integer({ min: 1, max: 70 }),
       fc.nat({ max: 20 }),
       fc.infiniteStream(fc.nat({ max: 0x7b7b })),

@@ -16,6 +16,7 @@ import {
   Tables,
   writeSafetensors,
 } from '../../src/index.ts';
+import { dtypes } from '../../src/kernel/dtype.ts';
 import { loadChunkBytesMax } from '../../src/limits.ts';
 import type { TensorData } from '../../src/store/safetensors-writer.ts';
 import { runs } from '../runs.ts';
@@ -40,7 +41,6 @@ const values: Record<keyof typeof sources, Float32Array> = {
   BF16: new Float32Array(Uint32Array.from(bfloats, (bits) => bits << 16).buffer),
 };
 const ids = BigInt64Array.from({ length: rows }, (_, row) => BigInt(row) * 0x9e3779b97f4a7c15n);
-const dtypes: RowDtype[] = ['f32', 'f16', 'int8', 'int4'];
 
 const specOf = (name: string, more: Partial<StoredTableSpec> = {}): StoredTableSpec => ({
   name,

@@ -1,5 +1,7 @@
 // Tables and nodes to plan, and the best plan there is, found by trying all of them.
+
 import fc from 'fast-check';
+import { dtypes } from '../../src/kernel/dtype.ts';
 import { balanceTarget } from '../../src/limits.ts';
 import { rowWise, tableWise } from '../../src/plan/placement.ts';
 import type { PlannedTableInput, ShardingInput, Split } from '../../src/plan/planner.ts';
@@ -18,7 +20,7 @@ const table = fc
     digits: fc.double({ min: 0, max: 6, noNaN: true }),
     dim: fc.constantFrom(1, 4, 16, 32, 64, 128),
     mode: fc.constantFrom('sum', 'sum', 'mean', 'max', 'none'),
-    dtype: fc.constantFrom('f32', 'f16', 'int8', 'int4'),
+    dtype: fc.constantFrom(...dtypes),
     indexed: fc.boolean(),
     defaults: fc.boolean(),
     keys: fc.oneof(fc.double({ min: 0, max: 2, noNaN: true }), fc.constantFrom(0, 0.3, 0.5)),

@@ -1,5 +1,7 @@
 // Routing tables as anyone might plan them.
+
 import fc from 'fast-check';
+import { dtypes } from '../../src/kernel/dtype.ts';
 import type { PlannedShard, PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
 
 const text = fc.string({ minLength: 1, maxLength: 12, unit: 'binary' });
@@ -9,7 +11,7 @@ const spec = fc.record(
     rows: fc.integer({ min: 1, max: 5000 }),
     dim: fc.integer({ min: 1, max: 8 }),
     mode: fc.constantFrom('sum', 'mean', 'sqrtn', 'max', 'none'),
-    dtype: fc.constantFrom('f32', 'f16', 'int8', 'int4'),
+    dtype: fc.constantFrom(...dtypes),
     weighted: fc.boolean(),
     padding: fc.oneof(fc.maxSafeInteger(), fc.bigInt({ min: -(1n << 63n), max: (1n << 64n) - 1n })),
     missing: fc.constantFrom('error', 'skip'),

@@ -11,6 +11,7 @@ import {
   type TableSpec,
   Tables,
 } from '../../src/index.ts';
+import { dtypes } from '../../src/kernel/dtype.ts';
 import { threadedKeysMin } from '../../src/limits.ts';
 import { shardRanges } from '../../src/store/store.ts';
 import { PoolInput } from '../10.kernel/pool-case.ts';
@@ -48,7 +49,7 @@ interface LookupCase {
 
 const lookupCase: fc.Arbitrary<LookupCase> = fc.record({
   seed: fc.nat(),
-  dtype: fc.constantFrom('f32', 'f16', 'int8', 'int4'),
+  dtype: fc.constantFrom(...dtypes),
   mode: fc.constantFrom('sum', 'mean', 'sqrtn', 'max', 'none'),
   weighted: fc.boolean(),
   dim: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(64, 100, 128)),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type RowDtype, reference, type TableSpec, Tables } from '../../src/index.ts';
-import { dimMax, threadsMax } from '../../src/limits.ts';
+import { reference, type TableSpec, Tables } from '../../src/index.ts';
+import { dtypes } from '../../src/kernel/dtype.ts';
+import { dimMax, tableNameCharsMax, threadsMax } from '../../src/limits.ts';
 import { refused } from '../refusal.ts';
 
 const good: TableSpec = { name: 't', rows: 4, dim: 2, mode: 'sum' };
@@ -19,6 +20,7 @@ const faults: Fault[] = [
   ['no mode', { mode: undefined }, 'mode', undefined],
   ['an unknown dtype', { dtype: 'f64' }, 'dtype', 'f64'],
   ['no name', { name: '' }, 'name', ''],
+  ['too long a name', { name: 'x'.repeat(tableNameCharsMax + 1) }, 'name', 'x'.repeat(tableNameCharsMax + 1)],
   ['a misspelt option', { paddding: 1 }, 'paddding', 'paddding'],
   ['a fractional padding', { padding: 0.5 }, 'padding', 0.5],
   ['padding past the end', { padding: 4 }, 'padding', 4],
@@ -44,6 +46,12 @@ describe('specs that cannot be', () => {
     expect(tables.specs).toEqual([]);
     await tables.add(good, { rows });
     expect(tables.specs).toEqual([good]);
+  });
+
+  test('a name as long as may be is taken', async () => {
+    await using tables = new Tables({ slotBytes: 2 ** 16 });
+    await tables.add({ ...good, name: 'x'.repeat(tableNameCharsMax) }, { rows });
+    expect(tables.specs).toHaveLength(1);
   });
 
   test.for([null, undefined, 3, []])('%s', async (spec) => {
@@ -81,7 +89,6 @@ describe('specs that cannot be', () => {
 });
 
 describe('rows of another size than the spec says', () => {
-  const dtypes: RowDtype[] = ['f32', 'f16', 'int8', 'int4'];
   test.for(dtypes)('%s', async (dtype) => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     const packed = good.rows * reference.rowBytes(dtype, good.dim);

@@ -1,7 +1,9 @@
 // Push-down or fetch: `auto` brings about as few bytes as the better of the two.
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Bags, KeyedBags, RowDtype, TableMode } from '../../src/index.ts';
+import type { Bags, KeyedBags, TableMode } from '../../src/index.ts';
+import { dtypes } from '../../src/kernel/dtype.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { bits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
@@ -11,7 +13,7 @@ import type { GivenTable } from '../tables-file.ts';
 /** A table, and how it is looked up: keys are drawn from its first `range` rows. */
 const workload = fc.record({
   mode: fc.constantFrom<TableMode>('sum', 'mean', 'max', 'none'),
-  dtype: fc.constantFrom<RowDtype>('f32', 'f16', 'int8', 'int4'),
+  dtype: fc.constantFrom(...dtypes),
   dim: fc.integer({ min: 1, max: 64 }),
   rows: fc.integer({ min: 1, max: 500 }),
   indexed: fc.boolean(),

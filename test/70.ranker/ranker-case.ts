@@ -1,4 +1,5 @@
 // Random tables on random nodes, cut anywhere, and bags of them: what a ranker has to give comes from the reference.
+
 import fc from 'fast-check';
 import {
   type Bags,
@@ -9,6 +10,7 @@ import {
   Tables,
 } from '../../src/index.ts';
 import type { MissingPolicy } from '../../src/kernel/call.ts';
+import { dtypes } from '../../src/kernel/dtype.ts';
 import type { PlannedShard, PlannedTable } from '../../src/plan/routing-table.ts';
 import { PoolInput } from '../10.kernel/pool-case.ts';
 import { bitsOf, expectedPooled, type Found, foundIds, foundRows } from '../30.plan/expected.ts';
@@ -40,7 +42,7 @@ export interface RankerCase {
 
 export const rankerCases: fc.Arbitrary<RankerCase> = fc.record({
   seed: fc.nat(),
-  dtype: fc.constantFrom('f32', 'f16', 'int8', 'int4'),
+  dtype: fc.constantFrom(...dtypes),
   mode: fc.constantFrom('sum', 'mean', 'sqrtn', 'max', 'none'),
   weighted: fc.boolean(),
   dim: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(32, 65)),
