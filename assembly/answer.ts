@@ -3,7 +3,7 @@
 
 import {
   ANSWER_CALL, ANSWER_COUNTS, ANSWER_COUNTS_BYTES, ANSWER_DENOMINATORS, ANSWER_ERROR_POSITION,
-  ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_FATES_BYTES, ANSWER_HEAD, ANSWER_KEYS_BEFORE,
+  ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS_BEFORE,
   ANSWER_NEAR_BYTES, ANSWER_PAYLOAD, ANSWER_REPLY, ANSWER_REPLY_BYTES, ANSWER_RESOLVED, ANSWER_SEGMENT, ANSWER_SEGMENTS,
   ANSWER_SERVED, ANSWER_STAGE, ANSWER_STATUS, ANSWER_VALUES, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK, REFUSED,
   RESOLVE_KEYS, SEGMENT_WEIGHT, SERVED_INDEX_SCRATCH, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, STAGE_BEGIN,
@@ -11,11 +11,11 @@ import {
 } from '../src/kernel/answer-layout';
 import {
   BAD_OFFSETS, CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DENOMINATORS, CALL_ERROR_POSITION, CALL_EXCEPTIONS,
-  CALL_FATES, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_MISSING, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL,
+  CALL_OUTCOMES, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_MISSING, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL,
   CALL_TOUCH, CALL_WEIGHTS, DONE, MORE,
 } from '../src/kernel/layout';
 import {
-  EXCEPTION_FATE_SHIFT, FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED, FRAME_BYTES, FRAME_FLAGS, FRAME_ID, FRAME_MAGIC,
+  EXCEPTION_OUTCOME_SHIFT, FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED, FRAME_BYTES, FRAME_FLAGS, FRAME_ID, FRAME_MAGIC,
   FRAME_VERSION, HEADER_BYTES, REPLY_EXCEPTIONS, REPLY_MAGIC, STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS,
 } from '../src/wire/layout';
 import {
@@ -64,8 +64,8 @@ function start(block: usize, served: usize, head: usize, segments: u32): void {
   store<u32>(block, values, ANSWER_VALUES);
   store<u32>(block, counts, ANSWER_COUNTS);
   store<u32>(block, counts + load<u32>(block, ANSWER_COUNTS_BYTES), ANSWER_DENOMINATORS);
-  // Kernels write only the fates of keys that they do not pool; segments take turns in one place.
-  memory.fill(load<u32>(block, ANSWER_WORK), 0, load<u32>(block, ANSWER_FATES_BYTES));
+  // Kernels write only the outcomes of keys that they do not pool; segments take turns in one place.
+  memory.fill(load<u32>(block, ANSWER_WORK), 0, load<u32>(block, ANSWER_OUTCOMES_BYTES));
   if (isNear(block)) approachAll(served, head, segments, load<u32>(block, ANSWER_PAYLOAD));
 }
 
@@ -87,7 +87,7 @@ function begin(block: usize, entry: usize, shard: usize): void {
   const payload = load<u32>(block, ANSWER_PAYLOAD), indexed = load<u32>(shard, SHARD_INDEX) != 0;
   const pooled = load<u32>(shard, SHARD_POOLED) && !(flags & FLAG_FETCH);
   memory.copy(call, shard, CALL_BYTES);
-  const fates = load<u32>(block, ANSWER_WORK), rows = fates + load<u32>(block, ANSWER_FATES_BYTES);
+  const outcomes = load<u32>(block, ANSWER_WORK), rows = outcomes + load<u32>(block, ANSWER_OUTCOMES_BYTES);
   const ownCounts = rows + <u32>rowsOfIdsBytes(entry, shard);
   store<u32>(call, indexed ? rows : payload, CALL_KEYS);
   store<u32>(call, indexed ? 4 : keyBytesOf(entry), CALL_KEY_BYTES);
@@ -104,7 +104,7 @@ function begin(block: usize, entry: usize, shard: usize): void {
   if (isDenominated(entry, shard)) {
     store<u32>(call, replied ? load<u32>(block, ANSWER_DENOMINATORS) : ownCounts, CALL_DENOMINATORS);
   }
-  store<u32>(call, fates, CALL_FATES);
+  store<u32>(call, outcomes, CALL_OUTCOMES);
   // Rows may end amid a word: what is left of it must not carry what lay there before.
   const end = load<u32>(block, ANSWER_VALUES) + <u32>valuesBytes(entry, shard);
   if (flags & FLAG_FETCH && keys) store<u32>(end - 4, 0);
@@ -146,14 +146,14 @@ function finish(block: usize, entry: usize, shard: usize): void {
 }
 
 function noteExceptions(block: usize, keys: u32): void {
-  const fates = <usize>load<u32>(block, ANSWER_WORK), before = load<u32>(block, ANSWER_KEYS_BEFORE);
+  const outcomes = <usize>load<u32>(block, ANSWER_WORK), before = load<u32>(block, ANSWER_KEYS_BEFORE);
   const exceptions = <usize>load<u32>(block, ANSWER_REPLY) + load<u32>(block, ANSWER_REPLY_BYTES);
   let next = exceptions + (<usize>load<u32>(block, ANSWER_EXCEPTIONS) << 2);
   for (let i: u32 = 0; i < keys; i++) {
-    const fate = <u32>load<u8>(fates + i);
-    if (!fate) continue;
-    store<u8>(fates + i, 0);
-    store<u32>(next, (before + i) | (fate << EXCEPTION_FATE_SHIFT));
+    const outcome = <u32>load<u8>(outcomes + i);
+    if (!outcome) continue;
+    store<u8>(outcomes + i, 0);
+    store<u32>(next, (before + i) | (outcome << EXCEPTION_OUTCOME_SHIFT));
     next += 4;
   }
   store<u32>(block, <u32>(next - exceptions) >> 2, ANSWER_EXCEPTIONS);

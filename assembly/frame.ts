@@ -3,7 +3,7 @@
 
 import {
   ANSWER_AWAY, ANSWER_CALL, ANSWER_COUNTS_BYTES, ANSWER_ERROR_POSITION, ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE,
-  ANSWER_FATES_BYTES, ANSWER_HEAD, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
+  ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
   ANSWER_TIME_LEFT_US, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK_BYTES, FRAME_KEYS_MAX, FRAME_SEGMENTS_MAX,
   REFUSED, SEGMENT_BAGS_MAX, SEGMENT_WEIGHT, SERVED_HEADER_BYTES, SERVED_PLAN, SERVED_REPLY_BYTES_MAX, SERVED_SHARDS,
   SHARD_AWAY, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, SHARD_VERSION,
@@ -63,7 +63,7 @@ import {
   return isDenominated(entry, shard) && flagsOf(entry) & FLAG_PARTIAL ? <u64>bagsOf(entry) << 2 : 0;
 }
 
-// What a segment needs beside its reply, after the fates of its keys: rows of ids, then results that are not replied.
+// What a segment needs beside its reply, after the outcomes of its keys: rows of ids, then results that are not replied.
 @inline export function roundUp(bytes: u64): u64 { return (bytes + 63) & ~63; }
 @inline export function rowsOfIdsBytes(entry: usize, shard: usize): u64 {
   return load<u32>(shard, SHARD_INDEX) ? roundUp(<u64>keysOf(entry) << 2) : 0;
@@ -184,7 +184,7 @@ function refusal(answer: usize, i: u32, entry: usize, shard: usize): i32 {
 /** How much reply, work and pooling the segments come to. */
 function measure(answer: usize, served: usize, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS);
-  let values: u64 = 0, counts: u64 = 0, denominators: u64 = 0, fates: u64 = 0, rest: u64 = 0, weight: u64 = 0;
+  let values: u64 = 0, counts: u64 = 0, denominators: u64 = 0, outcomes: u64 = 0, rest: u64 = 0, weight: u64 = 0;
   let away: u32 = 0;
   for (let i: u32 = 0; i < segments; i++) {
     const entry = entryOf(head, i), shard = shardOf(served, entry);
@@ -193,7 +193,7 @@ function measure(answer: usize, served: usize, head: usize): i32 {
     values += valuesBytes(entry, shard);
     counts += countsBytes(entry, shard);
     denominators += denominatorsBytes(entry, shard);
-    fates = max(fates, roundUp(keysOf(entry)));
+    outcomes = max(outcomes, roundUp(keysOf(entry)));
     rest = max(rest, rowsOfIdsBytes(entry, shard) + ownResultsBytes(entry, shard));
     weight += SEGMENT_WEIGHT + <u64>sizeOf(entry) * load<u32>(shard, SHARD_KEY_WEIGHT);
     away += load<u32>(shard, SHARD_AWAY);
@@ -204,8 +204,8 @@ function measure(answer: usize, served: usize, head: usize): i32 {
   store<u32>(answer, <u32>reply, ANSWER_REPLY_BYTES);
   store<u32>(answer, <u32>values, ANSWER_VALUES_BYTES);
   store<u32>(answer, <u32>counts, ANSWER_COUNTS_BYTES);
-  store<u32>(answer, <u32>fates, ANSWER_FATES_BYTES);
-  store<u32>(answer, <u32>(fates + rest), ANSWER_WORK_BYTES);
+  store<u32>(answer, <u32>outcomes, ANSWER_OUTCOMES_BYTES);
+  store<u32>(answer, <u32>(outcomes + rest), ANSWER_WORK_BYTES);
   store<u32>(answer, <u32>min<u64>(weight, NONE), ANSWER_WEIGHT);
   store<u32>(answer, away, ANSWER_AWAY);
   return DONE;

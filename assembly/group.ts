@@ -2,9 +2,9 @@
 // the fold finds their rows in the cache. Grouping by keys, not by bags, keeps short bags as fast as long ones.
 
 import {
-  BAD_KEY, CALL_DEFAULT_ROW, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_FATES, CALL_KEPT,
+  BAD_KEY, CALL_DEFAULT_ROW, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_OUTCOMES, CALL_KEPT,
   CALL_KEY_BYTES, CALL_KEYS, CALL_LAST_SHARD, CALL_MISSING, CALL_PADDING, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS,
-  CALL_TABLE, CALL_TABLE_ROWS, CALL_TOUCH, CALL_WEIGHTS, DONE, FATE_DEFAULTED, FATE_MISSING, FATE_PADDED,
+  CALL_TABLE, CALL_TABLE_ROWS, CALL_TOUCH, CALL_WEIGHTS, DONE, OUTCOME_DEFAULTED, OUTCOME_MISSING, OUTCOME_PADDED,
   GROUP_BYTES, GROUP_KEYS, GROUP_KEYS_MIN, INT4, INT8, MISSING_DEFAULT, MISSING_ERROR, NONE,
 } from '../src/kernel/layout';
 import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, MaxExact, tailOf } from './rows';
@@ -109,7 +109,7 @@ function resolvePlain(call: usize, first: u32, count: u32): bool {
 /** Addresses of the rows kept, with their weights; what is padded or missing is left out and noted. */
 function resolve(call: usize, first: u32, count: u32): i32 {
   const rows = groupOf(call), weights = load<u32>(call, CALL_WEIGHTS);
-  const fates = load<u32>(call, CALL_FATES) + first;
+  const outcomes = load<u32>(call, CALL_OUTCOMES) + first;
   let kept: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     store<u32>(keptAt(rows, i), kept);
@@ -120,7 +120,7 @@ function resolve(call: usize, first: u32, count: u32): i32 {
     // Another shard answers for this key, and will note what became of it.
     if (!here && (key < load<u32>(call, CALL_TABLE_ROWS) || !load<u32>(call, CALL_LAST_SHARD))) continue;
     if (key == load<u32>(call, CALL_PADDING) && key != NONE) {
-      note(call, fates + i, FATE_PADDED);
+      note(call, outcomes + i, OUTCOME_PADDED);
       continue;
     } else if (here) {
       address = load<u32>(call, CALL_TABLE) + <u32>row * load<u32>(call, CALL_ROW_BYTES);
@@ -128,10 +128,10 @@ function resolve(call: usize, first: u32, count: u32): i32 {
       store<u32>(call, first + i, CALL_ERROR_POSITION);
       return BAD_KEY;
     } else if (load<u32>(call, CALL_MISSING) == MISSING_DEFAULT) {
-      note(call, fates + i, FATE_DEFAULTED);
+      note(call, outcomes + i, OUTCOME_DEFAULTED);
       address = load<u32>(call, CALL_DEFAULT_ROW);
     } else {
-      note(call, fates + i, FATE_MISSING);
+      note(call, outcomes + i, OUTCOME_MISSING);
       continue;
     }
     store<u32>(rows + (kept << 2), address);
@@ -142,7 +142,7 @@ function resolve(call: usize, first: u32, count: u32): i32 {
   return DONE;
 }
 
-@inline function note(call: usize, fate: usize, what: u32): void {
-  store<u8>(fate, what);
+@inline function note(call: usize, outcome: usize, what: u32): void {
+  store<u8>(outcome, what);
   store<u32>(call, load<u32>(call, CALL_EXCEPTIONS) + 1, CALL_EXCEPTIONS);
 }

@@ -77,7 +77,7 @@ export class Batch {
       out: arena.allocate(BAGS * dim * 4),
       counts: arena.allocate(BAGS * 4),
       denominators: arena.allocate(BAGS * 4),
-      fates: arena.allocate(BATCH_KEYS),
+      outcomes: arena.allocate(BATCH_KEYS),
       scratch: arena.allocate(SCRATCH_BYTES),
     };
     writePoolCall(arena.u32, call, shard, bags, {

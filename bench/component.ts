@@ -89,7 +89,7 @@ function rawWay(table: Float32Array, keys: Uint32Array, offsets: Uint32Array): (
   const touch = table.byteLength > untouchedBytesMax;
   const at = {
     ...{ call: take(layout.CALL_BYTES), keys: take(keys.byteLength), offsets: take(offsets.byteLength) },
-    ...{ counts: take(bags * 4), fates: take(keys.length), scratch: take(layout.SCRATCH_BYTES) },
+    ...{ counts: take(bags * 4), outcomes: take(keys.length), scratch: take(layout.SCRATCH_BYTES) },
     ...{ out: take(bags * dim * 4), table: take(table.byteLength) },
   };
   floats.set(table, at.table / 4);
@@ -105,7 +105,7 @@ function rawWay(table: Float32Array, keys: Uint32Array, offsets: Uint32Array): (
       },
       {
         ...{ keys: at.keys, keyBytes: 4, keyCount: keys.length, offsets: at.offsets, weights: 0 },
-        ...{ out: at.out, counts: at.counts, denominators: 0, fates: at.fates, scratch: at.scratch },
+        ...{ out: at.out, counts: at.counts, denominators: 0, outcomes: at.outcomes, scratch: at.scratch },
       },
       {
         ...{ mode: 'sum', partial: false, touch, padding: undefined, missing: 'error' },

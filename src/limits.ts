@@ -187,7 +187,7 @@ export const drainMsMax = 10_000;
 export const workerRestartMsMin = 100;
 
 /** How long peers may take to end their side of a connection once a node that stops has ended its own. */
-export const goodbyeMsMax = 2_000;
+export const lingerMsMax = 2_000;
 
 /** Memory nodes and shards of one routing table, characters of its JSON, and of the id of a node. */
 export const nodesMax = 1_024;
@@ -209,7 +209,7 @@ export const balanceTarget = 1.2;
 export const planStepsMax = 200_000_000;
 
 /** Times in a row that planning leaves the best plan it has found and comes back without a better one. */
-export const planKicksMax = 200;
+export const planPerturbationsMax = 200;
 
 /** Arrangements of a plan, times its nodes, up to which planning looks at all of them. */
 export const planExhaustibleMax = 20_000_000;

@@ -6,7 +6,7 @@ import {
   CALL_BYTES,
   CALL_ERROR_POSITION,
   CALL_EXCEPTIONS,
-  CALL_FATES,
+  CALL_OUTCOMES,
   CALL_MISSING,
   CALL_MODE,
   CALL_OFFSETS,
@@ -97,18 +97,18 @@ function pooled(table: usize, keys: usize, keyCount: u32, bags: u32, denominated
   const dim = dimOf(table),
     out = take((<usize>bags * dim) << 2),
     counts = take((<usize>bags) << 2),
-    fates = take(keyCount);
+    outcomes = take(keyCount);
   const denominators = denominated ? take((<usize>bags) << 2) : 0;
-  memory.fill(fates, 0, keyCount);
+  memory.fill(outcomes, 0, keyCount);
   openCall(CALL, table, keys, keyCount, out, counts, denominators);
-  store<u32>(CALL, fates, CALL_FATES);
+  store<u32>(CALL, outcomes, CALL_OUTCOMES);
   store<u32>(CALL, bags, CALL_BAG_END);
   store<u32>(CALL, padding, CALL_PADDING);
   const status = poolBags(CALL, NONE);
   setList(VALUES, out, bags * dim);
   setOption(COUNTS, counts, bags);
   setOption(DENOMINATORS, denominators, bags);
-  setOption(FATES, fates, keyCount);
+  setOption(FATES, outcomes, keyCount);
   setPartial(load<u32>(CALL, CALL_PARTIAL) != 0);
   if (status != DONE) {
     freePooled(done());
@@ -117,7 +117,7 @@ function pooled(table: usize, keys: usize, keyCount: u32, bags: u32, denominated
     return status == BAD_KEY ? failed(INVALID_KEY, position) : failed(INVALID_OFFSETS, position + 1);
   }
   if (load<u32>(CALL, CALL_EXCEPTIONS) == 0) {
-    give(fates, keyCount);
+    give(outcomes, keyCount);
     setOption(FATES, 0, 0);
     if (!load<u32>(CALL, CALL_PARTIAL)) {
       give(counts, (<usize>bags) << 2);
@@ -136,14 +136,14 @@ export function gather(table: usize, keys: usize, count: u32): usize {
   else {
     const out = take(<usize>bytes),
       counts = take((<usize>count) << 2),
-      fates = take(count);
+      outcomes = take(count);
     memory.fill(CALL, 0, CALL_BYTES);
     openCall(CALL, table, keys, count, out, counts, 0);
-    store<u32>(CALL, fates, CALL_FATES);
+    store<u32>(CALL, outcomes, CALL_OUTCOMES);
     store<u32>(CALL, count, CALL_BAG_END);
     const status = gatherRows(CALL, NONE);
     give(counts, (<usize>count) << 2);
-    give(fates, count);
+    give(outcomes, count);
     setList(VALUES, out, count * dim);
     result = done();
     if (status != DONE) {

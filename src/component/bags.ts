@@ -25,7 +25,7 @@ export interface PoolOptions {
 
 /**
  * `values` f32 [bags, dim]. `counts` u32 [bags], rows pooled: of partials, and where not all keys were. `denominators`
- * f32 [bags] of weighted means and sqrtns. `fates` u8 [keys] where not all were pooled: 0 pooled, 1 padding, 2 missing.
+ * f32 [bags] of weighted means and sqrtns. `outcomes` u8 [keys] where not all were pooled: 0 pooled, 1 padding, 2 missing.
  * `partial`: not divided yet, what `merge` takes.
  */
 export type Pooled = Pooling.Pooled;

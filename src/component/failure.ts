@@ -14,7 +14,7 @@ export interface Given {
   readonly slots?: Uint32Array;
 }
 
-const tellers: Readonly<Record<string, (at: number, given: Given) => FlexemrError>> = {
+const errorsByCode: Readonly<Record<string, (at: number, given: Given) => FlexemrError>> = {
   'invalid-key': (at, { keys }) => invalidAt('INVALID_KEY', 'keys', at, keys?.[at], 'is no row of the table'),
   'invalid-offsets': (at, { keys, offsets }) => {
     const rule = `offsets begin with 0, never decrease and end with the number of keys, ${keys?.length}`;
@@ -45,7 +45,7 @@ function isFailure(error: unknown): error is Failure {
 
 /** What the component threw, as this package tells it. */
 export function failureOf(error: unknown, given: Given): FlexemrError {
-  if (isFailure(error)) return tellers[error.code](error.position, given);
+  if (isFailure(error)) return errorsByCode[error.code](error.position, given);
   if (error instanceof WebAssembly.RuntimeError) return outOfMemory(error);
   const message = `the component refuses this: ${(error as Error).message}`;
   return new FlexemrError('INVALID_OPTION', message, { field: 'options', cause: error });

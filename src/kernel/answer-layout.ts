@@ -39,9 +39,9 @@ export const ANSWER_AWAY = 24;
 export const ANSWER_REPLY_BYTES = 28;
 export const ANSWER_VALUES_BYTES = 32;
 export const ANSWER_COUNTS_BYTES = 36;
-/** Bytes of work: first the fates of one segment's keys, then whatever else it needs. */
+/** Bytes of work: first the outcomes of one segment's keys, then whatever else it needs. */
 export const ANSWER_WORK_BYTES = 40;
-export const ANSWER_FATES_BYTES = 44;
+export const ANSWER_OUTCOMES_BYTES = 44;
 /** Addresses, of ANSWER_REPLY_BYTES + 4 a key, and of ANSWER_WORK_BYTES, 64-aligned. */
 export const ANSWER_REPLY = 48;
 export const ANSWER_WORK = 52;

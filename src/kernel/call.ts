@@ -44,7 +44,7 @@ export interface BagBuffers {
   readonly out: number;
   readonly counts: number;
   readonly denominators: number;
-  readonly fates: number;
+  readonly outcomes: number;
   readonly scratch: number;
 }
 
@@ -101,7 +101,7 @@ export function writePoolCall(
   set(layout.CALL_OUT, bags.out);
   set(layout.CALL_COUNTS, bags.counts);
   set(layout.CALL_DENOMINATORS, bags.denominators);
-  set(layout.CALL_FATES, bags.fates);
+  set(layout.CALL_OUTCOMES, bags.outcomes);
   set(layout.CALL_SCRATCH, bags.scratch);
   set(layout.CALL_EXCEPTIONS, 0);
   set(layout.CALL_ERROR_POSITION, 0);

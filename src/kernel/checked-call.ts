@@ -33,7 +33,7 @@ const bagBuffers: Schema<BagBuffers> = options({
   out: u32,
   counts: u32,
   denominators: u32,
-  fates: u32,
+  outcomes: u32,
   scratch: u32,
 });
 

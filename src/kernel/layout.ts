@@ -32,11 +32,11 @@ export const MISSING_ERROR = 0;
 export const MISSING_SKIP = 1;
 export const MISSING_DEFAULT = 2;
 
-// What became of a key (CALL_FATES, one byte a key; the host clears it, kernels write only what is not pooled).
-export const FATE_POOLED = 0;
-export const FATE_PADDED = 1;
-export const FATE_MISSING = 2;
-export const FATE_DEFAULTED = 3;
+// What became of a key (CALL_OUTCOMES, one byte a key; the host clears it, kernels write only what is not pooled).
+export const OUTCOME_POOLED = 0;
+export const OUTCOME_PADDED = 1;
+export const OUTCOME_MISSING = 2;
+export const OUTCOME_DEFAULTED = 3;
 
 /** No row: never a valid row or key, since a table has at most 2^32 − 2 rows. */
 export const NONE = 0xffffffff;
@@ -75,11 +75,11 @@ export const CALL_DEFAULT_ROW = 84;
 /** 1: this shard answers for keys past the end of the table. */
 export const CALL_LAST_SHARD = 88;
 // Results: pooled f32 [bags, dim]; counts u32 [bags]; denominators f32 [bags] (weighted mean: Σw, weighted
-// sqrtn: Σw², else unused); fates u8 [keys]. Scratch: SCRATCH_BYTES, 16-aligned.
+// sqrtn: Σw², else unused); outcomes u8 [keys]. Scratch: SCRATCH_BYTES, 16-aligned.
 export const CALL_OUT = 92;
 export const CALL_COUNTS = 96;
 export const CALL_DENOMINATORS = 100;
-export const CALL_FATES = 104;
+export const CALL_OUTCOMES = 104;
 export const CALL_SCRATCH = 108;
 /** How many keys were padded, missing or defaulted, added up over the slices. */
 export const CALL_EXCEPTIONS = 112;

@@ -105,18 +105,18 @@ export class FeatureLookup {
       dim: this.dim,
       values,
       counts: first.counts.slice(),
-      missing: this.#positions(layout.FATE_MISSING),
-      defaulted: this.#positions(layout.FATE_DEFAULTED),
-      padded: this.#positions(layout.FATE_PADDED),
+      missing: this.#positions(layout.OUTCOME_MISSING),
+      defaulted: this.#positions(layout.OUTCOME_DEFAULTED),
+      padded: this.#positions(layout.OUTCOME_PADDED),
       incomplete: new Uint32Array(),
     };
   }
 
-  #positions(fate: number): Uint32Array {
-    const noted = this.#segments.map(({ fates }) => fates).filter((fates) => fates !== undefined);
+  #positions(outcome: number): Uint32Array {
+    const noted = this.#segments.map(({ outcomes }) => outcomes).filter((outcomes) => outcomes !== undefined);
     const positions: number[] = [];
     for (let i = 0; noted.length > 0 && i < this.#bags.keys.length; i++) {
-      if (noted.some((fates) => fates[i] === fate)) positions.push(i);
+      if (noted.some((outcomes) => outcomes[i] === outcome)) positions.push(i);
     }
     return Uint32Array.from(positions);
   }

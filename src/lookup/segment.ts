@@ -4,8 +4,8 @@ import type { PoolingMode } from '../kernel/pooling-mode.ts';
 import { untouchedBytesMax } from '../limits.ts';
 import type { CheckedBags } from '../plan/checked-bags.ts';
 import type { Arena } from '../store/arena.ts';
+import { roundUp } from '../store/free-list.ts';
 import { noSlot } from '../store/key-index.ts';
-import { roundUp } from '../store/room.ts';
 import type { Shard } from '../store/table.ts';
 
 /** What a segment pools: rows in place of ids, and how many vectors come of them. */
@@ -25,7 +25,7 @@ export class Segment {
   readonly #slotBytes: number;
   readonly #counts: number;
   readonly #denominators: number;
-  readonly #fates: number;
+  readonly #outcomes: number;
   readonly #out: number;
 
   /** @param parts the options of each call @throws OUT_OF_MEMORY */
@@ -54,22 +54,22 @@ export class Segment {
       next += roundUp(bytes);
       return place;
     });
-    const [keysAt, offsetsAt, weightsAt, fates, counts, denominators, out, ...callPlaces] = places;
-    this.#fates = fates;
+    const [keysAt, offsetsAt, weightsAt, outcomes, counts, denominators, out, ...callPlaces] = places;
+    this.#outcomes = outcomes;
     this.#counts = counts;
     this.#denominators = denominators;
     this.#out = out;
     copyIn(arena, keysAt, keys);
     copyIn(arena, offsetsAt, offsets);
     if (weights) copyIn(arena, weightsAt, weights);
-    arena.bytes.fill(0, fates, fates + keys.length);
+    arena.bytes.fill(0, outcomes, outcomes + keys.length);
     const buffers = {
       keys: keysAt,
       keyBytes: keys.BYTES_PER_ELEMENT as 4 | 8,
       keyCount: keys.length,
       offsets: offsetsAt,
       weights: weights ? weightsAt : 0,
-      fates,
+      outcomes,
       counts,
       denominators,
       out,
@@ -97,11 +97,11 @@ export class Segment {
     return new Uint32Array(this.shard.arena.memory.buffer, this.#counts, this.#input.vectors);
   }
 
-  /** u8 [keys]: FATE_*; undefined where every key was pooled as it is. */
-  get fates(): Uint8Array | undefined {
+  /** u8 [keys]: OUTCOME_*; undefined where every key was pooled as it is. */
+  get outcomes(): Uint8Array | undefined {
     const { words, bytes } = this.shard.arena;
     if (this.calls.every((call) => words[(call + layout.CALL_EXCEPTIONS) >>> 2] === 0)) return undefined;
-    return bytes.subarray(this.#fates, this.#fates + this.#input.keys.length);
+    return bytes.subarray(this.#outcomes, this.#outcomes + this.#input.keys.length);
   }
 
   /** Takes in the partials of the other shards, in order, and divides. */

@@ -33,7 +33,8 @@ export interface Rows {
   readonly ids?: BigUint64Array | BigInt64Array | undefined;
 }
 
-const givenRows = optionsOf({
+/** Whoever has rows may have more beside them. */
+const givenRows = v.object({
   rows: typedArray<Float32Array | Uint8Array>('Float32Array', 'Uint8Array'),
   ids: v.optional(typedArray<BigUint64Array | BigInt64Array>('BigUint64Array', 'BigInt64Array')),
 });

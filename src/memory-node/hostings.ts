@@ -1,5 +1,5 @@
 import type { Arena } from '../store/arena.ts';
-import { roomAlignBytes } from '../store/room.ts';
+import { roomAlignBytes } from '../store/free-list.ts';
 import type { Store } from '../store/store.ts';
 import type { Hosting, SlotRange } from './hosting.ts';
 

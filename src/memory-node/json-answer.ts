@@ -2,7 +2,7 @@
 
 import * as layout from '../kernel/layout.ts';
 import { divides } from '../kernel/pooling-mode.ts';
-import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
+import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
 import { type Reply, type ReplyShape, replyPlaces } from '../wire/reply.ts';
 import type { Slices } from '../wire/slices.ts';
 import type { JsonFeature } from './json-body.ts';
@@ -24,14 +24,14 @@ interface JsonShard {
 }
 
 /** Positions of keys by what became of them. */
-interface Fates {
+interface Outcomes {
   readonly missing: number[];
   readonly padded: number[];
   readonly defaulted: number[];
 }
 
 /** The answer of one feature. */
-interface JsonAnswer extends Fates {
+interface JsonAnswer extends Outcomes {
   readonly dim: number;
   readonly shards: JsonShard[];
 }
@@ -77,7 +77,7 @@ export class JsonAnswers {
       for (; exception < exceptions.length; exception++) {
         const place = exceptions[exception] & EXCEPTION_POSITION_MASK;
         if (place >= end) break;
-        listOf(answer, exceptions[exception] >>> EXCEPTION_FATE_SHIFT).push(
+        listOf(answer, exceptions[exception] >>> EXCEPTION_OUTCOME_SHIFT).push(
           segment.positions[place - firstKey],
         );
       }
@@ -96,9 +96,9 @@ export class JsonAnswers {
   }
 }
 
-function listOf(answer: Fates, fate: number): number[] {
-  if (fate === layout.FATE_MISSING) return answer.missing;
-  return fate === layout.FATE_PADDED ? answer.padded : answer.defaulted;
+function listOf(answer: Outcomes, outcome: number): number[] {
+  if (outcome === layout.OUTCOME_MISSING) return answer.missing;
+  return outcome === layout.OUTCOME_PADDED ? answer.padded : answer.defaulted;
 }
 
 function shapeOf({ feature: { table, bags }, partial, positions }: JsonSegment): ReplyShape {

@@ -16,7 +16,7 @@ export interface JsonFeature {
   readonly bags: CheckedBags;
 }
 
-export interface JsonAsked {
+export interface JsonRequest {
   readonly features: readonly JsonFeature[];
   /** Undefined: as each table says. */
   readonly missing: MissingPolicy | undefined;
@@ -41,11 +41,11 @@ const bagsSchema = v.strictObject({
  * Checks a body against the tables that are there.
  * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED
  */
-export async function askedOf(
+export async function requestOf(
   body: unknown,
   tables: ReadonlyMap<string, ServedTable>,
   slices: Slices,
-): Promise<JsonAsked> {
+): Promise<JsonRequest> {
   const { bags, onMissing } = parse(bodySchema, body, 'body');
   const given = Object.entries(bags);
   checkCount('features', given.length, jsonFeaturesMax);

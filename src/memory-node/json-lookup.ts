@@ -11,7 +11,7 @@ import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../wire/
 import type { Hosting } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { JsonAnswers } from './json-answer.ts';
-import { askedOf, type JsonFeature } from './json-body.ts';
+import { type JsonFeature, requestOf } from './json-body.ts';
 import { type JsonSegment, listedOf, outgoingOf, ownShards, segmentsOf } from './json-cut.ts';
 
 /**
@@ -27,7 +27,7 @@ export async function lookupJson(
   slices: Slices,
 ): Promise<object> {
   const served = new Map(hosting.description.tables.map((table) => [table.name, table]));
-  const { features, missing } = await askedOf(body, served, slices);
+  const { features, missing } = await requestOf(body, served, slices);
   const answers = new JsonAnswers(features);
   for (const segments of await groupsOf(features, hosting, hasher, slices)) {
     // Of no bags there is nothing to ask, nor will the reply hold anything.

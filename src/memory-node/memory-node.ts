@@ -2,7 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import { ANSWER_KEYS, ANSWER_TIME_LEFT_US, ANSWER_WEIGHT } from '../kernel/answer-layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import { atOnceBytesMax, retryAfterMsDefault, sessionWindow, sliceBytesMax } from '../limits.ts';
-import type { DirectHandler, Lent } from '../wire/direct.ts';
+import type { DirectHandler, LentSlots } from '../wire/direct.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
@@ -137,7 +137,7 @@ export class MemoryNode implements DirectHandler {
     return arena.bytes.subarray(arena.slots.begin, arena.slots.end);
   }
 
-  lend(bytes: number): Lent | undefined {
+  lend(bytes: number): LentSlots | undefined {
     if (!this.ready || !this.#places.lend(bytes)) return undefined;
     const { arena } = this.#arenas[0];
     const address = arena.slots.allocate(bytes);

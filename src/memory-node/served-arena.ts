@@ -1,7 +1,7 @@
 import * as layout from '../kernel/answer-layout.ts';
 import { writePoolCall } from '../kernel/call.ts';
 import { DONE } from '../kernel/layout.ts';
-import { roundUp } from '../store/room.ts';
+import { roundUp } from '../store/free-list.ts';
 import type { WireError } from '../wire/reply.ts';
 import { Answer, wireErrorOf } from './answer.ts';
 import type { HostedShard } from './hosting.ts';
@@ -94,7 +94,7 @@ function writeShard(
 ): void {
   const { mode, rows, padding, missing, touch, version, index } = shard;
   const frame = { keys: 0, keyBytes: 4, keyCount: 0, offsets: 0, weights: 0 } as const;
-  const results = { out: 0, counts: 0, denominators: 0, fates: 0, scratch };
+  const results = { out: 0, counts: 0, denominators: 0, outcomes: 0, scratch };
   writePoolCall(
     words,
     record,

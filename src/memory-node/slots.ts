@@ -1,5 +1,5 @@
 import { smallReplyBytesMax } from '../limits.ts';
-import { Room, roundUp } from '../store/room.ts';
+import { FreeList, roundUp } from '../store/free-list.ts';
 
 /** This part of the slots is kept for small ones. */
 const spareShare = 1 / 32;
@@ -9,14 +9,14 @@ export class Slots {
   /** All of it. */
   readonly begin: number;
   readonly end: number;
-  readonly #shared: Room;
-  readonly #spare: Room;
+  readonly #shared: FreeList;
+  readonly #spare: FreeList;
   readonly #spareBegin: number;
 
   constructor(begin: number, end: number) {
     this.#spareBegin = roundUp(begin + (end - begin) * (1 - spareShare));
-    this.#shared = new Room(begin, this.#spareBegin);
-    this.#spare = new Room(this.#spareBegin, end);
+    this.#shared = new FreeList(begin, this.#spareBegin);
+    this.#spare = new FreeList(this.#spareBegin, end);
     this.begin = begin;
     this.end = end;
   }

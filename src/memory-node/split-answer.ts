@@ -45,7 +45,7 @@ export class SplitAnswer implements Answering {
   #denominators: number;
   #exceptions: number;
   #next = 0;
-  #errand: Errand | undefined;
+  #task: Errand | undefined;
   /** Of the reply, where it carries one. */
   #checksum: FrameChecksum | undefined;
 
@@ -93,12 +93,12 @@ export class SplitAnswer implements Answering {
   /** Goes on with the run at hand. @returns whether it has ended, or what went wrong */
   #poolRun(sliceBytes: number): boolean | WireError {
     const run = this.#runs[this.#next];
-    this.#errand ??= this.#send(run);
-    if (this.#errand === undefined) return { code: 'OVERLOADED' };
-    const outcome = this.#errand.answer.step(sliceBytes);
+    this.#task ??= this.#send(run);
+    if (this.#task === undefined) return { code: 'OVERLOADED' };
+    const outcome = this.#task.answer.step(sliceBytes);
     if (outcome === false) return false;
     if (outcome !== true) return { ...outcome, segment: (outcome.segment ?? 0) + run.first };
-    this.#bringHome(this.#errand);
+    this.#bringHome(this.#task);
     this.#recall();
     this.#next++;
     return true;
@@ -150,11 +150,11 @@ export class SplitAnswer implements Answering {
   }
 
   #recall(): void {
-    if (this.#errand === undefined) return;
-    const { run, answer, frame, frameBytes } = this.#errand;
+    if (this.#task === undefined) return;
+    const { run, answer, frame, frameBytes } = this.#task;
     answer.close();
     run.home.arena.slots.free(frame, frameBytes);
-    this.#errand = undefined;
+    this.#task = undefined;
   }
 
   reply(load: ReplyLoad): Uint8Array {

@@ -1,4 +1,4 @@
-import { planKicksMax, planStepsMax } from '../limits.ts';
+import { planPerturbationsMax, planStepsMax } from '../limits.ts';
 import { Arrangement, type ArrangementProblem, leastReplyBytes } from './arrangement.ts';
 
 /** Greedy arrangements that are improved, of all that are tried. */
@@ -16,12 +16,16 @@ export function localSearch(problem: ArrangementProblem): Arrangement {
     search.descend(start);
     if (start.isBetterThan(best)) best = start;
   }
-  for (let kicks = 0; kicks < planKicksMax && search.stepsLeft > 0 && !search.isLeast(best); kicks++) {
+  for (
+    let perturbations = 0;
+    perturbations < planPerturbationsMax && search.stepsLeft > 0 && !search.isLeast(best);
+    perturbations++
+  ) {
     const kicked = search.kick(best);
     search.descend(kicked);
     if (!kicked.isBetterThan(best)) continue;
     best = kicked;
-    kicks = 0;
+    perturbations = 0;
   }
   return best;
 }

@@ -1,39 +1,41 @@
 // Keys that were not simply pooled: padded, missing, or answered by the default row.
-import { FATE_DEFAULTED, FATE_MISSING, FATE_PADDED } from '../kernel/layout.ts';
+import { OUTCOME_DEFAULTED, OUTCOME_MISSING, OUTCOME_PADDED } from '../kernel/layout.ts';
 import type { Pooled } from '../lookup/pooled.ts';
-import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
+import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
 import type { Feature } from './feature.ts';
 import type { Segment } from './segment.ts';
 
 interface Exception {
   readonly position: number;
-  readonly fate: number;
+  readonly outcome: number;
 }
 
 const none: Uint32Array = new Uint32Array();
 
 /** What became of a feature's keys, by position. @param held its segments that were answered */
-export function fatesOf(
+export function outcomesOf(
   { padded }: Feature,
   held: readonly Segment[],
 ): Pick<Pooled, 'missing' | 'defaulted' | 'padded'> {
   if (!held.some(({ exceptions }) => exceptions.length > 0))
     return { missing: none, defaulted: none, padded };
   const all = held.flatMap(inFeature).sort((a, b) => a.position - b.position);
-  const withFate = (fate: number): Uint32Array =>
-    Uint32Array.from(all.filter((exception) => exception.fate === fate).map(({ position }) => position));
+  const withFate = (outcome: number): Uint32Array =>
+    Uint32Array.from(
+      all.filter((exception) => exception.outcome === outcome).map(({ position }) => position),
+    );
   return {
-    missing: withFate(FATE_MISSING),
-    defaulted: withFate(FATE_DEFAULTED),
+    missing: withFate(OUTCOME_MISSING),
+    defaulted: withFate(OUTCOME_DEFAULTED),
     // Nodes see padding keys of mode `none` alone.
-    padded: padded.length > 0 ? padded : withFate(FATE_PADDED),
+    padded: padded.length > 0 ? padded : withFate(OUTCOME_PADDED),
   };
 }
 
 /** Unique keys of a fetched segment that have no row to pool. */
 export function absentRows(segment: Segment): number[] {
   return inSubrequest(segment)
-    .filter(({ fate }) => fate !== FATE_DEFAULTED)
+    .filter(({ outcome }) => outcome !== OUTCOME_DEFAULTED)
     .map(({ position }) => position);
 }
 
@@ -42,11 +44,12 @@ function inFeature(segment: Segment): Exception[] {
   const { cut, fetching } = segment;
   const raw = inSubrequest(segment);
   const placed = (position: number): number => cut.positions?.[position] ?? position;
-  if (fetching === undefined) return raw.map(({ position, fate }) => ({ position: placed(position), fate }));
-  const fates = new Map(raw.map(({ position, fate }) => [position, fate]));
+  if (fetching === undefined)
+    return raw.map(({ position, outcome }) => ({ position: placed(position), outcome }));
+  const outcomes = new Map(raw.map(({ position, outcome }) => [position, outcome]));
   return [...fetching.inverse].flatMap((key, i) => {
-    const fate = fates.get(key);
-    return fate === undefined ? [] : [{ position: placed(i), fate }];
+    const outcome = outcomes.get(key);
+    return outcome === undefined ? [] : [{ position: placed(i), outcome }];
   });
 }
 
@@ -54,6 +57,6 @@ function inFeature(segment: Segment): Exception[] {
 function inSubrequest({ exceptions, firstKey }: Segment): Exception[] {
   return Array.from(exceptions, (entry) => ({
     position: (entry & EXCEPTION_POSITION_MASK) - firstKey,
-    fate: entry >>> EXCEPTION_FATE_SHIFT,
+    outcome: entry >>> EXCEPTION_OUTCOME_SHIFT,
   }));
 }

@@ -26,7 +26,7 @@ export function poolFetched(
     keyCount: fetching.inverse.length,
     offsets: cut.offsets ? workspace.put(cut.offsets) : 0,
     weights: cut.weights ? workspace.put(cut.weights) : 0,
-    fates: workspace.take(fetching.inverse.length),
+    outcomes: workspace.take(fetching.inverse.length),
     out: workspace.take(vectors * dim * 4),
     counts: workspace.take(vectors * 4),
     denominators: workspace.take(vectors * 4),

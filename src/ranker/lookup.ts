@@ -25,7 +25,7 @@ export interface LookupOptions {
   readonly onFailure?: 'error' | 'partial' | undefined;
 }
 
-export interface Asked {
+export interface LookupRequest {
   readonly bags: KeyedBags;
   readonly options: LookupOptions;
   readonly deadline: Deadline;
@@ -33,7 +33,7 @@ export interface Asked {
 }
 
 /** What a ranker lends to its lookups. */
-export interface Tools {
+export interface LookupContext {
   readonly workspace: Workspace;
   readonly budget: RetryBudget;
   readonly checksums: boolean;
@@ -42,11 +42,11 @@ export interface Tools {
 
 /** Checks and routes every feature, asks each node once, merges. @throws as Ranker.lookup */
 export async function lookUp(
-  asked: Asked,
+  request: LookupRequest,
   route: Route,
-  { workspace, budget, stats, checksums }: Tools,
+  { workspace, budget, stats, checksums }: LookupContext,
 ): Promise<Lookup> {
-  const features = routeFeatures(asked, route, workspace);
+  const features = routeFeatures(request, route, workspace);
   const segments =
     features.length === 1 ? features[0].segments : features.flatMap((feature) => feature.segments);
   const asks = subrequests(route.plan, segments, (node) => route.node(node), workspace);
@@ -56,16 +56,20 @@ export async function lookUp(
     if (fetching) stats.segmentsFetched++;
     else stats.segmentsPushed++;
   }
-  await fanOut(asks, { route, budget, deadline: asked.deadline, checksums });
-  const failures = failuresOf(asks, features, asked.options.onFailure ?? 'error');
+  await fanOut(asks, { route, budget, deadline: request.deadline, checksums });
+  const failures = failuresOf(asks, features, request.options.onFailure ?? 'error');
   const pooled = new PooledFeatures(failures, () => release(asks));
   for (const feature of features) pooled.set(feature.name, pooledOf(workspace, feature));
   release(asks.filter(({ reply }) => !reply?.viewed));
   return pooled;
 }
 
-function routeFeatures({ bags, options, pushDown }: Asked, route: Route, workspace: Workspace): Feature[] {
-  const wishes = { onMissing: options.onMissing, pushDown };
+function routeFeatures(
+  { bags, options, pushDown }: LookupRequest,
+  route: Route,
+  workspace: Workspace,
+): Feature[] {
+  const segmentOptions = { onMissing: options.onMissing, pushDown };
   // What is wrong with a lookup is found in the order that one process finds it.
   const checked = Object.keys(bags).map((name) => {
     const given: Bags | undefined = bags[name];
@@ -74,7 +78,7 @@ function routeFeatures({ bags, options, pushDown }: Asked, route: Route, workspa
   });
   for (const { name, table, bags } of checked) if (bags.weights !== undefined) table.checkWeighted(name);
   return checked.map(({ name, table, bags }) => {
-    return { name, table, bags, ...segmentsOf(name, table, bags, wishes, workspace) };
+    return { name, table, bags, ...segmentsOf(name, table, bags, segmentOptions, workspace) };
   });
 }
 
@@ -92,7 +96,7 @@ function failuresOf(
   const failures = asks.flatMap(({ error }) => error ?? []);
   const fatal = failures.filter(({ code }) => onFailure === 'error' || !mayBePartial.includes(code));
   if (fatal.length > 0) throw firstOf(fatal, features);
-  // One a node, which may have been asked for several things.
+  // One a node, which may have been request for several things.
   return failures.filter(({ node }, i) => failures.findIndex((other) => other.node === node) === i);
 }
 

@@ -19,7 +19,7 @@ import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
 import type { PushDown } from './choose.ts';
 import { Deadline } from './deadline.ts';
-import { type Asked, type LookupOptions, lookUp } from './lookup.ts';
+import { type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 import { Workspace } from './workspace.ts';
@@ -53,7 +53,7 @@ export const rankerFields: {
   onRoutingError: v.optional(callback<(error: Error) => void>()),
 };
 
-/** What was asked and moved since the ranker was opened. */
+/** What was request and moved since the ranker was opened. */
 export interface RankerStats extends Traffic {
   readonly lookups: number;
   readonly subrequests: number;
@@ -151,19 +151,19 @@ export class Ranker implements AsyncDisposable {
     }
   }
 
-  async #lookup(asked: Asked): Promise<Lookup> {
+  async #lookup(request: LookupRequest): Promise<Lookup> {
     const { checksums = true } = this.#options;
-    const tools = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats, checksums };
+    const context = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats, checksums };
     const route = this.#route;
     try {
       route.checkContents();
-      return await lookUp(asked, route, tools);
+      return await lookUp(request, route, context);
     } catch (error) {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
       // The nodes have moved on: so does this ranker, if the source knows more.
-      if (this.#route === route) await asked.deadline.wait(this.#readRouting());
+      if (this.#route === route) await request.deadline.wait(this.#readRouting());
       if (this.#route.plan === route.plan) throw error;
-      return await lookUp(asked, this.#route, tools);
+      return await lookUp(request, this.#route, context);
     }
   }
 

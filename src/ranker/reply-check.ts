@@ -1,8 +1,8 @@
 // A ranker believes nothing: every field of a reply is compared with what was asked before any of it is used.
-import { FATE_DEFAULTED, FATE_PADDED } from '../kernel/layout.ts';
+import { OUTCOME_DEFAULTED, OUTCOME_PADDED } from '../kernel/layout.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
 import {
-  EXCEPTION_FATE_SHIFT,
+  EXCEPTION_OUTCOME_SHIFT,
   EXCEPTION_POSITION_MASK,
   HEADER_BYTES,
   HEADER_FLAGS_KNOWN,
@@ -51,11 +51,11 @@ function checkExceptions(exceptions: Uint32Array, keys: number): void {
   let before = -1;
   for (let i = 0; i < exceptions.length; i++) {
     const position = exceptions[i] & EXCEPTION_POSITION_MASK;
-    const fate = exceptions[i] >>> EXCEPTION_FATE_SHIFT;
+    const outcome = exceptions[i] >>> EXCEPTION_OUTCOME_SHIFT;
     if (position <= before || position >= keys)
       throw invalidReply(`names key ${position} of ${keys} as an exception, after key ${before}`, position);
-    if (fate < FATE_PADDED || fate > FATE_DEFAULTED)
-      throw invalidReply(`gives key ${position} the unknown fate ${fate}`, fate);
+    if (outcome < OUTCOME_PADDED || outcome > OUTCOME_DEFAULTED)
+      throw invalidReply(`gives key ${position} the unknown outcome ${outcome}`, outcome);
     before = position;
   }
 }

@@ -1,5 +1,5 @@
 import type { Pooled } from '../lookup/pooled.ts';
-import { fatesOf } from './exceptions.ts';
+import { outcomesOf } from './exceptions.ts';
 import { type Feature, resultsOf } from './feature.ts';
 import { merge } from './merge.ts';
 import type { Segment } from './segment.ts';
@@ -13,7 +13,7 @@ export function pooledOf(workspace: Workspace, feature: Feature): Pooled {
   const failed = segments.some(({ reply }) => reply === undefined);
   const held = failed ? segments.filter(({ reply }) => reply !== undefined) : segments;
   const { values, counts } = asPooledThere(feature, held) ?? merge(workspace, feature, held);
-  const { missing, defaulted, padded } = fatesOf(feature, held);
+  const { missing, defaulted, padded } = outcomesOf(feature, held);
   const incomplete = failed ? incompleteOf(feature) : none;
   return { dim: feature.table.spec.dim, values, counts, missing, defaulted, padded, incomplete };
 }

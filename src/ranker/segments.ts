@@ -12,7 +12,7 @@ import type { Workspace } from './workspace.ts';
 const none: Uint32Array = new Uint32Array();
 
 /** What a lookup wants of all its features. */
-export interface Wishes {
+export interface SegmentOptions {
   readonly onMissing: MissingPolicy | undefined;
   readonly pushDown: PushDown;
 }
@@ -22,7 +22,7 @@ export function segmentsOf(
   feature: string,
   table: RoutedTable,
   bags: CheckedBags,
-  { onMissing, pushDown }: Wishes,
+  { onMissing, pushDown }: SegmentOptions,
   workspace: Workspace,
 ): Pick<Feature, 'segments' | 'padded'> {
   const policy = onMissing === undefined ? table.missing : table.policy(onMissing);

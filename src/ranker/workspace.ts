@@ -3,7 +3,7 @@ import type { Kernels } from '../kernel/kernels.ts';
 import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import { checksumWindowBytes, wasmPageBytes, workspaceBytesMax } from '../limits.ts';
-import { roundUp } from '../store/room.ts';
+import { roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 
 /**

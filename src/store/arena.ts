@@ -2,7 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import type { Kernels } from '../kernel/kernels.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import { arenaPagesMax, wasmPageBytes } from '../limits.ts';
-import { Room, roundUp } from './room.ts';
+import { FreeList, roundUp } from './free-list.ts';
 
 /**
  * A fixed, shared memory, kernels over it, and room in two parts: rows, which live long, and slots, in which
@@ -13,8 +13,8 @@ export class Arena {
   readonly kernels: Kernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
-  readonly rows: Room;
-  readonly slots: Room;
+  readonly rows: FreeList;
+  readonly slots: FreeList;
 
   /** @throws OUT_OF_MEMORY where the system does not grant the memory */
   constructor(module: WebAssembly.Module, rowBytes: number, slotBytes: number) {
@@ -42,8 +42,8 @@ export class Arena {
     this.kernels = instantiate(module, this.memory);
     this.bytes = new Uint8Array(this.memory.buffer);
     this.words = new Uint32Array(this.memory.buffer);
-    this.rows = new Room(64, slotsBegin);
-    this.slots = new Room(slotsBegin, pages * wasmPageBytes);
+    this.rows = new FreeList(64, slotsBegin);
+    this.slots = new FreeList(slotsBegin, pages * wasmPageBytes);
   }
 }
 

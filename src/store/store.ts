@@ -7,7 +7,7 @@ import { shardBytesMax, slotBytesDefault, slotBytesMax, slotBytesMin, tablesMax 
 import { shardRowsMax } from '../plan/shard-size.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Arena, type Extent } from './arena.ts';
-import { roomAlignBytes, roundUp } from './room.ts';
+import { roomAlignBytes, roundUp } from './free-list.ts';
 import type { Shard, Table } from './table.ts';
 
 export interface StoreOptions {
@@ -24,7 +24,7 @@ export const storeOptions: { readonly slotBytes: Optional<number>; readonly shar
 };
 
 /** How a table's rows are to be allocated. */
-export interface AllocationWishes {
+export interface AllocationOptions {
   /** Bytes of rows that the caller will still add to the store: a new arena is made large enough. */
   readonly expect?: number | undefined;
   /** The rows to hold, in order; by default all, split where they outgrow an arena. */
@@ -53,7 +53,7 @@ export class Store {
    * same table always has the same plan boundaries; or where a plan says.
    * @throws LIMIT_EXCEEDED, INVALID_TABLE where the name is taken, OUT_OF_MEMORY
    */
-  allocateShards(spec: TableSpec, { expect = 0, ranges, beside }: AllocationWishes = {}): Shard[] {
+  allocateShards(spec: TableSpec, { expect = 0, ranges, beside }: AllocationOptions = {}): Shard[] {
     if (this.tables.has(spec.name)) throw nameTaken(spec.name);
     if (this.tables.size >= tablesMax) {
       throw new FlexemrError('LIMIT_EXCEEDED', `a store holds at most ${tablesMax} tables`, {

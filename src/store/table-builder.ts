@@ -7,7 +7,7 @@ import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
 import { jobsOf, type StoredRows, takeStagings } from './rows-jobs.ts';
 import { becameShorter } from './safetensors-part.ts';
 import { type FloatDtype, type SourceDtype, sourceCodes, sourceRowBytes } from './source-dtype.ts';
-import type { AllocationWishes, Store } from './store.ts';
+import type { AllocationOptions, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
@@ -21,10 +21,10 @@ export class TableBuilder {
   #index: KeyIndex | undefined;
 
   /** @throws as Store.allocateShards */
-  constructor(store: Store, spec: TableSpec, wishes: AllocationWishes = {}) {
+  constructor(store: Store, spec: TableSpec, options: AllocationOptions = {}) {
     this.#store = store;
     this.#spec = spec;
-    this.#shards = store.allocateShards(spec, wishes);
+    this.#shards = store.allocateShards(spec, options);
   }
 
   /**

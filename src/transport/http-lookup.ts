@@ -8,11 +8,11 @@ import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
 import { Slices } from '../wire/slices.ts';
 import { httpStatusOf, statusOf } from '../wire/status.ts';
-import { whenGone } from './departures.ts';
 import type { JsonBodies } from './json-bodies.ts';
 import { parseJson } from './json-parser.ts';
 import { jsonPieces } from './json-writer.ts';
 import { ReplyWriter } from './reply-writer.ts';
+import { onResponseEnd } from './response-timeouts.ts';
 import type { UnfinishedRequests } from './unfinished.ts';
 
 /** What lookups over HTTP share with all others of a worker. */
@@ -64,7 +64,7 @@ function receive(
     inbox.release();
     cutOff(request, response);
   });
-  whenGone(response, () => {
+  onResponseEnd(response, () => {
     unfinished.end();
     inbox.release();
   });

@@ -6,12 +6,12 @@ import { connectionsMax, idleMsMax, stuckMsMax, subrequestMsMax } from '../limit
 import type { Handler } from '../wire/handler.ts';
 import { Connections } from './connections.ts';
 import { allowOrigin } from './cross-origin.ts';
-import { Departures, whenGone } from './departures.ts';
-import { sayGoodbye } from './goodbye.ts';
 import { isOwnHost } from './host-check.ts';
 import { answerLookup, type LookupRoom, sendError, sendJson } from './http-lookup.ts';
 import { JsonBodies } from './json-bodies.ts';
+import { lingeringClose } from './lingering-close.ts';
 import { acceptLink, type RdmaAcceptor } from './rdma/accept.ts';
+import { onResponseEnd, ResponseTimeouts } from './response-timeouts.ts';
 import { type ServerSecurity, tokenMatches } from './security.ts';
 import { StreamServer } from './stream-server.ts';
 import { UnfinishedRequests } from './unfinished.ts';
@@ -44,7 +44,7 @@ export class Listener {
   readonly #allowOrigin: string | undefined;
   readonly #allowHosts: readonly string[];
   readonly #streams: StreamServer;
-  readonly #departures: Departures;
+  readonly #responseTimeouts: ResponseTimeouts;
   readonly #connections: Connections;
   readonly #warn: Warn;
   readonly #room: LookupRoom;
@@ -98,7 +98,7 @@ export class Listener {
     const unfinished = new UnfinishedRequests();
     this.#room = { handler, unfinished, jsonBodies: new JsonBodies(unfinished) };
     this.#streams = new StreamServer(handler, unfinished, stuckMs);
-    this.#departures = new Departures(stuckMs);
+    this.#responseTimeouts = new ResponseTimeouts(stuckMs);
     this.#server = cert === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
     this.#connections = new Connections(connections, (pressure) => warn(pressure, 'connections had to go'));
     this.#server.timeout = subrequestMsMax + stuckMs;
@@ -148,8 +148,8 @@ export class Listener {
       void acceptLink(this.rdma, request, response);
       return;
     }
-    this.#departures.watch(response);
-    whenGone(response, this.#connections.begin(request.socket));
+    this.#responseTimeouts.watch(response);
+    onResponseEnd(response, this.#connections.begin(request.socket));
     if (this.#allowOrigin !== undefined && allowOrigin(this.#allowOrigin, request, response)) return;
     const { ready } = this.#handler;
     if (url === '/healthz' && method === 'GET') sendJson(response, 200, { status: 'alive' });
@@ -187,7 +187,7 @@ export class Listener {
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
-    response.on('finish', () => void sayGoodbye([socket]));
+    response.on('finish', () => void lingeringClose([socket]));
     this.#serve(request, response);
   }
 
@@ -206,8 +206,8 @@ export class Listener {
   async close(): Promise<void> {
     // HTTP's own `close` would cut off connections whose answers are still on their way.
     const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
-    await this.#departures.close(() => this.#room.jsonBodies.count > 0);
-    await sayGoodbye(this.#connections);
+    await this.#responseTimeouts.close(() => this.#room.jsonBodies.count > 0);
+    await lingeringClose(this.#connections);
     this.#connections.close();
     this.#streams.close();
     this.#server.closeAllConnections();

@@ -3,7 +3,7 @@ import type { Handler, Inbox } from './handler.ts';
 import type { WireError } from './reply.ts';
 
 /** A part of the worker's slots that is somebody else's to fill, until it is given back. */
-export interface Lent {
+export interface LentSlots {
   /** In the memory of `DirectHandler.slots`. */
   readonly bytes: Uint8Array;
   release(): void;
@@ -14,7 +14,7 @@ export interface DirectHandler extends Handler {
   /** The memory that frames arrive in and replies leave from, as far as it is the worker's own; once it is ready. */
   readonly slots: Uint8Array;
   /** Room for frames that come by themselves; undefined where there is none. */
-  lend(bytes: number): Lent | undefined;
+  lend(bytes: number): LentSlots | undefined;
   /**
    * Takes in the frame of `bytes` bytes that has come to byte `address` of the memory, in lent room. What is written there
    * afterwards may spoil its answer, and nothing else.

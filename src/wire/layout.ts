@@ -77,7 +77,7 @@ export const REPLY_QUEUED = 28;
 export const REPLY_BUSY_US = 32;
 /** Refused: ms until it is worth trying again. */
 export const REPLY_RETRY_AFTER_MS = 36;
-/** Keys that were padded, missing or defaulted: so many u32 at the end, position in the frame's keys | fate << 30. */
+/** Keys that were padded, missing or defaulted: so many u32 at the end, position in the frame's keys | outcome << 30. */
 export const REPLY_EXCEPTIONS = 40;
 /** Of an error: segment, position in it, and the u64 found there. */
 export const REPLY_ERROR_SEGMENT = 44;
@@ -87,7 +87,7 @@ export const REPLY_ERROR_VALUE = 52;
 /** Where in a stream of row updates a segment was answered: u32 incarnation of the stream, u64 sequence number. */
 export const SEQUENCE_BYTES = 12;
 
-export const EXCEPTION_FATE_SHIFT = 30;
+export const EXCEPTION_OUTCOME_SHIFT = 30;
 export const EXCEPTION_POSITION_MASK = 0x3fffffff;
 
 // Why there is no answer (REPLY_STATUS; src/wire/status.ts says what each is elsewhere).

@@ -186,7 +186,7 @@ export class Reply {
     return this.#at(wire.REPLY_EXCEPTIONS) > 0;
   }
 
-  /** Keys that were not simply pooled: position in the subrequest's keys | FATE_* << 30. */
+  /** Keys that were not simply pooled: position in the subrequest's keys | OUTCOME_* << 30. */
   get exceptions(): Uint32Array {
     return this.#words.subarray(this.#words.length - this.#at(wire.REPLY_EXCEPTIONS));
   }

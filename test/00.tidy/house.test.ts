@@ -54,8 +54,8 @@ const runtimeFiles = [
   'store/whole-file.ts',
   'transport/connections.ts',
   'transport/cross-origin.ts',
-  'transport/departures.ts',
-  'transport/goodbye.ts',
+  'transport/response-timeouts.ts',
+  'transport/lingering-close.ts',
   'transport/host-check.ts',
   'transport/http-lookup.ts',
   'transport/http.ts',
@@ -196,7 +196,7 @@ const awaitable = [
   'ask(subrequests[0], to)',
   'Promise.all(subrequests.map((subrequest) => ask(subrequest, to)))',
   'tryOnce(subrequest, to)',
-  'lookUp(asked, ',
+  'lookUp(request, ',
   'this.#lookup({ bags, options, deadline',
   // A waiter for a credit, which the deadline resolves.
   'promise;',
@@ -218,7 +218,7 @@ test('whatever a lookup awaits, it awaits under its deadline', () => {
   const bare = path.flatMap((file) =>
     [...readFileSync(join(src, file), 'utf8').matchAll(/\bawait (?!using )([^\n]*)/g)]
       .map(([, awaited]) => awaited)
-      .filter((awaited) => !/^(asked\.)?deadline\.|\(deadline\)|[ ,]deadline[ ,:)}]/.test(awaited))
+      .filter((awaited) => !/^(request\.)?deadline\.|\(deadline\)|[ ,]deadline[ ,:)}]/.test(awaited))
       .filter((awaited) => !awaitable.some((known) => awaited.startsWith(known)))
       .map((awaited) => `${file}: await ${awaited}`),
   );

@@ -10,7 +10,7 @@ import { PoisonedMemory } from './poisoned.ts';
 import { type PoolCase, PoolInput } from './pool-case.ts';
 import { poolCases } from './pool-cases.ts';
 
-/** Rows, counts and fates of each key; the first shard of two owns the rows before `cut`. */
+/** Rows, counts and outcomes of each key; the first shard of two owns the rows before `cut`. */
 function expectedOf(input: PoolInput, from: number, to: number): { values: Float32Array; counts: number[] } {
   const { dtype, dim, rows, missing } = input.of;
   const values = new Float32Array(input.keys.length * dim);
@@ -47,7 +47,7 @@ function runShard(
   const out = poisoned.place(n * vectorBytes, 4, true);
   const counts = poisoned.place(n * 4, 4, true);
   const call = poisoned.place(layout.CALL_BYTES, 4, true);
-  const fates = poisoned.place(n, 1, true);
+  const outcomes = poisoned.place(n, 1, true);
   const shard = {
     address: poisoned.put(input.rows.subarray(from * bytes, to * bytes), 1),
     rows: to - from,
@@ -69,7 +69,7 @@ function runShard(
     out,
     counts,
     denominators: 0,
-    fates,
+    outcomes,
     scratch: poisoned.place(layout.SCRATCH_BYTES, 16, true),
   };
   const { missing, touch } = of;

@@ -80,8 +80,8 @@ const faults: readonly Fault[] = [
   {
     name: 'padding counts',
     file: 'group.ts',
-    from: 'note(call, fates + i, FATE_PADDED);\n      continue;',
-    to: 'note(call, fates + i, FATE_PADDED);\n      address = load<u32>(call, CALL_TABLE);',
+    from: 'note(call, outcomes + i, OUTCOME_PADDED);\n      continue;',
+    to: 'note(call, outcomes + i, OUTCOME_PADDED);\n      address = load<u32>(call, CALL_TABLE);',
   },
   {
     name: 'a bag that goes on forgets its weights so far',

@@ -37,7 +37,7 @@ export interface PoolOutcome {
   readonly status: number;
   readonly pooled: Uint32Array;
   readonly counts: Uint32Array;
-  readonly fates: Uint8Array;
+  readonly outcomes: Uint8Array;
   readonly strayWrites: readonly number[];
 }
 
@@ -171,7 +171,7 @@ export function runKernel(
     keyCount: input.keys.length,
     offsets: poisoned.put(input.offsets, 4),
     weights: input.weights ? poisoned.put(input.weights, 4) : 0,
-    fates: poisoned.place(input.keys.length, 1, true),
+    outcomes: poisoned.place(input.keys.length, 1, true),
     scratch: poisoned.place(layout.SCRATCH_BYTES, 16, true),
   };
   const defaultRow = poisoned.put(input.defaultRow, rowAlign);
@@ -187,7 +187,7 @@ export function runKernel(
     4,
   );
   poisoned.bytes.fill(0, mergedCounts, mergedCounts + bags * 4);
-  poisoned.bytes.fill(0, buffers.fates, buffers.fates + input.keys.length);
+  poisoned.bytes.fill(0, buffers.outcomes, buffers.outcomes + input.keys.length);
   poisoned.seal();
   let status: number = layout.DONE;
   for (let shard = 0; shard < shards && status === layout.DONE; shard++) {
@@ -248,7 +248,7 @@ export function runKernel(
     status,
     pooled: from(shards > 1 ? merged : out, bags * of.dim),
     counts: from(shards > 1 ? mergedCounts : counts, bags),
-    fates: poisoned.bytes.slice(buffers.fates, buffers.fates + input.keys.length),
+    outcomes: poisoned.bytes.slice(buffers.outcomes, buffers.outcomes + input.keys.length),
     strayWrites: poisoned.strayWrites(),
   };
 }
@@ -259,20 +259,20 @@ export function runReference(input: PoolInput): Omit<PoolOutcome, 'strayWrites'>
   const bags = of.lengths.length;
   const pooled = new Float32Array(bags * of.dim);
   const counts = new Uint32Array(bags);
-  const fates = new Uint8Array(input.keys.length);
+  const outcomes = new Uint8Array(input.keys.length);
   const bounds = [...of.cuts, of.rows];
-  const empty = { status: layout.DONE, pooled: new Uint32Array(pooled.buffer), counts, fates };
+  const empty = { status: layout.DONE, pooled: new Uint32Array(pooled.buffer), counts, outcomes };
   for (let bag = 0; bag < bags; bag++) {
     const segments = bounds.map(() => ({ rows: [] as Float32Array[], weights: [] as number[] }));
     for (let i = input.offsets[bag]; i < input.offsets[bag + 1]; i++) {
       const key = input.keys[i];
       if (key === input.padding) {
-        fates[i] = layout.FATE_PADDED;
+        outcomes[i] = layout.OUTCOME_PADDED;
         continue;
       }
       const missing = key >= of.rows;
       if (missing && (of.missing === 'error' || key >= 2 ** 32)) return { ...empty, status: layout.BAD_KEY };
-      if (missing) fates[i] = of.missing === 'skip' ? layout.FATE_MISSING : layout.FATE_DEFAULTED;
+      if (missing) outcomes[i] = of.missing === 'skip' ? layout.OUTCOME_MISSING : layout.OUTCOME_DEFAULTED;
       if (missing && of.missing === 'skip') continue;
       const segment = segments[missing ? segments.length - 1 : bounds.findIndex((end) => key < end)];
       segment.rows.push(

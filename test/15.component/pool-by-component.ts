@@ -10,7 +10,7 @@ export type Input = Pick<PoolInput, 'of' | 'rows' | 'keys' | 'offsets' | 'weight
 export interface Outcome {
   readonly pooled: Uint32Array;
   readonly counts: Uint32Array;
-  readonly fates: Uint8Array;
+  readonly outcomes: Uint8Array;
 }
 
 /** @throws FlexemrError as the component does */
@@ -25,19 +25,19 @@ export function poolByComponent(component: Component, input: Input): Outcome {
     using table = component.table({ dtype, dim, rows: input.rows });
     return outcomeOf(table.pool({ keys, offsets, weights }, options), { keys, offsets, weights });
   }
-  const fates = new Uint8Array(keys.length);
+  const outcomes = new Uint8Array(keys.length);
   const partials = bounds.slice(1).map((end, shard) => {
     const rows = input.rows.subarray(bounds[shard] * stride, end * stride);
     using table = component.table({ dtype, dim, rows });
     const { bags, positions } = within(input, bounds[shard], end, shard === bounds.length - 2);
     // Padding is left out by `within`.
     const part = table.pool(bags, { mode, missing: options.missing, partial: true });
-    for (const [i, fate] of (part.fates ?? []).entries()) fates[positions[i]] = fate;
+    for (const [i, outcome] of (part.outcomes ?? []).entries()) outcomes[positions[i]] = outcome;
     return part;
   });
-  if (padding !== undefined) for (const [i, key] of keys.entries()) if (key === padding) fates[i] = 1;
+  if (padding !== undefined) for (const [i, key] of keys.entries()) if (key === padding) outcomes[i] = 1;
   const merged = component.merge(mode, dim, partials);
-  return { ...outcomeOf(merged, { keys, offsets, weights }), fates };
+  return { ...outcomeOf(merged, { keys, offsets, weights }), outcomes };
 }
 
 /** The keys of one shard as rows of its own, bag by bag, and where each was. The last one has those past the end. */
@@ -58,10 +58,10 @@ function within(
   return { bags, positions };
 }
 
-function outcomeOf({ values, counts, fates }: Pooled, { keys, offsets }: Bags): Outcome {
+function outcomeOf({ values, counts, outcomes }: Pooled, { keys, offsets }: Bags): Outcome {
   return {
     pooled: new Uint32Array(values.buffer),
     counts: counts ?? Uint32Array.from(offsets.subarray(1), (end, bag) => end - offsets[bag]),
-    fates: fates ?? new Uint8Array(keys.length),
+    outcomes: outcomes ?? new Uint8Array(keys.length),
   };
 }

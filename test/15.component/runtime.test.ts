@@ -14,7 +14,7 @@ test('kernels pool in a memory of one’s own', () => {
   floats.set([1, 2, 10, 20], 16);
   words.set([0, 1], 32);
   words.set([0, 2], 48);
-  const place = { keys: 128, offsets: 192, counts: 256, fates: 320, out: 384, scratch: 1_024 };
+  const place = { keys: 128, offsets: 192, counts: 256, outcomes: 320, out: 384, scratch: 1_024 };
   writePoolCall(
     words,
     512,

@@ -45,8 +45,8 @@ export function expectedPooled(table: ModelTable, bags: ModelBags): Pooled | num
     values.set(pooled, bag * dim);
     counts[bag] = count;
   });
-  const positions = (fate: Found): Uint32Array =>
-    Uint32Array.from(used.flatMap((key, i) => (key === fate ? [i] : [])));
+  const positions = (outcome: Found): Uint32Array =>
+    Uint32Array.from(used.flatMap((key, i) => (key === outcome ? [i] : [])));
   const none = new Uint32Array();
   return {
     dim,

@@ -73,11 +73,11 @@ test('flags, magics, versions and exceptions', () => {
   checkFields(headerFlags, headerBits);
   expect(headerBits.reduce((sum, name) => sum | constants[name], 0)).toBe(wire.HEADER_FLAGS_KNOWN);
   expect(text).toContain(`${wire.SEQUENCE_BYTES} bytes (\`SEQUENCE_BYTES\`) a segment`);
-  expect(wire.EXCEPTION_POSITION_MASK).toBe(2 ** wire.EXCEPTION_FATE_SHIFT - 1);
-  expect(text).toContain(`the low\n${wire.EXCEPTION_FATE_SHIFT} bits`);
-  const { FATE_PADDED, FATE_MISSING, FATE_DEFAULTED } = kernel;
-  const fates = `${FATE_PADDED} padding,\n${FATE_MISSING} left out, ${FATE_DEFAULTED} answered by the default row`;
-  expect(text).toContain(fates);
+  expect(wire.EXCEPTION_POSITION_MASK).toBe(2 ** wire.EXCEPTION_OUTCOME_SHIFT - 1);
+  expect(text).toContain(`the low\n${wire.EXCEPTION_OUTCOME_SHIFT} bits`);
+  const { OUTCOME_PADDED, OUTCOME_MISSING, OUTCOME_DEFAULTED } = kernel;
+  const outcomes = `${OUTCOME_PADDED} padding,\n${OUTCOME_MISSING} left out, ${OUTCOME_DEFAULTED} answered by the default row`;
+  expect(text).toContain(outcomes);
 });
 
 test('statuses, and what they are over HTTP', () => {

@@ -51,8 +51,8 @@ export async function askAll(
 export function merge(mode: string, weighted: boolean, answers: readonly JsonFeature[]): Partial<Pooled> {
   const { dim } = answers[0];
   const shards = answers.flatMap((answer) => answer.shards).sort((a, b) => a.begin - b.begin);
-  const positions = (fate: 'missing' | 'padded' | 'defaulted'): Uint32Array =>
-    Uint32Array.from(answers.flatMap((answer) => answer[fate])).sort();
+  const positions = (outcome: 'missing' | 'padded' | 'defaulted'): Uint32Array =>
+    Uint32Array.from(answers.flatMap((answer) => answer[outcome])).sort();
   const [first] = shards;
   const length = first === undefined ? 0 : first.counts.length;
   const counts = new Uint32Array(length).map((_, i) =>

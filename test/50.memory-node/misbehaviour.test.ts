@@ -238,7 +238,7 @@ test('peers that come and go amid whatever they do leave nothing behind', async 
         return peer;
       }),
     );
-    // Some say goodbye, and some do not.
+    // Some say closeLingering, and some do not.
     for (const [i, peer] of [...raw, ...streams].entries()) {
       if ((round + i) % 2 === 0) peer.close();
       else peer.socket.resetAndDestroy();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
-import { EXCEPTION_FATE_SHIFT, EXCEPTION_POSITION_MASK, HEADER_BYTES } from '../../src/wire/layout.ts';
+import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK, HEADER_BYTES } from '../../src/wire/layout.ts';
 import { Reply } from '../../src/wire/reply.ts';
 import type { OutgoingSegment } from '../../src/wire/subrequest.ts';
 import { Cluster } from '../cluster.ts';
@@ -43,9 +43,9 @@ async function ask(
   return reply;
 }
 
-function fates(reply: Reply): Map<number, number> {
+function outcomes(reply: Reply): Map<number, number> {
   const each = Array.from(reply.exceptions, (entry) => {
-    return [entry & EXCEPTION_POSITION_MASK, entry >>> EXCEPTION_FATE_SHIFT] as const;
+    return [entry & EXCEPTION_POSITION_MASK, entry >>> EXCEPTION_OUTCOME_SHIFT] as const;
   });
   return new Map(each);
 }
@@ -59,7 +59,7 @@ test.for(tables.map(({ spec }) => spec.name))(
     for (const shard of shardsOf(name)) {
       const { begin, end } = shard.shard;
       const reply = await ask(shard, keys, { fetch: true, offsets: undefined, missing: 'skip' });
-      const absent = fates(reply);
+      const absent = outcomes(reply);
       const held = keys.flatMap((_, row) => {
         if (given?.ids) return absent.has(row) ? [] : [row];
         return row >= begin && row < end ? [row] : [];
@@ -88,7 +88,7 @@ test('of a row-keyed table the last shard has the default row', async () => {
   for (const [i, shard] of shards.entries()) {
     const reply = await ask(shard, [40, 2 ** 32 - 1], {});
     const last = i === shards.length - 1;
-    expect([...fates(reply).values()]).toEqual(last ? [fateDefaulted, fateDefaulted] : []);
+    expect([...outcomes(reply).values()]).toEqual(last ? [fateDefaulted, fateDefaulted] : []);
     expect([...reply.floats(HEADER_BYTES, 3)]).toEqual(last ? [9, -9, 0] : [0, 0, 0]);
     expect([...reply.counts(HEADER_BYTES + 2 * dim * 4, 2)]).toEqual(last ? [1, 1] : [0, 0]);
   }
@@ -97,7 +97,7 @@ test('of a row-keyed table the last shard has the default row', async () => {
 test('of an indexed table every shard has one: an unknown id may hash to any of them', async () => {
   for (const shard of shardsOf('idMean')) {
     const reply = await ask(shard, [1n], { partial: false });
-    expect([...fates(reply).values()]).toEqual([fateDefaulted]);
+    expect([...outcomes(reply).values()]).toEqual([fateDefaulted]);
     expect([...reply.floats(HEADER_BYTES, 3)]).toEqual([1, 2, 3]);
   }
 });
@@ -120,8 +120,8 @@ test('a shard of an indexed table may hold no id at all', async () => {
   for (const { shard, rows } of shards) {
     const segment = { ...segmentOf(sparse.routing, 'few', [8n, 9n]), shard };
     const reply = new Reply(await replyOf(node, frameOf(sparse.routing, [segment])));
-    expect(fates(reply).size).toBe(2 - rows);
-    expect([...fates(reply).values()].every((fate) => fate === fateMissing)).toBe(true);
+    expect(outcomes(reply).size).toBe(2 - rows);
+    expect([...outcomes(reply).values()].every((outcome) => outcome === fateMissing)).toBe(true);
     pooled += reply.floats(HEADER_BYTES, 1)[0];
   }
   expect(pooled).toBe(11);

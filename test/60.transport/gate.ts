@@ -1,4 +1,4 @@
-import type { DirectHandler, Lent } from '../../src/wire/direct.ts';
+import type { DirectHandler, LentSlots } from '../../src/wire/direct.ts';
 import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../../src/wire/handler.ts';
 import type { WireError } from '../../src/wire/reply.ts';
@@ -49,7 +49,7 @@ export class Gate implements DirectHandler {
     return this.#node.slots;
   }
 
-  lend(bytes: number): Lent | undefined {
+  lend(bytes: number): LentSlots | undefined {
     return this.#node.lend(bytes);
   }
 

@@ -75,7 +75,7 @@ test.for<[string, readonly Lie[], RegExp]>([
   ['as many exceptions as a u32 holds', [[wire.REPLY_EXCEPTIONS, 0xffffffff]], /4294967295/],
   ['a count over the keys of its bag', [[countsAt, 2]], /2 rows of 1/],
   ['an exception that is no key', [[countsAt + 5 * 4, 5 | (2 << 30)]], /key 5/],
-  ['an unknown fate', [[countsAt + 5 * 4, 3]], /fate 0/],
+  ['an unknown outcome', [[countsAt + 5 * 4, 3]], /outcome 0/],
   ['exceptions that do not ascend', [[countsAt + 6 * 4, 3 | (2 << 30)]], /key 3/],
   ['an error with results behind it', [[wire.REPLY_STATUS, statusOf('OVERLOADED')]], /error has/],
 ])('%s', async ([, lies, message]) => {

@@ -50,7 +50,7 @@ const shardRows = {
 } as const;
 const bagBuffers = {
   ...{ keys: 0, keyBytes: 4, keyCount: 3, offsets: 0, weights: 0, out: 0, counts: 0, denominators: 0 },
-  ...{ fates: 0, scratch: 0 },
+  ...{ outcomes: 0, scratch: 0 },
 } as const;
 const poolCall = {
   ...{

@@ -51,7 +51,7 @@ interface ErrorCase {
 }
 
 /** Where we mean to differ: TensorFlow's weighted mean is taken, keys behind the last offset are not passed over in silence. */
-const departures = new Set(['weights_with_mean', 'last_offset_ne_len']);
+const disconnects = new Set(['weights_with_mean', 'last_offset_ne_len']);
 
 /** Every mismatch of the folder's cases, a line each, and how many cases there were. */
 export async function runGolden(dir: string): Promise<{ cases: number; mismatches: string[] }> {
@@ -233,7 +233,7 @@ async function checkError(of: ErrorCase): Promise<string | undefined> {
   await tables.add({ name: 't', rows, dim: 4, mode }, { rows: new Float32Array(rows * 4) });
   const weighted = weights_len ?? (of.name.startsWith('weights_with') ? indices.length : undefined);
   const weights = weighted === undefined ? undefined : new Float32Array(weighted);
-  const accepted = (of.torch === 'ACCEPTED') !== departures.has(of.name);
+  const accepted = (of.torch === 'ACCEPTED') !== disconnects.has(of.name);
   try {
     await tables.lookup({
       t: { keys: indices, offsets, includeLastOffset: of.include_last_offset, weights },

@@ -10,7 +10,7 @@ import { type Outcome, type Problem, readProblem, writeOutcome } from './problem
 import type { Runtime } from './runtime.ts';
 
 const component = openComponent();
-const none = { pooled: new Uint32Array(), counts: new Uint32Array(), fates: new Uint8Array() };
+const none = { pooled: new Uint32Array(), counts: new Uint32Array(), outcomes: new Uint8Array() };
 
 export function componentRuntime(kernels: WebAssembly.Module, conformance: WebAssembly.Module): Runtime {
   return {
@@ -46,7 +46,7 @@ function solve(problem: Problem): Outcome {
   const { input: asked, stoodIn } = withDefaultRow(input);
   try {
     const outcome = poolByComponent(component, asked);
-    for (const position of stoodIn) outcome.fates[position] = layout.FATE_DEFAULTED;
+    for (const position of stoodIn) outcome.outcomes[position] = layout.OUTCOME_DEFAULTED;
     return { ...outcome, status: layout.DONE };
   } catch (error) {
     if (error instanceof FlexemrError && error.code === 'INVALID_KEY')

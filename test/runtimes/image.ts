@@ -13,7 +13,7 @@ export const IMAGE_BUDGET = 12;
 /** Merge blocks, a shard each, or none; with the first the bags are divided at the end. */
 export const IMAGE_MERGES = 16;
 export const IMAGE_MERGE_BLOCKS = 20;
-/** What is digested: pooled f32, counts u32, fates u8. Address and bytes of each. */
+/** What is digested: pooled f32, counts u32, outcomes u8. Address and bytes of each. */
 export const IMAGE_OUTPUTS = 24;
 export const OUTPUTS = 3;
 export const IMAGE_HEADER_BYTES = 64;

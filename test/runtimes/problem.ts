@@ -66,13 +66,13 @@ export interface Outcome {
   readonly status: number;
   readonly pooled: Uint32Array;
   readonly counts: Uint32Array;
-  readonly fates: Uint8Array;
+  readonly outcomes: Uint8Array;
 }
 
 /** Puts an outcome where the kernels would have. */
-export function writeOutcome(memory: ArrayBuffer, { pooled, counts, fates }: Outcome): void {
+export function writeOutcome(memory: ArrayBuffer, { pooled, counts, outcomes }: Outcome): void {
   const words = new Uint32Array(memory);
-  for (const [i, output] of [pooled, counts, fates].entries()) {
+  for (const [i, output] of [pooled, counts, outcomes].entries()) {
     const [address, length] = words.subarray((image.IMAGE + image.IMAGE_OUTPUTS) / 4 + 2 * i);
     new Uint8Array(memory, address, length).set(
       new Uint8Array(output.buffer, output.byteOffset, output.byteLength),
@@ -104,7 +104,7 @@ export function imageOf(problem: Problem, finite: boolean): Uint8Array {
     keyCount: keys.length,
     offsets: put(offsets),
     weights: weights ? put(weights) : 0,
-    fates: room(keys.length),
+    outcomes: room(keys.length),
     scratch: room(layout.SCRATCH_BYTES),
   } as const;
   const results = (): { readonly out: number; readonly counts: number; readonly denominators: number } => ({
@@ -158,7 +158,7 @@ export function imageOf(problem: Problem, finite: boolean): Uint8Array {
   header[image.IMAGE_BUDGET / 4] = layout.NONE;
   header[image.IMAGE_MERGES / 4] = shards > 1 ? shards : 0;
   header[image.IMAGE_MERGE_BLOCKS / 4] = mergesAt;
-  const outputs = [whole.out, bags * dim * 4, whole.counts, bags * 4, input.fates, keys.length];
+  const outputs = [whole.out, bags * dim * 4, whole.counts, bags * 4, input.outcomes, keys.length];
   header.set(outputs, image.IMAGE_OUTPUTS / 4);
   return bytes;
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../../errors.ts';
-import { whenGone } from '../departures.ts';
 import { sendError } from '../http-lookup.ts';
+import { onResponseEnd } from '../response-timeouts.ts';
 import { type ConnectRequest, planHeader, readRequest } from './handshake.ts';
 
 /** Connects to rankers, whatever it does it with. */
@@ -23,7 +23,7 @@ export async function acceptLink(
   try {
     const asked = readRequest(await readJson(request));
     const { answer, end } = acceptor.connect(asked, () => response.end());
-    whenGone(response, end);
+    onResponseEnd(response, end);
     // Nothing may come for hours.
     request.socket.setTimeout(0);
     response.writeHead(200, { 'content-type': 'application/json', [planHeader]: acceptor.plan });

@@ -1,5 +1,5 @@
 import type * as Verbs from 'ibverbs-node';
-import type { DirectHandler, Lent } from '../../wire/direct.ts';
+import type { DirectHandler, LentSlots } from '../../wire/direct.ts';
 import { answerableIdentity, type FrameIdentity } from '../../wire/frame-identity.ts';
 import type { Inbox } from '../../wire/handler.ts';
 import { Connection, sendKind } from './connection.ts';
@@ -16,7 +16,7 @@ export interface LinkRoom {
   /** What replies leave from. */
   readonly slots: Verbs.MemoryRegion;
   /** Where this ranker's subrequests arrive: its own, and revoked with the link. */
-  readonly lent: Lent;
+  readonly lent: LentSlots;
 }
 
 /** A node's end of one connection: subrequests arrive in slots that the ranker alone may write to, replies go to its. */

@@ -1,7 +1,7 @@
 import type * as Verbs from 'ibverbs-node';
 import { FlexemrError } from '../../errors.ts';
 import { sessionWindow } from '../../limits.ts';
-import type { DirectHandler, Lent } from '../../wire/direct.ts';
+import type { DirectHandler, LentSlots } from '../../wire/direct.ts';
 import { attachDevice, type DeviceTokens, registerMemory } from './device.ts';
 import { Endpoint } from './endpoint.ts';
 import { type ConnectAnswer, type ConnectRequest, type ReadableShard, toJson } from './handshake.ts';
@@ -75,7 +75,7 @@ export class RdmaPort {
     return { answer: toJson(answer), end: () => link.close() };
   }
 
-  #link(lent: Lent, request: ConnectRequest, onEnd: () => void): NodeLink {
+  #link(lent: LentSlots, request: ConnectRequest, onEnd: () => void): NodeLink {
     const room = { handler: this.#handler, endpoint: this.#endpoint, slots: this.#slots, lent };
     const ended = (): void => {
       this.#links.delete(link);

@@ -16,7 +16,7 @@ const rowsAtOnce = 128;
 export const readRequestsMax: number = readsAtOnce * rowsAtOnce;
 
 /** Where rows come to, and what they are asked for with. */
-export interface ReadTools {
+export interface ReadContext {
   readonly verbs: typeof Verbs;
   readonly batch: WorkBatch;
   readonly replies: ReplyPool;
@@ -46,14 +46,14 @@ interface Job {
 
 /** Fetches rows by one-sided READs, which no processor of the memory node serves. */
 export class RowReads {
-  readonly #tools: ReadTools;
+  readonly #context: ReadContext;
   readonly #plan: bigint | undefined;
   readonly #shards: ReadonlyMap<number, ReadableShard>;
   readonly #jobs: (Job | undefined)[] = new Array(readsAtOnce).fill(undefined);
 
   /** @param plan whose rows they are; undefined: nobody knows, and none is read */
-  constructor(tools: ReadTools, shards: readonly ReadableShard[], plan: bigint | undefined) {
-    this.#tools = tools;
+  constructor(context: ReadContext, shards: readonly ReadableShard[], plan: bigint | undefined) {
+    this.#context = context;
     this.#plan = plan;
     this.#shards = new Map(shards.map((shard) => [shard.shard, shard]));
   }
@@ -65,7 +65,7 @@ export class RowReads {
   start(reads: readonly RowRead[], replyBytes: number, id: number, done: (reply: Received) => void): boolean {
     const number = this.#jobs.indexOf(undefined);
     if (number < 0 || !reads.every((read) => this.#isReadable(read))) return false;
-    const reply = this.#tools.replies.take(replyBytes);
+    const reply = this.#context.replies.take(replyBytes);
     const words = new Uint32Array(reply.bytes.buffer, reply.bytes.byteOffset, replyBytes >>> 2);
     const identity = { id, version: wireVersionOldest, checksum: false };
     writeReplyHeader(words, 0, identity, { bytes: replyBytes, exceptions: 0 });
@@ -84,7 +84,7 @@ export class RowReads {
 
   /** Asks for the next rows. */
   #ask(job: Job, number: number): void {
-    const { verbs, batch, address, lkey, idHigh, idLow } = this.#tools;
+    const { verbs, batch, address, lkey, idHigh, idLow } = this.#context;
     const { shard: shardNumber, keys, rowBytes } = job.reads[job.read];
     const shard = this.#shards.get(shardNumber);
     if (shard === undefined) return;
@@ -114,7 +114,7 @@ export class RowReads {
     const { keys, rowBytes } = job.reads[job.read];
     const bytes = job.asked * rowBytes;
     const begin = number * readRoomBytes;
-    job.reply.bytes.set(this.#tools.room.subarray(begin, begin + bytes), job.at);
+    job.reply.bytes.set(this.#context.room.subarray(begin, begin + bytes), job.at);
     job.at += bytes;
     job.key += job.asked;
     if (job.key === keys.length) {

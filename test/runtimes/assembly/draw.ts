@@ -1,6 +1,6 @@
 // Problems drawn from a seed, laid out as an image (../image.ts).
 import {
-  CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DEFAULT_ROW, CALL_DENOMINATORS, CALL_DIM, CALL_DTYPE, CALL_FATES,
+  CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DEFAULT_ROW, CALL_DENOMINATORS, CALL_DIM, CALL_DTYPE, CALL_OUTCOMES,
   CALL_FINITE, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_LAST_SHARD, CALL_MISSING, CALL_MODE, CALL_OFFSETS,
   CALL_OUT, CALL_PADDING, CALL_PARTIAL, CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS, CALL_SCRATCH, CALL_TABLE,
   CALL_TABLE_ROWS, CALL_TOUCH, CALL_WEIGHTS, F16, MAX, MERGE_BAGS, MERGE_BYTES, MERGE_COUNTS, MERGE_DENOMINATORS,
@@ -75,7 +75,7 @@ export function draw(): void {
     else store<u32>(keys + (i << 2), <u32>key);
     if (weighted) store<u32>(weights + (i << 2), drawF32(values == SPECIAL && once(5) ? SPECIAL : PLAIN));
   }
-  const outBytes = (bags * dim) << 2, fates = take(count), scratch = take(SCRATCH_BYTES);
+  const outBytes = (bags * dim) << 2, outcomes = take(count), scratch = take(SCRATCH_BYTES);
   const blocks = take(shards * CALL_BYTES), merges = take(shards * MERGE_BYTES);
   const out = take(outBytes), counts = take(bags << 2), denominators = take(bags << 2);
   for (let shard: u32 = 0; shard < shards; shard++) {
@@ -105,7 +105,7 @@ export function draw(): void {
     store<u32>(call, merged ? take(outBytes) : out, CALL_OUT);
     store<u32>(call, merged ? take(bags << 2) : counts, CALL_COUNTS);
     store<u32>(call, merged ? take(bags << 2) : denominators, CALL_DENOMINATORS);
-    store<u32>(call, fates, CALL_FATES);
+    store<u32>(call, outcomes, CALL_OUTCOMES);
     store<u32>(call, scratch, CALL_SCRATCH);
     if (!merged) continue;
     const block = merges + shard * MERGE_BYTES;
@@ -130,6 +130,6 @@ export function draw(): void {
   store<u32>(outputs, outBytes, 4);
   store<u32>(outputs, counts, 8);
   store<u32>(outputs, bags << 2, 12);
-  store<u32>(outputs, fates, 16);
+  store<u32>(outputs, outcomes, 16);
   store<u32>(outputs, count, 20);
 }

@@ -1,6 +1,6 @@
 // What throughput is measured on: bags of equal size over many rows, summed.
 import {
-  CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DIM, CALL_DTYPE, CALL_FATES, CALL_FINITE, CALL_KEY_BYTES, CALL_KEY_COUNT,
+  CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DIM, CALL_DTYPE, CALL_OUTCOMES, CALL_FINITE, CALL_KEY_BYTES, CALL_KEY_COUNT,
   CALL_KEYS, CALL_LAST_SHARD, CALL_OFFSETS, CALL_OUT, CALL_PADDING, CALL_ROW_BYTES, CALL_ROWS, CALL_SCRATCH, CALL_TABLE,
   CALL_TABLE_ROWS, CALL_TOUCH, NONE, SCRATCH_BYTES,
 } from '../../../src/kernel/layout';
@@ -15,8 +15,8 @@ export function prepare(dtype: u32): void {
   seed(1);
   const bytes = rowBytes(dtype, SPIN_DIM), keyCount: u32 = SPIN_BAGS * SPIN_BAG_KEYS;
   const call: usize = IMAGE + 64, scratch = call + CALL_BYTES, keys = scratch + SCRATCH_BYTES;
-  const offsets = keys + (keyCount << 2), counts = offsets + ((SPIN_BAGS + 1) << 2), fates = counts + (SPIN_BAGS << 2);
-  const out = (fates + keyCount + 63) & ~63, table = out + ((SPIN_BAGS * SPIN_DIM) << 2);
+  const offsets = keys + (keyCount << 2), counts = offsets + ((SPIN_BAGS + 1) << 2), outcomes = counts + (SPIN_BAGS << 2);
+  const out = (outcomes + keyCount + 63) & ~63, table = out + ((SPIN_BAGS * SPIN_DIM) << 2);
   while (<usize>memory.size() << 16 < table + SPIN_ROWS * bytes) if (memory.grow(1) < 0) unreachable();
   memory.fill(IMAGE, 0, table - IMAGE);
   for (let row: u32 = 0; row < <u32>SPIN_ROWS; row++) drawRow(table + row * bytes, bytes, dtype, SPIN_DIM, PLAIN);
@@ -39,7 +39,7 @@ export function prepare(dtype: u32): void {
   store<u32>(call, 1, CALL_LAST_SHARD);
   store<u32>(call, out, CALL_OUT);
   store<u32>(call, counts, CALL_COUNTS);
-  store<u32>(call, fates, CALL_FATES);
+  store<u32>(call, outcomes, CALL_OUTCOMES);
   store<u32>(call, scratch, CALL_SCRATCH);
   store<u32>(IMAGE, 1, IMAGE_POOLS);
   store<u32>(IMAGE, call, IMAGE_POOL_BLOCKS);

@@ -2,7 +2,7 @@
 export const roomAlignBytes = 64;
 
 /** First-fit room in a range of addresses; what is freed joins its neighbours and is given out again. */
-export class Room {
+export class FreeList {
   readonly #free: { begin: number; end: number }[];
 
   constructor(begin: number, end: number) {

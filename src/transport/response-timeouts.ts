@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 const looks = 10;
 
 /** Calls back once a response has left, or never will: older Nodes do not tell those that wait behind others. */
-export function whenGone(response: ServerResponse, done: () => void): void {
+export function onResponseEnd(response: ServerResponse, done: () => void): void {
   const { socket } = response.req;
   const gone = (): void => {
     socket.off('close', gone);
@@ -18,7 +18,7 @@ export function whenGone(response: ServerResponse, done: () => void): void {
 }
 
 /** Responses on their way out: one whose reader does not take what has begun to leave is cut off after a while. */
-export class Departures {
+export class ResponseTimeouts {
   readonly #stuckMs: number;
   readonly #timer: NodeJS.Timeout;
   /** `performance.now()` when each was first seen leaving. */
@@ -32,7 +32,7 @@ export class Departures {
 
   watch(response: ServerResponse): void {
     this.#leavingSince.set(response, undefined);
-    whenGone(response, () => this.#leavingSince.delete(response));
+    onResponseEnd(response, () => this.#leavingSince.delete(response));
   }
 
   #look(): void {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Room, roomAlignBytes, roundUp } from '../../src/store/room.ts';
+import { FreeList, roomAlignBytes, roundUp } from '../../src/store/free-list.ts';
 import { runs } from '../runs.ts';
 
 interface Piece {
@@ -41,7 +41,7 @@ test('any history of allocate and free: the first gap that is large enough, alig
       fc.array(step, { maxLength: 200, size: 'max' }),
       (begin, lines, history) => {
         const end = roundUp(begin) + lines * roomAlignBytes;
-        const room = new Room(begin, end);
+        const room = new FreeList(begin, end);
         const pieces: Piece[] = [];
         for (const action of history) {
           const gaps = gapsOf(pieces, roundUp(begin), end);
@@ -76,7 +76,7 @@ test('what is freed joins its neighbours in every order', () => {
       ? [[]]
       : left.flatMap((one) => orders(left.filter((other) => other !== one)).map((rest) => [one, ...rest]));
   for (const order of orders(Array.from({ length: count }, (_, i) => i))) {
-    const room = new Room(64, 64 + count * 64);
+    const room = new FreeList(64, 64 + count * 64);
     const addresses = order.map(() => room.allocate(1) as number);
     expect(new Set(addresses).size).toBe(count);
     for (const i of order) room.free(addresses[i], 1);
@@ -85,7 +85,7 @@ test('what is freed joins its neighbours in every order', () => {
 });
 
 test('an end that is not on a line is not given out past', () => {
-  const room = new Room(0, 100);
+  const room = new FreeList(0, 100);
   expect(room.allocate(65)).toBeUndefined();
   expect(room.allocate(64)).toBe(0);
   expect(room.allocate(1)).toBeUndefined();
