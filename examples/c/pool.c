@@ -43,7 +43,7 @@ int main(void) {
   call[FLEXEMR_CALL_LAST_SHARD / 4] = 1;
   call[FLEXEMR_CALL_OUT / 4] = put(pooled, sizeof pooled);
   call[FLEXEMR_CALL_COUNTS / 4] = put(scratch, sizeof offsets);
-  call[FLEXEMR_CALL_FATES / 4] = put(scratch, 5);
+  call[FLEXEMR_CALL_OUTCOMES / 4] = put(scratch, 5);
   call[FLEXEMR_CALL_SCRATCH / 4] = put(scratch, sizeof scratch);
   uint32_t status = w2c_kernels_pool(&kernels, put(call, sizeof call), FLEXEMR_NONE);
   if (status != FLEXEMR_DONE) return (int)status;

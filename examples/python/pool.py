@@ -43,7 +43,7 @@ fields = {
     "LAST_SHARD": 1,
     "OUT": out,
     "COUNTS": put(bytes(bags * 4)),
-    "FATES": put(bytes(len(keys))),
+    "OUTCOMES": put(bytes(len(keys))),
     "SCRATCH": put(bytes(layout["SCRATCH_BYTES"])),
 }
 call = bytearray(layout["CALL_BYTES"])  # F32, SUM and MISSING_ERROR are 0.

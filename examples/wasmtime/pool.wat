@@ -19,7 +19,7 @@
     (v128.store (i32.const 304) (v128.const i32x4 4 5 192 0)) ;; KEY_BYTES, KEY_COUNT, OFFSETS, WEIGHTS
     (v128.store (i32.const 320) (v128.const i32x4 0 3 0 -1)) ;; BAG, BAG_END, KEY, PADDING
     (v128.store (i32.const 336) (v128.const i32x4 0 0 1 512)) ;; MISSING, DEFAULT_ROW, LAST_SHARD, OUT
-    (v128.store (i32.const 352) (v128.const i32x4 576 0 640 1024)) ;; COUNTS, DENOMINATORS, FATES, SCRATCH
+    (v128.store (i32.const 352) (v128.const i32x4 576 0 640 1024)) ;; COUNTS, DENOMINATORS, OUTCOMES, SCRATCH
     (if (i32.ne (call $pool (i32.const 256) (i32.const -1)) (i32.const 0)) (then unreachable))
     ;; Three vectors are 36 bytes.
     (i64.store (i32.const 704) (i64.const 0x2400000200)) ;; their address, 512, and bytes
