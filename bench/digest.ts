@@ -1,11 +1,12 @@
 // What it costs to know a table again: its sample, all of it, and reading alone.
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { contentOf, wholeContentOf } from '../src/store/content.ts';
 import { planTables } from '../src/store/load.ts';
 import { SafetensorsFile } from '../src/store/safetensors.ts';
 import { describe, environment } from './environment.ts';
+import { writeLargeTable } from './large-table.ts';
 
 const [rows, dim] = [5_000_000, 128];
 const bytes = rows * dim * 4;
@@ -15,7 +16,7 @@ export async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'flexemr-digest-'));
   try {
     const path = join(folder, 'table.safetensors');
-    write(path);
+    writeLargeTable(path, rows, dim, new Uint8Array(2 ** 26).fill(1));
     await using file = await SafetensorsFile.open(path);
     const [table] = planTables(file);
     await timed('read alone', () => read(file, table.stored.tensor));
@@ -24,20 +25,6 @@ export async function run(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-function write(path: string): void {
-  const tables = JSON.stringify([{ name: 't', rows, dim, mode: 'sum', tensor: 'w' }]);
-  const entry = { dtype: 'F32', shape: [rows, dim], data_offsets: [0, bytes] };
-  const header = Buffer.from(JSON.stringify({ __metadata__: { tables }, w: entry }));
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(header.length));
-  const file = openSync(path, 'w');
-  writeSync(file, Buffer.concat([size, header]));
-  const chunk = Buffer.alloc(2 ** 26, 1);
-  for (let at = 0; at < bytes; at += chunk.length)
-    writeSync(file, chunk.subarray(0, Math.min(chunk.length, bytes - at)));
-  closeSync(file);
 }
 
 async function read(file: SafetensorsFile, tensor: string): Promise<void> {

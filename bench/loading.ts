@@ -1,12 +1,13 @@
 // How fast tables are loaded from a file in the page cache: 1 GB of f32, kept as each dtype, by one thread and by two,
 // beside a C program that reads the file into fresh memory and looks for NaN.
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { dtypes } from '../src/kernel/dtype.ts';
 import { describe, environment } from './environment.ts';
+import { writeLargeTable } from './large-table.ts';
 import { buildReadAndCheck, compilerVersion } from './native/build.ts';
 import { UsageError } from './usage.ts';
 
@@ -30,7 +31,8 @@ export async function run(args: string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'flexemr-loading-'));
   try {
     const path = join(folder, 'table.safetensors');
-    const dataStart = write(path);
+    const random = Float32Array.from({ length: 2 ** 22 }, () => Math.random() - 0.5);
+    const dataStart = writeLargeTable(path, rows, dim, new Uint8Array(random.buffer));
     report(measure(contendersOf(path, dataStart), rounds));
   } finally {
     rmSync(folder, { recursive: true });
@@ -85,20 +87,4 @@ function report(seconds: ReadonlyMap<Contender, number[]>): void {
     const pairs = ofOne.map((value, i) => value / ofTwo[i]);
     console.log(`${one.name.padEnd(30)} ${rates.join(' ')} ${median(pairs).toFixed(2).padStart(12)}`);
   }
-}
-
-/** A table of random numbers. @returns the byte that its rows begin at */
-function write(path: string): number {
-  const tables = JSON.stringify([{ name: 't', rows, dim, mode: 'sum', tensor: 'w' }]);
-  const entry = { dtype: 'F32', shape: [rows, dim], data_offsets: [0, bytes] };
-  const header = Buffer.from(JSON.stringify({ __metadata__: { tables }, w: entry }));
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(header.length));
-  const file = openSync(path, 'w');
-  writeSync(file, Buffer.concat([size, header]));
-  const chunk = Float32Array.from({ length: 2 ** 22 }, () => Math.random() - 0.5);
-  for (let at = 0; at < bytes; at += chunk.byteLength)
-    writeSync(file, new Uint8Array(chunk.buffer, 0, Math.min(chunk.byteLength, bytes - at)));
-  closeSync(file);
-  return size.length + header.length;
 }

@@ -160,3 +160,18 @@ export const filePath: Schema<string> = v.custom<string>(
   (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
   'the path of a file',
 );
+
+/** Where HTTP is spoken. */
+export const httpAddress: Schema<string> = v.custom<string>(
+  (value) => typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value),
+  'an http:// or https:// address',
+);
+
+/** Something to go through; text is none. */
+export function iterable(wanted: string): Schema<Iterable<unknown>> {
+  return v.custom<Iterable<unknown>>((value) => hasSymbol(value, Symbol.iterator), wanted);
+}
+
+export function hasSymbol(value: unknown, symbol: symbol): boolean {
+  return typeof value === 'object' && value !== null && symbol in value;
+}

@@ -96,7 +96,7 @@ export interface ReadyToSendOptions {
 
 /** @throws TypeError, RangeError */
 export function readyToSendOptions(options: ReadyToSendOptions): Record<string, number> {
-  checkNames(options, [...['packetNumber', 'timeout', 'retries', 'rnrRetries', 'maxReadsInFlight']]);
+  checkNames(options, ['packetNumber', 'timeout', 'retries', 'rnrRetries', 'maxReadsInFlight']);
   return {
     packetNumber: integer('packetNumber', options.packetNumber, 0, u24Max),
     timeout: integer('timeout', options.timeout, 0, 31),

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { fileRouting } from '../host/file-routing.ts';
 import { type Log, MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
-import { predict } from '../plan/prediction.ts';
+import { predictionOf } from '../plan/prediction.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import { mib } from './columns.ts';
@@ -94,7 +94,7 @@ function deviceOf({ transport, rdmaDevice, gidIndex }: ServeOptions): DeviceChoi
 }
 
 function readyOf({ url, ports }: MemoryNodeHost, routing: RoutingTable, node: string): Ready {
-  const own = predict(routing).nodes.find(({ node: id }) => id === node);
+  const own = predictionOf(routing, {}).nodes.find(({ node: id }) => id === node);
   return { ready: true, node, url, ports, tables: own?.tables ?? 0, bytes: own?.bytes ?? 0 };
 }
 

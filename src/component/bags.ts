@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import type * as Pooling from '../../wasm/component/interfaces/flexemr-kernels-pooling.js';
 import { checkFields, integer, oneOf, options as optionsOf, type Schema } from '../check.ts';
 import type { PoolingMode } from '../kernel/pooling-mode.ts';
-import { expectArray, expectObject, poolingMode } from './expect.ts';
+import { anyMode } from '../kernel/schemas.ts';
+import { expectArray, expectObject } from './expect.ts';
 
 /** Keys of all bags, one bag behind the other. */
 export interface Bags {
@@ -34,7 +35,7 @@ export type Pooled = Pooling.Pooled;
 const paddingMax = 4_294_967_294;
 
 const poolOptions: Schema<PoolOptions> = optionsOf({
-  mode: poolingMode,
+  mode: anyMode,
   padding: v.optional(integer(0, paddingMax)),
   missing: v.optional(oneOf(['error', 'skip'])),
   partial: v.optional(v.boolean()),

@@ -4,7 +4,7 @@ import { check, integer, type Schema, typedArray } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { type DType, dtypes, rowBytes } from '../kernel/dtype.ts';
 import type { PoolingMode } from '../kernel/pooling-mode.ts';
-import { componentBytesMax, componentIndexIdsMax } from '../limits.ts';
+import { componentIndexIdsMax } from '../limits.ts';
 import type { CoreModules } from '../modules/core-modules.ts';
 import { type Bags, checkedBags, checkedOptions, type Pooled, type PoolOptions, poolBytes } from './bags.ts';
 import { Core } from './core.ts';
@@ -37,9 +37,8 @@ const deduplicateBytesPerKey = 36;
 export class Component {
   readonly #core: Core;
 
-  /** @throws INVALID_OPTION */
+  /** @param memoryBytes that were checked */
   constructor(modules: CoreModules, memoryBytes: number) {
-    check(integer(1, componentBytesMax), memoryBytes, 'memoryBytes');
     this.#core = new Core(modules, memoryBytes);
   }
 

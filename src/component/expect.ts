@@ -1,10 +1,10 @@
 // What callers hand in, looked at before the component takes it: it would read the bytes of any array, and coerce the rest.
 import * as v from 'valibot';
-import { check, integer, isObject, oneOf, type Schema, typedArray } from '../check.ts';
+import { check, isObject, type Schema, typedArray } from '../check.ts';
 import type { ErrorCode } from '../errors.ts';
-import { type DType, dtypes } from '../kernel/dtype.ts';
-import { type PoolingMode, poolingModes } from '../kernel/pooling-mode.ts';
-import { dimMax } from '../limits.ts';
+import type { DType } from '../kernel/dtype.ts';
+import type { PoolingMode } from '../kernel/pooling-mode.ts';
+import { anyDim, anyDtype, anyMode } from '../kernel/schemas.ts';
 
 const arrays: Readonly<
   Record<'Uint8Array' | 'Uint32Array' | 'Float32Array' | 'BigUint64Array', Schema<unknown>>
@@ -15,10 +15,6 @@ const arrays: Readonly<
   BigUint64Array: typedArray<BigUint64Array>('BigUint64Array'),
 };
 const object = v.custom<object>(isObject, 'an object');
-const dims = integer(1, dimMax);
-const anyDtype: Schema<DType> = oneOf(dtypes);
-/** @internal */
-export const poolingMode: Schema<PoolingMode> = oneOf(poolingModes);
 
 export function expectArray(
   value: unknown,
@@ -34,7 +30,7 @@ export function expectObject(value: unknown, field: string, code: ErrorCode = 'I
 }
 
 export function expectDim(dim: number): void {
-  check(dims, dim, 'dim', 'INVALID_TABLE');
+  check(anyDim, dim, 'dim', 'INVALID_TABLE');
 }
 
 export function expectDType(dtype: DType): void {
@@ -42,5 +38,5 @@ export function expectDType(dtype: DType): void {
 }
 
 export function expectMode(mode: PoolingMode): void {
-  check(poolingMode, mode, 'mode');
+  check(anyMode, mode, 'mode');
 }

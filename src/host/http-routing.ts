@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { check, checkFields, integer, options } from '../check.ts';
+import { check, checkFields, httpAddress, integer, options } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { routingCharsMax, routingFetchMsMax, routingPollMsMax, routingUrlPollMs } from '../limits.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -22,9 +22,6 @@ export function httpRouting(url: string, given: HttpRoutingOptions = {}): Routin
   return polledRouting(url, pollMs, () => new HttpText(url));
 }
 
-const isHttp = (url: unknown): boolean =>
-  typeof url === 'string' && /^https?:\/\//i.test(url) && URL.canParse(url);
-const httpAddress = v.custom<string>(isHttp, 'an http:// or https:// address');
 const httpRoutingOptions = options({ pollMs: v.optional(integer(1, routingPollMsMax)) });
 
 class HttpText implements Polled {

@@ -41,9 +41,8 @@ const isTransport = (value: unknown): boolean =>
   (isObject(value) && methods.every((name) => typeof value[name] === 'function'));
 
 const rankerOptions = optionsOf({
-  routing: given<OpenRankerOptions['routing']>(
-    'a routing table, the path or URL of one, or a source of them',
-  ),
+  // routingSource says what is wrong with it.
+  routing: v.optional(given<OpenRankerOptions['routing']>('a routing table')),
   transport: v.optional(
     v.custom<TransportName | Transport>(isTransport, `one of ${transportNames.join(', ')}, or a transport`),
   ),
@@ -65,7 +64,7 @@ export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   });
 }
 
-function sourceOf(routing: OpenRankerOptions['routing']): RoutingSource {
+function sourceOf(routing: OpenRankerOptions['routing'] | undefined): RoutingSource {
   if (typeof routing === 'string')
     return /^https?:/.test(routing) ? httpRouting(routing) : fileRouting(routing);
   return routingSource(routing);

@@ -1,15 +1,12 @@
 // Call blocks as the package exports them: a wrong number would make a kernel read or write elsewhere.
 import * as v from 'valibot';
 import { check, checkFields, integer, oneOf, options, type Schema, typedArray } from '../check.ts';
-import { dimMax } from '../limits.ts';
 import type { BagBuffers, MergeBuffers, PoolOptions, ShardRows } from './call.ts';
 import * as call from './call.ts';
-import { dtypes } from './dtype.ts';
 import { CALL_BYTES, MERGE_BYTES } from './layout.ts';
-import { poolingModes } from './pooling-mode.ts';
+import { anyDim, anyDtype, anyMode } from './schemas.ts';
 
 const u32 = integer(0, 0xffff_ffff);
-const modes = oneOf(poolingModes);
 
 const shardRows: Schema<ShardRows> = options({
   address: u32,
@@ -17,8 +14,8 @@ const shardRows: Schema<ShardRows> = options({
   rowBase: u32,
   tableRows: u32,
   rowBytes: u32,
-  dim: integer(1, dimMax),
-  dtype: oneOf(dtypes),
+  dim: anyDim,
+  dtype: anyDtype,
   finite: v.boolean(),
   defaultRow: u32,
   last: v.boolean(),
@@ -38,7 +35,7 @@ const bagBuffers: Schema<BagBuffers> = options({
 });
 
 const poolOptions: Schema<PoolOptions> = options({
-  mode: modes,
+  mode: anyMode,
   partial: v.boolean(),
   touch: v.boolean(),
   padding: v.optional(u32),
@@ -58,7 +55,7 @@ const mergeBuffers: Schema<MergeBuffers> = options({
   outDenominators: u32,
 });
 
-const mergeShape = options({ bags: u32, dim: integer(1, dimMax), mode: modes });
+const mergeShape = options({ bags: u32, dim: anyDim, mode: anyMode });
 
 /** A block of so many bytes at an address. @throws INVALID_OPTION */
 function checkBlock(words: Uint32Array, address: number, bytes: number): void {

@@ -1,17 +1,14 @@
 // The reference as the package exports it: callers have no types to stop them, so their arguments are checked.
 import * as v from 'valibot';
-import { check, integer, numberWhere, oneOf, typedArray } from '../check.ts';
-import { dimMax } from '../limits.ts';
-import { rowBytes as bytesOfRow, type DType, dtypes } from './dtype.ts';
-import { type PoolingMode, poolingModes } from './pooling-mode.ts';
+import { check, integer, numberWhere, typedArray } from '../check.ts';
+import { rowBytes as bytesOfRow, type DType } from './dtype.ts';
+import type { PoolingMode } from './pooling-mode.ts';
 import type { Partial } from './reference.ts';
 import * as reference from './reference.ts';
+import { anyDim, anyDtype, anyMode } from './schemas.ts';
 
 export type { DType, Partial, PoolingMode };
 
-const anyDtype = oneOf(dtypes);
-const anyMode = oneOf(poolingModes);
-const dims = integer(1, dimMax);
 const bytes = typedArray<Uint8Array>('Uint8Array');
 const floats = typedArray<Float32Array>('Float32Array');
 const keys = typedArray<BigUint64Array>('BigUint64Array');
@@ -27,7 +24,7 @@ function vector(length: number): v.GenericSchema<unknown, Float32Array> {
 /** Bytes of one row of `dim` columns. @throws INVALID_OPTION */
 export function rowBytes(dtype: DType, dim: number): number {
   check(anyDtype, dtype, 'dtype');
-  check(dims, dim, 'dim');
+  check(anyDim, dim, 'dim');
   return bytesOfRow(dtype, dim);
 }
 
@@ -54,7 +51,7 @@ export function foldSegment(
   weights?: Float32Array,
 ): Partial {
   check(anyMode, mode, 'mode');
-  check(dims, dim, 'dim');
+  check(anyDim, dim, 'dim');
   check(v.array(vector(dim)), rows, 'rows');
   check(v.optional(vector(rows.length)), weights, 'weights');
   return reference.foldSegment(mode, dim, rows, weights);
@@ -71,7 +68,7 @@ export function mergePartials(
   weighted: boolean,
 ): Float32Array {
   check(anyMode, mode, 'mode');
-  check(dims, dim, 'dim');
+  check(anyDim, dim, 'dim');
   const partial = v.object({
     values: vector(dim),
     count: integer(0, 0xffff_ffff),

@@ -34,7 +34,11 @@ export function checkBags(feature: string, bags: Bags, indexed: boolean): Checke
 }
 
 function isArray(value: unknown): boolean {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  return Array.isArray(value) || isTypedArray(value);
+}
+
+export function isTypedArray(value: unknown): boolean {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView);
 }
 
 /** u32 [bags + 1] from offsets or lengths. @throws INVALID_BAGS, INVALID_OFFSETS, LIMIT_EXCEEDED */

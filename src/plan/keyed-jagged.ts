@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { checkFields, given, options, type Schema } from '../check.ts';
 import { FlexemrError, invalidAt } from '../errors.ts';
 import type { Counts, KeyedBags, Keys, NumberArray } from './bags.ts';
-import { offsetsOf, weightsOf } from './checked-bags.ts';
+import { isTypedArray, offsetsOf, weightsOf } from './checked-bags.ts';
 
 /** TorchRec's KeyedJaggedTensor: the bags of one feature after the other. Give lengths, offsets, or both. */
 export interface KeyedJagged {
@@ -27,10 +27,6 @@ const keyedJaggedTensor: Schema<KeyedJagged> = options({
   offsets: v.optional(given<Counts>('offsets')),
   strides: v.optional(v.array(v.number())),
 });
-
-function isTypedArray(value: unknown): boolean {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView);
-}
 
 /** The bags of a KeyedJaggedTensor by feature, as views of its values. @throws INVALID_BAGS, INVALID_OFFSETS, INVALID_WEIGHTS */
 export function keyedJagged(tensor: KeyedJagged): KeyedBags {

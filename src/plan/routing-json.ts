@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { check, integer, read } from '../check.ts';
+import { check, httpAddress, integer, read } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
 import { contentDigestChars, nodeIdCharsMax, routingCharsMax } from '../limits.ts';
@@ -12,10 +12,9 @@ const format = 'flexemr-routing-1';
 const bound = integer(0, 2 ** 32);
 const shard = v.strictObject({ node: v.string(), begin: bound, end: bound });
 
-const isHttp = (url: string): boolean => /^https?:\/\//i.test(url) && URL.canParse(url);
 const node = v.strictObject({
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
-  url: v.optional(v.pipe(v.string(), v.check(isHttp, 'an http:// or https:// address'))),
+  url: v.optional(httpAddress),
   bytes: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
 });
 

@@ -2,9 +2,10 @@ import * as v from 'valibot';
 import { integer, join, oneOf, read, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
-import { type DType, dtypes } from '../kernel/dtype.ts';
+import type { DType } from '../kernel/dtype.ts';
 import { type PoolingMode, poolingModes } from '../kernel/pooling-mode.ts';
-import { dimMax, tableNameCharsMax, tableRowsMax, tablesMax } from '../limits.ts';
+import { anyDim, anyDtype } from '../kernel/schemas.ts';
+import { tableNameCharsMax, tableRowsMax, tablesMax } from '../limits.ts';
 
 /** How the rows of a bag become one vector; `none` gives every row as it is. */
 export type TableMode = PoolingMode | 'none';
@@ -57,14 +58,12 @@ export function paddingKey({ padding, rows }: TableSpec, indexed: boolean): bigi
 const isKey = (value: unknown): boolean => Number.isSafeInteger(value) || typeof value === 'bigint';
 const key = v.custom<Key>(isKey, 'a row number or an id: an integer below 2^53, or a bigint');
 
-const rowDtype: Schema<RowDtype> = oneOf(dtypes);
-
 const fields = {
   name: v.pipe(v.string(), v.nonEmpty(), v.maxLength(tableNameCharsMax)),
   rows: integer(1, tableRowsMax),
-  dim: integer(1, dimMax),
+  dim: anyDim,
   mode: oneOf(tableModes),
-  dtype: v.optional(rowDtype),
+  dtype: v.optional(anyDtype),
   weighted: v.optional(v.boolean()),
   padding: v.optional(key),
   missing: v.optional(oneOf(['error', 'skip', 'default'])),

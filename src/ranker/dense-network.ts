@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { check, filePath, integer, typedArray } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { bagsMax, dimMax } from '../limits.ts';
+import { anyDim } from '../kernel/schemas.ts';
+import { bagsMax } from '../limits.ts';
 
 const floats = typedArray<Float32Array>('Float32Array');
 /** Bags of a lookup are bounded, and so are requests. */
@@ -70,7 +71,7 @@ export class DenseNetwork {
     check(floats, dense, 'dense');
     check(floats, pooled, 'pooled');
     check(integer(1, bagsMax), requests, 'requests');
-    check(integer(1, dimMax), dim, 'dim');
+    check(anyDim, dim, 'dim');
     checkMultiple('dense', dense, requests, 'requests × features');
     checkMultiple('pooled', pooled, requests * dim, 'requests × tables × dim');
     const { Tensor } = this.#runtime;
@@ -115,7 +116,7 @@ export function sigmoid(logits: Float32Array): Float32Array {
 /** f32 [requests, tables, dim] of one f32 [requests, dim] a table. @throws INVALID_OPTION */
 export function stackPooled(tables: readonly Float32Array[], requests: number, dim: number): Float32Array {
   check(count, requests, 'requests');
-  check(integer(1, dimMax), dim, 'dim');
+  check(anyDim, dim, 'dim');
   const values = requests * dim;
   const holds = (value: Float32Array): boolean => value.length === values;
   check(v.array(v.pipe(floats, v.check(holds, `a Float32Array of ${values} values`))), tables, 'tables');

@@ -1,4 +1,4 @@
-import { FlexemrError, show } from '../errors.ts';
+import { FlexemrError } from '../errors.ts';
 import type { Kernels } from '../kernel/kernels.ts';
 import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
@@ -19,12 +19,8 @@ export class Workspace {
   #next = 0;
   readonly #bytesMax: number;
 
-  /** @param module kernels built for plain memory @throws INVALID_OPTION */
+  /** @param module kernels built for plain memory @param bytesMax that were checked */
   constructor(module: WebAssembly.Module, bytesMax: number = workspaceBytesMax) {
-    if (!Number.isInteger(bytesMax) || bytesMax < 1 || bytesMax > workspaceBytesMax) {
-      const message = `workspaceBytes = ${show(bytesMax)} must be an integer from 1 to ${workspaceBytesMax}`;
-      throw new FlexemrError('INVALID_OPTION', message, { field: 'workspaceBytes', value: bytesMax });
-    }
     this.#bytesMax = bytesMax;
     this.#memory = new WebAssembly.Memory({ initial: 16 });
     this.kernels = instantiate(module, this.#memory);

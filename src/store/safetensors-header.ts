@@ -1,3 +1,5 @@
+import * as v from 'valibot';
+import type { Schema } from '../check.ts';
 import type { FlexemrError } from '../errors.ts';
 import { safetensorsHeaderBytesMax, safetensorsMetadataNamesMax } from '../limits.ts';
 import { HeaderJson, invalidFile, prefixBytes, quote } from './header-json.ts';
@@ -52,6 +54,17 @@ export interface TensorEntry {
   readonly begin: number;
   readonly end: number;
 }
+
+/** What a tensor may be as a caller gives it; whether a file may hold it is found when its header is made. @internal */
+export const tensorFields: {
+  readonly name: Schema<string>;
+  readonly dtype: Schema<TensorEntry['dtype']>;
+  readonly shape: Schema<number[]>;
+} = {
+  name: v.string(),
+  dtype: v.custom<TensorEntry['dtype']>((value) => typeof value === 'string', 'a dtype of safetensors'),
+  shape: v.array(v.number()),
+};
 
 /** A checked header: tensors in header order, and `__metadata__` (empty, without prototype, if absent). */
 export interface SafetensorsHeader {

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import * as v from 'valibot';
-import { check, filePath, named, type Schema } from '../check.ts';
+import { check, filePath, hasSymbol, iterable, named, type Schema } from '../check.ts';
 import { invalidFile, prefixBytes, quote } from './header-json.ts';
 import {
   type Dtype,
@@ -9,6 +9,7 @@ import {
   type OtherDtype,
   parseHeader,
   tensorBytes,
+  tensorFields,
 } from './safetensors-header.ts';
 import { writeWhole } from './whole-file.ts';
 
@@ -21,17 +22,11 @@ export interface TensorData {
   readonly data: ArrayBufferView | AsyncIterable<ArrayBufferView>;
 }
 
-const hasSymbol = (value: unknown, symbol: symbol): boolean =>
-  typeof value === 'object' && value !== null && symbol in value;
 const isData = (value: unknown): boolean =>
   ArrayBuffer.isView(value) || hasSymbol(value, Symbol.asyncIterator);
-const isIterable = (value: unknown): boolean => hasSymbol(value, Symbol.iterator);
 
-const iterable = v.custom<Iterable<unknown>>(isIterable, 'a list of tensors');
 const tensorData: Schema<TensorData> = v.object({
-  name: v.string(),
-  dtype: v.custom<TensorData['dtype']>((value) => typeof value === 'string', 'a dtype of safetensors'),
-  shape: v.array(v.number()),
+  ...tensorFields,
   data: v.custom<TensorData['data']>(isData, 'a view of its bytes, or an async iterable of views'),
 });
 
@@ -50,7 +45,7 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   check(filePath, path, 'path');
-  const given = Array.from(check(iterable, tensors, 'tensors'), (tensor, i) =>
+  const given = Array.from(check(iterable('a list of tensors'), tensors, 'tensors'), (tensor, i) =>
     check(tensorData, tensor, `tensors[${i}]`, 'INVALID_FILE'),
   );
   for (const [name, text] of Object.entries(check(named, metadata, 'metadata', 'INVALID_FILE')))

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { check, type Schema } from '../check.ts';
+import { check, iterable, type Schema } from '../check.ts';
 import { dimMax, tableRowsMax } from '../limits.ts';
 import type { StoredTableSpec } from '../plan/table-spec.ts';
 import { sources } from './load.ts';
-import type { TensorEntry } from './safetensors-header.ts';
+import { type TensorEntry, tensorFields } from './safetensors-header.ts';
 
 /** How models name the weight of a table: TorchRec's collections, DLRM's list, a module of any name. */
 const schemes: readonly RegExp[] = [
@@ -12,14 +12,8 @@ const schemes: readonly RegExp[] = [
   /^(.+)\.weight$/,
 ];
 
-const isIterable = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && Symbol.iterator in value;
-const entries = v.custom<Iterable<unknown>>(isIterable, 'the tensors of a file');
-const entry: Schema<Pick<TensorEntry, 'name' | 'dtype' | 'shape'>> = v.object({
-  name: v.string(),
-  dtype: v.custom<TensorEntry['dtype']>((value) => typeof value === 'string', 'a dtype of safetensors'),
-  shape: v.array(v.number()),
-});
+const entries = iterable('the tensors of a file');
+const entry: Schema<Pick<TensorEntry, 'name' | 'dtype' | 'shape'>> = v.object(tensorFields);
 
 /** Whether a tensor is [rows, dim] of floats. */
 export function hasRows({

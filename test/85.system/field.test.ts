@@ -119,7 +119,6 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
   test('one table under several features, in any order, and names that every object has', async () => {
     const bags: KeyedBags = Object.assign(Object.create(null), {
       late: { table: 'sum f32', keys: [5], offsets: [0] },
-      ['__proto__']: { keys: [1], offsets: [0] },
       early: { table: 'sum f32', keys: [4], offsets: [0] },
       constructor: { keys: [2], offsets: [0] },
     });

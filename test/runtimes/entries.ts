@@ -1,12 +1,8 @@
 // The package's entries as they are imported where it is installed: each runtime by its own condition.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { bin, LinkedPackage } from './linked-package.ts';
 import { runMsMax } from './runtime.ts';
-
-const here = import.meta.dirname;
-const bin = (name: string): string => join(here, 'node_modules', name);
 
 const runtimes: Readonly<Record<string, readonly string[]>> = {
   'Node.js 22': [bin('node22/bin/node')],
@@ -30,22 +26,14 @@ await openRanker({ routing }).catch((error) => console.log(error instanceof Flex
 
 /** @returns what is wrong, if anything */
 export function entryProblems(): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'flexemr-entries-'));
-  try {
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(join(here, '../..'), join(folder, 'node_modules/flexemr'));
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-    writeFileSync(join(folder, 'program.js'), program);
-    return Object.entries(runtimes).flatMap(([name, [command, ...args]]) => {
-      if (!existsSync(command) && !process.env.CI) {
-        console.log(`${name}: NOT HERE: ${command}`);
-        return [];
-      }
-      const run = { cwd: folder, encoding: 'utf8', timeout: runMsMax } as const;
-      const said = execFileSync(command, [...args, 'program.js'], run);
-      return said === '5.5,11\nfunction 0\ntrue\n' ? [] : [`${name}: ${said}`];
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  using linked = new LinkedPackage(program);
+  return Object.entries(runtimes).flatMap(([name, [command, ...args]]) => {
+    if (!existsSync(command) && !process.env.CI) {
+      console.log(`${name}: NOT HERE: ${command}`);
+      return [];
+    }
+    const run = { cwd: linked.folder, encoding: 'utf8', timeout: runMsMax } as const;
+    const said = execFileSync(command, [...args, 'program.js'], run);
+    return said === '5.5,11\nfunction 0\ntrue\n' ? [] : [`${name}: ${said}`];
+  });
 }
