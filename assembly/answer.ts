@@ -1,5 +1,5 @@
-// Answering a subrequest: its segments, one after the other, each pooled, gathered or fetched from where the frame lies
-// to where the reply leaves from. One call a slice, whatever the frame holds.
+// Answers a subrequest, one segment after the other. Each segment is pooled, gathered or fetched from the frame
+// directly into the reply. There is one call per slice, whatever the frame holds.
 
 import {
   ANSWER_CALL, ANSWER_COUNTS, ANSWER_COUNTS_BYTES, ANSWER_DENOMINATORS, ANSWER_ERROR_POSITION,
@@ -28,8 +28,8 @@ import { pool } from './pool';
 import { approach } from './touch';
 
 /**
- * Goes on with an opened answer that has room for reply and work. A slice ends a little after `budget` bytes of rows.
- * @returns DONE: the reply is there, but for its load; MORE; or REFUSED
+ * Continues an opened answer that has memory for reply and work. A slice ends a little after `budget` bytes of rows.
+ * @returns DONE if the reply is complete except for its load; MORE; or REFUSED
  */
 export function answer(block: usize, budget: u32): i32 {
   const served = <usize>load<u32>(block, ANSWER_SERVED), head = <usize>load<u32>(block, ANSWER_HEAD);
@@ -64,7 +64,8 @@ function start(block: usize, served: usize, head: usize, segments: u32): void {
   store<u32>(block, values, ANSWER_VALUES);
   store<u32>(block, counts, ANSWER_COUNTS);
   store<u32>(block, counts + load<u32>(block, ANSWER_COUNTS_BYTES), ANSWER_DENOMINATORS);
-  // Kernels write only the outcomes of keys that they do not pool; segments take turns in one place.
+  // Kernels write only the outcomes of keys that they do not simply pool. All segments use the same memory for
+  // outcomes.
   memory.fill(load<u32>(block, ANSWER_WORK), 0, load<u32>(block, ANSWER_OUTCOMES_BYTES));
   if (isNear(block)) approachAll(served, head, segments, load<u32>(block, ANSWER_PAYLOAD));
 }
@@ -78,10 +79,10 @@ function approachAll(served: usize, head: usize, segments: u32, payload: usize):
   }
 }
 
-/** All rows of a short answer are touched before any is pooled: it waits for memory once, not segment by segment. */
+/** Whether an answer is short. Then it touches all rows before it pools any, and waits for memory once. */
 @inline function isNear(block: usize): bool { return load<u32>(block, ANSWER_WEIGHT) <= <u32>ANSWER_NEAR_BYTES; }
 
-/** Fills in the call of a segment: its shard's own, and what this frame says. */
+/** Fills in the call block of a segment from the record of its shard and from the frame. */
 function begin(block: usize, entry: usize, shard: usize): void {
   const call = block + ANSWER_CALL, keys = keysOf(entry), flags = flagsOf(entry);
   const payload = load<u32>(block, ANSWER_PAYLOAD), indexed = load<u32>(shard, SHARD_INDEX) != 0;
@@ -105,7 +106,7 @@ function begin(block: usize, entry: usize, shard: usize): void {
     store<u32>(call, replied ? load<u32>(block, ANSWER_DENOMINATORS) : ownCounts, CALL_DENOMINATORS);
   }
   store<u32>(call, outcomes, CALL_OUTCOMES);
-  // Rows may end amid a word: what is left of it must not carry what lay there before.
+  // Rows may end in the middle of a word. The rest of this word must not contain old data.
   const end = load<u32>(block, ANSWER_VALUES) + <u32>valuesBytes(entry, shard);
   if (flags & FLAG_FETCH && keys) store<u32>(end - 4, 0);
   store<u32>(block, indexed ? STAGE_RESOLVE : STAGE_POOL, ANSWER_STAGE);
@@ -129,7 +130,7 @@ function resolve(block: usize, entry: usize, shard: usize, most: u32): void {
   return load<u32>(shard, SHARD_POOLED) ? pool(call, keys) : gather(call, keys);
 }
 
-/** Notes what was not simply pooled, and moves on to the next segment. */
+/** Notes the keys that were not simply pooled, and moves on to the next segment. */
 function finish(block: usize, entry: usize, shard: usize): void {
   if (load<u32>(block + ANSWER_CALL, CALL_EXCEPTIONS)) noteExceptions(block, keysOf(entry));
   advance(block, ANSWER_VALUES, <u32>valuesBytes(entry, shard));
@@ -159,7 +160,7 @@ function noteExceptions(block: usize, keys: u32): void {
   store<u32>(block, <u32>(next - exceptions) >> 2, ANSWER_EXCEPTIONS);
 }
 
-/** What a kernel found wrong with the keys or offsets of a segment. */
+/** Refuses an answer because a kernel found wrong keys or offsets in a segment. */
 function refuse(block: usize, entry: usize, status: i32): i32 {
   const position = load<u32>(block + ANSWER_CALL, CALL_ERROR_POSITION), wide = keyBytesOf(entry) == 8;
   const key = <usize>load<u32>(block, ANSWER_PAYLOAD) + <usize>position * keyBytesOf(entry);
@@ -174,7 +175,7 @@ function writeHeader(block: usize, head: usize): void {
   const reply = <usize>load<u32>(block, ANSWER_REPLY), exceptions = load<u32>(block, ANSWER_EXCEPTIONS);
   memory.fill(reply, 0, HEADER_BYTES);
   store<u32>(reply, REPLY_MAGIC, FRAME_MAGIC);
-  // The reply is of the version that was asked in, and carries a checksum where the subrequest did.
+  // The reply has the version of the subrequest, and carries a checksum if the subrequest did.
   store<u16>(reply, load<u16>(head, FRAME_VERSION), FRAME_VERSION);
   store<u8>(reply, load<u8>(head, FRAME_FLAGS), FRAME_FLAGS);
   store<u32>(reply, load<u32>(block, ANSWER_REPLY_BYTES) + (exceptions << 2), FRAME_BYTES);

@@ -1,5 +1,5 @@
-// Builds wasm/kernels.shared.wasm and wasm/kernels.plain.wasm from the same source, and wasm/flexemr.h, their contract for
-// C, from src/kernel/layout.ts.
+// Builds wasm/kernels.shared.wasm and wasm/kernels.plain.wasm from the same source, and wasm/flexemr.h, their contract
+// for C, from src/kernel/layout.ts.
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -8,7 +8,7 @@ import * as layout from '../src/kernel/layout.ts';
 const root: string = fileURLToPath(new URL('..', import.meta.url));
 
 // -O3s, not -O3: it keeps row loops out of the functions that call them, where V8 would unroll and spill them.
-// Never traps-never-happen: dropped loads are how the kernels read ahead.
+// Never use traps-never-happen: it would remove loads whose values are dropped, by which the kernels read ahead.
 const common: string =
   '--runtime stub --noAssert -O3s --converge --enable simd,bulk-memory --importMemory --use abort= --disableWarning 201';
 const memories = {
@@ -28,14 +28,14 @@ export function options(memory: keyof typeof memories, outFile: string): string[
   ];
 }
 
-/** What a call block holds where, and what codes mean: src/kernel/layout.ts says it in words. */
+/** The offsets of the fields of call blocks, and the codes. src/kernel/layout.ts describes them. */
 function header(): string {
   const lines = Object.entries(layout).map(([name, value]) => `#define FLEXEMR_${name} ${value}u`);
   return ['#ifndef FLEXEMR_H_', '#define FLEXEMR_H_', ...lines, '#endif', ''].join('\n');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  // What an earlier build left must not end up in the package.
+  // Files of an earlier build must not get into the package.
   rmSync(`${root}dist`, { recursive: true, force: true });
   for (const memory of ['shared', 'plain'] as const) {
     const { error, stderr } = await asc.main(options(memory, `wasm/kernels.${memory}.wasm`));

@@ -1,26 +1,26 @@
-// The checksum of a frame: sums of its words, mixed to 32 bits at the end (docs/wire.md). A block is 64 bytes, and each of
-// its sixteen words has a sum of its own, to which its halves, as signed numbers, go times two weights that change from
-// block to block. Weights of one sum are odd, and no two of them are alike for CHUNK blocks, after which the sums are
-// mixed in and start anew: any two flipped bits change a sum. Four sums without weights find any one word that changed.
-// What differs is mixed to the same 32 bits once in 2^32. It takes a load, a multiplication that adds pairs, and two
-// additions for 16 bytes, and no table, which keeps up with memory; CRC-32C, which WebAssembly has no instruction for,
-// does not.
+// The checksum of a frame: sums of its words, mixed to 32 bits at the end (docs/wire.md). A block is 64 bytes. Each of
+// its sixteen words has a sum of its own. The two halves of a word, as signed numbers, are multiplied by two weights,
+// and both products are added to the sum. The weights change from block to block. All weights of one sum are odd and
+// different for CHUNK blocks; after that, the sums are mixed in and start again. So any two flipped bits change a sum.
+// Four sums without weights find any single word that changed. Different sums are mixed to the same 32 bits once in
+// 2^32. 16 bytes take one load, one multiplication that adds pairs, two additions and no table, which is as fast as
+// memory. CRC-32C is slower than memory, because WebAssembly has no instruction for it.
 
 import { CHECKSUM_BLOCK_BYTES, CHECKSUM_BYTES } from '../src/kernel/layout';
 import { HEADER_BYTES } from '../src/wire/layout';
 
-// Sixteen sums with weights, four without, a block that is filled up with zeros, how many blocks were added, and what was
-// mixed so far.
+// Offsets: sixteen sums with weights, four without, a block that is filled up with zeros, the number of blocks added,
+// and what was mixed so far.
 const PLAIN: usize = 64;
 const LAST_BLOCK: usize = 80;
 const BLOCKS: usize = 144;
 const MIXED: usize = 148;
 
-/** Blocks after which weights come again: as many as there are odd numbers of 15 bits for a half of every word. */
+/** Blocks after which the weights repeat. There are 2 × CHUNK odd numbers of 15 bits, CHUNK for each half of a word. */
 const CHUNK: u32 = 8192;
 
 @inline function firstWeights(): v128 { return i16x8(1, 3, 1, 3, 1, 3, 1, 3); }
-/** Multiples of 4, so that the weights of the two halves stay 1 and 3 beyond one; odd ones, so that all come. */
+/** Multiples of 4, so that the weights of the halves stay 1 and 3 modulo 4; odd ones, so that all weights occur. */
 @inline function weightSteps(): v128 { return i16x8(10124, 6548, 10124, 6548, 10124, 6548, 10124, 6548); }
 @inline function wrapped(weights: v128): v128 { return v128.and(weights, i16x8.splat(0x7fff)); }
 
@@ -60,7 +60,7 @@ function addChunk(sums: usize, data: usize, count: u32, weights: v128): void {
   for (; data < end; data += 16) v128.store(data, i64x2.splat(0));
 }
 
-/** Mixes the sums in by rounds of MurmurHash3, each a bijection, and lets them start anew. */
+/** Mixes the sums in by rounds of MurmurHash3, each of which is a bijection, and sets the sums to 0. */
 function mix(sums: usize): void {
   let mixed = load<u32>(sums, MIXED);
   for (let i: usize = 0; i < LAST_BLOCK; i += 4)
@@ -70,9 +70,9 @@ function mix(sums: usize): void {
 }
 
 /**
- * Adds the `bytes` bytes (a multiple of 4) from `data` on. What is no multiple of CHECKSUM_BLOCK_BYTES is filled up with
- * zeros, so only the last piece of a frame's body may be none.
- * @param sums CHECKSUM_BYTES, 0 at the start
+ * Adds the `bytes` bytes (a multiple of 4) from `data` on. An incomplete last block is filled up with zeros, so `bytes`
+ * must be a multiple of CHECKSUM_BLOCK_BYTES, except for the last piece of a frame's body.
+ * @param sums address of CHECKSUM_BYTES, which are 0 at the start
  */
 export function checksumAdd(sums: usize, data: usize, bytes: u32): void {
   const whole = data + <usize>(bytes & ~(CHECKSUM_BLOCK_BYTES - 1)), left = data + bytes - whole;
@@ -84,18 +84,18 @@ export function checksumAdd(sums: usize, data: usize, bytes: u32): void {
   addBlocks(sums, block, block + CHECKSUM_BLOCK_BYTES);
 }
 
-/** Adds the header, last because it is written last, with its last word, the checksum, as 0. @returns the checksum */
+/** Adds the header, which is written last. Its last word, the checksum, counts as 0. @returns the checksum */
 export function checksumEnd(sums: usize, header: usize): u32 {
   checksumAdd(sums, header, HEADER_BYTES - 4);
   if (load<u32>(sums, BLOCKS) & (CHUNK - 1)) mix(sums);
-  // The end of MurmurHash3.
+  // The final steps of MurmurHash3.
   let mixed = load<u32>(sums, MIXED);
   mixed = (mixed ^ (mixed >> 16)) * 0x85ebca6b;
   mixed = (mixed ^ (mixed >> 13)) * 0xc2b2ae35;
   return mixed ^ (mixed >> 16);
 }
 
-/** The checksum of a whole frame. @param sums CHECKSUM_BYTES of room */
+/** The checksum of a whole frame. @param sums address of CHECKSUM_BYTES */
 export function checksum(sums: usize, frame: usize, bytes: u32): u32 {
   clear(sums, sums + CHECKSUM_BYTES);
   checksumAdd(sums, frame + HEADER_BYTES, bytes - HEADER_BYTES);

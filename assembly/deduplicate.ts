@@ -1,4 +1,4 @@
-// De-duplication: the unique keys of a batch, in order of first occurrence, and where each key went.
+// De-duplication: finds the unique keys of a batch, in order of first occurrence, and the position of each key in them.
 
 import { DEDUPE_BITS, DEDUPE_CHUNK, DEDUPE_GENERATION, DEDUPE_HEADER_BYTES } from '../src/kernel/layout';
 import { hash } from './hash';
@@ -6,14 +6,14 @@ import { hash } from './hash';
 /**
  * @param keys u64 [count] · @param unique u64 [count], filled from the front · @param inverse u32 [count]
  * @param table a header and `entries` u32 (a power of two, at least 2 × count; 4 × is faster), all zero before
- *   its first use; later calls may find it as earlier ones left it
+ *   its first use; later calls may use it as earlier calls left it
  * @returns how many keys are unique
  */
 export function deduplicate(
   keys: usize, count: u32, unique: usize, inverse: usize, table: usize, entries: u32,
 ): u32 {
-  // An entry is a unique key's number under the generation of its call: one look tells a free entry from a taken
-  // one, and nothing needs clearing until the generations have run through.
+  // An entry is the number of a unique key plus the generation of its call. One comparison tells a free entry from a
+  // taken one, and the table need not be cleared until all generations are used up.
   const bits = 32 - clz<u32>(count), positionMask = (<u32>1 << bits) - 1;
   const generation = nextGeneration(table, entries, bits), at = table + DEDUPE_HEADER_BYTES;
   const mask = (entries - 1) << 2;
@@ -41,7 +41,7 @@ function nextGeneration(table: usize, entries: u32, bits: u32): u32 {
   return generation;
 }
 
-/** Where each key would go, kept in `inverse` until its turn comes; loads from there, so that the misses overlap. */
+/** Writes each key's place in the table to `inverse`, for `probe`. Loads from them, so that cache misses overlap. */
 function approach(keys: usize, count: u32, inverse: usize, at: usize, mask: u32): void {
   const end = keys + (<usize>count << 3);
   for (; keys < end; keys += 8, inverse += 4) {

@@ -1,4 +1,4 @@
-// The end of a bag: what its sum is divided by, once.
+// The end of a bag: its sum is divided, once.
 
 import { MAX, MEAN, SUM } from '../src/kernel/layout';
 import { canonical, canonicalScalar } from './rows';
@@ -13,7 +13,7 @@ import { canonical, canonicalScalar } from './rows';
   return weighted && mode != SUM && mode != MAX;
 }
 
-/** An empty bag is 0, and so is one whose weights add up to nothing; mean and sqrtn divide. */
+/** Mean and sqrtn divide. An empty bag becomes 0, and so does a bag whose divisor is 0. */
 export function endBag(out: usize, dim: u32, mode: u32, weighted: bool, count: u32, denominator: f32): void {
   if (count == 0) return memory.fill(out, 0, dim << 2);
   if (mode == SUM || mode == MAX) return;

@@ -1,9 +1,9 @@
-// Rows on their way in: f32, f16 or bf16 become rows of a table, in PyTorch's layouts, byte for byte.
+// Encoding: converts f32, f16 or bf16 to rows of a table, in PyTorch's layouts, byte for byte.
 
 import { BF16, F16, F32, INT4, INT8, NONE } from '../src/kernel/layout';
 import { decodeHalves, F16Rows, F32Rows, half, isF16, isF32, rowBytesOf, Sum } from './rows';
 
-/** Only as a source, and so a type of its own. */
+/** bf16 is only a source, so it is not among the types of rows.ts. */
 type BF16Rows = u64;
 
 /**
@@ -72,7 +72,7 @@ function encodeInt8<S>(row: usize, dim: u32, out: usize): bool {
   return true;
 }
 
-/** scale and bias are rounded to f16 first; a scale that f16 cannot hold, or whose inverse overflows, is 1. */
+/** scale and bias are rounded to f16 first. The scale is 1 if it would be 0 in f16. */
 function encodeInt4<S>(row: usize, dim: u32, out: usize): bool {
   const bounds = boundsOf<S>(row, dim);
   const lowHalf = toHalf(f32x4.extract_lane(bounds, 0)), low = half(lowHalf);
@@ -84,7 +84,7 @@ function encodeInt4<S>(row: usize, dim: u32, out: usize): bool {
   let c: u32 = 0;
   for (; c + 16 <= dim; c += 16) {
     const q = sixteen<S>(row, c, low, inverse, 15);
-    // Of two neighbours, the second goes four bits above the first.
+    // Two neighbours share a byte. The second one takes the high four bits.
     const pairs = v128.or(v128.and(q, i16x8.splat(0x000f)), i16x8.shl(i16x8.shr_u(q, 8), 4));
     v128.store64_lane(out + (c >> 1), i8x16.narrow_i16x8_u(pairs, pairs), 0);
   }
@@ -109,10 +109,10 @@ function encodeInt4<S>(row: usize, dim: u32, out: usize): bool {
   return i8x16.narrow_i16x8_u(a, b);
 }
 
-/** 1.5 · 2^23: a number below 2^22 added to it is rounded to an integer, to even, in the low bits of the sum. */
+/** 1.5 · 2^23. If a number below 2^22 is added, the low bits of the sum are this number, rounded to nearest even. */
 const ROUNDER: f32 = 12582912;
 
-/** Four columns as integers from 0 to `mosts`, one a lane. Clamping first gives what clamping last would. */
+/** Four columns as integers from 0 to `mosts`, one per lane. To clamp before rounding gives the same as after it. */
 @inline function steps<S>(row: usize, at: u32, lows: v128, inverses: v128, mosts: v128): v128 {
   const q = f32x4.mul(f32x4.sub(columns<S>(row, at), lows), inverses);
   const clamped = f32x4.pmin(mosts, f32x4.pmax(f32x4.splat(0), q));
@@ -120,8 +120,9 @@ const ROUNDER: f32 = 12582912;
 }
 
 /**
- * The least and the largest of a row in lanes 0 and 1; NaN where there is one. pmin and pmax take one instruction where
- * min and max take several, and leave open only which zero it is and what becomes of NaN: then `exactBoundsOf` is asked.
+ * The least and the largest value of a row, in lanes 0 and 1; NaN if the row contains one. pmin and pmax take one
+ * instruction each, min and max take several. The results of pmin and pmax are not exact for the sign of a zero and for
+ * NaN. In such cases `exactBoundsOf` computes the bounds.
  */
 function boundsOf<S>(row: usize, dim: u32): v128 {
   let lows = f32x4.splat(Infinity), highs = f32x4.splat(-Infinity), unordered = i32x4.splat(0), c: u32 = 0;
@@ -137,7 +138,7 @@ function boundsOf<S>(row: usize, dim: u32): v128 {
   return exactBoundsOf<S>(f32x4.splat(Infinity), f32x4.splat(-Infinity), row, 0, dim);
 }
 
-/** The same of columns [from, dim), and of what was found before them: NaN wins, −0 < +0. */
+/** The same for columns [from, dim) together with `lows` and `highs`: NaN wins, −0 < +0. */
 function exactBoundsOf<S>(lows: v128, highs: v128, row: usize, from: u32, dim: u32): v128 {
   let low = f32x4.extract_lane(lows, 0), high = f32x4.extract_lane(highs, 0);
   low = min<f32>(low, min<f32>(f32x4.extract_lane(lows, 1), min<f32>(f32x4.extract_lane(lows, 2), f32x4.extract_lane(lows, 3))));
@@ -150,19 +151,19 @@ function exactBoundsOf<S>(lows: v128, highs: v128, row: usize, from: u32, dim: u
   return f32x4.replace_lane(f32x4.splat(low), 1, high);
 }
 
-/** f32 to f16, to nearest even; too large becomes Inf. */
+/** f32 to f16, rounded to nearest even. A value that is too large becomes Inf. */
 function toHalf(x: f32): u16 {
   const bits = reinterpret<u32>(x), sign = (bits >> 16) & 0x8000;
   let rest = bits & 0x7fffffff;
   if (rest > 0x7f800000) return <u16>(sign | 0x7e00);
   if (rest >= 0x477ff000) return <u16>(sign | 0x7c00);
-  // Added to 0.5, whose last bit is worth 2^-24, a subnormal half is rounded by the adder.
+  // The last bit of 0.5 is worth 2^-24, so the addition of 0.5 rounds a subnormal half.
   if (rest < 0x38800000) return <u16>(sign | (reinterpret<u32>(reinterpret<f32>(rest) + <f32>0.5) - 0x3f000000));
   rest += 0xc8000fff + ((rest >> 13) & 1);
   return <u16>(sign | (rest >> 13));
 }
 
-/** Four f32 to f16, one a 32-bit lane: `toHalf` without branches. */
+/** Four f32 to f16, one per 32-bit lane: `toHalf` without branches. */
 @inline function toHalves(x: v128): v128 {
   const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000)), rest = v128.and(x, i32x4.splat(0x7fffffff));
   const even = v128.and(i32x4.shr_u(rest, 13), i32x4.splat(1));
@@ -174,7 +175,7 @@ function toHalf(x: f32): u16 {
   return v128.or(halves, sign);
 }
 
-/** Whether every value of the rows is finite: then the faster folds give the same bits. */
+/** Whether every value of the rows is finite. If so, the faster folds give the same bits. */
 export function rowsFinite(rows: usize, dtype: u32, count: u32, dim: u32): bool {
   const stride = <usize>rowBytesOf(dtype, dim), end = rows + <usize>count * stride;
   if (dtype == F32) return wordsFinite<u32>(rows, end, 0x7f800000);
@@ -191,7 +192,7 @@ export function rowsFinite(rows: usize, dtype: u32, count: u32, dim: u32): bool 
 
 function wordsFinite<W>(at: usize, end: usize, exponent: W): bool {
   let finite = true;
-  // No early exit: the common answer is yes, and a branchless loop is what vectorises by hand.
+  // No early exit: the answer is usually yes, and a loop without branches can be vectorised by hand.
   for (; at + 16 <= end; at += 16) {
     const words = v128.and(v128.load(at), v128.splat<W>(exponent));
     finite = finite && !v128.any_true(v128.eq<W>(words, v128.splat<W>(exponent)));

@@ -1,7 +1,9 @@
-// Folding: the rows of one bag, listed as addresses, into one f32 vector, in order, a block of columns at a time.
+// Folding: combines the rows of one bag, listed as addresses, into one f32 vector, in order, one block of columns at a
+// time.
 //
-// What makes a block fast: its row loop is alone in its function, takes one row a turn and keeps eight v128
-// accumulators. V8 unrolls smaller or deeper loops and then moves all loads before the adds, which spills.
+// A block is fast because its row loop is alone in its function, takes one row per iteration and keeps eight v128
+// accumulators. V8 unrolls smaller or deeper loops and then moves all loads before the additions, which spills
+// registers.
 
 import {
   canonical, canonicalScalar, columnBytes, decodeColumn, decodeHalves, dequantise, F16Rows, isF16, isF32, isInt4,
@@ -18,17 +20,17 @@ type Columns4 = u8;
 @inline function atLeast<N>(columns: i32): bool { return <i32>sizeof<N>() * 4 >= columns; }
 
 /**
- * Whether a block's accumulators hold every fourth (int8) or eighth (int4) column, as they lie in 32-bit lanes:
- * taking them out costs less than spreading bytes by shuffles, and they are put in order once a bag, not once a row.
+ * Whether each accumulator of a block holds every fourth (int8) or eighth (int4) column, as they lie in 32-bit lanes.
+ * Extracting such columns costs less than spreading bytes by shuffles. They are put in order once per bag, not per row.
  */
 @inline function isStrided<D, N>(): bool {
   return (isInt8<D>() && atLeast<N>(16)) || (isInt4<D>() && atLeast<N>(32));
 }
-/** Bytes between the vectors of four strided accumulators, and to those of the next four, in `out`. */
+/** Bytes in `out` between the vectors of four strided accumulators, and between the first four and the next four. */
 @inline function strideOf<D>(): usize { return isInt8<D>() ? 16 : 32; }
 @inline function nextFourOf<D>(): usize { return isInt8<D>() ? 64 : 16; }
 
-/** Vector 0…3 of the transpose of four. */
+/** Vector 0…3 of the transpose of four vectors. */
 @inline function transpose0(a: v128, b: v128, c: v128, d: v128): v128 {
   return i32x4.shuffle(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(c, d, 0, 4, 1, 5), 0, 1, 4, 5);
 }
@@ -54,7 +56,7 @@ type Columns4 = u8;
   return i8x16.shuffle(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
-/** One vector joins the fold. */
+/** Folds one vector into an accumulator. */
 @inline function join<M>(acc: v128, x: v128, weight: v128): v128 {
   if (isWeighted<M>()) return f32x4.add(acc, f32x4.mul(weight, x));
   if (isMaxFinite<M>()) return f32x4.pmax(acc, x);
@@ -62,7 +64,7 @@ type Columns4 = u8;
   return f32x4.add(acc, x);
 }
 
-/** What a fold starts from: nothing, or what an earlier part of the bag left in `out`. */
+/** The value that a fold starts with: the neutral one, or what an earlier part of the bag left in `out`. */
 @inline function start<D, M>(out: usize, fresh: bool): v128 {
   if (isMax<M>()) return f32x4.splat(-Infinity);
   if (fresh) return f32x4.splat(0);
@@ -75,15 +77,15 @@ type Columns4 = u8;
   v128.store(out, canonical(x));
 }
 
-/** pmax keeps whichever zero came first: a −0 in its result may hide a +0. */
+/** pmax keeps the zero that came first, so a −0 in its result may hide a +0. */
 @inline function hasNegativeZero(acc: v128): bool {
   return v128.any_true(i32x4.eq(acc, i32x4.splat(0x80000000)));
 }
 
 /**
  * Folds one block of columns over rows [from, to) of a group.
- * @param column first column of the block (even) · @param weights one f32 a row, from row `from` on (Weighted)
- * @param out where the block's first column goes · @param fresh the bag starts here; otherwise it goes on from `out`
+ * @param column first column of the block (even) · @param weights one f32 per row, from row `from` on (Weighted)
+ * @param out address of the block's first column · @param fresh the bag starts here; otherwise it continues from `out`
  */
 function foldBlock<D, M, N>(
   group: usize, from: usize, to: usize, column: usize, weights: usize, out: usize, fresh: bool,
@@ -111,7 +113,7 @@ function foldBlock<D, M, N>(
     }
   }
   const offset = columnBytes<D>(column), end = rowsOf(group, to);
-  // Constants come from memory: V8 would make a known constant anew in every turn of the loop.
+  // Constants come from memory, because V8 would make a known constant again in every iteration of the loop.
   const bits = isF16<D>() ? signBits(group) : isStrided<D, N>() ? laneBits<D>(group) : nibbleBits(group);
   const highBits = highNibbleBits(group);
   let tail = tailsOf(group, from), weight = f32x4.splat(1);
@@ -147,7 +149,7 @@ function foldBlock<D, M, N>(
       const scale = v128.load32_splat(tail), bias = v128.load32_splat(tail, 4);
       tail += 8;
       if (isStrided<D, N>()) {
-        // A load from one byte on costs less than a shift; it stays in the row, whose scale and bias follow.
+        // A load from the next byte costs less than a shift. It stays in the row, because scale and bias follow.
         if (isInt8<D>()) {
           a0 = join<M>(a0, dequantise(v128.and(v128.load(p), bits), scale, bias), weight);
           a1 = join<M>(a1, dequantise(v128.and(v128.load(p, 1), bits), scale, bias), weight);
@@ -160,7 +162,7 @@ function foldBlock<D, M, N>(
             a7 = join<M>(a7, dequantise(v128.and(v128.load(p, 19), bits), scale, bias), weight);
           }
         } else {
-          // A high nibble as it lies is 16 q: a sixteenth of the scale, which is exact, makes up for it.
+          // A high nibble in its place has the value 16 q. One sixteenth of the scale, which is exact, corrects this.
           const sixteenth = f32x4.mul(scale, f32x4.splat(0.0625));
           a0 = join<M>(a0, dequantise(v128.and(v128.load(p), bits), scale, bias), weight);
           a1 = join<M>(a1, dequantise(v128.and(v128.load(p), highBits), sixteenth, bias), weight);
@@ -219,7 +221,7 @@ function foldBlock<D, M, N>(
   }
 }
 
-/** One column, for the last one to three of a width that four does not divide. */
+/** Folds one column. This is for the last one to three columns if the width is not a multiple of four. */
 function foldColumn<D, M>(
   group: usize, from: usize, to: usize, column: usize, weights: usize, out: usize, fresh: bool,
 ): void {
@@ -260,7 +262,7 @@ export function fold<D, M>(
   }
 }
 
-/** Row `index` of a group as f32, NaN made canonical: a fold of one, but one that keeps −0. */
+/** Row `index` of a group as f32, with canonical NaN. This is a fold of one row, but it keeps −0. */
 export function copyRow<D>(group: usize, index: usize, dim: usize, out: usize): void {
   const row = <usize>load<u32>(rowsOf(group, index)), tail = tailsOf(group, index);
   let column: usize = 0;

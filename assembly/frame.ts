@@ -1,5 +1,5 @@
-// Reading a subrequest (src/wire/layout.ts): whatever its bytes are, nothing outside them is read, and no number of
-// theirs is believed before it was compared with what there is. Keys and offsets are left to pool and gather.
+// Reads a subrequest (src/wire/layout.ts). Whatever its bytes are, nothing outside of them is read, and no number in
+// them is used before it was checked. Only keys and offsets are checked later, by pool and gather.
 
 import {
   ANSWER_AWAY, ANSWER_CALL, ANSWER_COUNTS_BYTES, ANSWER_ERROR_POSITION, ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE,
@@ -26,13 +26,13 @@ import {
 @inline export function flagsOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_BAGS) >> 24; }
 @inline export function bagsOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_BAGS) & 0xffffff; }
 @inline export function keysOf(entry: usize): u32 { return load<u32>(entry, SEGMENT_KEYS); }
-/** Keys, or bags where those are more: what pooling it takes goes by. */
+/** Number of keys, or of bags if there are more bags. The work of pooling depends on it. */
 @inline export function sizeOf(entry: usize): u32 { return max(keysOf(entry), bagsOf(entry)); }
 @inline export function keyBytesOf(entry: usize): u32 { return flagsOf(entry) & FLAG_WIDE ? 8 : 4; }
-/** MISSING_* + 1, or 0: as the table says. */
+/** MISSING_* + 1, or 0 for the policy of the table. */
 @inline export function missingOf(entry: usize): u32 { return (flagsOf(entry) >> FLAG_MISSING_SHIFT) & 3; }
 
-// A segment's part of the frame: keys, then offsets, then weights. u64: what a frame claims may be more than there is.
+// A segment's part of the frame: keys, then offsets, then weights. u64, because a frame may claim more than it holds.
 @inline export function offsetsAt(entry: usize): u64 { return <u64>keysOf(entry) * keyBytesOf(entry); }
 @inline export function weightsAt(entry: usize): u64 {
   return offsetsAt(entry) + (bagsOf(entry) ? <u64>(bagsOf(entry) + 1) << 2 : 0);
@@ -46,7 +46,7 @@ import {
   const pooled = load<u32>(shard, SHARD_POOLED) && !(flagsOf(entry) & FLAG_FETCH);
   return pooled ? bagsOf(entry) : keysOf(entry);
 }
-/** In whole words. */
+/** Rounded up to whole words. */
 @inline export function valuesBytes(entry: usize, shard: usize): u64 {
   const vectorBytes = flagsOf(entry) & FLAG_FETCH ? load<u32>(shard, CALL_ROW_BYTES) : load<u32>(shard, CALL_DIM) << 2;
   return (<u64>vectorsOf(entry, shard) * vectorBytes + 3) & ~3;
@@ -54,7 +54,7 @@ import {
 @inline export function countsBytes(entry: usize, shard: usize): u64 {
   return flagsOf(entry) & FLAG_FETCH ? 0 : <u64>vectorsOf(entry, shard) << 2;
 }
-/** Whether its bags have denominators; they are replied only where the ranker divides. */
+/** Whether its bags have denominators. The reply contains them only if the ranker divides. */
 @inline export function isDenominated(entry: usize, shard: usize): bool {
   const mode = load<u32>(shard, CALL_MODE);
   return (flagsOf(entry) & FLAG_WEIGHTED) != 0 && (mode == MEAN || mode == SQRTN);
@@ -63,7 +63,7 @@ import {
   return isDenominated(entry, shard) && flagsOf(entry) & FLAG_PARTIAL ? <u64>bagsOf(entry) << 2 : 0;
 }
 
-// What a segment needs beside its reply, after the outcomes of its keys: rows of ids, then results that are not replied.
+// Work memory of a segment, after the outcomes of its keys: rows of ids, then results that are not part of the reply.
 @inline export function roundUp(bytes: u64): u64 { return (bytes + 63) & ~63; }
 @inline export function rowsOfIdsBytes(entry: usize, shard: usize): u64 {
   return load<u32>(shard, SHARD_INDEX) ? roundUp(<u64>keysOf(entry) << 2) : 0;
@@ -73,7 +73,7 @@ import {
   return counts + (isDenominated(entry, shard) ? roundUp(<u64>bagsOf(entry) << 2) : 0);
 }
 
-/** The record of a shard, or 0 where it is not served. */
+/** The record of a shard, or 0 if it is not served. */
 @inline export function shardOf(served: usize, entry: usize): usize {
   const number = load<u32>(entry, SEGMENT_SHARD);
   if (number >= load<u32>(served, SERVED_SHARDS)) return 0;
@@ -93,9 +93,9 @@ function invalidHeader(answer: usize, field: u32, head: usize): i32 {
 }
 
 /**
- * Reads the frame of `bytes` bytes (at least HEADER_BYTES, whole words, 4-aligned), and what its answer will take.
+ * Reads the frame of `bytes` bytes (at least HEADER_BYTES, whole words, 4-aligned), and computes what its answer needs.
  * @param answer ANSWER_BYTES to fill in, 64-aligned
- * @param head its header and entries: those of the frame, or where others can still write to it a copy of them
+ * @param head its header and entries: in the frame, or a copy of them if others can still write to the frame
  * @returns DONE, or REFUSED
  */
 export function openAnswer(answer: usize, served: usize, frame: usize, bytes: u32, head: usize): i32 {
@@ -117,7 +117,7 @@ function readHeader(answer: usize, head: usize, bytes: u32): i32 {
     return refuse(answer, STATUS_UNSUPPORTED_VERSION, 0, 0, version);
   }
   if (load<u32>(head, FRAME_BYTES) != bytes) return invalidHeader(answer, FRAME_BYTES, head);
-  // Whatever a version has no meaning for is 0. A trace context may be anything: nodes pass over it.
+  // Everything that has no meaning in a version must be 0. A trace context may be anything, because nodes ignore it.
   const flags = <u32>load<u8>(head, FRAME_FLAGS);
   if (version == 1 ? load<u32>(head, FRAME_VERSION) != 1 : (flags & ~HEADER_FLAG_CHECKSUM) != 0) {
     return invalidHeader(answer, FRAME_VERSION, head);
@@ -137,7 +137,7 @@ function readHeader(answer: usize, head: usize, bytes: u32): i32 {
   return DONE;
 }
 
-/** Whether the segments are as long as they say, and end with the frame. */
+/** Checks that the segments have the lengths that they claim, and that they end with the frame. */
 function readSegments(answer: usize, frame: usize, bytes: u32, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS), end = <u64>frame + bytes;
   let next = <u64>entryOf(frame, segments), keys: u64 = 0;
@@ -162,7 +162,7 @@ function readSegments(answer: usize, frame: usize, bytes: u32, head: usize): i32
   return DONE;
 }
 
-/** What a segment asks for that its shard cannot give. */
+/** Checks that the shard of a segment can give what the segment asks for. @returns DONE or REFUSED */
 function refusal(answer: usize, i: u32, entry: usize, shard: usize): i32 {
   if (!shard) return refuse(answer, STATUS_STALE_ROUTING, i, 0, load<u32>(entry, SEGMENT_SHARD));
   const version = load<u32>(entry, SEGMENT_VERSION), flags = flagsOf(entry), pooled = load<u32>(shard, SHARD_POOLED);
@@ -181,7 +181,7 @@ function refusal(answer: usize, i: u32, entry: usize, shard: usize): i32 {
   return DONE;
 }
 
-/** How much reply, work and pooling the segments come to. */
+/** Computes how much reply, work memory and pooling the segments need. */
 function measure(answer: usize, served: usize, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS);
   let values: u64 = 0, counts: u64 = 0, denominators: u64 = 0, outcomes: u64 = 0, rest: u64 = 0, weight: u64 = 0;

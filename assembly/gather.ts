@@ -1,5 +1,5 @@
-// Gathering: each key's row, unpooled, as f32 or in the bytes it is stored in. A key that is not this shard's
-// leaves count 0 and zeros.
+// Gathering: writes the row of each key without pooling, as f32 or as its stored bytes. For a key of another shard, it
+// writes count 0 and zeros.
 
 import {
   BAD_OFFSETS, CALL_BAG, CALL_BAG_END, CALL_COUNTS, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION, CALL_KEPT,
@@ -11,15 +11,15 @@ import { F16Rows, F32Rows, Int4Rows, Int8Rows } from './rows';
 import { groupOf, keptBefore, openScratch, rowsOf } from './scratch';
 
 /**
- * Writes out[k] = row of key k, for keys [BAG, BAG_END) of a call block, and counts[k] = 1 where there was one.
+ * Writes out[k] = row of key k, for keys [BAG, BAG_END) of a call block, and counts[k] = 1 if there is one, or 0.
  * @param budget keys to handle before returning MORE
- * @returns DONE, MORE, BAD_KEY, or BAD_OFFSETS where BAG_END is past the keys
+ * @returns DONE, MORE, BAD_KEY, or BAD_OFFSETS if BAG_END is larger than the number of keys
  */
 export function gather(call: usize, budget: u32): i32 {
   return eachGroup(call, budget, false);
 }
 
-/** As gather, but the rows' own bytes: out is u8 [keys, row bytes]. */
+/** As gather, but writes the stored bytes of the rows: out is u8 [keys, row bytes]. */
 export function fetch(call: usize, budget: u32): i32 {
   return eachGroup(call, budget, true);
 }

@@ -1,5 +1,5 @@
-// A group: the next keys of a call, checked and turned into row addresses, then walked over once so that
-// the fold finds their rows in the cache. Grouping by keys, not by bags, keeps short bags as fast as long ones.
+// A group: the next keys of a call, checked and converted to row addresses. Their rows are then touched once, so that
+// the fold finds them in the cache. Grouping by keys, not by bags, keeps short bags as fast as long ones.
 
 import {
   BAD_KEY, CALL_DEFAULT_ROW, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_OUTCOMES, CALL_KEPT,
@@ -11,7 +11,7 @@ import { decodeHalves, decodeTail, F16Rows, Int4Rows, Int8Rows, isInt4, MaxExact
 import { groupOf, keptAt, keptBefore, rowsOf, signBits, tailsOf, weightsOf } from './scratch';
 import { touch } from './touch';
 
-/** How many keys make a group: what the second-level cache holds of their rows. */
+/** Number of keys of a group. The second-level cache holds their rows. */
 @inline export function groupKeysOf(call: usize): u32 {
   return min<u32>(GROUP_KEYS, max<u32>(GROUP_KEYS_MIN, GROUP_BYTES / max<u32>(1, load<u32>(call, CALL_ROW_BYTES))));
 }
@@ -66,8 +66,8 @@ function decodeTails<D>(group: usize, kept: usize, dim: usize): void {
 }
 
 /**
- * Addresses of rows `first` … `first + count`, where every key is a plain row of this shard.
- * @returns false where some key is not: then `resolve` looks at each of them.
+ * Writes the row addresses of keys [first, first + count), if every key is a plain row of this shard.
+ * @returns false if some key is not; then `resolve` must look at each of them
  */
 function resolvePlain(call: usize, first: u32, count: u32): bool {
   const wide = load<u32>(call, CALL_KEY_BYTES) == 8;
@@ -106,7 +106,7 @@ function resolvePlain(call: usize, first: u32, count: u32): bool {
   return load<u32>(call, CALL_KEY_BYTES) == 8 ? load<u64>(keys) : <u64>load<u32>(keys);
 }
 
-/** Addresses of the rows kept, with their weights; what is padded or missing is left out and noted. */
+/** Writes the addresses and weights of the rows kept. Leaves out padded and missing keys, and notes their outcomes. */
 function resolve(call: usize, first: u32, count: u32): i32 {
   const rows = groupOf(call), weights = load<u32>(call, CALL_WEIGHTS);
   const outcomes = load<u32>(call, CALL_OUTCOMES) + first;
@@ -117,7 +117,7 @@ function resolve(call: usize, first: u32, count: u32): i32 {
     const row = key - load<u32>(call, CALL_ROW_BASE);
     let address: usize;
     const here = row < load<u32>(call, CALL_ROWS);
-    // Another shard answers for this key, and will note what became of it.
+    // Another shard answers for this key and notes its outcome.
     if (!here && (key < load<u32>(call, CALL_TABLE_ROWS) || !load<u32>(call, CALL_LAST_SHARD))) continue;
     if (key == load<u32>(call, CALL_PADDING) && key != NONE) {
       note(call, outcomes + i, OUTCOME_PADDED);

@@ -8,8 +8,8 @@
 }
 
 /**
- * keys u64 [count] → hashes u32 [count], which decide the shard of an indexed table that holds each key: the low
- * word, since the index inside the shard finds its buckets by the high one.
+ * keys u64 [count] → hashes u32 [count]. The hash of a key decides which shard of an indexed table holds it. It is the
+ * low word, because the index inside the shard finds its buckets by the high word.
  */
 export function shardHashes(keys: usize, hashes: usize, count: usize): void {
   for (let i: usize = 0; i < count; i++) store<u32>(hashes + (i << 2), <u32>hash(load<u64>(keys + (i << 3))));

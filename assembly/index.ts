@@ -1,5 +1,5 @@
-// The key index: u64 keys to u32 slots. Batches go through in chunks and passes - hash all, touch all buckets,
-// compare all, and mend the few keys that overflowed - so that the cache misses of a chunk overlap.
+// The key index: maps u64 keys to u32 slots. A batch is handled in chunks. Each chunk is handled in passes, so that its
+// cache misses overlap: hash all keys, touch all buckets, compare all keys, then find the few keys that overflowed.
 
 import {
   BUCKET_BYTES, BUCKET_KEYS, BUCKET_PASSED, BUCKET_SLOTS, DONE, INDEX_BUCKETS, INDEX_CAPACITY, INDEX_CHUNK,
@@ -7,8 +7,8 @@ import {
 } from '../src/kernel/layout';
 import { hash } from './hash';
 
-// Scratch: bucket address of each key of the chunk, then positions of the keys to look for further on.
-const SCRATCH_ASTRAY = INDEX_CHUNK * 4;
+// Scratch: bucket address of each key of the chunk, then positions of the keys to look for in later buckets.
+const SCRATCH_OVERFLOWED = INDEX_CHUNK * 4;
 
 @inline function buckets(index: usize): usize { return index + INDEX_HEADER_BYTES; }
 @inline function bucketsEnd(index: usize): usize {
@@ -55,7 +55,7 @@ function touchBuckets(at: usize, end: usize): void {
   for (; at < end; at += 4) load<u32>(<usize>load<u32>(at));
 }
 
-/** Slot of `key` in one bucket, or NONE. A free place holds NONE, so whatever key lies there does not matter. */
+/** Slot of `key` in one bucket, or NONE. A free place has the slot NONE, so the key that it holds does not matter. */
 @inline function slotIn(bucket: usize, key: u64): u32 {
   const wanted = i64x2.splat(key);
   const low = i64x2.eq(v128.load(bucket), wanted), high = i64x2.eq(v128.load(bucket, 16), wanted);
@@ -80,8 +80,8 @@ export function indexFind(index: usize, keys: usize, slots: usize, count: u32, s
 }
 
 function findChunk(index: usize, keys: usize, slots: usize, count: u32, scratch: usize): void {
-  const astray = scratch + SCRATCH_ASTRAY;
-  let last = astray;
+  const overflowed = scratch + SCRATCH_OVERFLOWED;
+  let last = overflowed;
   for (let i: u32 = 0; i < count; i++) {
     const bucket = <usize>load<u32>(scratch + (<usize>i << 2));
     const slot = slotIn(bucket, load<u64>(keys + (<usize>i << 3)));
@@ -89,7 +89,7 @@ function findChunk(index: usize, keys: usize, slots: usize, count: u32, scratch:
     store<u32>(last, i);
     last += <usize>(<u32>(slot == NONE) & <u32>(load<u32>(bucket, BUCKET_PASSED) != 0)) << 2;
   }
-  for (let at = astray; at < last; at += 4) {
+  for (let at = overflowed; at < last; at += 4) {
     const i = <usize>load<u32>(at), key = load<u64>(keys + (i << 3));
     const bucket = bucketOf(index, next(index, load<u32>(scratch + (i << 2))), key);
     if (bucket) store<u32>(slots + (i << 2), slotIn(bucket, key));
@@ -106,7 +106,7 @@ function bucketOf(index: usize, bucket: usize, key: u64): usize {
   return 0;
 }
 
-/** Place of `key` within its bucket (0…4), or BUCKET_KEYS. NONE as slot asks for a free place. */
+/** Place of `key`, or of a free place if `free`, within a bucket (0…4). BUCKET_KEYS if there is none. */
 @inline function placeIn(bucket: usize, key: u64, free: bool): u32 {
   let place: u32 = 0;
   for (; place < <u32>BUCKET_KEYS; place++) {
@@ -118,7 +118,7 @@ function bucketOf(index: usize, bucket: usize, key: u64): usize {
 
 /**
  * Sets the slot of each key (not NONE), adding keys that are new.
- * @returns DONE, or INDEX_FULL with the keys before `indexCount`'s growth stopped inserted; inserting again is harmless
+ * @returns DONE, or INDEX_FULL if a new key does not fit. Keys before it stay; inserting them again is harmless
  */
 export function indexInsert(index: usize, keys: usize, slots: usize, count: u32, scratch: usize): i32 {
   while (count) {
@@ -173,7 +173,7 @@ export function indexRemove(index: usize, keys: usize, slots: usize, count: u32,
 function remove(index: usize, bucket: usize, key: u64): u32 {
   const holder = bucketOf(index, bucket, key);
   if (!holder) return NONE;
-  // The buckets it passed over forget it, so no tombstones are needed.
+  // The buckets that the key has passed count it no longer, so no tombstones are needed.
   for (; bucket != holder; bucket = next(index, bucket)) {
     store<u32>(bucket, load<u32>(bucket, BUCKET_PASSED) - 1, BUCKET_PASSED);
   }
@@ -184,8 +184,8 @@ function remove(index: usize, bucket: usize, key: u64): u32 {
 }
 
 /**
- * Lists the entries of buckets [first, end): how a table is read out to build a larger one.
- * @param keys,slots room for (end − first) × BUCKET_KEYS · @returns entries written
+ * Lists the entries of buckets [first, end). This is used to build a larger table.
+ * @param keys,slots space for (end − first) × BUCKET_KEYS · @returns number of entries written
  */
 export function indexEntries(index: usize, first: u32, end: u32, keys: usize, slots: usize): u32 {
   let count: u32 = 0;

@@ -1,4 +1,5 @@
-// Everything a kernel module exports. Pointers in, status out; no statics, no heap, no strings.
+// Everything that a kernel module exports. Kernels take pointers and return a status. They use no statics, no heap and
+// no strings.
 export { answer } from './answer';
 export { checksum, checksumAdd, checksumEnd } from './checksum';
 export { deduplicate } from './deduplicate';

@@ -1,4 +1,4 @@
-// Merging: partials of some bags from one shard, joined to what earlier shards gave; at the end, divided once.
+// Merging: joins one shard's partials of some bags to the results of earlier shards. At the end, it divides once.
 
 import {
   MAX, MERGE_BAG_NUMBERS, MERGE_BAGS, MERGE_COUNTS, MERGE_DENOMINATORS, MERGE_DIM, MERGE_MODE, MERGE_OUT,
@@ -7,7 +7,7 @@ import {
 import { endBag, hasDenominator } from './divide';
 import { canonical, canonicalScalar } from './rows';
 
-/** Joins every partial of a merge block (layout.ts) to its bag. Called shard by shard, in shard order. */
+/** Joins every partial of a merge block (layout.ts) to its bag. It is called for each shard, in shard order. */
 export function merge(call: usize): void {
   const bags = load<u32>(call, MERGE_BAGS), dim = load<u32>(call, MERGE_DIM), mode = load<u32>(call, MERGE_MODE);
   const denominators = <usize>load<u32>(call, MERGE_DENOMINATORS), numbers = <usize>load<u32>(call, MERGE_BAG_NUMBERS);
@@ -17,7 +17,7 @@ export function merge(call: usize): void {
   const rowBytes = <usize>dim << 2, denominated = hasDenominator(mode, denominators != 0);
   for (let i: usize = 0; i < bags; i++) {
     const count = load<u32>(counts + (i << 2));
-    // An empty segment is skipped, not merged as 0: 0 would win a max of negatives.
+    // An empty segment is skipped, not merged as 0, because 0 would win a maximum of negative values.
     if (count == 0) continue;
     const bag: usize = numbers ? load<u32>(numbers + (i << 2)) : i;
     const out = load<u32>(call, MERGE_OUT) + bag * rowBytes, partial = partials + i * rowBytes;

@@ -1,4 +1,4 @@
-// Pooling: bags of keys in, one f32 vector a bag out. The order of every operation is that of docs/numerics.md.
+// Pooling: turns bags of keys into one f32 vector per bag. The order of all operations is that of docs/numerics.md.
 
 import {
   BAD_OFFSETS, CALL_BAG, CALL_BAG_END, CALL_COUNTS, CALL_DENOMINATORS, CALL_DIM, CALL_DTYPE, CALL_ERROR_POSITION,
@@ -14,8 +14,8 @@ import {
 import { groupOf, keptBefore, openScratch, weightsOf } from './scratch';
 
 /**
- * Pools the bags of a call block (layout.ts), from where the block says it has come.
- * @param budget keys, or bags where those are more, to handle before returning MORE: what keeps a thread responsive
+ * Pools the bags of a call block (layout.ts), starting at the progress that the block records.
+ * @param budget keys, or bags if there are more bags, to handle before returning MORE; it keeps the thread responsive
  * @returns DONE, MORE, BAD_KEY or BAD_OFFSETS
  */
 export function pool(call: usize, budget: u32): i32 {
@@ -32,7 +32,7 @@ export function pool(call: usize, budget: u32): i32 {
     const count = min<u32>(min<u32>(groupKeys, left), keyEnd - first);
     const bag = load<u32>(call, CALL_BAG), status = poolGroup(call, first, count, keyEnd, min<u32>(GROUP_BAGS, left));
     if (status != DONE) return status;
-    // Bags without keys are written too.
+    // Bags without keys count too, because they are written.
     left -= min<u32>(left, max<u32>(max<u32>(1, count), load<u32>(call, CALL_BAG) - bag));
   }
   return DONE;
@@ -43,13 +43,13 @@ function badOffsets(call: usize, bag: u32): i32 {
   return BAD_OFFSETS;
 }
 
-/** Pools `count` keys from key `first`: the end of one bag, whole bags, the start of another; at most `bagsMax` bags. */
+/** Pools `count` keys from key `first`: the end of one bag, whole bags, the start of another, but at most `bagsMax`. */
 function poolGroup(call: usize, first: u32, count: u32, keyEnd: u32, bagsMax: u32): i32 {
   const status = openRows(call, first, count);
   if (status != DONE) return status;
   const group = groupOf(call), end = first + count, plain = load<u32>(call, CALL_KEPT) == count;
   const weights = load<u32>(call, CALL_WEIGHTS);
-  // Where all rows are kept, the caller's weights serve as they lie.
+  // If all rows are kept, the caller's weights are used in place.
   const groupWeights = plain ? weights + (<usize>first << 2) : weightsOf(group);
   const offsets = <usize>load<u32>(call, CALL_OFFSETS), counts = <usize>load<u32>(call, CALL_COUNTS);
   const denominators = <usize>load<u32>(call, CALL_DENOMINATORS);
@@ -90,7 +90,7 @@ function poolGroup(call: usize, first: u32, count: u32, keyEnd: u32, bagsMax: u3
   return DONE;
 }
 
-/** Which fold a call wants: bits 0–1 dtype, bit 2 finite, bits 3–4 sum, weighted sum or max. */
+/** The fold that a call needs: bits 0–1 dtype, bit 2 finite, bits 3–4 sum, weighted sum or max. */
 @inline function foldKind(call: usize): u32 {
   const entry = load<u32>(call, CALL_MODE) == MAX ? 2 : load<u32>(call, CALL_WEIGHTS) ? 1 : 0;
   return load<u32>(call, CALL_DTYPE) | (load<u32>(call, CALL_FINITE) << 2) | (entry << 3);

@@ -2,7 +2,7 @@
 
 import { F32, INT4, INT8 } from '../src/kernel/layout';
 
-// Row formats are types, so that every fold is compiled for its own format and the tests below vanish:
+// Row formats are types, so that every fold is compiled for its own format and the checks below cost nothing:
 export type F32Rows = f32;
 /** f16 of any value. */
 export type F16Rows = u16;
@@ -14,7 +14,7 @@ export type Int4Rows = i8;
 // How a value enters the fold, as types too.
 export type Sum = u8;
 export type Weighted = u16;
-/** Largest of finite values: one instruction a vector. */
+/** Largest of finite values: one instruction per vector. */
 export type MaxFinite = u32;
 /** Largest of any values: NaN wins, −0 < +0. */
 export type MaxExact = u64;
@@ -44,9 +44,9 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
 @inline export function scaleDown(x: v128): v128 { return f32x4.mul(x, f32x4.splat(SCALE_DOWN)); }
 
 /**
- * Four of eight halves as f32 × 2^-112: sign, exponent and fraction moved to where an f32 keeps them, read 2^112
- * too small. Exact for every finite half, subnormals too (they become f32 subnormals), and sums of such values
- * round just as the true ones do. Wrong for Inf and NaN, which `decodeHalves` mends.
+ * Four of eight halves as f32 × 2^-112: sign, exponent and fraction are moved to their places in an f32, whose value is
+ * then too small by 2^112. This is exact for every finite half, including subnormals (they become f32 subnormals), and
+ * sums of such values round as the true sums do. It is wrong for Inf and NaN, which `decodeHalves` corrects.
  * @param signs 0x8fff in every i16 lane
  */
 @inline function scaledHalves(eight: v128, high: bool, signs: v128): v128 {
@@ -54,12 +54,12 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
   return high ? i16x8.shuffle(low, top, 4, 12, 5, 13, 6, 14, 7, 15) : i16x8.shuffle(low, top, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 
-/** The low (or high) four of eight halves, as the fold wants them. */
+/** The low (or high) four of eight halves, as the fold needs them. */
 @inline export function decodeHalves<D, M>(eight: v128, high: bool, signs: v128): v128 {
   const scaled = scaledHalves(eight, high, signs);
   if (isScaled<D, M>()) return scaled;
   if (isSigned<D>()) return scaleUp(scaled);
-  // An exponent of all ones comes out as 2^16…2^17: fill it up again to Inf or NaN.
+  // An exponent of all ones becomes 2^16…2^17: set all its bits again, to get Inf or NaN.
   const exponent = i16x8.splat(0x7c00);
   const special = v128.and(i16x8.eq(v128.and(eight, exponent), exponent), i16x8.splat(0x7f80));
   const zero = i16x8.splat(0);
@@ -85,7 +85,7 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
   return isInt8<D>() ? dim : (dim + 1) >> 1;
 }
 
-/** Writes a quantised row's scale and bias as two f32. @param tail where they lie in the row's own format */
+/** Writes a quantised row's scale and bias as two f32. @param tail address of both in the row */
 @inline export function decodeTail<D>(tail: usize, out: usize): void {
   if (isInt8<D>()) return store<u64>(out, load<u64>(tail));
   store<f32>(out, half(load<i16>(tail)));
@@ -110,7 +110,7 @@ const SCALE_DOWN = reinterpret<f32>(0x07800000); // 2^-112
   return column >> 1;
 }
 
-/** NaN has one face. */
+/** Makes every NaN the same NaN, 7fc00000. */
 @inline export function canonical(x: v128): v128 {
   return v128.bitselect(x, i32x4.splat(0x7fc00000), f32x4.eq(x, x));
 }

@@ -1,5 +1,5 @@
-// What a call remembers of a group: addresses of the rows kept, their weights, their scales and biases as f32
-// pairs, and how many rows are kept before each key; then constants of the folds.
+// What a call stores about a group: addresses of the rows kept, their weights, their scales and biases as f32 pairs,
+// and how many rows are kept before each key; then constants of the folds.
 
 import { CALL_SCRATCH, GROUP_KEYS } from '../src/kernel/layout';
 import { isInt8 } from './rows';

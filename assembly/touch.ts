@@ -2,8 +2,8 @@ import { CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS, CALL_TABLE, GROUP_KEYS } from
 import { groupOf } from './scratch';
 
 /**
- * One load from every cache line of the group's rows. WebAssembly has no prefetch; a load whose value is
- * dropped is kept by every optimiser, because it may trap, and many of them are in flight at once.
+ * Loads from every cache line of the group's rows. WebAssembly has no prefetch. Every optimiser keeps a load whose
+ * value is dropped, because it may trap, and many such loads are in flight at once.
  */
 export function touch(rows: usize, end: usize, rowBytes: u32): void {
   const straddling = ((load<u32>(rows) | rowBytes) & 63) != 0, lines = (rowBytes + 63) >> 6;
@@ -29,7 +29,7 @@ export function touch(rows: usize, end: usize, rowBytes: u32): void {
   }
 }
 
-/** Rows of as many lines as L has bytes, and of one more where they straddle (S of one byte). */
+/** Touches rows of as many cache lines as L has bytes, and one more line if rows straddle lines (S has one byte). */
 @inline function touchLines<L, S>(rows: usize, end: usize, rowBytes: u32): void {
   for (; rows + 16 <= end; rows += 16) {
     const two = load<u64>(rows), more = load<u64>(rows, 8);
@@ -48,9 +48,9 @@ export function touch(rows: usize, end: usize, rowBytes: u32): void {
 }
 
 /**
- * Touches the rows of keys that are a shard's, u32 or u64 [count], before any of them is pooled: many short segments
- * wait for memory together instead of one after the other.
- * @param shard its call block, whose scratch holds addresses meanwhile
+ * Touches the rows of keys, u32 or u64 [count], that a shard holds, before any of them is pooled. Many short segments
+ * then wait for memory together, not one after the other.
+ * @param shard its call block; its scratch holds addresses during this call
  */
 export function approach(shard: usize, keys: usize, keyBytes: u32, count: u32): void {
   const table = load<u32>(shard, CALL_TABLE), rows = load<u32>(shard, CALL_ROWS), base = load<u32>(shard, CALL_ROW_BASE);
@@ -59,7 +59,7 @@ export function approach(shard: usize, keys: usize, keyBytes: u32, count: u32): 
     const stop = min(end, keys + <usize>GROUP_KEYS * keyBytes);
     let next = group;
     for (; keys < stop; keys += keyBytes) {
-      // Wide keys past 2^32 touch a row in vain.
+      // Wide keys above 2^32 may touch a row that is not needed.
       const row = load<u32>(keys) - base;
       if (row >= rows) continue;
       store<u32>(next, table + row * rowBytes);

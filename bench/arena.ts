@@ -1,9 +1,9 @@
-/** First page is left alone: the kernels' module may keep data there. */
+/** The first page is not used, because the module of the kernels may have data there. */
 const BASE = 65_536;
-/** Blocks start on cache lines. */
+/** Blocks start at cache lines. */
 const ALIGN = 64;
 
-/** One shared memory that kernels, bars and workers all work on, handed out from the bottom. */
+/** One shared memory for kernels, bars and workers. It allocates from the lowest address upwards. */
 export class Arena {
   readonly memory: WebAssembly.Memory;
   readonly u8: Uint8Array;
@@ -22,7 +22,7 @@ export class Arena {
     this.f32 = new Float32Array(buffer);
   }
 
-  /** @returns byte address of a block that holds what an earlier case left there */
+  /** @returns the byte address of a block, which is not cleared */
   allocate(bytes: number): number {
     const address = this.#top;
     this.#top = Math.ceil((address + bytes) / ALIGN) * ALIGN;
@@ -35,7 +35,7 @@ export class Arena {
     return this.#top;
   }
 
-  /** Gives back all that was allocated since `mark`. */
+  /** Frees everything that was allocated since `mark`. */
   release(mark: number): void {
     this.#top = mark;
   }

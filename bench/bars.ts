@@ -2,14 +2,14 @@ import { createRequire } from 'node:module';
 import type { Arena } from './arena.ts';
 import { buildBars, compilerVersion } from './native/build.ts';
 
-/** A native object; lives as long as it is referenced. */
+/** A native object. It exists as long as it is referenced. */
 export type Handle = { readonly handle: unique symbol };
 
 /** The native add-on (native/bars.cc). Addresses are byte offsets into the attached memory. */
 export interface Bars {
   readonly isa: 'AVX-512' | 'AVX2';
   attach(memory: Uint8Array): void;
-  /** Pools a call block whole: intrinsics, prefetcht0 `distance` rows ahead. Throws where there is no kernel. */
+  /** Pools a whole call block with intrinsics and prefetcht0, `distance` rows ahead. Throws if it has no kernel. */
   poolT0(call: number, distance: number): void;
   /** The same with prefetcht1 (f32 sums). */
   poolT1(call: number, distance: number): void;
@@ -20,22 +20,22 @@ export interface Bars {
   indexCreate(capacity: number): Handle;
   indexInsert(index: Handle, keys: number, slots: number, n: number): void;
   indexFind(index: Handle, keys: number, slots: number, n: number): void;
-  /** The same, prefetching a fixed distance ahead instead of chunk by chunk. */
+  /** The same, but prefetches a fixed distance ahead instead of chunk by chunk. */
   indexFindRolling(index: Handle, keys: number, slots: number, n: number): void;
   dedupeCreate(capacity: number): Handle;
-  /** @returns how many keys are unique */
+  /** @returns the number of unique keys */
   dedupe(dedupe: Handle, keys: number, n: number, unique: number, inverse: number): number;
 }
 
-/** The bars, and the compiler that made them; or why there are none. */
+/** The bars and their compiler, or the reason why there are no bars. */
 export type Native =
   | { readonly bars: Bars; readonly compiler: string }
   | { readonly bars: undefined; readonly absent: string };
 
-/** The bars over `arena`. */
+/** Builds and loads the bars, and attaches them to `arena`. */
 export function loadBars(arena: Arena): Native {
   const compiler = compilerVersion();
-  if (compiler === undefined) return { bars: undefined, absent: 'no g++ here' };
+  if (compiler === undefined) return { bars: undefined, absent: 'there is no g++ here' };
   const path = buildBars(compiler);
   if (path === undefined) return { bars: undefined, absent: 'g++ cannot build them for this processor' };
   const bars = createRequire(import.meta.url)(path) as Bars;

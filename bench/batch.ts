@@ -1,4 +1,4 @@
-// One pooling batch, over and over with other keys: what both sides are given.
+// The input of both sides: one pooling batch that is repeated with different keys.
 import { writePoolCall } from '../src/kernel/call.ts';
 import { type DType, rowBytes } from '../src/kernel/dtype.ts';
 import { CALL_BYTES, CALL_OUT, SCRATCH_BYTES } from '../src/kernel/layout.ts';
@@ -10,7 +10,7 @@ export interface Shape {
   readonly dim: number;
   readonly rows: number;
   readonly mode: 'sum' | 'weighted sum' | 'mean' | 'max';
-  /** Zipf exponent; uniform without one. */
+  /** Zipf exponent. Undefined: uniform. */
   readonly skew?: number;
 }
 
@@ -18,9 +18,9 @@ export const BAGS = 512;
 export const BAG_KEYS = 80;
 /** Keys of one call. */
 export const BATCH_KEYS: number = BAGS * BAG_KEYS;
-/** Key sets taken in turn: over a million keys, so that no cache keeps a large table's rows till they come again. */
+/** Key sets that are used in turn. They have over a million keys, so no cache keeps the rows of a large table. */
 export const KEY_SETS = 32;
-/** Larger tables than this are worth walking over before they are folded. */
+/** For larger tables than this, touching rows before they are folded saves time. */
 const CACHED_BYTES = 1 << 20;
 
 /** Key sets, weights and offsets for a table in the arena. */
@@ -51,7 +51,7 @@ export class Batch {
     return Array.from({ length: KEY_SETS }, (_, set) => this.#keys + set * BATCH_KEYS * 4);
   }
 
-  /** A call block of its own, with its own results. */
+  /** Allocates a call block and memory for its results. */
   createCall(): number {
     const { dtype, dim, rows, mode } = this.shape;
     const arena = this.#arena;

@@ -3,39 +3,40 @@ import type { Arena } from './arena.ts';
 import type { Bars } from './bars.ts';
 import type { Side } from './measure.ts';
 
-/** What a case is prepared with. */
+/** The context in which a case is prepared. */
 export interface Bench {
   readonly arena: Arena;
   readonly kernels: Kernels;
   readonly bars: Bars | undefined;
-  /** Address of f32 values, FLOATS_BYTES / shrink of them: a table of any dim. */
+  /** Address of FLOATS_BYTES / shrink bytes of f32 values, which are a table of any dim. */
   readonly floats: number;
-  /** Shortest sample. */
+  /** Minimum duration of one sample. */
   readonly sampleMs: number;
-  /** Tables and indexes are this many times smaller: 1, or more for a smoke run. */
+  /** Tables and indexes are smaller by this factor. It is 1, or more for a smoke run. */
   readonly shrink: number;
 }
 
 /** Two sides that do the same work. */
 export interface Contest {
   readonly ours: Side;
-  /** Undefined where this machine lacks it. */
+  /** Undefined if it is not available on this machine. */
   readonly bar: Side | undefined;
-  /** For the note column: why there is no bar, or which version it is. */
+  /** Text for the note column: why there is no bar, or its version. */
   readonly remark?: string;
-  /** Runs both once. @returns where their results differ, if they do */
+  /** Runs both once. @returns the place where their results differ; undefined if they are equal */
   check?(): string | undefined;
   close?(): void | Promise<void>;
 }
 
 export interface Case {
   readonly name: string;
-  /** Whom we are measured against. */
+  /** The side that ours is compared with. */
   readonly bar: string;
-  /** What is counted per second. */
+  /** The items that are counted per second. */
   readonly unit: 'rows' | 'keys';
-  /** The ratio hoped for, and the one below which something is wrong. */
+  /** The ratio that we want to reach. */
   readonly aim?: number;
+  /** Below this ratio something is wrong. */
   readonly floor?: number;
   readonly note?: string;
   prepare(bench: Bench): Contest | Promise<Contest>;

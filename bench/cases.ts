@@ -1,4 +1,4 @@
-// Every contest: shape, opponent, what we hope for.
+// All contests: the shape, the opponent, and the ratio that we aim for.
 import { type DType, rowBytes } from '../src/kernel/dtype.ts';
 import type { Bars } from './bars.ts';
 import { Batch, type Shape } from './batch.ts';
@@ -11,13 +11,14 @@ import { startTorch } from './torch.ts';
 import { twoWorkersContest } from './two-workers.ts';
 
 const MIB = 1 << 20;
-/** Far larger than any cache: rows come from DRAM. */
+/** Much larger than any cache, so that rows come from DRAM. */
 export const FLOATS_BYTES: number = 256 * MIB;
-/** MLPerf's is 128; most models in the field have 64 or less. */
+/** MLPerf uses 128. Most models in production have 64 or less. */
 const DIM = 64;
 const ZIPF = 1.05;
 
-// Rows ahead. 24 is the best for T0, or within noise of it, at every dim, dtype and table size here; 4 … 48 were tried.
+// Prefetch distances in rows. 4 … 48 were tried. For T0, 24 is the best or within noise of the best, at every dim,
+// dtype and table size here.
 const T0_DISTANCE = 24;
 const T1_DISTANCE = 32;
 
@@ -31,12 +32,12 @@ const NATIVE: Record<Opponent, (bars: Bars, call: number) => void> = {
   gcc: (bars, call) => bars.poolPlain(call),
 };
 
-/** Rows of the f32 table of `dim` columns; quantised tables have as many, so that they are as sparse. */
+/** Rows of the f32 table with `dim` columns. Quantised tables have as many, so that used rows are as sparse. */
 function dramRows(bench: Bench, dim: number): number {
   return FLOATS_BYTES / bench.shrink / rowBytes('f32', dim);
 }
 
-/** A batch over the first rows of the shared floats, or over a quantised table of its own. */
+/** A batch for the first rows of the shared floats, or for a quantised table of its own. */
 function batchOf(bench: Bench, asked: Partial<Shape>): Batch {
   const { arena, floats } = bench;
   const shape = { dtype: 'f32', dim: DIM, mode: 'sum', rows: Number.POSITIVE_INFINITY, ...asked } as const;
@@ -65,7 +66,7 @@ function pooling(name: string, shape: Partial<Shape>, bar: Opponent, goal: Goal 
   };
 }
 
-/** Quantised rows against our own f32 rows: what quantising gains. */
+/** Compares quantised rows with our own f32 rows. The ratio is the gain of quantising. */
 function quantisedGain(dtype: DType): Case {
   return {
     name: `sum ${dtype} × ${DIM}, 1M rows`,

@@ -1,4 +1,4 @@
-// npm run bench -- component: what the component costs over the raw kernel, for the same bags of the same rows, in turns.
+// npm run bench -- component: the time of the component, compared with the raw kernel for the same bags and rows.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { openComponent } from '../src/component.ts';
@@ -16,17 +16,20 @@ const shapes = [
   { bags: 256, length: 40, calls: 20 },
 ] as const;
 const rounds = 201;
-/** Of which each has its own luck with where its memory lies. */
+/** Number of processes. Each has its memory at other addresses, which affects the time. */
 const processes = 5;
 
-/** glibc, told to keep what is freed: else either way's results are pages that fault again, three times what pooling takes. */
+/**
+ * Makes glibc keep freed memory. Otherwise the results of both ways are in new pages each time, and their page faults
+ * take three times as long as pooling.
+ */
 const keeping = { MALLOC_TRIM_THRESHOLD_: `${2 ** 30}`, MALLOC_TOP_PAD_: `${2 ** 26}` };
 
-/** µs a call. */
+/** µs per call. */
 interface Measured {
   readonly raw: number;
   readonly component: number;
-  /** Of rounds beside each other. */
+  /** Median of the differences in each round. */
   readonly over: number;
 }
 
@@ -62,7 +65,8 @@ function measure({ bags, length, calls }: (typeof shapes)[number]): Measured {
   const offsets = Uint32Array.from({ length: bags + 1 }, (_, bag) => bag * length);
   const ways = [rawWay(table, keys, offsets), componentWay(table, keys, offsets)];
   const [vectors, same] = ways.map((way) => way());
-  if (!vectors.every((value, i) => Object.is(value, same[i]))) throw new Error('they differ');
+  if (!vectors.every((value, i) => Object.is(value, same[i])))
+    throw new Error('the results of the raw kernel and the component differ');
   const seen: number[][] = [[], []];
   for (let round = 0; round < rounds; round++)
     for (const [i, way] of ways.entries()) {
@@ -74,7 +78,7 @@ function measure({ bags, length, calls }: (typeof shapes)[number]): Measured {
   return { raw, component, over: median(seen[1].map((us, round) => us - seen[0][round])) };
 }
 
-/** As an embedder calls it: bags copied in, vectors copied out. */
+/** Calls the kernel directly, as an embedder does: copies bags in and vectors out. */
 function rawWay(table: Float32Array, keys: Uint32Array, offsets: Uint32Array): () => Float32Array {
   const memory = new WebAssembly.Memory({ initial: 256 });
   const kernels = instantiateKernels(memory);

@@ -1,10 +1,10 @@
-// Tables, keys and weights, the same on every run.
+// Makes tables, keys and weights. They are the same on every run.
 import { type DType, rowBytes } from '../src/kernel/dtype.ts';
 import type { Arena } from './arena.ts';
 
 export type Quantised = Exclude<DType, 'f32'>;
 
-/** Uniform u32s: xorshift32, from a fixed seed. */
+/** Uniform u32 values by xorshift32, from a fixed seed. */
 export function randomWords(seed: number): () => number {
   let x = seed;
   return () => {
@@ -15,7 +15,7 @@ export function randomWords(seed: number): () => number {
   };
 }
 
-/** A bijection on u32 with no order left in it (MurmurHash3's fmix32). */
+/** A bijection on u32 that destroys all order (fmix32 of MurmurHash3). */
 export function mix32(x: number): number {
   let h = x ^ (x >>> 16);
   h = Math.imul(h, 0x85ebca6b);
@@ -24,7 +24,7 @@ export function mix32(x: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** f32 in [−1, 1). */
+/** Fills an array with f32 values in [−1, 1). */
 export function fillFloats(to: Float32Array, seed: number): void {
   const next = randomWords(seed);
   for (let i = 0; i < to.length; i++) to[i] = ((next() >>> 8) - 0x80_0000) / 0x80_0000;
@@ -41,13 +41,13 @@ export function fillQuantised(
   const bytes = rowBytes(dtype, dim);
   const words = arena.u32.subarray(table / 4, (table + rows * bytes) / 4);
   const next = randomWords(2);
-  // Halves: sign, an exponent of 2^-7 … 2^0, ten bits of fraction; two a word.
+  // Two f16 values per word: a sign, an exponent of 2^-7 … 2^0, and ten bits of fraction.
   const [mask, exponent] = dtype === 'f16' ? [0x9fff_9fff, 0x2000_2000] : [0xffff_ffff, 0];
   for (let i = 0; i < words.length; i++) words[i] = (next() & mask) | exponent;
   if (dtype !== 'f16') fillScales(arena, table, dtype, dim, rows);
 }
 
-/** Scale and bias of each quantised row: values in about [−1, 3). */
+/** Writes the scale and bias of each quantised row. The values are then in about [−1, 3). */
 function fillScales(arena: Arena, table: number, dtype: 'int8' | 'int4', dim: number, rows: number): void {
   const bytes = rowBytes(dtype, dim);
   const view = new DataView(arena.memory.buffer, table, rows * bytes);
@@ -65,8 +65,8 @@ function fillScales(arena: Arena, table: number, dtype: 'int8' | 'int4', dim: nu
 }
 
 /**
- * A source of rows of a table: uniform, or Zipf-distributed with exponent `skew`. Which rows are hot is scattered
- * over the table.
+ * A source of random row numbers: uniform, or Zipf-distributed with exponent `skew`. Frequent rows are scattered over
+ * the table.
  */
 export function rowSource(rows: number, skew: number | undefined, seed: number): () => number {
   const next = randomWords(seed);
@@ -99,7 +99,7 @@ function shuffled(n: number, seed: number): Uint32Array {
   return order;
 }
 
-/** Sparse id number `i`: u64s without order, all different for i < 2^32. Written as two words at `at`. */
+/** Writes sparse id number `i` as two words at `at`. The ids are u64 without order, all different for i < 2^32. */
 export function writeSparseKey(u32: Uint32Array, at: number, i: number): void {
   u32[at] = mix32(i);
   u32[at + 1] = mix32(i ^ 0x9e37_79b9);

@@ -12,7 +12,7 @@ interface Results {
   readonly inverse: number;
 }
 
-/** @param skew Zipf exponent of the row numbers that serve as keys; uniform without one */
+/** @param skew Zipf exponent of the row numbers that are used as keys. Undefined: uniform. */
 export function dedupeContest(bench: Bench, rows: number, skew: number | undefined): Contest {
   const { arena, bars, kernels, sampleMs } = bench;
   const keys = arena.allocate(KEY_SETS * KEY_SET_BYTES);

@@ -1,4 +1,4 @@
-// What it costs to know a table again: its sample, all of it, and reading alone.
+// Measures the time of the digest of a table: of a sample, of all its bytes, and only of reading it.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

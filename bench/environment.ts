@@ -2,20 +2,20 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import type { Native } from './bars.ts';
 
-/** What a reader must know to compare figures. */
+/** Properties of the machine that a reader must know to compare figures. */
 export interface Environment {
   readonly cpu: string;
   readonly cpus: number;
   readonly memoryGiB: number;
   readonly node: string;
   readonly v8: string;
-  /** What the native bars were built with and for, or why there are none; of benchmarks that have such. */
+  /** For benchmarks with native bars: the compiler and instruction set of the bars, or why there are no bars. */
   readonly compiler?: string;
   readonly isa?: string;
   readonly barsAbsent?: string;
-  /** Policy of the kernel: WebAssembly memory gets huge pages under `always` only. */
+  /** Policy of the Linux kernel. WebAssembly memory gets huge pages only with `always`. */
   readonly transparentHugePages: string;
-  /** Load of the last minute, before the run: others' work shows here. */
+  /** Mean load in the minute before the run. It shows whether other programs were busy. */
   readonly load: number;
   readonly date: string;
 }
@@ -53,7 +53,9 @@ export function describe(env: Environment): string {
   return [
     `${env.cpu}, ${env.cpus} CPUs, ${env.memoryGiB} GiB; Node ${env.node}, V8 ${env.v8}`,
     ...(env.compiler ? [`bars: ${env.isa}, ${env.compiler}`] : []),
-    ...(env.barsAbsent ? [`no native bars (${env.barsAbsent}): our own figures stand alone`] : []),
+    ...(env.barsAbsent
+      ? [`no native bars (${env.barsAbsent}): our figures are not compared with anything`]
+      : []),
     `huge pages: ${env.transparentHugePages}; load before the run: ${env.load.toFixed(2)}`,
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-// The key index: batches of u64 keys to find, ours against native code and against a JavaScript map.
+// The key index: finds batches of u64 keys. Ours is compared with native code and with a JavaScript map.
 import { NONE } from '../src/kernel/layout.ts';
 import type { Arena } from './arena.ts';
 import { BATCH_KEYS, KEY_SETS } from './batch.ts';
@@ -12,7 +12,7 @@ const HIT_SHARE = 0.9;
 
 export type IndexBar = 'C++' | 'C++ rolling' | 'Map<bigint>';
 
-/** Writes the slot of each key, NONE where there is none. */
+/** Writes the slot of each key, or NONE if the key is not in the index. */
 type Find = (keys: number, slots: number, n: number) => void;
 type Insert = Find;
 
@@ -38,7 +38,7 @@ export function indexContest(bench: Bench, capacity: number, against: IndexBar):
   };
 }
 
-/** Sets of keys to look for: nine of ten are held. */
+/** Writes the sets of keys to find. HIT_SHARE of them are in the index. */
 function writeProbes(arena: Arena, capacity: number): number {
   const keys = arena.allocate(KEY_SETS * KEY_SET_BYTES);
   const next = randomWords(5);
@@ -49,7 +49,7 @@ function writeProbes(arena: Arena, capacity: number): number {
   return keys;
 }
 
-/** Gives `insert` the ids 0 … capacity − 1, each with its number as slot, a batch at a time. */
+/** Inserts the ids number 0 … capacity − 1, one batch at a time. The slot of an id is its number. */
 function insertAll(arena: Arena, capacity: number, insert: Insert): void {
   const mark = arena.mark();
   const keys = arena.allocate(KEY_SET_BYTES);
@@ -83,7 +83,7 @@ function nativeIndex(
   return (keys, slots, n) => bars.indexFindRolling(index, keys, slots, n);
 }
 
-/** What a program without our index would use. */
+/** The index that a program without ours would use. */
 function mapIndex(arena: Arena, capacity: number): Find {
   const map = new Map<bigint, number>();
   insertAll(arena, capacity, (keys, slots, n) => {

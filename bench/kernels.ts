@@ -1,4 +1,4 @@
-// npm run bench -- kernels: our kernels against native code on the same pages.
+// npm run bench -- kernels: compares our kernels with native code on the same memory pages.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { instantiateKernels } from '../src/kernel/files.ts';
@@ -12,10 +12,10 @@ import { type Figures, interleave } from './measure.ts';
 import { tableHead, tableRow } from './report.ts';
 import { UsageError } from './usage.ts';
 
-/** Beside the floats: the largest quantised table or index, with its batches. */
+/** Memory besides the floats: for the largest quantised table or index, and its batches. */
 const SPARE_BYTES: number = 384 << 20;
 const FULL = { sampleMs: 15, shrink: 1, pairs: 101 };
-/** Shows that everything runs; its figures mean nothing. */
+/** Only shows that everything runs. Its figures are meaningless. */
 const QUICK = { sampleMs: 1, shrink: 256, pairs: 3 };
 
 interface Options {
@@ -26,7 +26,7 @@ interface Options {
 }
 
 interface Outcome extends Figures {
-  /** Why there is no bar, or what went wrong. */
+  /** The reason why there is no bar, its version, or the error. */
   readonly remark: string | undefined;
 }
 
@@ -38,7 +38,10 @@ export async function run(args: string[]): Promise<void> {
   const native = loadBars(arena);
   const env = environment(native);
   console.log(describe(env));
-  if (quick) console.log('quick: small tables, few pairs; shows that all runs, measures nothing');
+  if (quick)
+    console.log(
+      'quick: small tables and few pairs; this only shows that everything runs, the figures are meaningless',
+    );
   console.log(`\n${tableHead()}`);
 
   const floats = makeFloats(arena, FLOATS_BYTES / shrink);
@@ -74,7 +77,7 @@ function readOptions(args: string[]): Options {
   const { json, quick } = values;
   const pairs = Number(values.pairs ?? (quick ? QUICK : FULL).pairs);
   if (!Number.isInteger(pairs) || pairs < 1)
-    throw new UsageError(`--pairs ${values.pairs} is not a whole number from 1`);
+    throw new UsageError(`--pairs ${values.pairs} is not an integer of at least 1`);
   const only = toRegExp(values.only);
   const cases = CASES.filter(({ name, bar }) => only.test(`${name} vs ${bar}`));
   if (cases.length === 0) throw new UsageError(`--only ${values.only} matches no case`);
@@ -93,14 +96,14 @@ function withoutGoal({ name, bar, unit, prepare }: Case): Case {
   return { name, bar, unit, prepare };
 }
 
-/** A table of f32 rows of any dim. */
+/** Makes a table of f32 rows of any dim. */
 function makeFloats(arena: Arena, bytes: number): number {
   const floats = arena.allocate(bytes);
   fillFloats(arena.f32.subarray(floats / 4, (floats + bytes) / 4), 1);
   return floats;
 }
 
-/** Checks, then measures; a wrong result is never timed. What the case put into the arena makes room again. */
+/** Checks a case, and measures it only if its results are correct. Then frees the memory of the case in the arena. */
 async function runCase(bench: Bench, one: Case, pairs: number): Promise<Outcome> {
   const mark = bench.arena.mark();
   const contest = await one.prepare(bench);

@@ -1,16 +1,16 @@
-// Batches of u64 keys, taken in turn so that no cache learns them.
+// Batches of u64 keys. They are used in turn, so that caches do not contain the data of the next batch.
 import type { Arena } from './arena.ts';
 import { BATCH_KEYS, KEY_SETS } from './batch.ts';
 
 export const KEY_SET_BYTES: number = BATCH_KEYS * 8;
 
-/** Hands out the addresses of the `KEY_SETS` sets at `keys`, over and over. */
+/** Returns the addresses of the `KEY_SETS` sets at `keys`, one per call, again and again. */
 export function inTurn(keys: number): () => number {
   let turn = 0;
   return () => keys + (turn++ % KEY_SETS) * KEY_SET_BYTES;
 }
 
-/** @returns where two results of `count` words differ, if they do */
+/** @returns the place where two results of `count` words differ; undefined if they are equal */
 export function difference(
   arena: Arena,
   addresses: number[],

@@ -1,9 +1,9 @@
-// A file with one large table, written as fast as the disk takes it.
+// Writes a file with one large table, as fast as the disk allows.
 import { closeSync, openSync, writeSync } from 'node:fs';
 
 /**
- * Writes table `t`, F32 [rows, dim], whose bytes are `chunk` again and again.
- * @returns the byte of the file that its rows begin at
+ * Writes table `t`, F32 [rows, dim]. Its bytes are `chunk`, repeated.
+ * @returns the byte of the file at which its rows begin
  */
 export function writeLargeTable(path: string, rows: number, dim: number, chunk: Uint8Array): number {
   const bytes = rows * dim * 4;

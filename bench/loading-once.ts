@@ -1,7 +1,7 @@
-// One measurement of `bench -- loading`, in a process of its own, so that the memory is fresh: prints the seconds.
+// One measurement of `bench -- loading`, in its own process, so that its memory is fresh. It prints the seconds.
 import type { RowDtype } from '../src/index.ts';
 
-// As people have it: TypeScript would take its own time to be read, in each thread.
+// Loads the built package, as users do. TypeScript sources would take extra time to load in each thread.
 const { openTables } = await import(new URL('../dist/index.js', import.meta.url).href);
 const [file, dtype, threads] = process.argv.slice(2);
 const began = performance.now();

@@ -1,5 +1,5 @@
-// How fast tables are loaded from a file in the page cache: 1 GB of f32, kept as each dtype, by one thread and by two,
-// beside a C program that reads the file into fresh memory and looks for NaN.
+// Measures how fast tables are loaded from a file in the page cache: 1 GB of f32, kept as each dtype, by one thread and
+// by two. Compares this with a C program that reads the file into fresh memory and looks for NaN.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ const [rows, dim] = [1_953_125, 128];
 const bytes = rows * dim * 4;
 const threadCounts = [1, 2] as const;
 
-/** What is measured, and how: gives the seconds. */
+/** One way to load the file. `seconds` runs it once and gives the time that it took. */
 interface Contender {
   readonly name: string;
   readonly threads: number;
@@ -51,7 +51,7 @@ function contendersOf(path: string, dataStart: number): Contender[] {
   const compiler = compilerVersion();
   const program = compiler && buildReadAndCheck(compiler);
   if (program === undefined) {
-    console.error('bench: no g++ here, so there is no bar to compare with');
+    console.error('bench: there is no g++ here, so our figures have no native program to compare with');
     return ours;
   }
   const bars = threadCounts.map((threads) => ({
@@ -66,7 +66,7 @@ function output(program: string, args: readonly string[]): string {
   return execFileSync(program, args, { encoding: 'utf8' });
 }
 
-/** Seconds of each contender, a round after the other: to and fro, so that no place in a round is better. */
+/** Measures seconds in rounds. Every second round runs in reverse order, so that no place in a round is better. */
 function measure(contenders: readonly Contender[], rounds: number): Map<Contender, number[]> {
   const seconds = new Map(contenders.map((contender): [Contender, number[]] => [contender, []]));
   for (let round = 0; round < rounds; round++) {

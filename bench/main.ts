@@ -11,7 +11,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   plot: () => import('./plot.ts'),
 };
 
-/** node:util's parseArgs has errors of its own for wrong options. */
+/** Wrong options also cause errors of parseArgs in node:util. */
 function isUsage(error: unknown): error is Error {
   if (error instanceof UsageError) return true;
   return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
@@ -20,7 +20,9 @@ function isUsage(error: unknown): error is Error {
 const [name = '', ...args] = process.argv.slice(2);
 try {
   if (!Object.hasOwn(benchmarks, name)) {
-    throw new UsageError(`no benchmark '${name}'; there are: ${Object.keys(benchmarks).join(', ')}`);
+    throw new UsageError(
+      `there is no benchmark '${name}'; use one of: ${Object.keys(benchmarks).join(', ')}`,
+    );
   }
   const { run } = await benchmarks[name]();
   await run(args);

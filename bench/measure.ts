@@ -6,12 +6,12 @@ export interface Side {
   sample(): number | Promise<number>;
 }
 
-/** Medians over the pairs; without a bar, ours alone. */
+/** Medians over all pairs of samples. If there is no bar, only ours. */
 export interface Figures {
   /** Items per second. */
   readonly ours?: number;
   readonly bar?: number;
-  /** ours / bar of each pair; > 1: ours is faster. */
+  /** Median of ours / bar of each pair. More than 1 means that ours is faster. */
   readonly ratio?: number;
   /** Quartiles of the ratio. */
   readonly low?: number;
@@ -21,7 +21,7 @@ export interface Figures {
 const WARM_CALLS = 20;
 const WARM_MS = 60;
 
-/** A side that repeats `call`, which handles `items` items, for at least `sampleMs` a sample. */
+/** A side that repeats `call`, which handles `items` items. One sample takes at least about `sampleMs`. */
 export function repeated(call: () => void, items: number, sampleMs: number): Side {
   let calls = 1;
   const run = (): number => {
@@ -30,7 +30,7 @@ export function repeated(call: () => void, items: number, sampleMs: number): Sid
     return performance.now() - start;
   };
   return {
-    // Wasm tiers up after some twenty calls, in the background: hence a time as well as a count.
+    // WebAssembly is optimised after about twenty calls, in the background. So warming up needs a number and a time.
     warm() {
       let ms = 0;
       for (let i = 0, start = performance.now(); i < WARM_CALLS || performance.now() - start < WARM_MS; i++)
@@ -41,7 +41,7 @@ export function repeated(call: () => void, items: number, sampleMs: number): Sid
   };
 }
 
-/** Samples both in turn, so that whatever slows the machine slows both. */
+/** Samples both sides alternately, so that a slow phase of the machine affects both. */
 export async function interleave(ours: Side, bar: Side | undefined, pairs: number): Promise<Figures> {
   const [a, b, ratios]: number[][] = [[], [], []];
   await ours.warm();

@@ -1,4 +1,4 @@
-// Our side: one function a kernel, from a batch in the arena to one kernel call.
+// Our side: one function per kernel. Each makes one kernel call for a batch in the arena.
 import type { Kernels } from '../src/kernel/kernels.ts';
 import {
   BUCKET_BYTES,
@@ -13,11 +13,11 @@ import {
 } from '../src/kernel/layout.ts';
 import type { Arena } from './arena.ts';
 
-/** No limit on the keys of one call: the whole batch. */
+/** No limit on the keys of one call, so that it handles the whole batch. */
 const WHOLE_BATCH = 0xffff_ffff;
 const INDEX_LOAD = 0.6;
 
-/** Pools the block's bags over `keys`, from the start. */
+/** Pools all bags of the call block with the keys at `keys`. */
 export function pool(kernels: Kernels, u32: Uint32Array, call: number, keys: number): void {
   u32[(call + CALL_BAG) / 4] = 0;
   u32[(call + CALL_KEY) / 4] = 0;
@@ -31,7 +31,7 @@ export interface Index {
   find(keys: number, slots: number, n: number): void;
 }
 
-/** An empty index with room for `capacity` keys. */
+/** Creates an empty index with space for `capacity` keys. */
 export function createIndex(kernels: Kernels, arena: Arena, capacity: number): Index {
   const buckets = Math.ceil(capacity / (BUCKET_KEYS * INDEX_LOAD)) + 1;
   const index = arena.allocate(INDEX_HEADER_BYTES + buckets * BUCKET_BYTES);
@@ -46,7 +46,7 @@ export function createIndex(kernels: Kernels, arena: Arena, capacity: number): I
   };
 }
 
-/** @returns how many of the keys are unique */
+/** @returns the number of unique keys */
 export type Dedupe = (keys: number, n: number, unique: number, inverse: number) => number;
 
 /** De-duplication of batches of up to `capacity` keys. */

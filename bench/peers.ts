@@ -1,5 +1,5 @@
-// Packages that only the benchmarks need. They live in bench/package.json, and may be absent: so they are typed here,
-// as far as we use them, and not by their own types.
+// Packages that only the benchmarks need. They are listed in bench/package.json and may not be installed. Therefore the
+// parts that we use are typed here, not by the types of the packages.
 import { Absent } from './usage.ts';
 
 interface Vega {
@@ -59,7 +59,7 @@ interface Packages {
   readonly '@grpc/proto-loader': { loadSync(path: string): object };
 }
 
-/** @throws Absent, which says what to run */
+/** @throws Absent with the command that installs the package */
 export async function peer<Name extends keyof Packages>(name: Name): Promise<Packages[Name]> {
   try {
     return await import(name as string);

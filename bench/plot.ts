@@ -1,5 +1,5 @@
-// npm run bench -- plot FILE.json FILE.svg: draws what `kernels --json`, `serving --json` or `npm run test:runtimes --
-// --json` measured.
+// npm run bench -- plot FILE.json FILE.svg: draws the measurements of `kernels --json`, `serving --json` or
+// `npm run test:runtimes -- --json`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Environment } from './environment.ts';
 import { peer } from './peers.ts';
@@ -17,7 +17,7 @@ interface Result {
   readonly high?: number;
 }
 
-/** Bars that do the same work in native code, rounding by rounding. */
+/** Bars that do the same work in native code, with the same roundings. */
 const nativeBars = new Set(['T0', 'C++']);
 
 export async function run(args: string[]): Promise<void> {
@@ -30,7 +30,7 @@ export async function run(args: string[]): Promise<void> {
   writeFileSync(to, `${await view.toSVG()}\n`);
 }
 
-/** By what a file says it measured; kernels' says nothing. */
+/** By the field `benchmark` of a file. Files of the benchmark `kernels` do not have this field. */
 const plots = { serving: servingPlot, runtimes: runtimesPlot } as const;
 
 interface Measured {

@@ -1,4 +1,4 @@
-// A worker that pools batch after batch while it is told to run (two-workers.ts).
+// A worker that pools one batch after the other while its state is RUN (two-workers.ts).
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { instantiateKernels } from '../src/kernel/files.ts';

@@ -1,11 +1,11 @@
-// Contestants of the pooling cases, and whether they agree.
+// The contestants of the pooling cases, and a check that their results are equal.
 import { CALL_KEYS } from '../src/kernel/layout.ts';
 import { BATCH_KEYS, type Batch, KEY_SETS } from './batch.ts';
 import type { Bench } from './bench.ts';
 import { repeated, type Side } from './measure.ts';
 import * as ours from './ours.ts';
 
-/** A contestant: its side, and one run over given keys for the check. */
+/** A contestant: its side, and a function that pools given keys once for the check. */
 export interface Pooler {
   readonly side: Side;
   run(keys: number): Float32Array;
@@ -16,7 +16,7 @@ export function ourPooler(bench: Bench, batch: Batch): Pooler {
   return pooler(bench, batch, call, (keys) => ours.pool(bench.kernels, bench.arena.u32, call, keys));
 }
 
-/** @param native what pools a call block whole */
+/** @param native pools a whole call block */
 export function barPooler(bench: Bench, batch: Batch, native: (call: number) => void): Pooler {
   const call = batch.createCall();
   return pooler(bench, batch, call, (keys) => {
@@ -37,7 +37,10 @@ function pooler(bench: Bench, batch: Batch, call: number, pool: (keys: number) =
   };
 }
 
-/** Do two poolers give the same bits? The bars follow the numeric contract, so nothing less will do. */
+/**
+ * Checks that two poolers give the same bits, because the bars follow the numeric contract.
+ * @returns the first difference, if there is one
+ */
 export function checkAgreement(batch: Batch, a: Pooler, b: Pooler): string | undefined {
   const [keys] = batch.keySets();
   const [x, y] = [a.run(keys), b.run(keys)];

@@ -13,7 +13,7 @@ const COLUMNS: [title: string, width: number][] = [
 ];
 const AT_RIGHT = 2;
 
-/** A line of the table; the note, if any, trails. */
+/** A line of the table. The note is at the end. */
 function line(cells: string[], note: string): string {
   const padded = cells.map((cell, i) =>
     i < AT_RIGHT ? cell.padEnd(COLUMNS[i][1]) : cell.padStart(COLUMNS[i][1]),

@@ -1,16 +1,16 @@
 import type { Environment } from './environment.ts';
 
-/** What test/runtimes measured. */
+/** The measurements of test/runtimes. */
 export interface RuntimesFile {
   readonly environment: Environment;
   readonly results: readonly {
     readonly name: string;
-    /** ns a row. */
+    /** ns per row. */
     readonly ns: { readonly f32: number; readonly int8: number };
   }[];
 }
 
-/** What a row costs in each runtime: two dots each. */
+/** Draws the time per row in each runtime, with one dot for f32 and one for int8. */
 export function runtimesPlot({ environment, results }: RuntimesFile): object {
   const values = results.flatMap(({ name, ns }) => [
     { name, rows: '64 f32', ns: ns.f32 },

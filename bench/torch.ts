@@ -1,4 +1,4 @@
-// PyTorch's EmbeddingBag, in a process of its own, asked for one sample at a time.
+// PyTorch's EmbeddingBag in its own process. Each request to the process takes one sample.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ import type { Side } from './measure.ts';
 
 const script: string = fileURLToPath(new URL('./native/torch_bar.py', import.meta.url));
 
-/** A Python that has torch: the first of the path, or the system's, where Debian puts it. */
+/** Finds a Python that has torch: the first on the PATH, or that of the system, which has Debian's packages. */
 function pythonWithTorch(): string | undefined {
   return ['python3', '/usr/bin/python3'].find((python) => {
     try {
@@ -26,7 +26,7 @@ export interface TorchBar {
   close(): Promise<void>;
 }
 
-/** Sums of f32 rows on one thread, over a table of its own of the given shape; undefined where there is no torch. */
+/** Sums f32 rows of its own table of this shape, on one thread. Returns undefined if torch is not installed. */
 export async function startTorch(dim: number, rows: number, sampleMs: number): Promise<TorchBar | undefined> {
   const python = pythonWithTorch();
   if (python === undefined) return undefined;
@@ -38,7 +38,7 @@ export async function startTorch(dim: number, rows: number, sampleMs: number): P
     if (done) throw new Error('torch_bar.py ended early');
     return value;
   };
-  /** @returns seconds that `calls` calls took */
+  /** @returns the seconds that `calls` calls took */
   const run = async (calls: number): Promise<number> => {
     child.stdin.write(`${calls}\n`);
     return Number(await line()) / 1e9;

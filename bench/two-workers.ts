@@ -1,11 +1,11 @@
-// Two workers pooling over one shared memory, against one of them alone: do they get in each other's way?
+// Compares two workers that pool in one shared memory with one of them alone, to see whether they slow each other down.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { BATCH_KEYS, type Batch } from './batch.ts';
 import type { Bench, Contest } from './bench.ts';
 import type { Side } from './measure.ts';
 
-/** Words of a worker's control block: what it is told, and what it did. */
+/** Words of a worker's control block: its state, and the calls and time of its last run. */
 export const STATE = 0;
 export const CALLS = 1;
 export const MICROSECONDS = 2;
@@ -13,8 +13,9 @@ export const IDLE = 0;
 export const RUN = 1;
 export const STOP = 2;
 
-/** Tier-up takes some twenty calls; a sample's ends, where one worker runs alone, must not weigh. */
+/** Samples until WebAssembly is optimised, which takes about twenty calls. */
 const WARM_SAMPLES = 10;
+/** Samples are longer, so that their ends, where one worker may run alone, have little weight. */
 const SAMPLE_FACTOR = 3;
 /** A worker that takes this long for one batch has died. */
 const STUCK_MS = 10_000;
@@ -34,7 +35,7 @@ export async function twoWorkersContest(bench: Bench, batch: Batch): Promise<Con
   const workers = controls.map((control, i) => {
     const keySets = batch.keySets();
     const half = keySets.length / 2;
-    // The second starts elsewhere, lest it find the rows the first has just brought.
+    // The second worker starts at other keys, so that it does not find rows in the cache that the first has just read.
     const own = i === 0 ? keySets : [...keySets.slice(half), ...keySets.slice(0, half)];
     const workerData: PoolWorkerData = {
       memory: arena.memory,
@@ -57,7 +58,7 @@ export async function twoWorkersContest(bench: Bench, batch: Batch): Promise<Con
   };
 }
 
-/** Lets the workers run for `ms`; their rates, each over its own time, add up. */
+/** Lets the workers run for `ms`. The rate is the sum of their rates, each for its own time. */
 function workersSide(words: Int32Array, controls: number[], ms: number): Side {
   const states = controls.map((control) => control / 4 + STATE);
   const tell = (state: number): void => {

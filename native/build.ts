@@ -1,4 +1,5 @@
-// Builds the add-on with the machine's g++: dist/ibverbs.node, again only when a source or an option has changed.
+// Builds the add-on, dist/ibverbs.node, with the g++ of the machine. Does nothing if the sources, the options and the
+// compiler are the same as for the last build.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -8,25 +9,25 @@ import { fileURLToPath } from 'node:url';
 const here: string = fileURLToPath(new URL('.', import.meta.url));
 const sources = `${here}src/`;
 const output = `${here}dist/ibverbs.node`;
-/** Renamed when it is whole, for the sake of processes that use the one before. */
+/** The compiler writes to this file, which is renamed when it is complete: processes may still use the old add-on. */
 const unfinished = `${output}.unfinished`;
-/** What `output` was built from. */
+/** Contains the hash of what `output` was built from. */
 const stamp = `${output}.hash`;
 
 const headers: string = createRequire(import.meta.url)('node-api-headers').include_dir;
-/** Sanitizers of g++ to build with: SANITIZE=address,undefined. The program that loads the add-on has to preload them. */
+/** Sanitizers of g++ to build with: SANITIZE=address,undefined. The program that loads the add-on must preload them. */
 const sanitizers: string | undefined = process.env.SANITIZE;
 const options: readonly string[] = [
   ...['-std=c++17', '-O2', '-Wall', '-Wextra', '-fPIC', '-fvisibility=hidden', '-shared'],
   ...['-DNAPI_VERSION=8', `-I${headers}`],
-  // Threads come and go, and what they share must not be unloaded with the first of them.
+  // Threads share the state of the add-on, so it must stay loaded when one of them ends.
   '-Wl,-z,nodelete',
   ...(sanitizers === undefined
     ? []
     : [`-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g']),
 ];
 
-/** What is missing on this machine; undefined if nothing is. */
+/** @returns what is missing on this machine, or undefined if nothing is missing */
 function missing(): string | undefined {
   const input = '#include <infiniband/verbs.h>\n';
   const { error, status } = spawnSync('g++', ['-fsyntax-only', '-x', 'c++', '-'], { input });

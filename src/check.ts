@@ -1,5 +1,5 @@
-// What callers give is checked here, by schemas, before anything else looks at it. An error names the place by its path,
-// as a program would write it (`tables[3].shards[1].end`), and says what was expected there.
+// Checks what callers pass, by schemas, before any other code uses it. An error gives the path of the wrong value, as a
+// program would write it (`tables[3].shards[1].end`), and says what was expected there.
 import * as v from 'valibot';
 import { type ErrorCode, FlexemrError, show, withArticle } from './errors.ts';
 
@@ -9,7 +9,7 @@ export type Optional<T> = v.OptionalSchema<Schema<T>, undefined>;
 
 /** The first thing that is wrong with a value. */
 export interface Fault {
-  /** Empty where it is the value itself. */
+  /** Empty if it is the value itself. */
   readonly path: string;
   readonly value: unknown;
   /** "expected an integer from 1 to 64, not 0" */
@@ -19,7 +19,7 @@ export interface Fault {
 /**
  * Reads a value by a schema.
  * @param refuse makes the error
- * @returns what the schema makes of it: objects are copies, so that what was checked is what is used
+ * @returns the output of the schema. Objects are copies, so that exactly the checked values are used
  */
 export function read<T>(schema: Schema<T>, value: unknown, refuse: (fault: Fault) => FlexemrError): T {
   const result = v.safeParse(schema, value, { abortEarly: true });
@@ -28,7 +28,7 @@ export function read<T>(schema: Schema<T>, value: unknown, refuse: (fault: Fault
   throw refuse({ path: pathOf(issue), value: issue.input, problem: problemOf(issue) });
 }
 
-/** Checks an argument. @param name what it is called @throws FlexemrError with `code`, and the path in `field` */
+/** Checks an argument. @param name of the argument @throws FlexemrError with `code`, and the path in `field` */
 export function check<T>(
   schema: Schema<T>,
   value: unknown,
@@ -38,7 +38,7 @@ export function check<T>(
   return read(schema, value, (fault) => refusal(join(name, fault.path), fault, code));
 }
 
-/** Checks an argument whose fields go by their own names, without its own: options, mostly. @throws as `check` */
+/** Checks an argument, mostly options, whose fields are named in errors without the argument. @throws as `check` */
 export function checkFields<T>(
   schema: Schema<T>,
   value: unknown,
@@ -48,14 +48,14 @@ export function checkFields<T>(
   return read(schema, value, (fault) => refusal(fault.path || name, fault, code));
 }
 
-/** Of an element of an array, the error has the array in `field` and the element in `position`, as `invalidAt` has it. */
+/** If the path is an element of an array, `field` is the array and `position` the element, as in `invalidAt`. */
 function refusal(path: string, { problem, value }: Fault, code: ErrorCode): FlexemrError {
   const element = /^(.*)\[(\d+)\]$/.exec(path);
   const place = element ? { field: element[1], position: Number(element[2]) } : { field: path };
   return new FlexemrError(code, `${path}: ${problem}`, { ...place, value });
 }
 
-/** The path of a field in a value that has a path itself. */
+/** The path of a field in a value whose own path is `root`. */
 export function join(root: string, path: string): string {
   return path === '' || path.startsWith('[') || root === '' ? `${root}${path}` : `${root}.${path}`;
 }
@@ -70,12 +70,12 @@ function pathOf({ path }: Issue): string {
 
 function problemOf(issue: Issue): string {
   const { expected, input, type } = issue;
-  if (type === 'strict_object' && expected === 'never') return 'there is no field of this name';
+  if (type === 'strict_object' && expected === 'never') return 'there is no field with this name';
   const wanted = wantedBy(issue);
   return input === undefined ? `is missing: expected ${wanted}` : `expected ${wanted}, not ${show(input)}`;
 }
 
-/** What valibot says by itself, in words. Messages that schemas bring say what is wanted, and nothing else. */
+/** What was expected, in words. Messages of our own schemas say only this; messages of valibot are translated. */
 function wantedBy({ type, expected, message }: Issue): string {
   if (!message.startsWith('Invalid ')) return message;
   const text = expected?.replace(/^\((.*)\)$/, '$1').replaceAll(' | ', ' or ') ?? type.replaceAll('_', ' ');
@@ -111,7 +111,7 @@ export function oneOf<const T extends readonly (string | boolean)[]>(choices: T)
   return v.custom<T[number]>((value) => choices.includes(value as T[number]), `one of ${choices.join(', ')}`);
 }
 
-/** Something that is there, and is checked elsewhere. */
+/** A value that must be present. Other code checks it. */
 export function given<T>(wanted: string): Schema<T> {
   return v.custom<T>((value) => value !== undefined, wanted);
 }
@@ -121,34 +121,34 @@ export function callback<T>(): Schema<T> {
   return v.custom<T>((value) => typeof value === 'function', 'a function');
 }
 
-/** An object that is no list: arrays, maps and typed arrays are other things. */
+/** Whether a value is an object, but not an array, a map, a typed array or another list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === 'object' && value !== null && !(Symbol.iterator in value) && !ArrayBuffer.isView(value)
   );
 }
 
-/** Options: an object that has these fields and no other. */
+/** Options: an object that has these fields and no others. */
 export function options<const E extends v.ObjectEntries>(
   entries: E,
 ): Schema<v.InferOutput<v.StrictObjectSchema<E, undefined>>> {
   return v.pipe(v.custom<object>(isObject, 'an object'), v.strictObject(entries)) as never;
 }
 
-/** An object of any names, "constructor" and "__proto__" too, which v.record passes over. */
+/** An object with any names, including "constructor" and "__proto__", which v.record ignores. */
 export const named: Schema<Readonly<Record<string, unknown>>> = v.custom<Readonly<Record<string, unknown>>>(
   isPlain,
   'an object',
 );
 
-/** Made by `{}` or without a prototype: maps, promises and instances of classes are no lists of names. */
+/** Whether an object was made by `{}` or has no prototype. Maps, promises and instances of classes are refused. */
 function isPlain(value: unknown): boolean {
   if (!isObject(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** An array of this kind, of whatever realm. */
+/** A typed array with one of these names, from any realm. */
 export function typedArray<T extends ArrayBufferView>(...names: readonly string[]): Schema<T> {
   const holds = (value: unknown): boolean =>
     ArrayBuffer.isView(value) && names.includes(String((value as Partial<Uint8Array>)[Symbol.toStringTag]));
@@ -161,13 +161,13 @@ export const filePath: Schema<string> = v.custom<string>(
   'the path of a file',
 );
 
-/** Where HTTP is spoken. */
+/** The address of an HTTP server. */
 export const httpAddress: Schema<string> = v.custom<string>(
   (value) => typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value),
   'an http:// or https:// address',
 );
 
-/** Something to go through; text is none. */
+/** An iterable object. Text is not accepted. */
 export function iterable(wanted: string): Schema<Iterable<unknown>> {
   return v.custom<Iterable<unknown>>((value) => hasSymbol(value, Symbol.iterator), wanted);
 }

@@ -1,6 +1,7 @@
 export type {} from './libraries.ts';
 
-// The kernels as a component, in whatever runs JavaScript: tables in a memory of their own, lists in, lists out.
+// The kernels as a component, for every JavaScript runtime. Tables are in a memory of their own; calls take and return
+// arrays.
 import * as v from 'valibot';
 import { cores, memoryBytes } from '#component';
 import { checkFields, integer, options as optionsOf } from './check.ts';
@@ -18,7 +19,7 @@ export type { PoolingMode } from './kernel/pooling-mode.ts';
 
 const componentOptions = optionsOf({ memoryBytes: v.optional(integer(1, componentBytesMax)) });
 
-/** A component with a memory of its own. @throws INVALID_OPTION */
+/** Opens a component with a memory of its own. @throws INVALID_OPTION */
 export function openComponent(options: ComponentOptions = {}): Component {
   const { memoryBytes: most = memoryBytes } = checkFields(componentOptions, options);
   return new Component(cores, most);

@@ -1,7 +1,7 @@
 export type {} from './libraries.ts';
 
-// The ranker for edge runtimes: kernels over plain memory, the runtime's own fetch, and nothing that only
-// some of them have.
+// The ranker for edge runtimes: it uses kernels over plain memory, the runtime's own fetch, and nothing that only some
+// of these runtimes have.
 import * as v from 'valibot';
 import { kernels } from '#kernels';
 import { checkFields, given, integer, options as optionsOf } from './check.ts';
@@ -24,13 +24,13 @@ export type { Ranker, RankerStats } from './ranker/ranker.ts';
 export interface EdgeRankerOptions {
   /** `parseRouting` reads one from JSON. */
   readonly routing: RoutingTable | RoutingSource;
-  /** Memory nodes' bearer token. */
+  /** The bearer token of the memory nodes. */
   readonly token?: string | undefined;
-  /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
+  /** Default: `auto`, which pushes down or fetches, whichever transfers fewer bytes. */
   readonly pushDown?: PushDown | undefined;
-  /** Frames carry checksums where they do not go by TLS. Default: true. */
+  /** Whether frames that are not sent over TLS carry checksums. Default: true. */
   readonly checksums?: boolean | undefined;
-  /** Most that one lookup may take to merge in. Default 64 MiB: half of what an isolate has. */
+  /** Most bytes that one lookup may use to merge results. Default: 64 MiB, which is half of what an isolate has. */
   readonly workspaceBytes?: number | undefined;
 }
 

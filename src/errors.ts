@@ -1,4 +1,4 @@
-/** What went wrong, for programs. The message says it to people. */
+/** What went wrong, for programs. The message is for people. */
 export type ErrorCode =
   | 'INVALID_KEY'
   | 'INVALID_OFFSETS'
@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'DEADLINE_EXCEEDED'
   | 'CANCELLED';
 
-/** Where it went wrong: the field, the position in it, and the value found there; the node and shard, if one did. */
+/** Where it went wrong: the field, the position in it and the value found there; the node and the shard, if known. */
 export interface ErrorPlace {
   readonly field?: string | undefined;
   readonly position?: number | undefined;
@@ -75,7 +75,7 @@ export function invalidAt(
   });
 }
 
-/** Any value at all, in a few words. */
+/** Describes any value in a few words. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shorten(value));
   if (Array.isArray(value)) return 'an array';

@@ -1,6 +1,6 @@
 /**
- * JSON.parse, past a byte-order mark, which some programs write first.
- * @throws SyntaxError that says where, where the engine does, in words that are the same everywhere
+ * JSON.parse that skips a byte-order mark, which some programs write first.
+ * @throws SyntaxError with the same words in all engines, and with the place of the error if the engine reports it
  */
 export function parseJsonText(text: string): unknown {
   const json = text.startsWith('\ufeff') ? text.slice(1) : text;

@@ -1,6 +1,6 @@
 export type {} from './libraries.ts';
 
-// The kernels by themselves: pointers in, status out. A call is a block in memory that `writePoolCall` writes.
+// The kernels alone. They take pointers and return a status. A call is a block in memory that `writePoolCall` writes.
 
 import * as v from 'valibot';
 import { kernels as module } from '#kernels';
@@ -19,8 +19,8 @@ export * as layout from './kernel/layout.ts';
 export { modeCodes } from './kernel/pooling-mode.ts';
 
 /**
- * Kernels over a memory of this thread's own, which may grow.
- * @throws INVALID_OPTION where it is shared: those kernels are the memory nodes'
+ * Kernels over a memory that only this thread uses. The memory may grow.
+ * @throws INVALID_OPTION if the memory is shared: kernels for shared memory are for memory nodes only
  */
 export function openKernels(memory: WebAssembly.Memory): Kernels {
   check(v.custom<WebAssembly.Memory>(isMemory, 'a WebAssembly.Memory'), memory, 'memory');
@@ -28,7 +28,7 @@ export function openKernels(memory: WebAssembly.Memory): Kernels {
     return instantiate(module, memory);
   } catch (cause) {
     if (!(cause instanceof WebAssembly.LinkError)) throw cause;
-    const message = `memory: expected plain memory, not shared: new WebAssembly.Memory({ initial, maximum }), one a thread`;
+    const message = `memory: expected plain memory, not shared memory: make one per thread by new WebAssembly.Memory({ initial, maximum })`;
     throw new FlexemrError('INVALID_OPTION', message, { field: 'memory', cause });
   }
 }

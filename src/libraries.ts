@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// What our types need of libraries that a program may not have: every runtime has these, each in a library of its own.
-// Interfaces of the same name are one, so what a library says of them is added to this.
+// Types that our declarations need, from libraries that a program may not have. Every runtime declares these types in a
+// library of its own. TypeScript merges interfaces of the same name, so that what this library declares is added.
 export {};
 
 declare global {

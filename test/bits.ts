@@ -1,14 +1,14 @@
-// Lookups as bits, so that −0, NaN and every last digit count.
+// Lookups as bits, so that comparisons distinguish −0, NaN and the last digits.
 import { expect } from 'vitest';
 import type { Lookup, Pooled } from '../src/index.ts';
 import { bitsOf } from './30.plan/expected.ts';
 
-/** Every array of every feature, in the order asked for. The arrays are copies. */
+/** Every array of every feature, in the order of the request. The arrays are copies. */
 export function bits(lookup: Iterable<readonly [string, Pooled]>): object[] {
   return Array.from(lookup, ([feature, pooled]) => ({ feature, ...structuredClone(bitsOf(pooled)) }));
 }
 
-/** Compares bytes first: what tells where large arrays differ is slow. */
+/** Compares bytes first, because toEqual is slow for large arrays. */
 export function expectBits(got: readonly object[], wanted: readonly object[]): void {
   if (!got.every((feature, i) => isSame(feature, wanted[i] ?? {})) || got.length !== wanted.length)
     expect(got).toEqual(wanted);

@@ -1,4 +1,4 @@
-// Memory nodes over tables of a test, and rankers that ask them.
+// Starts memory nodes with the tables of a test, and opens rankers for them.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,40 +19,40 @@ import { type GivenTable, openLocally, writeTables } from './tables-file.ts';
 
 export interface ClusterOptions {
   readonly tables: readonly GivenTable[];
-  /** How many: their ids are n0, n1, … */
+  /** The number of nodes. Their ids are n0, n1, … */
   readonly nodes: number;
-  /** As the planner splits them, or as a test says; default: whole tables. */
+  /** A split of the planner, or a function of the test. By default, tables are whole. */
   readonly split?: Split | ((tables: readonly PlannedTable[], nodes: readonly string[]) => PlannedTable[]);
-  /** Threads of each node. Default 0: all of them in this thread, where loopback reaches them too. */
+  /** Threads of each node. By default 0: all nodes are in this thread, where loopback can reach them too. */
   readonly workers?: number | undefined;
   readonly security?: ServerSecurity | undefined;
-  /** Nodes in this thread listen. Default true; without, loopback alone reaches them. */
+  /** Whether nodes in this thread listen. Default: true. Without ports, only loopback reaches them. */
   readonly ports?: boolean | undefined;
-  /** Of nodes in this thread: room for frames and replies, and who stands between listener and node. */
+  /** Nodes in this thread only: the memory for frames and replies; `wrap` puts a handler in front of the node. */
   readonly slotBytes?: number | undefined;
   readonly wrap?: ((handler: DirectHandler, node: string) => Handler) | undefined;
-  /** By RDMA too: then `wrap` gives a DirectHandler. */
+  /** Whether nodes serve RDMA too. Then `wrap` must return a DirectHandler. */
   readonly rdma?: boolean | undefined;
 }
 
-/** A node, however it runs. */
+/** A node in this thread or in its own threads. */
 export interface ClusterNode {
   readonly url: string;
-  /** Ends it, as far as rankers can tell. */
+  /** Closes the node. One in this thread only closes its port. */
   close(): Promise<void>;
-  /** Of nodes in this thread: it is back, at the same address. */
+  /** Nodes in this thread only: opens the same port again. */
   reopen?(): Promise<void>;
-  /** Of nodes in this thread that serve by RDMA: rows can no longer be read. */
+  /** Nodes in this thread with RDMA only: deregisters the rows, so that rankers can no longer read them. */
   deregister?(): void;
 }
 
-/** Memory nodes that listen on ports of this machine, and the file they load. */
+/** Memory nodes that listen on ports of this machine, and their file. */
 export class Cluster implements AsyncDisposable {
-  /** The tables, safetensors. */
+  /** The safetensors file of the tables. */
   readonly file: string;
   readonly routing: RoutingTable;
   readonly nodes: readonly ClusterNode[];
-  /** By URL; of nodes in this thread. */
+  /** The handlers of nodes in this thread, by URL. */
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly #folder: string;
   readonly #tables: readonly GivenTable[];
@@ -93,12 +93,12 @@ export class Cluster implements AsyncDisposable {
     this.handlers = handlers;
   }
 
-  /** Frames handed to nodes in this thread. @param handlers by URL */
+  /** A transport that passes frames to nodes in this thread. @param handlers by URL */
   loopback(handlers: ReadonlyMap<string, Handler> = this.handlers): LoopbackTransport {
     return new LoopbackTransport(handlers);
   }
 
-  /** A ranker over all nodes. */
+  /** Opens a ranker for all nodes. */
   async ranker(
     options: Omit<OpenRankerOptions, 'routing' | 'transport'> & {
       readonly routing?: OpenRankerOptions['routing'];
@@ -109,12 +109,12 @@ export class Cluster implements AsyncDisposable {
     return await openRanker({ routing: this.routing, ...options, transport });
   }
 
-  /** Rows of no node in this thread can be read any more. */
+  /** Deregisters the rows of all nodes in this thread. */
   deregister(): void {
     for (const node of this.nodes) node.deregister?.();
   }
 
-  /** The same tables in one process: what all the others are held to. */
+  /** Opens the same tables in this process, for expected results. */
   async tables(): Promise<Tables> {
     return await openLocally(this.file, this.#tables);
   }

@@ -1,4 +1,4 @@
-// A memory node in this thread, reached by RDMA: what MemoryNodeHost and its workers make on threads of their own.
+// A memory node with RDMA in this thread. MemoryNodeHost does the same with threads for workers.
 import { RegisteredTables } from '../src/host/registered-tables.ts';
 import type { Hosting } from '../src/memory-node/hosting.ts';
 import type { Listener } from '../src/transport/listener.ts';
@@ -24,7 +24,7 @@ export class DirectNode {
     this.#tables = tables;
   }
 
-  /** Rows can no longer be read. */
+  /** Deregisters the rows, so that they can no longer be read. */
   deregister(): void {
     this.#tables.close();
   }

@@ -1,4 +1,4 @@
-// A memory node in this very thread: what MemoryNodeHost makes on threads of their own.
+// A memory node in this thread. MemoryNodeHost does the same with threads for workers.
 import { loadHostings } from '../src/host/hostings.ts';
 import type { Hosting } from '../src/memory-node/hosting.ts';
 import { MemoryNode } from '../src/memory-node/memory-node.ts';
@@ -9,7 +9,7 @@ export interface LocalNodeOptions {
   readonly tables: string;
   readonly routing: RoutingTable;
   readonly node: string;
-  /** Room for frames and replies, of each arena: what the node offers to take at once is a share of it. */
+  /** The bytes for frames and replies in each arena. The node's limit for a frame is a share of them. */
   readonly slotBytes?: number | undefined;
 }
 
@@ -18,7 +18,7 @@ export async function localNode(options: LocalNodeOptions): Promise<MemoryNode> 
   return (await localHosting(options)).node;
 }
 
-/** The same, with what it serves. */
+/** Loads a node's shards. @returns the node and its hosting */
 export async function localHosting({
   slotBytes,
   ...options

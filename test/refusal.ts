@@ -1,8 +1,8 @@
-// What is refused, and why.
+// Catches the errors of calls that must be refused.
 import { expect } from 'vitest';
 import { FlexemrError } from '../src/index.ts';
 
-/** The error that ends some work. */
+/** @returns the error that `work` throws */
 export function refusal(work: () => unknown): FlexemrError {
   try {
     work();
@@ -13,7 +13,7 @@ export function refusal(work: () => unknown): FlexemrError {
   throw new Error('nothing was refused');
 }
 
-/** The error that ends some work, at once or later. */
+/** @returns the error that `work` throws or rejects with */
 export async function refused(work: () => unknown): Promise<FlexemrError> {
   try {
     await work();

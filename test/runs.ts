@@ -1,4 +1,4 @@
-// How often the tests repeat themselves: a little in every run, a lot in `npm run soak`.
+// How many cases the tests run: few in every run, many in `npm run soak`.
 const soak = process.env.FLEXEMR_SOAK === '1';
 
 export const runs = {
@@ -6,11 +6,11 @@ export const runs = {
   poolCases: soak ? 100_000 : 1_500,
   /** Gathering cases against the reference. */
   gatherCases: soak ? 20_000 : 300,
-  /** Cases in which a planted fault must show. */
+  /** Cases in which an inserted fault must be found. */
   mutantCases: 3_000,
   /** Histories of an index against a Map. */
   indexHistories: soak ? 5_000 : 150,
-  /** Batches de-duplicated. */
+  /** Batches that are deduplicated. */
   dedupeBatches: soak ? 20_000 : 500,
   /** Mutated safetensors files. */
   mutatedFiles: soak ? 100_000 : 1_000,
@@ -28,59 +28,59 @@ export const runs = {
   indexedTables: soak ? 5_000 : 100,
   /** Tables added and removed again. */
   removals: soak ? 5_000 : 100,
-  /** Histories of room in an arena. */
+  /** Histories of allocations in an arena. */
   roomHistories: soak ? 20_000 : 500,
   /** Rows quantised, and checked for finite values. */
   encodedRows: soak ? 20_000 : 400,
   /** Routing tables written and read back. */
   routingTables: soak ? 20_000 : 300,
-  /** Plans of a few tables, against all arrangements there are. */
+  /** Plans of a few tables, compared with all arrangements. */
   smallPlans: soak ? 20_000 : 300,
-  /** Plans of any tables, looked over. */
+  /** Plans of any tables. */
   plans: soak ? 5_000 : 100,
-  /** Requests counted to check what a plan predicts. */
+  /** Requests that are counted to check predictions of a plan. */
   countedRequests: soak ? 200_000 : 10_000,
   /** Frames written and read back. */
   frames: soak ? 50_000 : 500,
-  /** Subrequests made to be refused. */
+  /** Hostile subrequests. */
   hostileSubrequests: soak ? 1_000_000 : 4_000,
   /** Lookups in JSON. */
   jsonLookups: soak ? 10_000 : 300,
   /** Subrequests to one memory node, with its rows in one arena and in many. */
   arenaLookups: soak ? 20_000 : 300,
-  /** Hostile frames sent to a memory node that runs. */
+  /** Hostile frames that are sent to a running memory node. */
   hostileFrames: soak ? 100_000 : 2_000,
   /** Frames that change while they are answered. */
   changingFrames: soak ? 10_000 : 150,
   /** Plans of a few tables, measured on memory nodes. */
   measuredPlans: soak ? 200 : 3,
-  /** So few of them are the same in every run. */
+  /** With few measured plans, the seed is fixed, so that every run measures the same. */
   measuredSeed: soak ? {} : { seed: 5 },
   /** Large and small replies on one connection. */
   replyMixtures: soak ? 2_000 : 20,
-  /** Memory nodes killed under load, for at least so many minutes. */
+  /** Memory nodes that are killed under load, for at least `killMinutes` minutes. */
   nodeKills: 3,
   killMinutes: soak ? 10 : 0,
-  /** Workers of memory nodes killed under load. */
+  /** Workers of memory nodes that are killed under load. */
   workerKills: soak ? 200 : 6,
-  /** Starts of a memory node that a signal meets. */
+  /** Starts of a memory node that get a signal. */
   starts: soak ? 300 : 6,
-  /** How long nodes are besieged. */
+  /** How long nodes are attacked. */
   siegeMs: soak ? 600_000 : 4_000,
-  /** Texts that are JSON, or nearly. */
+  /** Texts that are JSON or nearly JSON. */
   jsonTexts: soak ? 100_000 : 1_000,
-  /** Replies that say what cannot be. */
+  /** Replies with impossible fields. */
   lies: soak ? 20_000 : 100,
-  /** Lookups over each transport whose frames change on the way. */
+  /** Lookups over each transport whose frames change in transit. */
   meddledLookups: soak ? 100_000 : 400,
-  /** Lookups under way at once over each transport. */
+  /** Concurrent lookups over each transport. */
   lookupsAtOnce: soak ? 2_000 : 60,
   /** Random tables on random nodes. */
   rankerCases: soak ? 10_000 : 150,
-  /** Lookups with padding keys, and without. */
+  /** Lookups with and without padding keys. */
   paddedLookups: soak ? 5_000 : 100,
-  /** Workloads of which the bytes are counted. */
+  /** Workloads whose bytes are counted. */
   chosenWorkloads: soak ? 5_000 : 100,
-  /** Rows of the large table that is loaded to measure memory. */
+  /** Bytes of the large table that is loaded to measure memory. */
   largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
 } as const;

@@ -1,2 +1,2 @@
-// Beside the modules, wherever they are served; in a script that a bundler made, beside that script.
+// The modules must be served beside this file, or beside the script that a bundler has made from it.
 export const kernels = new URL('./kernels.plain.wasm', import.meta.url);

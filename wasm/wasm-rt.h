@@ -1,5 +1,5 @@
-/* What C code made by wasm2c (wabt 1.0.39) asks of its surroundings: a memory that checks every access, and traps that
- * end the process. A small one of our own, enough for modules without tables and exceptions. */
+/* The runtime that C code made by wasm2c (wabt 1.0.39) needs: a memory that checks every access, and traps that end the
+ * process. This is a small runtime of our own, which is enough for modules without tables and exceptions. */
 #ifndef WASM_RT_H_
 #define WASM_RT_H_
 
@@ -44,7 +44,7 @@ typedef struct {
   bool is64;
 } wasm_rt_memory_t;
 
-/* Named by what wasm2c writes; no kernel calls through a table. */
+/* The code that wasm2c writes names these types, but no kernel calls through a table. */
 typedef const char* wasm_rt_func_type_t;
 typedef void (*wasm_rt_function_ptr_t)(void);
 typedef struct wasm_rt_tailcallee_t {
@@ -75,7 +75,7 @@ static inline void wasm_rt_trap(wasm_rt_trap_t trap) {
   abort();
 }
 
-/* Grows by `pages` of 64 KiB. @returns how many there were, or -1 */
+/* Grows by `pages` pages of 64 KiB. @returns the number of pages before, or -1 */
 static inline uint64_t wasm_rt_grow_memory(wasm_rt_memory_t* memory, uint64_t pages) {
   uint64_t before = memory->pages, after = before + pages;
   if (after > memory->max_pages) return (uint64_t)-1;
@@ -86,7 +86,7 @@ static inline uint64_t wasm_rt_grow_memory(wasm_rt_memory_t* memory, uint64_t pa
   return before;
 }
 
-/* A memory of `pages` of 64 KiB, all zero, that may grow to 4 GiB. */
+/* A memory of `pages` pages of 64 KiB, all zero, that can grow to 4 GiB. */
 static inline wasm_rt_memory_t wasm_rt_new_memory(uint64_t pages) {
   wasm_rt_memory_t memory = {NULL, 0, 65536, 65536, 0, false};
   if (wasm_rt_grow_memory(&memory, pages) != 0) wasm_rt_trap(WASM_RT_TRAP_OOB);
@@ -95,7 +95,7 @@ static inline wasm_rt_memory_t wasm_rt_new_memory(uint64_t pages) {
 
 #include <simde/wasm/simd128.h>
 
-/* Of two zeros WebAssembly's maximum is +0 and its minimum −0, on every machine; SIMDe's is whichever comes second. */
+/* If two zeros differ in sign, WebAssembly's maximum is always +0, its minimum always −0. SIMDe returns the second. */
 static inline simde_v128_t wasm_rt_f32x4_max(simde_v128_t a, simde_v128_t b) {
   simde_v128_t same = simde_wasm_f32x4_eq(a, b);
   return simde_wasm_v128_bitselect(simde_wasm_v128_and(a, b), simde_wasm_f32x4_max(a, b), same);

@@ -1,5 +1,5 @@
-// Builds wasm/flexemr.component.wasm from the kernels behind wasm/flexemr.wit, and from that wasm/component/: the same as
-// JavaScript and a core module, by jco.
+// Builds wasm/flexemr.component.wasm, which is the kernels with the interface of wasm/flexemr.wit. From this component,
+// jco then makes wasm/component/, which is the same as JavaScript and core modules.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,12 +9,12 @@ import asc from 'assemblyscript/asc';
 import { renameExports } from './exports.ts';
 
 const root: string = fileURLToPath(new URL('../..', import.meta.url));
-/** In 64 KiB, just under 2 GiB: twice what may lie there, so that memory in pieces still has room for all of it. */
+/** Pages of 64 KiB, just under 2 GiB. This is twice what may be held, so that all of it fits into fragmented memory. */
 const pagesMax = 32_767;
 const flags = `--runtime minimal --noAssert -O3s --converge --enable simd,bulk-memory --disable threads --use abort= --disableWarning 201 --initialMemory 2 --maximumMemory ${pagesMax} --exportMemory`;
 
 const pooling = 'cm32p2|flexemr:kernels/pooling@0.1|';
-/** Names that the component model gives to what component.ts exports; several may go by one function. */
+/** The component model's names for the exports of component.ts. One function may have several names. */
 const names: Readonly<Record<string, readonly string[]>> = {
   createTable: [`${pooling}[static]table.create`],
   pool: [`${pooling}[method]table.pool`],
@@ -48,13 +48,13 @@ async function core(): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Of what jco writes: what, and what we have instead. */
-const spared: readonly (readonly [RegExp, string])[] = [
-  // A directive that bundlers warn of, and nobody follows.
+/** Parts of the code that jco writes, and what they are replaced by. */
+const replacements: readonly (readonly [RegExp, string])[] = [
+  // A directive that bundlers warn about and that nothing uses.
   [/^"use components";\n/, ''],
-  // Its log, for which every call reads the environment.
+  // Its log, which reads the environment in every call.
   [/const _debugLog = \(\.\.\.args\) => \{.*?\n {2}\};\n/s, 'const _debugLog = () => {};\n'],
-  // Two promises a call, which nobody awaits: no export of ours is asynchronous.
+  // Two promises per call that nothing awaits, because none of our exports is asynchronous.
   [/(promise: completionPromise,.*?\} = )promiseWithResolvers\(\)/s, '$1_unawaited'],
   [/(promise: exitPromise,.*?\} = )promiseWithResolvers\(\)/s, '$1_unawaited'],
   [/completionPromise\.catch\(\(\) => \{\}\);/, ''],
@@ -64,16 +64,16 @@ const spared: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Without what costs half of a small call, and nobody sees. */
+/** Replaces parts that take half of the time of a small call and have no visible effect. */
 function lean(script: Uint8Array): Uint8Array {
-  const text = spared.reduce((before, [what, instead]) => {
+  const text = replacements.reduce((before, [what, instead]) => {
     if (!what.test(before)) throw new Error(`jco no longer writes ${what}`);
     return before.replace(what, instead);
   }, new TextDecoder().decode(script));
   return new TextEncoder().encode(text);
 }
 
-/** The component, and files by jco: the same bytes each time. */
+/** The component, and the files that jco makes. Every build gives the same bytes. */
 export async function buildComponent(): Promise<Map<string, Uint8Array>> {
   const witSource = readFileSync(join(root, 'wasm/flexemr.wit'), 'utf8');
   const component = await componentNew(

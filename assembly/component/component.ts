@@ -1,4 +1,4 @@
-// What the component exports, before component.ts of the build gives each its name: kernels behind wasm/flexemr.wit.
+// The exports of the component, before build.ts renames them: the kernels with the interface of wasm/flexemr.wit.
 import { createIndex, freeIndex } from './keys';
 import { give, take } from './memory';
 import { pool } from './pooling';
@@ -20,7 +20,7 @@ function handed(handle: u32): usize {
   return done();
 }
 
-/** The rows stay where they were handed in. */
+/** The rows stay in the memory in which they were passed. */
 export function createTable(dtype: u32, dim: u32, rows: usize, bytes: u32): usize {
   const table = take(TABLE_BYTES), code = describe(table, dtype, dim, rows, bytes);
   if (code == FINE) return handed(newTable(table));
@@ -34,16 +34,16 @@ export function createKeyIndex(capacity: u32): usize {
   return index ? handed(newKeyIndex(index)) : failed(LIMIT_EXCEEDED, capacity);
 }
 
-const BROUGHT = memory.data(32, 16);
+const CALL_TABLE_RECORD = memory.data(32, 16);
 
-/** Pools rows that are brought along. */
+/** Pools rows that are passed with the call. */
 export function poolRows(
   dtype: u32, dim: u32, rows: usize, bytes: u32, keys: usize, keyCount: u32, offsets: usize, offsetCount: u32,
   weighted: u32, weights: usize, weightCount: u32, mode: u32, padded: u32, padding: u32, missing: u32, partial: u32,
 ): usize {
   let result: usize = 0;
-  if (describe(BROUGHT, dtype, dim, rows, bytes) == FINE) {
-    result = pool(BROUGHT, keys, keyCount, offsets, offsetCount, weighted, weights, weightCount, mode, padded, padding, missing, partial);
+  if (describe(CALL_TABLE_RECORD, dtype, dim, rows, bytes) == FINE) {
+    result = pool(CALL_TABLE_RECORD, keys, keyCount, offsets, offsetCount, weighted, weights, weightCount, mode, padded, padding, missing, partial);
   } else {
     result = failed(INVALID_TABLE, 0);
     give(keys, <usize>keyCount << 2);

@@ -1,8 +1,8 @@
 const exportSection = 7;
 
 /**
- * A module whose exports go by other names, each by one or several; what is not named is exported no more. AssemblyScript
- * gives them names of its own syntax alone.
+ * Renames the exports of a module. Each gets one or several names. Exports that are not in `names` are removed. This is
+ * needed because AssemblyScript only exports names that are valid in its syntax.
  */
 export function renameExports(
   module: Uint8Array,
@@ -22,7 +22,7 @@ export function renameExports(
   return Uint8Array.from(out);
 }
 
-/** Entries: name, kind, index. */
+/** Renames the entries of an export section. An entry is a name, a kind and an index. */
 function renamed(section: Uint8Array, names: Readonly<Record<string, readonly string[]>>): number[] {
   const entries: number[][] = [];
   const missing = new Set(Object.keys(names));
@@ -43,7 +43,7 @@ function renamed(section: Uint8Array, names: Readonly<Record<string, readonly st
   return [...u32(entries.length), ...entries.flat()];
 }
 
-/** LEB128. @returns the number, and where it ends */
+/** Reads LEB128. @returns the number, and the offset at which it ends */
 function readU32(bytes: Uint8Array, at: number): [value: number, end: number] {
   let value = 0;
   for (let shift = 0; ; shift += 7) {

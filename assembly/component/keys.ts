@@ -11,12 +11,12 @@ import { done, failed, INVALID_OPTION, LIMIT_EXCEEDED, RESULT } from './result';
 const CAPACITY_MAX: u32 = 33554432;
 const SCRATCH = memory.data(INDEX_SCRATCH_BYTES, 16);
 
-/** A handle's index: address as it was taken, bytes, and the aligned address behind. */
+/** Bytes of a handle: the address of the index as allocated, its bytes, and its aligned address. */
 const INDEX_BYTES: usize = 16;
 
 @inline function indexOf(handle: usize): usize { return load<u32>(handle, 8); }
 
-/** @returns a handle, or 0 where `capacity` is more than any index has */
+/** @returns a handle, or 0 if `capacity` is larger than CAPACITY_MAX */
 export function createIndex(capacity: u32): usize {
   if (capacity > CAPACITY_MAX) return 0;
   // At most 3 of 5 places are taken.
@@ -46,14 +46,14 @@ export function insert(handle: usize, ids: usize, count: u32, slots: usize, slot
   return result;
 }
 
-/** @returns `count` where no slot is NONE, which marks a free place */
+/** @returns the position of the first slot that is NONE, which marks a free place, or `count` if no slot is NONE */
 function positionOfNone(slots: usize, count: u32): u32 {
   let position: u32 = 0;
   while (position < count && load<u32>(slots + (<usize>position << 2)) != NONE) position++;
   return position;
 }
 
-/** Whether the index takes all of the ids that are new: looked at before any of them goes in. */
+/** Whether the index has space for all ids that are new. This is checked before any of them is inserted. */
 function hasRoom(index: usize, ids: usize, count: u32): bool {
   const room = load<u32>(index, INDEX_CAPACITY) - load<u32>(index, INDEX_COUNT);
   if (count <= room) return true;

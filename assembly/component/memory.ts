@@ -1,14 +1,14 @@
-// Memory of the component: what callers hand in is ours to free, what we hand out is freed once it was read.
+// Memory of the component. We free what callers pass in. What we return is freed after it was read.
 
-/** Pieces of so many bytes begin on a cache line, so that rows lie on as few of them as they can. */
+/** Pieces of at least LARGE bytes begin on a cache line, so that their rows take as few cache lines as possible. */
 const LARGE: usize = 4096;
 const LINE: usize = 64;
 
-/** A piece of `bytes` bytes, 16-aligned; any address where there are none. */
+/** Allocates a piece of `bytes` bytes, 16-aligned. Returns any address if `bytes` is 0. */
 export function take(bytes: usize): usize {
   if (bytes < LARGE) return bytes ? heap.alloc(bytes) : 16;
   const piece = heap.alloc(bytes + LINE), address = (piece + LINE) & ~(LINE - 1);
-  // Where it begins is needed to give it back: there is room for that before it, since pieces are 16-aligned.
+  // `give` needs the start of the piece. There is space for it before the address, because pieces are 16-aligned.
   store<u32>(address - 4, piece);
   return address;
 }

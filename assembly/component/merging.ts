@@ -7,7 +7,7 @@ import { hasDenominator } from '../divide';
 import { divide, merge as mergePartials } from '../merge';
 import { give, take } from './memory';
 import {
-  addressOf, COUNTS, DENOMINATORS, done, FATES, failed, freeLists, hasList, INVALID_BAGS, isPartial, lengthOf, POOLED_BYTES,
+  addressOf, COUNTS, DENOMINATORS, done, OUTCOMES, failed, freeLists, hasList, INVALID_BAGS, isPartial, lengthOf, POOLED_BYTES,
   setList, setOption, setPartial, VALUES,
 } from './result';
 
@@ -17,7 +17,7 @@ const BLOCK = memory.data(MERGE_BYTES, 16);
   return hasList(partial, list) && lengthOf(partial, list) == bags;
 }
 
-/** @param partials `pooled` [count]; whether bags are weighted the first one tells */
+/** @param partials `pooled` [count]. The first one decides whether bags are weighted */
 export function merge(mode: u32, dim: u32, partials: usize, count: u32): usize {
   const end = partials + count * POOLED_BYTES;
   const denominated = hasDenominator(mode, count != 0 && hasList(partials, DENOMINATORS));
@@ -32,7 +32,7 @@ export function merge(mode: u32, dim: u32, partials: usize, count: u32): usize {
     const out = take(bags * dim << 2), counts = take(bags << 2), denominators = denominated ? take(bags << 2) : 0;
     memory.fill(counts, 0, bags << 2);
     if (denominated) memory.fill(denominators, 0, bags << 2);
-    // Without partials nothing is joined, and nothing divided.
+    // If there are no partials, nothing is merged and nothing is divided.
     store<u32>(BLOCK, bags, MERGE_BAGS);
     store<u32>(BLOCK, dim, MERGE_DIM);
     store<u32>(BLOCK, mode, MERGE_MODE);
@@ -49,7 +49,7 @@ export function merge(mode: u32, dim: u32, partials: usize, count: u32): usize {
     setList(VALUES, out, bags * dim);
     setOption(COUNTS, counts, bags);
     setOption(DENOMINATORS, denominators, bags);
-    setOption(FATES, 0, 0);
+    setOption(OUTCOMES, 0, 0);
     setPartial(false);
     result = done();
   }

@@ -1,5 +1,5 @@
-// Calls of the component that pool: arguments and results as the canonical ABI flattens them. Lists that come in are
-// freed here, lists that go out by `freePooled`.
+// Calls of the component that pool. Arguments and results are flattened as in the canonical ABI. Lists that are passed
+// in are freed here; lists that are returned are freed by `freePooled`.
 import {
   BAD_KEY,
   CALL_BAG_END,
@@ -25,7 +25,7 @@ import {
   COUNTS,
   DENOMINATORS,
   done,
-  FATES,
+  OUTCOMES,
   failed,
   freeFloats,
   freePooled,
@@ -41,7 +41,7 @@ import {
 } from './result';
 import { dimOf, openCall } from './table';
 
-/** Of what one call gives. */
+/** Most bytes of the vectors that one call returns. */
 const OUT_BYTES_MAX: u64 = 1 << 30;
 const CALL = memory.data(CALL_BYTES, 16);
 
@@ -67,7 +67,7 @@ export function pool(
   else if (load<u32>(offsets + ((<usize>offsetCount) << 2) - 4) != keyCount)
     result = failed(INVALID_OFFSETS, offsetCount - 1);
   else if (weighted && (weightCount != keyCount || mode == MAX)) result = failed(INVALID_WEIGHTS, 0);
-  // The kernels' word for no padding.
+  // For kernels, NONE means that there is no padding key.
   else if (padded && padding == NONE) result = failed(INVALID_OPTION, 0);
   else if (ends > OUT_BYTES_MAX) result = failed(LIMIT_EXCEEDED, <u32>(ends >> 20));
   else {
@@ -92,7 +92,7 @@ export function pool(
   return result;
 }
 
-/** Makes room for what comes of the call, and makes it. */
+/** Allocates the results of the call, and runs it. */
 function pooled(table: usize, keys: usize, keyCount: u32, bags: u32, denominated: bool, padding: u32): usize {
   const dim = dimOf(table),
     out = take((<usize>bags * dim) << 2),
@@ -108,17 +108,17 @@ function pooled(table: usize, keys: usize, keyCount: u32, bags: u32, denominated
   setList(VALUES, out, bags * dim);
   setOption(COUNTS, counts, bags);
   setOption(DENOMINATORS, denominators, bags);
-  setOption(FATES, outcomes, keyCount);
+  setOption(OUTCOMES, outcomes, keyCount);
   setPartial(load<u32>(CALL, CALL_PARTIAL) != 0);
   if (status != DONE) {
     freePooled(done());
     const position = load<u32>(CALL, CALL_ERROR_POSITION);
-    // Kernels tell the bag: of its two offsets it is the one that ends it.
+    // Kernels report the bag. Of its two offsets, the wrong one is the one that ends it.
     return status == BAD_KEY ? failed(INVALID_KEY, position) : failed(INVALID_OFFSETS, position + 1);
   }
   if (load<u32>(CALL, CALL_EXCEPTIONS) == 0) {
     give(outcomes, keyCount);
-    setOption(FATES, 0, 0);
+    setOption(OUTCOMES, 0, 0);
     if (!load<u32>(CALL, CALL_PARTIAL)) {
       give(counts, (<usize>bags) << 2);
       setOption(COUNTS, 0, 0);

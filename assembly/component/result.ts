@@ -1,17 +1,17 @@
-// Where results lie while they are read, as the canonical ABI lays them out: a discriminant, then what came of it or an
-// error.
+// The memory that holds results while they are read. Its layout is that of the canonical ABI: a discriminant, then the
+// result or an error.
 import { give } from './memory';
 
-/** Error codes of wasm/flexemr.wit, in its order; FINE: all is well. */
+/** Error codes of wasm/flexemr.wit, in its order. FINE: no error. */
 export const INVALID_KEY = 0, INVALID_OFFSETS = 1, INVALID_WEIGHTS = 2, INVALID_BAGS = 3, INVALID_TABLE = 4;
 export const INVALID_OPTION = 5, LIMIT_EXCEEDED = 6;
 export const FINE = 255;
 
 export const RESULT = memory.data(64, 16);
 
-// Lists of a `pooled`, address and length of each; but for values a word before says whether there is one. Then whether it
-// is a partial.
-export const VALUES: usize = 0, COUNTS: usize = 12, DENOMINATORS: usize = 24, FATES: usize = 36;
+// Offsets of the lists of a `pooled`: address and length of each. Before each list except VALUES, a word says whether
+// there is one. After the lists, PARTIAL says whether it is a partial.
+export const VALUES: usize = 0, COUNTS: usize = 12, DENOMINATORS: usize = 24, OUTCOMES: usize = 36;
 const PARTIAL: usize = 44;
 export const POOLED_BYTES: usize = 48;
 
@@ -27,7 +27,7 @@ export function done(): usize {
   return RESULT;
 }
 
-/** A `pooled` begins behind the discriminant of a result. */
+/** A `pooled` begins after the discriminant of a result. */
 export const POOLED = RESULT + 4;
 
 export function setList(list: usize, address: usize, length: u32): void {
@@ -35,7 +35,7 @@ export function setList(list: usize, address: usize, length: u32): void {
   store<u32>(POOLED + list, length, 4);
 }
 
-/** One of the lists that may be none: 0 is none. */
+/** Sets one of the optional lists. Address 0: there is no list. */
 export function setOption(list: usize, address: usize, length: u32): void {
   store<u32>(POOLED + list - 4, u32(address != 0));
   setList(list, address, length);
@@ -48,12 +48,12 @@ export function setPartial(partial: bool): void { store<u8>(POOLED, u8(partial),
 @inline export function lengthOf(pooled: usize, list: usize): usize { return load<u32>(pooled + list, 4); }
 @inline export function hasList(pooled: usize, list: usize): bool { return load<u8>(pooled + list - 4) != 0; }
 
-/** Gives all lists of a `pooled` back. */
+/** Frees all lists of a `pooled`. */
 export function freeLists(pooled: usize): void {
   give(addressOf(pooled, VALUES), lengthOf(pooled, VALUES) << 2);
   if (hasList(pooled, COUNTS)) give(addressOf(pooled, COUNTS), lengthOf(pooled, COUNTS) << 2);
   if (hasList(pooled, DENOMINATORS)) give(addressOf(pooled, DENOMINATORS), lengthOf(pooled, DENOMINATORS) << 2);
-  if (hasList(pooled, FATES)) give(addressOf(pooled, FATES), lengthOf(pooled, FATES));
+  if (hasList(pooled, OUTCOMES)) give(addressOf(pooled, OUTCOMES), lengthOf(pooled, OUTCOMES));
 }
 
 export function freePooled(result: usize): void { if (load<u8>(result) == 0) freeLists(result + 4); }

@@ -1,5 +1,5 @@
-// Tables: rows that were handed in, and what is known of them. Layout: address, bytes, rows, row bytes, dim, dtype,
-// finite, each a u32.
+// Tables: the description of rows that were passed in. Layout: address, bytes, rows, row bytes, dim, dtype, finite,
+// each a u32.
 import {
   CALL_COUNTS, CALL_DENOMINATORS, CALL_DIM, CALL_DTYPE, CALL_OUTCOMES, CALL_FINITE, CALL_KEY_BYTES, CALL_KEY_COUNT,
   CALL_KEYS, CALL_LAST_SHARD, CALL_OUT, CALL_PADDING, CALL_ROW_BYTES, CALL_ROWS, CALL_SCRATCH, CALL_TABLE,
@@ -11,7 +11,7 @@ import { give, take } from './memory';
 import { FINE, INVALID_TABLE } from './result';
 
 const DIM_MAX: u32 = 4096;
-/** Smaller tables lie in the cache: their rows are not walked over before they are folded. */
+/** Smaller tables stay in the cache, so their rows are not touched before they are folded. */
 const UNTOUCHED_BYTES_MAX: u32 = 4194304;
 const BYTES = 4, ROWS = 8, ROW_BYTES = 12, DIM = 16, DTYPE = 20, FINITE = 24;
 export const TABLE_BYTES: usize = 32;
@@ -39,7 +39,7 @@ export function free(table: usize): void {
 
 const SCRATCH = memory.data(SCRATCH_BYTES, 16);
 
-/** What a call block says of a table and of keys u32, beside what is zero. */
+/** Fills in the fields of a call block for a table and u32 keys, except those that are 0. */
 export function openCall(call: usize, table: usize, keys: usize, count: u32, out: usize, counts: usize, denominators: usize): void {
   store<u32>(call, load<u32>(table), CALL_TABLE);
   store<u32>(call, load<u32>(table, ROWS), CALL_ROWS);

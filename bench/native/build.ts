@@ -1,5 +1,5 @@
-// Compiles the bars and the echo program with the machine's g++ into build/, once for each (sources, contract,
-// compiler, processor).
+// Compiles the bars and the programs with the g++ of this machine into build/, once for each combination of sources,
+// call layout, compiler and processor.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,23 +10,23 @@ const here: string = fileURLToPath(new URL('.', import.meta.url));
 const includes: string = fileURLToPath(
   new URL('../../node_modules/node-api-headers/include', import.meta.url),
 );
-// gcc 12 calls the operands of its own AVX-512 intrinsics uninitialised.
+// gcc 12 warns wrongly that the operands of its own AVX-512 intrinsics are uninitialised.
 const gccBug105593: string[] = ['-Wno-uninitialized', '-Wno-maybe-uninitialized'];
 const flags: string[] = ['-std=c++17', '-O3', '-march=native', '-Wall'];
 const barFlags: string[] = [
   ...flags,
-  // The contract rounds every product.
+  // The numeric contract rounds every product.
   '-ffp-contract=off',
   '-shared',
   '-fPIC',
   '-Wno-ignored-attributes',
   ...gccBug105593,
 ];
-/** Programs; all other sources are the bars'. */
+/** Sources of programs. All other sources belong to the bars. */
 const echoSource = 'epoll_echo.cc';
 const readSource = 'read_and_check.cc';
 
-/** First line of `g++ --version`, or undefined where there is no g++. */
+/** First line of `g++ --version`, or undefined if there is no g++. */
 export function compilerVersion(): string | undefined {
   try {
     return execFileSync('g++', ['--version'], {
@@ -38,7 +38,7 @@ export function compilerVersion(): string | undefined {
   }
 }
 
-/** The call block, for C++: the bars read the very blocks the kernels read. */
+/** A C++ header with the layout of the call block, because the bars read the same blocks as the kernels. */
 function layoutHeader(): string {
   const constants = Object.entries(layout).map(
     ([name, value]) => `constexpr uint32_t ${name} = ${value}u;\n`,
@@ -46,12 +46,12 @@ function layoutHeader(): string {
   return `#pragma once\n#include <cstdint>\nnamespace layout {\n${constants.join('')}}\n`;
 }
 
-/** What `-march=native` means here: an add-on built for another processor would crash. */
+/** The meaning of `-march=native` on this machine. An add-on that was built for another processor would crash. */
 function targetOptions(): string {
   return execFileSync('g++', ['-march=native', '-Q', '--help=target'], { encoding: 'utf8' });
 }
 
-/** @returns path of the add-on; undefined where g++ fails, after it has said why */
+/** @returns path of the add-on; undefined if g++ fails, after it has printed the reason */
 export function buildBars(compiler: string): string | undefined {
   const header = layoutHeader();
   mkdirSync(`${here}build`, { recursive: true });
@@ -63,12 +63,12 @@ export function buildBars(compiler: string): string | undefined {
   return compile('bars', '.node', { sources, options, depends: [compiler, header] });
 }
 
-/** @returns path of the program; undefined where g++ fails, after it has said why */
+/** @returns path of the program; undefined if g++ fails, after it has printed the reason */
 export function buildEpollEcho(compiler: string): string | undefined {
   return compile('epoll-echo', '', { sources: [echoSource], options: flags, depends: [compiler] });
 }
 
-/** @returns path of the program; undefined where g++ fails, after it has said why */
+/** @returns path of the program; undefined if g++ fails, after it has printed the reason */
 export function buildReadAndCheck(compiler: string): string | undefined {
   const options = [...flags, '-pthread'];
   return compile('read-and-check', '', { sources: [readSource], options, depends: [compiler] });
@@ -77,7 +77,7 @@ export function buildReadAndCheck(compiler: string): string | undefined {
 interface Unit {
   readonly sources: readonly string[];
   readonly options: readonly string[];
-  /** What else makes a difference. */
+  /** Other inputs that change the result. */
   readonly depends: readonly string[];
 }
 

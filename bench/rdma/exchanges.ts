@@ -18,10 +18,10 @@ import { subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
 import { writeTables } from '../serving/rows.ts';
 
 const table = { name: 'one', rows: 64, dim: 16, mode: 'sum', weighted: false } as const;
-/** Subrequests under way at each node. */
+/** Subrequests in flight at each node. */
 const inFlight = 16;
 
-/** Nodes and a ranker's transport in this thread; each subrequest asks for one bag of one key. */
+/** Nodes and the transport of a ranker in this thread. Each subrequest has one bag with one key. */
 export class Exchanges implements AsyncDisposable {
   readonly #transport: RdmaTransport;
   readonly #sessions: readonly Session[];
@@ -55,12 +55,12 @@ export class Exchanges implements AsyncDisposable {
   async #connected(): Promise<void> {
     const until = performance.now() + 10_000;
     while (!this.#sessions.every(({ readsRows }) => readsRows)) {
-      if (performance.now() > until) throw new Error('the nodes are not reached by RDMA');
+      if (performance.now() > until) throw new Error('cannot reach all nodes by RDMA');
       await new Promise((waited) => setTimeout(waited, 5));
     }
   }
 
-  /** @returns CPU ns of one exchange, and how much of it is the kernel's */
+  /** @returns the CPU ns of one exchange, and the part of it that the kernel takes */
   async run(exchanges: number): Promise<{ readonly total: number; readonly kernel: number }> {
     const busy = (): number => this.#nodes.reduce((sum, { node }) => sum + node.stats.busyUs, 0);
     const [busyBefore, before] = [busy(), process.cpuUsage()];
@@ -108,7 +108,7 @@ function outgoingOf(plan: bigint): Outgoing {
   };
 }
 
-/** What a memory node's worker is, in this thread. */
+/** The parts of a memory node's worker, in this thread. */
 class Node {
   readonly node: MemoryNode;
   readonly url: string;

@@ -1,5 +1,5 @@
-// npm run bench -- rdma: what a subrequest over RDMA costs in JavaScript, by itself: without the kernel that pools, and
-// without the verbs provider. The provider is the tests' stand-in, in this process's memory, and so is every node.
+// npm run bench -- rdma: the CPU time of a subrequest over RDMA in JavaScript, without the pooling kernel and the verbs
+// provider. The provider is the stand-in of the tests. It and all nodes are in this process.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -10,13 +10,13 @@ import { describe, environment } from '../environment.ts';
 import { median } from '../measure.ts';
 import { Absent } from '../usage.ts';
 
-/** Nodes that one ranker asks in turn. */
+/** Numbers of nodes to which one transport sends subrequests. */
 const nodeCounts = [1, 2, 4, 8] as const;
 const course = { rounds: 7, exchanges: 40_000, soak: 1_000_000 };
 
 interface Row {
   readonly nodes: number;
-  /** CPU ns an exchange, both ends: all of it, of which kernel, of which provider, and the rest. */
+  /** CPU ns per exchange at both ends. It is the sum of `kernel`, `provider` and `ours`, which are their parts. */
   readonly total: number;
   readonly kernel: number;
   readonly provider: number;
@@ -29,7 +29,7 @@ export async function run(args: string[]): Promise<void> {
   if (missing !== undefined) throw new Absent(`NOT MEASURED: apt-get install ${missing}`);
   execFileSync(process.execPath, ['native/build.ts'], { stdio: 'inherit' });
   process.env.IBVERBS_LIBRARY = buildStandIn();
-  // Verbs are loaded with what is in the environment by then.
+  // These modules load the verbs, which read the environment at that time. So they are imported only now.
   const { Exchanges } = await import('./exchanges.ts');
   const { VerbsAlone } = await import('./verbs-alone.ts');
   const env = environment();
@@ -74,7 +74,7 @@ export async function run(args: string[]): Promise<void> {
     );
 }
 
-/** Bytes of JavaScript that are in use, once all that is not has been collected. */
+/** Bytes of the JavaScript heap that are in use after a garbage collection. */
 function heapBytes(): number {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

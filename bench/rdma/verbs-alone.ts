@@ -3,7 +3,7 @@ import * as verbs from 'ibverbs-node';
 const depth = 64;
 const bytes = 132;
 
-/** The verbs of an exchange and nothing else: a WRITE with immediate there and one back, with their receives and polls. */
+/** Only the verbs of an exchange: a WRITE with immediate in each direction, with the receives and polls for them. */
 export class VerbsAlone {
   readonly #context = verbs.Context.open(verbs.devices()[0].name);
   readonly #domain = verbs.ProtectionDomain.allocate(this.#context);
@@ -19,7 +19,7 @@ export class VerbsAlone {
     for (const [i, end] of this.#ends.entries()) end.connect(this.#ends[1 - i], gid);
   }
 
-  /** @returns CPU ns of one exchange */
+  /** @returns the CPU ns of one exchange */
   run(exchanges: number): number {
     const [left, right] = this.#ends;
     const batch = 16;
@@ -91,7 +91,7 @@ class End {
     this.#queuePair.postSends(this.#requests, count);
   }
 
-  /** Takes in as many frames, and what became of the sends before. */
+  /** Waits for `count` frames. It also polls the completions of earlier sends. */
   take(count: number): void {
     let arrived = 0;
     while (arrived < count) {

@@ -1,11 +1,11 @@
-// Nobody is timed doing something else.
+// Checks that all contenders give the same vectors before they are timed.
 import type { Contender } from './contender.ts';
 import type { RequestBatch } from './requests.ts';
 
-/** Sums in another order differ by that much, of the larger of the value and 1. */
+/** Sums in another order may differ by this factor of the larger of the value and 1. */
 const toleranceOfOne = 1e-4;
 
-/** @throws Error where two contenders give different vectors for the same batch */
+/** @throws Error if two contenders give different vectors for the same batch */
 export async function checkAgreement(contenders: readonly Contender[], batch: RequestBatch): Promise<void> {
   const [first, ...others] = contenders;
   const expected = await first.lookup(batch);
@@ -25,9 +25,9 @@ export async function checkAgreement(contenders: readonly Contender[], batch: Re
 function checkShape({ name }: Contender, batch: RequestBatch, got: readonly Float32Array[]): void {
   const right = batch.features.every(({ table }, i) => got[i]?.length === batch.samples * table.dim);
   if (!right || got.length !== batch.features.length)
-    throw new Error(`${name} gives ${got.length} vectors of other sizes`);
+    throw new Error(`${name} gives ${got.length} features, or vectors of wrong sizes`);
   if (got.every((values) => values.every((value) => value === 0)))
-    throw new Error(`${name} gives nothing but zeros`);
+    throw new Error(`${name} gives only zeros`);
 }
 
 function close(a: number, b: number): boolean {

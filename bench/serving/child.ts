@@ -4,11 +4,11 @@ import type { Leftovers } from './leftovers.ts';
 export interface Started<Message> {
   readonly child: ChildProcess;
   readonly pid: number;
-  /** The first thing it said. */
+  /** Its first message. */
   readonly message: Message;
 }
 
-/** Runs a script of ours in a process of its own, until it says something: that it is ready, and where. */
+/** Starts one of our scripts in a new process, and waits for its first message: it is ready, and its address. */
 export async function startChild<Message>(
   leftovers: Leftovers,
   script: string,
@@ -17,7 +17,7 @@ export async function startChild<Message>(
   const child = leftovers.child(fork(script, args));
   const message = await new Promise<Message>((resolve, reject) => {
     child.once('message', (said) => resolve(said as Message));
-    child.once('exit', (code) => reject(new Error(`${script} has ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`${script} ended with exit code ${code}`)));
   });
   return { child, pid: child.pid ?? 0, message };
 }

@@ -2,25 +2,25 @@ import type { Leftovers } from './leftovers.ts';
 import type { RequestBatch } from './requests.ts';
 import type { Workload } from './workload.ts';
 
-/** What contenders are started for. */
+/** The workload that contenders are started for, and the files that they use. */
 export interface Serving {
   readonly workload: Workload;
-  /** Its rows, safetensors (docs/export.md). */
+  /** The safetensors file of its rows (docs/export.md). */
   readonly tablesFile: string;
-  /** A directory for files. */
+  /** A directory for files of contenders. */
   readonly directory: string;
   readonly leftovers: Leftovers;
 }
 
-/** Vectors, and perhaps a way to say that they have been used. */
+/** Vectors. If they are disposable, the caller disposes them after use. */
 export type Answer = readonly Float32Array[] & Partial<Disposable>;
 
-/** One way to look up pooled vectors over the network. Its sockets are connected by the thread that calls it. */
+/** One way to look up pooled vectors over the network. The thread that calls it connects its sockets. */
 export interface Contender {
   readonly name: string;
-  /** f32 [samples, dim] of every feature, in order. */
+  /** Looks up f32 [samples, dim] of every feature, in order. */
   lookup(batch: RequestBatch): Promise<Answer>;
-  /** The processes whose CPU is the servers'; this process is the client. */
+  /** The processes of the servers. This process is the client. */
   serverPids(): number[];
 }
 
@@ -32,7 +32,7 @@ export interface Peer {
 
 export interface PeerFactory {
   readonly name: string;
-  /** Its contenders are what others are compared with. */
+  /** Whether the other contenders are compared with its contenders. */
   readonly ours?: boolean;
   /** @throws Absent */
   start(serving: Serving): Promise<Peer>;

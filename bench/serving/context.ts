@@ -3,16 +3,16 @@ import type { Leftovers } from './leftovers.ts';
 import type { ServingOptions } from './options.ts';
 import type { Traffic } from './traffic.ts';
 
-/** What every part of one run shares. */
+/** The context that all parts of one run share. */
 export interface Context {
   readonly options: ServingOptions;
   readonly leftovers: Leftovers;
   readonly traffic: Traffic;
-  /** Why somebody is not measured; said again at the end, which is then a failure. */
+  /** The reasons why contenders are not measured. They are repeated at the end, and the run then fails. */
   readonly absent: Set<string>;
 }
 
-/** Starts what may be absent here, which is said aloud. */
+/** Starts something that this machine may lack. If it does, prints this and returns undefined. */
 export async function unlessAbsent<T>({ absent }: Context, start: () => Promise<T>): Promise<T | undefined> {
   try {
     return await start();

@@ -1,4 +1,4 @@
-// The bytes of lookup.proto.
+// Encodes and decodes the byte fields of lookup.proto.
 import type { KeyedBags, Lookup, TableSpec } from '../../src/index.ts';
 import type { RequestBatch } from './requests.ts';
 import type { FeatureBags } from './workload.ts';
@@ -69,7 +69,7 @@ function joined(parts: readonly ArrayBufferView[]): Buffer {
   );
 }
 
-/** A view where the bytes happen to be aligned, a copy where not. */
+/** Returns a view if the bytes are aligned, else a copy. */
 function aligned<Words>(
   bytes: Uint8Array,
   words: new (buffer: ArrayBufferLike, byteOffset: number, length: number) => Words,

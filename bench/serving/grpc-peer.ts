@@ -1,4 +1,4 @@
-// The same pooling behind the usual RPC: grpc-js, one unary call a lookup.
+// The same pooling with the usual RPC: grpc-js, one unary call per lookup.
 import { peer } from '../peers.ts';
 import { startChild } from './child.ts';
 import type { Contender, Peer, PeerFactory, Serving } from './contender.ts';

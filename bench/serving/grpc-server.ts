@@ -1,4 +1,4 @@
-// A process of its own: our tables and kernels behind a gRPC server. Argument: the tables' file.
+// A process with our tables and kernels behind a gRPC server. Its argument is the file of the tables.
 import { openTables } from '../../src/index.ts';
 import { peer } from '../peers.ts';
 import { type BagsMessage, decodeBags, encodePooled, protoPath } from './grpc-messages.ts';

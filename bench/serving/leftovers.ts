@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What must not outlive this process, however it ends: its children, and files of gigabytes. */
+/** Removes child processes and large files when this process ends, also if a signal ends it. */
 export class Leftovers {
   readonly #children: Set<ChildProcess> = new Set();
   readonly #directories: Set<string> = new Set();
@@ -21,14 +21,14 @@ export class Leftovers {
     return child;
   }
 
-  /** A new empty directory. */
+  /** Makes a new empty directory. */
   directory(): string {
     const path = mkdtempSync(join(tmpdir(), 'flexemr-bench-'));
     this.#directories.add(path);
     return path;
   }
 
-  /** Ends a child at once: none of ours has anything to put in order. */
+  /** Kills a child at once. Our children need no cleanup. */
   async end(child: ChildProcess): Promise<void> {
     if (!this.#children.has(child)) return;
     const exit = once(child, 'exit');

@@ -6,23 +6,23 @@ import type { Course } from './race.ts';
 export const batchSizes = [1, 16, 128] as const;
 
 const full = { warmMs: 2_500, rounds: 9, roundMs: 300, inFlight: '16,2,2' };
-/** Shows that everything runs; its figures mean nothing. */
+/** Only shows that everything runs. Its figures are meaningless. */
 const quickly = { warmMs: 0, rounds: 1, roundMs: 20, inFlight: '2,1,1' };
 
 export interface ServingOptions {
   readonly quick: boolean;
   readonly json: string | undefined;
-  /** Workloads, and `bare` for the transports alone. */
+  /** Names of workloads, and `bare` for the transports without lookups. */
   readonly only: readonly string[];
   readonly peers: readonly string[];
-  /** Only the contenders of these names; none: all. */
+  /** Names of the contenders to measure. Empty: all. */
   readonly contenders: readonly string[];
   readonly course: Course;
-  /** Lookups under way, for each of the batch sizes. */
+  /** Lookups in flight, for each of the batch sizes. */
   readonly inFlight: readonly number[];
 }
 
-/** @param names what there is to choose from */
+/** @param names the allowed values of the options */
 export function readOptions(
   args: string[],
   names: { only: readonly string[]; peers: readonly string[] },
@@ -56,11 +56,11 @@ function chosen(option: string, list: string, names: readonly string[]): string[
   const picked = list.split(',');
   const unknown = picked.find((name) => !names.includes(name));
   if (unknown === undefined) return picked;
-  throw new UsageError(`${option} ${unknown}: there is no such; there are ${names.join(',')}`);
+  throw new UsageError(`${option} ${unknown}: this name is unknown; use names of ${names.join(',')}`);
 }
 
 function counts(option: string, list: string, length: number): number[] {
   const numbers = list.split(',').map(Number);
   if (numbers.length === length && numbers.every((n) => Number.isInteger(n) && n >= 1)) return numbers;
-  throw new UsageError(`${option} ${list}: give ${length} whole number(s) from 1, separated by commas`);
+  throw new UsageError(`${option} ${list}: give ${length} integer(s) of at least 1, separated by commas`);
 }

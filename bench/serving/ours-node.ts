@@ -1,4 +1,4 @@
-// A process of its own: one memory node of a plan.
+// A process with one memory node of a plan.
 import { readFileSync } from 'node:fs';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { parseRouting } from '../../src/plan/routing-json.ts';

@@ -1,4 +1,4 @@
-// Ours: memory nodes in processes of their own, a ranker in this one.
+// Our contenders: each memory node is in its own process, and the ranker is in this process.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openRanker, type TransportName } from '../../src/host/open-ranker.ts';
@@ -9,13 +9,13 @@ import type { Ranker } from '../../src/ranker/ranker.ts';
 import { startChild } from './child.ts';
 import type { Contender, Peer, PeerFactory, Serving } from './contender.ts';
 
-/** What we run: how many nodes, tables whole or cut by rows, and how the ranker reaches them. */
+/** A configuration: the number of nodes, whether tables are cut by rows, and the transports of the ranker. */
 interface Form {
   readonly nodes: number;
   readonly split: Split;
   readonly workers: number;
   readonly transports: readonly TransportName[];
-  /** The first transport without checksums too, over the same nodes: what they cost. */
+  /** Runs the first transport without checksums too, with the same nodes, to show the cost of checksums. */
   readonly unchecked?: boolean;
 }
 

@@ -3,5 +3,5 @@ import { grpcPeer } from './grpc-peer.ts';
 import { oursPeer } from './ours.ts';
 import { redisPeer } from './redis-peer.ts';
 
-/** Whoever serves lookups here; ours first. */
+/** All that serve lookups here. Ours is the first. */
 export const peerFactories: readonly PeerFactory[] = [oursPeer, grpcPeer, redisPeer];

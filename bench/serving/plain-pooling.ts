@@ -1,8 +1,8 @@
-// Pooling as a JavaScript service would write it: loops over Float32Arrays.
+// Pooling as in a typical JavaScript service: loops over Float32Arrays.
 import type { RequestBatch } from './requests.ts';
 import type { FeatureBags } from './workload.ts';
 
-/** Pools the rows of a batch, one a key, each f32 [dim] at any address. */
+/** Pools the rows of a batch. `rows` has one row per key: f32 [dim], at any address. */
 export function poolRows(batch: RequestBatch, rows: readonly (Buffer | null)[]): Float32Array[] {
   let next = 0;
   return batch.features.map((feature) => {
@@ -20,7 +20,7 @@ function poolFeature(
   const { dim, mode } = table;
   const bags = offsets.length - 1;
   const pooled = new Float32Array(bags * dim);
-  // Rows lie in the reply at odd addresses: a copy is several times faster than a DataView.
+  // Rows are at unaligned addresses in the reply. A copy is several times faster than a DataView.
   const row = new Float32Array(dim);
   const bytes = new Uint8Array(row.buffer);
   for (let bag = 0; bag < bags; bag++) {

@@ -1,6 +1,6 @@
 import type { ServingFile } from './result.ts';
 
-/** CPU that a sample costs, client and server together: a dot a contender, for each workload and batch size. */
+/** Draws the CPU time per sample of client and server together: one dot per contender, workload and batch size. */
 export function servingPlot({ environment, results, quick }: ServingFile): object {
   const values = results.map(({ workload, keys, batch, name, clientUs, serverUs }) => {
     return { workload: `${workload}, ${keys}`, batch: `${batch} a lookup`, name, us: clientUs + serverUs };

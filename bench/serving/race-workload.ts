@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { UsageError } from '../usage.ts';
 import { checkAgreement } from './agreement.ts';
 import type { Contender, Peer, Serving } from './contender.ts';
 import { type Context, unlessAbsent } from './context.ts';
@@ -17,7 +18,7 @@ interface Entrant {
   readonly ours: boolean;
 }
 
-/** All contenders on one workload: each kind of keys, each batch size. */
+/** Races all contenders on one workload, for each distribution of keys and each batch size. */
 export async function raceWorkload(context: Context, workload: Workload): Promise<ServingResult[]> {
   console.log(`\n${describeWorkload(workload)}`);
   const { leftovers } = context;
@@ -26,19 +27,18 @@ export async function raceWorkload(context: Context, workload: Workload): Promis
   closing.defer(() => leftovers.removeDirectory(directory));
   const tablesFile = workload.file ?? join(directory, 'tables.safetensors');
   if (workload.file === undefined) await writeTables(tablesFile, workload.tables);
-  const entrants: Entrant[] = [];
+  const started: Entrant[] = [];
   for (const { name, ours = false, start } of peerFactories) {
     if (!context.options.peers.includes(name)) continue;
     const serving: Serving = { workload, tablesFile, directory, leftovers };
     const peer: Peer | undefined = await unlessAbsent(context, () => start(serving));
     if (!peer) continue;
     closing.defer(() => peer.close());
-    const { contenders: wanted } = context.options;
-    const chosen = peer.contenders.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-    entrants.push(...chosen.map((contender) => ({ contender, ours })));
+    started.push(...peer.contenders.map((contender) => ({ contender, ours })));
   }
+  const entrants = chosen(started, context.options.contenders);
   if (entrants.length === 0) return [];
-  if (entrants.length === 1) console.log('one contender: its results are compared with nobody');
+  if (entrants.length === 1) console.log('one contender: its results are not compared with others');
   const withOurs = entrants.some(({ ours }) => ours);
   const results: ServingResult[] = [];
   for (const skew of workload.skews) {
@@ -49,6 +49,17 @@ export async function raceWorkload(context: Context, workload: Workload): Promis
       results.push(...(await raceBatches(context, { workload, keys, requests, entrants }, i)));
   }
   return results;
+}
+
+/** @throws UsageError if no contender has one of the names */
+function chosen(started: readonly Entrant[], wanted: readonly string[]): readonly Entrant[] {
+  const names = started.map(({ contender }) => contender.name);
+  const unknown = wanted.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(
+      `--contender ${unknown}: no contender has this name; the names are: ${names.join('; ')}`,
+    );
+  return wanted.length === 0 ? started : started.filter((_, i) => wanted.includes(names[i]));
 }
 
 function describeKeys({ file }: Workload, skew: Skew): string {
@@ -63,7 +74,7 @@ interface Heat {
   readonly entrants: readonly Entrant[];
 }
 
-/** One size of batches. */
+/** Races all contenders with one batch size. */
 async function raceBatches(
   { options, traffic }: Context,
   heat: Heat,
@@ -90,7 +101,7 @@ async function raceBatches(
   return results;
 }
 
-/** Looks up one batch after the other, over and over. */
+/** Looks up one batch per call, and begins again after the last. */
 function lookups(contender: Contender, batches: readonly RequestBatch[]): () => Promise<number> {
   let turn = 0;
   return async () => {

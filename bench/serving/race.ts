@@ -2,7 +2,7 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { cpuUsOf, ownCpuUs } from './cpu.ts';
 import type { Traffic } from './traffic.ts';
 
-/** What was done in a round. */
+/** The measurements of one round. */
 export interface Round {
   readonly items: number;
   readonly ms: number;
@@ -14,34 +14,37 @@ export interface Round {
 
 export interface Racer {
   readonly name: string;
-  /** Works for about `ms`, ends what it began, and records how long each call took, in µs. */
+  /** Starts calls for about `ms`, waits until all have ended, and records the duration of each call in µs. */
   round(ms: number, latencies: RecordableHistogram): Promise<Round>;
 }
 
 export interface Outcome {
   readonly name: string;
-  /** Items: the median of the rounds. */
+  /** Items per second: the median of all rounds. */
   readonly perSecond: number;
-  /** Of calls, over all rounds. */
+  /** Percentiles of the durations of all calls in all rounds. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly calls: number;
-  /** CPU an item, over all rounds: /proc counts in steps too coarse for one. */
+  /** CPU per item in all rounds together, because the steps of /proc are too coarse for one round. */
   readonly clientUs: number;
   readonly serverUs: number;
-  /** Bytes an item that the client received and sent. */
+  /** Bytes per item that the client received and sent. */
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
 
 export interface Course {
-  /** Before the rounds; 0: not at all. */
+  /** Time of a round before the measured rounds. 0: no such round. */
   readonly warmMs: number;
   readonly rounds: number;
   readonly roundMs: number;
 }
 
-/** Rounds in turn, so that whatever slows the machine slows all; to and fro, so that nobody always follows the same one. */
+/**
+ * Runs one round of each racer, again and again, so that a slow phase of the machine affects all racers. Every second
+ * pass runs in reverse order, so that no racer always follows the same one.
+ */
 export async function race(
   racers: readonly Racer[],
   { warmMs, rounds, roundMs }: Course,
@@ -73,11 +76,11 @@ function outcome(name: string, latencies: RecordableHistogram, run: readonly Rou
 
 export interface Calling {
   readonly name: string;
-  /** Calls under way at any time. */
+  /** Calls in flight at any time. */
   readonly inFlight: number;
   readonly serverPids: readonly number[];
   readonly traffic: Traffic;
-  /** @returns how many items it was */
+  /** @returns the number of items of this call */
   call(): Promise<number>;
 }
 
@@ -92,7 +95,7 @@ export function callingRacer({ name, inFlight, serverPids, traffic, call }: Call
       const callOn = async (): Promise<void> => {
         do {
           const start = performance.now();
-          // `items += await …` would read `items` before it waits, and lose what others have added.
+          // `items += await …` would read `items` before it waits, and so lose what other calls add in the meantime.
           const more = await call();
           items += more;
           latencies.record(Math.max(1, Math.round((performance.now() - start) * 1000)));

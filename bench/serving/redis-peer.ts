@@ -1,4 +1,4 @@
-// What a JavaScript service does today: rows in Redis, fetched by MGET and pooled by the client.
+// The usual way of a JavaScript service today: rows are in Redis, and the client fetches them by MGET and pools them.
 import { peer } from '../peers.ts';
 import type { Contender, Peer, PeerFactory, Serving } from './contender.ts';
 import { poolRows } from './plain-pooling.ts';
@@ -16,7 +16,7 @@ interface Client {
 }
 
 async function start(serving: Serving): Promise<Peer> {
-  // Complain of packages before gigabytes are loaded.
+  // If a package is missing, this fails before gigabytes are loaded.
   await Promise.all([peer('ioredis'), peer('redis')]);
   const server = await startRedis(serving.leftovers, serving.directory);
   await loadRows(server, serving.tablesFile, serving.workload.tables);
@@ -31,8 +31,8 @@ async function start(serving: Serving): Promise<Peer> {
 }
 
 /**
- * One MGET a batch, keys as strings. Measured on MLPerf's rows, for both clients: keys as strings take less of their
- * CPU than keys as buffers, and one MGET a batch takes no more than one a sample.
+ * Sends one MGET per batch, with keys as strings. Measured on the rows of MLPerf for both clients: keys as strings take
+ * less CPU of the client than keys as buffers, and one MGET per batch takes no more than one per sample.
  */
 function contender({ name, fetchRows }: Client, { child }: RedisServer): Contender {
   return {

@@ -1,15 +1,18 @@
-// Rows in Redis: a string each, under a short key.
+// Stores rows in Redis, one string per row with a short key.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { SafetensorsFile } from '../../src/index.ts';
 import type { RedisServer } from './redis-server.ts';
 import type { TableShape } from './workload.ts';
 
-/** A command is that long at most, about. */
+/** Approximate maximum length of a command. */
 const commandBytes = 1 << 18;
 const keyCharsMax = 8;
 
-/** ASCII, for both clients send strings faster than buffers: one character for the table, the row in base 36. */
+/**
+ * One character for the table, then the row in base 36. It is an ASCII string, because both clients send strings faster
+ * than buffers.
+ */
 export function redisKey(table: number, row: number): string {
   return String.fromCharCode(65 + table) + row.toString(36);
 }
@@ -38,7 +41,7 @@ export async function loadRows(
   socket.destroy();
 }
 
-/** MSET key row key row … */
+/** Encodes the command MSET key row key row … */
 function mset(table: number, first: number, rows: Uint8Array, rowBytes: number): Buffer {
   const count = rows.length / rowBytes;
   const overhead = 3 * 16 + keyCharsMax;
@@ -56,7 +59,7 @@ function mset(table: number, first: number, rows: Uint8Array, rowBytes: number):
 
 const ok = '+OK\r\n';
 
-/** Counts what Redis says to the commands. */
+/** Counts the replies of Redis. */
 class Replies {
   expected = 0;
   #bytes = 0;
@@ -67,14 +70,14 @@ class Replies {
     this.#socket = socket;
     socket.on('data', (chunk) => {
       this.#bytes += chunk.length;
-      if (chunk.includes('-')) this.#problem ??= new Error(`Redis says ${chunk.toString()}`);
+      if (chunk.includes('-')) this.#problem ??= new Error(`Redis refuses a command: ${chunk.toString()}`);
     });
     socket.on('error', (error) => {
       this.#problem ??= error;
     });
   }
 
-  /** @throws what Redis refused */
+  /** Waits for all replies. @throws Error if Redis has refused a command or the connection has failed */
   async all(): Promise<void> {
     while (!this.#problem && this.#bytes < this.expected * ok.length) await once(this.#socket, 'data');
     if (this.#problem) throw this.#problem;

@@ -14,7 +14,7 @@ export interface RedisServer {
   readonly child: ChildProcess;
 }
 
-/** Debian's Redis with its defaults, but for persistence, of which there is none. @throws Absent */
+/** Starts Debian's Redis with default options, except that persistence is off. @throws Absent */
 export async function startRedis(leftovers: Leftovers, directory: string): Promise<RedisServer> {
   const port = await freePort();
   const options = { port, bind: host, save: '', appendonly: 'no', daemonize: 'no', dir: directory };
@@ -24,9 +24,9 @@ export async function startRedis(leftovers: Leftovers, directory: string): Promi
     child.once('error', () =>
       reject(new Absent('redis-server is not on PATH: apt-get install redis-server')),
     );
-    child.once('exit', (code) => reject(new Error(`redis-server has ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`redis-server ended with exit code ${code}`)));
   });
-  // It ends some day in any case; until then the race below tells.
+  // The server also ends later. Then nobody awaits this promise, and its rejection must not be unhandled.
   failed.catch(() => {});
   await Promise.race([failed, listening(port)]);
   return { host, port, child };
@@ -48,10 +48,10 @@ async function listening(port: number): Promise<void> {
       await once(socket, 'connect');
       return;
     } catch {
-      // Not yet.
+      // It does not listen yet.
     } finally {
       socket.destroy();
     }
   }
-  throw new Error(`redis-server does not listen after ${startMsMax} ms`);
+  throw new Error(`redis-server still does not listen after ${startMsMax} ms`);
 }

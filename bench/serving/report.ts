@@ -9,14 +9,14 @@ function line(cells: readonly string[]): string {
     .trimEnd();
 }
 
-/** @param items what is counted per second */
+/** @param items the items that are counted per second */
 export function tableHead(title: string, items: string, ours: boolean): string {
   const cpu = ['client µs', 'server µs', 'CPU µs'];
   const columns = [title, `${items}/s`, 'p50 ms', 'p99 ms', ...cpu, 'bytes in', 'bytes out'];
   return line([...columns, ...(ours ? ['× CPU', '× rate'] : [])]);
 }
 
-/** @param ours whom it is compared with: CPU against ours, our rate against its; more than 1 is in our favour */
+/** @param ours our result, for the ratios: its CPU / our CPU, and our rate / its rate. Above 1, ours is better. */
 export function tableRow(outcome: Outcome, ours: Outcome | undefined): string {
   const { name, perSecond, p50Ms, p99Ms, clientUs, serverUs, bytesIn, bytesOut } = outcome;
   const cells = [
@@ -35,7 +35,7 @@ export function tableRow(outcome: Outcome, ours: Outcome | undefined): string {
   return line([...cells, cpu.toFixed(2), (ours.perSecond / perSecond).toFixed(2)]);
 }
 
-/** Three digits that mean something. */
+/** Formats a number with at least three significant digits. */
 function rounded(x: number): string {
   return x >= 100 ? Math.round(x).toLocaleString('en') : x.toPrecision(3);
 }

@@ -1,17 +1,17 @@
 import type { KeyedBags } from '../../src/index.ts';
 import { type FeatureBags, sum } from './workload.ts';
 
-/** What one lookup asks for. */
+/** The request of one lookup. */
 export interface RequestBatch {
   readonly samples: number;
   readonly keys: number;
   /** In the order of the workload's tables. */
   readonly features: readonly FeatureBags[];
-  /** The same as the API takes it. */
+  /** The same bags in the form that the API takes. */
   readonly bags: KeyedBags;
 }
 
-/** All that fit into the samples there are, to be taken in turn so that no cache learns them. */
+/** Divides all samples into batches. They are used in turn, so that caches do not contain their rows. */
 export function batchesOf(all: readonly FeatureBags[], samples: number): RequestBatch[] {
   const held = all[0].offsets.length - 1;
   return Array.from({ length: Math.floor(held / samples) }, (_, i) => {

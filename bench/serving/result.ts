@@ -1,7 +1,7 @@
 import type { Environment } from '../environment.ts';
 import type { Outcome } from './race.ts';
 
-/** A contender's figures; items are samples, calls are lookups of `batch` samples. */
+/** The figures of a contender. Items are samples, calls are lookups of `batch` samples. */
 export interface ServingResult extends Outcome {
   readonly workload: string;
   /** How keys are drawn. */
@@ -11,7 +11,7 @@ export interface ServingResult extends Outcome {
   readonly ours: boolean;
 }
 
-/** A transport's figures; items and calls are exchanges. */
+/** The figures of a transport. Items and calls are exchanges. */
 export interface BareResult extends Outcome {
   readonly requestBytes: number;
   readonly replyBytes: number;
@@ -19,12 +19,12 @@ export interface BareResult extends Outcome {
   readonly ours: boolean;
 }
 
-/** What `--json` keeps. */
+/** The file that `--json` writes. */
 export interface ServingFile {
   readonly benchmark: 'serving';
   readonly environment: Environment;
   readonly quick: boolean;
-  /** Peers that this machine lacks. */
+  /** The reasons why peers are not measured. */
   readonly absent: readonly string[];
   readonly workloads: readonly string[];
   readonly results: readonly ServingResult[];

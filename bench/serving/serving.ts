@@ -1,4 +1,5 @@
-// npm run bench -- serving: pooled vectors over the network, by us and by what else a JavaScript service could use.
+// npm run bench -- serving: looks up pooled vectors over the network, by flexemr and by the alternatives for a
+// JavaScript service.
 import { writeFileSync } from 'node:fs';
 import { describe, environment } from '../environment.ts';
 import { Absent } from '../usage.ts';
@@ -21,7 +22,10 @@ export async function run(args: string[]): Promise<void> {
   });
   const env = environment();
   console.log(describe(env));
-  if (options.quick) console.log('quick: small tables, short rounds; shows that all runs, measures nothing');
+  if (options.quick)
+    console.log(
+      'quick: small tables and short rounds; this only shows that everything runs, the figures are meaningless',
+    );
   const context = { options, leftovers: new Leftovers(), traffic: new Traffic(), absent: new Set<string>() };
   const results: ServingResult[] = [];
   const bare: BareResult[] = [];

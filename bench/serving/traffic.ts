@@ -1,18 +1,18 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 
-/** Seen from the ranker's side. */
+/** Bytes that the client received and sent. */
 export interface Bytes {
   readonly in: number;
   readonly out: number;
 }
 
-/** Bytes through every socket that this thread connects, whichever client it is for: the same measure for all. */
+/** Counts the bytes of every socket that this thread connects. So all clients are measured in the same way. */
 export class Traffic {
   readonly #sockets: Set<Socket> = new Set();
   #closed: Bytes = { in: 0, out: 0 };
 
-  /** Counts sockets that are connected from now on. */
+  /** Counts only sockets that are connected later. */
   constructor() {
     subscribe('net.client.socket', (message) => {
       const { socket } = message as { socket: Socket };
@@ -24,7 +24,7 @@ export class Traffic {
     });
   }
 
-  /** So far. */
+  /** The bytes so far. */
   get total(): Bytes {
     return [...this.#sockets].reduce(plus, this.#closed);
   }

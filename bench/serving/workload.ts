@@ -5,35 +5,35 @@ export interface TableShape {
   readonly rows: number;
   readonly dim: number;
   readonly mode: TableMode;
-  /** Every bag carries weights. */
+  /** Whether every bag has weights. */
   readonly weighted: boolean;
 }
 
-/** One table's bags, one a sample. */
+/** The bags of one table, one per sample. */
 export interface FeatureBags {
   readonly table: TableShape;
   readonly keys: Uint32Array;
-  /** One more than samples. */
+  /** One more than there are samples. */
   readonly offsets: Uint32Array;
   readonly weights: Float32Array | undefined;
 }
 
-/** How keys are drawn: a Zipf exponent, or undefined for uniformly or as recorded. */
+/** The distribution of keys: a Zipf exponent. Undefined: uniform, or recorded keys. */
 export type Skew = number | undefined;
 
 export interface Workload {
   readonly name: string;
   readonly tables: readonly TableShape[];
-  /** Rows as published, of which `tables` may have fewer. */
+  /** Number of rows of the published model. `tables` may have fewer. */
   readonly rowsPublished: number;
-  /** The file its rows are in, if they are not to be made up. */
+  /** The file of its rows. Undefined if the rows are generated. */
   readonly file: string | undefined;
   readonly skews: readonly Skew[];
-  /** Samples to look up, a feature a table. */
+  /** Samples to look up, with one feature per table. */
   requests(skew: Skew): Promise<FeatureBags[]>;
 }
 
-/** What a reader must know to compare. */
+/** Describes a workload, so that a reader can compare results. */
 export function describeWorkload({ name, tables, rowsPublished }: Workload): string {
   const count = (n: number): string => n.toLocaleString('en');
   const rows = sum(tables.map((table) => table.rows));

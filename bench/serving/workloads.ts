@@ -1,13 +1,14 @@
-// The models whose lookups are served. Sizes as published; rows are cut to what a machine holds several times over.
+// The models whose lookups are served. Sizes are as published, but tables are cut so that a machine can hold them
+// several times.
 import { rowSource } from '../data.ts';
 import { movielensWorkload } from './movielens.ts';
 import { type FeatureBags, type Skew, sum, type TableShape, type Workload } from './workload.ts';
 
-/** Rows of one workload: memory nodes, Redis and the page cache hold them at once. */
+/** Bytes of the rows of one workload. Memory nodes, Redis and the page cache hold them at the same time. */
 const rowBytesMax: number = 2 ** 31;
 const rowBytesMaxQuick: number = 2 ** 26;
 
-/** Samples drawn for one stream of requests: their rows are more than caches hold. */
+/** Number of samples that are drawn for one stream of requests. Their rows do not fit in caches. */
 const samplesDrawn = 2048;
 
 interface Shape {
@@ -19,7 +20,7 @@ interface Shape {
   readonly skews: readonly Skew[];
 }
 
-/** MLPerf's DLRM-DCNv2, and DeepRecSys' RM1, RM2 and RM3. */
+/** DLRM-DCNv2 of MLPerf, and RM1, RM2 and RM3 of DeepRecSys. */
 const shapes: readonly Shape[] = [
   {
     name: 'mlperf',
@@ -38,7 +39,7 @@ const shapes: readonly Shape[] = [
 
 export const workloadNames: readonly string[] = [...shapes.map(({ name }) => name), 'movielens'];
 
-/** Tables that are all alike. */
+/** A shape whose tables are all equal. */
 function alike(name: string, tables: number, rows: number, dim: number, lookups: number): Shape {
   const each = (value: number): number[] => new Array<number>(tables).fill(value);
   return { name, dim, rows: each(rows), lookups: each(lookups), skews: [undefined] };
@@ -49,7 +50,7 @@ export async function allWorkloads(quick: boolean): Promise<Workload[]> {
   return [...shapes.map((shape) => drawnWorkload(shape, bytesMax)), await movielensWorkload()];
 }
 
-/** The largest tables are cut until all fit. */
+/** A workload with random keys. The largest tables are cut until all tables fit in `bytesMax`. */
 function drawnWorkload({ name, dim, rows, lookups, skews }: Shape, bytesMax: number): Workload {
   const cap = rowsCap(rows, bytesMax / (dim * 4));
   const tables = rows.map((own, i): TableShape => {
@@ -60,7 +61,7 @@ function drawnWorkload({ name, dim, rows, lookups, skews }: Shape, bytesMax: num
   return { name, tables, rowsPublished: sum(rows), file: undefined, skews, requests };
 }
 
-/** The most rows that each table may have if all together are to have `budget`. */
+/** The largest cap on the rows of each table with which all tables together have at most `budget` rows. */
 function rowsCap(rows: readonly number[], budget: number): number {
   let [low, high] = [1, Math.max(...rows)];
   while (low < high) {
@@ -71,7 +72,7 @@ function rowsCap(rows: readonly number[], budget: number): number {
   return low;
 }
 
-/** A bag of `lookups` keys for every sample. */
+/** Draws a bag of `lookups` keys for every sample. */
 function drawBags(table: TableShape, lookups: number, skew: Skew, seed: number): FeatureBags {
   const keys = new Uint32Array(samplesDrawn * lookups).map(rowSource(table.rows, skew, seed));
   const offsets = Uint32Array.from({ length: samplesDrawn + 1 }, (_, sample) => sample * lookups);

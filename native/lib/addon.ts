@@ -1,4 +1,4 @@
-// The add-on, as C++ defines it: native/src has a class for each class here. Nothing outside lib/ calls it.
+// The interface of the add-on. native/src has a C++ class for each class here. Only lib/ calls it.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ export interface NativeContext extends Native {
   port(port: number): Readonly<Record<string, number>>;
   gids(port: number): NativeGid[];
   listen(on: boolean): void;
-  /** Called by C++ while it listens. */
+  /** C++ calls it for each event, while listen(true) holds. */
   onevent?: (type: number, port: number, queuePair: number) => void;
 }
 export interface NativeProtectionDomain extends Native {
@@ -43,7 +43,7 @@ export interface NativeMemoryRegion extends Native {
 export interface NativeCompletionChannel extends Native {
   listen(): void;
   keepAlive(alive: boolean): void;
-  /** Called by C++ once it listens, with the id of a completion queue. */
+  /** C++ calls it with the id of a completion queue, after listen() was called. */
   onevent?: (queue: number) => void;
 }
 export interface NativeCompletionQueue extends Native {
@@ -99,7 +99,7 @@ export function addon(): Addon {
 }
 
 function load(): Addon {
-  // The same file from lib/ and from dist/.
+  // lib/ and dist/ are siblings, so this path is right from both.
   const file = fileURLToPath(new URL('../dist/ibverbs.node', import.meta.url));
   if (!existsSync(file)) throw new IbverbsError('require', file, 0, { code: 'ADDON_MISSING' });
   const it: Addon = createRequire(import.meta.url)(file);

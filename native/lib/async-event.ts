@@ -1,10 +1,10 @@
-/** What a device tells unasked. */
+/** An asynchronous event of a device. */
 export interface AsyncEvent {
-  /** 'PORT_ERR', 'PORT_ACTIVE', 'QP_FATAL', …: names of the verbs, without their IBV_EVENT_. */
+  /** 'PORT_ERR', 'PORT_ACTIVE', 'QP_FATAL', …: the name in the verbs API, without its prefix IBV_EVENT_. */
   readonly type: string;
-  /** Of events of ports. */
+  /** The port, if the event is about a port. */
   readonly port?: number;
-  /** Of events of queue pairs: QueuePair.number. */
+  /** QueuePair.number, if the event is about a queue pair. */
   readonly queuePair?: number;
 }
 
@@ -33,7 +33,7 @@ const types = [
   'WQ_FATAL',
 ] as const;
 
-/** From numbers that C++ gives; 0 for a port or a queue pair means there is none. */
+/** Makes an event from the numbers that C++ passes. `port` or `queuePair` is 0 if the event is not about one. */
 export function asyncEvent(type: number, port: number, queuePair: number): AsyncEvent {
   return {
     type: types[type] ?? `EVENT_${type}`,

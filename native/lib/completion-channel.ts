@@ -3,11 +3,14 @@ import type { CompletionQueue } from './completion-queue.ts';
 import { Context } from './context.ts';
 import { instance, listenerOf } from './options.ts';
 
-/** Wakes this thread's event loop when an armed completion queue has something. Does not keep the process alive unless ref() was called. */
+/**
+ * Wakes this thread's event loop when an armed completion queue gets a completion. Does not keep the process alive
+ * unless ref() was called.
+ */
 export class CompletionChannel implements Disposable {
   /** @internal */
   readonly native: NativeCompletionChannel;
-  /** By id, held by those who use them. */
+  /** Queues by id. The references are weak, because the users of a queue own it. */
   readonly #queues = new Map<number, WeakRef<CompletionQueue>>();
   #listener: ((queue: CompletionQueue) => void) | undefined;
 
@@ -17,13 +20,13 @@ export class CompletionChannel implements Disposable {
     this.native.onevent = (id) => this.#tell(id);
   }
 
-  /** From now on `listener` is called, once for each time that a queue was armed and had a completion. */
+  /** Calls `listener` once each time that an armed queue gets a completion. Replaces the listener before it. */
   onEvent(listener: (queue: CompletionQueue) => void): void {
     this.#listener = listenerOf('listener', listener);
     this.native.listen();
   }
 
-  /** Keeps the process alive, and this channel, until unref() or close(). */
+  /** Keeps the process and this channel alive until unref() or close(). */
   ref(): void {
     this.native.keepAlive(true);
   }
@@ -41,7 +44,7 @@ export class CompletionChannel implements Disposable {
     this.close();
   }
 
-  /** A queue of this channel's; undefined: it is closed. @internal */
+  /** Adds a queue that notifies this channel. `undefined` removes the queue that has this id. @internal */
   introduce(id: number, queue: CompletionQueue | undefined): void {
     if (queue) this.#queues.set(id, new WeakRef(queue));
     else this.#queues.delete(id);

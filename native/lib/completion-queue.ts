@@ -5,22 +5,22 @@ import { checkNames, i32Max, instance, integer } from './options.ts';
 import { ParentDomain } from './parent-domain.ts';
 
 export interface CompletionQueueOptions {
-  /** Completions that it holds at least. */
+  /** The minimum number of completions that the queue can hold. */
   readonly depth: number;
-  /** Hears of completions when this queue is armed. */
+  /** Is notified of completions when this queue is armed. */
   readonly channel?: CompletionChannel;
-  /** The domain of the only thread that polls this queue. */
+  /** The parent domain of the only thread that polls this queue. */
   readonly parent?: ParentDomain;
 }
 
-/** Where completions are, until they are polled. */
+/** Holds completions until they are polled. */
 export class CompletionQueue implements Disposable {
   /** @internal */
   readonly native: NativeCompletionQueue;
-  /** As granted. */
+  /** The depth that the device granted. */
   readonly depth: number;
   readonly #id: number;
-  /** Whoever holds a queue keeps its channel. */
+  /** The queue references its channel, so that the channel lives as long as the queue. */
   readonly #channel: CompletionChannel | undefined;
 
   constructor(context: Context, options: CompletionQueueOptions) {
@@ -41,12 +41,12 @@ export class CompletionQueue implements Disposable {
     channel?.introduce(id, this);
   }
 
-  /** Writes up to into.length / COMPLETION_WORDS completions. @returns how many. Allocates nothing. */
+  /** Writes up to into.length / COMPLETION_WORDS completions to `into`. Allocates nothing. @returns how many */
   poll(into: Uint32Array): number {
     return this.native.poll(into);
   }
 
-  /** The next completion wakes the channel; poll once more after it. */
+  /** Makes the next completion wake the channel. Poll once after arming: earlier completions do not wake it. */
   arm(solicitedOnly = false): void {
     this.native.arm(solicitedOnly);
   }

@@ -1,13 +1,13 @@
-// A completion, in words.
+// The layout of a completion, in words of 32 bits.
 
 /**
  * Words of a completion: 0–1 id (u64) · 2 status (0 = ok, see completionStatus) · 3 opcode (completionOpcode) · 4 bytes
- * · 5 immediate (host order) · 6 queue pair number · 7 flags (1: has immediate). Of a failed completion only id, status
- * and queue pair mean something; the rest is 0.
+ * · 5 immediate (host order) · 6 queue pair number · 7 flags (1: has immediate). A failed completion has only id,
+ * status and queue pair; the rest is 0.
  */
 export const COMPLETION_WORDS = 8;
 
-/** What completed. */
+/** The operation that completed. */
 export const completionOpcode: {
   readonly send: number;
   readonly write: number;
@@ -45,7 +45,7 @@ const statuses = [
   'TM_RNDV_INCOMPLETE',
 ] as const;
 
-/** 'SUCCESS', 'REM_ACCESS_ERR', …: the verbs' names, without their IBV_WC_. */
+/** 'SUCCESS', 'REM_ACCESS_ERR', …: the name of a status in the verbs API, without its prefix IBV_WC_. */
 export function completionStatus(status: number): string {
   return statuses[status] ?? `STATUS_${String(status)}`;
 }

@@ -1,13 +1,13 @@
-// What the transitions of a queue pair take, checked and completed for C++.
+// The options of a queue pair's state transitions. Checks them, and fills in the defaults for C++.
 import { accessMax } from './memory-region.ts';
 import { checkNames, integer, portMax, u16Max, u24Max, wrongKind, wrongValue } from './options.ts';
 import { mtuCode } from './port.ts';
 
 export interface InitOptions {
   readonly port: number;
-  /** What the other side may do, at most; flags of `access`. */
+  /** The most that the other side is allowed to do: flags of `access`. */
   readonly access: number;
-  /** 0 unless given. */
+  /** Default: 0. */
   readonly pkeyIndex?: number;
 }
 
@@ -29,22 +29,25 @@ export interface ReadyToReceiveOptions {
   readonly remotePacketNumber: number;
   /** 16 bytes. */
   readonly remoteGid: Uint8Array;
-  /** Of this side's GID. */
+  /** Index of this side's GID. */
   readonly gidIndex: number;
   readonly port: number;
-  /** InfiniBand only; 0 unless given. */
+  /** InfiniBand only; default 0. */
   readonly remoteLid?: number;
-  /** READs and atomics of the other side's that this one answers at a time. */
+  /** How many READs and atomics from the other side this side answers at a time. */
   readonly maxReadsInFlight: number;
-  /** How long the other side waits when no receive is posted: the verbs' code, 0…31 (1: 10 µs, 12: 0.64 ms, 0: 655 ms). */
+  /**
+   * How long the other side waits before it retries, if no receive is posted here. A code of the verbs API, 0…31
+   * (1: 10 µs, 12: 0.64 ms, 0: 655 ms).
+   */
   readonly minRnrTimer: number;
-  /** 0…15; 0 unless given. */
+  /** 0…15; default 0. */
   readonly serviceLevel?: number;
-  /** 0…255; 0 unless given. */
+  /** 0…255; default 0. */
   readonly trafficClass?: number;
-  /** 0…255; 64 unless given. */
+  /** 0…255; default 64. */
   readonly hopLimit?: number;
-  /** 20 bits; 0 unless given. */
+  /** 20 bits; default 0. */
   readonly flowLabel?: number;
 }
 
@@ -82,15 +85,15 @@ export function readyToReceiveOptions(
 }
 
 export interface ReadyToSendOptions {
-  /** Of the first packet; 24 bits. */
+  /** Number of the first packet; 24 bits. */
   readonly packetNumber: number;
-  /** How long an answer is waited for: 4.096 µs · 2^timeout, 1…31; 0: for ever. */
+  /** How long to wait for an answer: 4.096 µs · 2^timeout, 1…31. 0 waits without a limit. */
   readonly timeout: number;
-  /** Of requests that nothing answers, 0…7. */
+  /** How often to retry a request that gets no answer: 0…7. */
   readonly retries: number;
-  /** Of requests that found no receive, 0…6; 7: for ever. */
+  /** How often to retry a request if the other side has no receive posted: 0…6. 7 retries without a limit. */
   readonly rnrRetries: number;
-  /** READs and atomics of this side's outstanding at a time. */
+  /** How many READs and atomics of this side are in flight at a time. */
   readonly maxReadsInFlight: number;
 }
 

@@ -4,11 +4,11 @@ import { integer, listenerOf, portMax, wrongKind } from './options.ts';
 import { type Gid, gidOf, type PortAttributes, portAttributes } from './port.ts';
 import { type Token, tokenId } from './token.ts';
 
-/** What a device can do, at most. */
+/** The limits of a device. */
 export interface DeviceAttributes {
   readonly firmware: string;
   readonly maxQueuePairs: number;
-  /** Outstanding work requests of a queue. */
+  /** Outstanding work requests per queue. */
   readonly maxWorkRequests: number;
   /** SGEs of a work request. */
   readonly maxSge: number;
@@ -21,16 +21,16 @@ export interface DeviceAttributes {
   readonly maxReadsInFlight: number;
   readonly maxSharedReceiveQueues: number;
   readonly ports: number;
-  /** A bit for each size of pages, in bytes, that regions may lie in. */
+  /** Page sizes that regions may use: one bit for each, and the value of the bit is the size in bytes. */
   readonly pageSizes: bigint;
   readonly vendorId: number;
 }
 
-/** One device, opened once a process; other threads attach by token, and what they attach is counted natively. */
+/** A device. A process opens it once, and other threads attach by token. It closes when the last thread closes it. */
 export class Context implements Disposable {
   /** @internal */
   readonly native: NativeContext;
-  /** Its name. */
+  /** Name of the device. */
   readonly device: string;
   readonly token: Token;
   readonly attributes: DeviceAttributes;
@@ -45,13 +45,13 @@ export class Context implements Disposable {
     opened.onevent = (type, port, queuePair) => this.#listener?.(asyncEvent(type, port, queuePair));
   }
 
-  /** @param device name, as devices() gives it @throws IbverbsError ENODEV if there is none such */
+  /** @param device a name that devices() returned @throws IbverbsError ENODEV if there is no such device */
   static open(device: string): Context {
     if (typeof device !== 'string') throw wrongKind('device', 'expected a name');
     return new Context(new (addon().Context)(device));
   }
 
-  /** @throws IbverbsError CLOSED if no thread has it open any more */
+  /** @throws IbverbsError CLOSED if no thread has the device open any more */
   static attach(token: Token): Context {
     return new Context(new (addon().Context)(tokenId(token, 'context')));
   }
@@ -67,8 +67,8 @@ export class Context implements Disposable {
   }
 
   /**
-   * Port and device events, and those of queue pairs, on this thread's event loop; undefined: stop. Every thread that
-   * listens hears all of them. Does not keep the process alive.
+   * Calls `listener` on this thread's event loop for each event of ports, queue pairs and the device. `undefined` stops
+   * it. Every thread that listens gets all events. Does not keep the process alive.
    */
   onAsyncEvent(listener: AsyncListener | undefined): void {
     this.#listener = listener === undefined ? undefined : listenerOf('listener', listener);

@@ -1,7 +1,7 @@
 import { addon } from './addon.ts';
 
 export interface DeviceInfo {
-  /** What Context.open takes. */
+  /** The name that Context.open takes. */
   readonly name: string;
   readonly guid: bigint;
   /** 'CA' (channel adapter, also of RoCE), 'SWITCH', 'ROUTER', 'RNIC', 'USNIC', 'USNIC_UDP' or 'UNSPECIFIED'. */

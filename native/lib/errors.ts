@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-/** Where libibverbs' own words for an error and libuv's differ, the verbs' are kept. */
+/** Names to prefer for errors that have two names in `constants.errno`: libibverbs uses these. */
 const namesFirst = ['EAGAIN', 'EOPNOTSUPP'] as const;
 
-/** 'ENOMEM' for 12. */
+/** The name of an errno: 'ENOMEM' for 12. */
 function errnoName(errno: number): string {
   const values: Readonly<Record<string, number>> = constants.errno;
   const name = [...namesFirst, ...Object.keys(values)].find((known) => values[known] === errno);
@@ -21,17 +21,17 @@ const explanations: Readonly<Record<string, string>> = {
   ADDON_MISSING: 'the add-on is not built; run: npm run build:native',
 };
 
-/** A verb that failed: which one, on what, and why. */
+/** Says which verb failed, on which object, and why. */
 export class IbverbsError extends Error {
-  /** 'ibv_create_qp', or the call that never reached a verb. */
+  /** 'ibv_create_qp', …, or the call that failed before it reached a verb. */
   readonly verb: string;
-  /** What it was called on: a device, 'queue pair 17', … */
+  /** The object of the call: a device, 'queue pair 17', … */
   readonly object: string;
-  /** 0 where `code` is none of the system's. */
+  /** 0 if `code` is not an error code of the system. */
   readonly errno: number;
-  /** 'ENOMEM', …; 'CLOSED'; 'LIBRARY_MISSING': libibverbs cannot be loaded; 'ADDON_MISSING': not built. */
+  /** 'ENOMEM', …; 'CLOSED'; 'LIBRARY_MISSING': libibverbs cannot be loaded; 'ADDON_MISSING': no add-on was built. */
   readonly code: string;
-  /** Of postSends and postReceives: how many requests were taken before this one was refused. */
+  /** For postSends and postReceives only: how many requests were posted before one was refused. */
   readonly posted: number | undefined;
 
   constructor(

@@ -1,6 +1,6 @@
 import { addon } from './addon.ts';
 
-/** Live native objects of this process, all its threads', by kind. */
+/** How many native objects of each kind are alive in this process, over all of its threads. */
 export interface Ledger {
   readonly contexts: number;
   readonly protectionDomains: number;

@@ -3,7 +3,7 @@ import { addon, type NativeMemoryRegion } from './addon.ts';
 import { instance, integer, wrongKind, wrongValue } from './options.ts';
 import { ProtectionDomain } from './protection-domain.ts';
 
-/** Who may do what with a region; flags. Local reading is always allowed. */
+/** Flags for what is allowed with a region. Local reading is always allowed. */
 export const access: {
   readonly localWrite: 1;
   readonly remoteWrite: 2;
@@ -13,7 +13,7 @@ export const access: {
 
 export const accessMax = 15;
 
-/** @throws TypeError, RangeError unless `flags` are of `access`, and what others may write we may write too */
+/** @throws TypeError, RangeError if `flags` are not flags of `access`, or allow remote writes without local writes */
 function checkAccess(flags: number): number {
   integer('access', flags, 0, accessMax);
   if (flags & (access.remoteWrite | access.remoteAtomic) && !(flags & access.localWrite)) {
@@ -23,8 +23,8 @@ function checkAccess(flags: number): number {
 }
 
 /**
- * The bytes of `view`, which must stay where they are. Memory that can shrink is refused, and a buffer of this thread's
- * alone cannot be transferred to another from now on.
+ * The bytes of `view`, which must not move while they are registered. Refuses resizable memory, and marks an
+ * ArrayBuffer so that it cannot be transferred to another thread.
  */
 function fixedBytes(view: ArrayBufferView): Uint8Array {
   if (!ArrayBuffer.isView(view)) throw wrongKind('view', 'expected a view, such as a Uint8Array');
@@ -37,11 +37,11 @@ function fixedBytes(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, view.byteOffset, view.byteLength);
 }
 
-/** A registered view of (shared) WebAssembly memory or of a Buffer: holds the memory for as long as it is registered. */
+/** A registered view of (shared) WebAssembly memory or of a Buffer. Keeps the memory alive while it is registered. */
 export class MemoryRegion implements Disposable {
   /** @internal */
   readonly native: NativeMemoryRegion;
-  /** Of its first byte, as SGEs and remote addresses take it. */
+  /** Address of the first byte, for SGEs and remote addresses. */
   readonly address: bigint;
   readonly byteLength: number;
   /** For this process's SGEs. */
@@ -59,7 +59,7 @@ export class MemoryRegion implements Disposable {
   }
 
   /**
-   * Pages that were never touched are made now, which takes its time: seconds for 512 MiB.
+   * Allocates pages that were never touched, which takes time: seconds for 512 MiB.
    * @param access flags of `access`
    */
   static register(domain: ProtectionDomain, view: ArrayBufferView, access: number): MemoryRegion {

@@ -1,24 +1,24 @@
-// Arguments are checked by name, kind and value before C++ sees them: TypeError for the wrong kind and for names that do
-// not exist, RangeError for the wrong value. Each has `code` 'INVALID_ARGUMENT', and names the argument in `field`.
+// Checks the name, kind and value of arguments before C++ gets them. Throws a TypeError for a wrong kind or an unknown
+// name, and a RangeError for a wrong value. Each has `code` 'INVALID_ARGUMENT', and names the argument in `field`.
 
-/** What wrong arguments are refused with: a TypeError or a RangeError. */
+/** The error for a wrong argument: a TypeError or a RangeError. */
 export interface ArgumentError extends Error {
   readonly code: 'INVALID_ARGUMENT';
-  /** Which argument, by its path: 'depth', 'token.id', 'requests[2]'. */
+  /** Path of the argument: 'depth', 'token.id', 'requests[2]'. */
   readonly field: string;
 }
 
-/** The error of an argument of the wrong kind. */
+/** The error for an argument of the wrong kind. */
 export function wrongKind(field: string, problem: string): TypeError & ArgumentError {
   return Object.assign(new TypeError(`${field}: ${problem}`), { code: 'INVALID_ARGUMENT', field } as const);
 }
 
-/** The error of an argument of the right kind that has a wrong value. */
+/** The error for an argument of the right kind that has a wrong value. */
 export function wrongValue(field: string, problem: string): RangeError & ArgumentError {
   return Object.assign(new RangeError(`${field}: ${problem}`), { code: 'INVALID_ARGUMENT', field } as const);
 }
 
-/** What a value is, in few words. */
+/** Describes the kind of a value in an error message. */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing';
   return value === null ? 'null' : `a value of type ${typeof value}`;
@@ -29,8 +29,7 @@ export function checkNames(options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw wrongKind('options', `expected an object, got ${kindOf(options)}`);
   const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw wrongKind(unknown, `there is no option of this name; there are ${known.join(', ')}`);
+  if (unknown !== undefined) throw wrongKind(unknown, `unknown option; the options are ${known.join(', ')}`);
 }
 
 /** @returns `value`, an integer from `min` to `max` @throws TypeError, RangeError */
@@ -41,7 +40,7 @@ export function integer(name: string, value: unknown, min: number, max: number):
   return value;
 }
 
-/** A class, also one whose constructor is private. */
+/** Any class, even one with a private constructor. */
 interface Class {
   readonly name: string;
   [Symbol.hasInstance](value: unknown): boolean;

@@ -3,9 +3,9 @@ import { instance } from './options.ts';
 import { ProtectionDomain } from './protection-domain.ts';
 
 /**
- * A thread's own domain: a thread domain and a parent domain over `domain`. The provider drops its locks for what is
- * created in it, and some give it a doorbell of its own. Where the provider has none it is the plain domain
- * (`threadDomain` false).
+ * A domain for one thread: a thread domain and a parent domain over `domain`. The provider does not lock the objects
+ * that are created in it, and some providers give it its own doorbell. If the provider does not support thread domains,
+ * this is the plain domain, and `threadDomain` is false.
  */
 export class ParentDomain implements Disposable {
   /** @internal */

@@ -27,15 +27,15 @@ const states = ['nop', 'down', 'init', 'armed', 'active', 'defer'] as const;
 const linkLayers = ['unspecified', 'infiniband', 'ethernet'] as const;
 const gidTypes = ['IB', 'RoCEv1', 'RoCEv2'] as const;
 
-/** MTUs in bytes, the verbs' number of each being its index + 1. */
+/** MTUs in bytes. The code of an MTU in the verbs API is its index + 1. */
 const mtus: readonly number[] = [256, 512, 1024, 2048, 4096];
 
-/** @returns bytes; 0 for a number that means none */
+/** @returns bytes; 0 if no MTU has this code */
 export function mtuBytes(code: number): number {
   return mtus[code - 1] ?? 0;
 }
 
-/** @returns the verbs' number of an MTU in bytes @throws RangeError if there is none such */
+/** @returns the code of an MTU in the verbs API @throws RangeError if there is no such MTU */
 export function mtuCode(bytes: number): number {
   if (typeof bytes !== 'number') throw wrongKind('mtu', 'expected a number');
   if (!mtus.includes(bytes))

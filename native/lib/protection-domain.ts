@@ -3,11 +3,11 @@ import { Context } from './context.ts';
 import { instance } from './options.ts';
 import { type Token, tokenId } from './token.ts';
 
-/** What regions, queue pairs and shared receive queues belong to: only those of one domain work together. */
+/** Regions, queue pairs and shared receive queues belong to a domain. Only those of the same domain work together. */
 export class ProtectionDomain implements Disposable {
   /** @internal */
   readonly native: NativeProtectionDomain;
-  /** Of an attached domain: attached with it, and closed with it. */
+  /** The context of the domain. An attached domain attaches its own context, and closes it too. */
   readonly context: Context;
   readonly token: Token;
   readonly #attached: boolean;
@@ -25,7 +25,7 @@ export class ProtectionDomain implements Disposable {
     return new ProtectionDomain(new (addon().ProtectionDomain)(parent.native), parent);
   }
 
-  /** @throws IbverbsError CLOSED if no thread has it open any more */
+  /** @throws IbverbsError CLOSED if no thread has the domain open any more */
   static attach(token: Token): ProtectionDomain {
     return new ProtectionDomain(new (addon().ProtectionDomain)(tokenId(token, 'protection-domain')));
   }

@@ -23,19 +23,19 @@ import { SharedReceiveQueue } from './shared-receive-queue.ts';
 export interface QueuePairOptions {
   readonly sendQueue: CompletionQueue;
   readonly receiveQueue: CompletionQueue;
-  /** Where receives come from instead of this pair's own queue. */
+  /** The pair takes its receives from this queue instead of its own. */
   readonly sharedReceives?: SharedReceiveQueue;
-  /** Sends outstanding at a time. */
+  /** The maximum number of outstanding sends. */
   readonly maxSends: number;
-  /** Receives outstanding at a time; of no effect beside sharedReceives. */
+  /** The maximum number of outstanding receives. Has no effect together with sharedReceives. */
   readonly maxReceives: number;
-  /** SGEs of a request; 4 unless given. */
+  /** SGEs of a request; default 4. */
   readonly maxSge?: number;
-  /** 0 unless given. */
+  /** Default: 0. */
   readonly maxInlineBytes?: number;
 }
 
-/** The same, for C++. */
+/** The options as C++ takes them. */
 export interface QueuePairRequest {
   readonly sendQueue: NativeCompletionQueue;
   readonly receiveQueue: NativeCompletionQueue;
@@ -48,7 +48,7 @@ export interface QueuePairRequest {
 
 export interface QueuePairAttributes {
   readonly state: 'reset' | 'init' | 'rtr' | 'rts' | 'sqd' | 'sqe' | 'error';
-  /** Bytes; 0 before it is known. */
+  /** Bytes; 0 until it is known. */
   readonly mtu: number;
   readonly serviceLevel: number;
   readonly retries: number;
@@ -75,14 +75,14 @@ function request(options: QueuePairOptions): QueuePairRequest {
   };
 }
 
-/** A reliable connection (RC). One method per state transition. */
+/** A reliable connection (RC). It has one method for each state transition. */
 export class QueuePair implements Disposable {
   /** @internal */
   readonly native: NativeQueuePair;
   readonly number: number;
-  /** As granted. */
+  /** The number that the device granted. */
   readonly maxInlineBytes: number;
-  /** Whoever holds a pair keeps its queues, so that their channels find them. */
+  /** The pair references its queues, because their channels only have weak references to them. */
   readonly sendQueue: CompletionQueue;
   readonly receiveQueue: CompletionQueue;
 
@@ -113,7 +113,7 @@ export class QueuePair implements Disposable {
     this.native.toError();
   }
 
-  /** Everything outstanding is forgotten. */
+  /** Drops everything outstanding. */
   toReset(): void {
     this.native.toReset();
   }
@@ -125,7 +125,7 @@ export class QueuePair implements Disposable {
 
   /**
    * Posts `count` requests (REQUEST_WORDS each) with one doorbell. Allocates nothing.
-   * @throws IbverbsError with `posted`: how many were taken
+   * @throws IbverbsError with `posted`: how many were posted before the error
    */
   postSends(requests: Uint32Array, count: number): void {
     this.native.postSends(requests, count);
@@ -133,7 +133,7 @@ export class QueuePair implements Disposable {
 
   /**
    * Posts `count` requests (RECEIVE_WORDS each). Allocates nothing.
-   * @throws IbverbsError with `posted`: how many were taken
+   * @throws IbverbsError with `posted`: how many were posted before the error
    */
   postReceives(requests: Uint32Array, count: number): void {
     this.native.postReceives(requests, count);

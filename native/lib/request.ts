@@ -1,4 +1,4 @@
-// Work requests, in words.
+// The layout of work requests, in words of 32 bits.
 
 /**
  * Words of a send request: 0 opcode (sendOpcode) · 1 flags (sendFlags) · 2–3 id u64 · 4 immediate · 5 number of SGEs
@@ -10,7 +10,7 @@ export const REQUEST_WORDS = 32;
 /** Words of a receive request: 0–1 id u64 · 2 number of SGEs (0…4) · 3 reserved · then SGEs as above. */
 export const RECEIVE_WORDS = 20;
 
-/** SGEs that a request has room for. */
+/** The maximum number of SGEs of a request. */
 export const sgeMax = 4;
 
 export const sendOpcode: {
@@ -24,8 +24,9 @@ export const sendOpcode: {
 } = { write: 0, writeImmediate: 1, send: 2, sendImmediate: 3, read: 4, compareSwap: 5, fetchAdd: 6 };
 
 /**
- * `fence`: after all READs and atomics before it. `signaled`: completes also if it succeeds. `solicited`: wakes who
- * armed for that alone. `inline`: the bytes are copied while posting; the SGEs need no region, but memory that is there.
+ * `fence`: starts after all READs and atomics before it. `signaled`: completes also if it succeeds. `solicited`: wakes
+ * the other side even if its queue is armed with `solicitedOnly`. `inline`: posting copies the bytes, so the SGEs need
+ * no region, but their memory must exist.
  */
 export const sendFlags: {
   readonly fence: 1;

@@ -5,13 +5,13 @@ import { ProtectionDomain } from './protection-domain.ts';
 import { sgeMax } from './request.ts';
 
 export interface SharedReceiveQueueOptions {
-  /** Receives outstanding at a time. */
+  /** The maximum number of outstanding receives. */
   readonly maxReceives: number;
-  /** SGEs of a receive; 4 unless given. */
+  /** SGEs of a receive; default 4. */
   readonly maxSge?: number;
 }
 
-/** Receives that several queue pairs take from. */
+/** A queue of receives that several queue pairs share. */
 export class SharedReceiveQueue implements Disposable {
   /** @internal */
   readonly native: NativeSharedReceiveQueue;
@@ -27,7 +27,7 @@ export class SharedReceiveQueue implements Disposable {
 
   /**
    * Posts `count` requests (RECEIVE_WORDS each). Allocates nothing.
-   * @throws IbverbsError with `posted`: how many were taken
+   * @throws IbverbsError with `posted`: how many were posted before the error
    */
   postReceives(requests: Uint32Array, count: number): void {
     this.native.postReceives(requests, count);

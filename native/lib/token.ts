@@ -1,12 +1,12 @@
 import { i32Max, integer, wrongKind } from './options.ts';
 
-/** Names one object of this process to its other threads; plain data, may be posted. */
+/** Identifies an object of this process for its other threads. A token is plain data, and can be posted. */
 export interface Token {
   readonly kind: 'context' | 'protection-domain';
   readonly id: number;
 }
 
-/** @returns its id @throws TypeError unless `token` is of `kind` */
+/** @returns the id of `token` @throws TypeError if `token` is not of `kind` */
 export function tokenId(token: Token, kind: Token['kind']): number {
   if (typeof token !== 'object' || token === null || token.kind !== kind) {
     throw wrongKind('token', `expected the token of a ${kind}`);

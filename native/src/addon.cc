@@ -1,4 +1,4 @@
-// What JavaScript sees of the add-on. Loading it touches no libibverbs, and every thread gets an Environment of its own.
+// The exports of the add-on. Loading it does not open libibverbs, and every thread gets its own Environment.
 #include "completion_queue.h"
 #include "ledger.h"
 #include "memory_region.h"
@@ -7,7 +7,7 @@
 
 namespace {
 
-/** setErrorClass(IbverbsError): what failed verbs throw. */
+/** setErrorClass(IbverbsError): sets the class of the errors that failed verbs throw. */
 napi_value set_error_class(Call& call) {
   napi_ref& place = static_cast<Environment*>(call.data)->error_class;
   if (place) napi_delete_reference(call.env, place);

@@ -73,7 +73,7 @@ void AsyncEvents::distribute() {
   std::lock_guard lock(mutex_);
   while (library().ibv_get_async_event(context_, &event) == 0) {
     const AsyncEvent told = read(event);
-    // At once: what the event is about cannot be destroyed before.
+    // Acknowledge at once: an object cannot be destroyed before its events are acknowledged.
     library().ibv_ack_async_event(&event);
     for (AsyncInbox* inbox : inboxes_) inbox->put(told);
   }
@@ -98,7 +98,7 @@ void AsyncListener::deliver() {
   napi_env env = environment_.env;
   napi_value object = nullptr;
   napi_get_reference_value(env, object_, &object);
-  // Kept here: the listener may stop listening, which deletes this.
+  // These copies stay valid when the listener stops listening, which deletes `this`.
   const auto inbox = inbox_;
   Environment& environment = environment_;
   AsyncEvent event;

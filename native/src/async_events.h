@@ -1,4 +1,4 @@
-// What a device tells unasked: ports that go down, queue pairs that fail.
+// Asynchronous events of a device, such as ports that go down and queue pairs that fail.
 #pragma once
 #include <deque>
 #include <memory>
@@ -13,22 +13,22 @@ class Context;
 
 struct AsyncEvent {
   ibv_event_type type;
-  /** 0 where the event is not a port's. */
+  /** 0 if the event is not about a port. */
   uint32_t port = 0;
-  /** 0 where it is not a queue pair's. */
+  /** 0 if the event is not about a queue pair. */
   uint32_t queue_pair = 0;
 };
 
-/** One reader of a context's events. */
+/** The queue of events for one reader of a context's events. */
 class AsyncInbox {
  public:
   AsyncInbox();
 
   void put(const AsyncEvent& event);
-  /** @returns whether there was one */
+  /** Takes the oldest event. @returns false if there was no event */
   bool take(AsyncEvent& event);
 
-  /** Readable while something may be in it. */
+  /** Readable while there may be events. */
   const FileDescriptor fd;
 
  private:
@@ -36,14 +36,14 @@ class AsyncInbox {
   std::deque<AsyncEvent> events_;
 };
 
-/** A context's events: the kernel gives each of them once, to whichever thread reads first, and all are to hear it. */
+/** The events of a context. The kernel gives each event once, to the first thread that reads; this gives it to all. */
 class AsyncEvents {
  public:
   explicit AsyncEvents(ibv_context* context);
 
   void subscribe(AsyncInbox* inbox);
   void unsubscribe(AsyncInbox* inbox);
-  /** Gives what the kernel has to every inbox. Never waits. */
+  /** Reads all events from the kernel, and puts each into every inbox. Never waits. */
   void distribute();
 
  private:
@@ -52,7 +52,7 @@ class AsyncEvents {
   std::vector<AsyncInbox*> inboxes_;
 };
 
-/** Calls `onevent(type, port, queuePair)` of a JavaScript object, on its thread; does not keep that object alive. */
+/** Calls `onevent(type, port, queuePair)` of a JavaScript object on its thread. Does not keep that object alive. */
 class AsyncListener {
  public:
   AsyncListener(Environment& environment, std::shared_ptr<Context> context, napi_value object);
@@ -65,7 +65,7 @@ class AsyncListener {
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<AsyncInbox> inbox_ = std::make_shared<AsyncInbox>();
   napi_ref object_ = nullptr;
-  /** Of its own: a loop polls a descriptor once, and a thread may listen to a context more than once. */
+  /** A duplicate, because a loop polls a descriptor only once, but a thread may listen to a context more than once. */
   const FileDescriptor device_fd_;
   const Poll device_poll_;
   const Poll inbox_poll_;

@@ -1,4 +1,4 @@
-// One call from JavaScript: its arguments, checked, and what it answers.
+// One call from JavaScript: checks its arguments and makes its result.
 #pragma once
 #include <node_api.h>
 
@@ -9,19 +9,19 @@
 
 class Handle;
 
-/** A Uint32Array of the caller's. */
+/** The memory of a caller's Uint32Array. */
 struct Words {
   uint32_t* data;
   size_t length;
 };
 
-/** Bytes of a view. */
+/** The bytes of a view. */
 struct Bytes {
   uint8_t* data;
   size_t length;
 };
 
-/** Options, by name; JavaScript has checked them, so that a complaint of these is a fault of the package. */
+/** Options by name. JavaScript has checked them before, so an error here is a bug of this package. */
 class Options {
  public:
   Options(napi_env env, napi_value object) : env_(env), object_(object) {}
@@ -34,7 +34,7 @@ class Options {
   napi_value object_ = nullptr;
 };
 
-/** An object to answer with. */
+/** Builds a JavaScript object to return. */
 class Record {
  public:
   explicit Record(napi_env env);
@@ -50,8 +50,8 @@ class Record {
 };
 
 /**
- * A thread may be told to stop while it is in here: from then on Node-API refuses whatever could run JavaScript, and
- * leaves what it would have given as it was. So every napi_value starts as null, which Node-API takes and refuses too.
+ * A thread may be terminated during a call. From then on, Node-API refuses every function that could run JavaScript,
+ * and does not set its results. So every napi_value starts as null, which Node-API functions take and refuse too.
  */
 class Call {
  public:
@@ -61,7 +61,7 @@ class Call {
 
   const napi_env env;
   napi_value self = nullptr;
-  /** What the function was created with: an Environment, or the Handle that it is bound to. */
+  /** The data that the function was created with: an Environment, or the Handle that it is bound to. */
   void* data;
 
   napi_value argument(int i) const { return arguments_[i]; }

@@ -5,7 +5,7 @@
 
 namespace {
 
-/** Events read in one turn of the loop, so that others get theirs. */
+/** The most events to read in one turn of the event loop, so that other sources get their turn. */
 constexpr int EVENTS_A_TURN_MAX = 64;
 
 /** The id of the completion queue whose event is next; 0 if there is no event. Never waits. */
@@ -13,7 +13,7 @@ uint32_t next_event(ibv_comp_channel* channel) {
   ibv_cq* queue;
   void* id;
   if (library().ibv_get_cq_event(channel, &queue, &id) != 0) return 0;
-  // At once: a queue cannot be destroyed before.
+  // Acknowledge at once: a queue cannot be destroyed before its events are acknowledged.
   library().ibv_ack_cq_events(queue, 1);
   return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(id));
 }
@@ -66,7 +66,7 @@ void CompletionChannelHandle::deliver() {
   napi_env env = environment_->env;
   napi_value self = nullptr;
   napi_get_reference_value(env, self_, &self);
-  // The object on the stack keeps this from being collected; what it calls may close it.
+  // `self` on the stack prevents the collection of this handle. The listener may close it, so check `poll_` each time.
   for (int i = 0; self && poll_ && i < EVENTS_A_TURN_MAX; i++) {
     const uint32_t id = next_event(object_->raw);
     if (!id) return;

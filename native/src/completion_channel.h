@@ -1,4 +1,4 @@
-// How a thread that sleeps in its event loop hears of completions.
+// Notifies a thread that sleeps in its event loop of completions.
 #pragma once
 #include "context.h"
 
@@ -20,9 +20,9 @@ class CompletionChannelHandle : public HandleOf<CompletionChannel> {
   explicit CompletionChannelHandle(Call& call);
   void close() override;
 
-  /** Starts calling this object's `onevent(id)`, with the id of the completion queue. */
+  /** Starts to call `onevent(id)` of this object, with the id of the completion queue. */
   napi_value listen(Call& call);
-  /** keepAlive(alive: boolean): the process, and this object. */
+  /** keepAlive(alive: boolean): sets whether the process and this object are kept alive. */
   napi_value keep_alive(Call& call);
 
   static void define(Environment& environment, napi_value exports);
@@ -31,7 +31,7 @@ class CompletionChannelHandle : public HandleOf<CompletionChannel> {
   void deliver();
 
   std::unique_ptr<Poll> poll_;
-  /** To the JavaScript object; strong while it keeps the process alive. */
+  /** References the JavaScript object: strong while it keeps the process alive, else weak. */
   napi_ref self_ = nullptr;
   bool alive_ = false;
 };

@@ -9,17 +9,17 @@
 #include "ledger.h"
 #include "registry.h"
 
-// JavaScript's numbers are the verbs' own.
+// JavaScript uses the numbers of the verbs API.
 static_assert(IBV_WC_SEND == 0 && IBV_WC_RDMA_WRITE == 1 && IBV_WC_RDMA_READ == 2 && IBV_WC_COMP_SWAP == 3);
 static_assert(IBV_WC_FETCH_ADD == 4 && IBV_WC_RECV == 128 && IBV_WC_RECV_RDMA_WITH_IMM == 129);
 
 namespace {
 
-/** Completions taken from the device at a time. */
+/** The most completions to take from the device at a time. */
 constexpr uint32_t BATCH = 16;
 constexpr uint32_t HAS_IMMEDIATE = 1;
 
-/** Writes what lib/completion.ts reads. Of a failed completion the device tells id, status and queue pair alone. */
+/** Writes the layout of lib/completion.ts. In a failed completion, the device sets only id, status and queue pair. */
 void write(uint32_t* to, const ibv_wc& completion) {
   const bool ok = completion.status == IBV_WC_SUCCESS;
   const bool immediate = ok && completion.wc_flags & IBV_WC_WITH_IMM;
@@ -57,7 +57,7 @@ ibv_cq* CompletionQueue::create(uint32_t depth) const {
   return check_pointer("ibv_create_cq", context_->device, queue);
 }
 
-/** @returns null where the provider has thread domains, but not for completion queues */
+/** @returns null if the provider supports thread domains, but not for completion queues */
 ibv_cq* CompletionQueue::create_in_thread_domain(uint32_t depth) const {
   ibv_cq_init_attr_ex attributes = {};
   attributes.cqe = depth;
@@ -100,7 +100,7 @@ napi_value CompletionQueueHandle::poll(Call& call) {
   while (taken < room) {
     const uint32_t want = std::min(BATCH, room - taken);
     const int got = ibv_poll_cq(queue, static_cast<int>(want), batch);
-    // What was taken before is the caller's; the queue will fail again.
+    // Return the completions that were already taken. The next poll reports the error, because the queue fails again.
     if (got < 0 && taken == 0) throw_errno("ibv_poll_cq", CompletionQueue::NOUN);
     for (int i = 0; i < got; i++) write(into.data + (taken + i) * size_t{COMPLETION_WORDS}, batch[i]);
     taken += std::max(got, 0);

@@ -1,4 +1,4 @@
-// Where completions are, until they are polled.
+// Holds completions until they are polled.
 #pragma once
 #include "completion_channel.h"
 #include "parent_domain.h"
@@ -15,7 +15,7 @@ class CompletionQueue {
   ~CompletionQueue();
   CompletionQueue(const CompletionQueue&) = delete;
 
-  /** What its channel's events name it by. */
+  /** Identifies the queue in the events of its channel. */
   const uint32_t id;
   ibv_cq* raw = nullptr;
 

@@ -16,7 +16,7 @@ namespace {
 class DeviceList {
  public:
   DeviceList() : list_(library().ibv_get_device_list(&count_)) {
-    // ENOSYS: the kernel has no RDMA, which is a machine without devices.
+    // ENOSYS: the kernel does not support RDMA, so the machine has no devices.
     if (!list_ && errno != ENOSYS) throw_errno("ibv_get_device_list", "devices");
     if (!list_) count_ = 0;
   }
@@ -41,7 +41,7 @@ ibv_context* open_device(const std::string& name) {
   throw VerbError{"ibv_open_device", name, ENODEV};
 }
 
-/** What the inline ibv_query_port does: the whole of the attributes from providers that know them. */
+/** Does the same as the inline ibv_query_port: it gets all attributes from providers that know them. */
 int query_port(ibv_context* context, uint8_t port, ibv_port_attr* attributes) {
   std::memset(attributes, 0, sizeof *attributes);
   if (verbs_context* extended = verbs_get_ctx_op(context, query_port)) {
@@ -50,7 +50,7 @@ int query_port(ibv_context* context, uint8_t port, ibv_port_attr* attributes) {
   return library().ibv_query_port(context, port, reinterpret_cast<_compat_ibv_port_attr*>(attributes));
 }
 
-/** All GIDs in one call; none where the library or its provider cannot do that. */
+/** Reads all GIDs in one call. Returns none if the library or its provider cannot do that. */
 std::vector<ibv_gid_entry> gid_table(ibv_context* context, uint32_t port, size_t room) {
   std::vector<ibv_gid_entry> entries(room), found;
   if (!library()._ibv_query_gid_table) return found;
@@ -63,7 +63,7 @@ std::vector<ibv_gid_entry> gid_table(ibv_context* context, uint32_t port, size_t
 
 constexpr uint32_t TYPE_UNKNOWN = UINT32_MAX;
 
-/** One GID after the other, as every library can; those that are zero are left out. */
+/** Reads one GID after the other, which every library supports. Leaves out GIDs that are zero. */
 std::vector<ibv_gid_entry> gids_one_by_one(ibv_context* context, uint32_t port, int count) {
   static const ibv_gid none = {};
   std::vector<ibv_gid_entry> found;
@@ -172,7 +172,7 @@ napi_value ContextHandle::gids(Call& call) {
   ibv_port_attr attributes;
   check("ibv_query_device", context->device, library().ibv_query_device(context->raw, &device));
   check("ibv_query_port", context->device, query_port(context->raw, port, &attributes));
-  // The table is that of all ports, and wants to have room left.
+  // The table holds the GIDs of all ports, and needs one free entry.
   auto gids = gid_table(context->raw, port, static_cast<size_t>(attributes.gid_tbl_len) * device.phys_port_cnt + 1);
   if (gids.empty()) gids = gids_one_by_one(context->raw, port, attributes.gid_tbl_len);
   return list(call.env, gids, [&](const ibv_gid_entry& entry) { return gid_record(call.env, entry); });

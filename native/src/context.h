@@ -1,4 +1,4 @@
-// A device, opened once a process; threads attach to it, and the last to let go closes it.
+// A device, which a process opens once. Threads attach to it, and it closes when the last thread releases it.
 #pragma once
 #include <memory>
 #include <string>
@@ -17,7 +17,7 @@ class Context {
   Context(const Context&) = delete;
 
   const std::string device;
-  /** What tokens name it by. */
+  /** Identifies the context in tokens. */
   const uint32_t id;
   ibv_context* raw = nullptr;
   std::unique_ptr<AsyncEvents> events;
@@ -33,7 +33,7 @@ class ContextHandle : public HandleOf<Context> {
   napi_value attributes(Call& call);
   napi_value port(Call& call);
   napi_value gids(Call& call);
-  /** listen(on: boolean): whether this object's `onevent` is called. */
+  /** listen(on: boolean): starts or stops the calls of `onevent` of this object. */
   napi_value listen(Call& call);
 
   static void define(Environment& environment, napi_value exports);

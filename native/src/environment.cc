@@ -14,14 +14,14 @@ Environment& Environment::create(napi_env env) {
 
 Environment::Environment(napi_env env) : env(env) {
   napi_get_uv_event_loop(env, &loop);
-  // Node aborts if a thread ends while its loop still has a poll; only an asynchronous hook waits for its closing.
+  // Node aborts if a thread ends while its loop has a poll. Only an asynchronous hook waits until polls are closed.
   napi_add_async_cleanup_hook(env, end, this, &hook_);
 }
 
 void Environment::end(napi_async_cleanup_hook_handle hook, void* data) {
   auto self = static_cast<Environment*>(data)->shared_from_this();
   self->ending_ = true;
-  // Regions go before the memory they are registered over does.
+  // Close regions here, before the memory that they are registered over is freed.
   for (Handle* handle : std::vector<Handle*>(self->handles_.begin(), self->handles_.end())) handle->close();
   if (self->polls_ == 0) napi_remove_async_cleanup_hook(hook);
 }

@@ -1,4 +1,4 @@
-// One thread of JavaScript, as the add-on sees it: what lives in it, and how it ends.
+// The state of the add-on for one JavaScript thread. Closes the objects of the thread when it ends.
 #pragma once
 #include <node_api.h>
 
@@ -11,7 +11,7 @@ class Handle;
 
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
-  /** The environment of `env`, whose instance data it becomes. */
+  /** Creates the environment of `env`, and stores it as the instance data of `env`. */
   static Environment& create(napi_env env);
 
   explicit Environment(napi_env env);
@@ -19,9 +19,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   const napi_env env;
   uv_loop_s* loop = nullptr;
-  /** The class IbverbsError, once JavaScript has given it. */
+  /** The class IbverbsError, after JavaScript has passed it. */
   napi_ref error_class = nullptr;
-  /** Calls of one thread follow each other, so that its objects can share one place to build work requests in. */
+  /** Buffers for work requests. The objects of a thread share them, because a thread makes only one call at a time. */
   WorkRequests work_requests;
 
   void add(Handle* handle) { handles_.insert(handle); }

@@ -9,6 +9,6 @@ void check(const char* verb, const std::string& object, int result) {
 }
 
 void throw_errno(const char* verb, const std::string& object) {
-  // A provider that fails without a reason is out of order itself.
+  // EIO: the provider failed without setting errno.
   throw VerbError{verb, object, errno ? errno : EIO};
 }

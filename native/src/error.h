@@ -1,28 +1,28 @@
-// What C++ throws; guard.h turns it into JavaScript errors where a call returns.
+// The exceptions that C++ throws. guard.h turns them into JavaScript errors before a call returns.
 #pragma once
 #include <cstdint>
 #include <string>
 
-/** A verb that failed, or could not be called: becomes an IbverbsError. */
+/** A verb failed, or could not be called. Becomes an IbverbsError. */
 struct VerbError {
   const char* verb;
   std::string object;
-  /** errno; 0 where `code` says what is wrong. */
+  /** errno; 0 if `code` says what is wrong. */
   int number = 0;
   const char* code = nullptr;
   std::string detail = {};
-  /** How many work requests were taken before one was refused; -1 where none were posted. */
+  /** How many work requests were posted before one was refused; -1 if the call does not post. */
   int64_t posted = -1;
 };
 
-/** An argument of the wrong kind: becomes an ArgumentTypeError. */
+/** An argument has the wrong kind. Becomes a TypeError. */
 struct WrongKind {
-  /** Which argument. */
+  /** Path of the argument. */
   std::string field;
   std::string problem;
 };
 
-/** An argument of the right kind that has a wrong value: becomes an ArgumentRangeError. */
+/** An argument has the right kind but a wrong value. Becomes a RangeError. */
 struct WrongValue {
   std::string field;
   std::string problem;
@@ -31,7 +31,7 @@ struct WrongValue {
 /** A JavaScript exception is pending already. */
 struct Pending {};
 
-/** @throws VerbError unless `result`, which a verb returned, is 0: errno, or -1 with errno beside it. */
+/** @throws VerbError if `result`, which a verb returned, is not 0. It is an errno, or -1 if the verb has set errno. */
 void check(const char* verb, const std::string& object, int result);
 
 /** @throws VerbError with errno if a verb returned a null pointer */

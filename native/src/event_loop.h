@@ -1,5 +1,5 @@
-// The few functions of libuv that a Poll takes. Node exports them, and libuv keeps its binary interface through 1.x,
-// so that building takes no headers but Node-API's.
+// The few functions of libuv that Poll uses. Node exports them, and libuv keeps its binary interface stable in 1.x, so
+// the build needs no headers except those of Node-API.
 #pragma once
 #include <cstddef>
 

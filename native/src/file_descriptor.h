@@ -6,7 +6,7 @@
 
 class FileDescriptor {
  public:
-  /** @param fd what `call` returned @throws VerbError with errno if that is none */
+  /** @param fd the result of `call` @throws VerbError with errno if `fd` is negative */
   FileDescriptor(const char* call, int fd) : fd_(fd) {
     if (fd < 0) throw_errno(call, "file descriptor");
   }

@@ -24,7 +24,7 @@ void throw_verb_error(Environment& environment, const VerbError& error) {
 
 using CreateError = napi_status (*)(napi_env, napi_value, napi_value, napi_value*);
 
-/** As lib/options.ts makes them: a code, and which argument. */
+/** Throws the same error as lib/options.ts: it has a code and names the argument. */
 void throw_argument_error(napi_env env, CreateError create, const std::string& field, const std::string& problem) {
   napi_value error = nullptr;
   if (create(env, text_value(env, "INVALID_ARGUMENT"), text_value(env, field + ": " + problem), &error) != napi_ok) return;

@@ -1,9 +1,9 @@
-// Where C++ meets JavaScript: no C++ exception passes a frame of V8's.
+// The boundary between C++ and JavaScript. C++ exceptions must not cross it, because V8 is above it on the stack.
 #pragma once
 #include "call.h"
 #include "error.h"
 
-/** Throws into JavaScript what is being handled; call it in a catch block. */
+/** Throws the current C++ exception as a JavaScript error. Call it in a catch block. */
 void rethrow(Environment& environment);
 
 template <class Body>

@@ -2,7 +2,7 @@
 
 namespace {
 
-/** Marks objects of this add-on's, so that nobody else's pointers are followed. */
+/** Marks the objects of this add-on, so that it does not follow the pointers of other add-ons. */
 constexpr napi_type_tag TAG = {0x6962766572627311, 0xb1c5a3f09e2d4c77};
 
 void collected(napi_env, void* data, void*) {

@@ -1,5 +1,5 @@
-// What a JavaScript object holds: a share of native objects, until close(), collection or the end of its thread,
-// whichever comes first.
+// The native side of a JavaScript object. It shares the ownership of native objects until close(), collection or the
+// end of its thread, whichever comes first.
 #pragma once
 #include <memory>
 #include <vector>
@@ -16,7 +16,7 @@ class Handle {
 
   Environment& environment() const { return *environment_; }
 
-  /** Lets go; may be called any number of times. */
+  /** Releases the native objects. Can be called any number of times. */
   virtual void close() = 0;
 
   napi_value on_close(Call&) {
@@ -45,10 +45,10 @@ class HandleOf : public Handle {
   std::shared_ptr<T> object_;
 };
 
-/** The handle that a JavaScript object of this add-on's holds. @throws WrongKind for all others */
+/** @returns the handle of an object of this add-on, or null for all other values */
 Handle* handle_of(napi_env env, napi_value value);
 
-/** @throws WrongKind unless `value` holds an H, which the message calls `noun` */
+/** @throws WrongKind if the handle of `value` is not an H, which the message calls `noun` */
 template <class H>
 H& handle_as(napi_env env, napi_value value, const char* noun) {
   auto handle = dynamic_cast<H*>(handle_of(env, value));
@@ -56,7 +56,7 @@ H& handle_as(napi_env env, napi_value value, const char* noun) {
   return *handle;
 }
 
-/** Ties `handle` to the object under construction, which deletes it when it is collected. */
+/** Attaches `handle` to the object under construction. The handle is deleted when the object is collected. */
 void wrap(Call& call, std::unique_ptr<Handle> handle);
 
 template <class H>
@@ -83,7 +83,7 @@ napi_value invoke(napi_env env, napi_callback_info info) {
   });
 }
 
-/** A method of one object alone, which V8 keeps for as long as it is called. */
+/** A method that is bound to one object. V8 keeps the object alive during the call. */
 template <auto method>
 napi_value invoke_bound(napi_env env, napi_callback_info info) {
   using Class = decltype(method_class(method));
@@ -93,8 +93,8 @@ napi_value invoke_bound(napi_env env, napi_callback_info info) {
 }
 
 /**
- * Gives the object under construction a method of its own. Finding the handle of `this` costs 140 ns, six times as much
- * as the call itself, which is too much for methods on the data path.
+ * Adds a bound method to the object under construction. Finding the handle of `this` costs 140 ns, six times as much as
+ * the call itself, which is too slow for methods on the data path.
  */
 template <auto method>
 void bind(Call& call, const char* name, Handle* handle) {
@@ -108,7 +108,7 @@ struct Method {
   napi_callback call;
 };
 
-/** Puts a class into `exports`; every class has close(). */
+/** Adds a class to `exports`. Every class has close(). */
 template <class H>
 void define_class(Environment& environment, napi_value exports, const char* name, std::vector<Method> methods) {
   std::vector<napi_property_descriptor> properties;

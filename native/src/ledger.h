@@ -1,4 +1,4 @@
-// Live native objects of this process, by kind, over all its threads.
+// Counts the native objects of each kind that are alive in this process, over all of its threads.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -17,12 +17,12 @@ constexpr size_t KINDS = 8;
 
 namespace ledger {
 
-/** Names of kinds in JavaScript, in their order. */
+/** Names of the kinds in JavaScript, in the order of Kind. */
 extern const char* const names[KINDS];
 
 int live(Kind kind);
 void created(Kind kind);
-/** What could not be destroyed stays on the books: `result` is what its verb returned. */
+/** Uncounts an object, unless its verb could not destroy it: `result` is what the verb returned. */
 void destroyed(Kind kind, int result);
 
 }  // namespace ledger

@@ -20,7 +20,7 @@ void find(void* handle, const char* name, F& function) {
 }
 
 Library load() {
-  // Never closed: its providers have threads and exit handlers of their own.
+  // Never closed, because its providers have their own threads and exit handlers.
   void* handle = dlopen(path(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) throw VerbError{"dlopen", path(), 0, "LIBRARY_MISSING", dlerror()};
   Library loaded;

@@ -1,13 +1,13 @@
-// libibverbs, opened when it is first needed, so that the add-on loads on machines that have none.
+// libibverbs, opened on first use, so that the add-on also loads on machines without it.
 #pragma once
 #include <infiniband/verbs.h>
 
-// Macros around functions of the same name would hide the symbols.
+// These macros have the names of functions, and would hide the symbols.
 #undef ibv_get_device_list
 #undef ibv_query_port
 #undef ibv_reg_mr
 
-// Every verb that is a symbol. Others are inline, and go through the table of functions in their context.
+// All verbs that are symbols. Other verbs are inline, and call the function table in their context.
 #define IBVERBS_SYMBOLS(X)   \
   X(ibv_get_device_list)     \
   X(ibv_free_device_list)    \
@@ -37,7 +37,7 @@
   X(ibv_query_qp)            \
   X(ibv_destroy_qp)
 
-// Symbols that older libraries lack; null there.
+// Symbols that older libraries do not have. They are null there.
 #define IBVERBS_OPTIONAL_SYMBOLS(X) \
   X(_ibv_query_gid_ex)              \
   X(_ibv_query_gid_table)
@@ -49,5 +49,5 @@ struct Library {
 #undef X
 };
 
-/** @throws VerbError LIBRARY_MISSING, which names the library or the symbol; tried again at the next call */
+/** @throws VerbError LIBRARY_MISSING, which names the library or the symbol; the next call tries again */
 const Library& library();

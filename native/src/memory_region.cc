@@ -6,20 +6,20 @@
 
 #include "ledger.h"
 
-// JavaScript's numbers are the verbs' own.
+// JavaScript uses the numbers of the verbs API.
 static_assert(IBV_ACCESS_LOCAL_WRITE == 1 && IBV_ACCESS_REMOTE_WRITE == 2);
 static_assert(IBV_ACCESS_REMOTE_READ == 4 && IBV_ACCESS_REMOTE_ATOMIC == 8);
 
 namespace {
 
-/** What to set where there is no room to register: the kernel does not say which of its limits it was. */
+/** Says what to do if registration runs out of memory. The kernel does not say which of its limits was reached. */
 std::string limits() {
   rlimit locked{};
   if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_cur != RLIM_INFINITY) {
-    return "without CAP_IPC_LOCK this process may lock " + std::to_string(locked.rlim_cur) +
-           " bytes: ulimit -l unlimited, or LimitMEMLOCK=infinity in its service";
+    return "without CAP_IPC_LOCK this process can lock only " + std::to_string(locked.rlim_cur) +
+           " bytes of memory; set ulimit -l unlimited, or LimitMEMLOCK=infinity in its service";
   }
-  return "locked memory has no limit here: give the machine or the control group more memory, or register less";
+  return "locked memory has no limit here; give the machine or the control group more memory, or register less";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Registered memory: bytes of a view that the device may read or write.
+// Registered memory: the bytes of a view that the device may read or write.
 #pragma once
 #include "protection_domain.h"
 
@@ -27,6 +27,6 @@ class MemoryRegionHandle : public HandleOf<MemoryRegion> {
   static void define(Environment& environment, napi_value exports);
 
  private:
-  /** Keeps the memory for as long as it is registered. */
+  /** Keeps the memory alive while it is registered. */
   napi_ref view_ = nullptr;
 };

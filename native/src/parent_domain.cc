@@ -6,7 +6,7 @@
 
 namespace {
 
-/** @returns null where the provider has no such verb */
+/** @returns null if the provider does not support the verb */
 template <class T>
 T* check_supported(const char* verb, const std::string& object, T* result) {
   if (!result && (errno == EOPNOTSUPP || errno == ENOSYS)) return nullptr;

@@ -1,4 +1,4 @@
-// A thread's own domain: what is created in it belongs to one thread, and the provider need not lock it.
+// A domain for one thread. Objects that are created in it belong to that thread, so the provider does not lock them.
 #pragma once
 #include "protection_domain.h"
 
@@ -6,7 +6,7 @@ class ParentDomain : public Domain {
  public:
   static constexpr const char* NOUN = "parent domain";
 
-  /** Where the provider has no thread domains, `plain` itself under another name. */
+  /** Uses `plain` itself if the provider does not support thread domains. */
   explicit ParentDomain(std::shared_ptr<ProtectionDomain> plain);
   ~ParentDomain() override;
 

@@ -16,7 +16,7 @@ struct Poll::Watch {
 
   static void on_ready(uv_handle_s* handle, int, int) {
     const Watch* watch = of(handle);
-    // A copy: the poll may be closed by what it calls.
+    // Copies the function, because it may close the poll.
     const auto ready = watch->ready;
     const napi_env env = watch->environment->env;
     napi_handle_scope scope = nullptr;

@@ -12,7 +12,7 @@ class Poll {
    * `ready` may close this poll, and must not throw.
    */
   Poll(Environment& environment, int fd, std::function<void()> ready);
-  /** The file descriptor may be closed right after. */
+  /** The file descriptor can be closed right after this. */
   ~Poll();
   Poll(const Poll&) = delete;
 
@@ -20,9 +20,9 @@ class Poll {
 
  private:
   struct Watch;
-  /** Outlives this: libuv lets go of it in a later turn of the loop. */
+  /** Outlives this poll, because libuv releases it in a later turn of the loop. */
   Watch* watch_;
 };
 
-/** So that reading what a poll announced never blocks, whoever read it first. */
+/** Makes sure that a read after a poll never blocks, even if another thread has read first. */
 void set_nonblocking(int fd);

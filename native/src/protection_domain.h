@@ -1,10 +1,10 @@
-// Domains: what regions are registered in, and queue pairs are created in.
+// Domains. Regions are registered and queue pairs are created in a domain.
 #pragma once
 #include <memory>
 
 #include "context.h"
 
-/** A protection domain, or a thread's own domain over one. */
+/** A protection domain, or a parent domain over one. */
 class Domain {
  public:
   static constexpr const char* NOUN = "domain";
@@ -24,11 +24,11 @@ class ProtectionDomain : public Domain {
   explicit ProtectionDomain(const std::shared_ptr<Context>& context);
   ~ProtectionDomain() override;
 
-  /** What tokens name it by. */
+  /** Identifies the domain in tokens. */
   const uint32_t id;
 };
 
-/** A handle on either kind of domain. */
+/** A handle of either kind of domain. */
 class AnyDomainHandle {
  public:
   virtual ~AnyDomainHandle() = default;

@@ -37,7 +37,7 @@ QueuePairParts parts_of(Call& call, const Options& options) {
   return parts;
 }
 
-/** The way to the other side, by its GID. */
+/** The address of the other side, which its GID identifies. */
 ibv_ah_attr address(const Options& options) {
   ibv_ah_attr address = {};
   const Bytes gid = options.bytes("remoteGid");

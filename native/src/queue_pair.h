@@ -3,7 +3,7 @@
 #include "completion_queue.h"
 #include "shared_receive_queue.h"
 
-/** What a queue pair is made of; `shared_receives` may be null. */
+/** The parts of a queue pair. `shared_receives` may be null. */
 struct QueuePairParts {
   std::shared_ptr<Domain> domain;
   std::shared_ptr<CompletionQueue> send_queue;
@@ -15,12 +15,12 @@ class QueuePair {
  public:
   static constexpr const char* NOUN = "queue pair";
 
-  /** `capacity` becomes what was granted. */
+  /** Sets `capacity` to what the device granted. */
   QueuePair(QueuePairParts parts, ibv_qp_cap& capacity);
   ~QueuePair();
   QueuePair(const QueuePair&) = delete;
 
-  /** What errors call it. */
+  /** The name of the queue pair in errors. */
   std::string name() const { return NOUN + (" " + std::to_string(raw->qp_num)); }
   void modify(ibv_qp_attr& attributes, int mask);
 

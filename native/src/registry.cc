@@ -11,11 +11,11 @@
 namespace registry {
 namespace {
 
-/** Objects that somebody holds. */
+/** Weak references to the objects that are alive. */
 template <class T>
-class Shelf {
+class WeakList {
  public:
-  /** @returns null where no live object is `wanted` */
+  /** @returns null if no live object is `wanted` */
   template <class Wanted>
   std::shared_ptr<T> find(Wanted&& wanted) const {
     for (const auto& place : places_) {
@@ -36,18 +36,18 @@ class Shelf {
 
 struct Shared {
   std::mutex mutex;
-  Shelf<Context> contexts;
-  Shelf<ProtectionDomain> protection_domains;
+  WeakList<Context> contexts;
+  WeakList<ProtectionDomain> protection_domains;
 };
 
-/** Never destroyed: threads may still end while the process does. */
+/** Never destroyed, because threads may still use it while the process ends. */
 Shared& shared() {
   static Shared& it = *new Shared;
   return it;
 }
 
 template <class T>
-std::shared_ptr<T> attach(const Shelf<T>& shelf, uint32_t id) {
+std::shared_ptr<T> attach(const WeakList<T>& shelf, uint32_t id) {
   std::shared_ptr<T> found;
   {
     std::lock_guard lock(shared().mutex);
@@ -65,7 +65,7 @@ uint32_t next_id() {
 }
 
 std::shared_ptr<Context> open_context(const std::string& device) {
-  // Held while the device is opened, so that two threads do not open it twice.
+  // Held while the device is opened, so that two threads do not open it at the same time.
   std::lock_guard lock(shared().mutex);
   if (auto open = shared().contexts.find([&](const Context& context) { return context.device == device; })) return open;
   auto context = std::make_shared<Context>(device);

@@ -1,4 +1,5 @@
-// What threads of this process share, by number: a token names it, and whoever attaches shares in keeping it open.
+// The objects that threads of this process share, by id. A token has the id, and every thread that attaches keeps the
+// object open.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -9,14 +10,14 @@ class ProtectionDomain;
 
 namespace registry {
 
-/** Never given twice. */
+/** @returns an id that was not used before */
 uint32_t next_id();
 
-/** The context of `device`, opened now unless some thread has it open. */
+/** @returns the context of `device`, which is opened now unless a thread has it open already */
 std::shared_ptr<Context> open_context(const std::string& device);
 std::shared_ptr<ProtectionDomain> allocate_protection_domain(const std::shared_ptr<Context>& context);
 
-/** @throws VerbError CLOSED if all threads have let go of it */
+/** @throws VerbError CLOSED if no thread has the object open any more */
 std::shared_ptr<Context> context(uint32_t id);
 std::shared_ptr<ProtectionDomain> protection_domain(uint32_t id);
 

@@ -1,4 +1,4 @@
-// Receives that several queue pairs take from.
+// A queue of receives that several queue pairs share.
 #pragma once
 #include "protection_domain.h"
 

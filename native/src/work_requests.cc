@@ -8,7 +8,7 @@
 
 #include "error.h"
 
-// JavaScript's numbers are the verbs' own.
+// JavaScript uses the numbers of the verbs API.
 static_assert(IBV_WR_RDMA_WRITE == 0 && IBV_WR_RDMA_WRITE_WITH_IMM == 1 && IBV_WR_SEND == 2 && IBV_WR_SEND_WITH_IMM == 3);
 static_assert(IBV_WR_RDMA_READ == 4 && IBV_WR_ATOMIC_CMP_AND_SWP == 5 && IBV_WR_ATOMIC_FETCH_AND_ADD == 6);
 static_assert(IBV_SEND_FENCE == 1 && IBV_SEND_SIGNALED == 2 && IBV_SEND_SOLICITED == 4 && IBV_SEND_INLINE == 8);
@@ -26,12 +26,12 @@ uint64_t u64(const uint32_t* words) {
 }
 
 [[noreturn]] void refuse(uint32_t position, const char* what, uint32_t value) {
-  throw WrongValue{"requests[" + std::to_string(position) + "]", std::string("there is no such value of ") + what + ": " + std::to_string(value)};
+  throw WrongValue{"requests[" + std::to_string(position) + "]", std::string("invalid ") + what + ": " + std::to_string(value)};
 }
 
-/** Copies SGEs out of the caller's words, which other threads may write to. @returns how many */
+/** Copies SGEs from the caller's words, because other threads may write to them. @returns how many */
 int copy_sges(ibv_sge* to, const uint32_t* from, uint32_t count, uint32_t position) {
-  if (count > SGES_MAX) refuse(position, "SGEs", count);
+  if (count > SGES_MAX) refuse(position, "number of SGEs", count);
   std::memcpy(to, from, count * sizeof(ibv_sge));
   return static_cast<int>(count);
 }

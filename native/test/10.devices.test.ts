@@ -1,4 +1,4 @@
-// What there is to open, and what is said where there is nothing.
+// Finds and opens devices, and says what is missing if there are none.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { firstDevice, openFirst, usableGid } from './rig.ts';
 const device = firstDevice();
 const dist = join(import.meta.dirname, '../dist');
 
-/** What a program prints about the error that devices() throws there. */
+/** Runs a program that calls devices() of `folder`. @returns the error that devices() throws there */
 function errorOf(folder: string, environment: Record<string, string>): Record<string, unknown> {
   const program = `
     import { devices } from ${JSON.stringify(join(folder, 'index.js'))};
@@ -25,7 +25,7 @@ test('a missing library is named', () => {
   expect(error.message).toContain('/nowhere/libibverbs.so.1');
 });
 
-test('so is a missing symbol', () => {
+test('a missing symbol is named', () => {
   const error = errorOf(dist, { IBVERBS_LIBRARY: 'libm.so.6' });
   expect(error).toMatchObject({ verb: 'dlsym', code: 'LIBRARY_MISSING' });
   expect(error.message).toContain('ibv_get_device_list');
@@ -45,12 +45,12 @@ test('an add-on that is not built says how to build it', () => {
 });
 
 describe.skipIf(device === undefined)('devices', () => {
-  test('tell their name, GUID and kind', () => {
+  test('have a name, a GUID and a kind', () => {
     expect(devices()[0]).toMatchObject({ name: device, nodeType: 'CA', transport: 'IB' });
     expect(typeof devices()[0]?.guid).toBe('bigint');
   });
 
-  test('open to tell what they can', () => {
+  test('have attributes when they are open', () => {
     using context = openFirst();
     expect(context.device).toBe(device);
     expect(context.attributes.maxQueuePairs).toBeGreaterThan(0);
@@ -69,7 +69,7 @@ describe.skipIf(device === undefined)('devices', () => {
     expect(gid.type).toBe('RoCEv2');
   });
 
-  test('are opened once, however often they are asked for', () => {
+  test('are opened only once by a process', () => {
     using first = openFirst();
     using second = Context.attach(first.token);
     using third = openFirst();
@@ -77,14 +77,14 @@ describe.skipIf(device === undefined)('devices', () => {
     expect(ledger().contexts).toBe(1);
   });
 
-  test('that do not exist are ENODEV', () => {
+  test('that do not exist cannot be opened: ENODEV', () => {
     expect(() => Context.open('no-such-device')).toThrow(IbverbsError);
     expect(() => Context.open('no-such-device')).toThrow(
       expect.objectContaining({ verb: 'ibv_open_device', object: 'no-such-device', code: 'ENODEV' }),
     );
   });
 
-  test('have no port that they do not have', () => {
+  test('refuse ports that they do not have', () => {
     using context = openFirst();
     expect(() => context.port(200)).toThrow(expect.objectContaining({ verb: 'ibv_query_port' }));
     expect(() => context.port(0)).toThrow(RangeError);

@@ -17,11 +17,11 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firstDevice, Rig, receiveWords, sendWords } from './rig.ts';
 
-// Callers in JavaScript have no types to stop them.
+// JavaScript callers have no types that prevent wrong arguments.
 // biome-ignore lint/suspicious/noExplicitAny: as above
 type Anything = any;
 
-/** It names the argument, in words of ours. */
+/** An error that names the argument in `field`, and whose message does not mention undefined. */
 const argumentError = expect.objectContaining({
   code: 'INVALID_ARGUMENT',
   field: expect.stringMatching(/^\w+(\.\w+|\[\d+\])?$/),
@@ -56,26 +56,27 @@ describe.skipIf(firstDevice() === undefined)('options', () => {
     'a device that is a number': () => Context.open(1 as Anything),
     'a token of another kind': () => Context.attach(rig.domain.token),
     'no token': () => ProtectionDomain.attach(undefined as Anything),
-    'a domain of no context': () => ProtectionDomain.allocate({} as Anything),
+    'a domain without a context': () => ProtectionDomain.allocate({} as Anything),
     'a parent domain of a context': () => ParentDomain.allocate(rig.context as Anything),
     'a region in a context': () => MemoryRegion.register(rig.context as Anything, bytes(), 1),
     'a region over a buffer': () => MemoryRegion.register(rig.domain, rig.memory.buffer as Anything, 1),
     'a region that can be resized': () =>
       MemoryRegion.register(rig.domain, new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 })), 1),
     'access that is a text': () => MemoryRegion.register(rig.domain, bytes(), 'write' as Anything),
-    'a channel of no context': () => new CompletionChannel(undefined as Anything),
-    'a listener that is none': () => rig.context.onAsyncEvent(1 as Anything),
+    'a channel without a context': () => new CompletionChannel(undefined as Anything),
+    'a listener that is not a function': () => rig.context.onAsyncEvent(1 as Anything),
     'a queue without options': () => new CompletionQueue(rig.context, undefined as Anything),
     'a depth that is a text': () => new CompletionQueue(rig.context, { depth: '16' as Anything }),
     'a misspelt option of a queue': () =>
       new CompletionQueue(rig.context, { depth: 1, chanel: 1 } as Anything),
-    'a channel that is none': () => new CompletionQueue(rig.context, { depth: 1, channel: {} as Anything }),
-    'a parent that is none': () =>
+    'a channel that is not a channel': () =>
+      new CompletionQueue(rig.context, { depth: 1, channel: {} as Anything }),
+    'a parent that is not a parent domain': () =>
       new CompletionQueue(rig.context, { depth: 1, parent: rig.domain as Anything }),
     'a shared queue without maxReceives': () => new SharedReceiveQueue(rig.domain, {} as Anything),
     'a misspelt option of a pair': () => pair({ maxInline: 1 }),
     'a pair without a queue': () => pair({ sendQueue: undefined }),
-    'a shared queue that is none': () => pair({ sharedReceives: rig.sent }),
+    'a shared queue that is not a shared queue': () => pair({ sharedReceives: rig.sent }),
     'a misspelt option of toInit': () => rig.a.toInit({ port: 1, access: 0, pkey: 1 } as Anything),
     'no options of toReadyToSend': () => rig.a.toReadyToSend({} as Anything),
     'a GID that is a text': () => receiving({ remoteGid: 'fe80::1' }),
@@ -123,7 +124,7 @@ describe.skipIf(firstDevice() === undefined)('options', () => {
     expect(call).toThrow(argumentError);
   });
 
-  // Whatever stands in the place of one argument, it is taken or refused by name.
+  // Any value in the place of one argument is either accepted, or refused with the name of the argument.
   const oddValues = [
     undefined,
     null,
@@ -169,7 +170,7 @@ describe.skipIf(firstDevice() === undefined)('options', () => {
     'QueuePair#toReadyToSend': (odd) => rig.a.toReadyToSend(odd),
     completionStatus: (odd) => completionStatus(odd),
   };
-  test.each(Object.entries(places))('%s takes or refuses whatever it is given', (_, call) => {
+  test.each(Object.entries(places))('%s accepts or refuses any value', (_, call) => {
     for (const odd of oddValues) {
       let caught: Anything;
       try {

@@ -1,4 +1,4 @@
-// Every operation of a reliable connection, bytes checked.
+// Checks the bytes of every operation of a reliable connection.
 import {
   COMPLETION_WORDS,
   completionOpcode,
@@ -28,7 +28,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
   const same = (from: number, to: number, count: number): void =>
     expect([...rig.bytes.slice(to, to + count)]).toEqual([...rig.bytes.slice(from, from + count)]);
 
-  test('words are as many as they are said to be', () => {
+  test('requests, receives and completions have the documented number of words', () => {
     expect([REQUEST_WORDS, RECEIVE_WORDS, COMPLETION_WORDS]).toEqual([32, 20, 8]);
   });
 
@@ -78,7 +78,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     await take(rig.sent, 1);
   });
 
-  test('WRITE with an immediate takes a receive, and leaves its memory alone', async () => {
+  test('WRITE with an immediate takes a receive, and does not write to its memory', async () => {
     rig.receive(4n);
     const opcode = sendOpcode.writeImmediate;
     rig.send({ opcode, flags: signaled, immediate: 0x01020304, sges: [rig.sge(0, 300)], ...remote(8192) });
@@ -89,7 +89,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     same(0, 8192, 300);
   });
 
-  test('inline data is taken while posting', async () => {
+  test('posting copies inline data', async () => {
     expect(rig.a.maxInlineBytes).toBeGreaterThanOrEqual(64);
     const before = rig.bytes.slice(0, 64);
     const sges = [{ ...rig.sge(0, 64), lkey: 0 }];
@@ -107,7 +107,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     expect([rig.words64[1], rig.words64[1024]]).toEqual([2n ** 40n, 2n ** 40n + 3n]);
   });
 
-  test('compare-and-swap, that finds what it looks for and that does not', async () => {
+  test('compare-and-swap, with an equal and with a different value', async () => {
     rig.words64[1024] = 5n;
     const request = { opcode: sendOpcode.compareSwap, flags: signaled, ...remote(8192) };
     rig.send({ ...request, compareAdd: 5n, swap: 2n ** 33n, sges: [rig.sge(8, 8)] });
@@ -117,7 +117,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     expect([rig.words64[1], rig.words64[2], rig.words64[1024]]).toEqual([5n, 2n ** 33n, 2n ** 33n]);
   });
 
-  test('a READ, and a WRITE behind a fence gathered from three places', async () => {
+  test('a READ, and a WRITE after a fence that gathers from three places', async () => {
     rig.send(
       { opcode: sendOpcode.read, sges: [rig.sge(4096, 16)], ...remote(0) },
       {
@@ -143,7 +143,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     expect(await take(rig.sent, 1)).toMatchObject([{ status: 'SUCCESS' }]);
   });
 
-  test('requests may lie in shared memory', async () => {
+  test('requests can be in shared memory', async () => {
     const words = sendWords([
       { opcode: sendOpcode.write, flags: signaled, sges: [rig.sge(0, 8)], ...remote(8192) },
     ]);
@@ -154,7 +154,7 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     same(0, 8192, 8);
   });
 
-  test('polling takes no more than there is room for', async () => {
+  test('polling takes only as many completions as the array can hold', async () => {
     const write = { opcode: sendOpcode.write, flags: signaled, sges: [rig.sge(0, 8)], ...remote(8192) };
     rig.send(...[1n, 2n, 3n].map((id) => ({ ...write, id })));
     expect(rig.sent.poll(new Uint32Array(7))).toBe(0);
@@ -162,13 +162,13 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     expect(await take(rig.sent, 2)).toMatchObject([{ id: 2n }, { id: 3n }]);
   });
 
-  test('a connection is told from what it was made of', () => {
+  test('query() tells the state and the options of a pair', () => {
     expect(rig.a.query()).toMatchObject({ state: 'rts', mtu: 1024, retries: 7, timeout: 14 });
     rig.a.toReset();
     expect(rig.a.query().state).toBe('reset');
   });
 
-  test('two pairs take from one shared receive queue', async () => {
+  test('two pairs take receives from one shared queue', async () => {
     using shared = new SharedReceiveQueue(rig.domain, { maxReceives: 16 });
     const options = { maxSends: 4, maxReceives: 0, sharedReceives: shared };
     using pair = new QueuePair(rig.domain, { sendQueue: rig.sent, receiveQueue: rig.sent, ...options });

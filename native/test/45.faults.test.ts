@@ -1,4 +1,4 @@
-// What fails, and how it is told.
+// Checks how failures are reported.
 import { access, IbverbsError, MemoryRegion, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
 import { describe, expect, test } from 'vitest';
 import { connect, firstDevice, Rig, receiveWords, type Send, sendWords, take, usableGid } from './rig.ts';
@@ -47,7 +47,7 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
     expect(await take(rig.sent, 1)).toMatchObject([{ status: 'RNR_RETRY_EXC_ERR' }]);
   });
 
-  test('a receive that is posted late is in time', async () => {
+  test('a send is retried until a receive is posted', async () => {
     using rig = new Rig();
     rig.send(write(rig, { opcode: sendOpcode.send }));
     rig.receive(1n, rig.sge(8192, 8));
@@ -55,14 +55,14 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
     expect(await take(rig.received, 1)).toMatchObject([{ id: 1n, bytes: 8 }]);
   });
 
-  test('nobody there: RETRY_EXC_ERR', async () => {
+  test('the other pair is closed: RETRY_EXC_ERR', async () => {
     using rig = new Rig(undefined, impatient);
     rig.b.close();
     rig.send(write(rig));
     expect(await take(rig.sent, 1)).toMatchObject([{ status: 'RETRY_EXC_ERR' }]);
   });
 
-  test('toError flushes what waits, on both queues', async () => {
+  test('toError flushes outstanding receives', async () => {
     using rig = new Rig();
     rig.receive(1n, rig.sge(0, 8));
     rig.receive(2n, rig.sge(0, 8));
@@ -73,7 +73,7 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
     ]);
   });
 
-  test('a pair can be connected anew after an error', async () => {
+  test('a pair can be connected again after an error', async () => {
     using rig = new Rig();
     rig.a.toError();
     const gid = usableGid(rig.context);
@@ -94,7 +94,7 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
     );
   });
 
-  test('more receives than there is room for: ENOMEM, and how many were taken', () => {
+  test('more receives than the queue can hold: ENOMEM, and the number that were posted', () => {
     using rig = new Rig();
     const options = { sendQueue: rig.sent, receiveQueue: rig.sent, maxSends: 4, maxReceives: 4 };
     using pair = new QueuePair(rig.domain, options);
@@ -114,12 +114,12 @@ describe.skipIf(firstDevice() === undefined)('faults', () => {
     expect([verb, code]).toEqual(['ibv_post_recv', 'ENOMEM']);
     expect(posted).toBeGreaterThanOrEqual(4);
     expect(posted).toBeLessThan(count);
-    // As many as were taken come back.
+    // The receives that were posted complete.
     pair.toError();
     return take(rig.sent, posted ?? 0);
   });
 
-  test('a send that is refused in the middle: those before it are taken', async () => {
+  test('if a send in a list is refused, the sends before it are posted', async () => {
     using rig = new Rig();
     const words = sendWords([write(rig, { id: 1n }), write(rig, { id: 2n }), write(rig, { id: 3n })]);
     const inlineTooLong = sendWords([

@@ -1,4 +1,4 @@
-// Completions and a device's own events, told on the event loop.
+// Events of completions and of devices on the event loop.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -29,7 +29,7 @@ describe.skipIf(firstDevice() === undefined)('events', () => {
     const flags = sendFlags.signaled;
     pair.postSends(sendWords([{ opcode: sendOpcode.write, flags, sges: [rig.sge(0, 8)], ...remote }]), 1);
   };
-  /** Channels do not keep the process alive; a timer does. */
+  /** Waits with a timer, which keeps the process alive; channels do not. */
   const turns = (): Promise<void> => wait(100);
 
   test('an armed queue wakes its thread, once', async () => {
@@ -48,7 +48,7 @@ describe.skipIf(firstDevice() === undefined)('events', () => {
     await until(() => told.length === 2);
   });
 
-  test('a queue that is not armed is silent', async () => {
+  test('a queue that is not armed gives no event', async () => {
     let told = 0;
     channel.onEvent(() => told++);
     write();
@@ -57,7 +57,7 @@ describe.skipIf(firstDevice() === undefined)('events', () => {
     expect(told).toBe(0);
   });
 
-  test('the last listener is told', async () => {
+  test('a new listener replaces the one before', async () => {
     const told: string[] = [];
     channel.onEvent(() => told.push('first'));
     channel.onEvent(() => told.push('second'));
@@ -81,7 +81,7 @@ describe.skipIf(firstDevice() === undefined)('events', () => {
     expect(told).toBe(1);
   });
 
-  test('a queue that closes with an event to come takes it along', async () => {
+  test('a queue that is closed before its event gives no event', async () => {
     let told = 0;
     channel.onEvent(() => told++);
     queue.arm();
@@ -92,7 +92,7 @@ describe.skipIf(firstDevice() === undefined)('events', () => {
     expect(told).toBe(0);
   });
 
-  test('what it has is there after the event', async () => {
+  test('the completion can be polled in the listener', async () => {
     const words = new Uint32Array(16 * 8);
     let statuses: string[] = [];
     channel.onEvent((it) => {
@@ -113,7 +113,7 @@ describe.skipIf(firstDevice() === undefined)('events', () => {
     expect(run('unref')).toBe('end\n');
   });
 
-  test('listening to a device changes nothing until it speaks, and may stop at any time', async () => {
+  test('a device without events calls no listener, and listening can stop at any time', async () => {
     const told: unknown[] = [];
     rig.context.onAsyncEvent((event) => told.push(event));
     rig.context.onAsyncEvent(undefined);

@@ -1,4 +1,4 @@
-// One context and one domain, and a thread at each end of a connection.
+// Two threads share one context and one domain, and each has one end of a connection.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -11,7 +11,7 @@ const device = firstDevice();
 const rounds = 100;
 
 describe.skipIf(device === undefined)('threads', () => {
-  test('two write to each other through one region', async () => {
+  test('two threads write to each other through one region', async () => {
     const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });
     const words = new BigUint64Array(memory.buffer);
     words.set([111n, 222n], 131072 / 8);
@@ -50,7 +50,7 @@ describe.skipIf(device === undefined)('threads', () => {
     expect(Object.values(ledger())).toEqual(Array(8).fill(0));
   });
 
-  test('what all threads have closed cannot be attached', () => {
+  test('an object that all threads have closed cannot be attached', () => {
     const context = openFirst();
     const domain = ProtectionDomain.allocate(context);
     domain.close();
@@ -59,7 +59,7 @@ describe.skipIf(device === undefined)('threads', () => {
     expect(() => Context.attach(context.token)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
   });
 
-  test('an attached domain brings its context, and takes it along', () => {
+  test('an attached domain attaches its context, and closes it too', () => {
     const context = openFirst();
     const domain = ProtectionDomain.allocate(context);
     const attached = ProtectionDomain.attach(domain.token);
@@ -69,8 +69,8 @@ describe.skipIf(device === undefined)('threads', () => {
     expect(ledger()).toMatchObject({ contexts: 0, protectionDomains: 0 });
   });
 
-  // Which events there are is the provider's to say; the stand-in tells of a pair whose shared queue it leaves.
-  test.skipIf(!device?.startsWith('standin'))('every listener hears of a device', async () => {
+  // Which events a device gives depends on its provider. The stand-in gives one for a request without access.
+  test.skipIf(!device?.startsWith('standin'))('every listener gets the events of a device', async () => {
     using rig = new Rig();
     using attached = Context.attach(rig.context.token);
     const told: unknown[] = [];

@@ -1,4 +1,4 @@
-// Whatever is closed, forgotten or collected, in any order: nothing crashes, and nothing stays.
+// Objects can be closed, dropped or collected in any order, without a crash and without leaks.
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -24,7 +24,7 @@ const collect: () => void = runInNewContext('gc');
 const nothing: number[] = Array(8).fill(0);
 const live = (): number[] => Object.values(ledger());
 
-/** A rig's parts and one of everything else, busy: requests wait for receives, a channel listens. */
+/** The parts of a rig and an object of each other kind, all in use: requests wait for receives, a channel listens. */
 function everything(): Disposable[] {
   const rig = new Rig();
   const channel = new CompletionChannel(rig.context);
@@ -41,7 +41,7 @@ function everything(): Disposable[] {
   return [...rig.parts(), channel, queue, shared, pair];
 }
 
-/** The same order for the same seed. */
+/** Shuffles `items`; the same seed gives the same order. */
 function shuffled<T>(items: readonly T[], seed: number): T[] {
   const rest = [...items];
   let state = seed + 1;
@@ -54,19 +54,19 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
 describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
   afterEach(() => expect(live()).toEqual(nothing));
 
-  test('closing in any order', () => {
+  test('objects can be closed in any order', () => {
     for (let seed = 0; seed < 40; seed++) {
       for (const part of shuffled(everything(), seed)) part[Symbol.dispose]();
       expect(live(), `seed ${seed}`).toEqual(nothing);
     }
   });
 
-  test('closing twice is closing', () => {
+  test('objects can be closed twice', () => {
     using rig = new Rig();
     for (const part of [...rig.parts(), ...rig.parts()]) part[Symbol.dispose]();
   });
 
-  test('what is closed says so', () => {
+  test('calls on closed objects throw CLOSED', () => {
     const rig = new Rig();
     const channel = new CompletionChannel(rig.context);
     for (const part of [...rig.parts(), channel]) part[Symbol.dispose]();
@@ -101,12 +101,12 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
     for (const call of calls) {
       expect(call, `${call}`).toThrow(expect.objectContaining({ name: 'IbverbsError', code: 'CLOSED' }));
     }
-    // What was known stays known.
+    // Fields can still be read.
     expect(rig.a.number).toBeGreaterThan(0);
     expect(rig.region.byteLength).toBe(rig.bytes.length);
   });
 
-  test('what is used by others works after it was closed', async () => {
+  test('an object that others use works after it was closed', async () => {
     using rig = new Rig();
     for (const parent of [rig.context, rig.domain, rig.parent]) parent.close();
     const remote = { remoteAddress: rig.address(8192), rkey: rig.region.rkey };
@@ -115,7 +115,7 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
     expect(ledger()).toMatchObject({ contexts: 1, protectionDomains: 1, parentDomains: 1 });
   });
 
-  test('what failed to be made leaves nothing', () => {
+  test('an object that could not be created leaves nothing behind', () => {
     using rig = new Rig();
     const maxSends = rig.context.attributes.maxWorkRequests + 1;
     const options = { sendQueue: rig.sent, receiveQueue: rig.sent, maxSends, maxReceives: 1 };
@@ -123,7 +123,7 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
     expect(ledger().queuePairs).toBe(2);
   });
 
-  test('what is forgotten is collected', async () => {
+  test('objects without references are collected', async () => {
     for (let i = 0; i < 20; i++) everything();
     for (let i = 0; i < 20 && live().some((count) => count !== 0); i++) {
       collect();
@@ -131,7 +131,7 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
     }
   });
 
-  test('a region keeps its memory', async () => {
+  test('a region keeps its memory alive', async () => {
     using rig = new Rig();
     const regions = [1, 2, 3].map((byte) =>
       MemoryRegion.register(rig.domain, new Uint8Array(1 << 20).fill(byte), everyAccess),
@@ -139,7 +139,7 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
     for (let i = 0; i < 3; i++) {
       collect();
       await turn();
-      // Takes the place of whatever was freed.
+      // Overwrites memory that was freed.
       new Uint8Array(1 << 20).fill(9);
     }
     for (const { address, rkey } of regions) {
@@ -151,7 +151,7 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
     for (const region of regions) region.close();
   });
 
-  test('a buffer that is registered is not transferred', () => {
+  test('a registered buffer cannot be transferred', () => {
     using context = openFirst();
     using domain = ProtectionDomain.allocate(context);
     const bytes = new Uint8Array(4096);
@@ -159,12 +159,12 @@ describe.skipIf(firstDevice() === undefined)('lifetimes', () => {
     expect(() => structuredClone(bytes, { transfer: [bytes.buffer] })).toThrow(/DataClone|transfer/);
   });
 
-  test('a thousand times', () => {
+  test('a thousand rigs, one after the other, do not leak', () => {
     expectSettled(1000, () => new Rig()[Symbol.dispose]());
     expect(live()).toEqual(nothing);
   });
 
-  test('a thousand of each at a time', () => {
+  test('a thousand objects of a kind can be open at a time', () => {
     const context = openFirst();
     const domain = ProtectionDomain.allocate(context);
     const bytes = new Uint8Array(4096);

@@ -1,4 +1,4 @@
-// Much memory, and too much of it.
+// Registers large memory, and more memory than is allowed.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ledger, MemoryRegion, ProtectionDomain, sendFlags, sendOpcode } from 'ibverbs-node';
@@ -10,7 +10,7 @@ const MiB = 2 ** 20;
 const arenaPages = 65_536;
 
 describe.skipIf(firstDevice() === undefined)('memory', () => {
-  test('an arena of 4 GiB is one region, and written to its last byte', async () => {
+  test('an arena of 4 GiB is one region, which can be written up to its last byte', async () => {
     using rig = new Rig();
     const arena = new WebAssembly.Memory({ initial: arenaPages, maximum: arenaPages, shared: true });
     const bytes = new Uint8Array(arena.buffer);
@@ -25,12 +25,12 @@ describe.skipIf(firstDevice() === undefined)('memory', () => {
     expect(await take(rig.sent, 2)).toMatchObject([{ status: 'SUCCESS' }, { status: 'SUCCESS' }]);
     expect(new BigUint64Array(arena.buffer, bytes.length - 8)[0]).toBe(rig.words64[0]);
     expect(rig.words64[8]).toBe(rig.words64[0]);
-    // One byte further there is nothing.
+    // One byte further is beyond the region.
     rig.send({ opcode: write, flags, sges: [rig.sge(0, 8)], remoteAddress: end + 1n, rkey: region.rkey });
     expect(await take(rig.sent, 1)).toMatchObject([{ status: 'REM_ACCESS_ERR' }]);
   });
 
-  test('16 MiB a thousand times', () => {
+  test('registering 16 MiB a thousand times does not leak', () => {
     using context = openFirst();
     using domain = ProtectionDomain.allocate(context);
     const bytes = new Uint8Array(16 * MiB).fill(1);
@@ -39,10 +39,10 @@ describe.skipIf(firstDevice() === undefined)('memory', () => {
     expect(ledger()).toEqual(before);
   });
 
-  // Stand-ins keep to no limit of the kernel's.
-  test.skipIf(!onKernel)('more than may be locked: ENOMEM, and what to set', () => {
+  // Stand-ins do not obey the limits of the kernel.
+  test.skipIf(!onKernel)('more memory than can be locked: ENOMEM, and what to set', () => {
     const program = join(import.meta.dirname, 'programs/registering.ts');
-    // Whoever is root may lock what he likes, unless that is taken from him.
+    // Root has no limit for locked memory unless the capability is dropped.
     const lesser = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-ipc_lock', '--'] : [];
     const [command = '', ...words] = [
       ...lesser,
@@ -56,7 +56,7 @@ describe.skipIf(firstDevice() === undefined)('memory', () => {
     expect(output.split('\n')).toEqual([
       'registered',
       expect.stringMatching(
-        /^ENOMEM ibv_reg_mr, 4194304 bytes on \w+: .*may lock 2097152 bytes: ulimit -l unlimited/,
+        /^ENOMEM ibv_reg_mr, 4194304 bytes on \w+: .*can lock only 2097152 bytes of memory; set ulimit -l unlimited/,
       ),
       'registered',
       '',

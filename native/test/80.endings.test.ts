@@ -1,4 +1,4 @@
-// A process or a thread may end at any moment, in any state: it ends well, and leaves nothing.
+// A process or a thread can end at any moment and in any state. It ends without errors and leaves nothing behind.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ const states = [
   ...['outstanding', 'closing', 'half closed'],
 ];
 
-/** @returns what it printed */
+/** Runs `programs/ending.ts`. @returns what it printed */
 function run(...words: string[]): string {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
     encoding: 'utf8',
@@ -25,7 +25,7 @@ describe.skipIf(firstDevice() === undefined)('endings', () => {
   });
 
   test.each(['terminate', 'exit of a worker', 'throw in a worker', 'end of a worker'])('%s', (way) => {
-    // Channels that were ref()ed keep their threads, which so would never end.
+    // A channel after ref() keeps its thread alive, so these threads would never end.
     const endless = way === 'end of a worker' ? ['kept', 'in a callback'] : [];
     const chosen = states.filter((state) => !endless.includes(state));
     const nothing = chosen.map((state) => `${state}: ${Array(8).fill(0)}\n`);

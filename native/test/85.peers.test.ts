@@ -1,4 +1,4 @@
-// Programs that others wrote, at the other end of a connection: what they send, write and read is what we hold.
+// Programs of other projects at the other end of a connection. The bytes that they send, write and read are checked.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as connectTo, createServer, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ const port = 18_515;
 const messageBytes = 4096;
 const rounds = 100;
 
-/** They know the devices of this machine alone, not those of a stand-in. */
+/** Whether the programs can run here. They only know the devices of this machine, not those of a stand-in. */
 function peersHere(): boolean {
   if (firstDevice() === undefined || !onKernel) return false;
   try {
@@ -19,12 +19,12 @@ function peersHere(): boolean {
     return true;
   } catch {
     if (process.env.CI) throw new Error('apt-get install ibverbs-utils perftest');
-    console.warn('ibverbs-node: no peers here (apt-get install ibverbs-utils perftest)');
+    console.warn('ibverbs-node: tests of peers are skipped (apt-get install ibverbs-utils perftest)');
     return false;
   }
 }
 
-/** A connection to `port`, once somebody listens there. */
+/** Connects to `port`; retries until a process listens there. */
 async function reach(): Promise<Socket> {
   for (let triesLeft = 300; ; triesLeft--) {
     const socket = connectTo(port, '127.0.0.1');
@@ -38,7 +38,7 @@ async function reach(): Promise<Socket> {
   }
 }
 
-/** The next `bytes` bytes. */
+/** Reads the next `bytes` bytes. */
 async function read(socket: Socket, bytes: number): Promise<Buffer> {
   for (;;) {
     const chunk: Buffer | null = socket.read(bytes);
@@ -63,7 +63,7 @@ function outcome(program: ChildProcess): Promise<Ended> {
 
 const hex = (value: number | bigint, digits: number): string => value.toString(16).padStart(digits, '0');
 
-/** How ibv_rc_pingpong tells of an end, and what it says when it is connected: strings with the zero behind them. */
+/** Size of the address that ibv_rc_pingpong sends, and its message after connecting: strings with a zero at the end. */
 const pingPongBytes = 52;
 const done = Buffer.from('done\0');
 
@@ -72,13 +72,13 @@ function pingPongAddress(queuePair: number, gid: Gid): Buffer {
   return Buffer.from(`${text.join(':')}\0`);
 }
 
-/** Queue pair and packet number. */
+/** Reads the queue pair and the packet number from an address. */
 function readPingPong(message: Buffer): readonly [queuePair: number, packetNumber: number] {
   const [, queuePair, first] = message.toString('latin1').split(':');
   return [Number.parseInt(queuePair, 16), Number.parseInt(first, 16)];
 }
 
-/** How perftest tells of an end: local identifier, reads at a time, pair, packet, key, address, GID, nothing. */
+/** Size of the address that perftest sends: LID, reads in flight, pair, packet, key, address, GID, an unused field. */
 const perftestBytes = 108;
 
 function perftestAddress(rig: Rig, gid: Gid): Buffer {
@@ -109,7 +109,7 @@ describe.skipIf(!peersHere())('peers', () => {
     sges: [rig.sge(0, messageBytes)],
   });
 
-  test('ibv_rc_pingpong, which sends back what it gets', async () => {
+  test('ibv_rc_pingpong as a server, which sends back the bytes that it receives', async () => {
     using rig = new Rig();
     rig.a.toReset();
     const program = start(rig, 'ibv_rc_pingpong');
@@ -131,7 +131,7 @@ describe.skipIf(!peersHere())('peers', () => {
     expect(await ended).toMatchObject({ exitCode: 0, output: expect.stringContaining(`${rounds} iters in`) });
   });
 
-  test('ibv_rc_pingpong, which gets back what it sent, and one added to each byte', async () => {
+  test('ibv_rc_pingpong as a client, which gets its bytes back, each plus one', async () => {
     using rig = new Rig();
     rig.a.toReset();
     const server = createServer().listen(port, '127.0.0.1');
@@ -158,7 +158,7 @@ describe.skipIf(!peersHere())('peers', () => {
     expect(await ended).toMatchObject({ exitCode: 0, output: expect.stringContaining(`${rounds} iters in`) });
   });
 
-  test.each(['ib_read_bw', 'ib_read_lat', 'ib_write_bw'])('%s, on memory of ours', async (name) => {
+  test.each(['ib_read_bw', 'ib_read_lat', 'ib_write_bw'])('%s, on our memory', async (name) => {
     using rig = new Rig();
     rig.a.toReset();
     const server = createServer().listen(port, '127.0.0.1');
@@ -169,7 +169,7 @@ describe.skipIf(!peersHere())('peers', () => {
     server.close();
     const gid = usableGid(rig.context);
     let connected = false;
-    // It says something, and wants to hear the same of us: our address to its own, and to all else what it said.
+    // perftest expects an answer to each message: our address to its address, and an echo to all other messages.
     socket.on('data', (message: Buffer) => {
       if (message.length !== perftestBytes) return socket.write(message);
       const [, , queuePair, first] = message.toString('latin1').split(':');

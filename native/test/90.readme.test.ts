@@ -1,4 +1,4 @@
-// The README's program runs as it stands there.
+// Runs the program in the README unchanged.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Two connected queue pairs over one memory, on the first device of this machine; and what tests ask of them.
+// Two connected queue pairs over one memory, on the first device of this machine, with helpers for tests.
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   access,
@@ -22,14 +22,14 @@ export const everyAccess: number =
   access.localWrite | access.remoteWrite | access.remoteRead | access.remoteAtomic;
 const patienceMs = 60_000;
 
-/** Verbs are the kernel's, not those of a stand-in in this process. */
+/** Whether the verbs come from the kernel, and not from a stand-in in this process. */
 export const onKernel: boolean = process.env.IBVERBS_LIBRARY === undefined;
 
-/** The device that tests take; undefined where there is none, which is said aloud. */
+/** The device that tests use. If there is none, prints a warning and returns undefined. */
 export function firstDevice(): string | undefined {
   try {
     const name = devices()[0]?.name;
-    if (name === undefined) console.warn('ibverbs-node: no RDMA device here, tests of verbs are skipped');
+    if (name === undefined) console.warn('ibverbs-node: no RDMA device here, so tests of verbs are skipped');
     return name;
   } catch (error) {
     console.warn(`ibverbs-node: tests of verbs are skipped: ${error}`);
@@ -43,7 +43,7 @@ export function openFirst(): Context {
   return Context.open(first.name);
 }
 
-/** A GID of port 1: an IPv4 address where it has one, because Soft-RoCE has no way to a link-local one of its own. */
+/** A GID of port 1: an IPv4 address if it has one, because Soft-RoCE has no route to its own link-local address. */
 export function usableGid(context: Context): Gid {
   const gids = context.gids(1);
   const gid = gids.find(({ text }) => text.startsWith('::ffff:')) ?? gids[0];
@@ -57,7 +57,7 @@ export interface Sge {
   readonly lkey: number;
 }
 
-/** A send request, by name. */
+/** The fields of a send request. */
 export interface Send {
   readonly opcode: number;
   readonly flags?: number;
@@ -109,7 +109,7 @@ export function receiveWords(
   return words;
 }
 
-/** A completion, by name. */
+/** The fields of a completion. */
 export interface Completion {
   readonly id: bigint;
   readonly status: string;
@@ -134,14 +134,14 @@ export function completionsOf(words: Uint32Array, count: number): Completion[] {
   });
 }
 
-/** Resolves when `holds()`. */
+/** Resolves when `holds()` returns true. */
 export async function until(holds: () => boolean): Promise<void> {
   for (const end = Date.now() + patienceMs; !holds(); await turn()) {
     if (Date.now() > end) throw new Error(`still not after ${patienceMs} ms: ${holds}`);
   }
 }
 
-/** Polls until `count` completions have come. */
+/** Polls until it has taken `count` completions. */
 export async function take(queue: CompletionQueue, count: number): Promise<Completion[]> {
   const taken: Completion[] = [];
   const words = new Uint32Array(count * COMPLETION_WORDS);
@@ -155,7 +155,7 @@ export async function take(queue: CompletionQueue, count: number): Promise<Compl
 
 export type Patience = Partial<Pick<ReadyToSendOptions, 'timeout' | 'retries' | 'rnrRetries'>>;
 
-/** What every pair of these tests begins to count its packets with. */
+/** The first packet number of every pair in these tests. */
 export const packetNumber = 77;
 
 /** Connects `pair` to queue pair `remote` at `gid`, on port 1. */
@@ -189,7 +189,7 @@ export function connect(
   });
 }
 
-/** Everything two sides need, in one thread: `a` asks, `b` answers. */
+/** Everything that two sides need, in one thread: `a` sends requests, `b` answers. */
 export class Rig implements Disposable {
   readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });
   readonly bytes: Uint8Array = new Uint8Array(this.memory.buffer);
@@ -203,7 +203,7 @@ export class Rig implements Disposable {
   readonly a: QueuePair;
   readonly b: QueuePair;
 
-  /** @param choose more options of its pairs */
+  /** @param choose returns more options for the pairs */
   constructor(choose: (rig: Rig) => Partial<QueuePairOptions> = () => ({}), patience: Patience = {}) {
     this.sent = new CompletionQueue(this.context, { depth: 64, parent: this.parent });
     this.received = new CompletionQueue(this.context, { depth: 64, parent: this.parent });
@@ -218,12 +218,12 @@ export class Rig implements Disposable {
     connect(this.b, this.a.number, gid, patience);
   }
 
-  /** `bytes` of the memory at `offset`. */
+  /** An SGE for `bytes` bytes of the memory at `offset`. */
   sge(offset: number, bytes: number): Sge {
     return { address: this.address(offset), bytes, lkey: this.region.lkey };
   }
 
-  /** What the device calls byte `offset` of the memory. */
+  /** The address of byte `offset` of the memory for the device. */
   address(offset: number): bigint {
     return this.region.address + BigInt(offset);
   }
@@ -242,7 +242,7 @@ export class Rig implements Disposable {
     pair.postReceives(receiveWords([{ id, sges }]), 1);
   }
 
-  /** What can be closed, parents first. */
+  /** All objects that can be closed, parents first. */
   parts(): Disposable[] {
     return [
       ...[this.context, this.domain, this.parent, this.region],

@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { expect } from 'vitest';
 
-/** Does `work` so many times: memory and open files are then what they were after a tenth of them. */
+/** Runs `work` `times` times. Memory and open files must not grow after the first tenth of the runs. */
 export function expectSettled(times: number, work: () => void): void {
   const files = (): number => readdirSync('/proc/self/fd').length;
   let settled = { rssBytes: 0, files: 0 };
   for (let i = 0; i < times; i++) {
     work();
-    // What libraries keep for themselves they have by now.
+    // By now, libraries have allocated what they keep.
     if (i === times / 10) settled = { rssBytes: process.memoryUsage.rss(), files: files() };
   }
   expect(files()).toBe(settled.files);

@@ -1,4 +1,4 @@
-/** Rows of cells as text, the first column to the left and the others to the right. */
+/** Formats rows of cells as text. The first column is aligned to the left, the others to the right. */
 export function columns(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   const line = (row: readonly string[]): string =>

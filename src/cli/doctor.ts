@@ -1,7 +1,7 @@
 import type { DeviceReport, MachineReport, PortReport } from '../host/machine.ts';
 import { mib } from './columns.ts';
 
-/** `flexemr doctor`, for people. */
+/** The report of `flexemr doctor` as text for people. */
 export function machineText({ node, cpus, memoryBytes, ...machine }: MachineReport): string {
   const { lockedBytesMax, hugePages, devices, advice } = machine;
   const locked = lockedBytesMax === undefined ? 'without limit' : `up to ${mib(lockedBytesMax)} MiB`;

@@ -8,7 +8,7 @@ import { openTableFile } from '../store/table-file.ts';
 import { columns, mib } from './columns.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
-/** What a file holds. */
+/** The contents of a file. */
 export interface Inspection {
   readonly file: string;
   readonly tensors: readonly {
@@ -17,7 +17,7 @@ export interface Inspection {
     readonly shape: readonly number[];
     readonly bytes: number;
   }[];
-  /** Empty where the file lists no tables. */
+  /** Empty if the file lists no tables. */
   readonly tables: readonly {
     readonly name: string;
     readonly mode: string;
@@ -26,14 +26,14 @@ export interface Inspection {
     readonly tensor: string;
     readonly dtype: string;
     readonly bytes: number;
-    /** Bytes of the rows when kept so. */
+    /** Bytes of the rows in memory, for each dtype. */
     readonly as: Readonly<Record<RowDtype, number>>;
   }[];
-  /** What all tables together would cost. */
+  /** Bytes and arenas of all tables together, for each dtype. */
   readonly total: Readonly<Record<RowDtype, { readonly bytes: number; readonly arenas: number }>>;
 }
 
-/** `flexemr inspect`: tables, dtypes, bytes, and what they would cost in other dtypes. */
+/** `flexemr inspect`: tables, dtypes, bytes, and their bytes in other dtypes. */
 export async function inspect({ tables: path, tableList }: TableOptions): Promise<Inspection> {
   await using file = await openTableFile(await tableSource({ tables: path, tableList }));
   const tensors = [...file.tensors.values()].map(({ name, dtype, shape, begin, end }) => ({
@@ -55,7 +55,7 @@ export async function inspect({ tables: path, tableList }: TableOptions): Promis
   return { file: path, tensors, tables, total };
 }
 
-/** `flexemr inspect --suggest`: a list of tables to start from, JSON, a line a table. @throws INVALID_FILE */
+/** `flexemr inspect --suggest`: a first list of tables, JSON, one line per table. @throws INVALID_FILE */
 export async function suggest(path: string): Promise<string> {
   await using file = await openTableFile(path);
   const tables = suggestTables(file.tensors.values());
@@ -64,7 +64,7 @@ export async function suggest(path: string): Promise<string> {
   throw new FlexemrError('INVALID_FILE', message, { field: 'tensors', value: path });
 }
 
-/** Arenas that tables of these sizes take, filled first-fit as the store fills them. */
+/** The number of arenas for tables of these sizes. They are filled first-fit, like the store does. */
 function countArenas(sizes: readonly number[]): number {
   const free: number[] = [];
   for (const size of sizes) {
@@ -88,9 +88,11 @@ export function inspectionText({ file, tensors, tables, total }: Inspection): st
     const lines = tensors
       .filter(hasRows)
       .map(({ name, dtype, shape, bytes }) => [name, dtype, `[${shape.join(', ')}]`, mib(bytes)]);
-    const head = `${file}: ${tensors.length} tensors, no table list (--suggest prints one to start from)`;
+    const head = `${file}: ${tensors.length} tensors, no table list (--suggest prints a first list)`;
     const shown = columns([['tensor', 'dtype', 'shape', 'MiB'], ...lines]);
-    return lines.length === 0 ? `${head}\nno tensor is [rows, dim] of floats` : `${head}\n${shown}`;
+    return lines.length === 0
+      ? `${head}\nno tensor has the shape [rows, dim] and a float dtype`
+      : `${head}\n${shown}`;
   }
   const head = ['table', 'rows', 'dim', 'mode', 'dtype', 'MiB', ...dtypes.map((dtype) => `as ${dtype}`)];
   const lines = tables.map(({ name, rows, dim, mode, dtype, bytes, as }) => [

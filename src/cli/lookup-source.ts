@@ -3,14 +3,14 @@ import type { KeyedBags } from '../plan/bags.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { RankerStats } from '../ranker/ranker.ts';
 
-/** Where a command looks up: tables in this process, or memory nodes. `Tables` and `Ranker` both are one. */
+/** A source of lookups for a command: tables in this process, or memory nodes. `Tables` and `Ranker` implement it. */
 export interface LookupSource {
-  /** In the order of the tables in files of requests. */
+  /** In the same order as the tables in files of requests. */
   readonly specs: readonly TableSpec[];
   lookup(bags: KeyedBags): Promise<Lookup>;
-  /** What memory nodes were asked, where there are any. */
+  /** Statistics of memory nodes. Undefined if the tables are in this process. */
   readonly stats?: RankerStats;
 }
 
-/** One that is to be closed when the command ends. */
+/** A source that must be closed when the command ends. */
 export type OpenSource = LookupSource & AsyncDisposable;

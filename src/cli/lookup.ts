@@ -13,7 +13,7 @@ export interface LookupOptions extends SourceOptions {
   readonly out: string;
 }
 
-/** `flexemr lookup`: pools every request of a file, table by table, a batch at a time. */
+/** `flexemr lookup`: pools every request of a file, one table after the other, one batch at a time. */
 export async function lookup(options: LookupOptions): Promise<LookupReport> {
   await using source = await openSource(options);
   await using file = await SafetensorsFile.open(options.requests);
@@ -51,8 +51,9 @@ async function* pooledBatches(
 }
 
 /**
- * Pooled values, f32 [end − begin, dim] a table, of requests [begin, end): looked up at once, or where that is more
- * than a memory node takes, in halves. Errors name the place in the file.
+ * Looks up requests [begin, end) in one lookup, or in halves if a memory node cannot take so many at once. Errors name
+ * the place in the file.
+ * @returns the pooled values of each table: f32 [end − begin, dim]
  */
 export async function lookUpBatch(
   source: LookupSource,
@@ -62,7 +63,7 @@ export async function lookUpBatch(
   end: number,
 ): Promise<Float32Array[]> {
   const read = await Promise.all(bags.map((own) => own.read(begin, end)));
-  // Positions as feature names: a table's own name may be any string, and two may differ only in case.
+  // Features are named after positions, because table names can be any strings and may differ only in case.
   const features = Object.fromEntries(read.map((own, i) => [`t${i}`, { ...own, table: names[i] }]));
   try {
     const found = await source.lookup(features);

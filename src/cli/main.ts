@@ -32,14 +32,14 @@ const program = new Command('flexemr')
   .version(version)
   .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
   .exitOverride()
-  .configureOutput({ outputError: (text) => complain(text.replace(/^error: /, '')) });
+  .configureOutput({ outputError: (text) => printError(text.replace(/^error: /, '')) });
 
 program
   .command('inspect <file>')
-  .description('tables, dtypes, bytes, and what they would cost as f16, int8 and int4')
+  .description('show tables, dtypes, bytes, and the bytes that they would take as f16, int8 and int4')
   .addOption(tableListOption())
   .addOption(
-    new Option('--suggest', 'print a list of tables to start from, for --table-list').conflicts([
+    new Option('--suggest', 'print a first list of tables, to edit for --table-list').conflicts([
       'json',
       'tableList',
     ]),
@@ -57,25 +57,31 @@ program
 
 const planning = program
   .command('plan')
-  .description('share tables out among memory nodes; says what requests will cost')
+  .description('divide tables among memory nodes, and predict the cost of requests')
   .requiredOption('--tables <file>', tablesText)
   .addOption(tableListOption())
-  .addOption(new Option('--nodes <n>', 'nodes, to be called node0, node1 …').argParser(parseNodes))
   .addOption(
-    new Option('--node <id=url[,bytes]>', 'a node, its address and room; may be repeated')
+    new Option('--nodes <n>', 'number of nodes, which are named node0, node1 …').argParser(parseNodes),
+  )
+  .addOption(
+    new Option('--node <id=url[,bytes]>', 'a node, its address and its memory; can be repeated')
       .argParser(parseNode)
       .conflicts('nodes'),
   )
-  .addOption(new Option('--split <how>', 'cut tables over all nodes').choices(splits).default('auto'))
-  .option('--requests <file>', 'measure keys a bag on these requests, safetensors (default: 1 key a bag)')
+  .addOption(new Option('--split <how>', 'how to cut tables over all nodes').choices(splits).default('auto'))
+  .option(
+    '--requests <file>',
+    'measure the keys per bag in these requests, safetensors (default: 1 key per bag)',
+  )
   .addOption(dtypeOption())
   .addOption(
-    new Option('--capacity <bytes>', 'room of each node that names none (default: any)').argParser(
-      parseBytes,
-    ),
+    new Option(
+      '--capacity <bytes>',
+      'memory of each node for which none is given (default: no limit)',
+    ).argParser(parseBytes),
   )
   .option('--out <file>', 'where to write the routing table, JSON')
-  .option('--verify', 'read every row, so that nodes can compare all of theirs with it')
+  .option('--verify', 'read every row, so that nodes can compare all of their rows with the plan')
   .option('--json', 'print JSON, with the routing table')
   .addHelpText('after', example('flexemr plan --tables tables.safetensors --nodes 4 --out plan.json'))
   .action(async (options: PlanOptions & { json?: boolean }) => {
@@ -88,35 +94,41 @@ const planning = program
 program
   .command('serve')
   .description(
-    'serve one memory node of a plan, until SIGTERM, SIGINT or SIGHUP: then it answers what it holds, and ends',
+    'serve one memory node of a plan; on SIGTERM, SIGINT or SIGHUP it answers the subrequests that it holds, and ends',
   )
   .requiredOption('--tables <file>', tablesText)
   .addOption(tableListOption())
-  .requiredOption('--plan <file>', 'routing table, as flexemr plan writes it')
-  .requiredOption('--node <id>', 'which node of the plan this is')
-  .option('--host <address>', 'listen there (default: 127.0.0.1)')
+  .requiredOption('--plan <file>', 'routing table that flexemr plan has written')
+  .requiredOption('--node <id>', 'id of this node in the plan')
+  .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
   .addOption(
-    new Option('--port <n>', 'of the first worker; others take the next ones (default: free ones)').argParser(
-      parsePort,
+    new Option(
+      '--port <n>',
+      'port of the first worker; others use the next ports (default: free ports)',
+    ).argParser(parsePort),
+  )
+  .addOption(
+    new Option('--workers <n>', 'worker threads, each with its own port (default: 1)').argParser(
+      integer(1, workersMax),
     ),
   )
-  .addOption(
-    new Option('--workers <n>', 'threads, each with a port (default: 1)').argParser(integer(1, workersMax)),
-  )
   .addOption(new Option('--common-port <n>', 'a port that all workers share').argParser(parsePort))
-  .option('--token-file <file>', 'requests must bring this token')
+  .option('--token-file <file>', 'token that requests must carry')
   .option('--cert <file>', 'certificate for TLS, PEM')
-  .option('--key <file>', 'its key, PEM')
-  .option('--ca <file>', 'rankers must show a certificate that these signed, PEM')
-  .option('--verify', 'compare every row with a plan that was made with --verify, not a sample of them')
-  .option('--insecure', 'listen beyond this machine without a token or --ca')
+  .option('--key <file>', 'key of the certificate, PEM')
+  .option('--ca <file>', 'certificates that must have signed the certificate of each ranker, PEM')
+  .option('--verify', 'compare every row, not only a sample, with a plan that was made with --verify')
+  .option('--insecure', 'allow other machines to connect without a token or --ca')
   .option(
     '--allow-host <name...>',
-    'without a token: answer to these host names too, beside this machine’s own',
+    'without a token: accept these host names too, besides those of this machine',
   )
-  .option('--allow-origin <origin>', 'pages of this origin may ask, such as https://app.example; *: of all')
+  .option('--allow-origin <origin>', 'allow pages of this origin (CORS), such as https://app.example; *: all')
   .addOption(
-    new Option('--transport <how>', '"rdma": by RDMA too, where rankers can').choices(['stream', 'rdma']),
+    new Option('--transport <how>', '"rdma": serve by RDMA too, for rankers that support it').choices([
+      'stream',
+      'rdma',
+    ]),
   )
   .addOption(rdmaDeviceOption())
   .addOption(gidIndexOption())
@@ -133,7 +145,7 @@ program
 
 program
   .command('doctor')
-  .description('what this machine can do, above all for RDMA, and what to change')
+  .description('show what this machine supports, mainly for RDMA, and what to change')
   .option('--json', 'print JSON')
   .action(async ({ json }: { json?: boolean }) => {
     const machine = await inspectMachine();
@@ -141,7 +153,7 @@ program
   });
 
 withRequests(program.command('lookup'))
-  .description('pool the bags of every request; writes pooled_TT, F32 [requests, dim], a table')
+  .description('pool the bags of every request; writes pooled_TT, F32 [requests, dim], per table')
   .addHelpText(
     'after',
     example(
@@ -189,8 +201,8 @@ function report(done: LookupReport, json: boolean | undefined): void {
   print(json ? JSON.stringify(done) : reportText(done));
 }
 
-/** One line on stderr, whatever the text. */
-function complain(text: string): void {
+/** Writes the text to stderr as one line. */
+function printError(text: string): void {
   process.stderr.write(`flexemr: ${text.trim().replace(/\s*\n\s*/g, ' ')}\n`);
 }
 
@@ -198,22 +210,22 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** What ends a command otherwise than by its own doing: one line, and a status. */
+/** Ends the command after an error that its action cannot catch: writes one line, and exits with status 1. */
 function fail(error: unknown): never {
-  complain(error instanceof FlexemrError ? `${error.code}: ${error.message}` : String(error));
+  printError(error instanceof FlexemrError ? `${error.code}: ${error.message}` : String(error));
   process.exit(1);
 }
 
 for (const signal of stopSignals)
   process.once(signal, () => {
     removeDrafts();
-    // What it does where nobody listens; a node listens itself.
+    // If there is no other listener, the signal has its default effect. A node has its own listener.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   });
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A node serves on, whoever reads what it printed. Of other commands nobody reads the rest.
+  // A node continues to serve even if nobody reads its output. Other commands end, because their output is lost.
   if (process.argv[2] === 'serve') return;
   if (error.code === 'EPIPE') process.exit(128 + 13);
   fail(
@@ -228,8 +240,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : 1;
-  if (error instanceof FlexemrError) complain(`${error.code}: ${error.message}`);
-  else if (!(error instanceof CommanderError)) complain(String(error));
-  // Whatever a failed start has left behind keeps no process alive.
+  if (error instanceof FlexemrError) printError(`${error.code}: ${error.message}`);
+  else if (!(error instanceof CommanderError)) printError(String(error));
+  // Ends the process even if a failed start has left something open that would keep it alive.
   setTimeout(() => process.exit(), failedMsMax).unref();
 }

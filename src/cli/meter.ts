@@ -4,21 +4,21 @@ import type { KeyedBags } from '../plan/bags.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { LookupSource } from './lookup-source.ts';
 
-/** How lookups went. What moved is known only of memory nodes. */
+/** Measurements of lookups. The optional fields are known only for memory nodes. */
 export interface Measured {
   readonly lookups: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Bytes through sockets, headers included; of loopback, frames alone. */
+  /** Bytes through sockets, including headers. For loopback, only the bytes of frames. */
   readonly bytesOut?: number;
   readonly bytesIn?: number;
   readonly subrequests?: number;
-  /** Bags of a shard: pooled at its node, or here by rows that were fetched. */
+  /** Segments (the bags of a shard) that were pooled at its node, or here from fetched rows. */
   readonly segmentsPushed?: number;
   readonly segmentsFetched?: number;
 }
 
-/** A source, with an eye on how long its lookups take. */
+/** A source that measures the time of its lookups. */
 export class Meter implements LookupSource {
   readonly #source: LookupSource;
   readonly #ns: ReturnType<typeof createHistogram> = createHistogram();

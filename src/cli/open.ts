@@ -13,27 +13,27 @@ import { RemoteSource } from './remote-source.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
-/** How a command reaches memory nodes; `loopback`: they are in this process. */
+/** How a command reaches memory nodes. `loopback`: the nodes are in this process. */
 export const sourceTransports = ['loopback', 'http', 'stream', 'rdma'] as const;
 
-/** Where a command looks up: `tables` in this process, or cut over `nodes`, or `routing` to running nodes. */
+/** The source of lookups: `tables` in this process, `tables` cut over `nodes`, or running nodes by `routing`. */
 export interface SourceOptions extends SecurityOptions, Partial<TableOptions> {
   readonly dtype?: RowDtype | undefined;
-  /** That share each lookup in this process; workers of each node that is started. */
+  /** Threads that share each lookup in this process, or workers of each node that the command starts. */
   readonly threads?: number | undefined;
   readonly nodes?: number | undefined;
   readonly split?: Split | undefined;
-  /** File or URL. */
+  /** File or URL of a routing table. */
   readonly routing?: string | undefined;
   readonly transport?: (typeof sourceTransports)[number] | undefined;
   readonly rdmaDevice?: string | undefined;
   readonly gidIndex?: number | undefined;
   readonly pushDown?: PushDown | undefined;
-  /** Of each lookup, in ms. */
+  /** Deadline of each lookup, in ms. */
   readonly deadline?: number | undefined;
 }
 
-/** Opens what a command looks up in. @throws as openTables, startLocalCluster, openRanker; INVALID_FILE */
+/** Opens the source of lookups of a command. @throws as openTables, startLocalCluster, openRanker; INVALID_FILE */
 export async function openSource(options: SourceOptions): Promise<OpenSource> {
   if (options.routing !== undefined) return await openRunning(options, options.routing);
   const { nodes } = options;
@@ -43,7 +43,7 @@ export async function openSource(options: SourceOptions): Promise<OpenSource> {
   return await openStarted({ ...options, tables, nodes });
 }
 
-/** Tables in this process, with a progress bar on a terminal. */
+/** Opens tables in this process, and shows a progress bar on a terminal. */
 async function openWithBar(tables: TableSource, { dtype, threads }: SourceOptions): Promise<OpenSource> {
   const bar = new LoadBar();
   try {

@@ -1,4 +1,4 @@
-// Options that several commands take, and what their values may be.
+// Options that several commands share, and the checks of their values.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
@@ -19,7 +19,10 @@ export function tableListOption(): Option {
 }
 
 export function dtypeOption(): Option {
-  return new Option('--dtype <dtype>', 'keep rows as (default: as the tables say, else f32)').choices(dtypes);
+  return new Option(
+    '--dtype <dtype>',
+    'dtype of rows in memory (default: as listed with the tables, else f32)',
+  ).choices(dtypes);
 }
 
 export function rdmaDeviceOption(): Option {
@@ -29,11 +32,11 @@ export function rdmaDeviceOption(): Option {
 export function gidIndexOption(): Option {
   return new Option(
     '--gid-index <n>',
-    'its address: an index of its GIDs (default: a routable one)',
+    'address of the RDMA device: an index of its GIDs (default: a routable one)',
   ).argParser(integer(0, gidIndexMax));
 }
 
-/** Options that say where to look up: tables in this process, or memory nodes. */
+/** Adds the options for the source of lookups: tables in this process, or memory nodes. */
 export function withSource(command: Command): Command {
   return command
     .option('--tables <file>', tablesText)
@@ -46,12 +49,12 @@ export function withSource(command: Command): Command {
       ).argParser(integer(1, threadsMax)),
     )
     .addOption(
-      new Option('--nodes <n>', 'start so many memory nodes on this machine for it').argParser(parseNodes),
+      new Option('--nodes <n>', 'start this number of memory nodes on this machine').argParser(parseNodes),
     )
     .addOption(
       new Option(
         '--split <how>',
-        'cut tables over the nodes; "row" sums bags in another order (default: auto)',
+        'how to cut tables over the nodes; "row" sums bags in another order (default: auto)',
       ).choices(splits),
     )
     .addOption(
@@ -63,7 +66,7 @@ export function withSource(command: Command): Command {
     .addOption(
       new Option(
         '--transport <how>',
-        'reach nodes so; "loopback" keeps them in this process (default: stream)',
+        'how to reach nodes; "loopback" keeps them in this process (default: stream)',
       ).choices(sourceTransports),
     )
     .addOption(
@@ -73,24 +76,26 @@ export function withSource(command: Command): Command {
       ).choices(pushDowns),
     )
     .addOption(
-      new Option('--deadline <ms>', 'for each lookup in memory nodes (default: 5000)').argParser(
+      new Option('--deadline <ms>', 'deadline of each lookup in memory nodes (default: 5000)').argParser(
         parseDeadline,
       ),
     )
     .addOption(rdmaDeviceOption())
     .addOption(gidIndexOption())
-    .option('--token-file <file>', 'token of the running nodes')
-    .option('--ca <file>', 'certificates of the running nodes, PEM')
-    .option('--cert <file>', 'certificate to show them, PEM')
-    .option('--key <file>', 'its key, PEM');
+    .option('--token-file <file>', 'token for the running nodes')
+    .option('--ca <file>', 'certificates to trust for the running nodes, PEM')
+    .option('--cert <file>', 'certificate to show to the running nodes, PEM')
+    .option('--key <file>', 'key of the certificate, PEM');
 }
 
-/** Options that need others, or go with some of their values only. Ends the command where they do not fit. */
+/** Checks options that need other options or certain values of them. Ends the command if they do not fit together. */
 export function checkSource(command: Command, options: SourceOptions): void {
   const { tables, routing, nodes, transport, threads, cert, key } = options;
   const refuse = (what: string): never => command.error(`error: ${what}`);
   if (tables === undefined && routing === undefined)
-    refuse("required option '--tables <file>' not specified (or --routing, to ask running memory nodes)");
+    refuse(
+      "required option '--tables <file>' not specified (or --routing, to look up in running memory nodes)",
+    );
   const given = (names: readonly string[]): string | undefined =>
     names.find((name) => command.getOptionValueSource(name) !== undefined);
   if (given(['split']) !== undefined && nodes === undefined)
@@ -127,7 +132,7 @@ export function integer(least: number, most: number): (text: string) => number {
   };
 }
 
-/** A port; 0 is a free one. */
+/** A port; 0 means any free port. */
 export const parsePort: (text: string) => number = integer(0, portMax);
 
 function parseDeadline(text: string): number {

@@ -13,21 +13,21 @@ import { openRequests } from './requests.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
 export interface PlanOptions extends TableOptions {
-  /** How many nodes, named node0, node1 …; or which. */
+  /** The number of nodes, which are named node0, node1 … `node` gives the nodes themselves instead. */
   readonly nodes?: number | undefined;
   readonly node?: readonly PlannedNode[] | undefined;
   readonly split: Split;
-  /** Requests to measure keys a bag on; without them each bag is taken to have one. */
+  /** File of requests for measuring the keys per bag. Default: 1 key per bag. */
   readonly requests?: string | undefined;
   readonly dtype?: RowDtype | undefined;
-  /** Bytes of each node that names none. */
+  /** Memory in bytes of each node for which none is given. */
   readonly capacity?: number | undefined;
   readonly out?: string | undefined;
-  /** Read every row, so that nodes can compare every one of theirs. */
+  /** Reads every row, so that nodes can compare all of their rows with the plan. */
   readonly verify?: boolean | undefined;
 }
 
-/** `flexemr plan`: shares the tables of a file out among nodes, and says what requests will cost. */
+/** `flexemr plan`: divides the tables of a file among nodes, and predicts the cost of requests. */
 export async function plan(options: PlanOptions): Promise<ShardingPlan> {
   const tables = await plannedTables(await tableSource(options), options.dtype, options.verify);
   const nodes = options.node ?? nodesNamed(options.nodes ?? 0);
@@ -41,7 +41,7 @@ export async function plan(options: PlanOptions): Promise<ShardingPlan> {
   return planned;
 }
 
-/** Mean keys a bag of each table in a file of requests. */
+/** Measures the mean number of keys per bag of each table in a file of requests. */
 async function measuredLoads(path: string, tables: readonly PlannedTableInput[]): Promise<TableLoads> {
   await using file = await SafetensorsFile.open(path);
   const bags = await openRequests(file, tables.length);
@@ -67,7 +67,7 @@ export function planText({ routing, predicted }: ShardingPlan): string {
     percent(workBytes, workBytes),
   ];
   const total = ['total', ...all.map(String)];
-  const said = `a request, balance ${balance.toFixed(2)} (work of the busiest node over the mean)`;
+  const said = `per request, balance ${balance.toFixed(2)} (work of the busiest node over the mean)`;
   return `${columns([head, ...lines, total])}\nreply bytes and work ${said}`;
 }
 
@@ -75,16 +75,18 @@ function percent(part: number, whole: number): string {
   return `${whole > 0 ? ((part / whole) * 100).toFixed(1) : '0.0'} %`;
 }
 
-/** The plan for programs: what is predicted, and the routing table as `--out` writes it. */
+/** The plan for programs: the prediction, and the routing table as `--out` writes it. */
 export function planJson({ routing, predicted }: ShardingPlan): Prediction & { readonly routing: unknown } {
   return { ...predicted, routing: JSON.parse(routingJson(routing)) };
 }
 
-/** `--node id=url[,bytes]`, which may be given many times. */
+/** Parses `--node id=url[,bytes]`, which can be given several times. */
 export function parseNode(text: string, before: readonly PlannedNode[] = []): PlannedNode[] {
   const [, id, url, bytes] = /^([^=]+)=(https?:\/\/.+?)(?:,(\d+))?$/i.exec(text) ?? [];
   if (id === undefined)
-    throw new InvalidArgumentError('must be id=url or id=url,bytes, the url with http(s)://.');
+    throw new InvalidArgumentError(
+      'must be id=url or id=url,bytes. The url must begin with http:// or https://.',
+    );
   return [...before, { id, url, bytes: bytes === undefined ? undefined : parseBytes(bytes) }];
 }
 

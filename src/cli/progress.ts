@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { LoadProgress } from '../store/load.ts';
 
-/** A bar on a terminal while tables load; nothing elsewhere. */
+/** A progress bar while tables load. It is shown only on a terminal. */
 export class LoadBar {
   readonly #bar: SingleBar | undefined;
   #started = false;

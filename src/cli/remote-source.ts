@@ -4,7 +4,7 @@ import type { TableSpec } from '../plan/table-spec.ts';
 import type { Ranker, RankerStats } from '../ranker/ranker.ts';
 import type { OpenSource } from './lookup-source.ts';
 
-/** Memory nodes as a command asks them: with its deadline, and ended with it where it started them. */
+/** Memory nodes as the source of a command, with its deadline. Nodes that the command has started end with it. */
 export class RemoteSource implements OpenSource {
   readonly #ranker: Ranker;
   readonly #deadline: number | undefined;

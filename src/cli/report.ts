@@ -1,7 +1,7 @@
 import type { Measured, Meter } from './meter.ts';
 import type { RequestBags } from './requests.ts';
 
-/** What a command did, for people and machines. */
+/** The summary of a command, for people and programs. */
 export interface LookupReport extends Measured {
   readonly requests: number;
   readonly tables: number;
@@ -12,7 +12,7 @@ export interface LookupReport extends Measured {
   readonly out: string;
 }
 
-/** What was done with the bags since `started`. */
+/** The report of the lookups of these bags since `started`, in ms of `performance.now()`. */
 export function reportOf(
   bags: readonly RequestBags[],
   { measured }: Meter,
@@ -31,7 +31,7 @@ export function reportOf(
   };
 }
 
-/** The report for people: what was done; how long lookups took, and what they moved. */
+/** The report as text for people. */
 export function reportText(report: LookupReport): string {
   const { requests, tables, keys, ms, out, lookups, p50Ms, p99Ms } = report;
   const rate = count(keys / (ms / 1000));

@@ -1,5 +1,5 @@
 // Requests in a safetensors file: `indices_TT`, `offsets_TT` (one more than requests) and optional `weights_TT`
-// for the TT-th table, read a batch at a time, so that a file may be larger than memory.
+// for the TT-th table. They are read one batch at a time, so that a file can be larger than memory.
 import { FlexemrError } from '../errors.ts';
 import { batchBagsMax, batchBytesMax, batchKeysMax } from '../limits.ts';
 import type { Bags } from '../plan/bags.ts';
@@ -12,7 +12,7 @@ export function tensorOf(kind: string, position: number): string {
   return `${kind}_${String(position).padStart(2, '0')}`;
 }
 
-/** The bags of one table over all requests of a file. */
+/** The bags of one table in all requests of a file. */
 export class RequestBags {
   readonly #file: SafetensorsFile;
   readonly #indices: string;
@@ -39,14 +39,15 @@ export class RequestBags {
     const keys = vectorOf(file, indices, ['I64', 'U64']);
     vectorOf(file, bounds, ['I64']);
     const given = await file.read(bounds, 'I64');
-    if (given.length === 0) throw notInFile(file, bounds, 'is empty: it holds one more offset than requests');
+    if (given.length === 0)
+      throw notInFile(file, bounds, 'is empty; it must have one more offset than there are requests');
     const offsets = checkOffsets(bounds, given, given.length - 1, keys);
     if (!file.tensors.has(weights)) return new RequestBags(file, indices, undefined, offsets);
     const count = vectorOf(file, weights, ['F32']);
     if (count === keys) return new RequestBags(file, indices, weights, offsets);
     throw new FlexemrError(
       'INVALID_WEIGHTS',
-      `${file.path}: ${weights} has ${count} weights for ${keys} keys; give one a key`,
+      `${file.path}: ${weights} has ${count} weights for ${keys} keys; give one weight per key`,
       {
         field: weights,
         position: Math.min(count, keys),
@@ -59,12 +60,12 @@ export class RequestBags {
     return this.#offsets.length - 1;
   }
 
-  /** Keys of requests [begin, end). */
+  /** The number of keys in requests [begin, end). */
   keys(begin = 0, end: number = this.requests): number {
     return this.#offsets[end] - this.#offsets[begin];
   }
 
-  /** The bags of requests [begin, end), read from the file. @throws INVALID_FILE */
+  /** Reads the bags of requests [begin, end) from the file. @throws INVALID_FILE */
   async read(begin: number, end: number): Promise<Bags> {
     const first = this.#offsets[begin];
     const count = this.keys(begin, end);
@@ -78,7 +79,7 @@ export class RequestBags {
     return { keys, offsets, includeLastOffset: true, weights };
   }
 
-  /** The error of a lookup of requests [begin, …), placed in the file instead of in the batch. */
+  /** Changes the error of a lookup of requests [begin, …): its place in the batch becomes a place in the file. */
   placed(error: unknown, begin: number): unknown {
     if (!(error instanceof FlexemrError) || error.code !== 'INVALID_KEY' || error.position === undefined)
       return error;
@@ -93,14 +94,17 @@ export class RequestBags {
   }
 }
 
-/** All tables' bags of a request file. @throws as RequestBags.open, INVALID_BAGS where tables differ in requests */
+/**
+ * Opens the bags of all tables in a file of requests.
+ * @throws as RequestBags.open, INVALID_BAGS if tables have different numbers of requests
+ */
 export async function openRequests(file: SafetensorsFile, tables: number): Promise<RequestBags[]> {
   const all: RequestBags[] = [];
   for (let position = 0; position < tables; position++) {
     const bags = await RequestBags.open(file, position);
     all.push(bags);
     if (bags.requests === all[0].requests) continue;
-    const message = `${file.path}: table ${position} has bags for ${bags.requests} requests, table 0 for ${all[0].requests}`;
+    const message = `${file.path}: table ${position} has bags for ${bags.requests} requests, but table 0 for ${all[0].requests}`;
     const field = tensorOf('offsets', position);
     throw new FlexemrError('INVALID_BAGS', message, { field, position, value: bags.requests });
   }
@@ -108,8 +112,9 @@ export async function openRequests(file: SafetensorsFile, tables: number): Promi
 }
 
 /**
- * Ranges of requests that are looked up together: bounded in requests and, but for a single large one, in keys and in
- * the bytes of their rows, f32 [keys, dim], so that a memory node takes them in one piece however it is asked.
+ * Ranges of requests that are looked up together. The number of requests is limited, and so are the keys and the bytes
+ * of their rows, f32 [keys, dim], so that a memory node can take a range at once with every kind of lookup. A single
+ * request with more keys or bytes is a range by itself.
  */
 export function* batches(
   tables: readonly RequestBags[],
@@ -132,9 +137,9 @@ export function* batches(
 function vectorOf(file: SafetensorsFile, name: string, dtypes: readonly (keyof typeof dtypeBytes)[]): number {
   const { dtype, shape } = file.entry(name);
   if (!dtypes.some((known) => known === dtype))
-    throw notInFile(file, `${name}.dtype`, `is ${dtype}, must be ${dtypes.join(' or ')}`);
+    throw notInFile(file, `${name}.dtype`, `is ${dtype}, but must be ${dtypes.join(' or ')}`);
   if (shape.length !== 1)
-    throw notInFile(file, `${name}.shape`, `is [${shape.join(', ')}], must have one dimension`);
+    throw notInFile(file, `${name}.shape`, `is [${shape.join(', ')}], but must have one dimension`);
   return shape[0];
 }
 

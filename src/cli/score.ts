@@ -63,13 +63,13 @@ function commonDim({ specs }: LookupSource): number {
   }
   const other = specs.find(({ dim, mode }) => dim !== first.dim || mode === 'none');
   if (other === undefined) return first.dim;
-  const message = `a dense network takes pooled vectors of one width: table ${first.name} has dim ${first.dim}, table ${other.name} ${other.mode === 'none' ? 'is not pooled' : `has dim ${other.dim}`}`;
+  const message = `a dense network needs pooled vectors of one width: table ${first.name} has dim ${first.dim}, but table ${other.name} ${other.mode === 'none' ? 'is not pooled' : `has dim ${other.dim}`}`;
   throw new FlexemrError('INVALID_TABLE', message, { field: 'dim', value: other.dim });
 }
 
 function denseFeatures(file: SafetensorsFile, requests: number): number {
   const { dtype, shape } = file.entry('dense');
   if (dtype === 'F32' && shape.length === 2 && shape[0] === requests) return shape[1];
-  const message = `${file.path}: dense is ${dtype} [${shape.join(', ')}], must be F32 [${requests}, features]`;
+  const message = `${file.path}: dense is ${dtype} [${shape.join(', ')}], but must be F32 [${requests}, features]`;
   throw new FlexemrError('INVALID_FILE', message, { field: 'dense.shape', value: shape });
 }

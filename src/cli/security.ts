@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { FlexemrError } from '../errors.ts';
 
-/** Files that keep strangers out. */
+/** Paths of the files for authentication and TLS. */
 export interface SecurityOptions {
   readonly tokenFile?: string | undefined;
   readonly cert?: string | undefined;
@@ -9,7 +9,7 @@ export interface SecurityOptions {
   readonly ca?: string | undefined;
 }
 
-/** What is in the files: of a node or of a ranker. */
+/** The contents of these files, for a node or for a ranker. */
 export interface Security {
   readonly token?: string | undefined;
   readonly cert?: string | undefined;
@@ -27,11 +27,11 @@ export async function readSecurity({ tokenFile, cert, key, ca }: SecurityOptions
   };
 }
 
-/** What is read goes into a header as it is, and into no message. */
+/** Reads a token. It goes unchanged into a header, so it is checked. Error messages must not contain it. */
 async function readToken(path: string): Promise<string> {
   const token = (await readText('tokenFile', path)).trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  const message = `${path} must hold one token of printable ASCII without spaces (for example: openssl rand -hex 32)`;
+  const message = `${path} must contain one token of printable ASCII without spaces (for example: openssl rand -hex 32)`;
   throw new FlexemrError('INVALID_FILE', message, { field: 'tokenFile', value: path });
 }
 
@@ -39,7 +39,7 @@ async function readPem(field: string, path: string | undefined): Promise<string 
   if (path === undefined) return undefined;
   const pem = await readText(field, path);
   if (/-----BEGIN [A-Z ]+-----/.test(pem)) return pem;
-  const message = `${path} is no PEM file: it has no line -----BEGIN …-----`;
+  const message = `${path} is not a PEM file: it has no line -----BEGIN …-----`;
   throw new FlexemrError('INVALID_FILE', message, { field, value: path });
 }
 

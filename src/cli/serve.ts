@@ -23,15 +23,15 @@ export interface ServeOptions extends SecurityOptions, TableOptions {
   readonly verify?: boolean | undefined;
   readonly allowOrigin?: string | undefined;
   readonly allowHost?: readonly string[] | undefined;
-  /** `rdma`: by RDMA too. */
+  /** `rdma`: serves by RDMA too. */
   readonly transport?: 'stream' | 'rdma' | undefined;
   readonly rdmaDevice?: string | undefined;
   readonly gidIndex?: number | undefined;
 }
 
 /**
- * `flexemr serve`: serves one node of a plan until it is told to stop, then answers what it holds. What happens
- * meanwhile it logs to stderr, a JSON object a line. @throws as MemoryNodeHost.start
+ * `flexemr serve`: serves one node of a plan until it is told to stop, then answers the subrequests that it holds. It
+ * logs events to stderr, one JSON object per line. @throws as MemoryNodeHost.start
  */
 export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
   const stop = new StopRequest();
@@ -39,7 +39,7 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
     const log = logOf(options.node);
     const routing = await fileRouting(options.plan).read();
     const started = await Promise.race([startWithBar(options, routing, log), stop.asked]);
-    // Told to stop before it served: there is nothing to answer.
+    // It was told to stop before it served, so there are no subrequests to answer.
     if (!(started instanceof MemoryNodeHost)) process.exit(0);
     const ready = readyOf(started, routing, options.node);
     onReady(ready);
@@ -47,12 +47,12 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
     log.info({ cause: await stop.asked }, 'draining');
     await started.close();
   } finally {
-    // The way to the process that started this one would keep it alive.
+    // An open channel to the parent process would keep this process alive.
     if (process.connected) process.disconnect?.();
   }
 }
 
-/** Logging never ends a node, even where nobody reads it any more. */
+/** A log that never ends the node, even if nobody reads stderr any more. */
 function logOf(node: string): Log {
   const stderr = pino.destination({ fd: 2, sync: true });
   stderr.on('error', () => {});
@@ -98,7 +98,7 @@ function readyOf({ url, ports }: MemoryNodeHost, routing: RoutingTable, node: st
   return { ready: true, node, url, ports, tables: own?.tables ?? 0, bytes: own?.bytes ?? 0 };
 }
 
-/** The line for people. */
+/** The ready line for people. */
 export function readyText({ node, url, ports, tables, bytes }: Ready): string {
   const workers = ports.length === 1 ? '1 worker at port' : `${ports.length} workers at ports`;
   return `${node} is ready at ${url}: ${workers} ${ports.join(', ')}; ${tables} tables, ${mib(bytes)} MiB`;

@@ -1,9 +1,9 @@
 export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 const signalNumbers: Record<(typeof stopSignals)[number], number> = { SIGTERM: 15, SIGINT: 2, SIGHUP: 1 };
 
-/** Waits for a signal, or for the end of the process that started this one. A second signal ends it at once. */
+/** Waits for a signal, or for the end of the parent process. A second signal ends this process at once. */
 export class StopRequest {
-  /** What it was told by. */
+  /** Resolves when this process must stop. The value is the signal, or `disconnect`. */
   readonly asked: Promise<string>;
 
   constructor() {
@@ -19,7 +19,7 @@ export class StopRequest {
     }
     if (process.send === undefined) return;
     process.once('disconnect', () => resolve('disconnect'));
-    // It may have ended before anyone listened.
+    // The parent may have ended before this listener was added.
     if (!process.connected) resolve('disconnect');
   }
 }

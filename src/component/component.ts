@@ -12,7 +12,7 @@ import { expectArray, expectDim, expectDType, expectMode, expectObject } from '.
 import { KeyIndex } from './key-index.ts';
 import { Table } from './table.ts';
 
-/** Rows as they are stored: f32, or the bytes of any dtype. */
+/** Stored rows: f32 values, or the bytes of any dtype. */
 export interface Rows {
   readonly dtype: DType;
   /** Columns, 1 … 4,096. */
@@ -22,22 +22,22 @@ export interface Rows {
 
 export interface ComponentOptions {
   /**
-   * Most bytes of tables and indexes at a time, and of what goes in and out of a call. At most 1 GiB, which is the
-   * default; at the edge 48 MiB.
+   * Most bytes of all tables and indexes, plus the arguments and results of a call. At most 1 GiB, which is also the
+   * default. At the edge the default is 48 MiB.
    */
   readonly memoryBytes?: number | undefined;
 }
 
-/** A bucket of 64 bytes for three. */
+/** Three ids take a bucket of 64 bytes. */
 const indexBytesPerId = 22;
-/** A key, its copy, where it is, and a hash table of them. */
+/** A key, its copy, its position, and its part of a hash table. */
 const deduplicateBytesPerKey = 36;
 
 /** The kernels as a component (wasm/flexemr.wit), and its memory. */
 export class Component {
   readonly #core: Core;
 
-  /** @param memoryBytes that were checked */
+  /** @param memoryBytes already checked */
   constructor(modules: CoreModules, memoryBytes: number) {
     this.#core = new Core(modules, memoryBytes);
   }
@@ -51,7 +51,7 @@ export class Component {
     return new Table(this.#core, table, dim, giveBack);
   }
 
-  /** Pools rows that are brought along. @throws INVALID_TABLE, and as a table's `pool` */
+  /** Pools rows that are passed with the call. @throws INVALID_TABLE, and what `pool` of a table throws */
   pool(rows: Rows, bags: Bags, options: PoolOptions): Pooled {
     const bytes = bytesOf(rows);
     const { dtype, dim } = rows;
@@ -61,8 +61,9 @@ export class Component {
   }
 
   /**
-   * Joins partials of the same bags, shard by shard, and divides once: by denominators where there are.
-   * @throws INVALID_BAGS: one is no partial, or does not fit the first; INVALID_OPTION, INVALID_TABLE, OUT_OF_MEMORY
+   * Merges partials of the same bags, shard by shard, and divides once, by denominators if there are any.
+   * @throws INVALID_BAGS if one is not a partial or does not fit the first
+   * @throws INVALID_OPTION, INVALID_TABLE, OUT_OF_MEMORY
    */
   merge(mode: PoolingMode, dim: number, partials: readonly Pooled[]): Pooled {
     expectMode(mode);
@@ -72,18 +73,21 @@ export class Component {
       (sum, { values, counts }) => sum + values.byteLength + counts.byteLength * 2,
       0,
     );
-    // And what comes of it, which is as large as any of them.
+    // The result is as large as each of the partials.
     const all = bytes + (bytes / checked.length || 0);
     return this.#core.ask(all, () => this.#core.pooling.merge(mode, dim, checked));
   }
 
-  /** Unique keys in order of first occurrence, and for each key which of them it is. @throws INVALID_OPTION, OUT_OF_MEMORY */
+  /**
+   * Unique keys in order of first occurrence, and for each key the position of its unique one.
+   * @throws INVALID_OPTION, OUT_OF_MEMORY
+   */
   deduplicate(keys: BigUint64Array): Pooling.Deduplicated {
     expectArray(keys, 'BigUint64Array', 'keys');
     return this.#core.ask(keys.length * deduplicateBytesPerKey, () => this.#core.pooling.deduplicate(keys));
   }
 
-  /** Room for `capacity` ids and the u32 that each stands for. @throws INVALID_OPTION, OUT_OF_MEMORY */
+  /** An index with space for `capacity` ids and one u32 per id. @throws INVALID_OPTION, OUT_OF_MEMORY */
   keyIndex(capacity: number): KeyIndex {
     check(integer(1, componentIndexIdsMax), capacity, 'capacity');
     const create = (): Pooling.KeyIndex => this.#core.pooling.KeyIndex.create(capacity);
@@ -95,7 +99,7 @@ export class Component {
 const bytes = typedArray<Uint8Array>('Uint8Array');
 const floats: Schema<Rows['rows']> = typedArray('Uint8Array', 'Float32Array');
 const isBytes = (value: unknown): boolean => v.is(bytes, value);
-/** What rows of each dtype are handed in as. */
+/** The arrays that rows of each dtype may be passed as. */
 const storedRows = new Map<DType, Schema<Rows['rows']>>(
   dtypes.map((dtype) => [
     dtype,
@@ -111,20 +115,20 @@ function bytesOf(table: Rows): Uint8Array {
   expectDim(dim);
   check(storedRows.get(dtype) ?? floats, rows, 'rows', 'INVALID_TABLE');
   if (rows.byteLength % rowBytes(dtype, dim) !== 0) {
-    const message = `rows: ${rows.byteLength} bytes are no whole rows of dim = ${dim} columns in ${dtype}`;
+    const message = `rows: ${rows.byteLength} bytes are not a whole number of rows of dim = ${dim} columns in ${dtype}`;
     throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', value: rows.byteLength });
   }
   return new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
 }
 
-/** What `merge` reads of one. @throws INVALID_BAGS */
+/** Checks the fields of a partial that `merge` reads. @throws INVALID_BAGS */
 function checkedPartial(given: unknown, position: number): Pooled & { readonly counts: Uint32Array } {
   const field = `partials[${position}]`;
   expectObject(given, field, 'INVALID_BAGS');
   const partial = given as Pooled;
   const { values, counts, denominators } = partial;
   if (partial.partial !== true) {
-    const message = `${field} is no partial: pool it with { partial: true }`;
+    const message = `${field} is not a partial: pool it with { partial: true }`;
     throw new FlexemrError('INVALID_BAGS', message, { field: 'partials', position });
   }
   expectArray(values, 'Float32Array', `${field}.values`, 'INVALID_BAGS');

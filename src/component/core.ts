@@ -4,28 +4,28 @@ import { FlexemrError } from '../errors.ts';
 import type { CoreModules } from '../modules/core-modules.ts';
 import { failureOf, type Given } from './failure.ts';
 
-/** What there is no room for, and what its caller can do. */
+/** What a caller can do if there is no memory for a table, an index or a call. */
 const remedies = {
-  table: 'dispose of others, quantise it, cut it into shards, or leave it on a memory node',
-  index: 'dispose of others, or cut the ids into several',
-  call: 'ask for less at a time, or dispose of tables',
+  table: 'dispose of other tables, quantise it, split it into shards, or leave it on a memory node',
+  index: 'dispose of other indexes, or split the ids into several indexes',
+  call: 'split it into smaller calls, or dispose of tables',
 } as const;
 
-/** What the component exports, and the memory there is for it. */
+/** The exports of the component, and the accounting of its memory. */
 export class Core {
   readonly pooling: typeof Pooling;
   readonly #bytesMax: number;
   #bytes = 0;
-  /** Why it is asked for nothing any more. */
+  /** The error after which the component cannot be used any more. */
   #ended: FlexemrError | undefined;
 
-  /** @param bytesMax of tables and indexes, and of what goes in and out of a call */
+  /** @param bytesMax most bytes of all tables and indexes, plus the arguments and results of a call */
   constructor(modules: CoreModules, bytesMax: number) {
     this.pooling = instantiate((name) => modules[name as keyof CoreModules], {}).pooling;
     this.#bytesMax = bytesMax;
   }
 
-  /** Asks the component for something. @param bytes that it takes meanwhile @throws OUT_OF_MEMORY, and what `failureOf` makes of it */
+  /** Calls the component. @param bytes that the call takes @throws OUT_OF_MEMORY, and the errors of `failureOf` */
   ask<T>(bytes: number, work: () => T, given: Given = {}): T {
     this.#take(bytes, 'call');
     try {
@@ -37,7 +37,7 @@ export class Core {
     }
   }
 
-  /** Asks the component for something that stays. @returns it, and what gives its bytes back @throws as `ask` */
+  /** Calls the component for something that it keeps. @returns it, and a function that frees it @throws as `ask` */
   keep<T>(bytes: number, what: 'table' | 'index', work: () => T): readonly [kept: T, giveBack: () => void] {
     this.#take(bytes, what);
     try {
@@ -56,7 +56,7 @@ export class Core {
 
   #failed(error: unknown, given: Given): FlexemrError {
     const failure = failureOf(error, given);
-    // Who has trapped left its work undone.
+    // A trap leaves work unfinished, so the component must not be used again.
     if (error instanceof WebAssembly.RuntimeError) this.#ended = failure;
     return failure;
   }
@@ -65,7 +65,7 @@ export class Core {
     if (this.#ended) throw this.#ended;
     const left = this.#bytesMax - this.#bytes;
     if (bytes > left) {
-      const problem = `${what}: its ${bytes} bytes do not fit the ${left} that are left of memoryBytes = ${this.#bytesMax}`;
+      const problem = `${what}: it needs ${bytes} bytes, but only ${left} are left of memoryBytes = ${this.#bytesMax}`;
       throw new FlexemrError('OUT_OF_MEMORY', `${problem}; ${remedies[what]}`, { field: what, value: bytes });
     }
     this.#bytes += bytes;

@@ -1,4 +1,5 @@
-// What callers hand in, looked at before the component takes it: it would read the bytes of any array, and coerce the rest.
+// Checks what callers pass before the component gets it. The component itself would read the bytes of any array and
+// coerce everything else.
 import * as v from 'valibot';
 import { check, isObject, type Schema, typedArray } from '../check.ts';
 import type { ErrorCode } from '../errors.ts';

@@ -1,21 +1,21 @@
 import { FlexemrError } from '../errors.ts';
 
-/** Not every edge runtime has it: there, what is not disposed of is not given back. */
+/** Not every edge runtime has FinalizationRegistry. Without it, memory is freed only by `dispose`. */
 const collected =
   typeof FinalizationRegistry === 'undefined'
     ? undefined
     : new FinalizationRegistry<() => void>((dispose) => dispose());
 
-/** Something that lives in the component's memory until it is disposed of, or collected. */
+/** A resource that stays in the component's memory until it is disposed of or garbage-collected. */
 export class Handle<T extends object> {
   #resource: T | undefined;
   #dispose: () => void;
 
-  /** @param giveBack called once the resource is gone */
+  /** @param giveBack called after the resource was freed */
   constructor(resource: T, giveBack: () => void) {
     this.#resource = resource;
     this.#dispose = () => {
-      // jco's types leave it out.
+      // The types that jco generates do not declare this method.
       (resource as Partial<Disposable>)[Symbol.dispose]?.();
       giveBack();
     };
@@ -25,7 +25,7 @@ export class Handle<T extends object> {
   /** @throws RELEASED */
   get resource(): T {
     if (this.#resource !== undefined) return this.#resource;
-    throw new FlexemrError('RELEASED', 'this was disposed of: make another', { field: 'handle' });
+    throw new FlexemrError('RELEASED', 'this object was disposed of: make a new one', { field: 'handle' });
   }
 
   dispose(): void {

@@ -23,11 +23,11 @@ export class Table implements Disposable {
     return this.#core.ask(poolBytes(checked, this.#dim), () => resource.pool(checked, withDefaults), checked);
   }
 
-  /** One row a key: f32 [keys, dim]. @throws INVALID_BAGS, INVALID_KEY, OUT_OF_MEMORY; RELEASED */
+  /** One row per key: f32 [keys, dim]. @throws INVALID_BAGS, INVALID_KEY, OUT_OF_MEMORY; RELEASED */
   gather(keys: Uint32Array): Float32Array {
     const { resource } = this.#handle;
     expectArray(keys, 'Uint32Array', 'keys', 'INVALID_BAGS');
-    // A key, its row, whether it is there, and what became of it.
+    // Per key: the key, its row, its count and its outcome.
     const bytes = keys.length * (this.#dim * 4 + 9);
     return this.#core.ask(bytes, () => resource.gather(keys), { keys });
   }

@@ -3,10 +3,11 @@ import { FlexemrError } from '../errors.ts';
 import { connectionsMax, connectionsMin, nodeDescriptorsMin, workerDescriptorsMin } from '../limits.ts';
 
 /**
- * Node.js fails in several ways where a thread finds no descriptor, so that there are enough is checked before the
- * first is started; and a connection that finds none is closed without a word, so that none of them ever does.
- * @param ports of each worker
- * @returns connections that each port may have at a time
+ * Divides the file descriptors of this process among the ports. If a thread gets no descriptor, Node.js fails in
+ * several ways, so this checks that there are enough before the first thread starts. If a connection gets none, Node.js
+ * closes it without an error, so the number of connections is limited.
+ * @param ports number of ports of each worker
+ * @returns the number of connections that each port may have at a time
  * @throws LIMIT_EXCEEDED
  */
 export function connectionsOf(workers: number, ports: number): number {
@@ -15,11 +16,11 @@ export function connectionsOf(workers: number, ports: number): number {
   if (most === undefined) return connectionsMax;
   const spare = Math.floor((most - needed) / (workers * ports));
   if (spare >= 0) return Math.min(connectionsMin + spare, connectionsMax);
-  const message = `this process may open ${most} files, a memory node of ${workers} workers needs ${needed} and one more for each connection: raise ulimit -n to at least ${needed}, or start fewer workers`;
+  const message = `this process may open ${most} files, but a memory node of ${workers} workers needs ${needed} and one more for each connection: raise ulimit -n to at least ${needed}, or start fewer workers`;
   throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'workers', value: workers });
 }
 
-/** Files that this process may open; undefined: no limit, or none that this system tells. */
+/** The number of files that this process may open. Undefined if there is no limit or the system does not report it. */
 function descriptorsMax(): number | undefined {
   try {
     const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];

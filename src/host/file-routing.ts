@@ -9,8 +9,9 @@ import { writeWhole } from '../store/whole-file.ts';
 import { type Polled, polledRouting } from './polled-routing.ts';
 
 /**
- * Routing in a JSON file. Watching looks at the file's size and times: notifications of the file system get lost when
- * a file is replaced, on network drives, and in containers. Reading throws INVALID_FILE where there is no such file.
+ * A routing source that reads a JSON file. Watching polls the file's size and times, because notifications of the file
+ * system get lost when a file is replaced, on network drives, and in containers. `read` throws INVALID_FILE if the
+ * system cannot read the file.
  * @throws INVALID_OPTION
  */
 export function fileRouting(path: string): RoutingSource {
@@ -20,9 +21,10 @@ export function fileRouting(path: string): RoutingSource {
 
 class FileText implements Polled {
   readonly #path: string;
-  /** What the file looked like when it was last read, and when it was last looked at. */
-  #readAs: string | undefined;
-  #seenAs: string | undefined;
+  /** The state of the file when `poll` last read it. */
+  #readState: string | undefined;
+  /** The state of the file at the last poll. */
+  #seenState: string | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -36,16 +38,16 @@ class FileText implements Polled {
     }
   }
 
-  /** A file that looks different is read as soon as it looks the same twice: someone may be writing it. */
+  /** Reads a changed file only after two polls have seen the same state, because it may still be being written. */
   async poll(): Promise<string | undefined> {
-    const looks = await looksOf(this.#path).catch((cause: Error) => {
+    const looks = await stateOf(this.#path).catch((cause: Error) => {
       throw this.#unreadable(cause);
     });
-    const settled = looks === this.#seenAs;
-    this.#seenAs = looks;
-    if (!settled || looks === this.#readAs) return undefined;
+    const settled = looks === this.#seenState;
+    this.#seenState = looks;
+    if (!settled || looks === this.#readState) return undefined;
     const text = await this.read();
-    this.#readAs = looks;
+    this.#readState = looks;
     return text;
   }
 
@@ -55,12 +57,15 @@ class FileText implements Polled {
   }
 }
 
-async function looksOf(path: string): Promise<string> {
+async function stateOf(path: string): Promise<string> {
   const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
   return [dev, ino, size, mtimeNs, ctimeNs].join();
 }
 
-/** Writes a routing file, or replaces it: who watches it sees the old one or the new one. @throws INVALID_FILE, INVALID_ROUTING, INVALID_OPTION */
+/**
+ * Writes or replaces a routing file. Programs that watch it see either the old file or the complete new one.
+ * @throws INVALID_FILE, INVALID_ROUTING, INVALID_OPTION
+ */
 export async function writeRouting(path: string, routing: RoutingTable): Promise<void> {
   check(filePath, path, 'path');
   const text = routingJson(routing);

@@ -1,4 +1,4 @@
-// What the workers of one memory node are to serve, loaded from a file.
+// Loads from a file what the workers of one memory node serve.
 import { instantiateKernels, kernelModule } from '../kernel/files.ts';
 import { slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
 import { checkContents } from '../memory-node/check-contents.ts';
@@ -14,19 +14,20 @@ import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
 
 export interface HostingOptions {
-  /** The tables, safetensors. */
+  /** The safetensors file of the tables. */
   readonly tables: TableSource;
   readonly routing: RoutingTable;
-  /** The node whose shards to load. */
+  /** The id of the node whose shards are loaded. */
   readonly node: string;
   readonly workers: number;
-  /** Compare every row with the plan's digests. */
+  /** Compares every row with the digests in the plan. */
   readonly verify?: boolean | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /**
- * Loads the shards of a node. Workers share the rows, and each has slots of its own: what one writes, no other touches.
+ * Loads the shards of a node. The workers share the rows. Each worker has its own slots, so no two workers write to the
+ * same memory.
  * @throws INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
  */
 export async function loadHostings(options: HostingOptions): Promise<Hosting[]> {

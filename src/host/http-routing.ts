@@ -8,13 +8,14 @@ import { byProxy } from '../transport/proxy.ts';
 import { type Polled, polledRouting } from './polled-routing.ts';
 
 export interface HttpRoutingOptions {
-  /** Between two questions while watching, in ms; default 1000. */
+  /** Ms between two requests while watching. Default 1000. */
   readonly pollMs?: number | undefined;
 }
 
 /**
- * Routing in JSON that an http:// or https:// address serves. Watching asks again and again; a server that gives an
- * ETag is sent it, and may answer 304. Reading throws UNAVAILABLE where there is no answer. @throws INVALID_OPTION
+ * A routing source that reads JSON from an http:// or https:// address. Watching polls the address. If the server gives
+ * an ETag, the next request carries it, and the server may answer 304. Reading throws UNAVAILABLE if the request fails.
+ * @throws INVALID_OPTION
  */
 export function httpRouting(url: string, given: HttpRoutingOptions = {}): RoutingSource {
   check(httpAddress, url, 'url');
@@ -40,7 +41,7 @@ class HttpText implements Polled {
     return this.#get(signal, this.#etag);
   }
 
-  /** The body, or undefined where it still has this ETag. */
+  /** Gets the body, or undefined if it still has this ETag. */
   async #get(signal: AbortSignal, etag: string | null): Promise<string | undefined> {
     const headers = { accept: 'application/json', ...(etag !== null && { 'if-none-match': etag }) };
     const ended = AbortSignal.any([signal, AbortSignal.timeout(routingFetchMsMax)]);
@@ -53,14 +54,14 @@ class HttpText implements Polled {
       }
       await response.body?.cancel();
       if (response.status === 304 && etag !== null) return undefined;
-      throw new Error(`it answered ${response.status} ${response.statusText}`);
+      throw new Error(`the server answered ${response.status} ${response.statusText}`);
     } catch (cause) {
       throw this.#unavailable(cause as Error);
     }
   }
 
   #unavailable(cause: Error): FlexemrError {
-    // What fetch says itself is only that it failed.
+    // The message of fetch itself says only that it failed.
     const why = cause.cause instanceof Error ? cause.cause.message : cause.message;
     const message = `cannot get the routing table from ${this.#url}${byProxy(this.#url)}: ${why}. Check the address and its server.`;
     return new FlexemrError('UNAVAILABLE', message, { field: 'url', value: this.#url, cause });

@@ -15,9 +15,9 @@ import { type ClusterOptions, clusterFields, planCluster } from './plan-cluster.
 export interface LocalClusterOptions extends ClusterOptions {
   /** Worker threads of each node; default 1. */
   readonly workers?: number | undefined;
-  /** Pages of this origin may ask, or of all: `*`. */
+  /** Pages of this origin may send requests (CORS). `*`: pages of all origins. */
   readonly allowOrigin?: string | undefined;
-  /** Serve by RDMA too. */
+  /** Serves by RDMA too. */
   readonly rdma?: DeviceChoice | undefined;
 }
 
@@ -28,13 +28,13 @@ const localClusterOptions = optionsOf({
   rdma: v.optional(deviceChoice),
 });
 
-/** Memory nodes on this machine, each a process of its own. They end with this process, however it ends. */
+/** Memory nodes on this machine, each in its own process. They end when this process ends, even if it crashes. */
 export class LocalCluster implements AsyncDisposable {
-  /** With the address of every node. */
+  /** The routing table, with the address of every node. */
   readonly routing: RoutingTable;
-  /** What each node said when it was ready. */
+  /** The message of each node when it was ready. */
   readonly nodes: readonly Ready[];
-  /** Of the nodes' processes. */
+  /** Process ids of the nodes. */
   readonly pids: readonly number[];
   readonly #processes: readonly NodeProcess[];
 
@@ -45,7 +45,7 @@ export class LocalCluster implements AsyncDisposable {
     this.#processes = processes;
   }
 
-  /** Lets every node answer what it holds, and ends it. */
+  /** Ends every node after it has answered the subrequests that it holds. */
   async close(): Promise<void> {
     await stopAll(this.#processes);
   }
@@ -57,7 +57,7 @@ export class LocalCluster implements AsyncDisposable {
 
 /**
  * Plans the tables of a file, and starts a memory node for each part on a free port of 127.0.0.1.
- * @throws INVALID_OPTION; as planCluster; NODE_FAILED where a node does not start, once all others have ended
+ * @throws INVALID_OPTION; as planCluster; NODE_FAILED if a node does not start, after all other nodes have ended
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   checkFields(localClusterOptions, options);
@@ -80,7 +80,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
-/** A list of tables that is given beside them becomes a file in `dir`. */
+/** The options for the tables. If their list is given separately, it is written to a file in `dir`. */
 async function tableArguments(tables: TableSource, dir: string): Promise<string[]> {
   if (typeof tables === 'string') return ['--tables', tables];
   const list = join(dir, 'tables.json');

@@ -5,17 +5,20 @@ import { LoopbackTransport } from '../transport/loopback.ts';
 import { loadHostings } from './hostings.ts';
 import { type ClusterOptions, clusterFields, planCluster } from './plan-cluster.ts';
 
-/** Memory nodes in this process: what a ranker needs to look up in them, without any network. */
+/** Memory nodes in this process. With this routing table and transport, a ranker reaches them without a network. */
 export interface LoopbackCluster {
   readonly routing: RoutingTable;
   readonly transport: LoopbackTransport;
 }
 
-/** Plans and loads memory nodes in this process, all on this thread. @throws INVALID_OPTION, as planCluster, OUT_OF_MEMORY */
+/**
+ * Plans and loads memory nodes in this process, all on this thread.
+ * @throws INVALID_OPTION, as planCluster, OUT_OF_MEMORY
+ */
 export async function loopbackCluster(options: ClusterOptions): Promise<LoopbackCluster> {
   checkFields(optionsOf(clusterFields), options);
   const { routing: planned } = await planCluster(options);
-  // Names, for routing and for messages; nothing listens there.
+  // These addresses are only names for routing and messages. Nothing listens there.
   const nodes = planned.nodes.map((node) => ({ ...node, url: `http://${node.id}.loopback` }));
   const routing = { ...planned, nodes };
   const handlers = new Map<string, MemoryNode>();

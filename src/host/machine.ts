@@ -1,4 +1,4 @@
-// What this machine can do for a memory node or a ranker, and what to change.
+// Reports what this machine offers to a memory node or a ranker, and what to change.
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import type * as Verbs from 'ibverbs-node';
@@ -8,7 +8,7 @@ export interface PortReport {
   readonly port: number;
   readonly state: string;
   readonly linkLayer: string;
-  /** Bytes of a packet: in use, and at most. */
+  /** Bytes of a packet: the current value, and the largest that the port supports. */
   readonly mtu: number;
   readonly mtuMax: number;
   readonly gids: readonly { readonly index: number; readonly type: string; readonly gid: string }[];
@@ -19,7 +19,7 @@ export interface DeviceReport {
   readonly ports: readonly PortReport[];
   readonly queuePairsMax: number;
   readonly memoryRegionBytesMax: number;
-  /** Each thread can have a doorbell of its own. */
+  /** Whether each thread can have its own doorbell. */
   readonly threadDomains: boolean;
 }
 
@@ -27,16 +27,16 @@ export interface MachineReport {
   readonly node: string;
   readonly cpus: number;
   readonly memoryBytes: number;
-  /** Bytes that a process may register; undefined: no limit, or none that this system tells. */
+  /** Bytes that a process may register. Undefined if there is no limit or the system does not report it. */
   readonly lockedBytesMax: number | undefined;
-  /** The system's setting for transparent huge pages: always, madvise or never; undefined where it has none. */
+  /** The setting for transparent huge pages: always, madvise or never. Undefined if the system has none. */
   readonly hugePages: string | undefined;
   readonly devices: readonly DeviceReport[];
-  /** What to change, in sentences. */
+  /** Sentences about what to change. */
   readonly advice: readonly string[];
 }
 
-/** Looks at this machine; changes nothing. */
+/** Inspects this machine. Changes nothing. */
 export async function inspectMachine(): Promise<MachineReport> {
   const [devices, deviceAdvice] = await inspectDevices();
   const lockedBytesMax = await readLockedBytesMax();
@@ -57,7 +57,8 @@ async function inspectDevices(): Promise<[devices: DeviceReport[], advice: strin
   try {
     const verbs = await loadVerbs();
     const devices = verbs.devices().map(({ name }) => inspectDevice(verbs, name));
-    const none = 'No RDMA device: for a software one (Soft-RoCE), rdma link add rxe0 type rxe netdev eth0';
+    const none =
+      'No RDMA device. To add a software device (Soft-RoCE): rdma link add rxe0 type rxe netdev eth0';
     return [devices, devices.length === 0 ? [none] : devices.flatMap(portAdvice)];
   } catch (error) {
     return [[], [`No RDMA: ${(error as Error).message}`]];
@@ -89,13 +90,13 @@ function portAdvice({ name, ports, threadDomains }: DeviceReport): string[] {
     const place = `port ${port} of ${name}`;
     if (state !== 'active') return [`${place} is ${state}: bring its network interface up.`];
     if (mtu >= mtuMax) return [];
-    return [`${place} sends packets of ${mtu} bytes where ${mtuMax} would do: raise the MTU of its network.`];
+    return [`${place} sends packets of ${mtu} bytes but supports ${mtuMax}: raise the MTU of its network.`];
   });
-  const shared = `${name} has no thread domains: threads share its doorbells, which costs when many are busy.`;
+  const shared = `${name} has no thread domains: threads share its doorbells, which costs time if many threads are busy.`;
   return threadDomains ? of : [...of, shared];
 }
 
-/** Of this process, from the system's table of limits. */
+/** Reads the limit of this process from the system's table of limits. */
 async function readLockedBytesMax(): Promise<number | undefined> {
   const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '');
   const soft = /^Max locked memory\s+(\d+)/m.exec(limits)?.[1];
@@ -111,13 +112,13 @@ async function readHugePages(): Promise<string | undefined> {
 function lockedAdvice(devices: readonly DeviceReport[], bytes: number | undefined): string[] {
   if (devices.length === 0 || bytes === undefined) return [];
   return [
-    `Processes may register ${bytes} bytes, tables and slots together: ulimit -l unlimited, or LimitMEMLOCK=infinity in the service.`,
+    `Processes may register ${bytes} bytes for tables and slots together. To raise the limit: ulimit -l unlimited, or LimitMEMLOCK=infinity in the service.`,
   ];
 }
 
 function hugePagesAdvice(setting: string | undefined): string[] {
   if (setting === undefined || setting === 'always') return [];
   return [
-    `Huge pages are ${setting}: tables of gigabytes are read up to 1.3 times faster with echo always > /sys/kernel/mm/transparent_hugepage/enabled`,
+    `Huge pages are set to ${setting}. To read tables of gigabytes up to 1.3 times faster: echo always > /sys/kernel/mm/transparent_hugepage/enabled`,
   ];
 }

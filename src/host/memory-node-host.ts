@@ -36,36 +36,39 @@ import { loadHostings } from './hostings.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import { WorkerThread } from './worker-thread.ts';
 
-/** Where a node says what happens to it. */
+/** The log of a node. */
 export interface Log {
   info(what: object, message: string): void;
   warn(what: object, message: string): void;
 }
 
 export interface MemoryNodeOptions extends MemoryNodeTuning {
-  /** The tables, safetensors, of which the node loads its shards. */
+  /** The safetensors file of the tables. The node loads only its own shards. */
   readonly tables: TableSource;
   readonly routing: RoutingTable;
-  /** Which node of the routing table this is. */
+  /** The id of this node in the routing table. */
   readonly node: string;
-  /** Compare every row with the plan's digests, which it must have; default: a sample of them, where it has one. */
+  /**
+   * Compares every row with the digests in the plan, which must contain them. Default: compares a sample of the rows,
+   * if the plan contains a digest of it.
+   */
   readonly verify?: boolean | undefined;
-  /** Default 127.0.0.1. Others need a token, mutual TLS, or `insecure`. */
+  /** Default 127.0.0.1. Addresses other than loopback need a token, mutual TLS, or `insecure`. */
   readonly host?: string | undefined;
-  /** Of the first worker; the others take the next ones. 0 (default): free ones. */
+  /** Port of the first worker. The other workers use the following ports. 0 (default): any free ports. */
   readonly port?: number | undefined;
   readonly workers?: number | undefined;
-  /** A port that all workers share: connections spread unevenly over them, and not every system has it. */
+  /** A port that all workers share. Connections spread unevenly over the workers, and not every system supports it. */
   readonly commonPort?: number | undefined;
   readonly security?: ServerSecurity | undefined;
   readonly insecure?: boolean | undefined;
-  /** Pages of this origin may ask by `flexemr/edge` (CORS): `https://app.example`, or `*`. Default: of none. */
+  /** Pages of this origin may send requests by `flexemr/edge` (CORS): `https://app.example`, or `*`. Default: none. */
   readonly allowOrigin?: string | undefined;
-  /** Host names that a node without a token answers to, beside those of its machine: names without a dot, and addresses. */
+  /** More host names that a node without a token accepts. It always accepts addresses and names without a dot. */
   readonly allowHosts?: readonly string[] | undefined;
-  /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
+  /** Ms that a peer may take for a request, a frame or a reply before it is cut off. Default and maximum: 10 s. */
   readonly stuckMs?: number | undefined;
-  /** Serve by RDMA too, through this device; {}: the first there is. Needs the package ibverbs-node. */
+  /** Serves by RDMA too, with this device; {}: the first device that works. Needs the package ibverbs-node. */
   readonly rdma?: DeviceChoice | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly log?: Log | undefined;
@@ -74,7 +77,7 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
 const isLog = (value: unknown): boolean =>
   isObject(value) && typeof value.info === 'function' && typeof value.warn === 'function';
 
-/** Tables, routing and exposure have checks of their own. */
+/** Tables, routing and exposure are checked by other functions. */
 const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   tables: given<TableSource>('the path of a file, or { file, list }'),
   routing: given<RoutingTable>('a routing table'),
@@ -95,11 +98,11 @@ const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   sliceBytes: v.optional(numberWhere((bytes) => bytes > 0, 'bytes, more than 0')),
 });
 
-/** A memory node: loads its shards, and lets worker threads serve them, each at a port of its own. */
+/** A memory node. It loads its shards; worker threads serve them, each on its own port. */
 export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
   readonly #threads: WorkerThread[] = [];
-  /** Of each port. */
+  /** The most connections of each port. */
   readonly #connections: number;
   #hostings: Hosting[] = [];
   #tables: RegisteredTables | undefined;
@@ -107,7 +110,7 @@ export class MemoryNodeHost implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /**
-   * Listens first, so that health checks find it; ready once the tables are loaded.
+   * Listens first, so that health checks reach the node, then loads the tables. The node is ready when they are loaded.
    * @throws INVALID_OPTION, INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY, UNAVAILABLE, LIMIT_EXCEEDED,
    * WORKER_FAILED
    */
@@ -162,7 +165,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     return this.#threads.map(({ port }) => port);
   }
 
-  /** Where rankers reach it. */
+  /** The address for rankers. */
   get url(): string {
     const { host = '127.0.0.1', security } = this.#options;
     const name = host.includes(':') ? `[${host}]` : host;
@@ -197,7 +200,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     await this.#threads[i].host(this.#hostings[i], this.ports, this.#tables?.serving);
   }
 
-  /** A worker has died: what it held has failed with its connections; another takes its port and its slots. */
+  /** Replaces a dead worker, whose subrequests failed with its connections. The new one gets its port and its slots. */
   async #replace(i: number, cause: unknown): Promise<void> {
     if (this.#closing) return;
     const port = this.#threads[i].port;
@@ -212,27 +215,27 @@ export class MemoryNodeHost implements AsyncDisposable {
       if (this.#hostings.length > 0) await this.#host(i);
       this.#options.log?.info({ worker: i, port }, 'the worker serves again');
     } catch (error) {
-      // Its end, if it has one, brings us here again.
+      // If the thread has ended or ends here, `onDeath` calls this method again.
       this.#options.log?.warn({ worker: i, port, err: error }, 'the worker could not be started');
       await thread.end();
     }
   }
 
-  /** Ends a worker at once, as if it had died. @throws INVALID_OPTION */
+  /** Ends a worker at once, as if it had crashed. @throws INVALID_OPTION */
   async killWorker(i: number): Promise<void> {
     check(integer(0, this.#threads.length - 1), i, 'worker');
     await this.#threads[i].end();
   }
 
   /**
-   * What each worker has done since it was started; one that is being replaced has done nothing.
-   * @throws WORKER_FAILED where one does not say
+   * The statistics of each worker since it was started. All are 0 for a worker that is being replaced.
+   * @throws WORKER_FAILED if a worker does not answer
    */
   async stats(): Promise<WorkerStats[]> {
     return await Promise.all(this.#threads.map((thread) => thread.stats()));
   }
 
-  /** Answers what it holds, and ends. */
+  /** Answers the subrequests that it holds, and ends. */
   async close(): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;
@@ -255,6 +258,6 @@ export class MemoryNodeHost implements AsyncDisposable {
 /** @throws INVALID_OPTION */
 function checkPorts(port: number, workers: number): void {
   if (port === 0 || port + workers - 1 <= portMax) return;
-  const message = `port: expected 0, or a port that leaves each of ${workers} workers one up to ${portMax}, not ${port}`;
+  const message = `port: expected an integer from 0 to ${portMax - workers + 1} for ${workers} workers, not ${port}`;
   throw new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port });
 }

@@ -1,4 +1,4 @@
-// A worker thread of a memory node: one handler, its ports, and nothing shared but the arenas.
+// A worker thread of a memory node. It has its own handler and ports, and shares only the arenas with other threads.
 import { parentPort, workerData } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -15,7 +15,7 @@ const node = new MemoryNode(name, ports, tuning);
 const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
 
-/** What the main thread logs of this worker. */
+/** Sends a warning to the main thread, which logs it. */
 const warn: Warn = (what, message) => parentPort?.postMessage({ warned: what, message } satisfies Warning);
 
 const control: WorkerControl = {

@@ -5,22 +5,22 @@ import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
 import { drainMsMax } from '../limits.ts';
 
-/** What is kept of its errors, to say why it did not start. */
+/** Characters of its error output that are kept, to report why it did not start. */
 const stderrCharsMax = 4_096;
 
-/** What `flexemr serve` says, on its output and to the process that started it, once it serves. */
+/** The message of `flexemr serve` when it is ready, on its output and to the process that started it. */
 export interface Ready {
   readonly ready: true;
   readonly node: string;
   readonly url: string;
-  /** One a worker. */
+  /** One port per worker. */
   readonly ports: readonly number[];
   readonly tables: number;
-  /** Bytes of rows, with their indexes. */
+  /** Bytes of rows and their indexes. */
   readonly bytes: number;
 }
 
-/** A `flexemr serve` process: it ends when this process does, however that ends. */
+/** A `flexemr serve` process. It ends when this process ends, even if this process crashes. */
 export class NodeProcess {
   readonly #child: ChildProcess;
   readonly #node: string;
@@ -35,11 +35,14 @@ export class NodeProcess {
       execArgv: [],
     });
     this.#ended = this.#end();
-    // Whoever waits for it hears of an error.
+    // Callers that await `#ended` get the error. This prevents an unhandled rejection if there is none.
     this.#ended.catch(() => {});
   }
 
-  /** It has ended, and all it said is here. 'close' would be both, but does not come after a disconnect. */
+  /**
+   * Waits until the process has ended and all of its error output has been read. The event 'close' would mean both, but
+   * it is not emitted after a disconnect.
+   */
   async #end(): Promise<void> {
     const exit = once(this.#child, 'exit');
     const { stderr } = this.#child;
@@ -53,7 +56,7 @@ export class NodeProcess {
     return this.#child.pid;
   }
 
-  /** Once it serves. @throws NODE_FAILED, with what it said last */
+  /** Waits until the node serves. @throws NODE_FAILED, with its last line of error output */
   async ready(): Promise<Ready> {
     const said = await Promise.race([once(this.#child, 'message'), this.#ended.then(() => undefined)]).catch(
       (cause: Error) => {
@@ -77,7 +80,7 @@ export class NodeProcess {
     return new FlexemrError('NODE_FAILED', message, { node: this.#node, cause });
   }
 
-  /** Lets it answer what it holds, and end; kills it where it does not. */
+  /** Stops the node after it has answered the subrequests that it holds. Kills it if it does not end. */
   async stop(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), drainMsMax + 1_000);

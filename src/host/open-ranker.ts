@@ -6,7 +6,6 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { PushDown } from '../ranker/choose.ts';
 import { Ranker, rankerFields } from '../ranker/ranker.ts';
 import { FetchTransport } from '../transport/fetch.ts';
-import { HttpTransport } from '../transport/http.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { RdmaTransport } from '../transport/rdma/rdma.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
@@ -15,23 +14,23 @@ import type { Transport } from '../transport/transport.ts';
 import { fileRouting } from './file-routing.ts';
 import { httpRouting } from './http-routing.ts';
 
-/** Transports by name; `stream` falls back to `http` by itself, and `rdma` to `stream`. */
+/** Names of the transports. `stream` falls back to `http` automatically, and `rdma` to `stream`. */
 export const transportNames = ['stream', 'http', 'fetch', 'rdma'] as const;
 export type TransportName = (typeof transportNames)[number];
 
 export interface OpenRankerOptions {
-  /** A routing table; the path or URL of one, which is watched; or a source of one's own. */
+  /** A routing table; the path or URL of one, which is watched for changes; or your own source. */
   readonly routing: RoutingTable | RoutingSource | string;
   /** Default `stream`. */
   readonly transport?: TransportName | Transport | undefined;
   readonly security?: ClientSecurity | undefined;
-  /** Which device `rdma` goes through; default: the first there is. */
+  /** The device of the transport `rdma`. Default: the first device that works. */
   readonly rdma?: DeviceChoice | undefined;
-  /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
+  /** Default `auto`: push down or fetch each segment, whichever brings back fewer bytes. */
   readonly pushDown?: PushDown | undefined;
-  /** Frames carry checksums where they go neither by TLS nor by RDMA. Default: true. */
+  /** Frames carry checksums, except over TLS and RDMA. Default: true. */
   readonly checksums?: boolean | undefined;
-  /** A changed routing table that cannot be used; the old one stays. */
+  /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
@@ -41,7 +40,7 @@ const isTransport = (value: unknown): boolean =>
   (isObject(value) && methods.every((name) => typeof value[name] === 'function'));
 
 const rankerOptions = optionsOf({
-  // routingSource says what is wrong with it.
+  // routingSource checks it.
   routing: v.optional(given<OpenRankerOptions['routing']>('a routing table')),
   transport: v.optional(
     v.custom<TransportName | Transport>(isTransport, `one of ${transportNames.join(', ')}, or a transport`),
@@ -51,7 +50,10 @@ const rankerOptions = optionsOf({
   ...rankerFields,
 });
 
-/** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
+/**
+ * Opens a ranker, which looks up keys in memory nodes.
+ * @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY
+ */
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   const { routing, transport, security = {}, rdma, ...how } = checkFields(rankerOptions, options);
   const source = sourceOf(routing);
@@ -76,9 +78,11 @@ async function transportOf(
   device: DeviceChoice | undefined,
 ): Promise<Transport> {
   if (typeof transport !== 'string') return transport;
-  const stream = (): Transport => new StreamTransport(new HttpTransport(security), security);
-  if (transport === 'stream') return stream();
-  if (transport === 'rdma') return await RdmaTransport.open(stream(), security, device);
-  if (transport === 'http') return new HttpTransport(security);
-  return new FetchTransport(security);
+  if (transport === 'fetch') return new FetchTransport(security);
+  // Only now, because undici takes a quarter of the time that a program needs to start.
+  const { HttpTransport } = await import('../transport/http.ts');
+  const http = new HttpTransport(security);
+  if (transport === 'http') return http;
+  const stream = new StreamTransport(http, security);
+  return transport === 'stream' ? stream : await RdmaTransport.open(stream, security, device);
 }

@@ -13,19 +13,19 @@ import { contentOf, wholeContentOf } from '../store/content.ts';
 import { planTables } from '../store/load.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 
-/** Memory nodes to be started together. */
+/** Options of memory nodes that start together. */
 export interface ClusterOptions {
-  /** The tables, safetensors. */
+  /** The safetensors file of the tables. */
   readonly tables: TableSource;
-  /** How many memory nodes, named node0, node1 … */
+  /** The number of memory nodes. Their names are node0, node1 … */
   readonly nodes: number;
   /** Default `auto`. */
   readonly split?: Split | undefined;
-  /** Keep every table as; default: as the file says, else f32. */
+  /** The dtype in which every table is kept. Default: the dtype that the file lists, or f32. */
   readonly dtype?: RowDtype | undefined;
 }
 
-/** What ClusterOptions may be. @internal */
+/** Schemas of `ClusterOptions`. @internal */
 export const clusterFields: {
   readonly tables: Schema<TableSource>;
   readonly nodes: Schema<number>;
@@ -39,8 +39,8 @@ export const clusterFields: {
 };
 
 /**
- * Shares the tables of a file out among nodes that are still to be started.
- * @param options that were checked @throws as planSharding, INVALID_FILE
+ * Divides the tables of a file among nodes that have not started yet.
+ * @param options already checked @throws as planSharding, INVALID_FILE
  */
 export async function planCluster(options: ClusterOptions): Promise<ShardingPlan> {
   const { tables, nodes: count, split = 'auto', dtype } = options;
@@ -53,8 +53,8 @@ export function nodesNamed(count: number): { readonly id: string }[] {
 }
 
 /**
- * What a file's tables are, to be planned. Reads a sample of the rows, to know them again.
- * @param verify read all of them @throws INVALID_FILE, INVALID_TABLE
+ * Describes the tables of a file for planning. Reads a sample of the rows and makes a digest of it, by which nodes
+ * recognise the rows. @param verify makes a digest of all rows too @throws INVALID_FILE, INVALID_TABLE
  */
 export async function plannedTables(
   source: TableSource,

@@ -3,15 +3,15 @@ import { parseRouting } from '../plan/routing-json.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 
-/** Something whose text can be looked at again and again. Each watcher has one of its own. */
+/** A text that can be polled for changes. Each watcher has its own. */
 export interface Polled {
-  /** The text as it is. */
+  /** Reads the current text. */
   read(signal: AbortSignal): Promise<string>;
-  /** The text, or undefined where it is as it was when this last gave it, or is not yet to be read. */
+  /** Reads the text. Gives undefined if it has not changed since the last poll that gave it, or cannot be read yet. */
   poll(signal: AbortSignal): Promise<string | undefined>;
 }
 
-/** Routing in a text that has to be looked at to see that it changed. @param name of the text, for messages */
+/** A routing source that polls a text for changes. @param name of the text, for messages */
 export function polledRouting(name: string, everyMs: number, open: () => Polled): RoutingSource {
   let last: string | undefined;
   return {
@@ -36,11 +36,12 @@ class Watcher {
   readonly #onChange: (routing: RoutingTable) => void;
   readonly #onError: (error: Error) => void;
   readonly #ended = new AbortController();
-  /** The text of the routing table in use, and the last one seen, be it sound or not. */
-  #good: string | undefined;
+  /** The text of the routing table in use. */
+  #validText: string | undefined;
+  /** The last text read, which may be invalid. */
   #seen: string | undefined;
-  /** Why the text cannot be had. */
-  #trouble = '';
+  /** The message of the last error if the text cannot be read, else empty. */
+  #lastError = '';
 
   constructor(
     name: string,
@@ -50,7 +51,7 @@ class Watcher {
     onError: (error: Error) => void,
   ) {
     this.#name = name;
-    this.#good = text;
+    this.#validText = text;
     this.#seen = text;
     this.#polled = polled;
     this.#onChange = onChange;
@@ -73,17 +74,17 @@ class Watcher {
   async #look(): Promise<void> {
     const { signal } = this.#ended;
     const text = await this.#polled.poll(signal).catch((error: Error) => {
-      // Looking again at the same trouble is no news.
-      if (!signal.aborted && error.message !== this.#trouble) this.#onError(error);
+      // The same error is not reported twice in a row.
+      if (!signal.aborted && error.message !== this.#lastError) this.#onError(error);
       return error;
     });
-    this.#trouble = text instanceof Error ? text.message : '';
+    this.#lastError = text instanceof Error ? text.message : '';
     if (signal.aborted || text instanceof Error || text === undefined || text === this.#seen) return;
     this.#seen = text;
-    if (text === this.#good) return;
+    if (text === this.#validText) return;
     try {
       const routing = parseRouting(text, this.#name);
-      this.#good = text;
+      this.#validText = text;
       this.#onChange(routing);
     } catch (error) {
       this.#onError(error as Error);
@@ -91,7 +92,7 @@ class Watcher {
   }
 }
 
-/** Watching alone does not keep a process alive. */
+/** A timer that does not keep the process alive. */
 function later(work: () => Promise<void>, ms: number): NodeJS.Timeout {
   return setTimeout(work, ms).unref();
 }

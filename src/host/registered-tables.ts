@@ -12,19 +12,19 @@ import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import type { ReadableShard } from '../transport/rdma/handshake.ts';
 import type { RdmaServing } from './worker-control.ts';
 
-/** A device, and the rows of a node that rankers may read through it, and do nothing else with. */
+/** An RDMA device and the rows of a node that are registered with it. Rankers can only read these rows. */
 export class RegisteredTables {
   readonly serving: RdmaServing;
   readonly #device: OpenDevice;
   readonly #regions: readonly Verbs.MemoryRegion[];
 
-  /** @throws MISSING_DEPENDENCY, UNAVAILABLE, OUT_OF_MEMORY where the system lets too little memory be registered */
+  /** @throws MISSING_DEPENDENCY, UNAVAILABLE, OUT_OF_MEMORY if the system does not allow registering so many bytes */
   static async register(hosting: Hosting, choice: DeviceChoice): Promise<RegisteredTables> {
     const verbs = await loadVerbs();
     const device = openDevice(verbs, choice);
     const regions: Verbs.MemoryRegion[] = [];
     try {
-      // Ids of an indexed shard are resolved by its node alone.
+      // Indexed shards are left out, because only their node can resolve ids to rows.
       const rowKeyed = hosting.shards.filter(({ index, rows }) => index === 0 && rows.rows > 0);
       for (const shard of rowKeyed)
         regions.push(registerMemory(verbs, device, bytesOf(hosting, shard), verbs.access.remoteRead));
@@ -43,7 +43,7 @@ export class RegisteredTables {
     this.serving = serving;
   }
 
-  /** From now on READs of these rows fail. */
+  /** Afterwards, RDMA READs of these rows fail. */
   close(): void {
     for (const region of this.#regions) region.close();
     closeDevice(this.#device);

@@ -1,4 +1,4 @@
-// What the main thread of a memory node asks of its workers. Control only: no lookup passes here.
+// The calls by which the main thread of a memory node controls its workers. No lookup goes through them.
 import { type ErrorCode, FlexemrError } from '../errors.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import type { WorkerStats } from '../memory-node/memory-node.ts';
@@ -15,27 +15,30 @@ export interface RdmaServing {
 export interface WorkerControl {
   /** Opens the worker's own port, and the common one if there is one. @returns its own port */
   listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<Outcome<number>>;
-  /** Serves shards from now on. @param ports of all workers @param rdma by RDMA too */
+  /** Begins to serve shards. @param ports of all workers @param rdma given if the worker serves by RDMA too */
   host(hosting: Hosting, ports: readonly number[], rdma: RdmaServing | undefined): Promise<Outcome<void>>;
   stats(): WorkerStats;
-  /** Takes no more subrequests, answers those it holds, and closes its ports. */
+  /** Takes no more subrequests, answers those that it holds, and closes its ports. */
   drain(): Promise<void>;
 }
 
-/** What a worker has the main thread log. */
+/** A warning of a worker, which the main thread logs. */
 export interface Warning {
   readonly warned: object;
   readonly message: string;
 }
 
-/** What came of a call. An error that is thrown reaches the other thread with its name and message alone. */
+/**
+ * The outcome of a call. Errors are passed as data, because only the name and message of a thrown error reach the other
+ * thread.
+ */
 export interface Outcome<T> {
   readonly value?: T;
   readonly failure?: {
     readonly code: ErrorCode;
     readonly message: string;
     readonly field: string | undefined;
-    /** Where it is a number or a text. */
+    /** Undefined if it is not a number or a string. */
     readonly value: unknown;
   };
 }
@@ -51,7 +54,7 @@ export async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> 
   }
 }
 
-/** @throws what the other thread met */
+/** @throws the error of the other thread */
 export function resultOf<T>({ value, failure }: Outcome<T>): T {
   if (failure === undefined) return value as T;
   const { code, message, field, value: found } = failure;

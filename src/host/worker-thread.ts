@@ -15,7 +15,7 @@ export interface WorkerThreadEvents {
   onWarning(warning: Warning): void;
 }
 
-/** One worker thread of a memory node, and the way to control it. */
+/** Starts and controls one worker thread of a memory node. */
 export class WorkerThread {
   readonly #control: Comlink.Remote<WorkerControl>;
   readonly #worker: Worker;
@@ -26,7 +26,7 @@ export class WorkerThread {
     this.#worker = startWorker(packageFile('./memory-node-worker', import.meta.url), { name, tuning });
     this.#control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
     this.#worker.on('message', (said: Partial<Warning>) => {
-      // Comlink's answers pass here too.
+      // The replies of Comlink arrive here too.
       if (said.warned !== undefined) onWarning(said as Warning);
     });
     let cause: unknown;
@@ -59,14 +59,14 @@ export class WorkerThread {
     return await this.#answer<WorkerStats>(this.#control.stats(), workerStatsMsMax, () => none);
   }
 
-  /** One that does not end by itself is ended. */
+  /** Drains the worker. Gives up without an error if it does not answer. */
   async drain(): Promise<void> {
     await this.#answer(this.#control.drain(), 2 * drainMsMax, () => {}).catch(() => {});
   }
 
   /**
-   * What a control call gives. A worker that has died never answers, and one that hangs does not either.
-   * @throws WORKER_FAILED after `msMax` ms
+   * Waits for the reply to a control call. A worker that has died or hangs never replies.
+   * @param onDeath gives the result if the worker has ended @throws WORKER_FAILED after `msMax` ms
    */
   async #answer<T>(call: Promise<T>, msMax: number, onDeath: () => T): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
@@ -86,7 +86,7 @@ export class WorkerThread {
   }
 }
 
-/** A thread is refused at once where the system has no descriptor or memory for it. @throws WORKER_FAILED */
+/** @throws WORKER_FAILED if the system has no file descriptor or memory for the thread */
 function startWorker(file: URL, workerData: object): Worker {
   try {
     return new Worker(file, { workerData });
@@ -96,7 +96,7 @@ function startWorker(file: URL, workerData: object): Worker {
   }
 }
 
-/** What a server does not take: of such an error only its name and message get here. */
+/** The error if a server does not accept its options. Only the name and message of `cause` come from the worker. */
 function cannotListen(cause: Error, { host, port }: ListenerOptions): FlexemrError {
   const message = `cannot listen on ${host}:${port}: ${cause.message}. Check the certificate and its key.`;
   return new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port, cause });

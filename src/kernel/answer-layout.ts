@@ -1,58 +1,61 @@
-// What the answer kernel works on, read by both compilers like layout.ts: what a memory node serves, and the answer to
-// one frame (src/wire/layout.ts) on its way. Every field is a u32 at the byte offset given, unless it says otherwise.
+// The memory that the answer kernel works on: what a memory node serves, and the answer to one frame
+// (src/wire/layout.ts). Both compilers read this file, like layout.ts. Every field is a u32 at the given byte offset,
+// unless its comment says otherwise.
 
-// What is served: a header, then u32 [SERVED_SHARDS] by number in the routing table: where a shard's record is, or 0.
+// What is served: a header, then u32 [SERVED_SHARDS]: the address of each shard's record, or 0. The position of a shard
+// in this list is its number in the routing table.
 /** u64: fingerprint of the routing table. */
 export const SERVED_PLAN = 0;
-/** The largest reply, were every key an exception. */
+/** Most bytes of a reply, including an exception for every key. */
 export const SERVED_REPLY_BYTES_MAX = 8;
-/** INDEX_SCRATCH_BYTES for the call at hand. */
+/** Address of INDEX_SCRATCH_BYTES for the current call. */
 export const SERVED_INDEX_SCRATCH = 12;
 export const SERVED_SHARDS = 16;
 export const SERVED_HEADER_BYTES = 64;
 
-// A shard's record: a call block of layout.ts in which all is filled in that is the shard's own, then:
+// A shard's record: a call block of layout.ts with the fields that depend on the shard only, followed by these fields:
 /** Version of the table. */
 export const SHARD_VERSION = 128;
-/** 1: keys are pooled; 0: mode `none`, rows one by one. */
+/** 1: keys are pooled. 0: mode `none`, one row per key. */
 export const SHARD_POOLED = 132;
-/** Address of the index of its ids; 0: keys are rows. */
+/** Address of the index of its ids. 0: keys are row numbers. */
 export const SHARD_INDEX = 136;
-/** Bytes that a key weighs as work: those of its row, and of what finding it costs. */
+/** Work per key in bytes: those of its row, and those that finding the row is worth. */
 export const SHARD_KEY_WEIGHT = 140;
-/** 1: its rows lie in another memory. */
+/** 1: its rows are in another memory. */
 export const SHARD_AWAY = 144;
 export const SHARD_BYTES = 192;
 
-// An answer. `openAnswer` fills in what it needs; the host then says where reply and work go.
+// The block of an answer. `openAnswer` fills in what the answer needs; the host then sets the addresses of reply and
+// work memory.
 export const ANSWER_SERVED = 0;
-/** Header and entries of the frame: in it, or a copy of them. */
+/** Address of the header and entries: in the frame, or of a copy. */
 export const ANSWER_HEAD = 4;
 export const ANSWER_SEGMENTS = 8;
 export const ANSWER_KEYS = 12;
 export const ANSWER_TIME_LEFT_US = 16;
-/** About how many bytes pooling goes through; NONE: so many or more. */
+/** Approximate number of bytes that pooling reads. NONE: that number or more. */
 export const ANSWER_WEIGHT = 20;
-/** Segments whose rows lie in another memory. */
+/** Number of segments whose rows are in another memory. */
 export const ANSWER_AWAY = 24;
-/** Bytes of the reply without exceptions, and how much of it is values and counts. */
+/** Bytes of the reply without exceptions, and the parts of it that are values and counts. */
 export const ANSWER_REPLY_BYTES = 28;
 export const ANSWER_VALUES_BYTES = 32;
 export const ANSWER_COUNTS_BYTES = 36;
-/** Bytes of work: first the outcomes of one segment's keys, then whatever else it needs. */
+/** Bytes of work memory. The outcomes of one segment's keys come first, then everything else that the segment needs. */
 export const ANSWER_WORK_BYTES = 40;
 export const ANSWER_OUTCOMES_BYTES = 44;
-/** Addresses, of ANSWER_REPLY_BYTES + 4 a key, and of ANSWER_WORK_BYTES, 64-aligned. */
+/** Addresses, 64-aligned: of ANSWER_REPLY_BYTES + 4 bytes per key, and of ANSWER_WORK_BYTES. */
 export const ANSWER_REPLY = 48;
 export const ANSWER_WORK = 52;
-// Why there is no answer: a status of the wire, and what its reply says of it.
+// Why there is no answer: a status of the wire format, and the fields of the error reply.
 export const ANSWER_STATUS = 56;
 export const ANSWER_ERROR_SEGMENT = 60;
 export const ANSWER_ERROR_POSITION = 64;
 /** u64 */
 export const ANSWER_ERROR_VALUE = 72;
-// How far it has come: the segment at hand, its stage, ids resolved, where its part of the frame begins, keys before it;
-// where its values, counts and denominators go; exceptions so far.
+// Progress: the current segment, its stage, ids resolved, address of its part of the frame, keys before it; addresses
+// of its values, counts and denominators in the reply; exceptions so far.
 export const ANSWER_SEGMENT = 80;
 export const ANSWER_STAGE = 84;
 export const ANSWER_RESOLVED = 88;
@@ -62,7 +65,7 @@ export const ANSWER_VALUES = 100;
 export const ANSWER_COUNTS = 104;
 export const ANSWER_DENOMINATORS = 108;
 export const ANSWER_EXCEPTIONS = 112;
-/** The call block of the segment at hand follows. */
+/** The call block of the current segment. */
 export const ANSWER_CALL = 128;
 export const ANSWER_BYTES = 256;
 
@@ -71,16 +74,16 @@ export const STAGE_BEGIN = 0;
 export const STAGE_RESOLVE = 1;
 export const STAGE_POOL = 2;
 
-/** Status of `openAnswer` and `answer`, beside DONE and MORE: ANSWER_STATUS says why. */
+/** Status of `openAnswer` and `answer`, besides DONE and MORE. ANSWER_STATUS gives the reason. */
 export const REFUSED = 5;
 
-/** Answers of so few bytes of rows wait for all of them together: what a second-level cache holds. */
+/** Answers of at most this weight touch all their rows before pooling. It is what a second-level cache holds. */
 export const ANSWER_NEAR_BYTES = 524288;
-/** Whatever a segment holds, beginning it costs about as much as rows of this size. */
+/** To begin a segment costs about as much as reading this many bytes of rows, whatever the segment holds. */
 export const SEGMENT_WEIGHT = 4096;
-/** And finding a row by its id as much as a row of this size. */
+/** To find a row by its id costs about as much as reading this many bytes of rows. */
 export const INDEXED_KEY_WEIGHT = 64;
-/** Ids that one slice resolves. */
+/** Most ids that one slice resolves. */
 export const RESOLVE_KEYS = 4096;
 
 // Limits of a frame (src/limits.ts: subrequestSegmentsMax, segmentBagsMax, subrequestKeysMax).

@@ -1,10 +1,10 @@
-// Call blocks, written field by field: the one place where TypeScript values become a kernel's arguments.
+// Writes call blocks field by field. This is the only place where TypeScript values become a kernel's arguments.
 
 import { type DType, dtypeCodes } from './dtype.ts';
 import * as layout from './layout.ts';
 import { modeCodes, type PoolingMode } from './pooling-mode.ts';
 
-/** What to do with a key that no row answers: fail, leave it out, or pool the table's default row. */
+/** What to do with a key that has no row: fail, leave it out, or pool the table's default row. */
 export type MissingPolicy = 'error' | 'skip' | 'default';
 
 const missingCodes: Record<MissingPolicy, number> = {
@@ -25,15 +25,15 @@ export interface ShardRows {
   readonly rowBytes: number;
   readonly dim: number;
   readonly dtype: DType;
-  /** Every value is finite. */
+  /** Whether every value is finite. */
   readonly finite: boolean;
   /** Address of the default row, or 0. */
   readonly defaultRow: number;
-  /** Answers for keys past the table's end. */
+  /** Whether this shard answers for keys past the end of the table. */
   readonly last: boolean;
 }
 
-/** Where one feature's bags and results lie. Addresses; 0 where there is none. */
+/** Addresses of one feature's bags and results. An address is 0 if there is no such array. */
 export interface BagBuffers {
   readonly keys: number;
   readonly keyBytes: 4 | 8;
@@ -48,11 +48,11 @@ export interface BagBuffers {
   readonly scratch: number;
 }
 
-/** How to pool them. */
+/** How to pool the bags. */
 export interface PoolOptions {
-  /** `sum` where it does not matter (gather). */
+  /** `sum` if it does not matter (gather). */
   readonly mode: PoolingMode;
-  /** Leave the division to merge. */
+  /** Whether to leave the division to merge. */
   readonly partial: boolean;
   readonly touch: boolean;
   readonly padding: number | undefined;
@@ -111,7 +111,7 @@ export function writePoolCall(
 export interface MergeBuffers {
   readonly partials: number;
   readonly counts: number;
-  /** 0 where bags carry no weights. */
+  /** 0 if bags have no weights. */
   readonly denominators: number;
   /** 0: partial i belongs to bag i. */
   readonly bagNumbers: number;

@@ -1,4 +1,4 @@
-// Call blocks as the package exports them: a wrong number would make a kernel read or write elsewhere.
+// Writes call blocks, with checks, as the package exports them. A wrong number would make a kernel access other memory.
 import * as v from 'valibot';
 import { check, checkFields, integer, oneOf, options, type Schema, typedArray } from '../check.ts';
 import type { BagBuffers, MergeBuffers, PoolOptions, ShardRows } from './call.ts';
@@ -57,11 +57,11 @@ const mergeBuffers: Schema<MergeBuffers> = options({
 
 const mergeShape = options({ bags: u32, dim: anyDim, mode: anyMode });
 
-/** A block of so many bytes at an address. @throws INVALID_OPTION */
+/** Checks that a block of `bytes` bytes fits at an address. @throws INVALID_OPTION */
 function checkBlock(words: Uint32Array, address: number, bytes: number): void {
   check(typedArray<Uint32Array>('Uint32Array'), words, 'words');
   const holds = (value: number): boolean => value % 4 === 0 && value + bytes <= words.byteLength;
-  const wanted = `a multiple of 4 that leaves ${bytes} bytes in memory`;
+  const wanted = `a multiple of 4 with ${bytes} bytes of memory from there on`;
   check(v.pipe(u32, v.check(holds, wanted)), address, 'address');
 }
 

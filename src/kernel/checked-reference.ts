@@ -1,4 +1,4 @@
-// The reference as the package exports it: callers have no types to stop them, so their arguments are checked.
+// The reference as the package exports it. It checks arguments, because callers may write JavaScript without types.
 import * as v from 'valibot';
 import { check, integer, numberWhere, typedArray } from '../check.ts';
 import { rowBytes as bytesOfRow, type DType } from './dtype.ts';
@@ -13,7 +13,7 @@ const bytes = typedArray<Uint8Array>('Uint8Array');
 const floats = typedArray<Float32Array>('Float32Array');
 const keys = typedArray<BigUint64Array>('BigUint64Array');
 
-/** So many numbers. */
+/** A Float32Array of `length` values. */
 function vector(length: number): v.GenericSchema<unknown, Float32Array> {
   return v.pipe(
     floats,
@@ -34,16 +34,16 @@ export function halfToNumber(bits: number): number {
   return reference.halfToNumber(bits);
 }
 
-/** Row `row` of `rows` as `dim` f32 values; quantised values are q · scale + bias, rounded twice. @throws INVALID_OPTION */
+/** Row `row` as `dim` f32 values; quantised values are q · scale + bias, rounded twice. @throws INVALID_OPTION */
 export function decodeRow(rows: Uint8Array, dtype: DType, dim: number, row: number): Float32Array {
   check(bytes, rows, 'rows');
   const count = Math.floor(rows.length / rowBytes(dtype, dim));
   const isRow = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < count;
-  check(numberWhere(isRow, `the number of one of the ${count} rows`), row, 'row');
+  check(numberWhere(isRow, `a row number less than ${count}`), row, 'row');
   return reference.decodeRow(rows, dtype, dim, row);
 }
 
-/** Folds rows in order, one column at a time. `weights` has one f32 a row. @throws INVALID_OPTION */
+/** Folds rows in order, one column at a time. `weights` has one f32 per row. @throws INVALID_OPTION */
 export function foldSegment(
   mode: PoolingMode,
   dim: number,
@@ -58,7 +58,7 @@ export function foldSegment(
 }
 
 /**
- * Merges the partials of one bag in shard order and divides once. Empty segments are skipped; no rows give 0.
+ * Merges the partials of one bag in shard order and divides once. Skips empty segments. The result of no rows is 0.
  * @throws INVALID_OPTION
  */
 export function mergePartials(
@@ -79,7 +79,7 @@ export function mergePartials(
   return reference.mergePartials(mode, dim, partials, weighted);
 }
 
-/** Every NaN becomes 7fc00000: WebAssembly leaves its sign and payload open. @throws INVALID_OPTION */
+/** Makes every NaN 7fc00000, because WebAssembly does not define its sign and payload. @throws INVALID_OPTION */
 export function canonical(values: Float32Array): Float32Array {
   check(floats, values, 'values');
   return reference.canonical(values);

@@ -1,11 +1,11 @@
-// The dtypes that rows are kept in. A new one begins here: CONTRIBUTING.md has the list.
+// The dtypes of stored rows. A new dtype begins here; CONTRIBUTING.md lists the steps.
 import * as layout from './layout.ts';
 
 /** f32 and f16 as they are; int8 and int4 quantised row by row, in PyTorch's layouts. */
 export const dtypes = ['f32', 'f16', 'int8', 'int4'] as const;
 export type DType = (typeof dtypes)[number];
 
-/** What kernels call them. */
+/** The numbers that kernels use for dtypes. */
 export const dtypeCodes: Readonly<Record<DType, number>> = {
   f32: layout.F32,
   f16: layout.F16,

@@ -16,17 +16,17 @@ export function moduleFromFile(name: string): WebAssembly.Module {
 }
 
 /**
- * A file of this package. Bundlers take programs apart and leave such files behind.
- * @param path of it, beside the module whose address is `from`; a script without its ending
- * @throws MISSING_DEPENDENCY where it is not there
+ * A file of this package. It may be missing, because bundlers copy the code of a package but not such files.
+ * @param path of the file, relative to the module with the address `from`; the path of a script has no extension
+ * @throws MISSING_DEPENDENCY if the file does not exist
  */
 export function packageFile(path: string, from: string): URL {
   const isScript = !/\.\w+$/.test(path);
   const file = new URL(isScript ? `${path}${from.endsWith('.ts') ? '.ts' : '.js'}` : path, from);
   if (existsSync(file)) return file;
-  const problem = `a file that flexemr was installed with is not at ${file.pathname}`;
+  const problem = `a file of the flexemr package is missing: ${file.pathname}`;
   const advice =
-    'If a bundler has put this program together, mark flexemr as external: --external:flexemr (esbuild), externals (webpack), ssr.external (Vite). Otherwise install flexemr again.';
+    'If a bundler has built this program, mark flexemr as external: --external:flexemr (esbuild), externals (webpack), ssr.external (Vite). Otherwise install flexemr again.';
   throw new FlexemrError('MISSING_DEPENDENCY', `${problem}. ${advice}`, {
     field: 'flexemr',
     value: file.pathname,
@@ -46,7 +46,7 @@ export function kernelModule(build: 'shared' | 'plain'): WebAssembly.Module {
   return moduleFromFile(`kernels.${build}.wasm`);
 }
 
-/** Kernels over a memory, shared or plain: the build follows the memory. */
+/** Kernels over a memory. Shared memory takes the shared build, plain memory the plain build. */
 export function instantiateKernels(memory: WebAssembly.Memory): Kernels {
   return instantiate(kernelModule(memory.buffer instanceof SharedArrayBuffer ? 'shared' : 'plain'), memory);
 }

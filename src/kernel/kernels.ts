@@ -1,29 +1,29 @@
 /**
- * The kernels, seen from TypeScript. Every pointer is a byte address in the memory they were instantiated
- * over; nothing is copied, nothing is allocated. Block layouts and status codes: layout.ts.
+ * The kernels, seen from TypeScript. Every pointer is a byte address in the memory that they were instantiated over.
+ * Kernels copy no arguments and allocate nothing. Block layouts and status codes: layout.ts.
  */
 export interface Kernels {
   /** Pools bags of a call block. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
   pool(call: number, budget: number): number;
-  /** Writes one row a key of a call block. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
+  /** Writes one row per key of a call block. @returns DONE, MORE, BAD_KEY or BAD_OFFSETS */
   gather(call: number, budget: number): number;
-  /** Writes the bytes of one row a key of a call block, as they are stored. @returns as gather */
+  /** Writes the stored bytes of one row per key of a call block. @returns as gather */
   fetch(call: number, budget: number): number;
-  /** Reads a subrequest, and what its answer will take (answer-layout.ts). @returns DONE or REFUSED */
+  /** Reads a subrequest and computes what its answer needs (answer-layout.ts). @returns DONE or REFUSED */
   openAnswer(answer: number, served: number, frame: number, bytes: number, head: number): number;
-  /** Goes on with an answer for a slice. @returns DONE, MORE or REFUSED */
+  /** Continues an answer for one slice. @returns DONE, MORE or REFUSED */
   answer(answer: number, budget: number): number;
-  /** Gives the checksum of a whole frame. @param sums CHECKSUM_BYTES of room @returns an i32 */
+  /** Computes the checksum of a whole frame. @param sums address of CHECKSUM_BYTES @returns an i32 */
   checksum(sums: number, frame: number, bytes: number): number;
-  /** Adds bytes to the checksum of a frame. @param sums CHECKSUM_BYTES, 0 at the start */
+  /** Adds bytes to the checksum of a frame. @param sums address of CHECKSUM_BYTES, which are 0 at the start */
   checksumAdd(sums: number, data: number, bytes: number): void;
   /** Adds the header of the frame. @returns the checksum, an i32 */
   checksumEnd(sums: number, header: number): number;
-  /** Joins one shard's partials (a merge block) to what earlier shards gave. */
+  /** Merges the partials of one shard (a merge block) into the results of earlier shards. */
   merge(call: number): void;
   /** Ends the bags of a merge block: mean and sqrtn divide, empty bags become 0. */
   divide(call: number): void;
-  /** keys u64 [count] → the u32 that decides which shard of an indexed table holds each. */
+  /** keys u64 [count] → hashes u32 [count]. The hash decides which shard of an indexed table holds a key. */
   shardHashes(keys: number, hashes: number, count: number): void;
   /** Makes an empty index of INDEX_HEADER_BYTES + buckets × BUCKET_BYTES, 64-aligned. */
   indexClear(index: number, buckets: number): void;
@@ -53,6 +53,6 @@ export interface Kernels {
     dtype: number,
     out: number,
   ): number;
-  /** @returns 1 where every value of the rows is finite */
+  /** @returns 1 if every value of the rows is finite */
   rowsFinite(rows: number, dtype: number, count: number, dim: number): number;
 }

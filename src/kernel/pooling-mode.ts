@@ -1,10 +1,10 @@
-// How the rows of a bag become one vector. A new mode begins here: CONTRIBUTING.md has the list.
+// How the rows of a bag become one vector. A new mode begins here; CONTRIBUTING.md lists the steps.
 import * as layout from './layout.ts';
 
 export const poolingModes = ['sum', 'mean', 'sqrtn', 'max'] as const;
 export type PoolingMode = (typeof poolingModes)[number];
 
-/** What kernels call them. */
+/** The numbers that kernels use for modes. */
 export const modeCodes: Readonly<Record<PoolingMode, number>> = {
   sum: layout.SUM,
   mean: layout.MEAN,
@@ -12,7 +12,7 @@ export const modeCodes: Readonly<Record<PoolingMode, number>> = {
   max: layout.MAX,
 };
 
-/** Whether the sum of a bag is divided at its end: by its rows, or by what its weights add up to. */
+/** Whether the sum of a bag is divided at the end. The divisor depends on the number of its rows, or on its weights. */
 export function divides(mode: string): boolean {
   return mode === 'mean' || mode === 'sqrtn';
 }

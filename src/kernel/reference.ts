@@ -1,4 +1,4 @@
-// What the kernels compute, stated plainly: one f32 operation at a time, in the order docs/numerics.md gives.
+// What the kernels compute, stated plainly: one f32 operation at a time, in the order that docs/numerics.md gives.
 // Slow on purpose; every kernel is tested against it bit for bit.
 
 import { type DType, rowBytes } from './dtype.ts';
@@ -38,7 +38,7 @@ function decodeColumn(row: DataView, dtype: DType, dim: number, column: number):
   return fround(scaled + halfToNumber(row.getUint16(tail + 2, true)));
 }
 
-/** The fold of one segment: what one shard knows of one bag. */
+/** The fold of one segment, which is the part of one bag that one shard holds. */
 export interface Partial {
   /** f32 [dim]: Σx, Σwx or the maximum. */
   readonly values: Float32Array;
@@ -48,7 +48,7 @@ export interface Partial {
   readonly denominator: number;
 }
 
-/** Folds rows in order, one column at a time. `weights` has one f32 a row. */
+/** Folds rows in order, one column at a time. `weights` has one f32 per row. */
 export function foldSegment(
   mode: PoolingMode,
   dim: number,
@@ -67,13 +67,13 @@ export function foldSegment(
   return { values: canonical(values), count: rows.length, denominator };
 }
 
-/** Math.max is the order-free maximum the contract asks for: any NaN wins, −0 < +0. */
+/** Math.max is the maximum that the contract requires, independent of the order: any NaN wins, −0 < +0. */
 function join(mode: PoolingMode, acc: number, x: number, weight: number | undefined): number {
   if (mode === 'max') return Math.max(acc, x);
   return fround(acc + (weight === undefined ? x : fround(weight * x)));
 }
 
-/** Merges the partials of one bag in shard order and divides once. Empty segments are skipped; no rows give 0. */
+/** Merges the partials of one bag in shard order and divides once. Skips empty segments. The result of no rows is 0. */
 export function mergePartials(
   mode: PoolingMode,
   dim: number,
@@ -101,7 +101,7 @@ export function mergePartials(
   return canonical(values);
 }
 
-/** Every NaN becomes 7fc00000: WebAssembly leaves its sign and payload open. */
+/** Makes every NaN 7fc00000, because WebAssembly does not define its sign and payload. */
 export function canonical(values: Float32Array): Float32Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   values.forEach((value, i) => {

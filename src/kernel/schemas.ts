@@ -1,4 +1,4 @@
-// What dtypes, modes and dims may be, for whoever checks arguments.
+// Schemas of dtypes, modes and dims, for code that checks arguments.
 import { integer, oneOf, type Schema } from '../check.ts';
 import { dimMax } from '../limits.ts';
 import { type DType, dtypes } from './dtype.ts';

@@ -7,9 +7,9 @@ import type { KernelCall } from '../store/thread-pool.ts';
 import type { Pooled } from './pooled.ts';
 import { Segment } from './segment.ts';
 
-/** One feature of one lookup: a segment beside each of its table's shards, merged where there are several. */
+/** One feature of one lookup: a segment for each shard of its table. Several segments are merged. */
 export class FeatureLookup {
-  /** Result vectors: one a bag, or for mode `none` one a key. */
+  /** Number of result vectors: one per bag, or one per key in mode `none`. */
   readonly vectors: number;
   readonly dim: number;
   readonly #feature: string;
@@ -18,7 +18,7 @@ export class FeatureLookup {
   readonly #segments: Segment[] = [];
 
   /**
-   * Copies the bags to where the rows lie.
+   * Copies the bags into the arenas that hold the rows.
    * @param parts how many threads share the work @throws OUT_OF_MEMORY, INVALID_WEIGHTS
    */
   constructor(feature: string, table: Table, bags: CheckedBags, parts: number) {
@@ -35,7 +35,7 @@ export class FeatureLookup {
     const keys = table.index ? table.index.find(bags.keys as BigUint64Array) : bags.keys;
     const { vectors } = this;
     try {
-      // The first segment takes in the partials of the others.
+      // The first segment merges the partials of the others.
       for (const [i, shard] of table.shards.entries()) {
         const merges = i === 0 && table.shards.length > 1;
         this.#segments.push(
@@ -64,7 +64,7 @@ export class FeatureLookup {
     }));
   }
 
-  /** Each key of mode `none` is merged as the sum of a bag of its own. */
+  /** In mode `none`, each key is merged as the sum of a bag that has only this key. */
   get #mode(): PoolingMode {
     const { mode } = this.#table.spec;
     return mode === 'none' ? 'sum' : mode;
@@ -76,13 +76,13 @@ export class FeatureLookup {
     return this.#segments.map(({ shard, calls }) => ({ arena: shard.arena, kernel, address: calls[part] }));
   }
 
-  /** The first key that a call refused, given the statuses of all of this feature's calls. */
+  /** The error for the first key that a call refused, if any. @param statuses of all calls of this feature */
   error(calls: readonly KernelCall[], statuses: readonly number[]): FlexemrError | undefined {
     const refused = calls.filter((_, i) => statuses[i] !== layout.DONE);
     if (refused.length === 0) return undefined;
     if (statuses.some((status) => status !== layout.DONE && status !== layout.BAD_KEY)) {
       throw new RangeError(
-        `${this.#feature}: a kernel refused offsets that had been checked: memory was overwritten`,
+        `${this.#feature}: a kernel refused offsets that were already checked, so memory was overwritten`,
       );
     }
     const positions = refused.map(
@@ -91,12 +91,12 @@ export class FeatureLookup {
     const position = Math.min(...positions);
     const { name, rows } = this.#table.spec;
     const why = this.#table.index
-      ? `is no id of table ${name}`
-      : `is no row of table ${name}, which has ${rows}`;
+      ? `is not an id of table ${name}`
+      : `is not a row of table ${name}, which has ${rows} rows`;
     return badKey(this.#feature, position, this.#bags.keys[position], why);
   }
 
-  /** Merges what several shards hold, and copies the results into `values` (f32 [vectors, dim]). */
+  /** Merges the segments, if there are several, and copies the results into `values` (f32 [vectors, dim]). */
   finish(values: Float32Array): Pooled {
     const [first, ...others] = this.#segments;
     if (others.length > 0) first.merge(this.#mode, others);
@@ -121,13 +121,13 @@ export class FeatureLookup {
     return Uint32Array.from(positions);
   }
 
-  /** Gives the slots back. */
+  /** Frees the slots. */
   close(): void {
     for (const segment of this.#segments.splice(0)) segment.close();
   }
 }
 
-/** Bounds of `parts` shares of the vectors, with about equally many keys in each. */
+/** Splits the vectors into `parts` ranges with about equally many keys each. @returns the bounds of the ranges */
 function shareOut(
   { keys, offsets }: CheckedBags,
   vectors: number,

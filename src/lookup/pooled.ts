@@ -5,33 +5,33 @@ export interface Pooled {
   readonly dim: number;
   /** f32 [bags, dim]; for mode `none` [keys, dim]. */
   readonly values: Float32Array;
-  /** u32 [bags]: rows pooled into each bag; for mode `none` [keys]: 1, or 0 where there was no row. */
+  /** u32 [bags]: rows pooled into each bag; for mode `none` [keys]: 1, or 0 if there was no row. */
   readonly counts: Uint32Array;
-  /** Positions in `keys` that no row answered and that were left out. */
+  /** Positions in `keys` of the keys that have no row and were skipped. */
   readonly missing: Uint32Array;
-  /** Positions that the default row answered. */
+  /** Positions of keys without a row for which the default row was used. */
   readonly defaulted: Uint32Array;
   /** Positions of the padding key. */
   readonly padded: Uint32Array;
-  /** Bags that lack what a failed memory node holds of them (`onFailure: 'partial'`); for mode `none` keys. */
+  /** Bags that lack rows of a failed memory node (`onFailure: 'partial'`); for mode `none`, keys. */
   readonly incomplete: Uint32Array;
 }
 
 /**
- * Pooled vectors by feature, in the order asked for. They stay for as long as anybody refers to them; who disposes
- * of the lookup (`using`) spares the garbage collector their memory, and must not look at them any more.
+ * Pooled vectors by feature, in the order of the request. They are valid as long as something refers to them. Disposing
+ * of the lookup (`using`) lets their memory be reused without garbage collection; do not use the vectors afterwards.
  */
 export interface Lookup extends ReadonlyMap<string, Pooled>, Disposable {
-  /** Why some are incomplete: one a memory node that failed, where the caller allowed that. */
+  /** Why some bags are incomplete: one error per memory node that failed, if the caller allowed that. */
   readonly failures: readonly FlexemrError[];
 }
 
-/** A lookup as it is made. */
+/** A Lookup, which is filled feature by feature. */
 export class PooledFeatures extends Map<string, Pooled> implements Lookup {
   readonly failures: readonly FlexemrError[];
   readonly #release: () => void;
 
-  /** @param release lets others use the memory of the vectors */
+  /** @param release lets the memory of the vectors be reused */
   constructor(failures: readonly FlexemrError[] = [], release: () => void = () => {}) {
     super();
     this.failures = failures;

@@ -8,15 +8,15 @@ import { roundUp } from '../store/free-list.ts';
 import { noSlot } from '../store/key-index.ts';
 import type { Shard } from '../store/table.ts';
 
-/** What a segment pools: rows in place of ids, and how many vectors come of them. */
+/** The input of a segment: bags with rows in place of ids, and the number of result vectors. */
 export interface SegmentInput extends CheckedBags {
   readonly vectors: number;
   readonly dim: number;
-  /** Takes in the partials of other shards: needs room for those of one of them. */
+  /** Whether it merges the partials of other shards; it then needs space for the partials of one other shard. */
   readonly merges: boolean;
 }
 
-/** A slot beside one shard: a feature's bags, what is made of them there, and the calls that make it. */
+/** A slot in the arena of one shard. It holds a feature's bags, their results, and the kernel calls that make them. */
 export class Segment {
   readonly shard: Shard;
   readonly calls: readonly number[];
@@ -81,7 +81,7 @@ export class Segment {
     });
   }
 
-  /** Whether rows should be touched before they are folded: only where they do not stay in the cache anyway. */
+  /** Whether rows should be touched before they are folded. Small shards need not, because they stay in the cache. */
   static touches(shard: Shard): boolean {
     return shard.bytes > untouchedBytesMax;
   }
@@ -97,14 +97,14 @@ export class Segment {
     return new Uint32Array(this.shard.arena.memory.buffer, this.#counts, this.#input.vectors);
   }
 
-  /** u8 [keys]: OUTCOME_*; undefined where every key was pooled as it is. */
+  /** u8 [keys]: OUTCOME_*; undefined if every key was simply pooled. */
   get outcomes(): Uint8Array | undefined {
     const { words, bytes } = this.shard.arena;
     if (this.calls.every((call) => words[(call + layout.CALL_EXCEPTIONS) >>> 2] === 0)) return undefined;
     return bytes.subarray(this.#outcomes, this.#outcomes + this.#input.keys.length);
   }
 
-  /** Takes in the partials of the other shards, in order, and divides. */
+  /** Merges the partials of the other shards, in order, and divides. */
   merge(mode: PoolingMode, others: readonly Segment[]): void {
     const { arena } = this.shard;
     const { vectors, dim, weights } = this.#input;
@@ -133,7 +133,7 @@ export class Segment {
     arena.kernels.divide(block);
   }
 
-  /** Gives the slot back. */
+  /** Frees the slot. */
   close(): void {
     this.shard.arena.slots.free(this.#slot, this.#slotBytes);
   }

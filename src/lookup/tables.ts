@@ -18,7 +18,7 @@ import { FeatureLookup } from './feature.ts';
 import { type Lookup, PooledFeatures } from './pooled.ts';
 
 export interface TablesOptions extends StoreOptions {
-  /** Threads that share each lookup, and the loading of files; 1 (default) is the calling thread alone. */
+  /** Threads that share the work of lookups and of loading files; 1 (default) means only the calling thread. */
   readonly threads?: number | undefined;
 }
 
@@ -27,13 +27,13 @@ const tablesOptions = optionsOf(tablesFields);
 
 /** Rows given in memory. */
 export interface Rows {
-  /** f32 [rows, dim], kept in the table's dtype; or rows already in it, in PyTorch's packed layout. */
+  /** f32 [rows, dim], stored in the table's dtype; or rows already in this dtype, in PyTorch's packed layout. */
   readonly rows: Float32Array | Uint8Array;
-  /** The id of each row: makes an indexed table. */
+  /** The id of each row; if given, the table is indexed. */
   readonly ids?: BigUint64Array | BigInt64Array | undefined;
 }
 
-/** Whoever has rows may have more beside them. */
+/** Other fields of the object are ignored. */
 const givenRows = v.object({
   rows: typedArray<Float32Array | Uint8Array>('Float32Array', 'Uint8Array'),
   ids: v.optional(typedArray<BigUint64Array | BigInt64Array>('BigUint64Array', 'BigInt64Array')),
@@ -52,18 +52,21 @@ export class Tables implements AsyncDisposable {
     this.#pool = new ThreadPool(threads, this.#store.arenas);
   }
 
-  /** What the tables are, by name. */
+  /** The specs of all tables. */
   get specs(): TableSpec[] {
     return [...this.#store.tables.values()].map(({ spec }) => spec);
   }
 
-  /** Arenas in use, and the bytes reserved for them. */
+  /** Number of arenas in use, and the bytes reserved for them. */
   get arenas(): { readonly count: number; readonly bytes: number } {
     const { arenas } = this.#store;
     return { count: arenas.length, bytes: arenas.reduce((sum, { bytes }) => sum + bytes.length, 0) };
   }
 
-  /** Loads every table that a safetensors file lists. @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION, OUT_OF_MEMORY */
+  /**
+   * Loads every table that a safetensors file lists.
+   * @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION, OUT_OF_MEMORY
+   */
   async load(source: TableSource, options: LoadOptions = {}): Promise<void> {
     checkFields(optionsOf(loadOptions), options);
     await using file = await openTableFile(source);
@@ -89,7 +92,10 @@ export class Tables implements AsyncDisposable {
     }
   }
 
-  /** Removes a table; its room is free again once the lookups under way have ended. @throws UNKNOWN_TABLE, INVALID_OPTION */
+  /**
+   * Removes a table. Its memory is freed as soon as the lookups in flight have ended.
+   * @throws UNKNOWN_TABLE, INVALID_OPTION
+   */
   async remove(name: string): Promise<void> {
     check(v.string(), name, 'name');
     const table = this.#table(name, name);
@@ -138,7 +144,7 @@ export class Tables implements AsyncDisposable {
     }
   }
 
-  /** Runs every call of every feature, and throws what the first of them refused. */
+  /** Runs every call of every feature. @throws the error of the first feature in which a call failed */
   async #run(features: readonly FeatureLookup[], parts: number): Promise<void> {
     const work = Array.from({ length: parts }, (_, part) => features.map((feature) => feature.calls(part)));
     const statuses =
@@ -162,7 +168,7 @@ export class Tables implements AsyncDisposable {
     const some = [...this.#store.tables.keys()].slice(0, 5).join(', ');
     throw new FlexemrError(
       'UNKNOWN_TABLE',
-      `${feature}: there is no table named ${show(name)} (there is ${some || 'none'})`,
+      `${feature}: there is no table named ${show(name)} (known tables: ${some || 'none'})`,
       {
         field: feature,
         value: name,
@@ -172,7 +178,7 @@ export class Tables implements AsyncDisposable {
 
   /** Ends the worker threads. Tables stay usable from the calling thread. */
   async close(): Promise<void> {
-    // Lookups that begin meanwhile are waited for too.
+    // Also wait for lookups that begin in the meantime.
     do await Promise.allSettled(this.#running);
     while (this.#running.size > 0);
     await this.#pool.close();
@@ -200,7 +206,7 @@ function checkRows({ name, rows, dim, dtype }: TableSpec, given: Rows): Rows {
   const expected = data instanceof Float32Array ? rows * dim : rows * rowBytes(dtype ?? 'f32', dim);
   if (data.length === expected) return { rows: data, ids };
   const unit = data instanceof Float32Array ? 'numbers' : 'packed bytes';
-  const message = `table ${name}: ${data.length} ${unit} given, ${rows} rows take ${expected}`;
+  const message = `table ${name}: ${data.length} ${unit} given, but ${rows} rows take ${expected}`;
   const position = Math.min(data.length, expected);
   throw new FlexemrError('INVALID_TABLE', message, { field: 'rows', position, value: data.length });
 }

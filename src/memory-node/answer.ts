@@ -7,26 +7,26 @@ import { codeOf } from '../wire/status.ts';
 import { FrameChecksum } from './frame-checksum.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
-/** The answer to a subrequest on its way: pooled slice by slice, then a reply that stays until `close`. */
+/** An answer in progress. It pools slice by slice; its reply then stays in memory until `close`. */
 export interface Answering {
-  /** Pools for one slice. @returns true when all is done, false to go on, or what went wrong */
+  /** Pools one slice. @returns true if all is done, false if more slices are needed, or the error */
   step(sliceBytes: number): boolean | WireError;
-  /** The reply, once all is done. */
+  /** The reply. Only valid after `step` has returned true. */
   reply(load: ReplyLoad): Uint8Array;
-  /** Gives its slots back. */
+  /** Frees its slots. */
   close(): void;
 }
 
-/** The answer to a frame whose rows all lie in its own arena: the kernel does everything. */
+/** The answer to a frame whose rows are all in the arena of the frame. The kernel does everything. */
 export class Answer implements Answering {
   readonly #arena: WorkerArena;
   readonly #slot: number;
   readonly #slotBytes: number;
   #pooled = false;
-  /** Of the reply, where it carries one. */
+  /** The checksum of the reply; undefined if the reply carries none. */
   readonly #checksum: FrameChecksum | undefined;
 
-  /** @param slot an opened answer (kernel/answer-layout.ts), with room for its reply behind it */
+  /** @param slot an opened answer (kernel/answer-layout.ts), followed by space for its reply and its work memory */
   constructor(arena: WorkerArena, slot: number, slotBytes: number) {
     this.#arena = arena;
     this.#slot = slot;
@@ -71,7 +71,7 @@ export class Answer implements Answering {
   }
 }
 
-/** Why a block's answer was refused. */
+/** The reason why the answer of a block was refused. */
 export function wireErrorOf({ words }: WorkerArena, block: number): WireError {
   const at = (field: number): number => words[(block + field) >>> 2];
   return {

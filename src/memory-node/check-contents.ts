@@ -4,14 +4,18 @@ import type { SafetensorsFile } from '../store/safetensors.ts';
 import { type LoadShardsOptions, notAsPlanned, ownShards } from './load-shards.ts';
 
 export interface CheckContentsOptions extends Pick<LoadShardsOptions, 'routing' | 'node'> {
-  /** Compare every row with the plan's digests, which it must have; default: a sample of them, where it has one. */
+  /**
+   * Compares every row with the digests in the plan, which must contain them. Default: compares a sample of the rows,
+   * if the plan contains a digest of it.
+   */
   readonly verify?: boolean | undefined;
 }
 
 /**
- * Compares the rows of a node's tables with those that were planned. Older plans, and those that programs make of specs
- * alone, do not say which rows they are of: rankers then compare what nodes know of all planned tables in their files.
- * @returns what each planned table in the file is known by, by its name @throws INVALID_ROUTING
+ * Checks that the rows of a node's tables are those that were planned. Older plans, and plans that programs make from
+ * specs only, contain no digests. Rankers then compare the digests that the nodes report for all planned tables in
+ * their files.
+ * @returns the digest of each planned table in the file, by its name @throws INVALID_ROUTING
  */
 export async function checkContents(
   file: SafetensorsFile,
@@ -42,6 +46,6 @@ function otherRows(file: SafetensorsFile, table: string, found: string, planned:
   return notAsPlanned(
     file,
     table,
-    `holds other rows than were planned (content ${found}, planned ${planned}): give the file that was planned`,
+    `holds other rows than planned (content ${found}, planned ${planned}): use the file that was planned`,
   );
 }

@@ -2,14 +2,14 @@ import { CHECKSUM_BLOCK_BYTES, CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
-/** The checksum of a frame in a worker's memory, taken a slice at a time. */
+/** Computes the checksum of a frame in a worker's memory, one slice at a time. */
 export class FrameChecksum {
   readonly #arena: WorkerArena;
   readonly #frame: number;
-  /** Up to here it was added. */
+  /** Address up to which the frame was added. */
   #at: number;
   #end = 0;
-  /** The sums, while other frames are looked at; undefined: nothing was added yet. */
+  /** The sums so far, kept here while the worker handles other frames. Undefined if nothing was added yet. */
   #sums: Uint32Array | undefined;
 
   constructor(arena: WorkerArena, frame: number) {
@@ -18,17 +18,17 @@ export class FrameChecksum {
     this.#at = frame + HEADER_BYTES;
   }
 
-  /** Adds whole blocks of a frame that is written up to `written`: they are still in the caches. */
+  /** Adds the whole blocks of a frame that is written up to address `written`, while they are still in the caches. */
   addWritten(written: number): void {
     const count = written - this.#at - ((written - this.#at) % CHECKSUM_BLOCK_BYTES);
     if (count > 0) this.#add(count);
   }
 
-  /** Goes on for `bytes` bytes of a frame that ends at `end`. @returns whether all but the header is done */
+  /** Adds about `bytes` more bytes of a frame that ends at `end`. @returns whether `end()` can do the rest */
   finish(end: number, bytes: number): boolean {
     this.#end = end;
     const left = end - this.#at;
-    // All of it at once, when its header is written.
+    // `end()` adds a short frame at once.
     if (this.#sums === undefined && left <= bytes) return true;
     const blocks = Math.ceil(bytes / CHECKSUM_BLOCK_BYTES) * CHECKSUM_BLOCK_BYTES;
     if (left > 0) this.#add(Math.min(left, blocks));
@@ -41,11 +41,11 @@ export class FrameChecksum {
     else words.set(this.#sums, checksum >>> 2);
     kernels.checksumAdd(checksum, this.#at, count);
     this.#at += count;
-    // The sums of other frames are taken in the same place.
+    // Other frames use the same memory for their sums.
     this.#sums = words.slice(checksum >>> 2, (checksum + CHECKSUM_BYTES) >>> 2);
   }
 
-  /** Adds the header, which is written last, once `finish` is done. @returns the checksum */
+  /** Adds the header, which is written last. Call it after `finish` has returned true. @returns the checksum */
   end(): number {
     const { kernels, checksum, words } = this.#arena;
     if (this.#sums === undefined)

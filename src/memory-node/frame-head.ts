@@ -1,15 +1,16 @@
 import { HEADER_BYTES, SEGMENT_BYTES, SUBREQUEST_SEGMENTS } from '../wire/layout.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
-/** Header and entries of a frame, where nobody but the node writes. */
+/** The header and the entries of a frame, in memory that only the node writes to. */
 export interface FrameHead {
   readonly address: number;
   readonly bytes: number;
 }
 
 /**
- * Copies them out of a frame that its sender can still write to: what was checked must be what is done. Keys, offsets
- * and weights stay where they are, and are checked as they are used. @returns undefined where there is no room now
+ * Copies the header and the entries of a frame that its sender can still write to, so that the node uses exactly the
+ * values that it has checked. Keys, offsets and weights stay where they are and are checked when they are used.
+ * @returns undefined if there is no space now
  */
 export function copyHead({ slots, words }: WorkerArena, frame: number, bytes: number): FrameHead | undefined {
   const segments = words[(frame + SUBREQUEST_SEGMENTS) >>> 2];
@@ -17,7 +18,7 @@ export function copyHead({ slots, words }: WorkerArena, frame: number, bytes: nu
   const address = slots.allocate(headBytes);
   if (address === undefined) return undefined;
   words.copyWithin(address >>> 2, frame >>> 2, (frame + headBytes) >>> 2);
-  // There is room for as many as were seen, whatever is written there meanwhile.
+  // The copy has space for this number of entries only. The sender may have changed the number in the meantime.
   words[(address + SUBREQUEST_SEGMENTS) >>> 2] = segments;
   return { address, bytes: headBytes };
 }

@@ -8,30 +8,30 @@ import { FrameChecksum } from './frame-checksum.ts';
 import type { FrameHead } from './frame-head.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
-/** What becomes of a subrequest: whoever admitted it wants to know. */
+/** The code that admitted a subrequest. It is told when the state of the subrequest changes. */
 export interface SubrequestOwner {
-  /** Its frame is whole. */
+  /** The frame has arrived completely. */
   accept(held: HeldSubrequest): void;
   /** Its slots are free again. */
   closed(held: HeldSubrequest): void;
 }
 
-/** A subrequest that was admitted: a slot with its frame, then one with its answer, until it is released. */
+/** An admitted subrequest. Until it is released, it holds a slot for its frame and then one for its answer. */
 export class HeldSubrequest implements Inbox {
   readonly address: number;
   readonly bytes: number;
-  /** The answer under way; undefined before, and once nobody waits for it. */
+  /** The answer in progress. Undefined before it begins, and after `release`. */
   work: Answering | undefined;
-  /** About how many bytes pooling it goes through: what decides whether it is done at once. */
+  /** Approximate number of bytes that pooling reads. It decides whether the subrequest is answered at once. */
   weight = 0;
-  /** `performance.now()` when there was room for its answer. */
+  /** `performance.now()` when its answer was allocated. */
   begun = 0;
   /** `performance.now()` by which it must be answered. */
   deadline = 0;
   busyUs = 0;
   readonly #arena: WorkerArena;
   readonly #owner: SubrequestOwner;
-  /** Of a frame that came by itself, to room that is not given back with it. */
+  /** A copy of the header and the entries, if the memory of the frame is not freed with this subrequest. */
   readonly #head: FrameHead | undefined;
   #done: ((reply: Uint8Array) => void) | undefined;
   #frame: Uint8Array | undefined;
@@ -39,7 +39,7 @@ export class HeldSubrequest implements Inbox {
   #checksum: FrameChecksum | undefined;
   #checked = false;
 
-  /** @param head of a frame that lies in somebody else's room: a copy, given back with this */
+  /** @param head given if `release` must not free the frame itself: a copy of its head, which `release` frees */
   constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner, head?: FrameHead) {
     this.#arena = arena;
     this.#owner = owner;
@@ -48,13 +48,13 @@ export class HeldSubrequest implements Inbox {
     this.bytes = bytes;
   }
 
-  /** Where its bytes go; of no use to who has them there already. */
+  /** The memory that its bytes are written to. Not needed if they are already there. */
   get frame(): Uint8Array {
     this.#frame ??= this.#arena.bytes.subarray(this.address, this.address + this.bytes);
     return this.#frame;
   }
 
-  /** Where its header and entries are. */
+  /** Address of its header and entries. */
   get head(): number {
     return this.#head?.address ?? this.address;
   }
@@ -68,7 +68,7 @@ export class HeldSubrequest implements Inbox {
     return !this.#checked && !this.#released && hasChecksum(this.#arena.words, this.head >>> 2);
   }
 
-  /** Goes on to compare its checksum, for `bytes` bytes. @returns whether it is compared, or that it differs */
+  /** Checks about `bytes` more bytes. @returns whether the whole checksum was compared, or the error if it differs */
   check(bytes: number): boolean | WireError {
     this.#checksum ??= new FrameChecksum(this.#arena, this.address);
     if (!this.#checksum.finish(this.address + this.bytes, bytes)) return false;
@@ -78,7 +78,7 @@ export class HeldSubrequest implements Inbox {
     return { code: 'INVALID_FRAME', position: FRAME_CHECKSUM, value };
   }
 
-  /** Its frame has come. */
+  /** Whether the frame has arrived completely. */
   get whole(): boolean {
     return this.#done !== undefined;
   }
@@ -88,7 +88,7 @@ export class HeldSubrequest implements Inbox {
     this.#owner.accept(this);
   }
 
-  /** Its answer has room, and until `timeLeftUs` from now (0: the node's own bound) to be made. */
+  /** Begins its answer. The deadline is `timeLeftUs` from now (0: no limit), and at most `subrequestMsMax` from now. */
   begin(work: Answering, weight: number, timeLeftUs: number): void {
     this.weight = weight;
     const ms = timeLeftUs === 0 ? subrequestMsMax : Math.min(subrequestMsMax, timeLeftUs / 1000);
@@ -97,7 +97,7 @@ export class HeldSubrequest implements Inbox {
     this.deadline = this.begun + ms;
   }
 
-  /** Hands the reply to whoever brought the frame. */
+  /** Passes the reply to the caller of `answer`. */
   finish(reply: Uint8Array): void {
     this.#done?.(reply);
   }

@@ -1,4 +1,4 @@
-// What the main thread of a memory node tells its workers: plain data and shared memories, nothing that moves.
+// What the main thread of a memory node sends to its workers: plain data and shared memories. Nothing is transferred.
 import type { MissingPolicy, ShardRows } from '../kernel/call.ts';
 import type { TableMode } from '../plan/table-spec.ts';
 import type { NodeDescription } from '../wire/handler.ts';
@@ -10,28 +10,28 @@ export interface HostedShard {
   readonly version: number;
   readonly mode: TableMode;
   readonly missing: MissingPolicy;
-  /** The padding key as kernels see it. */
+  /** The padding key in the form that kernels take. */
   readonly padding: number | undefined;
-  /** Which of the memories holds rows and index. */
+  /** Number of the memory that holds its rows and its index. */
   readonly arena: number;
   readonly rows: ShardRows;
-  /** Address of the index of its ids; 0: keys are rows. */
+  /** Address of the index of its ids. 0 if keys are row numbers. */
   readonly index: number;
-  /** Walk over rows before folding them: they do not stay in the caches. */
+  /** Whether kernels touch rows before they fold them, because the rows do not stay in the caches. */
   readonly touch: boolean;
 }
 
-/** Room for the subrequests of one worker in one memory. */
+/** Space for the subrequests of one worker in one memory. */
 export interface SlotRange {
   readonly begin: number;
   readonly end: number;
 }
 
-/** Everything a worker needs to answer. */
+/** Everything that a worker needs to answer subrequests. */
 export interface Hosting {
   readonly module: WebAssembly.Module;
   readonly memories: readonly WebAssembly.Memory[];
-  /** One a memory, this worker's own. */
+  /** The slots of this worker, one range per memory. */
   readonly slots: readonly SlotRange[];
   readonly shards: readonly HostedShard[];
   /** Fingerprint of the routing table. */

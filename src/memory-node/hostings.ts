@@ -1,19 +1,19 @@
 import type { Arena } from '../store/arena.ts';
-import { roomAlignBytes } from '../store/free-list.ts';
+import { allocationAlignBytes } from '../store/free-list.ts';
 import type { Store } from '../store/store.ts';
 import type { Hosting, SlotRange } from './hosting.ts';
 
 /**
- * What each of `workers` is told: all of them serve the same shards, and every one has slots of its own, so that what
- * one writes no other touches. @param store with all the room for slots still free
+ * Returns the hosting of each worker. All workers serve the same shards. Each worker has its own slots, so no two
+ * workers write to the same memory. @param store all its space for slots must be free
  */
 export function hostingsOf(
   store: Store,
   workers: number,
   serving: Pick<Hosting, 'module' | 'shards' | 'plan' | 'description'>,
 ): Hosting[] {
-  // A node without shards still answers, if only that it has none.
-  if (store.arenas.length === 0) store.arenaWithRoom(0, 0);
+  // A node without shards needs memory too: it still answers, even if only that it has no shards.
+  if (store.arenas.length === 0) store.arenaWithSpace(0, 0);
   const { arenas } = store;
   const memories = arenas.map((arena) => arena.memory);
   const ranges = arenas.map((arena) => shares(arena, workers));
@@ -22,13 +22,13 @@ export function hostingsOf(
   });
 }
 
-/** The slots of one arena in equal parts. */
+/** Divides the slots of one arena into equal parts. */
 function shares({ slots }: Arena, workers: number): SlotRange[] {
-  const share = Math.floor(slots.largest / workers / roomAlignBytes) * roomAlignBytes;
+  const share = Math.floor(slots.largest / workers / allocationAlignBytes) * allocationAlignBytes;
   return Array.from({ length: workers }, () => {
     const begin = slots.allocate(share);
     if (begin === undefined)
-      throw new RangeError(`an arena has no room for ${workers} × ${share} bytes of slots`);
+      throw new RangeError(`an arena has no space for ${workers} × ${share} bytes of slots`);
     return { begin, end: begin + share };
   });
 }

@@ -2,13 +2,16 @@ import type { Kernels } from '../kernel/kernels.ts';
 
 const chunkIds = 4096;
 
-/** Kernels, and memory of two pages or more that nothing else is kept in. */
+/** Kernels, and a memory of at least two pages that nothing else uses. */
 export interface Hasher {
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
 }
 
-/** What decides which shard of an indexed table holds each id, a chunk at a time; `hashes` is good until the next. */
+/**
+ * Yields the hashes of ids, one chunk at a time. The hash of an id decides which shard of an indexed table holds it.
+ * `hashes` is valid until the next chunk.
+ */
 export function* idHashes(
   { kernels, memory }: Hasher,
   ids: BigUint64Array | BigInt64Array,

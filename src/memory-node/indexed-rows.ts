@@ -1,10 +1,10 @@
-// Which rows of an indexed table a shard holds: those whose ids hash into its range, scattered over the file.
+// The rows of an indexed table that a shard holds: their ids hash into its range. They are scattered over the file.
 import { loadChunkBytesMax } from '../limits.ts';
 import type { PlannedShard } from '../plan/routing-table.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import { type Hasher, idHashes } from './id-hashes.ts';
 
-/** Rows of the ids that a shard holds, ascending. */
+/** The rows whose ids a shard holds, in ascending order. */
 export function rowsOfHashes(
   hasher: Hasher,
   ids: BigUint64Array | BigInt64Array,
@@ -17,7 +17,10 @@ export function rowsOfHashes(
   return Uint32Array.from(rows);
 }
 
-/** Reads rows [first, …) of `rows` from a tensor until `bytes` is full: in spans, since they lie scattered. */
+/**
+ * Reads the rows of a tensor that `rows` lists from index `first` on, until `bytes` is full. It reads in spans, because
+ * the rows are scattered.
+ */
 export async function readRows(
   file: SafetensorsFile,
   tensor: string,

@@ -1,4 +1,4 @@
-// What became of a lookup, written as JSON can say it: floats that JSON has no word for as strings.
+// Writes the results of a lookup as JSON. Floats that JSON cannot express (NaN, Infinity) become strings.
 
 import * as layout from '../kernel/layout.ts';
 import { divides } from '../kernel/pooling-mode.ts';
@@ -10,20 +10,20 @@ import type { JsonSegment } from './json-cut.ts';
 
 type JsonNumber = number | 'NaN' | 'Infinity' | '-Infinity';
 
-/** What one shard gives. */
+/** The results of one shard. */
 interface JsonShard {
   readonly shard: number;
   readonly begin: number;
   readonly end: number;
   readonly partial: boolean;
-  /** One a bag; of mode `none` there are values instead, one a key. */
+  /** One vector per bag. Tables of mode `none` have `values` instead, one vector per key. */
   readonly bags?: JsonNumber[][];
   readonly values?: JsonNumber[][];
   readonly counts: number[];
   readonly denominators?: JsonNumber[];
 }
 
-/** Positions of keys by what became of them. */
+/** Positions of the keys that were not simply pooled, by outcome. */
 interface Outcomes {
   readonly missing: number[];
   readonly padded: number[];
@@ -36,7 +36,7 @@ interface JsonAnswer extends Outcomes {
   readonly shards: JsonShard[];
 }
 
-/** The answers of all features, filled in as replies come. */
+/** The answers of all features, filled in as replies arrive. */
 export class JsonAnswers {
   readonly #answers = new Map<JsonFeature, JsonAnswer>();
 
@@ -51,7 +51,7 @@ export class JsonAnswers {
       });
   }
 
-  /** Takes in the reply to these segments, in their order. */
+  /** Adds the reply to these segments. The reply has the order of the segments. */
   async add(segments: readonly JsonSegment[], reply: Reply, slices: Slices): Promise<void> {
     const shapes = segments.map(shapeOf);
     const places = replyPlaces(shapes);
@@ -85,10 +85,10 @@ export class JsonAnswers {
     }
   }
 
-  /** The body of the answer, once all is there. */
+  /** The body of the answer, after all replies were added. */
   get features(): object {
     const entries = Array.from(this.#answers, ([{ name }, answer]) => {
-      // Each shard gives its own in order.
+      // Positions are in order within each shard only.
       for (const list of [answer.missing, answer.padded, answer.defaulted]) list.sort((a, b) => a - b);
       return [name, answer] as const;
     });

@@ -1,4 +1,4 @@
-// A lookup in JSON on its way in: what JSON cannot say (u64, NaN) comes as strings, everything else as in the API.
+// Reads a lookup in JSON. Values that JSON cannot express (u64, NaN) are strings; everything else is as in the API.
 import * as v from 'valibot';
 import { join, named, oneOf, read, type Schema } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
@@ -18,7 +18,7 @@ export interface JsonFeature {
 
 export interface JsonRequest {
   readonly features: readonly JsonFeature[];
-  /** Undefined: as each table says. */
+  /** Undefined: the policy of each table applies. */
   readonly missing: MissingPolicy | undefined;
 }
 
@@ -27,7 +27,7 @@ const bodySchema = v.strictObject({
   onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
 });
 
-/** Of one feature; arrays are left to checkBags, which says where in them something is wrong. */
+/** The bags of one feature. checkBags checks the arrays, because it reports which element is wrong. */
 const bagsSchema = v.strictObject({
   table: v.optional(v.string()),
   keys: v.optional(v.unknown()),
@@ -38,7 +38,7 @@ const bagsSchema = v.strictObject({
 });
 
 /**
- * Checks a body against the tables that are there.
+ * Checks a body against the tables of this node.
  * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED
  */
 export async function requestOf(
@@ -63,7 +63,7 @@ export async function requestOf(
 
 function checkCount(what: string, count: number, most: number): void {
   if (count <= most) return;
-  const message = `a lookup in JSON has at most ${most} ${what}, this one ${count} or more; split the lookup, or send frames`;
+  const message = `a lookup in JSON has at most ${most} ${what}, but this one has ${count} or more; split the lookup, or send frames`;
   throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: count });
 }
 
@@ -99,13 +99,13 @@ async function featureOf(
 function tableOf(feature: string, name: string, tables: ReadonlyMap<string, ServedTable>): ServedTable {
   const table = tables.get(name);
   if (table) return table;
-  const message = `${feature}: this node holds nothing of a table named ${show(name)}; GET /v1/tables lists what it holds`;
+  const message = `${feature}: this node holds no shard of table ${show(name)}; GET /v1/tables lists its tables`;
   throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
 }
 
 /**
- * Whole numbers as u32. Where one is something else, all stay as they are: checkBags says what is wrong with which.
- * @param decimals strings of digits count as numbers
+ * Converts whole numbers to u32. If one element is something else, it returns an array and not a Uint32Array, and
+ * checkBags then reports which element is wrong. @param decimals whether strings of digits count as numbers
  */
 async function wholeNumbers(given: unknown, decimals: boolean, slices: Slices): Promise<unknown> {
   if (!Array.isArray(given)) return given;
@@ -124,7 +124,7 @@ function isDecimal(key: unknown): key is string {
   return typeof key === 'string' && /^-?\d{1,20}$/.test(key);
 }
 
-/** u64 of numbers and decimal strings. */
+/** Converts numbers and decimal strings to u64. */
 async function idsOf(feature: string, keys: unknown, slices: Slices): Promise<unknown> {
   if (!Array.isArray(keys)) return keys;
   const ids = new BigUint64Array(keys.length);
@@ -138,7 +138,7 @@ async function idsOf(feature: string, keys: unknown, slices: Slices): Promise<un
 const idLeast = -(2n ** 63n);
 const idEnd = 2n ** 64n;
 
-/** Negative ids stand for the u64 of the same bits, as files with signed ids have them. */
+/** A negative id stands for the u64 with the same bits, as in files with signed ids. */
 function idOf(feature: string, position: number, key: unknown): bigint {
   if (typeof key === 'number' && Number.isSafeInteger(key) && key >= 0) return BigInt(key);
   const id = isDecimal(key) ? BigInt(key) : undefined;
@@ -149,7 +149,7 @@ function idOf(feature: string, position: number, key: unknown): bigint {
 
 const notFinite: unknown[] = ['NaN', 'Infinity', '-Infinity'];
 
-/** Numbers, and the floats that JSON has no number for, as f32; where one is something else, all as they are. */
+/** Converts numbers, and the strings of `notFinite`, to f32. Returns all unchanged if one element is something else. */
 async function weightsOf(given: unknown, slices: Slices): Promise<unknown> {
   if (!Array.isArray(given)) return given;
   const weights = new Float32Array(given.length);

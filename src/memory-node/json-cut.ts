@@ -1,4 +1,4 @@
-// Which of a feature's keys this node answers, shard by shard. Keys of other nodes are not its own, nor an error.
+// Finds the keys of a feature that this node answers, shard by shard. It skips keys of other nodes; they are no error.
 import type { ServedTable } from '../wire/handler.ts';
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 import type { OutgoingSegment } from '../wire/subrequest.ts';
@@ -6,15 +6,15 @@ import type { HostedShard } from './hosting.ts';
 import { type Hasher, idHashes } from './id-hashes.ts';
 import type { JsonFeature } from './json-body.ts';
 
-/** One shard, and what of a feature it holds. */
+/** The part of a feature that one shard holds. */
 export interface JsonSegment {
   readonly feature: JsonFeature;
   readonly hosted: HostedShard;
   readonly begin: number;
   readonly end: number;
-  /** Other shards hold the rest of the table: what this one gives is to be merged, then divided. */
+  /** Whether other shards hold the rest of the table. The results must then be merged with theirs and divided. */
   readonly partial: boolean;
-  /** Where each of its keys stands in the feature's keys. */
+  /** Position of each of its keys among the keys of the feature. */
   readonly positions: Uint32Array;
 }
 
@@ -33,7 +33,7 @@ export function ownShards(table: ServedTable, shards: ReadonlyMap<number, Hosted
     .sort((a, b) => a.begin - b.begin);
 }
 
-/** The shards that hold keys of a feature; the only shard of a table always. @param own of its table */
+/** The shards that hold keys of a feature. The only shard of a table is always among them. @param own of its table */
 export async function segmentsOf(
   feature: JsonFeature,
   own: readonly OwnShard[],
@@ -63,7 +63,7 @@ export async function segmentsOf(
   });
 }
 
-/** What decides the shard of each key: rows, or hashes of ids. */
+/** The numbers that decide the shard of each key: row numbers, or hashes of ids. */
 function placesOf(
   keys: JsonFeature['bags']['keys'],
   begin: number,
@@ -76,7 +76,7 @@ function placesOf(
   return places;
 }
 
-/** The last shard of a row-keyed table answers for rows that there are none of. */
+/** Finds the shard of a key. The last shard of a table without ids also answers for rows past the end of the table. */
 function holderOf(own: readonly OwnShard[], place: number): OwnShard | undefined {
   let [low, high] = [0, own.length];
   while (low < high) {
@@ -89,12 +89,12 @@ function holderOf(own: readonly OwnShard[], place: number): OwnShard | undefined
   return place < shard.end || (shard.hosted.rows.last && shard.hosted.index === 0) ? shard : undefined;
 }
 
-/** Results that a segment's answer lists: one a bag, or one a key. */
+/** Number of results in the answer of a segment: one per bag, or one per key. */
 export function listedOf({ feature: { table, bags } }: JsonSegment): number {
   return table.mode === 'none' ? bags.keys.length : bags.offsets.length - 1;
 }
 
-/** The segment as a subrequest carries it: all bags, those without a key here empty. */
+/** The segment in the form that a subrequest carries. It has all bags; those without a key in this shard are empty. */
 export async function outgoingOf(
   { feature: { table, bags }, hosted, partial, positions }: JsonSegment,
   missing: OutgoingSegment['missing'],

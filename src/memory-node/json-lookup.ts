@@ -1,4 +1,4 @@
-// A lookup in JSON: asked of this node in a frame, like any other, and written out.
+// Answers a lookup in JSON: sends it to this node as a frame, like any other lookup, and writes the reply as JSON.
 import { FlexemrError } from '../errors.ts';
 import { jsonKeysAtOnce, jsonResultBytesMax, jsonSegmentsAtOnce } from '../limits.ts';
 import { badKey } from '../plan/checked-bags.ts';
@@ -30,7 +30,7 @@ export async function lookupJson(
   const { features, missing } = await requestOf(body, served, slices);
   const answers = new JsonAnswers(features);
   for (const segments of await groupsOf(features, hosting, hasher, slices)) {
-    // Of no bags there is nothing to ask, nor will the reply hold anything.
+    // Segments without results are not asked for, and the reply contains nothing for them.
     const asked = segments.filter((segment) => listedOf(segment) > 0);
     const outgoing: OutgoingSegment[] = [];
     for (const segment of asked) outgoing.push(await outgoingOf(segment, missing, slices));
@@ -41,7 +41,7 @@ export async function lookupJson(
   return { features: answers.features };
 }
 
-/** What is asked for together: large lookups go as several small ones. @throws LIMIT_EXCEEDED */
+/** Groups the segments of each subrequest. A large lookup becomes several small subrequests. @throws LIMIT_EXCEEDED */
 async function groupsOf(
   features: readonly JsonFeature[],
   { shards, description }: Hosting,
@@ -71,7 +71,7 @@ async function groupsOf(
 
 function checkSize(bytes: number): void {
   if (bytes <= jsonResultBytesMax) return;
-  const message = `the answer has ${bytes} bytes of vectors or more; JSON carries ${jsonResultBytesMax}, so split the lookup, or send frames`;
+  const message = `the answer has ${bytes} bytes of vectors or more, but JSON can carry at most ${jsonResultBytesMax}; split the lookup, or send frames`;
   throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: bytes });
 }
 
@@ -90,19 +90,19 @@ async function ask(handler: Handler, plan: bigint, outgoing: readonly OutgoingSe
   }
 }
 
-/** The reply, in memory of its own. */
+/** The reply, copied to memory of its own. */
 function answerOf(inbox: Inbox): Promise<Reply> {
   return new Promise((resolve) => inbox.answer((reply) => resolve(new Reply(Uint8Array.from(reply)))));
 }
 
-/** A node's error as the sender of the JSON understands it. */
+/** Converts a node's error to one about the fields of the JSON. */
 function errorOf(error: WireError, asked: readonly JsonSegment[]): FlexemrError {
   const { code, position = 0, value } = error;
   const { feature, positions, hosted } = asked[error.segment ?? 0] ?? {};
   const name = feature?.name ?? 'bags';
   if (code === 'INVALID_KEY' && feature) {
-    const what = feature.table.indexed ? 'no id' : 'no row';
-    return badKey(name, positions?.[position] ?? 0, value, `is ${what} of table ${feature.table.name}`);
+    const what = feature.table.indexed ? 'an id' : 'a row';
+    return badKey(name, positions?.[position] ?? 0, value, `is not ${what} of table ${feature.table.name}`);
   }
   const place = { field: code === 'INVALID_OPTION' ? 'onMissing' : name, value, shard: hosted?.number };
   return new FlexemrError(code, `${name}: ${describe(error)}`, place);
@@ -111,7 +111,7 @@ function errorOf(error: WireError, asked: readonly JsonSegment[]): FlexemrError 
 function describe({ code, position, value }: WireError): string {
   switch (code) {
     case 'OVERLOADED':
-      return 'the node has no room for more; try again';
+      return 'the node has no space for more; try again';
     case 'UNAVAILABLE':
       return 'the node is starting or draining; try again';
     case 'DEADLINE_EXCEEDED':
@@ -119,7 +119,7 @@ function describe({ code, position, value }: WireError): string {
     case 'LIMIT_EXCEEDED':
       return `${position} is over the limit of ${value}; split the lookup`;
     case 'INVALID_OPTION':
-      return "onMissing: 'default' needs a defaultRow, which its table has none of";
+      return "onMissing: 'default' needs a defaultRow, but the table has none";
     default:
       return `the node refuses the lookup (${code}, position ${position}, value ${value})`;
   }

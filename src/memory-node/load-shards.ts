@@ -29,14 +29,14 @@ interface Loading extends LoadShardsOptions {
   readonly file: SafetensorsFile;
   readonly from: LoadableTable;
   readonly shards: readonly NumberedShard[];
-  /** Bytes still to come in all, to size arenas by. */
+  /** Bytes of all shards that are not loaded yet; the sizes of arenas depend on it. */
   readonly expect: number;
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
  * Loads the shards that the routing table gives to a node.
- * @throws INVALID_ROUTING where there is no such node, or the file holds other tables than planned; INVALID_FILE,
+ * @throws INVALID_ROUTING if there is no such node, or if the file holds other tables than planned; INVALID_FILE,
  *   INVALID_TABLE, OUT_OF_MEMORY
  */
 export async function loadShards(
@@ -65,16 +65,16 @@ export async function loadShards(
   return hosted;
 }
 
-/** @throws INVALID_ROUTING where there is no such node */
+/** @throws INVALID_ROUTING if there is no such node */
 export function ownShards({ routing, node }: Pick<LoadShardsOptions, 'routing' | 'node'>): NumberedShard[] {
   if (routing.nodes.some(({ id }) => id === node))
     return numberedShards(routing).filter(({ shard }) => shard.node === node);
   const known = routing.nodes.map(({ id }) => id).join(', ');
-  const message = `the routing table has no node "${node}", only ${known}`;
+  const message = `the routing table has no node "${node}"; its nodes are ${known}`;
   throw new FlexemrError('INVALID_ROUTING', message, { field: 'node', value: node });
 }
 
-/** The planned tables in the file, in the planned dtypes. @throws INVALID_ROUTING where they have another shape */
+/** The planned tables in the file, in the planned dtypes. @throws INVALID_ROUTING if they differ from the plan */
 function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): LoadableTable[] {
   const planned = new Map(own.map(({ table }) => [table.spec.name, table]));
   return planTables(file)
@@ -83,26 +83,30 @@ function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): Loadab
       const table = planned.get(found.spec.name);
       const { rows, dim } = found.spec;
       if (table?.spec.rows !== rows || table.spec.dim !== dim)
-        throw notAsPlanned(file, found.spec.name, `is [${rows}, ${dim}], not as planned`);
+        throw notAsPlanned(file, found.spec.name, `has shape [${rows}, ${dim}], not the planned shape`);
       if (isQuantised(found.source) && table.spec.dtype !== found.source)
         throw notAsPlanned(
           file,
           found.spec.name,
-          `has rows that are ${found.source} already, not as planned`,
+          `already has ${found.source} rows, not rows of the planned dtype`,
         );
       if (table.indexed !== (found.stored.ids !== undefined))
-        throw notAsPlanned(file, found.spec.name, `is ${table.indexed ? 'not ' : ''}indexed, not as planned`);
+        throw notAsPlanned(
+          file,
+          found.spec.name,
+          `is ${table.indexed ? 'not ' : ''}indexed, unlike the planned table`,
+        );
       return { ...found, spec: table.spec };
     });
 }
 
-/** The error of a table that a file has otherwise than planned. */
+/** The error if a table of the file differs from the plan. */
 export function notAsPlanned(file: SafetensorsFile, table: string, problem: string): FlexemrError {
-  const message = `${file.path}: table ${table} ${problem}; plan anew from this file (flexemr plan)`;
+  const message = `${file.path}: table ${table} ${problem}; to use this file, make a new plan from it (flexemr plan)`;
   return new FlexemrError('INVALID_ROUTING', message, { field: 'tables', value: table });
 }
 
-/** Bytes that a shard's rows take, and its index. */
+/** Bytes that a shard takes for its rows and its index. */
 function shardBytes({ table, shard }: NumberedShard): number {
   const { spec, indexed } = table;
   const bytes = keptRowBytes(spec);
@@ -133,7 +137,7 @@ async function loadIndexed(loading: Loading): Promise<HostedShard[]> {
     const rows = rowsOfHashes(loading, ids, shard.shard);
     const spec = { ...from.spec, rows: rows.length };
     // Rows and index must share an arena: a worker resolves and pools in one memory.
-    const beside = store.arenaWithRoom(
+    const beside = store.arenaWithSpace(
       (rows.length + 1) * keptRowBytes(spec) + indexBytes(rows.length),
       expect,
     );
@@ -170,7 +174,7 @@ function keptRowBytes({
   return rowBytes(dtype ?? 'f32', dim);
 }
 
-/** What workers are told of the `i`-th shard of a loaded table. */
+/** Describes the `i`-th shard of a loaded table to the workers. */
 function hostedShard(store: Store, { number, table }: NumberedShard, loaded: Table, i: number): HostedShard {
   const { arena, bytes, rows } = loaded.shards[i];
   return {

@@ -23,7 +23,7 @@ import { WorkerArena } from './worker-arena.ts';
 export interface WorkerStats {
   readonly subrequests: number;
   readonly keys: number;
-  /** Subrequests answered with an error, those refused for want of room among them. */
+  /** Subrequests answered with an error, including those that were refused for lack of space. */
   readonly errors: number;
   readonly refused: number;
   /** µs spent pooling. */
@@ -34,32 +34,32 @@ export interface WorkerStats {
 
 export interface MemoryNodeTuning {
   /**
-   * Bytes of rows that one slice of pooling goes through. Short subrequests are answered between slices of large ones:
-   * the less a slice has, the less they wait. Default 256 KiB, about 50 µs; Infinity: no slices.
+   * Bytes of rows that one slice of pooling reads. Short subrequests are answered between the slices of large ones, so
+   * they wait less if slices are smaller. Default: 256 KiB, about 50 µs. Infinity: no slices.
    */
   readonly sliceBytes?: number | undefined;
 }
 
-/** One worker of a memory node: takes in subrequests, pools them where the rows lie, a slice at a time. */
+/** One worker of a memory node. It takes in subrequests and pools them where the rows are, one slice at a time. */
 export class MemoryNode implements DirectHandler {
   readonly #workers: readonly { readonly port: number }[];
   readonly #name: string;
   readonly #sliceBytes: number;
   #hosting: Hosting | undefined;
-  /** The first one is where frames come in. */
+  /** Frames arrive in the first one. */
   #arenas: readonly ServedArena[] = [];
   #hasher: Hasher | undefined;
-  /** Which arena each shard's rows lie in. */
+  /** The arena that holds the rows of each shard. */
   #arenaOf: ReadonlyMap<number, ServedArena> = new Map();
   #limits: NodeDescription['limits'] = limitsOf(0);
   #draining = false;
-  /** Longer than a slice, in the order they came. Short ones are answered at once, between slices. */
+  /** Subrequests that need several slices, in order of arrival. Short ones are answered at once, between slices. */
   readonly #waiting: HeldSubrequest[] = [];
   #pumping = false;
   #places = new Places(0);
   #stats = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0 };
 
-  /** @param workers filled in once all of them listen */
+  /** @param workers filled in when all of them listen */
   constructor(
     name: string,
     workers: readonly { readonly port: number }[],
@@ -89,7 +89,7 @@ export class MemoryNode implements DirectHandler {
     this.#hosting = hosting;
   }
 
-  /** Takes no more subrequests; those it holds are answered. */
+  /** Takes no more subrequests. Those that it holds are still answered. */
   drain(): void {
     this.#draining = true;
   }
@@ -119,7 +119,7 @@ export class MemoryNode implements DirectHandler {
     return this.#refused(overloaded);
   }
 
-  /** What frames whose bytes come one after the other are admitted for. */
+  /** The owner of subrequests from `admit`, whose bytes are still to come. */
   readonly #owner: SubrequestOwner = {
     accept: (held) => {
       this.#places.end(held.bytes);
@@ -160,13 +160,13 @@ export class MemoryNode implements DirectHandler {
     return new HeldSubrequest(arena, address, bytes, this.#directOwner, head);
   }
 
-  /** What frames that came whole are admitted for. */
+  /** The owner of subrequests from `admitAt`, whose frames are already complete. */
   readonly #directOwner: SubrequestOwner = {
     accept: (held) => this.#accept(held),
     closed: () => this.#places.give(),
   };
 
-  /** Why a frame of `bytes` bytes is not taken in, whatever it holds and however many there are. */
+  /** Why a frame of `bytes` bytes is refused, regardless of its contents and of the number of frames held. */
   #refusal(bytes: number): WireError | undefined {
     if (!this.ready) return this.#refused({ code: 'UNAVAILABLE', retryAfterMs: retryAfterMsDefault });
     if (bytes < HEADER_BYTES || bytes % 4 !== 0) return { code: 'INVALID_FRAME', position: 8, value: bytes };
@@ -195,11 +195,11 @@ export class MemoryNode implements DirectHandler {
 
   #accept(held: HeldSubrequest): void {
     const atOnceBytes = Math.max(atOnceBytesMax, this.#sliceBytes);
-    // A large frame is compared with its checksum in slices too.
+    // The checksum of a large frame is computed in slices too.
     if (held.isUnchecked && held.bytes > atOnceBytes) this.#wait(held);
     else if (this.#check(held, held.bytes)) {
       if (held.weight > atOnceBytes) this.#wait(held);
-      // Usually one slice; an index resolves ids in slices of its own.
+      // This is usually one slice. Ids of an indexed table are resolved in slices of their own.
       else for (let now = held.begun; !this.#step(held, now); now = performance.now());
     }
   }
@@ -209,7 +209,10 @@ export class MemoryNode implements DirectHandler {
     this.#pump();
   }
 
-  /** Compares the next `bytes` bytes of a frame with its checksum, then reads it. @returns whether its answer has begun */
+  /**
+   * Adds the next `bytes` bytes of a frame to its checksum, and reads the frame when the checksum is complete.
+   * @returns whether its answer has begun
+   */
   #check(held: HeldSubrequest, bytes: number): boolean {
     const outcome = held.isUnchecked ? held.check(bytes) : true;
     if (outcome === false) return false;
@@ -218,7 +221,7 @@ export class MemoryNode implements DirectHandler {
     return error === undefined;
   }
 
-  /** Reads the frame, and makes room for its answer. @returns why there will be none */
+  /** Reads the frame and allocates its answer. @returns the error if there will be no answer */
   #begin(held: HeldSubrequest): WireError | undefined {
     const [home] = this.#arenas;
     const error = home.open(held.address, held.bytes, held.head);
@@ -236,7 +239,7 @@ export class MemoryNode implements DirectHandler {
     return SplitAnswer.open(home, held, (shard) => this.#arenaOf.get(shard) ?? home);
   }
 
-  /** One slice of one subrequest, from `started` on. @returns whether it is answered */
+  /** Runs one slice of a subrequest. @param started `performance.now()` of the slice @returns whether it is answered */
   #step(held: HeldSubrequest, started: number): boolean {
     if (held.isUnchecked) {
       this.#check(held, this.#sliceBytes);
@@ -258,7 +261,7 @@ export class MemoryNode implements DirectHandler {
     return true;
   }
 
-  /** A slice a turn of the event loop: between them sockets are read, and short subrequests answered. */
+  /** Runs one slice per turn of the event loop. Between slices, sockets are read and short subrequests are answered. */
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;

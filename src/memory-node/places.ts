@@ -11,12 +11,12 @@ import {
 import type { NodeDescription } from '../wire/handler.ts';
 import type { WireError } from '../wire/reply.ts';
 
-/** A refusal for now: there is no place, or no room. */
+/** A temporary refusal: there is no place or no space now. */
 export const overloaded: WireError = { code: 'OVERLOADED', retryAfterMs: retryAfterMsDefault };
 
 /**
- * The places of a worker. A subrequest that is whole has one of many; one whose bytes are still to come has one of a number of
- * its own, so that who announces much and sends nothing keeps no place from those who do.
+ * The places of a worker. Complete subrequests and subrequests whose bytes are still to come are counted separately, so
+ * that a peer that announces many subrequests but sends nothing takes no place from other peers.
  */
 export class Places {
   readonly #roomBytes: number;
@@ -25,24 +25,24 @@ export class Places {
   #unfinishedBytes = 0;
   #lentBytes = 0;
 
-  /** @param roomBytes of slots for frames and replies */
+  /** @param roomBytes bytes of slots for frames and replies */
   constructor(roomBytes: number) {
     this.#roomBytes = roomBytes;
   }
 
-  /** Subrequests held, whole or not. */
+  /** Number of subrequests held, complete or not. */
   get held(): number {
     return this.#whole + this.#unfinished;
   }
 
-  /** Whole subrequests that there is still a place for. */
+  /** Number of complete subrequests that still find a place. */
   get free(): number {
     return workerSubrequestsMax - this.#whole;
   }
 
-  /** Takes a place for a frame whose bytes are to come. @returns whether there is one */
+  /** Takes a place for a frame whose bytes are still to come. @returns false if there is none */
   begin(bytes: number): boolean {
-    // Peers that announce large frames and dawdle over them leave room for the others.
+    // Large frames get at most half of the space, so that peers that send them slowly leave space for other peers.
     const isLarge = bytes > smallSubrequestBytesMax;
     if (isLarge && this.#unfinishedBytes + bytes > this.#roomBytes / 2) return false;
     if (this.free <= 0 || this.#unfinished >= unfinishedSubrequestsMax) return false;
@@ -51,13 +51,13 @@ export class Places {
     return true;
   }
 
-  /** The frame that began is whole, or will not be. */
+  /** Frees the place of `begin`: the frame is complete, or it will never be. */
   end(bytes: number): void {
     this.#unfinished--;
     this.#unfinishedBytes -= bytes;
   }
 
-  /** A whole frame takes a place, and gives it back. */
+  /** Takes a place for a complete frame. `give` frees it. */
   take(): void {
     this.#whole++;
   }
@@ -66,7 +66,7 @@ export class Places {
     this.#whole--;
   }
 
-  /** Lends room to who writes there by himself. @returns whether there is some */
+  /** Lends space to a peer that writes to it directly. @returns false if there is not enough */
   lend(bytes: number): boolean {
     if (this.#lentBytes + bytes > this.#roomBytes / 4) return false;
     this.#lentBytes += bytes;
@@ -78,10 +78,10 @@ export class Places {
   }
 }
 
-/** What a worker takes at once. @param room bytes of its slots for frames and replies */
+/** The limits of a worker. @param room bytes of its slots for frames and replies */
 export function limitsOf(room: number): NodeDescription['limits'] {
   return {
-    // So that the largest of both, and what a key needs beside them, fit together.
+    // The largest frame, the largest reply and the memory for their keys must fit into the slots together.
     subrequestBytes: Math.min(subrequestBytesMax, Math.floor(room / 5)),
     replyBytes: Math.min(replyBytesMax, Math.floor(room / 2)),
     subrequestKeys: subrequestKeysMax,

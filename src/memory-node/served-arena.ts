@@ -15,21 +15,21 @@ export interface Serving {
   readonly shards: readonly HostedShard[];
 }
 
-/** An arena and what is served from it, written once where its kernels find it (kernel/answer-layout.ts). */
+/** An arena, and a description of what it serves. The description is written once to memory that its kernels read. */
 export class ServedArena {
   readonly arena: WorkerArena;
   readonly #served: number;
-  /** What is known of the frame that was opened last. */
+  /** Address of the answer block of the frame that was opened last (kernel/answer-layout.ts). */
   readonly #opened: number;
 
-  /** @param number of the arena: rows of other arenas are away @throws RangeError where its slots are too few */
+  /** @param number of the arena; rows in other arenas count as away @throws RangeError if its slots are too small */
   constructor(arena: WorkerArena, number: number, { plan, replyBytes, shards }: Serving) {
     const numbers = shards.reduce((most, shard) => Math.max(most, shard.number + 1), 0);
     const listBytes = roundUp(layout.SERVED_HEADER_BYTES + numbers * 4);
     const bytes = layout.ANSWER_BYTES + listBytes + shards.length * layout.SHARD_BYTES;
     const opened = arena.slots.allocate(bytes);
     if (opened === undefined)
-      throw new RangeError(`slots have no room for the ${bytes} bytes of their shards`);
+      throw new RangeError(`the slots have no space for the ${bytes} bytes that describe their shards`);
     const served = opened + layout.ANSWER_BYTES;
     const { words } = arena;
     words.fill(0, served >>> 2, (served + listBytes) >>> 2);
@@ -49,20 +49,20 @@ export class ServedArena {
   }
 
   /**
-   * Reads the frame of `bytes` bytes at `frame`. @param head where its header and entries are, which stay until the
-   * answer is closed @returns why it will not be answered
+   * Reads the frame of `bytes` bytes at `frame`. @param head address of its header and entries, which must stay there
+   * until the answer is closed @returns the error if the frame is refused
    */
   open(frame: number, bytes: number, head: number = frame): WireError | undefined {
     const status = this.arena.kernels.openAnswer(this.#opened, this.#served, frame, bytes, head);
     return status === DONE ? undefined : wireErrorOf(this.arena, this.#opened);
   }
 
-  /** Of the frame that was opened last, as the others below: whether some of its rows lie in another arena. */
+  /** Whether the frame that was opened last has rows in another arena. The members below are about this frame, too. */
   get isAway(): boolean {
     return this.at(layout.ANSWER_AWAY) > 0;
   }
 
-  /** Bytes of its reply, were every key an exception. */
+  /** Bytes of its reply if every key is an exception. */
   get replyBytesMax(): number {
     return this.at(layout.ANSWER_REPLY_BYTES) + this.at(layout.ANSWER_KEYS) * 4;
   }
@@ -72,7 +72,7 @@ export class ServedArena {
     return this.arena.words[(this.#opened + field) >>> 2];
   }
 
-  /** Its answer, in a slot beside it; undefined where there is no room now. */
+  /** Allocates a slot for its answer. Returns undefined if there is no space now. */
   answer(): Answer | undefined {
     const replyBytes = roundUp(this.replyBytesMax);
     const bytes = layout.ANSWER_BYTES + replyBytes + this.at(layout.ANSWER_WORK_BYTES);

@@ -2,7 +2,7 @@ import { numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { ServedTable } from '../wire/handler.ts';
 import type { HostedShard } from './hosting.ts';
 
-/** The tables of the routing table that a node holds shards of, as it lists them. */
+/** The tables that a node holds shards of, in the form in which the node lists them. */
 export function servedTables(routing: RoutingTable, hosted: readonly HostedShard[]): ServedTable[] {
   const rows = new Map(hosted.map((shard) => [shard.number, shard.rows.rows]));
   const own = numberedShards(routing).filter(({ number }) => rows.has(number));

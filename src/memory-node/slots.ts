@@ -1,12 +1,12 @@
 import { smallReplyBytesMax } from '../limits.ts';
 import { FreeList, roundUp } from '../store/free-list.ts';
 
-/** This part of the slots is kept for small ones. */
+/** This share of the space is reserved for small slots. */
 const spareShare = 1 / 32;
 
-/** Room for frames and replies. When large ones have taken theirs, small ones still find some. */
+/** Space for frames and replies. A part of it is reserved, so that large ones always leave space for small ones. */
 export class Slots {
-  /** All of it. */
+  /** First address of the whole space. */
   readonly begin: number;
   readonly end: number;
   readonly #shared: FreeList;
@@ -25,13 +25,13 @@ export class Slots {
     return this.end - this.begin;
   }
 
-  /** Address of `bytes` bytes, or undefined where there is no room for them now. */
+  /** Allocates `bytes` bytes. Returns their address, or undefined if there is no space now. */
   allocate(bytes: number): number | undefined {
     const address = this.#shared.allocate(bytes);
     return address === undefined && bytes <= smallReplyBytesMax ? this.#spare.allocate(bytes) : address;
   }
 
-  /** Gives back what `allocate(bytes)` gave at `address`. */
+  /** Frees what `allocate(bytes)` returned as `address`. */
   free(address: number, bytes: number): void {
     const room = address < this.#spareBegin ? this.#shared : this.#spare;
     room.free(address, bytes);

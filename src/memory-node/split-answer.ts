@@ -6,32 +6,35 @@ import type { Answer, Answering } from './answer.ts';
 import { FrameChecksum } from './frame-checksum.ts';
 import type { ServedArena } from './served-arena.ts';
 
-/** A frame that was read: where it is, and its header and entries. */
+/** A frame that was read: its address, and the address of its header and entries. */
 interface WholeFrame {
   readonly address: number;
   readonly head: number;
 }
 
-/** Segments that follow each other in a frame, with their rows in one arena. */
+/** Consecutive segments of a frame whose rows are in one arena. */
 interface Run {
   readonly home: ServedArena;
   readonly first: number;
   readonly end: number;
-  /** Words of the frame. */
+  /** First word of the frame that holds their keys, offsets and weights. */
   readonly payload: number;
   readonly payloadEnd: number;
   readonly keysBefore: number;
 }
 
-/** One run under way: a frame of its own in its rows' arena. */
-interface Errand {
+/** A run in progress. It has a frame of its own in the arena of its rows. */
+interface RunTask {
   readonly run: Run;
   readonly answer: Answer;
   readonly frame: number;
   readonly frameBytes: number;
 }
 
-/** The answer to a frame whose rows lie in several arenas: each run of it is asked there, and brought together here. */
+/**
+ * The answer to a frame whose rows are in several arenas. Each run of the frame is answered in the arena of its rows;
+ * the results are then copied into one reply.
+ */
 export class SplitAnswer implements Answering {
   readonly #home: ServedArena;
   readonly #frame: WholeFrame;
@@ -39,19 +42,19 @@ export class SplitAnswer implements Answering {
   readonly #reply: number;
   readonly #replyBytesMax: number;
   readonly #replyBytes: number;
-  /** Where the next values, counts, denominators and exceptions go. */
+  /** Addresses that the next values, counts, denominators and exceptions are written to. */
   #values: number;
   #counts: number;
   #denominators: number;
   #exceptions: number;
   #next = 0;
-  #task: Errand | undefined;
-  /** Of the reply, where it carries one. */
+  #task: RunTask | undefined;
+  /** The checksum of the reply; undefined if the reply carries none. */
   #checksum: FrameChecksum | undefined;
 
   /**
-   * Room for the reply to the frame that `home` has opened; undefined where there is none now.
-   * @param arenaOf the arena that a shard's rows lie in
+   * Allocates the reply to the frame that `home` has opened. Returns undefined if there is no space now.
+   * @param arenaOf returns the arena that holds the rows of a shard
    */
   static open(
     home: ServedArena,
@@ -90,7 +93,7 @@ export class SplitAnswer implements Answering {
     return this.#checksum.finish(this.#exceptions, sliceBytes);
   }
 
-  /** Goes on with the run at hand. @returns whether it has ended, or what went wrong */
+  /** Pools one slice of the current run. @returns whether the run has ended, or the error */
   #poolRun(sliceBytes: number): boolean | WireError {
     const run = this.#runs[this.#next];
     this.#task ??= this.#send(run);
@@ -98,14 +101,14 @@ export class SplitAnswer implements Answering {
     const outcome = this.#task.answer.step(sliceBytes);
     if (outcome === false) return false;
     if (outcome !== true) return { ...outcome, segment: (outcome.segment ?? 0) + run.first };
-    this.#bringHome(this.#task);
-    this.#recall();
+    this.#copyResults(this.#task);
+    this.#closeRun();
     this.#next++;
     return true;
   }
 
-  /** A frame of one run, in its rows' arena, and room for its answer. */
-  #send(run: Run): Errand | undefined {
+  /** Writes the frame of a run to the arena of its rows, and allocates its answer. */
+  #send(run: Run): RunTask | undefined {
     const { arena } = run.home;
     const headWords = (wire.HEADER_BYTES + (run.end - run.first) * wire.SEGMENT_BYTES) >>> 2;
     const frameBytes = (headWords + run.payloadEnd - run.payload) << 2;
@@ -117,7 +120,7 @@ export class SplitAnswer implements Answering {
     const entryWords = wire.SEGMENT_BYTES >>> 2;
     arena.words.set(from.subarray(head, entries), to);
     arena.words[to + (wire.FRAME_BYTES >>> 2)] = frameBytes;
-    // Within the node nothing can change on its way.
+    // The frame does not leave the node, so it needs no checksum.
     writeIdentity(arena.words, to, { ...identityAt(arena.words, to), checksum: false });
     arena.words[to + (wire.FRAME_CHECKSUM >>> 2)] = 0;
     arena.words[to + (wire.SUBREQUEST_SEGMENTS >>> 2)] = run.end - run.first;
@@ -130,7 +133,7 @@ export class SplitAnswer implements Answering {
     return undefined;
   }
 
-  #bringHome({ run, answer }: Errand): void {
+  #copyResults({ run, answer }: RunTask): void {
     const { words: from } = run.home.arena;
     const { words: to } = this.#home.arena;
     let at = answer.at(layout.ANSWER_REPLY) + wire.HEADER_BYTES;
@@ -145,11 +148,11 @@ export class SplitAnswer implements Answering {
     this.#denominators = bring(replyEnd - at, this.#denominators);
     const first = this.#exceptions >>> 2;
     this.#exceptions = bring(answer.at(layout.ANSWER_EXCEPTIONS) * 4, this.#exceptions);
-    // Positions among the keys of the whole frame.
+    // Positions count the keys of the whole frame.
     for (let i = first; i < this.#exceptions >>> 2; i++) to[i] += run.keysBefore;
   }
 
-  #recall(): void {
+  #closeRun(): void {
     if (this.#task === undefined) return;
     const { run, answer, frame, frameBytes } = this.#task;
     answer.close();
@@ -169,12 +172,12 @@ export class SplitAnswer implements Answering {
   }
 
   close(): void {
-    this.#recall();
+    this.#closeRun();
     this.#home.arena.slots.free(this.#reply, this.#replyBytesMax);
   }
 }
 
-/** The runs of a frame that was read and found whole. @param head word of the memory */
+/** The runs of a frame that was read and checked. @param head its header, as a word index of the memory */
 function runsOf(words: Uint32Array, head: number, arenaOf: (shard: number) => ServedArena): Run[] {
   const count = words[head + (wire.SUBREQUEST_SEGMENTS >>> 2)];
   const runs: Run[] = [];
@@ -193,7 +196,7 @@ function runsOf(words: Uint32Array, head: number, arenaOf: (shard: number) => Se
   return runs;
 }
 
-/** A segment's keys, offsets and weights. @param entry word of the memory */
+/** Words of a segment's keys, offsets and weights. @param entry its entry, as a word index of the memory */
 function payloadWords(words: Uint32Array, entry: number): number {
   const flags = words[entry + (wire.SEGMENT_BAGS >>> 2)] >>> 24;
   const bags = words[entry + (wire.SEGMENT_BAGS >>> 2)] & 0xffffff;

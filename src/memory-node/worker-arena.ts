@@ -4,18 +4,18 @@ import { instantiate } from '../kernel/wasm.ts';
 import type { SlotRange } from './hosting.ts';
 import { Slots } from './slots.ts';
 
-/** One worker's view of one arena: kernels of its own, and a range of slots that nobody else writes to. */
+/** One worker's view of one arena: its own kernels, and a range of slots that no other worker writes to. */
 export class WorkerArena {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Kernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly slots: Slots;
-  /** SCRATCH_BYTES for the call at hand: a worker runs one at a time. */
+  /** Address of SCRATCH_BYTES for the current call. A worker runs one call at a time. */
   readonly scratch: number;
-  /** INDEX_SCRATCH_BYTES. */
+  /** Address of INDEX_SCRATCH_BYTES. */
   readonly indexScratch: number;
-  /** CHECKSUM_BYTES, for the frame at hand. */
+  /** Address of CHECKSUM_BYTES for the current frame. */
   readonly checksum: number;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, { begin, end }: SlotRange) {

@@ -1,10 +1,10 @@
-// Tables on nodes as numbers alone, so that a search can weigh many thousand arrangements a second.
+// Placements of tables on nodes, as plain numbers, so that a search can compare many thousands of them per second.
 import { balanceTarget } from '../limits.ts';
 
-/** What a table brings to the one node that holds it whole, and to each node when it is cut over all. */
+/** The costs of a table: for the one node that holds it whole, and for each node if it is cut over all nodes. */
 export interface TableCosts {
   readonly whole: { readonly replyBytes: number; readonly workBytes: number; readonly bytes: number };
-  /** Arrays have one entry a node. */
+  /** Arrays have one entry per node. */
   readonly cut: {
     readonly replyBytes: number;
     readonly workBytes: Float64Array;
@@ -14,36 +14,39 @@ export interface TableCosts {
 
 export interface ArrangementProblem {
   readonly tables: readonly TableCosts[];
-  /** Bytes of each node; Infinity where there is no bound. */
+  /** Bytes that each node can hold; Infinity if there is no limit. */
   readonly capacities: Float64Array;
-  /** Whether tables may be cut; otherwise each is whole on a node. */
+  /** Whether tables may be cut; otherwise each table is whole on one node. */
   readonly cuttable: boolean;
 }
 
-/** The fewest reply bytes of a table: whole, or where many bags are empty, which cut tables leave out, cut. */
+/**
+ * The fewest reply bytes of a table. A whole table usually has the fewest. A cut table has fewer if many bags are
+ * empty, because its shards do not answer empty bags.
+ */
 export function leastReplyBytes({ whole, cut }: TableCosts, cuttable: boolean): number {
   return cuttable ? Math.min(whole.replyBytes, cut.replyBytes) : whole.replyBytes;
 }
 
-/** Mean work of a node times the balance that costs nothing. */
+/** Mean work of a node, times the imbalance that adds no cost. */
 export function workTarget({ tables, capacities }: ArrangementProblem): number {
   return (balanceTarget * tables.reduce((sum, { whole }) => sum + whole.workBytes, 0)) / capacities.length;
 }
 
-/** A choice for every table: the number of a node, or the number of nodes for "cut over all". */
+/** A choice for every table: the index of a node, or the count of nodes, which means "cut over all nodes". */
 export class Arrangement {
   readonly problem: ArrangementProblem;
   readonly choices: Int32Array;
-  /** Bytes beyond the capacities of nodes: must be 0. */
+  /** Bytes that exceed the capacities of nodes; 0 if everything fits. */
   overflowBytes = 0;
-  /** Reply bytes a request, times how far the busiest node is past the target. */
+  /** Reply bytes per request, times the ratio of the busiest node's work to the target if that is more than 1. */
   cost = 0;
   readonly #target: number;
   #work: Float64Array;
   #bytes: Float64Array;
   #replyBytes = 0;
   #cuts = 0;
-  /** The same of an arrangement that is being tried. */
+  /** Work and bytes of an arrangement that is being tried. */
   #triedWork: Float64Array;
   #triedBytes: Float64Array;
 
@@ -57,7 +60,7 @@ export class Arrangement {
     this.settle();
   }
 
-  /** Adds everything up again: what trials add and take away leaves rounding errors. */
+  /** Computes all sums again, because trials add and subtract values, which leaves rounding errors. */
   settle(): void {
     this.#work.fill(0);
     this.#bytes.fill(0);
@@ -72,7 +75,7 @@ export class Arrangement {
     [this.overflowBytes, this.cost] = [overflowBytes, cost];
   }
 
-  /** Whether a table's choice may be what keeps the arrangement from being better. */
+  /** Whether another choice for a table could make the arrangement better. */
   isHot(table: number): boolean {
     const choice = this.choices[table];
     if (this.#isCut(choice) || this.#bytes[choice] > this.problem.capacities[choice]) return true;
@@ -112,7 +115,7 @@ export class Arrangement {
     return this.#add(work, bytes, table, this.choices[table], -1) + this.#add(work, bytes, table, choice, 1);
   }
 
-  /** Adds a table to nodes, or takes it away with sign −1. @returns the change of reply bytes */
+  /** Adds a table to its nodes, or removes it if `sign` is −1. @returns the change of reply bytes */
   #add(work: Float64Array, bytes: Float64Array, table: number, choice: number, sign: 1 | -1): number {
     const { whole, cut } = this.problem.tables[table];
     if (choice < work.length) {
@@ -142,14 +145,14 @@ export class Arrangement {
       excess += Math.max(0, work[node] - target) ** 2;
     }
     if (target === 0) return { overflowBytes: over, cost: replyBytes };
-    // Of equals the one is better whose other nodes are nearer to the target, then the one with fewer cuts:
-    // without this a search would not see that it makes way while two nodes are equally busy.
+    // If costs are equal, the arrangement whose other nodes are nearer to the target is better, then the one with fewer
+    // cuts. Without this, a search would not see its progress while two nodes are equally busy.
     const hint = 1 + (1e-6 * excess) / (target * work.length) ** 2 + (1e-9 * cuts) / this.choices.length;
     return { overflowBytes: over, cost: replyBytes * Math.max(1, most / target) * hint };
   }
 }
 
-/** Fitting goes before cost; rounding errors are no difference. */
+/** Fewer overflow bytes are better than a lower cost. Differences within rounding errors do not count. */
 function isBetter(overflowBytes: number, cost: number, than: Arrangement): boolean {
   if (overflowBytes !== than.overflowBytes) return overflowBytes < than.overflowBytes;
   return cost < than.cost * (1 - 1e-12);

@@ -1,9 +1,9 @@
-// Bags on their way to the kernels: every array looked at, nothing copied that fits already.
+// Checks bags before they go to the kernels. Every array is checked; arrays of the right type are not copied.
 import { FlexemrError, invalidAt, show } from '../errors.ts';
 import { bagsMax, keysMax, numberKeyMax } from '../limits.ts';
 import type { Bags, Counts, Keys, NumberArray } from './bags.ts';
 
-/** Bags that passed every check, in the form kernels take. */
+/** Bags that passed every check, in the form that kernels take. */
 export interface CheckedBags {
   /** Row-keyed: u32 or u64 as given (the kernel checks them against the table). Indexed: u64. */
   readonly keys: Uint32Array | BigUint64Array | BigInt64Array;
@@ -46,12 +46,12 @@ export function offsetsOf(feature: string, { keys, offsets, lengths, includeLast
   const given = offsets ?? lengths;
   const field = `${feature}.${offsets === undefined ? 'lengths' : 'offsets'}`;
   if (given === undefined || (offsets !== undefined && lengths !== undefined) || !isArray(given)) {
-    const message = `${feature}: give offsets or lengths, one of the two, as an array`;
+    const message = `${feature}: give either offsets or lengths, as an array`;
     throw new FlexemrError('INVALID_BAGS', message, { field: `${feature}.offsets`, value: given });
   }
   const bags = given.length - (offsets !== undefined && includeLastOffset ? 1 : 0);
   if (bags < 0) {
-    const message = `${field} is empty: with the last offset included there is one more than bags`;
+    const message = `${field} is empty: with includeLastOffset it must have one entry more than there are bags`;
     throw new FlexemrError('INVALID_OFFSETS', message, { field, position: 0 });
   }
   if (bags > bagsMax) {
@@ -67,7 +67,7 @@ function addLengths(field: string, lengths: Counts, keyCount: number): Uint32Arr
   const offsets = new Uint32Array(lengths.length + 1);
   for (let i = 0; i < lengths.length; i++) {
     const end = offsets[i] + countAt(field, lengths, i, 'is not a number of keys');
-    if (end > keyCount) throw badCount(field, lengths, i, `takes the bags past the ${keyCount} keys`);
+    if (end > keyCount) throw badCount(field, lengths, i, `makes the bags end past the ${keyCount} keys`);
     offsets[i + 1] = end;
   }
   const end = offsets[lengths.length];
@@ -76,14 +76,14 @@ function addLengths(field: string, lengths: Counts, keyCount: number): Uint32Arr
     field,
     lengths,
     lengths.length - 1,
-    `ends the bags at key ${end}, but there are ${keyCount} keys`,
+    `ends the last bag at key ${end}, but there are ${keyCount} keys`,
   );
 }
 
 /**
  * Offsets as u32 [bags + 1].
- * @param given of so many bags, or one more: where the last bag ends, which is where the keys do. PyTorch passes over
- * keys behind it in silence; here they are an error.
+ * @param given one offset per bag, and optionally one more: the end of the last bag, which must be the number of keys.
+ * PyTorch silently ignores keys after the end of the last bag; here they are an error.
  * @throws INVALID_OFFSETS
  */
 export function checkOffsets(field: string, given: Counts, bags: number, keyCount: number): Uint32Array {
@@ -93,7 +93,7 @@ export function checkOffsets(field: string, given: Counts, bags: number, keyCoun
   for (let i = 0; i < given.length; i++) {
     const offset = countAt(field, given, i, 'is not a position in the keys');
     if (i === 0 && offset !== 0)
-      throw badCount(field, given, i, 'must be 0: the first bag starts with the keys');
+      throw badCount(field, given, i, 'must be 0: the first bag starts at the first key');
     if (offset < previous) throw badCount(field, given, i, `is less than the one before it (${previous})`);
     if (offset > keyCount) throw badCount(field, given, i, `is past the end of the ${keyCount} keys`);
     offsets[i] = offset;
@@ -104,7 +104,7 @@ export function checkOffsets(field: string, given: Counts, bags: number, keyCoun
     field,
     given,
     bags,
-    `is where the last bag ends, but there are ${keyCount} keys: each key needs a bag`,
+    `is the end of the last bag, but there are ${keyCount} keys: each key needs a bag`,
   );
 }
 
@@ -120,7 +120,7 @@ function badCount(field: string, counts: Counts, position: number, problem: stri
   return invalidAt('INVALID_OFFSETS', field, Math.max(0, position), counts[position], problem);
 }
 
-/** One f32 a key. @throws INVALID_WEIGHTS */
+/** One f32 weight per key. @throws INVALID_WEIGHTS */
 export function weightsOf(
   feature: string,
   weights: NumberArray | undefined,
@@ -133,7 +133,7 @@ export function weightsOf(
     throw new FlexemrError('INVALID_WEIGHTS', message, { field, value: weights });
   }
   if (weights.length !== keyCount) {
-    const message = `${feature}: ${weights.length} weights for ${keyCount} keys; give one a key`;
+    const message = `${feature}: ${weights.length} weights for ${keyCount} keys; give one per key`;
     const position = Math.min(weights.length, keyCount);
     throw new FlexemrError('INVALID_WEIGHTS', message, { field, position, value: weights.length });
   }
@@ -145,13 +145,13 @@ export function weightsOf(
   return Float32Array.from(weights);
 }
 
-/** Row numbers: u32 and 64-bit arrays pass as they are, everything else is looked at here. */
+/** Row numbers. u32 and 64-bit arrays are returned as they are; all others are checked and copied. */
 function rowsOf(feature: string, keys: Keys): Uint32Array | BigUint64Array | BigInt64Array {
   if (keys instanceof Uint32Array || isWide(keys)) return keys;
   const rows = new Uint32Array(keys.length);
   for (let i = 0; i < keys.length; i++) {
     const row = keys[i];
-    // A u32 reads back as the number it was written from; NaN, −1, 0.5 and 2^32 do not.
+    // A row number reads back unchanged from a u32; NaN, −1, 0.5 and 2^32 do not.
     if (typeof row === 'number') rows[i] = row;
     if (rows[i] !== row)
       throw badKey(feature, i, row, 'is not a row number: an integer from 0 to 4294967295');
@@ -159,7 +159,7 @@ function rowsOf(feature: string, keys: Keys): Uint32Array | BigUint64Array | Big
   return rows;
 }
 
-/** u64 ids: 64-bit arrays pass as they are. */
+/** u64 ids. 64-bit arrays are returned as they are; all others are checked and copied. */
 function idsOf(feature: string, keys: Keys): BigUint64Array | BigInt64Array {
   if (isWide(keys)) return keys;
   const ids = new BigUint64Array(keys.length);

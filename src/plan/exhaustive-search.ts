@@ -1,20 +1,20 @@
 import { planExhaustibleMax } from '../limits.ts';
 import { Arrangement, type ArrangementProblem, leastReplyBytes, workTarget } from './arrangement.ts';
 
-/** The best arrangement of all, or undefined where there are too many to try. @param best to be improved on */
+/** The best of all arrangements, or undefined if there are too many to try. @param best the best one so far */
 export function exhaustiveSearch(best: Arrangement): Arrangement | undefined {
   const { tables, capacities, cuttable } = best.problem;
   const count = (capacities.length + Number(cuttable)) ** tables.length;
   return count * capacities.length > planExhaustibleMax ? undefined : new Exhaustive(best).best;
 }
 
-/** Goes through all arrangements, table by table, leaving out what cannot become better than the best so far. */
+/** Tries all arrangements, table by table, and skips those that cannot become better than the best one so far. */
 class Exhaustive {
   best: Arrangement;
   readonly #problem: ArrangementProblem;
   readonly #target: number;
   readonly #choices: Int32Array;
-  /** Reply bytes that tables from each one on bring at least. */
+  /** For each table: the fewest reply bytes of this table and all tables after it. */
   readonly #least: Float64Array;
 
   constructor(best: Arrangement) {

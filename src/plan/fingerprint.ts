@@ -2,8 +2,8 @@ import type { PlannedTable, RoutingTable } from './routing-table.ts';
 import { paddingKey } from './table-spec.ts';
 
 /**
- * A u64 that is the same for routing tables whose shards of the same number hold the same rows, on the same nodes,
- * and pool them alike; and another for others. Addresses and capacities do not count.
+ * A u64 that is equal for two routing tables if shards with the same number hold the same rows, on the same nodes, and
+ * pool them in the same way; otherwise it differs. Addresses and capacities do not count.
  */
 export function fingerprint({ tables }: RoutingTable): bigint {
   const hash = new Fnv1a();
@@ -12,24 +12,24 @@ export function fingerprint({ tables }: RoutingTable): bigint {
   return hash.value;
 }
 
-/** What of a table counts, in one way of writing it. */
+/** The parts of a table that count, in a canonical form. */
 function meaning({ spec, version, indexed, content, shards }: PlannedTable): unknown {
   const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;
   const absent = missing === 'default' ? defaultRow?.map(float) : missing;
   const padding = paddingKey(spec, indexed)?.toString() ?? null;
   const bounds = shards.map(({ node, begin, end }) => [node, begin, end]);
   const all = [name, rows, dim, mode, dtype, padding, absent, version, indexed, bounds];
-  // Plans that name no content, as older ones do not, keep the fingerprint that they had.
+  // Older plans have no content, and must keep the fingerprint that they had.
   return content === undefined ? all : [...all, content];
 }
 
-/** Rows keep a default row as f32 at most. As text: JSON has no −0 and no infinities. */
+/** A default row is stored as f32 at most. It is text here, because JSON has no −0 and no infinities. */
 function float(value: number): string {
   const rounded = Math.fround(value);
   return Object.is(rounded, -0) ? '-0' : String(rounded);
 }
 
-/** FNV-1a of 64 bits, in two words: there are plans of many megabytes, and BigInt takes them slowly. */
+/** 64-bit FNV-1a, in two u32 words: a plan may have many megabytes, and BigInt is too slow for them. */
 class Fnv1a {
   #high = 0xcbf29ce4;
   #low = 0x84222325;

@@ -4,7 +4,7 @@ import { FlexemrError, invalidAt } from '../errors.ts';
 import type { Counts, KeyedBags, Keys, NumberArray } from './bags.ts';
 import { isTypedArray, offsetsOf, weightsOf } from './checked-bags.ts';
 
-/** TorchRec's KeyedJaggedTensor: the bags of one feature after the other. Give lengths, offsets, or both. */
+/** TorchRec's KeyedJaggedTensor: all bags of one feature, then all bags of the next. Give lengths, offsets, or both. */
 export interface KeyedJagged {
   /** Feature names. */
   readonly keys: readonly string[];
@@ -18,7 +18,7 @@ export interface KeyedJagged {
   readonly strides?: readonly number[] | undefined;
 }
 
-/** The arrays have checks of their own, which say where in them something is wrong. */
+/** The arrays are checked later, by checks that name the position of an error. */
 const keyedJaggedTensor: Schema<KeyedJagged> = options({
   keys: v.array(v.string()),
   values: v.custom<KeyedJagged['values']>(isTypedArray, 'a typed array'),
@@ -28,12 +28,15 @@ const keyedJaggedTensor: Schema<KeyedJagged> = options({
   strides: v.optional(v.array(v.number())),
 });
 
-/** The bags of a KeyedJaggedTensor by feature, as views of its values. @throws INVALID_BAGS, INVALID_OFFSETS, INVALID_WEIGHTS */
+/**
+ * The bags of a KeyedJaggedTensor by feature, as views of its values.
+ * @throws INVALID_BAGS, INVALID_OFFSETS, INVALID_WEIGHTS
+ */
 export function keyedJagged(tensor: KeyedJagged): KeyedBags {
   const jagged = checkFields(keyedJaggedTensor, tensor, 'tensor', 'INVALID_BAGS');
   const { keys: features, values, weights } = jagged;
   const twice = features.find((feature, i) => features.indexOf(feature) !== i);
-  if (twice !== undefined) throw invalidBags('keys', twice, `the feature "${twice}" is there twice`);
+  if (twice !== undefined) throw invalidBags('keys', twice, `the feature "${twice}" appears twice`);
   const bounds = boundsOf(jagged);
   const strides = stridesOf(jagged, bounds.length - 1);
   const checkedWeights = weightsOf('values', weights, values.length);
@@ -53,7 +56,7 @@ export function keyedJagged(tensor: KeyedJagged): KeyedBags {
   return bags;
 }
 
-/** Where bags begin and end, u32 [bags + 1], by lengths or by offsets, which must say the same. */
+/** Where bags begin and end, u32 [bags + 1], from lengths or from offsets. If both are given, they must agree. */
 function boundsOf({ values, lengths, offsets }: KeyedJagged): Uint32Array {
   const byOffsets = (): Uint32Array =>
     offsetsOf('values', { keys: values, offsets, includeLastOffset: true });
@@ -63,25 +66,31 @@ function boundsOf({ values, lengths, offsets }: KeyedJagged): Uint32Array {
   const others = byOffsets();
   const place = others.findIndex((offset, i) => offset !== bounds[i]);
   if (place >= 0)
-    throw invalidAt('INVALID_OFFSETS', 'offsets', place, others[place], `is ${bounds[place]} by the lengths`);
+    throw invalidAt(
+      'INVALID_OFFSETS',
+      'offsets',
+      place,
+      others[place],
+      `must be ${bounds[place]} according to the lengths`,
+    );
   if (others.length === bounds.length) return bounds;
-  const problem = `${others.length} offsets for ${bounds.length - 1} lengths; give one more than lengths`;
+  const problem = `${others.length} offsets for ${bounds.length - 1} lengths; give one offset more than lengths`;
   throw new FlexemrError('INVALID_OFFSETS', problem, { field: 'offsets', position: others.length });
 }
 
-/** Bags of each feature, of `bags` in all. */
+/** Number of bags of each feature. @param bags of all features */
 function stridesOf({ keys: features, strides }: KeyedJagged, bags: number): readonly number[] {
   if (strides === undefined) {
     const each = bags / features.length;
     if (Number.isInteger(each)) return features.map(() => each);
-    const problem = `${bags} lengths cannot be shared out among ${features.length} features`;
-    throw invalidBags('lengths', bags, `${problem}; give features × bags of them, or strides`);
+    const problem = `${bags} bags cannot be divided equally among ${features.length} features`;
+    throw invalidBags('lengths', bags, `${problem}; give features × bags lengths, or give strides`);
   }
   if (strides.length !== features.length)
     throw invalidBags(
       'strides',
       strides,
-      `strides must be ${features.length} numbers of bags, one a feature`,
+      `strides must be ${features.length} numbers of bags, one per feature`,
     );
   let sum = 0;
   for (const [i, stride] of strides.entries()) {

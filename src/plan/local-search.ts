@@ -1,12 +1,13 @@
 import { planPerturbationsMax, planStepsMax } from '../limits.ts';
 import { Arrangement, type ArrangementProblem, leastReplyBytes } from './arrangement.ts';
 
-/** Greedy arrangements that are improved, of all that are tried. */
+/** How many of the greedy arrangements are improved by the search. */
 const startsMax = 6;
 
 /**
- * A good arrangement: greedy ones improved by changing one table or exchanging two, then kicked out of the local
- * best and improved again. The same problem always gives the same one. May overflow where it finds none that fits.
+ * Finds a good arrangement. Improves greedy arrangements by changing one table or exchanging two. Then changes a few
+ * tables of the best one at random, to leave the local optimum, and improves it again. The same problem always gives
+ * the same arrangement. The result overflows if the search finds no arrangement that fits.
  */
 export function localSearch(problem: ArrangementProblem): Arrangement {
   const search = new Search(problem);
@@ -34,7 +35,7 @@ class Search {
   readonly #problem: ArrangementProblem;
   readonly #tables: number;
   readonly #nodes: number;
-  /** Choices that a table has. */
+  /** Number of choices for each table. */
   readonly #choices: number;
   #random = 0x9e3779b9;
   stepsLeft: number = planStepsMax;
@@ -46,14 +47,14 @@ class Search {
     this.#choices = this.#nodes + Number(problem.cuttable);
   }
 
-  /** Whether nothing can be better: every table at its fewest reply bytes, and no node past the target. */
+  /** Whether no arrangement can be better: every table has its fewest reply bytes, and no node exceeds the target. */
   isLeast({ overflowBytes, cost }: Arrangement): boolean {
     const { tables, cuttable } = this.#problem;
     const least = tables.reduce((sum, table) => sum + leastReplyBytes(table, cuttable), 0);
     return overflowBytes === 0 && cost <= least * (1 + 1e-9);
   }
 
-  /** The best of greedy arrangements: the first few tables cut, in several orders, the others whole. */
+  /** The best greedy arrangements. Each cuts the first tables of one of several orders, and keeps the others whole. */
   starts(): [Arrangement, ...Arrangement[]] {
     const { tables, cuttable } = this.#problem;
     const byWork = this.#sorted((table) => tables[table].whole.workBytes);
@@ -80,7 +81,7 @@ class Search {
     return Int32Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]);
   }
 
-  /** Cuts some tables; each of the others goes to the node with the least work that has room for it. */
+  /** Cuts some tables, and puts each of the others on the node with the least work that has enough memory for it. */
   #greedy(cut: Int32Array, order: Int32Array): Arrangement {
     const { tables, capacities } = this.#problem;
     const choices = new Int32Array(this.#tables).fill(-1);
@@ -99,7 +100,7 @@ class Search {
     for (const table of order) {
       if (choices[table] >= 0) continue;
       const { bytes, workBytes } = tables[table].whole;
-      const node = roomiest(work, free, bytes);
+      const node = leastLoaded(work, free, bytes);
       choices[table] = node;
       work[node] += workBytes;
       free[node] -= bytes;
@@ -107,7 +108,7 @@ class Search {
     return new Arrangement(this.#problem, choices);
   }
 
-  /** Changes one table, or exchanges two, as long as that is better. */
+  /** Changes one table or exchanges two, as long as that improves the arrangement. */
   descend(arrangement: Arrangement): void {
     while (this.stepsLeft > 0) {
       if (!this.#changeTables(arrangement) && !this.#exchangeTables(arrangement)) return;
@@ -142,7 +143,7 @@ class Search {
     return better;
   }
 
-  /** The arrangement with a few tables anywhere. */
+  /** A copy of the arrangement in which a few tables have random choices. */
   kick(from: Arrangement): Arrangement {
     const choices = Int32Array.from(from.choices);
     const count = 2 + this.#below(Math.max(1, Math.min(6, this.#tables - 1)));
@@ -150,7 +151,7 @@ class Search {
     return new Arrangement(this.#problem, choices);
   }
 
-  /** Xorshift: a plan must not depend on when it is made. */
+  /** A random number below `bound`, by xorshift from a fixed seed: the same input must always give the same plan. */
   #below(bound: number): number {
     this.#random ^= this.#random << 13;
     this.#random ^= this.#random >>> 17;
@@ -159,8 +160,8 @@ class Search {
   }
 }
 
-/** The node with the least work of those with room, or else the one with the most room. */
-function roomiest(work: Float64Array, free: Float64Array, bytes: number): number {
+/** The node with the least work among those with enough free memory. If none has enough, the one with the most. */
+function leastLoaded(work: Float64Array, free: Float64Array, bytes: number): number {
   let best = 0;
   for (let node = 1; node < work.length; node++) {
     const [fits, bestFits] = [free[node] >= bytes, free[best] >= bytes];

@@ -1,15 +1,18 @@
-// The two ways to place a table: whole on one node, or cut over all of them.
+// The two ways to place a table: whole on one node, or cut over all nodes.
 import type { PlannedShard } from './routing-table.ts';
 import { keysEnd, shardSpanMax, type Uncut } from './shard-size.ts';
 
-/** A table whole on one node: one shard, or where it outgrows an arena, those the node's store would make. */
+/**
+ * Puts a whole table on one node, as one shard. A table that does not fit in an arena becomes several shards, as the
+ * node's store would cut it.
+ */
 export function tableWise(table: Uncut, node: string): PlannedShard[] {
   return cut(table, node, 0, keysEnd(table));
 }
 
 /**
- * A table in blocks of ⌈rows / nodes⌉ rows, or ⌈2^32 / nodes⌉ hashes, one a node; the last one is short, and nodes
- * after it have none. A block that outgrows an arena is several shards.
+ * Cuts a table into blocks of ⌈rows / nodes⌉ rows, or ⌈2^32 / nodes⌉ hashes, one block per node. The last block may be
+ * shorter, and nodes after it get none. A block that does not fit in an arena becomes several shards.
  */
 export function rowWise(table: Uncut, nodes: readonly string[]): PlannedShard[] {
   const end = keysEnd(table);

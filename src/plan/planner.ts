@@ -19,7 +19,7 @@ import type { PlannedNode, PlannedTable, RoutingTable } from './routing-table.ts
 import { shardBytes, type Uncut } from './shard-size.ts';
 import { checkTableSpec, type TableSpec } from './table-spec.ts';
 
-/** How tables may be split: whole on a node, cut over all nodes, or for each table whichever costs less. */
+/** `table`: each table is whole on one node. `row`: each table is cut over all nodes. `auto`: whichever costs less. */
 export const splits = ['table', 'row', 'auto'] as const;
 export type Split = (typeof splits)[number];
 
@@ -30,25 +30,25 @@ export interface PlannedTableInput {
   readonly indexed?: boolean | undefined;
   /** Default 1. */
   readonly version?: number | undefined;
-  /** What its rows are known by (PlannedTable). */
+  /** Digests of its rows (see PlannedTable). */
   readonly content?: string | undefined;
   readonly contentWhole?: string | undefined;
 }
 
 export interface ShardingInput {
   readonly tables: readonly PlannedTableInput[];
-  /** Their bytes are kept to; nodes without any have room for everything. */
+  /** No node gets more than its `bytes`; a node without `bytes` has no limit. */
   readonly nodes: readonly PlannedNode[];
   readonly split: Split;
   /** By table name. */
   readonly loads?: TableLoads | undefined;
 }
 
-/** Specs, nodes and loads have checks of their own. */
+/** Specs, nodes and loads are checked separately. */
 const shardingInput: Schema<ShardingInput> = options({
   tables: v.array(
     options({
-      spec: given<TableSpec>('what the table is'),
+      spec: given<TableSpec>('a table spec'),
       indexed: v.optional(v.boolean()),
       version: v.optional(given<number>('a version')),
       content: v.optional(v.string()),
@@ -60,16 +60,16 @@ const shardingInput: Schema<ShardingInput> = options({
   loads: v.optional(given<TableLoads>('loads by table name')),
 });
 
-/** Where every row is to be, and what requests will then cost. */
+/** Where every row is placed, and what requests will cost. */
 export interface ShardingPlan {
   readonly routing: RoutingTable;
   readonly predicted: Prediction;
 }
 
 /**
- * Shares tables out among memory nodes. `auto` minimises reply bytes × max(1, balance / 1.2): it keeps bags whole
+ * Distributes tables over memory nodes. `auto` minimises reply bytes × max(1, balance / 1.2): it keeps bags whole
  * until one node does 1.2 times the mean work. The same input gives the same plan.
- * @throws INVALID_TABLE, INVALID_OPTION, INVALID_ROUTING for nodes that cannot be, OUT_OF_MEMORY where tables do not fit
+ * @throws INVALID_TABLE; INVALID_OPTION; INVALID_ROUTING if nodes are not valid; OUT_OF_MEMORY if tables do not fit
  */
 export function planSharding(input: ShardingInput): ShardingPlan {
   const { tables: inputs, nodes, split, loads = {} } = checkFields(shardingInput, input);
@@ -93,11 +93,11 @@ export function planSharding(input: ShardingInput): ShardingPlan {
   });
   const routing = checkRouting({ nodes, tables: planned }, 'plan');
   const predicted = predictionOf(routing, loads);
-  checkRoom(routing, predicted);
+  checkCapacity(routing, predicted);
   return { routing, predicted };
 }
 
-/** For each table the number of its node, or the number of nodes where it is cut over all. */
+/** For each table the index of its node, or the count of nodes if it is cut over all of them. */
 function choose(
   tables: readonly PlannedTable[],
   nodes: readonly PlannedNode[],
@@ -140,18 +140,18 @@ function costsOf(table: Uncut, nodes: readonly string[], load: TableLoad): Table
 }
 
 /** @throws OUT_OF_MEMORY */
-function checkRoom({ nodes, tables }: RoutingTable, { nodes: predicted }: Prediction): void {
+function checkCapacity({ nodes, tables }: RoutingTable, { nodes: predicted }: Prediction): void {
   const room = nodes.reduce((sum, { bytes }) => sum + (bytes ?? Number.POSITIVE_INFINITY), 0);
   const needed = predicted.reduce((sum, { bytes }) => sum + bytes, 0);
   if (needed > room) {
-    const problem = `the tables need ${needed} bytes, the ${nodes.length} nodes have ${room}: ${needed - room} too few`;
+    const problem = `the tables need ${needed} bytes; the ${nodes.length} nodes have ${room}: ${needed - room} too few`;
     throw outOfMemory('nodes', undefined, needed - room, problem);
   }
   for (const [i, { id, bytes = Number.POSITIVE_INFINITY }] of nodes.entries()) {
     const over = predicted[i].bytes - bytes;
     if (over <= 0) continue;
     const [name, most] = largestOn(tables, id);
-    const problem = `the tables do not fit: the best placement found puts ${predicted[i].bytes} bytes on node ${id}, which has ${bytes}: ${over} too few; ${most} of them are of table ${name}`;
+    const problem = `the tables do not fit: the best placement found puts ${predicted[i].bytes} bytes on node ${id}, which has ${bytes}: ${over} too few; the largest part there is table ${name} with ${most} bytes`;
     throw outOfMemory('nodes', i, over, problem);
   }
 }
@@ -170,6 +170,6 @@ function outOfMemory(
   value: number,
   problem: string,
 ): FlexemrError {
-  const message = `${problem}. Add nodes or bytes, split by row, or keep rows as a smaller dtype`;
+  const message = `${problem}. Add nodes or memory, split by row, or store rows in a smaller dtype`;
   return new FlexemrError('OUT_OF_MEMORY', message, { field, position, value });
 }

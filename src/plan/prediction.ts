@@ -1,4 +1,4 @@
-// What requests will cost under a plan, on average, where every key is as likely as another.
+// Predicts what requests will cost under a plan, on average, if all keys are equally likely.
 import * as v from 'valibot';
 import { check, join, named, numberWhere, read } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
@@ -7,11 +7,11 @@ import { checkRouting } from './routing-json.ts';
 import type { PlannedShard, RoutingTable } from './routing-table.ts';
 import { shardBytes, shareOf, type Uncut } from './shard-size.ts';
 
-/** How a table is asked. Both may be means, with a fraction. */
+/** The load on a table. Both fields may be means, with a fraction. */
 export interface TableLoad {
-  /** Bags of a request; default 1. */
+  /** Bags per request; default 1. */
   readonly bagsPerRequest?: number | undefined;
-  /** Keys of a bag; default 1. */
+  /** Keys per bag; default 1. */
   readonly keysPerBag?: number | undefined;
 }
 
@@ -24,14 +24,14 @@ export type TableLoads = Readonly<Record<string, TableLoad>>;
 
 export interface NodePrediction {
   readonly node: string;
-  /** Tables with a shard here, and their shards. */
+  /** Number of tables with a shard on this node, and of shards on this node. */
   readonly tables: number;
   readonly shards: number;
-  /** Rows kept, with their indexes. */
+  /** Bytes of its rows and their indexes. */
   readonly bytes: number;
-  /** Bytes of a request's pooled replies, without headers. */
+  /** Bytes of pooled replies per request, without headers. */
   readonly replyBytes: number;
-  /** Bytes of rows read for a request: what pooling takes its time for. */
+  /** Bytes of rows read per request; this is what takes time in pooling. */
   readonly workBytes: number;
 }
 
@@ -40,11 +40,11 @@ export interface Prediction {
   readonly nodes: readonly NodePrediction[];
   readonly replyBytes: number;
   readonly workBytes: number;
-  /** Work of the busiest node over that of the mean one; 1 where there is no work. */
+  /** Work of the busiest node, divided by the mean work of a node; 1 if there is no work. */
   readonly balance: number;
 }
 
-/** Bytes that a request brings back from one shard, and makes it read, on average. */
+/** Mean bytes per request that one shard sends back, and mean bytes of rows that it reads. */
 export function shardLoad(
   table: Uncut,
   shard: Pick<PlannedShard, 'begin' | 'end'>,
@@ -54,13 +54,13 @@ export function shardLoad(
   const share = shareOf(table, shard);
   const keys = bagsPerRequest * keysPerBag * share;
   const vectors = mode === 'none' ? keys : bagsPerRequest * touched(share, keysPerBag);
-  // A vector comes with the number of rows in it.
+  // Each vector comes with a u32 count of its rows.
   return { replyBytes: vectors * (dim * 4 + 4), workBytes: keys * rowBytes(dtype ?? 'f32', dim) };
 }
 
 /**
- * How likely a bag brings back a vector of a shard: that it has a key there, but a whole table answers empty bags too.
- * A mean between two whole numbers is taken as bags of the one and the other.
+ * The probability that a bag gets a vector from a shard, because it has a key there. A shard with the whole table
+ * answers every bag, even an empty one. A mean between two whole numbers is treated as a mix of bags of both sizes.
  */
 function touched(share: number, keysPerBag: number): number {
   if (share === 1) return 1;
@@ -71,7 +71,7 @@ function touched(share: number, keysPerBag: number): number {
 
 /**
  * What requests will cost under a routing table.
- * @throws INVALID_ROUTING; INVALID_OPTION for loads of no table, or that are no loads
+ * @throws INVALID_ROUTING; INVALID_OPTION if a load is not valid, or is for a table that does not exist
  */
 export function predict(routing: RoutingTable, loads: TableLoads = {}): Prediction {
   const checked = checkRouting(routing);
@@ -79,10 +79,10 @@ export function predict(routing: RoutingTable, loads: TableLoads = {}): Predicti
   return predictionOf(checked, loads);
 }
 
-/** The same, of what was checked already. */
+/** Does the same as `predict`, for arguments that were already checked. */
 export function predictionOf({ nodes, tables }: RoutingTable, loads: TableLoads): Prediction {
   const found = new Map(nodes.map(({ id }) => [id, emptyNode(id)]));
-  // A checked table's shards are on its nodes.
+  // The shards of a checked routing table are always on its nodes.
   const at = (node: string): Sums => found.get(node) ?? emptyNode(node);
   for (const table of tables) {
     const load = loadOf(loads, table.spec.name);
@@ -120,7 +120,7 @@ export function checkLoads(loads: TableLoads, tables: readonly Uncut[]): void {
   const names = new Set(tables.map(({ spec }) => spec.name));
   for (const [name, load] of Object.entries(loads)) {
     if (!names.has(name))
-      throw badLoad(name, name, 'there is no table of this name; name one that is planned');
+      throw badLoad(name, name, 'there is no table with this name; use the name of a planned table');
     read(tableLoad, load, ({ path, value, problem }) => badLoad(join(name, path), value, problem));
   }
 }

@@ -1,4 +1,4 @@
-// What must hold between the parts of a routing table; what a single field may be is checked where it is read.
+// Checks how the parts of a routing table relate to each other. Single fields are checked where they are read.
 import { FlexemrError } from '../errors.ts';
 import { nodesMax, shardsMax, tablesMax } from '../limits.ts';
 import type { PlannedTable, RoutingTable } from './routing-table.ts';
@@ -12,13 +12,13 @@ export function checkParts({ nodes, tables }: RoutingTable, source: string): voi
   checkCount(source, 'shards', shards, shardsMax);
   const ids = new Set<string>();
   for (const [i, { id }] of nodes.entries()) {
-    if (ids.has(id)) throw invalid(source, 'nodes', i, id, `is another node with the id "${id}"`);
+    if (ids.has(id)) throw invalid(source, 'nodes', i, id, `is a second node with the id "${id}"`);
     ids.add(id);
   }
   const names = new Set<string>();
   for (const [i, table] of tables.entries()) {
     const { name } = table.spec;
-    if (names.has(name)) throw invalid(source, 'tables', i, name, `is another table named "${name}"`);
+    if (names.has(name)) throw invalid(source, 'tables', i, name, `is a second table named "${name}"`);
     names.add(name);
     checkShards(source, `tables[${i}].shards`, table, ids);
   }
@@ -26,7 +26,7 @@ export function checkParts({ nodes, tables }: RoutingTable, source: string): voi
 
 function checkCount(source: string, field: string, count: number, most: number): void {
   if (count <= most) return;
-  throw invalidRouting(source, field, count, `${field}: ${count} of them, at most ${most} can be routed`);
+  throw invalidRouting(source, field, count, `${field}: there are ${count}, but at most ${most} are allowed`);
 }
 
 function checkShards(source: string, field: string, table: PlannedTable, nodes: ReadonlySet<string>): void {
@@ -36,18 +36,30 @@ function checkShards(source: string, field: string, table: PlannedTable, nodes: 
   let next = 0;
   for (const [i, { node, begin, end }] of shards.entries()) {
     if (!nodes.has(node))
-      throw invalid(source, field, i, node, `is on "${node}", which is none of the nodes`);
+      throw invalid(source, field, i, node, `is on "${node}", which is not one of the nodes`);
     if (begin !== next)
-      throw invalid(source, field, i, begin, `begins at ${begin}; of table ${spec.name}, ${next} comes next`);
-    if (end <= begin) throw invalid(source, field, i, end, `ends at ${end}, where it begins or before`);
+      throw invalid(
+        source,
+        field,
+        i,
+        begin,
+        `begins at ${begin}, but must begin at ${next} (table ${spec.name})`,
+      );
+    if (end <= begin) throw invalid(source, field, i, end, `ends at ${end}, but begins at ${begin}`);
     if (end > last)
-      throw invalid(source, field, i, end, `ends at ${end}; table ${spec.name} ends at ${last} ${unit}`);
+      throw invalid(source, field, i, end, `ends at ${end}, but table ${spec.name} has ${last} ${unit}`);
     if (end - begin > most)
-      throw invalid(source, field, i, end - begin, `has ${end - begin} ${unit}; ${most} fit in an arena`);
+      throw invalid(
+        source,
+        field,
+        i,
+        end - begin,
+        `has ${end - begin} ${unit}, but only ${most} fit in an arena`,
+      );
     next = end;
   }
   if (next === last) return;
-  const problem = `${field}: they end at ${next}; table ${spec.name} ends at ${last} ${unit}`;
+  const problem = `${field}: the shards end at ${next}, but table ${spec.name} has ${last} ${unit}`;
   throw invalidRouting(source, field, next, problem);
 }
 
@@ -61,7 +73,7 @@ function invalid(
   return invalidRouting(source, field, value, `${field}[${position}] ${problem}`, { position });
 }
 
-/** A routing table that cannot be used. `source` is the file or address it came from. */
+/** The error for a routing table that cannot be used. `source` is the file or address that it came from. */
 export function invalidRouting(
   source: string,
   field: string,
@@ -69,6 +81,6 @@ export function invalidRouting(
   problem: string,
   more: { readonly position?: number | undefined; readonly cause?: unknown } = {},
 ): FlexemrError {
-  const message = `${source}: ${problem}. Mend it, or plan anew (flexemr plan)`;
+  const message = `${source}: ${problem}. Correct it, or create a new plan (flexemr plan)`;
   return new FlexemrError('INVALID_ROUTING', message, { field, value, ...more });
 }

@@ -18,7 +18,7 @@ const node = v.strictObject({
   bytes: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
 });
 
-// What JSON has no number for comes as text: u64 ids, and three floats.
+// Values that JSON has no number for are stored as text: u64 ids, and three floats.
 const key = v.union([
   v.number(),
   v.bigint(),
@@ -35,7 +35,7 @@ const digest = v.pipe(
   v.regex(new RegExp(`^[0-9a-f]{${contentDigestChars}}$`), `${contentDigestChars} hexadecimal digits`),
 );
 
-/** The fields of a TableSpec lie beside these; `checkTableSpec` looks at them. */
+/** The fields of a TableSpec are beside these; `checkTableSpec` checks them. */
 const table = v.looseObject({
   padding: v.optional(key),
   defaultRow: v.optional(v.array(float)),
@@ -71,8 +71,8 @@ function parse(json: string, file: string): unknown {
   }
 }
 
-/** Checks a routing table in the form that JSON has. */
-function readDocument(given: unknown, file: string): RoutingTable {
+/** Checks a routing table in its JSON form. @param specField where a table has its spec: the name is used in errors */
+function readDocument(given: unknown, file: string, specField: '' | '.spec' = ''): RoutingTable {
   const { nodes, tables } = read(document, given, ({ path, value, problem }) => {
     const field = path || 'routing';
     return invalidRouting(file, field, value, `${field}: ${problem}`);
@@ -81,16 +81,16 @@ function readDocument(given: unknown, file: string): RoutingTable {
     nodes,
     tables: tables.map(({ version, indexed, content, contentWhole, shards, ...spec }, i) => {
       const known = { ...(content && { content }), ...(contentWhole && { contentWhole }) };
-      return { spec: checkSpec(spec, file, i), version, indexed, ...known, shards };
+      return { spec: checkSpec(spec, file, `tables[${i}]${specField}`), version, indexed, ...known, shards };
     }),
   };
   checkParts(routing, file);
   return routing;
 }
 
-function checkSpec(spec: unknown, file: string, position: number): TableSpec {
+function checkSpec(spec: unknown, file: string, field: string): TableSpec {
   try {
-    return checkTableSpec(spec, `tables[${position}]`);
+    return checkTableSpec(spec, field);
   } catch (cause) {
     if (!(cause instanceof FlexemrError)) throw cause;
     throw invalidRouting(file, cause.field ?? '', cause.value, cause.message, { cause });
@@ -98,23 +98,21 @@ function checkSpec(spec: unknown, file: string, position: number): TableSpec {
 }
 
 /**
- * A copy of a routing table that a program has, checked like one from a file: a RoutingTable, or what JSON.parse makes of
- * a routing file. @throws INVALID_ROUTING
+ * Checks a routing table that a program has, in the same way as one from a file, and returns a copy.
+ * @param given a RoutingTable, or what JSON.parse gives for a routing file @throws INVALID_ROUTING
  */
 export function checkRouting(given: unknown, source = 'routing'): RoutingTable {
   if (!isObject(given) || 'format' in given) return readDocument(given, source);
   const { tables } = given;
-  return readDocument(
-    { ...given, format, tables: Array.isArray(tables) ? tables.map(flat) : tables },
-    source,
-  );
+  const document = { ...given, format, tables: Array.isArray(tables) ? tables.map(flat) : tables };
+  return readDocument(document, source, '.spec');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** A planned table as JSON has it: the fields of its spec beside its own. */
+/** A planned table in its JSON form: the fields of its spec are beside its own fields. */
 function flat(table: unknown): unknown {
   if (!isObject(table) || !isObject(table.spec)) return table;
   const { spec, ...own } = table;
@@ -122,7 +120,8 @@ function flat(table: unknown): unknown {
 }
 
 /**
- * A routing table as JSON for `parseRouting`: a line a node, table and shard, fields in order, so that plans compare.
+ * A routing table as JSON for `parseRouting`. Each node, table and shard has a line, with fields in a fixed order, so
+ * that plans can be compared line by line.
  * @throws INVALID_ROUTING
  */
 export function routingJson(routing: RoutingTable): string {

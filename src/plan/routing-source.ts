@@ -3,28 +3,31 @@ import { callback, check } from '../check.ts';
 import { checkRouting } from './routing-json.ts';
 import type { RoutingTable } from './routing-table.ts';
 
-/** Where routing comes from: a file, an address, a program. */
+/** A source of routing tables: a file, an address or a program. */
 export interface RoutingSource {
-  /** The routing table as it is now. @throws INVALID_ROUTING, UNAVAILABLE where it cannot be had */
+  /** Reads the current routing table. @throws INVALID_ROUTING; UNAVAILABLE if it cannot be read */
   read(): Promise<RoutingTable>;
   /**
-   * Calls `onChange` with every routing table that differs from the one before: the first is compared with what
-   * `read` last gave. What cannot be read, or is no routing table, goes to `onError`, once; the old one stays.
-   * @returns what ends it: nothing is called afterwards
+   * Calls `onChange` with every routing table that differs from the one before. The first is compared with the last
+   * result of `read`. If a table cannot be read or is not valid, calls `onError` once, and the old table stays.
+   * @returns a function that ends the watch: afterwards neither is called
    */
   watch(onChange: (routing: RoutingTable) => void, onError: (error: Error) => void): () => void;
 }
 
-/** A source as it is, or of the routing table that is given, be it parsed or as JSON.parse gives it. @throws INVALID_ROUTING */
+/**
+ * Wraps a source in checks, or makes a source of a routing table: a RoutingTable, or what JSON.parse gives for a
+ * routing file. @throws INVALID_ROUTING
+ */
 export function routingSource(given: RoutingTable | RoutingSource | undefined): RoutingSource {
-  const wanted = 'a routing table, or a source of them';
+  const wanted = 'a routing table or a routing source';
   const isOne = (value: unknown): boolean => typeof value === 'object' && value !== null;
   const schema = v.custom<RoutingTable | RoutingSource>(isOne, wanted);
   const source = check(schema, given, 'routing', 'INVALID_ROUTING');
   return 'read' in source ? checkedSource(source) : fixedRouting(source);
 }
 
-/** A source that nothing is believed of. */
+/** Wraps a source and checks everything that it gives. */
 function checkedSource(source: RoutingSource): RoutingSource {
   check(callback<RoutingSource['read']>(), source.read, 'routing.read');
   check(callback<RoutingSource['watch']>(), source.watch, 'routing.watch');

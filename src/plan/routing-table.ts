@@ -1,9 +1,9 @@
-// Where every row is: tables cut into shards, shards on memory nodes. Plain data, the same on disk as in memory.
+// Where every row is: tables are cut into shards, and shards are on memory nodes. Plain data, on disk as in memory.
 import type { TableSpec } from './table-spec.ts';
 
 /**
- * A contiguous range of a table on one node: rows [begin, end) of a row-keyed table; of an indexed one, the ids
- * whose hash (u32) is in [begin, end). Each shard is a plan boundary (docs/numerics.md).
+ * A contiguous range of a table on one node: rows [begin, end) of a row-keyed table, or those ids
+ * of an indexed table whose hash (u32) is in [begin, end). Each shard is a plan boundary (docs/numerics.md).
  */
 export interface PlannedShard {
   /** Id of the memory node. */
@@ -14,13 +14,13 @@ export interface PlannedShard {
 
 export interface PlannedTable {
   readonly spec: TableSpec;
-  /** Which rows: a subrequest names the version that it was planned for. u32, from 1. */
+  /** Version of the rows, u32, from 1. A subrequest names the version that it was planned for. */
   readonly version: number;
   /** Keys are u64 ids, resolved in each shard by its own index. */
   readonly indexed: boolean;
   /**
-   * Digests of the rows that were planned, hexadecimal (store/content.ts): of a sample of them, and of every byte. A node that
-   * loads others refuses; so does one that was asked to verify all and has no `contentWhole` to compare with.
+   * Hexadecimal digests of the planned rows (store/content.ts): `content` of a sample, `contentWhole` of every byte. A
+   * node refuses to load other rows. If it was asked to verify all bytes, it also refuses without a `contentWhole`.
    */
   readonly content?: string | undefined;
   readonly contentWhole?: string | undefined;
@@ -30,13 +30,13 @@ export interface PlannedTable {
 
 export interface PlannedNode {
   readonly id: string;
-  /** Where it is reached; needed to look up, not to serve. */
+  /** Its address; needed for lookups, not for serving. */
   readonly url?: string | undefined;
-  /** Room for rows, in bytes; needed to plan. */
+  /** Memory for rows, in bytes; only used to plan. */
   readonly bytes?: number | undefined;
 }
 
-/** What a ranker routes by, and what a memory node serves by. Shards are numbered through, in table order. */
+/** Rankers route by it, and memory nodes serve by it. Shards have consecutive numbers across all tables, in order. */
 export interface RoutingTable {
   readonly nodes: readonly PlannedNode[];
   readonly tables: readonly PlannedTable[];
@@ -49,7 +49,7 @@ export interface NumberedShard {
   readonly shard: PlannedShard;
 }
 
-/** Every shard of every table, numbered through. */
+/** Every shard of every table, with its number. */
 export function numberedShards({ tables }: RoutingTable): NumberedShard[] {
   const all = tables.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
   return all.map((placed, number) => ({ number, ...placed }));

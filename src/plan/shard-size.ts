@@ -1,16 +1,16 @@
-// How large shards may be, and are: in keys, rows and bytes.
+// How large shards may be, and how large they are: in keys, rows and bytes.
 import { rowBytes } from '../kernel/dtype.ts';
 import { shardBytesMax } from '../limits.ts';
 import type { PlannedShard, PlannedTable } from './routing-table.ts';
 import type { TableSpec } from './table-spec.ts';
 
-/** A table, however it is cut. */
+/** A table without its shards. */
 export type Uncut = Pick<PlannedTable, 'spec' | 'indexed'>;
 
-/** Where hashes of ids end: an indexed table is cut by a hash of 32 bits. */
+/** All hashes of ids are less than this: an indexed table is cut by a 32-bit hash. */
 const hashesEnd = 2 ** 32;
 
-/** Index bytes a row, at most: three ids share a bucket of 64 bytes. */
+/** The most bytes of index per row: three ids share a bucket of 64 bytes. */
 const indexRowBytes = 24;
 
 /** Rows that fit in one shard of a row-keyed table. */
@@ -18,7 +18,7 @@ export function shardRowsMax(
   { dim, dtype }: Pick<TableSpec, 'dim' | 'dtype'>,
   shardBytes: number = shardBytesMax,
 ): number {
-  // A row less than would fit: the default row of the last shard must fit too.
+  // This is one row less than would fit, because the last shard must also hold the default row.
   return Math.max(1, Math.floor(shardBytes / rowBytes(dtype ?? 'f32', dim)) - 1);
 }
 
@@ -31,21 +31,21 @@ export function keysEnd({ spec, indexed }: Uncut): number {
 export function shardSpanMax({ spec, indexed }: Uncut): number {
   if (!indexed) return shardRowsMax(spec);
   const most = Math.floor(shardBytesMax / (rowBytes(spec.dtype ?? 'f32', spec.dim) + indexRowBytes)) - 1;
-  // The hash spreads ids evenly, not exactly: six standard deviations are left free.
+  // The hash spreads ids only approximately evenly, so six standard deviations are left free.
   const safe = most - Math.ceil(6 * Math.sqrt(most));
   return spec.rows <= safe ? hashesEnd : Math.floor((hashesEnd * safe) / spec.rows);
 }
 
-/** The part of a table's keys that a shard answers, where every key is as likely as another. */
+/** The share of a table's keys that a shard answers, if all keys are equally likely. */
 export function shareOf(table: Uncut, { begin, end }: Pick<PlannedShard, 'begin' | 'end'>): number {
   return (end - begin) / keysEnd(table);
 }
 
-/** Bytes that a shard takes on its node; of an indexed table as expected from the hash, with its index. */
+/** Bytes that a shard takes on its node. For an indexed table: the bytes expected from the hash, with the index. */
 export function shardBytes(table: Uncut, shard: Pick<PlannedShard, 'begin' | 'end'>): number {
   const { spec, indexed } = table;
   const bytes = rowBytes(spec.dtype ?? 'f32', spec.dim);
-  // Ids that no row answers may hash to any shard, row numbers that do not exist end in the last one.
+  // Ids without a row may hash to any shard; row numbers without a row go to the last shard.
   const withDefault = spec.defaultRow !== undefined && (indexed || shard.end === spec.rows);
   const rows = indexed ? Math.ceil(spec.rows * shareOf(table, shard)) : shard.end - shard.begin;
   return (rows + Number(withDefault)) * bytes + (indexed ? rows * indexRowBytes : 0);

@@ -7,35 +7,35 @@ import { type PoolingMode, poolingModes } from '../kernel/pooling-mode.ts';
 import { anyDim, anyDtype } from '../kernel/schemas.ts';
 import { tableNameCharsMax, tableRowsMax, tablesMax } from '../limits.ts';
 
-/** How the rows of a bag become one vector; `none` gives every row as it is. */
+/** How the rows of a bag are pooled to one vector; `none` gives every row without pooling. */
 export type TableMode = PoolingMode | 'none';
 const tableModes: readonly TableMode[] = [...poolingModes, 'none'];
 
-/** How rows are kept: as f32 or f16, or quantised row by row in PyTorch's layouts. */
+/** How rows are stored: as f32 or f16, or quantised row by row in PyTorch's layouts. */
 export type RowDtype = DType;
 
-/** A key: a row number, or the u64 id of an indexed table (a number only up to 2^53 − 1). */
+/** A key: a row number, or the u64 id of an indexed table (as a number only up to 2^53 − 1). */
 export type Key = number | bigint;
 
-/** What a table is, apart from its rows. */
+/** The description of a table, without its rows. */
 export interface TableSpec {
   readonly name: string;
   readonly rows: number;
   readonly dim: number;
   readonly mode: TableMode;
-  /** Kept as; default f32. */
+  /** How rows are stored; default f32. */
   readonly dtype?: RowDtype | undefined;
-  /** Bags of this table usually carry weights; for people, not checked. */
+  /** Whether bags of this table usually carry weights. This is a note for people, and is not checked. */
   readonly weighted?: boolean | undefined;
-  /** Key that stands for nothing: its row is never pooled or counted. Negative counts from the end. */
+  /** The padding key, whose row is never pooled or counted. A negative row number counts from the end. */
   readonly padding?: Key | undefined;
-  /** Keys that no row answers: an error (default), left out, or the default row in their place. */
+  /** What to do with keys without a row: fail (default), skip them, or use the default row. */
   readonly missing?: 'error' | 'skip' | 'default' | undefined;
-  /** f32 [dim], kept in the table's dtype; needed by `missing: 'default'`. */
+  /** f32 [dim], stored in the table's dtype; needed by `missing: 'default'`. */
   readonly defaultRow?: readonly number[] | undefined;
 }
 
-/** What loading a table may change of its spec. */
+/** The fields of a spec that can be changed when the table is loaded. */
 export type TableOverrides = {
   readonly [Field in keyof Omit<TableSpec, 'name' | 'rows' | 'dim'>]?: TableSpec[Field] | undefined;
 };
@@ -48,7 +48,7 @@ export interface StoredTableSpec extends TableSpec {
   readonly ids?: string | undefined;
 }
 
-/** The padding key as a u64: negative rows count from the end, negative ids stand for the u64 of the same bits. */
+/** The padding key as a u64. Negative rows count from the end; negative ids stand for the u64 with the same bits. */
 export function paddingKey({ padding, rows }: TableSpec, indexed: boolean): bigint | undefined {
   if (padding === undefined) return undefined;
   const key = BigInt(padding);
@@ -75,7 +75,7 @@ const storedTableSpecs = v.pipe(
   v.maxLength(tablesMax),
 );
 
-/** What a lookup or a load may say otherwise than the table does. @internal */
+/** The fields of a table's spec that a lookup or a load may override. @internal */
 export const tableOverrides: Schema<TableOverrides> = v.strictObject({
   mode: v.optional(fields.mode),
   dtype: fields.dtype,
@@ -85,7 +85,7 @@ export const tableOverrides: Schema<TableOverrides> = v.strictObject({
   defaultRow: fields.defaultRow,
 });
 
-/** Checks a spec as a caller gave it. @param path of the spec in what it came in @throws INVALID_TABLE */
+/** Checks a spec that a caller gave. @param path of the spec in the caller's argument @throws INVALID_TABLE */
 export function checkTableSpec(spec: unknown, path = ''): TableSpec {
   const checked: TableSpec = read(tableSpec, spec, ({ path: field, value, problem }) => {
     const place = join(path, field) || 'table';
@@ -103,7 +103,7 @@ export function checkTableSpec(spec: unknown, path = ''): TableSpec {
     throw invalidTable(
       join(path, 'defaultRow'),
       defaultRow.length,
-      `table ${name}: defaultRow has ${defaultRow.length} numbers, its dim is ${dim}`,
+      `table ${name}: defaultRow has ${defaultRow.length} numbers, but its dim is ${dim}`,
     );
   }
   return checked;
@@ -120,7 +120,7 @@ export function parseStoredTables(json: string, file: string): StoredTableSpec[]
   return checkStoredTables(list, '__metadata__.tables', file);
 }
 
-/** Checks a list of the tables of a file. @param what the list is called @throws INVALID_TABLE */
+/** Checks the list of the tables of a file. @param what the name of the list, for errors @throws INVALID_TABLE */
 export function checkStoredTables(list: unknown, what: string, file: string): StoredTableSpec[] {
   const specs: StoredTableSpec[] = read(storedTableSpecs, list, ({ path, value, problem }) => {
     return invalidTable(join(what, path), value, `${file}: ${join(what, path)}: ${problem}`);
@@ -130,7 +130,7 @@ export function checkStoredTables(list: unknown, what: string, file: string): St
     if (names.has(name)) {
       throw new FlexemrError(
         'INVALID_TABLE',
-        `${file}: ${what}[${position}] is another table named "${name}"`,
+        `${file}: ${what}[${position}] is a second table named "${name}"`,
         {
           field: 'name',
           position,

@@ -1,4 +1,4 @@
-// Push-down or fetch: whichever brings fewer bytes back, segment by segment.
+// Chooses push-down or fetch for each segment, whichever brings back fewer bytes.
 import { DEDUPE_HEADER_BYTES } from '../kernel/layout.ts';
 import { fetchShareMax } from '../limits.ts';
 import { type CutSegment, vectorsOf } from './cut.ts';
@@ -8,7 +8,7 @@ import type { Workspace } from './workspace.ts';
 /** `auto` decides by bytes. */
 export type PushDown = 'auto' | 'always' | 'never';
 
-/** Unique keys of a segment whose rows are fetched, and for each key which of them it is. */
+/** The unique keys of a segment whose rows are fetched, and the index of each key among them. */
 export interface Fetching {
   /** u32 or u64 as pairs of words, like the segment's keys. */
   readonly unique: Uint32Array;
@@ -21,7 +21,7 @@ function pushedBytes(table: RoutedTable, segment: CutSegment, partial: boolean):
   return vectorsOf(table, segment) * (table.vectorBytes + (denominators ? 8 : 4));
 }
 
-/** What to fetch, where fetching is chosen. @throws OUT_OF_MEMORY */
+/** What to fetch; undefined if the node is to pool the segment. @throws OUT_OF_MEMORY */
 export function chooseFetch(
   workspace: Workspace,
   table: RoutedTable,
@@ -34,7 +34,7 @@ export function chooseFetch(
   const count = wide ? segment.keys.length >>> 1 : segment.keys.length;
   if (count === 0) return undefined;
   if (pushDown === 'never') return deduplicate(workspace, segment.keys, wide, count);
-  // So many rows as could be fetched; where a few keys already have as many, the others need not be looked at.
+  // The most rows that are worth fetching. If the first keys already need more, the others need not be examined.
   const most = Math.ceil((pushedBytes(table, segment, partial) * fetchShareMax) / table.rowBytes) - 1;
   if (most < 1) return undefined;
   const prefix = 2 * (most + 1);
@@ -65,7 +65,7 @@ function deduplicate(workspace: Workspace, keys: Uint32Array, wide: boolean, cou
     }
   }
   const found = kernels.deduplicate(keysAt, count, uniqueAt, inverseAt, table, entries);
-  // Narrowed where they lie, then copied once.
+  // Narrow the keys in place, then copy them once.
   if (!wide) for (let i = 1, at = uniqueAt >>> 2; i < found; i++) words[at + i] = words[at + 2 * i];
   return {
     unique: workspace.wordsAt(uniqueAt, wide ? found * 2 : found),

@@ -1,42 +1,46 @@
-// Cutting the bags of one feature into segments: the keys of each bag that one shard holds, in bag order.
+// Cuts the bags of one feature into segments. A segment has those keys of each bag that one shard holds, in bag order.
 import { badKey, type CheckedBags } from '../plan/checked-bags.ts';
 import type { RoutedTable } from './routed-table.ts';
 
-/** Bags of one feature on their way to being cut. */
+/** The bags of one feature before they are cut. */
 export interface KeyBags {
-  /** u32, or u64 as pairs of words. */
+  /** u32, or u64 as pairs of u32 words. */
   readonly keys: Uint32Array;
   /** u32 [bags + 1]; mode `none` has one bag of all keys. */
   readonly offsets: Uint32Array;
   readonly weights: Float32Array | undefined;
-  /** Where each key stands in the feature's keys; undefined: in order. */
+  /** Position of each key in the feature's keys; undefined: in order. */
   readonly positions: Uint32Array | undefined;
-  /** Where padding keys stand that were left out. */
+  /** Positions of the padding keys that were removed. */
   readonly padded: Uint32Array;
 }
 
 /** The keys of one feature that one shard holds. */
 export interface CutSegment {
-  /** Which shard of the table. */
+  /** Index of the shard in the table. */
   readonly shard: number;
-  /** u32, or u64 as pairs of words. */
+  /** u32, or u64 as pairs of u32 words. */
   readonly keys: Uint32Array;
   /** u32 [bags + 1] over the bags that have keys here; undefined for mode `none`. */
   readonly offsets: Uint32Array | undefined;
   readonly weights: Float32Array | undefined;
   /** Which bag (mode `none`: which key) each result belongs to; undefined: in order. */
   readonly bagNumbers: Uint32Array | undefined;
-  /** Where each key stands in the feature's keys; undefined: in order. */
+  /** Position of each key in the feature's keys; undefined: in order. */
   readonly positions: Uint32Array | undefined;
 }
 
-/** Results of a segment: one a bag, or one a key. */
+/** Number of results of a segment: one per bag, or one per key in mode `none`. */
 export function vectorsOf(table: RoutedTable, { keys, offsets }: CutSegment): number {
   if (offsets !== undefined) return offsets.length - 1;
   return table.indexed ? keys.length >>> 1 : keys.length;
 }
 
-/** Keys of a row-keyed table as u32. @throws INVALID_KEY for what can be no row, and for no row where that is an error */
+/**
+ * Keys of a row-keyed table as u32.
+ * @param refuseMissing whether a key without a row is an error
+ * @throws INVALID_KEY for a key that cannot be a row number, and for a key without a row if `refuseMissing` is set
+ */
 export function rowKeys(
   feature: string,
   { name, rows }: { readonly name: string; readonly rows: number },
@@ -44,7 +48,7 @@ export function rowKeys(
   end: number,
   refuseMissing: boolean,
 ): Uint32Array {
-  // What every key must be less than: of the first one that is not, the error speaks.
+  // Every key must be less than this bound. The error names the first key that is not.
   const bound = refuseMissing ? rows : 2 ** 32;
   if (!(keys instanceof Uint32Array)) return narrowed(feature, name, rows, keys, end, bound);
   const own = upTo(keys, end);
@@ -76,10 +80,10 @@ function narrowed(
 }
 
 function noRow(feature: string, table: string, rows: number, position: number, key: unknown): Error {
-  return badKey(feature, position, key, `is no row of table ${table}, which has ${rows}`);
+  return badKey(feature, position, key, `is not a row of table ${table}, which has ${rows} rows`);
 }
 
-/** Cuts bags at the table's shards. @param places what decides the shard of each key: keys, or their hashes */
+/** Cuts bags at the shard boundaries. @param places what decides the shard of each key: the keys or their hashes */
 export function cutBags(
   table: RoutedTable,
   places: Uint32Array,
@@ -93,7 +97,7 @@ export function cutBags(
   const lastBag = new Int32Array(shards).fill(-1);
   const bagsIn = new Uint32Array(shards);
   const bags = offsets.length - 1;
-  // For each key, by shard: in which of the feature's bags it is.
+  // For each key, sorted by shard: the number of its bag in the feature.
   const bagOf = new Uint32Array(places.length);
   for (let bag = 0; bag < bags; bag++) {
     for (let i = offsets[bag]; i < offsets[bag + 1]; i++) {
@@ -130,7 +134,7 @@ export function cutBags(
 function assign(places: Uint32Array, table: RoutedTable): { shardOf: Uint16Array; begins: Uint32Array } {
   const { ends } = table;
   const last = ends.length - 1;
-  // Most shards are equally long: the guess is right, or off by little.
+  // Most shards are equally long, so this guess is right or nearly right.
   const block = ends[0];
   const shardOf = new Uint16Array(places.length);
   const begins = new Uint32Array(ends.length + 1);
@@ -146,7 +150,7 @@ function assign(places: Uint32Array, table: RoutedTable): { shardOf: Uint16Array
   return { shardOf, begins };
 }
 
-/** Runs of equal bags as offsets, and which bag each run is. */
+/** Converts runs of equal bag numbers to offsets, and gives the bag number of each run. */
 function groupBags(bagOf: Uint32Array, bags: number): { offsets: Uint32Array; bagNumbers: Uint32Array } {
   const offsets = new Uint32Array(bags + 1);
   const bagNumbers = new Uint32Array(bags);

@@ -1,8 +1,8 @@
 import { FlexemrError } from '../errors.ts';
 
 /**
- * When a lookup ends: at its deadline, or as soon as its caller cancels it or its ranker is closed. Whatever a lookup
- * awaits it awaits through `wait`, `sleep` or `during`, so that no wait outlives it; test/00.tidy holds that.
+ * Ends a lookup: at its deadline, or as soon as its caller cancels it or its ranker is closed. A lookup waits only
+ * through `wait`, `sleep` or `during`, so that no wait outlives the lookup; test/00.tidy checks this.
  */
 export class Deadline implements Disposable {
   readonly #until: number;
@@ -11,7 +11,7 @@ export class Deadline implements Disposable {
   readonly #cancels = new Set<() => void>();
   #over: FlexemrError | undefined;
 
-  /** @param ms from now */
+  /** @param ms milliseconds from now */
   constructor(ms: number, signal: AbortSignal | undefined) {
     this.#until = performance.now() + ms;
     this.#signal = signal;
@@ -27,31 +27,31 @@ export class Deadline implements Disposable {
     );
   };
 
-  /** Ends the lookup now, unless it is over. */
+  /** Ends the lookup now, unless it has already ended. */
   end(error: FlexemrError): void {
     this.#over ??= error;
     for (const cancel of [...this.#cancels]) cancel();
     this.#cancels.clear();
   }
 
-  /** Why it is over, once it is. */
+  /** Why the lookup has ended; undefined until then. */
   get over(): FlexemrError | undefined {
     return this.#over;
   }
 
-  /** Milliseconds; negative where it has passed. */
+  /** Milliseconds until the deadline; negative if it has passed. */
   get leftMs(): number {
     return this.#until - performance.now();
   }
 
-  /** Calls `cancel` should the lookup end meanwhile. @returns undo */
+  /** Calls `cancel` when the lookup ends, or now if it has ended. @returns a function that removes `cancel` again */
   during(cancel: () => void): () => void {
     if (this.#over) cancel();
     else this.#cancels.add(cancel);
     return () => this.#cancels.delete(cancel);
   }
 
-  /** What `promise` gives. @throws what it throws, or why the lookup is over where that comes first */
+  /** Waits for `promise`. @throws what it throws, or the error that ended the lookup if that comes first */
   async wait<T>(promise: Promise<T>): Promise<T> {
     const { promise: end, reject } = Promise.withResolvers<never>();
     const undo = this.during(() => reject(this.#over));
@@ -79,7 +79,7 @@ export class Deadline implements Disposable {
 }
 
 function deadlineExceeded(ms: number): FlexemrError {
-  return new FlexemrError('DEADLINE_EXCEEDED', `the lookup was not answered within its ${ms} ms`, {
+  return new FlexemrError('DEADLINE_EXCEEDED', `the lookup did not finish within its deadline of ${ms} ms`, {
     field: 'deadline',
     value: ms,
   });

@@ -5,10 +5,10 @@ import { anyDim } from '../kernel/schemas.ts';
 import { bagsMax } from '../limits.ts';
 
 const floats = typedArray<Float32Array>('Float32Array');
-/** Bags of a lookup are bounded, and so are requests. */
+/** The number of requests has the same limit as the number of bags in a lookup. */
 const count = integer(0, bagsMax);
 
-/** What both packages of ONNX Runtime offer, as far as we use it. */
+/** The part of the ONNX Runtime API that is used here. Both packages offer it. */
 interface OnnxRuntime {
   readonly InferenceSession: {
     create(path: string, options: object): Promise<OnnxSession>;
@@ -24,10 +24,10 @@ interface OnnxTensor {
   readonly data: unknown;
 }
 
-/** Faster first. */
+/** The faster package comes first. */
 const packages = ['onnxruntime-node', 'onnxruntime-web'] as const;
 
-/** The dense network of a DLRM: dense features and pooled embeddings in, one logit a request out. */
+/** The dense network of a DLRM. It takes dense features and pooled embeddings, and gives one logit per request. */
 export class DenseNetwork {
   readonly #runtime: OnnxRuntime;
   readonly #session: OnnxSession;
@@ -40,7 +40,10 @@ export class DenseNetwork {
     this.#session = session;
   }
 
-  /** Opens an ONNX file with inputs `dense`, `pooled` and output `logit`. @throws MISSING_DEPENDENCY, INVALID_FILE, INVALID_OPTION */
+  /**
+   * Opens an ONNX file with inputs `dense`, `pooled` and output `logit`.
+   * @throws MISSING_DEPENDENCY, INVALID_FILE, INVALID_OPTION
+   */
   static async open(path: string): Promise<DenseNetwork> {
     check(filePath, path, 'path');
     const [name, runtime] = await loadRuntime();
@@ -54,13 +57,13 @@ export class DenseNetwork {
     });
     const names = [...session.inputNames, ...session.outputNames].sort().join(', ');
     if (names === 'dense, logit, pooled') return new DenseNetwork(name, runtime, session);
-    const message = `${path}: inputs and outputs are ${names}; it needs inputs dense and pooled, and output logit`;
+    const message = `${path}: inputs and outputs are ${names}, but must be inputs dense and pooled, and output logit`;
     throw new FlexemrError('INVALID_FILE', message, { field: 'dense', value: names });
   }
 
   /**
    * @param dense f32 [requests, features] @param pooled f32 [requests, tables, dim]
-   * @returns f32 [requests] @throws INVALID_FILE where the model takes other shapes; INVALID_OPTION
+   * @returns f32 [requests] @throws INVALID_FILE if the model takes other shapes; INVALID_OPTION
    */
   async logits(
     dense: Float32Array,
@@ -80,7 +83,7 @@ export class DenseNetwork {
       pooled: new Tensor('float32', pooled, [requests, pooled.length / requests / dim, dim]),
     };
     const { logit } = await this.#session.run(feeds).catch((cause: unknown) => {
-      const message = `the dense network refuses these shapes: ${String(cause).split('\n')[0]}`;
+      const message = `the dense network does not accept these shapes: ${String(cause).split('\n')[0]}`;
       throw new FlexemrError('INVALID_FILE', message, { field: 'dense', cause });
     });
     return logit.data as Float32Array;
@@ -100,7 +103,7 @@ async function loadRuntime(): Promise<[(typeof packages)[number], OnnxRuntime]> 
       if (name === 'onnxruntime-web') runtime.env.wasm.numThreads = 1;
       return [name, runtime];
     } catch {
-      // Not installed, or not for this machine: the next one may be.
+      // This package is not installed, or does not run on this machine. Try the next one.
     }
   }
   const message = `scoring needs ONNX Runtime: npm install ${packages[1]} (portable), or ${packages[0]} (faster)`;
@@ -113,7 +116,7 @@ export function sigmoid(logits: Float32Array): Float32Array {
   return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
 }
 
-/** f32 [requests, tables, dim] of one f32 [requests, dim] a table. @throws INVALID_OPTION */
+/** Stacks one f32 [requests, dim] per table into f32 [requests, tables, dim]. @throws INVALID_OPTION */
 export function stackPooled(tables: readonly Float32Array[], requests: number, dim: number): Float32Array {
   check(count, requests, 'requests');
   check(anyDim, dim, 'dim');

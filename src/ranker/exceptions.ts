@@ -12,7 +12,7 @@ interface Exception {
 
 const none: Uint32Array = new Uint32Array();
 
-/** What became of a feature's keys, by position. @param held its segments that were answered */
+/** The positions of a feature's keys by their outcome. @param held its segments that have a reply */
 export function outcomesOf(
   { padded }: Feature,
   held: readonly Segment[],
@@ -20,19 +20,19 @@ export function outcomesOf(
   if (!held.some(({ exceptions }) => exceptions.length > 0))
     return { missing: none, defaulted: none, padded };
   const all = held.flatMap(inFeature).sort((a, b) => a.position - b.position);
-  const withFate = (outcome: number): Uint32Array =>
+  const withOutcome = (outcome: number): Uint32Array =>
     Uint32Array.from(
       all.filter((exception) => exception.outcome === outcome).map(({ position }) => position),
     );
   return {
-    missing: withFate(OUTCOME_MISSING),
-    defaulted: withFate(OUTCOME_DEFAULTED),
-    // Nodes see padding keys of mode `none` alone.
-    padded: padded.length > 0 ? padded : withFate(OUTCOME_PADDED),
+    missing: withOutcome(OUTCOME_MISSING),
+    defaulted: withOutcome(OUTCOME_DEFAULTED),
+    // Nodes get padding keys only in mode `none`.
+    padded: padded.length > 0 ? padded : withOutcome(OUTCOME_PADDED),
   };
 }
 
-/** Unique keys of a fetched segment that have no row to pool. */
+/** Positions of the unique keys of a fetched segment that have no row to pool. */
 export function absentRows(segment: Segment): number[] {
   return inSubrequest(segment)
     .filter(({ outcome }) => outcome !== OUTCOME_DEFAULTED)

@@ -1,4 +1,4 @@
-// One subrequest a node, all at once; what fails for now is tried again while deadline and budget last.
+// Sends subrequests to the nodes, all at the same time. Temporary failures are retried while deadline and budget last.
 import { FlexemrError } from '../errors.ts';
 import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin, sessionWindow } from '../limits.ts';
 import type { Outgoing } from '../transport/transport.ts';
@@ -11,11 +11,11 @@ export interface FanOut {
   readonly route: Route;
   readonly budget: RetryBudget;
   readonly deadline: Deadline;
-  /** Frames carry checksums, where nothing else finds bits that change on their way. */
+  /** Frames carry checksums if nothing else detects bits that change in transit. */
   readonly checksums: boolean;
 }
 
-/** Asks every node. Each subrequest then has its reply, or its error. */
+/** Sends all subrequests. Afterwards each of them has either its reply or its error. */
 export async function fanOut(subrequests: readonly Subrequest[], to: FanOut): Promise<void> {
   if (subrequests.length === 1) return await ask(subrequests[0], to);
   await Promise.all(subrequests.map((subrequest) => ask(subrequest, to)));
@@ -33,7 +33,7 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
     // A wait past the deadline would only delay the error.
     if (attempt === attemptsMax || deadline.over || waitMs >= deadline.leftMs || !to.budget.spend()) return;
     await deadline.sleep(waitMs);
-    // Of a deadline that passes now, the caller hears what the node said last.
+    // If the deadline passes during the wait, the caller gets the last error of the node.
     if (isByCaller(deadline.over)) subrequest.error = deadline.over;
     if (deadline.over) return;
   }
@@ -68,14 +68,15 @@ async function tryOnce(subrequest: Subrequest, { route, deadline, checksums }: F
     return { error: undefined, retryAfterMs: 0 };
   } catch (cause) {
     const { over } = deadline;
-    // Of a deadline, the caller hears who did not keep it.
+    // If the deadline has passed, the error names the node that did not answer in time.
     return { error: isByCaller(over) ? over : failed(subrequest, over ?? cause), retryAfterMs: 0 };
   }
 }
 
 /**
- * Lookups change nothing, so whatever may pass may be tried again. A node that speaks the version it was asked in, and
- * does not know it, was sent bits that changed on the way.
+ * Errors that may be temporary. Lookups change nothing, so it is safe to retry them. UNSUPPORTED_VERSION is one of
+ * them: a ranker only uses versions that the node supports, so a node that refuses the version got a frame whose bits
+ * changed in transit.
  */
 const transient: readonly FlexemrError['code'][] = [
   'UNAVAILABLE',
@@ -85,7 +86,7 @@ const transient: readonly FlexemrError['code'][] = [
   'UNSUPPORTED_VERSION',
 ];
 
-/** Whether a lookup was cancelled, or its ranker closed: its caller knows why. */
+/** Whether the caller ended the lookup: it cancelled the lookup or closed the ranker. */
 function isByCaller(over: FlexemrError | undefined): over is FlexemrError {
   return over !== undefined && over.code !== 'DEADLINE_EXCEEDED';
 }

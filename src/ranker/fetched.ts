@@ -8,7 +8,7 @@ import type { Partials } from './partials.ts';
 import type { Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Rows that were fetched, pooled here: the same kernel over the same bytes gives the same bits. */
+/** Pools fetched rows in the ranker. The same kernel on the same bytes gives the same bits as on the node. */
 export function poolFetched(
   workspace: Workspace,
   segment: Segment,
@@ -43,14 +43,17 @@ export function poolFetched(
   });
   const kernel = table.mode === 'none' ? 'gather' : 'pool';
   if (workspace.kernels[kernel](call, 0xffffffff) !== DONE)
-    throw new FlexemrError('INVALID_FRAME', 'rows that were fetched cannot be pooled', {
+    throw new FlexemrError('INVALID_FRAME', 'the fetched rows cannot be pooled', {
       node: segment.place.shard.node,
     });
   const { out, counts, denominators } = buffers;
   return { partials: out, counts, denominators: cut.weights ? denominators : 0 };
 }
 
-/** Positions among the fetched rows; a key whose row was not there is one past them, which the kernel skips. */
+/**
+ * Writes the position of each key's row among the fetched rows. A key without a row gets the position after the last
+ * row, which the kernel skips.
+ */
 function putKeys(
   workspace: Workspace,
   inverse: Uint32Array,

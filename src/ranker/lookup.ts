@@ -1,4 +1,4 @@
-// One lookup, told in order.
+// The steps of one lookup, in order.
 import type { FlexemrError } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
 import { type Lookup, PooledFeatures } from '../lookup/pooled.ts';
@@ -19,9 +19,9 @@ export interface LookupOptions {
   /** Milliseconds from now; default 5000. */
   readonly deadline?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** For keys without a row, instead of what each table says. */
+  /** The policy for keys without a row; overrides the policy of each table. */
   readonly onMissing?: MissingPolicy | undefined;
-  /** `error` (default): all or nothing. `partial`: what the nodes gave that answered; the rest is marked. */
+  /** `error` (default): all or nothing. `partial`: the results of nodes that answered; incomplete bags are marked. */
   readonly onFailure?: 'error' | 'partial' | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface LookupRequest {
   readonly pushDown: PushDown;
 }
 
-/** What a ranker lends to its lookups. */
+/** What a ranker shares with its lookups. */
 export interface LookupContext {
   readonly workspace: Workspace;
   readonly budget: RetryBudget;
@@ -40,7 +40,7 @@ export interface LookupContext {
   readonly stats: { lookups: number; subrequests: number; segmentsPushed: number; segmentsFetched: number };
 }
 
-/** Checks and routes every feature, asks each node once, merges. @throws as Ranker.lookup */
+/** Checks and routes every feature, sends the subrequests, and merges the replies. @throws as Ranker.lookup */
 export async function lookUp(
   request: LookupRequest,
   route: Route,
@@ -70,7 +70,7 @@ function routeFeatures(
   workspace: Workspace,
 ): Feature[] {
   const segmentOptions = { onMissing: options.onMissing, pushDown };
-  // What is wrong with a lookup is found in the order that one process finds it.
+  // The checks run in the same order as in Tables.lookup, so that both report the same error first.
   const checked = Object.keys(bags).map((name) => {
     const given: Bags | undefined = bags[name];
     const table = route.table(given?.table ?? name, name);
@@ -82,12 +82,12 @@ function routeFeatures(
   });
 }
 
-/** Lets go of the replies' memory. */
+/** Releases the memory of the replies. */
 function release(asks: readonly Subrequest[]): void {
   for (const { reply } of asks) reply?.release();
 }
 
-/** What went wrong, where that is allowed. @throws the first failure, where it is not */
+/** The failures, if all of them are allowed. @throws the first failure that is not allowed */
 function failuresOf(
   asks: readonly Subrequest[],
   features: readonly Feature[],
@@ -96,11 +96,14 @@ function failuresOf(
   const failures = asks.flatMap(({ error }) => error ?? []);
   const fatal = failures.filter(({ code }) => onFailure === 'error' || !mayBePartial.includes(code));
   if (fatal.length > 0) throw firstOf(fatal, features);
-  // One a node, which may have been request for several things.
+  // One failure per node: a node may have been sent several subrequests.
   return failures.filter(({ node }, i) => failures.findIndex((other) => other.node === node) === i);
 }
 
-/** Of keys that nodes refused the first one, which is what one process would refuse; else what the first node said. */
+/**
+ * The failure to report. If nodes refused keys, this is the first refused key, as in a lookup within one process.
+ * Otherwise it is the failure of the first subrequest.
+ */
 function firstOf(failures: readonly FlexemrError[], features: readonly Feature[]): FlexemrError {
   const order = new Map(features.map(({ name }, i) => [`${name}.keys`, i]));
   const featureOf = ({ code, field = '' }: FlexemrError): number =>
@@ -112,7 +115,7 @@ function firstOf(failures: readonly FlexemrError[], features: readonly Feature[]
   });
 }
 
-/** Failures of nodes leave bags incomplete; a lookup that is wrong, or was cancelled, gives nothing. */
+/** Failures of a node, which leave bags incomplete. A lookup that is invalid or was cancelled gives no result. */
 const mayBePartial: readonly FlexemrError['code'][] = [
   'UNAVAILABLE',
   'OVERLOADED',

@@ -1,4 +1,4 @@
-// Partials of several shards, or of fetched rows: merged in shard order, divided once.
+// Merges the partials of several shards, or of fetched rows, in shard order, and divides once.
 import { writeMergeCall } from '../kernel/call.ts';
 import { CALL_BYTES, SCRATCH_BYTES } from '../kernel/layout.ts';
 import type { Pooled } from '../lookup/pooled.ts';
@@ -9,7 +9,7 @@ import type { Partials } from './partials.ts';
 import type { Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Pooled vectors of a feature. @param held its segments that were answered, in shard order */
+/** Pooled vectors of a feature. @param held its segments that have a reply, in shard order */
 export function merge(
   workspace: Workspace,
   feature: Feature,
@@ -46,7 +46,7 @@ export function merge(
   return { values: workspace.floatsAt(out, vectors * dim), counts: workspace.wordsAt(outCounts, vectors) };
 }
 
-/** Room for one segment on its way to being merged. */
+/** Bytes that one segment needs in the workspace while it is merged. */
 function roomOf({ cut, fetching, table, results: vectors }: Segment): number {
   const results = vectors * (table.vectorBytes + 12);
   if (!fetching) return results;
@@ -55,7 +55,7 @@ function roomOf({ cut, fetching, table, results: vectors }: Segment): number {
   return results + fetching.unique.length * table.rowBytes + keys * 5 + weights + (vectors + 1) * 4;
 }
 
-/** What a node pooled. */
+/** Copies the results of a segment that its node pooled into the workspace. */
 function putPushed(workspace: Workspace, segment: Segment, reply: Reply): Partials {
   const { vectors, table, valuesAt, countsAt, denominatorsAt, denominators } = segment;
   return {

@@ -13,27 +13,27 @@ import { wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { Reply } from '../wire/reply.ts';
 import type { Deadline } from './deadline.ts';
 
-/** The way to one worker, and the credits there are for it. */
+/** The session with one worker, and its credits. */
 interface Lane {
   readonly url: string;
   readonly session: Session;
-  /** Subrequests under way, and how many may be. */
+  /** Subrequests in flight, and the most that may be in flight. */
   outstanding: number;
   window: number;
-  /** Failures in a row, and `performance.now()` until which others are preferred for them. */
+  /** Consecutive failures, and the `performance.now()` until which other workers are preferred because of them. */
   failures: number;
   heldUntil: number;
 }
 
-/** What a node takes at once. */
+/** The limits of a node for one subrequest and its reply. */
 export type NodeLimits = Omit<NodeDescription['limits'], 'sessionWindow'>;
 
-/** One memory node, as a ranker reaches it: a session to each of its workers, each with a window of credits. */
+/** The client of one memory node: a session with each of its workers, each with a window of credits. */
 export class NodeClient {
   readonly id: string;
   readonly url: string;
   readonly #transport: Transport;
-  /** Subrequests that wait for a credit, in the order they came: each is handed a lane with one. */
+  /** Subrequests that wait for a credit, in order of arrival. Each gets a lane, or undefined if its lookup ends. */
   readonly #waiting = new Set<(lane: Lane | undefined) => void>();
   #lanes: readonly Lane[] = [];
   #limits: NodeLimits = {
@@ -56,17 +56,17 @@ export class NodeClient {
     return this.#limits;
   }
 
-  /** What the tables in its file are known by, as it said last, by their names. */
+  /** Digests of the tables in its file, by table name, as the node last reported them. */
   get contents(): ReadonlyMap<string, string> {
     return this.#contents;
   }
 
-  /** The newest version of the wire that both ends speak. */
+  /** The newest wire version that both ends support. */
   get wireVersion(): number {
     return this.#wireVersion;
   }
 
-  /** Rows may be read without asking it, just now. */
+  /** Whether rows can currently be read without a request to the node. */
   get readsRows(): boolean {
     return this.#lanes.length > 0 && this.#lanes.every(({ session }) => session.readsRows === true);
   }
@@ -83,17 +83,17 @@ export class NodeClient {
     const described = await this.#transport.describe(this.url);
     const { node, plan, workers, limits, wireVersions } = described;
     if (node !== this.id) {
-      const message = `memory node ${this.id} is to be at ${this.url}, where memory node ${show(node)} answers: mend its url in the routing table`;
+      const message = `the routing table says that memory node ${this.id} is at ${this.url}, but memory node ${show(node)} answers there: correct the url`;
       throw new FlexemrError('INVALID_ROUTING', message, { node: this.id, field: 'url', value: this.url });
     }
     if (plan === '') {
-      // It does not know its limits yet, nor all of its workers.
+      // The node does not know its limits and all of its workers yet.
       const message = `memory node ${this.id} has not loaded its tables yet; try again`;
       throw new FlexemrError('UNAVAILABLE', message, { node: this.id });
     }
     const [oldest, newest] = wireVersions;
     if (wireVersion < oldest || wireVersionOldest > newest) {
-      const message = `memory node ${this.id} speaks versions ${oldest} to ${newest} of the wire, this ranker ${wireVersionOldest} to ${wireVersion}`;
+      const message = `memory node ${this.id} supports wire versions ${oldest} to ${newest}, but this ranker supports ${wireVersionOldest} to ${wireVersion}: upgrade the older one`;
       throw new FlexemrError('UNSUPPORTED_VERSION', message, { node: this.id, value: newest });
     }
     this.#wireVersion = Math.min(wireVersion, newest);
@@ -115,8 +115,8 @@ export class NodeClient {
   }
 
   /**
-   * Sends to the worker with the least under way; waits for a credit where no worker has one.
-   * @throws UNAVAILABLE, and why the lookup is over
+   * Sends to the worker with the fewest subrequests in flight. Waits for a credit if no worker has one.
+   * @throws UNAVAILABLE, or the error that ended the lookup
    */
   async ask(outgoing: Outgoing, deadline: Deadline): Promise<Reply> {
     if (this.#lanes.length === 0) await deadline.wait(this.connect());
@@ -138,13 +138,13 @@ export class NodeClient {
       throw error;
     } finally {
       undo();
-      // A worker that is not done with a subrequest gets no other in its place.
+      // A cancelled subrequest gives its credit back only when the worker is done with it.
       if (late === undefined) this.#giveBack(lane);
       else void late.then(() => this.#giveBack(lane));
     }
   }
 
-  /** A lane with a credit, which is taken; newcomers wait behind those who wait already. */
+  /** Takes a credit and returns its lane. Waits behind the subrequests that already wait. */
   async #credit(deadline: Deadline): Promise<Lane> {
     const free = this.#waiting.size === 0 ? this.#freeLane() : undefined;
     if (free !== undefined) {
@@ -170,7 +170,7 @@ export class NodeClient {
     if (this.#retired) void this.#closeIfIdle();
   }
 
-  /** Hands every credit there is to those who wait, in the order they came. */
+  /** Gives free credits to the waiting subrequests, in order of arrival. */
   #grant(): void {
     for (const resolve of this.#waiting) {
       const lane = this.#freeLane();
@@ -181,7 +181,7 @@ export class NodeClient {
     }
   }
 
-  /** The worker with the least under way; one that failed lately only where there is no other. */
+  /** The worker with the fewest subrequests in flight. One that failed recently is used only if no other is free. */
   #freeLane(): Lane | undefined {
     const now = this.#lanes.some(({ heldUntil }) => heldUntil > 0) ? performance.now() : 0;
     let best: Lane | undefined;
@@ -192,15 +192,15 @@ export class NodeClient {
     return best;
   }
 
-  /** A worker that went away: others may serve meanwhile, and the node may be back with other ports. */
+  /** Prefers other workers for a while, because this one went away. Asks the node again: its ports may have changed. */
   #hold(lane: Lane): void {
     lane.failures++;
     lane.heldUntil = performance.now() + Math.min(retryMsMax, retryMsMin * 2 ** lane.failures);
-    // What comes of it shows when the node is asked again.
+    // An error is ignored here; it shows when the node is asked again.
     this.connect().catch(() => {});
   }
 
-  /** Closes once what is under way has ended: no lookup will come any more. */
+  /** Closes as soon as no subrequest is in flight. Call it after the last lookup that uses this client has begun. */
   async retire(): Promise<void> {
     this.#retired = true;
     await this.#closeIfIdle();

@@ -1,8 +1,8 @@
-// Padding keys stand for nothing, so nodes need not see them: bags are cut without them.
+// Padding keys are never pooled or counted, so they are removed before the bags are cut and sent to nodes.
 import { type KeyBags, pick, pickWeights } from './cut.ts';
 import type { RoutedTable } from './routed-table.ts';
 
-/** Leaves out padding keys; not of mode `none`, which has a vector for each key. */
+/** Removes padding keys, except in mode `none`, which has a vector for each key. */
 export function withoutPadding({ padding, indexed, mode }: RoutedTable, bags: KeyBags): KeyBags {
   if (padding === undefined || mode === 'none') return bags;
   const wordsPerKey = indexed ? 2 : 1;
@@ -23,7 +23,7 @@ export function withoutPadding({ padding, indexed, mode }: RoutedTable, bags: Ke
   return { keys: pick(bags.keys, positions, wordsPerKey), offsets, weights, positions, padded };
 }
 
-/** Where a key, of two words, is among others. */
+/** The positions of a key, given as two words, in `keys`. */
 function positionsOf(key: Uint32Array, keys: Uint32Array, wordsPerKey: number): Uint32Array {
   const found: number[] = [];
   for (let at = keys.indexOf(key[0]); at >= 0; at = keys.indexOf(key[0], at + 1))

@@ -1,4 +1,4 @@
-/** Partials of one segment in a ranker's workspace. Addresses; 0 for none. */
+/** Addresses of the partials of one segment in a ranker's workspace; 0 if there is no such array. */
 export interface Partials {
   readonly partials: number;
   readonly counts: number;

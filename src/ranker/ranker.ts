@@ -27,22 +27,22 @@ import { Workspace } from './workspace.ts';
 export interface RankerOptions {
   readonly routing: RoutingSource;
   readonly transport: Transport;
-  /** Kernels built for plain memory. */
+  /** Kernels built for plain memory, which is not shared. */
   readonly module: WebAssembly.Module;
-  /** Default `auto`: push down or fetch, whichever brings fewer bytes. */
+  /** Default `auto`: push down or fetch each segment, whichever brings back fewer bytes. */
   readonly pushDown?: PushDown | undefined;
   /**
-   * Frames carry checksums, so that bits which change on the way are found: the frame is sent again. Default: true. Frames
-   * over TLS and RDMA carry none: both have their own.
+   * Frames carry checksums, which detect bits that change in transit; the frame is then sent again. Default: true.
+   * Frames over TLS and RDMA carry no checksums, because both protocols have their own.
    */
   readonly checksums?: boolean | undefined;
-  /** Most that one lookup may take to merge in; default: workspaceBytesMax. */
+  /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
-  /** A changed routing table that cannot be used; the old one stays. */
+  /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
-/** What a caller may say of how a ranker looks up, whatever the entry. @internal */
+/** Options of a ranker that every entry of the package accepts. @internal */
 export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly checksums: Optional<boolean>;
@@ -53,7 +53,7 @@ export const rankerFields: {
   onRoutingError: v.optional(callback<(error: Error) => void>()),
 };
 
-/** What was request and moved since the ranker was opened. */
+/** What was requested since the ranker was opened, and the bytes that its transport transferred. */
 export interface RankerStats extends Traffic {
   readonly lookups: number;
   readonly subrequests: number;
@@ -85,8 +85,8 @@ export class Ranker implements AsyncDisposable {
   #reading: Promise<void> | undefined;
 
   /**
-   * Reads the routing table, and reaches every node.
-   * @param options that were checked @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED
+   * Reads the routing table and connects to every node.
+   * @param options already checked @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED
    */
   static async open(options: RankerOptions): Promise<Ranker> {
     const ranker = new Ranker(options, await options.routing.read());
@@ -110,7 +110,7 @@ export class Ranker implements AsyncDisposable {
     );
   }
 
-  /** Lookups that begin from now on go by the changed table; those under way end as they began. */
+  /** Lookups that begin from now on use the changed table; lookups in flight keep the table that they began with. */
   #reroute(routing: RoutingTable): void {
     if (this.#closed) return;
     try {
@@ -122,7 +122,7 @@ export class Ranker implements AsyncDisposable {
     }
   }
 
-  /** What the tables are. */
+  /** The specs of all tables. */
   get specs(): TableSpec[] {
     return [...this.#route.tables.values()].map(({ spec }) => spec);
   }
@@ -134,7 +134,7 @@ export class Ranker implements AsyncDisposable {
   /**
    * Looks up bags of keys, feature by feature.
    * @throws UNKNOWN_TABLE, INVALID_BAGS, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, INVALID_OPTION,
-   *   LIMIT_EXCEEDED, OUT_OF_MEMORY; DEADLINE_EXCEEDED, CANCELLED, RELEASED; and of nodes UNAVAILABLE, OVERLOADED,
+   *   LIMIT_EXCEEDED, OUT_OF_MEMORY; DEADLINE_EXCEEDED, CANCELLED, RELEASED; and from nodes UNAVAILABLE, OVERLOADED,
    *   UNAUTHORIZED, STALE_ROUTING, NODE_FAILED
    */
   async lookup(bags: KeyedBags, options: LookupOptions = {}): Promise<Lookup> {
@@ -160,7 +160,7 @@ export class Ranker implements AsyncDisposable {
       return await lookUp(request, route, context);
     } catch (error) {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
-      // The nodes have moved on: so does this ranker, if the source knows more.
+      // The nodes serve another plan. Read the routing table again, and retry if it has changed.
       if (this.#route === route) await request.deadline.wait(this.#readRouting());
       if (this.#route.plan === route.plan) throw error;
       return await lookUp(request, this.#route, context);
@@ -175,12 +175,12 @@ export class Ranker implements AsyncDisposable {
       .finally(() => {
         this.#reading = undefined;
       });
-    // Every lookup that waits for it may have ended before.
+    // If all lookups that wait for it end before it fails, nobody else handles the rejection.
     this.#reading.catch(() => {});
     return this.#reading;
   }
 
-  /** Ends every connection; lookups under way end with RELEASED, whatever they wait for. */
+  /** Closes every connection. Lookups in flight fail with RELEASED, whatever they wait for. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#unwatch();

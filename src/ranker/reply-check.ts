@@ -1,4 +1,4 @@
-// A ranker believes nothing: every field of a reply is compared with what was asked before any of it is used.
+// A ranker does not trust a reply: it compares every field with the subrequest before it uses any of them.
 import { OUTCOME_DEFAULTED, OUTCOME_PADDED } from '../kernel/layout.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
 import {
@@ -12,31 +12,34 @@ import { invalidReply, type Reply, type ReplyPlaces, type WireError } from '../w
 import type { Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Whether a reply is whole, and answers the subrequest that was sent. @throws INVALID_FRAME */
+/** Checks that a reply is complete and answers the subrequest that was sent. @throws INVALID_FRAME if not */
 export function checkReply(reply: Reply, sent: FrameIdentity, workspace: Workspace): void {
   const { id, version, checksum } = reply.identity;
   const { error } = reply;
   if (error !== undefined && reply.bytes.length !== HEADER_BYTES)
-    throw invalidReply(`that is an error has ${reply.bytes.length} bytes`, reply.bytes.length);
-  // Of a subrequest that it could not take in, a node may not know more than that it came.
+    throw invalidReply(
+      `with an error has ${reply.bytes.length} bytes, not ${HEADER_BYTES}`,
+      reply.bytes.length,
+    );
+  // If a node could not read a subrequest, its error reply may have id 0, the oldest version and no checksum.
   const unread = error !== undefined && !checksum && version === wireVersionOldest;
   if (unread && id === 0) return;
   if (id !== sent.id) throw invalidReply(`to subrequest ${sent.id} carries the id ${id}`, id);
   if (version < wireVersionOldest || version > sent.version)
-    throw invalidReply(`is of version ${version}; version ${sent.version} was asked for`, version);
+    throw invalidReply(`has version ${version}, but its subrequest has version ${sent.version}`, version);
   if (version === 1 ? reply.flags !== 0 : (reply.flags & ~HEADER_FLAGS_KNOWN) !== 0)
-    throw invalidReply(`has the flags ${reply.flags}, which version ${version} does not know`, reply.flags);
+    throw invalidReply(`has the flags ${reply.flags}, which version ${version} does not define`, reply.flags);
   if (!sent.checksum || unread) return;
-  if (!checksum) throw invalidReply('carries no checksum, though its subrequest did', version);
+  if (!checksum) throw invalidReply('carries no checksum, but its subrequest does', version);
   const found = workspace.checksum(reply.bytes);
   if (found === reply.checksum) return;
   throw invalidReply(
-    `has the checksum ${reply.checksum}; its bytes give ${found}: bits have changed on the way`,
+    `has the checksum ${reply.checksum}, but its bytes give ${found}: bits have changed in transit`,
     found,
   );
 }
 
-/** Whether the results are those of the segments that were asked for. @throws INVALID_FRAME */
+/** Checks that the results match the segments of the subrequest. @throws INVALID_FRAME if not */
 export function checkResults(reply: Reply, places: ReplyPlaces, segments: readonly Segment[]): void {
   let keys = 0;
   for (const { keysSent } of segments) keys += keysSent;
@@ -46,33 +49,33 @@ export function checkResults(reply: Reply, places: ReplyPlaces, segments: readon
     if (segments[i].counts) checkCounts(reply.counts(places.counts[i], segments[i].vectors), segments[i]);
 }
 
-/** Positions ascend, so that each key is named once. */
+/** Checks that positions ascend, so that each key is named at most once. */
 function checkExceptions(exceptions: Uint32Array, keys: number): void {
   let before = -1;
   for (let i = 0; i < exceptions.length; i++) {
     const position = exceptions[i] & EXCEPTION_POSITION_MASK;
     const outcome = exceptions[i] >>> EXCEPTION_OUTCOME_SHIFT;
     if (position <= before || position >= keys)
-      throw invalidReply(`names key ${position} of ${keys} as an exception, after key ${before}`, position);
+      throw invalidReply(`lists key ${position} of ${keys} as an exception after key ${before}`, position);
     if (outcome < OUTCOME_PADDED || outcome > OUTCOME_DEFAULTED)
       throw invalidReply(`gives key ${position} the unknown outcome ${outcome}`, outcome);
     before = position;
   }
 }
 
-/** No bag has more rows than keys. */
+/** Checks that no bag has more rows than keys. */
 function checkCounts(counts: Uint32Array, { offsets }: Segment): void {
   for (let i = 0; i < counts.length; i++) {
     const most = offsets === undefined ? 1 : offsets[i + 1] - offsets[i];
-    if (counts[i] > most) throw invalidReply(`counts ${counts[i]} rows of ${most} keys`, counts[i]);
+    if (counts[i] > most) throw invalidReply(`counts ${counts[i]} rows for ${most} keys`, counts[i]);
   }
 }
 
-/** Whether the key that an error blames was sent. @throws INVALID_FRAME */
+/** Checks that the key that an error names was sent. @throws INVALID_FRAME if not */
 export function checkBlamedKey({ keys, keysSent, wide }: Segment, { position = 0, value }: WireError): void {
   const sent = wide
     ? (BigInt(keys[2 * position + 1] ?? 0) << 32n) | BigInt(keys[2 * position] ?? 0)
     : BigInt(keys[position] ?? 0);
   if (position < keysSent && sent === value) return;
-  throw invalidReply(`blames key ${value} at position ${position}, which was not sent`, value);
+  throw invalidReply(`reports an error for key ${value} at position ${position}, which was not sent`, value);
 }

@@ -7,7 +7,7 @@ import type { Workspace } from './workspace.ts';
 
 const none: Uint32Array = new Uint32Array();
 
-/** The pooled vectors of one feature, of what its nodes have answered. */
+/** The pooled vectors of one feature, from the replies of its nodes. */
 export function pooledOf(workspace: Workspace, feature: Feature): Pooled {
   const { segments } = feature;
   const failed = segments.some(({ reply }) => reply === undefined);
@@ -18,7 +18,7 @@ export function pooledOf(workspace: Workspace, feature: Feature): Pooled {
   return { dim: feature.table.spec.dim, values, counts, missing, defaulted, padded, incomplete };
 }
 
-/** Where one shard holds the whole table, its node has done everything: its results are views of the reply. */
+/** If one shard holds the whole table and its node has pooled the rows, the results are views of the reply. */
 function asPooledThere(
   feature: Feature,
   held: readonly Segment[],
@@ -34,7 +34,7 @@ function asPooledThere(
   };
 }
 
-/** Bags that lack what a failed node holds of them. */
+/** Bags that lack the rows that a failed node holds. */
 function incompleteOf(feature: Feature): Uint32Array {
   const bags = new Set<number>();
   for (const { reply, cut } of feature.segments) {

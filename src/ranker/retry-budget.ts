@@ -1,15 +1,15 @@
 import { retryReserve, retryShareMax } from '../limits.ts';
 
-/** Lets a small share of subrequests be repeats, so that retrying never makes an overload worse. */
+/** Limits retries to a small share of subrequests, so that retries never make an overload worse. */
 export class RetryBudget {
   #tokens = retryReserve;
 
-  /** A first try earns a share of a repeat. */
+  /** Each first attempt adds a fraction of a retry to the budget. */
   earn(): void {
     this.#tokens = Math.min(retryReserve, this.#tokens + retryShareMax);
   }
 
-  /** @returns whether a repeat is within the budget */
+  /** Takes one retry from the budget. @returns false if the budget is used up */
   spend(): boolean {
     if (this.#tokens < 1) return false;
     this.#tokens--;

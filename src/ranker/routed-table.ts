@@ -5,25 +5,25 @@ import { divides, type PoolingMode } from '../kernel/pooling-mode.ts';
 import type { NumberedShard, PlannedTable } from '../plan/routing-table.ts';
 import { paddingKey, type TableMode, type TableSpec } from '../plan/table-spec.ts';
 
-/** A table as a ranker routes it. */
+/** A table of a routing table, with the values that a ranker needs for each lookup. */
 export class RoutedTable {
   readonly spec: TableSpec;
   readonly version: number;
   readonly indexed: boolean;
   readonly mode: TableMode;
-  /** Each key of mode `none` is merged as the sum of a bag of its own. */
+  /** In mode `none`, each key is merged as the sum of a bag that has only this key. */
   readonly pooling: PoolingMode;
-  /** Bags end with a division. */
+  /** Pooling a bag ends with a division. */
   readonly divides: boolean;
   readonly dtype: DType;
   readonly rowBytes: number;
-  /** Of a pooled vector: f32 [dim]. */
+  /** Bytes of a pooled vector, f32 [dim]. */
   readonly vectorBytes: number;
   readonly missing: MissingPolicy;
-  /** The padding key as a pair of words. */
+  /** The padding key as a pair of u32 words. */
   readonly padding: Uint32Array | undefined;
   readonly shards: readonly NumberedShard[];
-  /** Where each shard ends: rows, or hashes of ids. */
+  /** Where each shard ends: a row number, or a hash of ids for an indexed table. */
   readonly ends: Float64Array;
 
   constructor({ spec, version, indexed }: PlannedTable, shards: readonly NumberedShard[]) {
@@ -43,18 +43,21 @@ export class RoutedTable {
     this.ends = Float64Array.from(shards, ({ shard }) => shard.end);
   }
 
-  /** The policy that one lookup asks for. @throws INVALID_OPTION for `default` without a default row */
+  /**
+   * Checks the policy that a lookup asks for, and returns it.
+   * @throws INVALID_OPTION if there is no such policy, or if it is `default` and the table has no default row
+   */
   policy(asked: MissingPolicy): MissingPolicy {
     if (!['error', 'skip', 'default'].includes(asked)) {
       const message = `onMissing = ${String(asked)} must be 'error', 'skip' or 'default'`;
       throw new FlexemrError('INVALID_OPTION', message, { field: 'onMissing', value: asked });
     }
     if (asked !== 'default' || this.spec.defaultRow !== undefined) return asked;
-    const message = `onMissing: 'default' needs a defaultRow, which table ${this.spec.name} has none of`;
+    const message = `onMissing: 'default' needs a defaultRow, but table ${this.spec.name} has none`;
     throw new FlexemrError('INVALID_OPTION', message, { field: 'onMissing', value: asked });
   }
 
-  /** @throws INVALID_WEIGHTS where the table's mode takes none */
+  /** @throws INVALID_WEIGHTS if the table's mode takes no weights */
   checkWeighted(feature: string): void {
     if (this.mode !== 'max' && this.mode !== 'none') return;
     const message = `${feature}: table ${this.spec.name} pools by ${this.mode}, which takes no weights; leave them out`;

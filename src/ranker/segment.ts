@@ -8,18 +8,21 @@ import type { RoutedTable } from './routed-table.ts';
 
 const none: Uint32Array = new Uint32Array();
 
-/** One segment of a lookup: what it asks of which shard, as its subrequest carries it, and what came of it. */
+/** One segment of a lookup: the request to one shard, in the form that its subrequest carries, and the reply to it. */
 export class Segment implements OutgoingSegment, ReplyShape {
   /** Name of its feature, for errors. */
   readonly feature: string;
   readonly table: RoutedTable;
   readonly place: NumberedShard;
   readonly cut: CutSegment;
-  /** Rows are fetched and pooled here; undefined: pooled there. */
+  /** Set if the rows are fetched and pooled in the ranker; undefined if the memory node pools them. */
   readonly fetching: Fetching | undefined;
-  /** Results: one a bag that has keys in this shard, or for mode `none` one a key. */
+  /**
+   * Number of results: one per bag that has keys in this shard, or one per key in mode `none`. If the table has only
+   * one shard, one per bag, even an empty one.
+   */
   readonly results: number;
-  // What it asks, as OutgoingSegment has it.
+  // The fields of OutgoingSegment: what the subrequest asks for.
   readonly shard: number;
   readonly version: number;
   readonly wide: boolean;
@@ -29,25 +32,25 @@ export class Segment implements OutgoingSegment, ReplyShape {
   readonly partial: boolean;
   readonly fetch: boolean;
   readonly missing: MissingPolicy | undefined;
-  // What its part of the reply holds, as ReplyShape has it.
+  // The fields of ReplyShape: what this segment's part of the reply holds.
   readonly vectors: number;
   readonly vectorBytes: number;
   readonly counts: boolean;
   readonly denominators: boolean;
-  /** What it adds to a subrequest, and at most to its reply. */
+  /** Bytes that it adds to a subrequest, and the most bytes that it adds to the reply. */
   readonly bytes: number;
   readonly replyBytesMax: number;
-  /** Undefined until its node has answered, and for good where that failed. */
+  /** Undefined until its node has answered. Stays undefined if the subrequest fails. */
   reply: Reply | undefined;
-  /** Where its part begins: bytes from the reply's start, and its first key among all keys of the subrequest. */
+  /** Where its part begins: bytes from the start of the reply, and its first key among all keys of the subrequest. */
   valuesAt: number;
   countsAt: number;
   denominatorsAt: number;
   firstKey: number;
-  /** Its exceptions, of its reply. */
+  /** The exceptions of the reply that concern its keys. */
   exceptions: Uint32Array;
 
-  /** @param missing undefined: as the table says */
+  /** @param missing undefined: the policy of the table */
   constructor(
     feature: string,
     table: RoutedTable,
@@ -87,7 +90,7 @@ export class Segment implements OutgoingSegment, ReplyShape {
     this.exceptions = none;
   }
 
-  /** Keys that its subrequest carries. */
+  /** Number of keys that the subrequest carries for it. */
   get keysSent(): number {
     return this.wide ? this.keys.length >>> 1 : this.keys.length;
   }

@@ -1,4 +1,4 @@
-// Routing one feature: its bags are cut at the shards, and for each segment it is chosen where rows are pooled.
+// Routes one feature: cuts its bags at the shard boundaries, and chooses for each segment where its rows are pooled.
 import type { MissingPolicy } from '../kernel/call.ts';
 import type { CheckedBags } from '../plan/checked-bags.ts';
 import { chooseFetch, type PushDown } from './choose.ts';
@@ -11,13 +11,13 @@ import type { Workspace } from './workspace.ts';
 
 const none: Uint32Array = new Uint32Array();
 
-/** What a lookup wants of all its features. */
+/** Options of a lookup that apply to all its features. */
 export interface SegmentOptions {
   readonly onMissing: MissingPolicy | undefined;
   readonly pushDown: PushDown;
 }
 
-/** What nodes are asked of one feature. @throws INVALID_KEY, INVALID_OPTION, OUT_OF_MEMORY */
+/** The segments of one feature, which are sent to nodes. @throws INVALID_KEY, INVALID_OPTION, OUT_OF_MEMORY */
 export function segmentsOf(
   feature: string,
   table: RoutedTable,
@@ -36,7 +36,7 @@ export function segmentsOf(
   return { segments, padded: asked.padded };
 }
 
-/** Bags with their keys as nodes take them. */
+/** The bags, with keys in the format that nodes take. */
 function keyBags(
   feature: string,
   table: RoutedTable,
@@ -66,12 +66,12 @@ function cut(table: RoutedTable, bags: KeyBags, workspace: Workspace): CutSegmen
   return cutBags(table, places, bags);
 }
 
-/** u64 as pairs of words. */
+/** u64 ids as pairs of u32 words. */
 function wordsOf(ids: CheckedBags['keys'], end: number): Uint32Array {
   return new Uint32Array(ids.buffer, ids.byteOffset, end * 2);
 }
 
-/** What decides the shard of each id. */
+/** The hash of each id, which decides its shard. */
 function hashesOf(workspace: Workspace, ids: Uint32Array): Uint32Array {
   const count = ids.length >>> 1;
   workspace.begin(count * 12, 2);

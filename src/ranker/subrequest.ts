@@ -17,21 +17,21 @@ import { checkBlamedKey, checkReply, checkResults } from './reply-check.ts';
 import type { Segment } from './segment.ts';
 import type { Workspace } from './workspace.ts';
 
-/** What a reply repeats that the transport has made up by itself, of rows that it has read. */
+/** The identity of a reply that the transport builds itself, from rows that it has read without sending a frame. */
 const unsent: FrameIdentity = { id: 0, version: wireVersion, checksum: false };
 
-/** What a lookup asks of one node: segments, and where their parts of the reply lie. */
+/** What a lookup asks of one node: segments, and the places of their parts in the reply. */
 export class Subrequest {
   readonly node: string;
   readonly segments: readonly Segment[];
   readonly bytes: number;
-  /** Why there is no answer. */
+  /** Why there is no reply. */
   error: FlexemrError | undefined;
   reply: Reply | undefined;
   readonly #places: ReplyPlaces;
   readonly #plan: bigint;
   readonly #workspace: Workspace;
-  /** What its last frame said that its reply must repeat. */
+  /** The fields of its last frame that the reply must repeat. */
   #sent: FrameIdentity = unsent;
 
   constructor(node: string, plan: bigint, segments: readonly Segment[], workspace: Workspace) {
@@ -45,7 +45,7 @@ export class Subrequest {
     this.#workspace = workspace;
   }
 
-  /** All it asks for, where that is nothing but rows that are there. */
+  /** The rows that it asks for; undefined if it asks for anything else than rows that exist. */
   get reads(): readonly RowRead[] | undefined {
     return this.segments.every(isReadable)
       ? this.segments.map((segment) => readOf(segment, this.#plan))
@@ -56,13 +56,13 @@ export class Subrequest {
     return this.#places.end;
   }
 
-  /** Bytes of its reply, were every key an exception, with a sequence a segment. */
+  /** Bytes of its reply if every key is an exception and each segment has a sequence number. */
   get replyBytesMax(): number {
     const { segments } = this;
     return segments.reduce((sum, { keysSent }) => sum + keysSent * 4 + SEQUENCE_BYTES, this.#places.end);
   }
 
-  /** Before each try: nothing was sent yet that a reply could answer. */
+  /** Called before each attempt, when no frame has been sent that a reply could answer. */
   begin(): void {
     this.#sent = unsent;
   }
@@ -75,13 +75,13 @@ export class Subrequest {
     words[at + (FRAME_CHECKSUM >>> 2)] = this.#workspace.checksum(frame);
   }
 
-  /** Whether a reply is whole, and answers what was sent last. @returns it @throws INVALID_FRAME */
+  /** Checks that a reply is complete and answers the last frame. @returns the reply @throws INVALID_FRAME if not */
   check(reply: Reply): Reply {
     checkReply(reply, this.#sent, this.#workspace);
     return reply;
   }
 
-  /** Gives every segment its part. @throws INVALID_FRAME where the reply is not what was asked for */
+  /** Gives every segment its part of the reply. @throws INVALID_FRAME if the reply does not match the subrequest */
   answered(reply: Reply): void {
     const { values, counts, denominators } = this.#places;
     checkResults(reply, this.#places, this.segments);
@@ -105,11 +105,14 @@ export class Subrequest {
     }
   }
 
-  /** A node's error, as the caller of the lookup understands it. */
+  /** Translates a node's error into terms of the lookup: its features, and positions in their keys. */
   errorOf(error: WireError): FlexemrError {
     const segment = this.segments[error.segment ?? 0];
     if (segment === undefined)
-      throw invalidReply(`blames segment ${error.segment} of ${this.segments.length}`, error.segment);
+      throw invalidReply(
+        `reports an error in segment ${error.segment} of ${this.segments.length}`,
+        error.segment,
+      );
     const { table, place: shard, feature } = segment;
     const place = { node: this.node, shard: shard.number, value: error.value };
     if (error.code === 'INVALID_KEY') {
@@ -117,8 +120,8 @@ export class Subrequest {
       const position = this.#position(segment, error.position ?? 0);
       const { name, rows } = table.spec;
       const why = table.indexed
-        ? `is no id of table ${name}`
-        : `is no row of table ${name}, which has ${rows}`;
+        ? `is not an id of table ${name}`
+        : `is not a row of table ${name}, which has ${rows} rows`;
       return badKey(feature, position, error.value, why);
     }
     const message = `memory node ${this.node}, shard ${shard.number} of table ${table.spec.name}: ${describe(error)}`;
@@ -136,19 +139,19 @@ function describe({ code, position, value, retryAfterMs }: WireError): string {
     case 'STALE_ROUTING':
       return 'it serves another plan or table version; read the routing table again';
     case 'OVERLOADED':
-      return `it has no room for more; try again in ${retryAfterMs} ms`;
+      return `it cannot take more subrequests now; try again in ${retryAfterMs} ms`;
     case 'UNAVAILABLE':
       return `it is starting or draining; try again in ${retryAfterMs} ms`;
     case 'DEADLINE_EXCEEDED':
       return 'it could not answer in time';
     case 'LIMIT_EXCEEDED':
-      return `${position} is over its limit of ${value}; split the batch`;
+      return `${position} exceeds its limit of ${value}; split the batch`;
     default:
       return `it refuses the subrequest (${code}, position ${position}, value ${value})`;
   }
 }
 
-/** Rows by their numbers, each of which is there. */
+/** Whether a segment asks for rows by their numbers, and every key is an existing row other than the padding row. */
 function isReadable({ fetch, wide, keys, table }: Segment): boolean {
   if (!fetch || wide) return false;
   const { rows, padding } = table.spec;
@@ -160,8 +163,8 @@ function readOf({ shard, version, keys, vectorBytes }: Segment, plan: bigint): R
 }
 
 /**
- * Groups segments by node, and where they outgrow a node's limits, cuts the groups.
- * What asks for nothing but rows that may be read goes by itself. @throws LIMIT_EXCEEDED
+ * Groups segments by node, and splits the groups that exceed the node's limits. Segments whose rows the transport can
+ * read by itself get separate subrequests. @throws LIMIT_EXCEEDED if a single segment exceeds a limit
  */
 export function subrequests(
   plan: bigint,
@@ -183,7 +186,7 @@ export function subrequests(
   );
 }
 
-/** Segments of one node in groups that its limits allow. @throws LIMIT_EXCEEDED */
+/** Splits the segments of one node into groups within its limits. @throws LIMIT_EXCEEDED */
 function within(segments: readonly Segment[], node: string, limits: NodeLimits): (readonly Segment[])[] {
   const all: (readonly Segment[])[] = [];
   let first = 0;
@@ -212,6 +215,6 @@ function within(segments: readonly Segment[], node: string, limits: NodeLimits):
 }
 
 function tooLarge({ table, place: shard }: Segment, node: string, value: number, unit: string): FlexemrError {
-  const message = `the bags of table ${table.spec.name} make ${value} ${unit} for memory node ${node}, more than it takes at once; split the batch`;
+  const message = `the bags of table ${table.spec.name} need ${value} ${unit} for memory node ${node}, which is more than its limit for one subrequest; split the batch`;
   return new FlexemrError('LIMIT_EXCEEDED', message, { node, shard: shard.number, value });
 }

@@ -7,8 +7,8 @@ import { roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 
 /**
- * A ranker's own plain memory, and kernels over it. What is done in it is done between two awaits: `begin` forgets
- * all that was there before, `take` gives the next piece.
+ * A ranker's own plain memory, and kernels that work on it. Every use of it must finish between two awaits, because
+ * `begin` discards everything that was there before. `take` allocates the next piece.
  */
 export class Workspace {
   readonly kernels: Kernels;
@@ -19,7 +19,7 @@ export class Workspace {
   #next = 0;
   readonly #bytesMax: number;
 
-  /** @param module kernels built for plain memory @param bytesMax that were checked */
+  /** @param module kernels built for plain memory @param bytesMax already checked */
   constructor(module: WebAssembly.Module, bytesMax: number = workspaceBytesMax) {
     this.#bytesMax = bytesMax;
     this.#memory = new WebAssembly.Memory({ initial: 16 });
@@ -32,9 +32,9 @@ export class Workspace {
     return [new Uint8Array(buffer), new Uint32Array(buffer), new Float32Array(buffer)];
   }
 
-  /** Starts anew, with room for `bytes` in `pieces` pieces. @throws OUT_OF_MEMORY */
+  /** Discards everything, and reserves space for `bytes` bytes in `pieces` pieces. @throws OUT_OF_MEMORY */
   begin(bytes: number, pieces: number): void {
-    // The first line stays free, so that address 0 can mean "none".
+    // The first 64 bytes stay free, so that address 0 can mean "none".
     const needed = 64 + bytes + pieces * 64;
     const missing = Math.ceil((needed - this.#bytes.length) / wasmPageBytes);
     if (needed > this.#bytesMax) throw outOfMemory(needed, this.#bytesMax);
@@ -49,19 +49,19 @@ export class Workspace {
     this.#next = 64;
   }
 
-  /** Address of the next `bytes` bytes. */
+  /** Allocates `bytes` bytes. @returns their address */
   take(bytes: number): number {
     const at = this.#next;
     this.#next += roundUp(bytes);
     return at;
   }
 
-  /** Gives back all that was taken since `take` gave `at`. */
+  /** Frees everything that was allocated since `take` returned `at`. */
   rewind(at: number): void {
     this.#next = at;
   }
 
-  /** Address of a copy of `data`. */
+  /** Copies `data` into the workspace. @returns the address of the copy */
   put(data: Uint8Array | Uint32Array | Float32Array): number {
     const at = this.take(data.byteLength);
     if (data instanceof Uint32Array) this.#words.set(data, at >>> 2);
@@ -78,7 +78,7 @@ export class Workspace {
     return this.#words;
   }
 
-  /** The checksum of a frame that lies elsewhere (assembly/checksum.ts): it is looked at a window at a time. */
+  /** The checksum (assembly/checksum.ts) of a frame outside this memory, which is copied in one window at a time. */
   checksum(frame: Uint8Array): number {
     this.begin(CHECKSUM_BYTES + checksumWindowBytes, 2);
     const sums = this.take(CHECKSUM_BYTES);
@@ -109,6 +109,6 @@ export class Workspace {
 }
 
 function outOfMemory(bytes: number, most: number, cause?: unknown): FlexemrError {
-  const message = `merging this lookup takes ${bytes} bytes, at most ${most}; split the batch`;
+  const message = `merging this lookup needs ${bytes} bytes, but at most ${most} are allowed; split the batch`;
   return new FlexemrError('OUT_OF_MEMORY', message, { field: 'bags', value: bytes, cause });
 }

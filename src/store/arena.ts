@@ -5,8 +5,8 @@ import { arenaPagesMax, wasmPageBytes } from '../limits.ts';
 import { FreeList, roundUp } from './free-list.ts';
 
 /**
- * A fixed, shared memory, kernels over it, and room in two parts: rows, which live long, and slots, in which
- * lookups come and go. It never grows, so addresses and views stay good for as long as it lives.
+ * A shared memory of fixed size, its kernels, and two allocators: `rows` for tables, which stay long, and `slots` for
+ * lookups, which are short. The memory never grows, so addresses and views stay valid as long as the arena exists.
  */
 export class Arena {
   readonly memory: WebAssembly.Memory;
@@ -16,14 +16,14 @@ export class Arena {
   readonly rows: FreeList;
   readonly slots: FreeList;
 
-  /** @throws OUT_OF_MEMORY where the system does not grant the memory */
+  /** @throws OUT_OF_MEMORY if the system cannot allocate the memory */
   constructor(module: WebAssembly.Module, rowBytes: number, slotBytes: number) {
-    // The first line stays free, so that address 0 can mean "none".
+    // The first cache line is not used, so that address 0 can mean "none".
     const slotsBegin = roundUp(64 + rowBytes);
     const pages = Math.ceil((slotsBegin + slotBytes) / wasmPageBytes);
     if (pages > arenaPagesMax) {
       throw new RangeError(
-        `an arena of ${pages} pages is over the ${arenaPagesMax} that 32-bit addresses reach`,
+        `an arena of ${pages} pages is larger than the ${arenaPagesMax} pages that 32-bit addresses reach`,
       );
     }
     try {
@@ -31,7 +31,7 @@ export class Arena {
     } catch (cause) {
       throw new FlexemrError(
         'OUT_OF_MEMORY',
-        `the system grants no memory of ${pages * wasmPageBytes} bytes for an arena`,
+        `the system cannot allocate ${pages * wasmPageBytes} bytes of memory for an arena`,
         {
           field: 'arena',
           value: pages * wasmPageBytes,
@@ -47,7 +47,7 @@ export class Arena {
   }
 }
 
-/** A piece of room in an arena. */
+/** An allocated range of an arena. */
 export interface Extent {
   readonly arena: Arena;
   readonly address: number;

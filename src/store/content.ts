@@ -1,4 +1,4 @@
-// What a table of a file is known by: not its name or its place, but its bytes.
+// Digests that identify a table of a file by its bytes, not by its name or its place.
 import { createHash, type Hash } from 'node:crypto';
 import {
   contentBlockBytes,
@@ -10,17 +10,20 @@ import {
 import type { LoadableTable } from './load.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
-/** A digest of shapes and of a sample of the rows and ids: all of a small tensor, evenly spread blocks of a large one. */
+/**
+ * A digest of dtypes and shapes, and of a sample of the rows and ids. The sample contains small tensors completely, and
+ * evenly spread blocks of large ones.
+ */
 export async function contentOf(file: SafetensorsFile, table: LoadableTable): Promise<string> {
   return await digestOf(file, table, addSample);
 }
 
-/** A digest of every byte of the rows and ids. */
+/** A digest of dtypes and shapes, and of every byte of the rows and ids. */
 export async function wholeContentOf(file: SafetensorsFile, table: LoadableTable): Promise<string> {
   return await digestOf(file, table, addAll);
 }
 
-/** Reads under way at a time: a divisor of contentBlocksMax. */
+/** Number of reads in flight at a time. It must be a divisor of contentBlocksMax. */
 const blocksAtOnce = 64;
 
 type Add = (hash: Hash, file: SafetensorsFile, tensor: string, bytes: number) => Promise<void>;
@@ -45,14 +48,14 @@ async function addAll(hash: Hash, file: SafetensorsFile, tensor: string, bytes: 
   }
 }
 
-/** A retraining that changes the share f of the blocks is missed with the probability (1 − f)^contentBlocksMax. */
+/** If a retraining changes the share f of the blocks, this misses it with probability (1 − f)^contentBlocksMax. */
 async function addSample(hash: Hash, file: SafetensorsFile, tensor: string, bytes: number): Promise<void> {
   if (bytes <= contentWholeBytesMax) return await addAll(hash, file, tensor, bytes);
   const last = bytes - contentBlockBytes;
   const together = new Uint8Array(blocksAtOnce * contentBlockBytes);
   for (let first = 0; first < contentBlocksMax; first += blocksAtOnce) {
     const reads = Array.from({ length: blocksAtOnce }, (_, i) => {
-      // From the first block to the last one, at whole words.
+      // Blocks are evenly spread from the first bytes to the last. Each begins at a multiple of 4 bytes.
       const at = Math.floor((last * (first + i)) / (contentBlocksMax - 1) / 4) * 4;
       const block = together.subarray(i * contentBlockBytes, (i + 1) * contentBlockBytes);
       return file.readInto(tensor, at, block);

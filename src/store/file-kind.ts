@@ -1,13 +1,13 @@
 import { FlexemrError } from '../errors.ts';
 
-/** How files of another kind begin, what they are, and what to do with one. */
+/** Other kinds of files: their first bytes, a name of the kind, and advice for the user. */
 const kinds: readonly (readonly [magic: string, what: string, advice: string])[] = [
   ['PK\x03\x04', 'a zip archive, as torch.save writes', saveWithSafetensors('torch.load')],
   ['\x80\x02', 'a pickle, as old versions of torch.save write', saveWithSafetensors('torch.load')],
   ['\x80\x03', 'a pickle', saveWithSafetensors('torch.load')],
   ['\x80\x04', 'a pickle', saveWithSafetensors('torch.load')],
   ['\x80\x05', 'a pickle', saveWithSafetensors('torch.load')],
-  ['version https://git-lfs', 'a pointer of Git LFS, not the file itself', 'Fetch it: git lfs pull'],
+  ['version https://git-lfs', 'only a Git LFS pointer to a file', 'Fetch the file: git lfs pull'],
   ['\x93NUMPY', 'an array of NumPy (.npy)', saveWithSafetensors('numpy.load')],
   ['\x89HDF\r\n\x1a\n', 'an HDF5 file', saveWithSafetensors('h5py')],
   ['GGUF', 'a GGUF file', saveWithSafetensors('gguf')],
@@ -27,13 +27,13 @@ function saveWithSafetensors(reader: string): string {
   return `Read it with ${reader}, and write its tensors with safetensors.torch.save_file (docs/export.md)`;
 }
 
-/** Bytes of a file's beginning that tell its kind. */
+/** Number of bytes at the beginning of a file that are enough to detect its kind. */
 export const fileKindBytes = 32;
 
 /**
- * Whether a file is of another kind than safetensors: their header begins at byte 8 with "{".
- * @param first its first `fileKindBytes` bytes, or all there are
- * @returns an error that says what it is and what to do; undefined where nobody knows
+ * Detects a file that is not a safetensors file. In a safetensors file, the header begins at byte 8 with "{".
+ * @param first the first `fileKindBytes` bytes of the file, or all of them if the file is shorter
+ * @returns an error with the kind of the file and advice; undefined if it may be safetensors or its kind is unknown
  */
 export function otherKind(first: Uint8Array, file: string): FlexemrError | undefined {
   if (first[8] === 0x7b) return undefined;

@@ -1,7 +1,7 @@
-/** Every piece of room starts on a cache line. */
-export const roomAlignBytes = 64;
+/** Every allocation starts at a cache line. */
+export const allocationAlignBytes = 64;
 
-/** First-fit room in a range of addresses; what is freed joins its neighbours and is given out again. */
+/** A first-fit allocator for a range of addresses. Freed memory is merged with free neighbours and used again. */
 export class FreeList {
   readonly #free: { begin: number; end: number }[];
 
@@ -9,7 +9,7 @@ export class FreeList {
     this.#free = [{ begin: roundUp(begin), end }];
   }
 
-  /** Address of `bytes` bytes, or undefined where no gap is large enough. */
+  /** @returns the address of `bytes` bytes, or undefined if no gap is large enough */
   allocate(bytes: number): number | undefined {
     const size = roundUp(Math.max(1, bytes));
     const at = this.#free.findIndex(({ begin, end }) => end - begin >= size);
@@ -17,11 +17,11 @@ export class FreeList {
     const gap = this.#free[at];
     const address = gap.begin;
     gap.begin += size;
-    if (gap.end - gap.begin < roomAlignBytes) this.#free.splice(at, 1);
+    if (gap.end - gap.begin < allocationAlignBytes) this.#free.splice(at, 1);
     return address;
   }
 
-  /** Gives back what `allocate(bytes)` gave at `address`. */
+  /** Frees the memory that `allocate(bytes)` returned at `address`. */
   free(address: number, bytes: number): void {
     const end = address + roundUp(Math.max(1, bytes));
     const gaps = this.#free;
@@ -45,5 +45,5 @@ export class FreeList {
 }
 
 export function roundUp(bytes: number): number {
-  return Math.ceil(bytes / roomAlignBytes) * roomAlignBytes;
+  return Math.ceil(bytes / allocationAlignBytes) * allocationAlignBytes;
 }

@@ -1,16 +1,19 @@
 import { FlexemrError } from '../errors.ts';
 
-/** Bytes of the little-endian u64 that opens a file and says how long the header is. */
+/** Bytes of the little-endian u64 at the beginning of a file. Its value is the size of the header in bytes. */
 export const prefixBytes = 8;
 
 /**
- * Reads the JSON of a header, and no other JSON. JSON.parse keeps the last of two equal names, does not say at which
- * byte it failed, and builds whatever it is given: a legal 100 MB of small names aborts the process (Node 22 and 26).
- * Nothing here recurses on the input, and every byte is looked at a bounded number of times.
+ * Reads the JSON of a header, and no other JSON. JSON.parse is not suitable. It keeps the last of two equal names, does
+ * not report the byte at which it failed, and has no limits: a legal header of 100 MB of small names aborts the process
+ * (Node 22 and 26). No method here recurses on the input, and each byte is read a bounded number of times.
  */
 export class HeaderJson {
   readonly #bytes: Uint8Array;
-  /** A character a byte: the right one where it is ASCII, as most names are. Decoding each by itself takes many times as long. */
+  /**
+   * One character per byte, correct for ASCII, which most names are. Decoding each name separately takes many times as
+   * long.
+   */
   readonly #ascii: string;
   readonly #file: string;
   #at = 0;
@@ -21,13 +24,13 @@ export class HeaderJson {
     this.#file = file;
   }
 
-  /** The next byte of the header that is not space. */
+  /** Skips spaces. @returns the position in the header of the next byte that is not a space */
   at(): number {
     while (isSpace(this.#bytes[this.#at])) this.#at++;
     return this.#at;
   }
 
-  /** An object without duplicate names: calls `member` with each name and its byte, to read the value. */
+  /** Reads an object without duplicate names. `member` gets each name and its position, and must read the value. */
   object(field: string, member: (name: string, at: number) => void): void {
     this.#expect('{', field);
     if (this.#accept('}')) return;
@@ -35,14 +38,14 @@ export class HeaderJson {
     do {
       const at = this.at();
       const name = this.string(field);
-      if (!names.add(name)) throw this.invalid(field, `${quote(name)} is there twice`, name, at);
+      if (!names.add(name)) throw this.invalid(field, `${quote(name)} occurs twice`, name, at);
       this.#expect(':', field);
       member(name, at);
     } while (this.#accept(','));
     this.#expect('}', field);
   }
 
-  /** An array of integers from 0 to 2^53 - 1. */
+  /** Reads an array of integers from 0 to 2^53 - 1. */
   integers(field: string): number[] {
     const values: number[] = [];
     this.#expect('[', field);
@@ -81,7 +84,10 @@ export class HeaderJson {
     return text;
   }
 
-  /** The closing quote of a string of nothing but printable ASCII without escapes; `start` where it is no such string. */
+  /**
+   * Returns the position of the closing quote of a string that has only printable ASCII without escapes.
+   * Returns `start` if the text is not such a string.
+   */
   #plainEnd(start: number): number {
     const bytes = this.#bytes;
     if (bytes[start] !== 0x22) return start;
@@ -93,7 +99,7 @@ export class HeaderJson {
     return start;
   }
 
-  /** The byte after the closing quote; `start` itself where no string begins. */
+  /** Returns the position after the closing quote, or `start` if no string begins there. */
   #stringEnd(start: number): number {
     const bytes = this.#bytes;
     if (bytes[start] !== 0x22) return start;
@@ -127,12 +133,12 @@ export class HeaderJson {
   }
 }
 
-/** Names of one object, each once: most objects have three. */
+/** The set of names of one object. Most objects have three names, for which a list is enough. */
 class Names {
   readonly #few: string[] = [];
   #many: Set<string> | undefined;
 
-  /** @returns whether it was not there */
+  /** @returns false if the name is already there */
   add(name: string): boolean {
     if (this.#many !== undefined) return this.#many.size < this.#many.add(name).size;
     if (this.#few.includes(name)) return false;
@@ -147,7 +153,7 @@ function isSpace(byte: number | undefined): boolean {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text of a JSON string literal; undefined where it is not one, not UTF-8, or holds half a surrogate pair. */
+/** Decodes a JSON string literal. Returns undefined if it is not one, not UTF-8, or has half a surrogate pair. */
 function decodeString(literal: Uint8Array): string | undefined {
   try {
     const text: string = JSON.parse(utf8.decode(literal));
@@ -157,12 +163,12 @@ function decodeString(literal: Uint8Array): string | undefined {
   }
 }
 
-/** For messages: short, whatever the file says. */
+/** Quotes a text for messages, and shortens it. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 63)}…` : text);
 }
 
-/** `position` is a byte of the file. */
+/** The error of an invalid file. @param position byte of the file */
 export function invalidFile(
   file: string,
   field: string,
@@ -170,6 +176,6 @@ export function invalidFile(
   problem: string,
   value: unknown,
 ): FlexemrError {
-  const message = `${file}: ${quote(field)} at byte ${position}: ${problem}. Fetch the file again, or write it again from sound tensors.`;
+  const message = `${file}: ${quote(field)} at byte ${position}: ${problem}. Fetch the file again, or write it again from correct tensors.`;
   return new FlexemrError('INVALID_FILE', message, { field, position, value });
 }

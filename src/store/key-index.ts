@@ -3,18 +3,18 @@ import * as layout from '../kernel/layout.ts';
 import type { Key } from '../plan/table-spec.ts';
 import type { Extent } from './arena.ts';
 
-/** What an index gives for the padding id: no row, since a table has at most 2^32 − 2. */
+/** The value of the padding id in an index. It is not the number of a row: a table has at most 2^32 − 2 rows. */
 export const paddingSlot = 0xfffffffe;
 
 const chunkIds = 65_536;
 
-/** Bytes of an index of `ids` ids at the load that keeps its chains short. */
+/** Bytes of an index of `ids` ids. Its load is low enough to keep its chains short. */
 export function indexBytes(ids: number): number {
   return layout.INDEX_HEADER_BYTES + bucketsFor(ids) * layout.BUCKET_BYTES;
 }
 
 function bucketsFor(ids: number): number {
-  // One more id than rows: the padding id may be none of them.
+  // One more id than rows, because the padding id need not be the id of a row.
   return Math.ceil((ids + 1) / 3) + 1;
 }
 
@@ -22,7 +22,7 @@ function bucketsFor(ids: number): number {
 export class KeyIndex {
   readonly extent: Extent;
 
-  /** Builds the index of ids[row] → row in `extent`. @throws INVALID_TABLE where an id occurs twice */
+  /** Builds the index of ids[row] → row in `extent`. @throws INVALID_TABLE if an id occurs twice */
   constructor(extent: Extent, table: string, ids: BigUint64Array | BigInt64Array, padding: Key | undefined) {
     this.extent = extent;
     extent.arena.kernels.indexClear(extent.address, bucketsFor(ids.length));
@@ -36,19 +36,19 @@ export class KeyIndex {
   }
 
   #insert(ids: BigUint64Array | BigInt64Array, slotOf: (i: number) => number): void {
-    this.#withRoom(ids, (keys, slots, scratch) => {
+    this.#withSlot(ids, (keys, slots, scratch) => {
       const { arena, address } = this.extent;
       for (let i = 0; i < ids.length; i++) arena.words[(slots >>> 2) + i] = slotOf(i);
       arena.kernels.indexInsert(address, keys, slots, ids.length, scratch);
     });
   }
 
-  /** Rows of `ids`: layout.NONE where there is none, `paddingSlot` for the padding id. @throws OUT_OF_MEMORY */
+  /** The rows of `ids`: layout.NONE if an id has no row, `paddingSlot` for the padding id. @throws OUT_OF_MEMORY */
   find(ids: BigUint64Array | BigInt64Array): Uint32Array {
     const rows = new Uint32Array(ids.length);
     for (let first = 0; first < ids.length; first += chunkIds) {
       const chunk = ids.subarray(first, first + chunkIds);
-      this.#withRoom(chunk, (keys, slots, scratch) => {
+      this.#withSlot(chunk, (keys, slots, scratch) => {
         const { arena, address } = this.extent;
         arena.kernels.indexFind(address, keys, slots, chunk.length, scratch);
         rows.set(arena.words.subarray(slots >>> 2, (slots >>> 2) + chunk.length), first);
@@ -57,7 +57,7 @@ export class KeyIndex {
     return rows;
   }
 
-  #withRoom(
+  #withSlot(
     ids: BigUint64Array | BigInt64Array,
     work: (keys: number, slots: number, scratch: number) => void,
   ): void {
@@ -76,7 +76,7 @@ function twice(table: string, ids: BigUint64Array | BigInt64Array): FlexemrError
   const position = ids.findIndex((id) => seen.size === seen.add(id).size);
   return new FlexemrError(
     'INVALID_TABLE',
-    `table ${table}: ids[${position}] = ${ids[position]} is there twice`,
+    `table ${table}: ids[${position}] = ${ids[position]} occurs twice`,
     {
       field: 'ids',
       position,
@@ -85,11 +85,11 @@ function twice(table: string, ids: BigUint64Array | BigInt64Array): FlexemrError
   );
 }
 
-/** A lookup that finds no room for its keys and results. */
+/** The error of a lookup that cannot allocate space for its keys and results. @param free bytes of the largest gap */
 export function noSlot(bytes: number, free: number): FlexemrError {
   return new FlexemrError(
     'OUT_OF_MEMORY',
-    `a lookup needs ${bytes} bytes of slots, ${free} are free; split the batch, or open the tables with a larger slotBytes`,
+    `a lookup needs ${bytes} bytes of slots, but only ${free} are free; split the batch, or open the tables with a larger slotBytes`,
     { field: 'slotBytes', value: bytes },
   );
 }

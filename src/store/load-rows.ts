@@ -1,32 +1,34 @@
-// A run of rows on their way from a file into an arena, by whichever thread takes it.
+// Loads consecutive rows from a file into an arena, on any thread.
 import { readSync } from 'node:fs';
 import type { Kernels } from '../kernel/kernels.ts';
 import { NONE } from '../kernel/layout.ts';
 
-/** What one call of `loadRows` does. Addresses are of the arena, dtypes are the kernels' codes. */
+/** The work of one call of `loadRows`. Addresses are in the arena. Dtypes are the codes of the kernels. */
 export interface RowsJob {
-  /** Descriptor of the file, which stays open until the job is done, and the byte that the first row begins at. */
+  /** Descriptor of the file. It stays open until the job is done. */
   readonly fd: number;
+  /** Byte of the file at which the first row begins. */
   readonly position: number;
   readonly rows: number;
-  /** Rows that are read, converted and checked at a time. */
+  /** Number of rows that are read, converted and checked at a time. */
   readonly pieceRows: number;
   readonly dim: number;
-  /** Of the rows in the file; undefined where they are in `dtype` already. */
+  /** Dtype of the rows in the file. Undefined if they are already in `dtype`. */
   readonly sourceDtype: number | undefined;
   readonly sourceRowBytes: number;
   readonly dtype: number;
   readonly rowBytes: number;
-  /** Where the first row is kept. */
+  /** Address of the first row in the arena. */
   readonly out: number;
 }
 
+/** The outcome of one job. */
 export interface LoadedRows {
   /** Whether every value is finite. */
   readonly finite: boolean;
   /** The first row, counted from the job's first, that cannot be quantised. The rows after it are not loaded. */
   readonly badRow?: number;
-  /** Where the file ended before the last row did. */
+  /** Byte at which the file ended, if it ended before the last row. */
   readonly endedAt?: number;
 }
 
@@ -37,8 +39,8 @@ export interface ArenaView {
 }
 
 /**
- * Reads, converts and checks rows, a piece at a time that stays in the cache until all is done with it.
- * @param staging address of room for a piece, where rows are converted @throws what the system says
+ * Reads, converts and checks rows, one piece at a time. A piece stays in the cache during all of these steps.
+ * @param staging address of a buffer for one piece, used if rows are converted @throws errors of the system
  */
 export function loadRows(job: RowsJob, { kernels, bytes }: ArenaView, staging: number): LoadedRows {
   const { fd, sourceDtype, sourceRowBytes, dtype, rowBytes, dim } = job;
@@ -59,7 +61,7 @@ export function loadRows(job: RowsJob, { kernels, bytes }: ArenaView, staging: n
   return { finite };
 }
 
-/** @returns how many bytes there were */
+/** @returns the number of bytes read, which is smaller than `target` if the file ends before */
 function readFully(fd: number, target: Uint8Array, position: number): number {
   for (let done = 0; done < target.length; ) {
     const count = readSync(fd, target, done, target.length - done, position + done);

@@ -16,23 +16,23 @@ import type { Store } from './store.ts';
 import { TableBuilder } from './table-builder.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
-/** How far loading has come. */
+/** The progress of loading. */
 export interface LoadProgress {
   readonly table: string;
-  /** Bytes of the file read so far, and in all. */
+  /** Bytes of rows read from the file so far, and in total. */
   readonly bytesDone: number;
   readonly bytesTotal: number;
 }
 
 export interface LoadOptions {
-  /** Keep every table as; default: as its spec says, else f32. */
+  /** The dtype in which every table is kept. Default: the dtype in its spec, or f32. */
   readonly dtype?: RowDtype | undefined;
   /** Overrides for tables by name: padding, missing, defaultRow, dtype. */
   readonly tables?: Readonly<Record<string, TableOverrides>> | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
-/** What `LoadOptions` may be; what they say of each table is checked with its spec. @internal */
+/** Schemas of `LoadOptions`. The overrides of each table are checked together with its spec. @internal */
 export const loadOptions: {
   readonly dtype: Optional<RowDtype>;
   readonly tables: Optional<Readonly<Record<string, unknown>>>;
@@ -43,10 +43,10 @@ export const loadOptions: {
   onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
 };
 
-/** Dtypes of tensors that hold rows as floats. */
+/** Tensor dtypes of rows that are floats. */
 export const sources: Readonly<Record<string, SourceDtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
 
-/** A table of a file, ready to be loaded. */
+/** A checked table of a file, ready to be loaded. */
 export interface LoadableTable {
   readonly spec: TableSpec;
   readonly stored: StoredTableSpec;
@@ -54,8 +54,8 @@ export interface LoadableTable {
 }
 
 /**
- * Loads every table that the file lists, all or none, by all threads of a pool. Beside the rows it holds a piece of the
- * file a thread. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
+ * Loads every table that the file lists, with all threads of a pool. If one fails, no table is added. Besides the rows,
+ * it needs memory for one piece of the file per thread. @throws INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
  */
 export async function loadTables(
   store: Store,
@@ -105,7 +105,7 @@ async function loadTable(
   }
 }
 
-/** The id of each row. @throws INVALID_TABLE */
+/** Reads the id of each row. @throws INVALID_TABLE */
 export function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array | BigInt64Array> {
   const { dtype } = file.entry(tensor);
   if (dtype === 'U64' || dtype === 'I64') return file.read(tensor, dtype);
@@ -119,14 +119,17 @@ export function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint6
   );
 }
 
-/** The tables a file lists, with their specs checked against its tensors. @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION */
+/**
+ * The tables that a file lists. Their specs are checked against its tensors.
+ * @throws INVALID_FILE, INVALID_TABLE, INVALID_OPTION
+ */
 export function planTables(file: SafetensorsFile, options: LoadOptions = {}): LoadableTable[] {
   const listed = listOf(file);
   const unknown = Object.keys(options.tables ?? {}).find((name) =>
     listed.every((table) => table.name !== name),
   );
   if (unknown !== undefined) {
-    const message = `${file.path}: options name a table "${unknown}" that the file does not list`;
+    const message = `${file.path}: the options name a table "${unknown}" that the file does not list`;
     throw new FlexemrError('INVALID_OPTION', message, { field: 'tables', value: unknown });
   }
   return listed.map((stored) => {
@@ -138,30 +141,30 @@ export function planTables(file: SafetensorsFile, options: LoadOptions = {}): Lo
     });
     const source = checkTensor(file, stored, file.entry(tensor));
     if (isQuantised(source) && spec.dtype !== source) {
-      const message = `${file.path}: table ${spec.name}: its rows are ${source} already, and cannot be kept as ${spec.dtype}; leave the dtype out`;
+      const message = `${file.path}: table ${spec.name}: its rows are already ${source} and cannot be converted to ${spec.dtype}; omit the dtype`;
       throw new FlexemrError('INVALID_TABLE', message, { field: 'dtype', value: spec.dtype });
     }
     return { spec, stored, source };
   });
 }
 
-/** What options say of a table. Its name may be any text, "constructor" too. @throws INVALID_TABLE */
+/** The overrides of a table. Its name may be any text, for example "constructor". @throws INVALID_TABLE */
 function overridesOf({ tables = {} }: LoadOptions, name: string): TableOverrides {
   if (!Object.hasOwn(tables, name)) return {};
   return check(tableOverrides, tables[name], `tables.${name}`, 'INVALID_TABLE');
 }
 
-/** Whether there is a list of its tables, in the file or beside it. */
+/** Whether there is a list of tables, in the file or given separately. */
 export function listsTables({ tableList, metadata }: SafetensorsFile): boolean {
   return tableList !== undefined || metadata.tables !== undefined;
 }
 
-/** The tables of a file: by a list that was given beside it, or by its own. */
+/** The list of a file's tables: a list that was given separately, or else the list in the file. */
 function listOf(file: SafetensorsFile): readonly StoredTableSpec[] {
   if (file.tableList !== undefined) return file.tableList;
   const json = file.metadata.tables;
   if (json !== undefined) return parseStoredTables(json, file.path);
-  const message = `${file.path} lists no tables: give a list of {name, rows, dim, mode, tensor} in its __metadata__.tables, or beside it (--table-list; docs/export.md)`;
+  const message = `${file.path} lists no tables: give a list of {name, rows, dim, mode, tensor} in its __metadata__.tables, or in a separate file (--table-list; docs/export.md)`;
   throw new FlexemrError('INVALID_FILE', message, { field: '__metadata__.tables' });
 }
 
@@ -176,7 +179,7 @@ function checkTensor(
   if (source === undefined) {
     throw new FlexemrError(
       'INVALID_TABLE',
-      `${file.path}: table ${name}: tensor "${entry.name}" is ${entry.dtype}; rows must be F32, F16 or BF16, or U8 of a table listed as int8 or int4`,
+      `${file.path}: table ${name}: tensor "${entry.name}" is ${entry.dtype}; rows must be F32, F16 or BF16, or U8 if the table is listed as int8 or int4`,
       {
         field: `${entry.name}.dtype`,
         value: entry.dtype,
@@ -186,7 +189,7 @@ function checkTensor(
   if (entry.shape.length !== 2 || entry.shape[0] !== rows || entry.shape[1] !== columns) {
     throw new FlexemrError(
       'INVALID_TABLE',
-      `${file.path}: table ${name} is listed as ${packed ?? ''}[${rows}, ${dim}], its tensor "${entry.name}" is [${entry.shape.join(', ')}], not [${rows}, ${columns}]`,
+      `${file.path}: table ${name} is listed as ${packed ?? ''}[${rows}, ${dim}], but its tensor "${entry.name}" is [${entry.shape.join(', ')}], not [${rows}, ${columns}]`,
       {
         field: `${entry.name}.shape`,
         value: entry.shape,
@@ -200,7 +203,7 @@ function tensorBytes({ begin, end }: TensorEntry): number {
   return end - begin;
 }
 
-/** Bytes a table's rows take in memory. */
+/** Bytes of a table's rows in memory. */
 export function keptBytes({ rows, dim, dtype }: TableSpec): number {
   return rows * rowBytes(dtype ?? 'f32', dim);
 }

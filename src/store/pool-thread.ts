@@ -1,4 +1,4 @@
-// A worker thread of a pool: kernels over every arena it is shown, and work done where it lies.
+// A worker thread of a pool. It has kernels for every arena that it has received, and works in their shared memories.
 import { parentPort, workerData } from 'node:worker_threads';
 import { runCalls } from '../kernel/run-calls.ts';
 import { instantiate } from '../kernel/wasm.ts';

@@ -1,4 +1,4 @@
-// The rows of a shard, cut into jobs for the threads that load them.
+// Splits the rows of a shard into jobs for the threads that load them.
 import { dtypeCodes } from '../kernel/dtype.ts';
 import { loadChunkBytesMax, loadPieceBytesMax } from '../limits.ts';
 import { noSlot } from './key-index.ts';
@@ -6,24 +6,30 @@ import type { RowsJob } from './load-rows.ts';
 import { type FloatDtype, type SourceDtype, sourceCodes, sourceRowBytes } from './source-dtype.ts';
 import type { Shard } from './table.ts';
 
-/** Rows of a table in a file: where the first of them begins. */
+/** The place of a table's rows in a file. */
 export interface StoredRows {
-  /** A descriptor that stays good until the rows are loaded. */
+  /** A file descriptor that stays open until the rows are loaded. */
   readonly fd: number;
+  /** Byte of the file at which the first row begins. */
   readonly position: number;
-  /** For messages. */
+  /** Path of the file, for error messages. */
   readonly path: string;
 }
 
-/** Room to convert rows in, one a thread; none where rows are kept as they come. */
+/** Staging buffers, one per thread, for rows that must be converted. */
 export interface Stagings {
-  /** Rows of a piece, which each has room for, and the bytes of that room. */
+  /** Rows of a piece. Each buffer has space for one piece. */
   readonly rows: number;
+  /** Bytes of a buffer; 0 if rows are not converted. */
   readonly bytes: number;
+  /** Empty if rows are not converted. */
   readonly addresses: readonly number[];
 }
 
-/** Takes room for each thread out of the slots, as far as there is room for so many. @throws OUT_OF_MEMORY */
+/**
+ * Allocates a staging buffer per thread from the slots, or fewer if there is no space for more.
+ * @throws OUT_OF_MEMORY if there is no space for one
+ */
 export function takeStagings({ arena, rows }: Shard, source: SourceDtype, threads: number): Stagings {
   const stride = sourceRowBytes(source, rows.dim);
   const converts = rows.dtype !== source;
@@ -40,7 +46,7 @@ export function takeStagings({ arena, rows }: Shard, source: SourceDtype, thread
   return { rows: pieceRows, bytes, addresses };
 }
 
-/** Jobs in the order of the rows. @param pieceRows rows of a piece */
+/** The jobs that load a shard, in the order of the rows. @param pieceRows rows of a piece */
 export function jobsOf(
   { address, rows: kept }: Shard,
   source: SourceDtype,

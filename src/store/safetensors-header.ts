@@ -4,7 +4,7 @@ import type { FlexemrError } from '../errors.ts';
 import { safetensorsHeaderBytesMax, safetensorsMetadataNamesMax } from '../limits.ts';
 import { HeaderJson, invalidFile, prefixBytes, quote } from './header-json.ts';
 
-/** Every dtype whose elements we read, and the bytes of one. */
+/** Every dtype whose elements we can read, and the bytes of one element. */
 export const dtypeBytes = {
   BOOL: 1,
   U8: 1,
@@ -25,7 +25,7 @@ export const dtypeBytes = {
 
 export type Dtype = keyof typeof dtypeBytes;
 
-/** Other dtypes that a file may have beside those, and the bits of one element. Their sizes are checked, no more. */
+/** Other dtypes that a file may contain, and the bits of one element. Only the sizes of such tensors are checked. */
 const otherDtypeBits = {
   F4: 4,
   F6_E2M3: 6,
@@ -55,7 +55,7 @@ export interface TensorEntry {
   readonly end: number;
 }
 
-/** What a tensor may be as a caller gives it; whether a file may hold it is found when its header is made. @internal */
+/** Schemas of a tensor that a caller gives. Making its header checks whether a file can contain it. @internal */
 export const tensorFields: {
   readonly name: Schema<string>;
   readonly dtype: Schema<TensorEntry['dtype']>;
@@ -66,7 +66,7 @@ export const tensorFields: {
   shape: v.array(v.number()),
 };
 
-/** A checked header: tensors in header order, and `__metadata__` (empty, without prototype, if absent). */
+/** A checked header: tensors in header order, and `__metadata__` (if absent: an empty object without prototype). */
 export interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -75,8 +75,8 @@ export interface SafetensorsHeader {
 const metadataName = '__metadata__';
 
 /**
- * The size of the header in bytes, from the first 8 bytes of a file of `fileBytes` bytes: at least 1, at most
- * `safetensorsHeaderBytesMax`, and inside the file. Throws INVALID_FILE.
+ * Reads the size of the header in bytes from `prefix`, the first 8 bytes of a file of `fileBytes` bytes.
+ * @throws INVALID_FILE unless it is at least 1 and at most `safetensorsHeaderBytesMax`, and the header fits in the file
  */
 export function headerSize(prefix: Uint8Array, fileBytes: number, file: string): number {
   const refuse = (problem: string, value: number): FlexemrError =>
@@ -94,8 +94,8 @@ export function headerSize(prefix: Uint8Array, fileBytes: number, file: string):
 
 /**
  * Parses and checks the header of a file whose data section has `dataBytes` bytes; `file` names it in messages.
- * Tensors must tile the data section: no gap, no overlap, nothing before, nothing after.
- * Throws INVALID_FILE, its `position` a byte of the file.
+ * The tensors must cover the whole data section without gaps and overlaps.
+ * @throws INVALID_FILE, with a byte of the file as `position`
  */
 export function parseHeader(headerBytes: Uint8Array, dataBytes: number, file: string): SafetensorsHeader {
   const json = new HeaderJson(headerBytes, file);
@@ -147,7 +147,7 @@ function readEntry(json: HeaderJson, name: string): TensorEntry {
   return { name, dtype, shape, begin, end };
 }
 
-/** Bytes of a tensor. Not a safe integer once a product has left the safe integers, even if a later size is 0. */
+/** Bytes of a tensor. Not a safe integer if a product of its first sizes is not, even if a later size is 0. */
 export function tensorBytes(dtype: Dtype | OtherDtype, shape: readonly number[]): number {
   let elements = 1;
   for (const size of shape) {
@@ -162,7 +162,7 @@ function readDtype(json: HeaderJson, field: string): Dtype | OtherDtype {
   const dtype = json.string(field);
   if (isDtype(dtype) || Object.hasOwn(otherDtypeBits, dtype)) return dtype as Dtype | OtherDtype;
   const known = [...Object.keys(dtypeBytes), ...Object.keys(otherDtypeBits)];
-  throw json.invalid(field, `unknown dtype ${quote(dtype)}: none of ${known}`, dtype, at);
+  throw json.invalid(field, `unknown dtype ${quote(dtype)}; expected one of ${known}`, dtype, at);
 }
 
 function readOffsets(json: HeaderJson, field: string): [number, number] {
@@ -195,7 +195,7 @@ function checkLayout(
   }
 }
 
-/** Tensors as their data lies: as writers list them, mostly. */
+/** Tensors in the order of their data. Most writers list them in this order already. */
 function inOrder(tensors: ReadonlyMap<string, TensorEntry>): TensorEntry[] {
   const entries = [...tensors.values()];
   const follows = (a: TensorEntry, b: TensorEntry): number => a.begin - b.begin || a.end - b.end;

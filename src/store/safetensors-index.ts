@@ -7,7 +7,7 @@ import { parseJsonText } from '../json-text.ts';
 import { safetensorsFilesMax, safetensorsHeaderBytesMax } from '../limits.ts';
 import { cannotOpen, notFile } from './safetensors-part.ts';
 
-/** What an index says: which file, beside it, each tensor is in. */
+/** The content of an index: the file that each tensor is in. Paths are relative to the folder of the index. */
 export interface SafetensorsIndex {
   readonly files: readonly string[];
   readonly fileOf: ReadonlyMap<string, string>;
@@ -16,7 +16,7 @@ export interface SafetensorsIndex {
 
 const index = v.looseObject({ metadata: v.optional(named), weight_map: named });
 
-/** Reads a `*.safetensors.index.json`, as large checkpoints have it. @throws INVALID_FILE */
+/** Reads a `*.safetensors.index.json`, the index of a large checkpoint in several files. @throws INVALID_FILE */
 export async function readIndex(path: string): Promise<SafetensorsIndex> {
   const given = read(index, await readJson(path), ({ path: found, value, problem }) => {
     const field = found || 'weight_map';
@@ -24,7 +24,7 @@ export async function readIndex(path: string): Promise<SafetensorsIndex> {
       path,
       field,
       value,
-      `${field}: ${problem}. An index has "weight_map": the file of each tensor`,
+      `${field}: ${problem}. An index must have a "weight_map" with the file of each tensor`,
     );
   });
   const { metadata = {}, weight_map: weightMap } = given;
@@ -63,11 +63,11 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** An index that came from elsewhere reads no file but those that came with it. */
+/** Refuses a file outside of the folder of the index, so that a foreign index cannot make us read other files. */
 function checkInside(path: string, tensor: string, file: unknown): string {
   const inside = typeof file === 'string' && file !== '' && !isAbsolute(file) && !/[\\\0]/.test(file);
   if (inside && !normalize(file).startsWith('..')) return file;
-  const problem = `weight_map.${tensor} = ${show(file)} is no name of a file in the folder of the index`;
+  const problem = `weight_map.${tensor} = ${show(file)} is not the name of a file in the folder of the index`;
   throw invalid(path, `weight_map.${tensor}`, file, problem);
 }
 

@@ -8,11 +8,11 @@ import { headerSize, parseHeader, type SafetensorsHeader } from './safetensors-h
 /** Linux moves at most 2 GiB - 4 KiB in one read. */
 const readBytesMax = 2 ** 30;
 
-/** One open file of tensors: its checked header, and a file descriptor to read them through. */
+/** One open file of tensors: its checked header, and a file descriptor for reading the tensors. */
 export class SafetensorsPart {
   readonly path: string;
   readonly header: SafetensorsHeader;
-  /** Byte of the file that the tensors begin at. */
+  /** Byte of the file at which the tensors begin. */
   readonly dataStart: number;
   readonly #handle: FileHandle;
 
@@ -23,7 +23,7 @@ export class SafetensorsPart {
     this.#handle = handle;
   }
 
-  /** Reads and checks the header, no more. @throws INVALID_FILE */
+  /** Opens a file, and reads and checks only its header. @throws INVALID_FILE */
   static async open(path: string): Promise<SafetensorsPart> {
     const handle = await openToRead(path);
     try {
@@ -43,7 +43,10 @@ export class SafetensorsPart {
     }
   }
 
-  /** Fills `target` from a byte of the data section. @throws INVALID_FILE where the file has become shorter, RELEASED */
+  /**
+   * Fills `target` with the bytes from `position` in the data section on.
+   * @throws INVALID_FILE if the file has become shorter, RELEASED
+   */
   async read(position: number, target: Uint8Array): Promise<void> {
     await readFully(this.#handle, this.path, this.dataStart + position, target);
   }
@@ -52,7 +55,7 @@ export class SafetensorsPart {
     return this.#handle.fd;
   }
 
-  /** Reads under way end first. */
+  /** Closes the file after all reads in flight have ended. */
   async close(): Promise<void> {
     await this.#handle.close();
   }
@@ -60,14 +63,14 @@ export class SafetensorsPart {
 
 async function openToRead(path: string): Promise<FileHandle> {
   try {
-    // To open a pipe that nobody writes to would wait for ever; Windows has no such flag.
+    // Without O_NONBLOCK, opening a pipe that has no writer would never return. Windows does not have this flag.
     return await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
     throw cannotOpen(path, cause);
   }
 }
 
-/** The error of a file that the system does not open. */
+/** The error if the system cannot open a file. */
 export function cannotOpen(path: string, cause: unknown): FlexemrError {
   const message = `cannot open ${path}: ${(cause as Error).message}. Check the path and its permissions.`;
   return new FlexemrError('INVALID_FILE', message, { field: 'path', value: path, cause });
@@ -79,18 +82,18 @@ async function fileSize(handle: FileHandle, path: string): Promise<number> {
   throw notFile(path);
 }
 
-/** The error of a file that ends before its tensors do. */
+/** The error of a file that ends before its tensors end. */
 export function becameShorter(path: string, position: number): FlexemrError {
   return invalidFile(path, 'data', position, 'the file has become shorter since it was opened', position);
 }
 
-/** The error of a folder, a pipe or a device where a file is needed. */
+/** The error if a path is a folder, a pipe or a device instead of a file. */
 export function notFile(path: string): FlexemrError {
   const message = `${path} is not a file. Check the path.`;
   return new FlexemrError('INVALID_FILE', message, { field: 'path', value: path });
 }
 
-/** One read may give fewer bytes than asked for; none means that the file ends here. */
+/** Reads until `target` is full: one read may give fewer bytes than requested. 0 bytes mean the end of the file. */
 async function readFully(
   handle: FileHandle,
   path: string,

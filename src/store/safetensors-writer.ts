@@ -13,12 +13,12 @@ import {
 } from './safetensors-header.ts';
 import { writeWhole } from './whole-file.ts';
 
-/** A tensor to write: row-major elements of `dtype`, in as many bytes as `shape` takes. */
+/** A tensor to write: row-major elements of `dtype`. Its data must have exactly the bytes that `shape` needs. */
 export interface TensorData {
   readonly name: string;
   readonly dtype: Dtype | OtherDtype;
   readonly shape: readonly number[];
-  /** Its bytes, as they are: a view over plain or shared memory, or pieces made while the file is written. */
+  /** Its bytes, written unchanged: a view of plain or shared memory, or pieces made while the file is written. */
   readonly data: ArrayBufferView | AsyncIterable<ArrayBufferView>;
 }
 
@@ -30,14 +30,15 @@ const tensorData: Schema<TensorData> = v.object({
   data: v.custom<TensorData['data']>(isData, 'a view of its bytes, or an async iterable of views'),
 });
 
-/** Moved by one write call. */
+/** The most bytes of one write call. */
 const writeBytesMax = 8 * 2 ** 20;
 
 /**
- * Writes a safetensors file that takes its place only when it is whole: a failure leaves what was at `path`.
- * Tensors lie widest dtype first after a header padded to 8 bytes, so each is aligned to its elements.
- * Throws INVALID_FILE for a name, dtype, shape, byte length or metadata that no file may have, and where the system
- * refuses to write; INVALID_OPTION for arguments of another kind.
+ * Writes a safetensors file. It appears at `path` only when it is complete: if writing fails, `path` is unchanged. The
+ * header is padded to 8 bytes, and tensors are ordered from the widest dtype to the narrowest, so that each tensor is
+ * aligned to its elements.
+ * @throws INVALID_FILE if a name, dtype, shape, byte length or metadata cannot be in a file, or if the system refuses
+ * to write; INVALID_OPTION if an argument has another type
  */
 export async function writeSafetensors(
   path: string,
@@ -58,7 +59,7 @@ export async function writeSafetensors(
   });
 }
 
-/** The header's size and the header. It is read back, so that a file which we would refuse is never written. */
+/** Makes the header and the size before it. Parses both again, so that we never write a file that we cannot read. */
 function fileStart(
   tensors: readonly TensorData[],
   metadata: Readonly<Record<string, string>>,
@@ -98,7 +99,7 @@ async function writeTensor(
   }
   const wanted = tensorBytes(dtype, shape);
   if (bytes === wanted) return;
-  const problem = `its pieces have ${bytes} bytes, its shape takes ${wanted}`;
+  const problem = `its pieces have ${bytes} bytes, but its shape takes ${wanted}`;
   throw invalidFile(path, name, 0, problem, bytes);
 }
 

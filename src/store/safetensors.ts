@@ -14,7 +14,7 @@ import {
 import { readIndex } from './safetensors-index.ts';
 import { SafetensorsPart } from './safetensors-part.ts';
 
-/** What `read` gives for each dtype. Floats of 16 and 8 bits stay bits. */
+/** The result of `read` for each dtype. Floats of 16 and 8 bits are returned as bits. */
 export interface TensorArrays {
   BOOL: Uint8Array<ArrayBuffer>;
   U8: Uint8Array<ArrayBuffer>;
@@ -52,14 +52,14 @@ const arrays: { readonly [D in Dtype]: new (length: number) => TensorArrays[D] }
 };
 
 /**
- * An open safetensors file, or several under one index (`*.safetensors.index.json`): checked headers, and a file
- * descriptor a file through which tensors are read.
+ * An open safetensors file, or several files with one index (`*.safetensors.index.json`): the checked headers, and one
+ * file descriptor per file for reading the tensors.
  */
 export class SafetensorsFile implements AsyncDisposable {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** A list of its tables that was given beside it. */
+  /** A list of its tables that was given separately. */
   readonly tableList: readonly StoredTableSpec[] | undefined;
   readonly #parts: readonly SafetensorsPart[];
   /** The file of each tensor. */
@@ -81,8 +81,8 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   /**
-   * Reads and checks the headers, no more.
-   * @param list the tables, where the file does not list them itself @throws INVALID_FILE, INVALID_OPTION, INVALID_TABLE
+   * Opens a file, or all files of an index, and reads and checks only the headers.
+   * @param list the tables, if the file does not list them itself @throws INVALID_FILE, INVALID_OPTION, INVALID_TABLE
    */
   static async open(path: string, list?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
     check(filePath, path, 'path');
@@ -120,13 +120,14 @@ export class SafetensorsFile implements AsyncDisposable {
     const entry = this.tensors.get(name);
     if (entry) return entry;
     const names = closest(name, this.tensors.keys()).map(quote).join(', ');
-    const message = `${this.path}: no tensor ${quote(name)} among ${this.tensors.size}; closest: ${names || 'none'}. Check the name.`;
+    const message = `${this.path}: none of the ${this.tensors.size} tensors is named ${quote(name)}; closest: ${names || 'none'}. Check the name.`;
     throw new FlexemrError('INVALID_FILE', message, { field: 'name', value: name });
   }
 
   /**
-   * A whole tensor, in a typed array of its own. Name the dtype to have it checked.
-   * Throws INVALID_FILE if the tensor is absent or of another dtype, OUT_OF_MEMORY if there is no room for it.
+   * Reads a whole tensor into a new typed array.
+   * @param dtype if given, the tensor must have this dtype
+   * @throws INVALID_FILE if the tensor is absent or has another dtype, OUT_OF_MEMORY if its memory cannot be allocated
    */
   async read<D extends Dtype = Dtype>(name: string, dtype?: D): Promise<TensorArrays[D]> {
     const entry = this.entry(name);
@@ -142,9 +143,9 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   /**
-   * Fills `target`, which may be shared memory, from byte `byteOffset` of a tensor.
-   * Throws INVALID_FILE if the tensor is absent or the file has become shorter, INVALID_OFFSETS if the tensor has
-   * fewer bytes than that, RELEASED after close.
+   * Fills `target`, which may be shared memory, with the bytes of a tensor from byte `byteOffset` on.
+   * @throws INVALID_FILE if the tensor is absent or the file has become shorter, INVALID_OFFSETS if the tensor ends
+   * before `target` is full, RELEASED after `close`
    */
   async readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void> {
     check(typedArray<Uint8Array>('Uint8Array'), target, 'target');
@@ -157,14 +158,14 @@ export class SafetensorsFile implements AsyncDisposable {
     await this.#partOf(name).read(begin + byteOffset, target);
   }
 
-  /** Where the bytes of a tensor are: a descriptor that is good until `close`, and its first byte there. */
+  /** The place of a tensor: a file descriptor that is valid until `close`, and the position of its first byte. */
   located(name: string): { readonly fd: number; readonly position: number; readonly path: string } {
     const { begin } = this.entry(name);
     const { fd, dataStart, path } = this.#partOf(name);
     return { fd, position: dataStart + begin, path };
   }
 
-  /** Reads under way end first. */
+  /** Closes the file after all reads in flight have ended. */
   async close(): Promise<void> {
     await Promise.all(this.#parts.map((part) => part.close()));
   }
@@ -174,14 +175,14 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 }
 
-/** Metadata of files under one index: a list of tables is in one of them at most. */
+/** Merges the metadata of the files of one index. Lists of tables in several files must be equal. */
 function metadataOf(path: string, parts: readonly SafetensorsPart[]): Record<string, string> {
   const merged: Record<string, string> = Object.create(null);
   let lister: string | undefined;
   for (const { path: file, header } of parts) {
     const { tables } = header.metadata;
     if (tables !== undefined && lister !== undefined && tables !== merged.tables) {
-      const message = `${path}: ${lister} and ${file} list different tables. Give one list of all (--table-list).`;
+      const message = `${path}: ${lister} and ${file} list different tables. Give one list of all tables (--table-list).`;
       throw new FlexemrError('INVALID_FILE', message, { field: '__metadata__.tables', value: file });
     }
     if (tables !== undefined) lister = file;
@@ -197,18 +198,18 @@ function notInPart(path: string, tensor: string, file: string): FlexemrError {
 
 function allocate({ name, dtype, begin, end }: TensorEntry, path: string): TensorArrays[Dtype] {
   if (!isDtype(dtype)) {
-    const message = `${path}: ${quote(name)} is ${dtype}, whose elements cannot be read here. Read its bytes: readInto.`;
+    const message = `${path}: ${quote(name)} is ${dtype}; elements of this dtype cannot be read. Read its bytes with readInto.`;
     throw new FlexemrError('INVALID_FILE', message, { field: `${name}.dtype`, value: dtype });
   }
   try {
     return new arrays[dtype]((end - begin) / dtypeBytes[dtype]);
   } catch (cause) {
-    const message = `${path}: no room for ${quote(name)}, ${end - begin} bytes. Stream it instead.`;
+    const message = `${path}: cannot allocate ${end - begin} bytes for ${quote(name)}. Read it in pieces with readInto.`;
     throw new FlexemrError('OUT_OF_MEMORY', message, { field: name, value: end - begin, cause });
   }
 }
 
-/** Up to 5 names, those with the longest common start first. */
+/** Up to 5 names. The names with the longest common beginning come first. */
 function closest(name: string, names: Iterable<string>): string[] {
   const common = (other: string): number => {
     let length = 0;

@@ -7,33 +7,33 @@ import { shardBytesMax, slotBytesDefault, slotBytesMax, slotBytesMin, tablesMax 
 import { shardRowsMax } from '../plan/shard-size.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Arena, type Extent } from './arena.ts';
-import { roomAlignBytes, roundUp } from './free-list.ts';
+import { allocationAlignBytes, roundUp } from './free-list.ts';
 import type { Shard, Table } from './table.ts';
 
 export interface StoreOptions {
-  /** Room in each arena for lookups under way, in bytes. */
+  /** Bytes in each arena for lookups in flight. */
   readonly slotBytes?: number | undefined;
-  /** Rows kept in one arena, in bytes; larger tables are split. Changes plan boundaries, and so bits. */
+  /** Bytes of rows in one arena. Larger tables are split. This changes plan boundaries, and so the bits of results. */
   readonly shardBytes?: number | undefined;
 }
 
-/** What StoreOptions may be. @internal */
+/** Schemas of `StoreOptions`. @internal */
 export const storeOptions: { readonly slotBytes: Optional<number>; readonly shardBytes: Optional<number> } = {
   slotBytes: v.optional(integer(slotBytesMin, slotBytesMax)),
   shardBytes: v.optional(integer(1, shardBytesMax)),
 };
 
-/** How a table's rows are to be allocated. */
+/** How to allocate the rows of a table. */
 export interface AllocationOptions {
-  /** Bytes of rows that the caller will still add to the store: a new arena is made large enough. */
+  /** Bytes of rows that the caller will still add to the store. A new arena is made large enough for them. */
   readonly expect?: number | undefined;
-  /** The rows to hold, in order; by default all, split where they outgrow an arena. */
+  /** The row ranges to allocate, in order. Default: all rows, split if they do not fit in one arena. */
   readonly ranges?: Iterable<RowRange> | undefined;
   /** An arena to prefer. */
   readonly beside?: Arena | undefined;
 }
 
-/** Arenas, and the tables in them. */
+/** A set of arenas and the tables in them. */
 export class Store {
   readonly arenas: Arena[] = [];
   readonly tables: Map<string, Table> = new Map();
@@ -41,7 +41,7 @@ export class Store {
   readonly #slotBytes: number;
   readonly #shardBytes: number;
 
-  /** @param options that were checked */
+  /** @param options already checked */
   constructor(module: WebAssembly.Module, options: StoreOptions = {}) {
     this.#module = module;
     this.#slotBytes = options.slotBytes ?? slotBytesDefault;
@@ -49,9 +49,9 @@ export class Store {
   }
 
   /**
-   * Room for a table's rows, split where they outgrow an arena: a function of its shape alone, so that the
-   * same table always has the same plan boundaries; or where a plan says.
-   * @throws LIMIT_EXCEEDED, INVALID_TABLE where the name is taken, OUT_OF_MEMORY
+   * Allocates memory for a table's rows. Rows that do not fit in one arena are split. By default the split depends on
+   * the shape of the table only, so the same table always has the same plan boundaries. `ranges` gives another split.
+   * @throws LIMIT_EXCEEDED, INVALID_TABLE if the name is already used, OUT_OF_MEMORY
    */
   allocateShards(spec: TableSpec, { expect = 0, ranges, beside }: AllocationOptions = {}): Shard[] {
     if (this.tables.has(spec.name)) throw nameTaken(spec.name);
@@ -88,7 +88,10 @@ export class Store {
     }
   }
 
-  /** Room for rows, in `beside` or the first arena that has it, or in a new one large enough for `expect` more. */
+  /**
+   * Allocates memory for rows: in `beside`, else in the first arena that has space, else in a new arena.
+   * @param expect bytes that will still be added, counting these: a new arena has space for them, up to the shard size
+   */
   allocate(bytes: number, expect: number, beside?: Arena): Extent {
     for (const arena of beside ? [beside, ...this.arenas] : this.arenas) {
       const address = arena.rows.allocate(bytes);
@@ -98,13 +101,14 @@ export class Store {
     const arena = new Arena(this.#module, size, this.#slotBytes);
     this.arenas.push(arena);
     const address = arena.rows.allocate(bytes);
-    if (address === undefined) throw new RangeError(`an arena of ${size} bytes has no room for ${bytes}`);
+    if (address === undefined)
+      throw new RangeError(`an arena of ${size} bytes has no space for ${bytes} bytes`);
     return { arena, address, bytes };
   }
 
-  /** An arena with a gap of `bytes`: one that is there, or a new one. */
-  arenaWithRoom(bytes: number, expect: number): Arena {
-    const room = this.allocate(bytes + 4 * roomAlignBytes, expect);
+  /** An arena with `bytes` of free memory in one piece: an existing arena or a new one. */
+  arenaWithSpace(bytes: number, expect: number): Arena {
+    const room = this.allocate(bytes + 4 * allocationAlignBytes, expect);
     this.free(room);
     return room.arena;
   }
@@ -118,20 +122,20 @@ export class Store {
     this.tables.set(table.spec.name, table);
   }
 
-  /** Gives back the room of a table that no lookup uses any more. */
+  /** Frees the memory of a table that no lookup uses any more. */
   freeTable(table: Table): void {
     for (const shard of table.shards) this.free(shard);
     if (table.index) this.free(table.index.extent);
   }
 }
 
-/** Some rows of a table. */
+/** A range of rows of a table. */
 export interface RowRange {
   readonly first: number;
   readonly rows: number;
 }
 
-/** Row ranges of a table's shards: as many rows as fit in each, the last one short. */
+/** Row ranges of a table's shards. Each has as many rows as fit, and the last one has the rest. */
 export function* shardRanges(
   spec: Pick<TableSpec, 'rows' | 'dim' | 'dtype'>,
   shardBytes: number = shardBytesMax,
@@ -143,7 +147,7 @@ export function* shardRanges(
 }
 
 function nameTaken(name: string): FlexemrError {
-  return new FlexemrError('INVALID_TABLE', `there is a table named "${name}" already; remove it first`, {
+  return new FlexemrError('INVALID_TABLE', `there is already a table named "${name}"; remove it first`, {
     field: 'name',
     value: name,
   });

@@ -5,7 +5,7 @@ import type { StoredTableSpec } from '../plan/table-spec.ts';
 import { sources } from './load.ts';
 import { type TensorEntry, tensorFields } from './safetensors-header.ts';
 
-/** How models name the weight of a table: TorchRec's collections, DLRM's list, a module of any name. */
+/** Names of the weights of tables: in collections of TorchRec, in the list of DLRM, and in a module of any name. */
 const schemes: readonly RegExp[] = [
   /(?:^|\.)(?:embedding_bags|embeddings)\.(.+)\.weight$/,
   /(?:^|\.)(emb_l\.\d+)\.weight$/,
@@ -15,7 +15,7 @@ const schemes: readonly RegExp[] = [
 const entries = iterable('the tensors of a file');
 const entry: Schema<Pick<TensorEntry, 'name' | 'dtype' | 'shape'>> = v.object(tensorFields);
 
-/** Whether a tensor is [rows, dim] of floats. */
+/** Whether a tensor has the shape [rows, dim] and a float dtype. */
 export function hasRows({
   dtype,
   shape,
@@ -26,15 +26,17 @@ export function hasRows({
   return shape.length === 2 && Object.hasOwn(sources, dtype);
 }
 
-/** Whether a tensor may hold the rows of a table. */
+/** Whether a tensor can be the rows of a table. */
 function mayBeTable(tensor: Pick<TensorEntry, 'dtype' | 'shape'>): boolean {
   const [rows, dim] = tensor.shape;
   return hasRows(tensor) && rows >= 1 && rows <= tableRowsMax && dim >= 1 && dim <= dimMax;
 }
 
 /**
- * A list of tables to start from, in the order of the tensors: which of them are tables, and how their bags are pooled, a
- * file does not say. Names are those of the modules, where they differ. @throws INVALID_OPTION
+ * Suggests a list of tables in the order of the tensors. The user must edit it, because a file does not say which
+ * tensors are tables and how their bags are pooled. A table is named after its module if that name is unique, else
+ * after its tensor.
+ * @throws INVALID_OPTION
  */
 export function suggestTables(tensors: Iterable<TensorEntry>): StoredTableSpec[] {
   const given = [...check(entries, tensors, 'tensors')].map((tensor, i) =>

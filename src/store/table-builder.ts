@@ -11,12 +11,12 @@ import type { AllocationOptions, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
-/** Rows on their way into room that is theirs, but not yet a table: `build` makes it one, `abandon` frees it. */
+/** A table under construction. Its memory is allocated; `build` makes it a table, `abandon` frees the memory. */
 export class TableBuilder {
   readonly #store: Store;
   readonly #spec: TableSpec;
   readonly #shards: readonly Shard[];
-  /** Of shards whose values were looked at as they were loaded: whether all are finite. */
+  /** Whether all values of a shard are finite. Contains the shards that were checked while they were loaded. */
   readonly #finite = new Map<Shard, boolean>();
   #index: KeyIndex | undefined;
 
@@ -29,8 +29,9 @@ export class TableBuilder {
 
   /**
    * Fills every row from `read(first, bytes)`, which fills `bytes` with the source's rows from row `first` on.
-   * Rows already in the table's dtype are read to where they stay; others pass through a chunk of staging.
-   * @throws INVALID_TABLE for rows that cannot be quantised, and whatever `read` throws
+   * Rows that are already in the table's dtype are read into their final place. Other rows are read into a staging
+   * buffer and converted, one chunk at a time.
+   * @throws INVALID_TABLE if a row cannot be quantised, and whatever `read` throws
    */
   async fill(
     source: SourceDtype,
@@ -38,14 +39,14 @@ export class TableBuilder {
   ): Promise<void> {
     for (const shard of this.#shards) {
       if (shard.rows.dtype === source) await this.#fillDirect(shard, read);
-      else if (isQuantised(source)) throw new RangeError(`${source} rows are kept as they are`);
+      else if (isQuantised(source)) throw new RangeError(`${source} rows cannot be converted`);
       else await this.#fillStaged(shard, source, read);
     }
   }
 
   /**
-   * Loads every row from a file, by all threads of a pool.
-   * @param from where the table's rows begin @throws INVALID_TABLE for rows that cannot be quantised, INVALID_FILE
+   * Loads every row from a file, with all threads of a pool.
+   * @param from the place of the table's rows @throws INVALID_TABLE if a row cannot be quantised, INVALID_FILE
    */
   async load(
     source: SourceDtype,
@@ -111,7 +112,7 @@ export class TableBuilder {
     }
   }
 
-  /** Encodes rows from staging. @returns the first, counted from `row`, that cannot be quantised */
+  /** Encodes rows from a staging buffer. @returns the first row, counted from `row`, that cannot be quantised */
   #encode(shard: Shard, from: number, source: FloatDtype, row: number, count: number): number | undefined {
     const { address, rowBytes, dim, dtype } = shard.rows;
     const { kernels } = shard.arena;
@@ -123,11 +124,11 @@ export class TableBuilder {
   #notFinite(field: 'rows' | 'defaultRow', position: number | undefined): FlexemrError {
     const { name, dtype } = this.#spec;
     const what = position === undefined ? 'the default row' : `row ${position}`;
-    const message = `table ${name}: ${what} holds NaN, Inf or too wide a range, which ${dtype} cannot; keep the table as f32`;
+    const message = `table ${name}: ${what} has NaN, Inf or too wide a range of values for ${dtype}; keep the table as f32`;
     return new FlexemrError('INVALID_TABLE', message, { field, position, value: dtype });
   }
 
-  /** Copies rows that are in the table's dtype already, in PyTorch's layout. `packed` holds all of them. */
+  /** Copies rows that are already in the table's dtype, in the layout of PyTorch. `packed` contains all of them. */
   fillPacked(packed: Uint8Array): void {
     for (const { arena, address, rows } of this.#shards) {
       const begin = rows.rowBase * rows.rowBytes;
@@ -135,7 +136,7 @@ export class TableBuilder {
     }
   }
 
-  /** The finished table. @param ids of each row, for an indexed table @throws INVALID_TABLE */
+  /** Returns the finished table. @param ids the id of each row, if the table is indexed @throws INVALID_TABLE */
   build(ids?: BigUint64Array | BigInt64Array): Table {
     this.#fillDefault();
     const shards = this.#shards.map((shard) => ({
@@ -168,7 +169,7 @@ export class TableBuilder {
   #fillDefault(): void {
     const { defaultRow } = this.#spec;
     const shard = this.#shards[this.#shards.length - 1];
-    // Only where the table's last rows are held, there is a place for it.
+    // Only the shard with the last row of the table has a place for the default row.
     if (defaultRow === undefined || shard.rows.defaultRow === 0) return;
     const bytes = defaultRow.length * 4;
     const staging = shard.arena.slots.allocate(bytes);
@@ -187,10 +188,14 @@ export class TableBuilder {
     if (padding === undefined) return undefined;
     const row = Number(padding) < 0 ? rows + Number(padding) : Number(padding);
     if (row >= 0 && row < rows) return row;
-    throw new FlexemrError('INVALID_TABLE', `table ${name}: padding ${padding} is none of its ${rows} rows`, {
-      field: 'padding',
-      value: padding,
-    });
+    throw new FlexemrError(
+      'INVALID_TABLE',
+      `table ${name}: padding ${padding} is not one of its ${rows} rows`,
+      {
+        field: 'padding',
+        value: padding,
+      },
+    );
   }
 
   #buildIndex(ids: BigUint64Array | BigInt64Array): KeyIndex {
@@ -198,7 +203,7 @@ export class TableBuilder {
     if (ids.length !== rows) {
       throw new FlexemrError(
         'INVALID_TABLE',
-        `table ${name}: ${ids.length} ids for ${rows} rows; give one a row`,
+        `table ${name}: ${ids.length} ids for ${rows} rows; give one id per row`,
         {
           field: 'ids',
           position: Math.min(ids.length, rows),
@@ -207,7 +212,7 @@ export class TableBuilder {
       );
     }
     if (rows > indexedRowsMax) {
-      const message = `table ${name}: ${rows} rows with ids; an indexed table has at most ${indexedRowsMax}`;
+      const message = `table ${name} has ${rows} rows with ids, but an indexed table has at most ${indexedRowsMax}`;
       throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'ids', value: rows });
     }
     const extent = this.#store.allocate(indexBytes(rows), 0, this.#shards[0].arena);
@@ -220,7 +225,7 @@ export class TableBuilder {
   }
 }
 
-/** Whether every value of some rows is finite. */
+/** Whether every value of `count` rows, from row `first` of the shard on, is finite. */
 function areFinite({ arena, rows }: Shard, first: number, count: number): boolean {
   const address = rows.address + first * rows.rowBytes;
   return arena.kernels.rowsFinite(address, dtypeCodes[rows.dtype], count, rows.dim) === 1;

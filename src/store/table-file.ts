@@ -4,14 +4,14 @@ import { checkStoredTables, type StoredTableSpec } from '../plan/table-spec.ts';
 import { SafetensorsFile } from './safetensors.ts';
 
 /**
- * Where tables are: a safetensors file, or the index of several, that lists them in `__metadata__.tables`; or such a file
- * with a list beside it.
+ * Where tables are stored: the path of a safetensors file, or of the index of several files, which lists its tables in
+ * `__metadata__.tables`; or such a file with a separate list of its tables.
  */
 export type TableSource = string | { readonly file: string; readonly list: readonly StoredTableSpec[] };
 
 const listed = options({ file: filePath, list: given<unknown>('a list of tables') });
 
-/** Checks where tables are said to be. @param name of the argument @throws INVALID_OPTION, INVALID_TABLE */
+/** Checks the source of tables. @param name of the argument @throws INVALID_OPTION, INVALID_TABLE */
 export function checkSource(source: TableSource, name: string): TableSource {
   if (typeof source === 'string') return check(filePath, source, name);
   const wanted = 'the path of a file, or { file, list }';

@@ -6,33 +6,33 @@ import { runCalls } from '../kernel/run-calls.ts';
 import type { Arena } from './arena.ts';
 import { type LoadedRows, loadRows, type RowsJob } from './load-rows.ts';
 
-/** One kernel call, ready to run on any thread that has kernels over its arena. */
+/** One kernel call, ready to run on any thread that has kernels for its arena. */
 export interface KernelCall {
   readonly arena: Arena;
   readonly kernel: 'pool' | 'gather';
   readonly address: number;
 }
 
-/** What a thread is to do. Arenas go by their numbers. */
+/** Work for a thread. Arenas are identified by their numbers: their positions in the pool's list. */
 export type Work =
   | { readonly calls: readonly (Omit<KernelCall, 'arena'> & { readonly arena: number })[] }
   | { readonly load: RowsJob; readonly arena: number; readonly staging: number };
 
-/** What a thread is told: its work, and the memories of arenas that it has not seen. */
+/** A task for a thread: its work, and the memories of those arenas that the thread has not received yet. */
 export interface PoolTask {
   readonly id: number;
   readonly memories: readonly { readonly arena: number; readonly memory: WebAssembly.Memory }[];
   readonly work: Work;
 }
 
-/** What it answers: the status of each call, or what came of the rows; or why the system refused. */
+/** The reply of a thread. The result is the status of each kernel call, or the outcome of loading rows. */
 export interface PoolReply {
   readonly id: number;
   readonly result?: readonly number[] | LoadedRows;
   readonly error?: Error;
 }
 
-/** Tasks that a thread is given at a time while rows are loaded: one under way, and the next. */
+/** Number of tasks that a thread has at a time while rows are loaded: one in progress and the next one. */
 const tasksAhead = 2;
 
 interface Waiting {
@@ -40,7 +40,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** One worker thread with kernels over the arenas it has seen, and the tasks it holds. */
+/** One worker thread with kernels for the arenas that it has received, and its unfinished tasks. */
 class PoolThread {
   readonly #worker: Worker;
   readonly #arenas: readonly Arena[];
@@ -48,7 +48,7 @@ class PoolThread {
   readonly #waiting = new Map<number, Waiting>();
   #tasks = 0;
 
-  /** @param onExit called when the worker has ended and what it held has failed */
+  /** @param onExit called when the worker has ended, before its unfinished tasks fail */
   constructor(arenas: readonly Arena[], onExit: () => void) {
     this.#arenas = arenas;
     this.#worker = new Worker(packageFile('./pool-thread', import.meta.url), {
@@ -68,7 +68,7 @@ class PoolThread {
     });
   }
 
-  /** @param arenas that the work is in */
+  /** @param arenas numbers of the arenas that the work uses */
   run<T>(work: Work, arenas: Iterable<number>): Promise<T> {
     const id = this.#tasks++;
     const unseen = [...new Set(arenas)].filter((arena) => !this.#seen.has(arena));
@@ -93,8 +93,8 @@ class PoolThread {
   }
 }
 
-/** A place in the pool: a thread, started when there is work, and another after it has ended. */
-class Member {
+/** A place for one thread in the pool. A thread starts when there is work, and again if it has ended. */
+class PoolPlace {
   readonly #arenas: readonly Arena[];
   #thread: PoolThread | undefined;
 
@@ -114,7 +114,7 @@ class Member {
     return thread;
   }
 
-  /** Ends the thread; work that comes later gets another. */
+  /** Ends the thread. Later work starts a new one. */
   async close(): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
@@ -122,22 +122,25 @@ class Member {
   }
 }
 
-/** Threads that share lookups, and the loading of rows: the calling thread and `threads` − 1 workers. */
+/** A thread pool for lookups and for loading rows: the calling thread and `threads` − 1 workers. */
 export class ThreadPool implements AsyncDisposable {
   readonly #arenas: readonly Arena[];
-  readonly #members: readonly Member[];
+  readonly #members: readonly PoolPlace[];
 
-  /** @param arenas may gain arenas while the pool lives */
+  /** @param arenas the caller may add arenas to this list while the pool exists */
   constructor(threads: number, arenas: readonly Arena[]) {
     this.#arenas = arenas;
-    this.#members = Array.from({ length: threads - 1 }, () => new Member(arenas));
+    this.#members = Array.from({ length: threads - 1 }, () => new PoolPlace(arenas));
   }
 
   get threads(): number {
     return this.#members.length + 1;
   }
 
-  /** Runs each part's calls on a thread of its own. @returns their statuses @throws WORKER_FAILED, after all have ended */
+  /**
+   * Runs the calls of each part on a different thread.
+   * @returns the statuses of the calls of each part @throws WORKER_FAILED, after all threads are done
+   */
   async run(parts: readonly (readonly KernelCall[])[]): Promise<(readonly number[])[]> {
     const [own, ...others] = parts;
     const running = others.map((calls, i) => {
@@ -149,15 +152,16 @@ export class ThreadPool implements AsyncDisposable {
     const ownStatuses = await Promise.allSettled([
       new Promise<readonly number[]>((resolve) => resolve(runCalls(ownCalls))),
     ]);
-    // Whatever fails, the slots are not given back before every thread has let go of them.
+    // Waits for every thread even if one has failed: the caller then frees slots that no thread may still use.
     const settled = await Promise.allSettled(running);
     return [...ownStatuses, ...settled].map(unwrap);
   }
 
   /**
-   * Loads rows into an arena, each job by the thread that is free next, until one fails.
-   * @param stagings room to convert rows in, one a thread; none where they are kept as they are @param onLoaded what came of a job; whatever it throws ends it
-   * @throws WORKER_FAILED, what the system says of the file, and what `onLoaded` throws, after all threads have let go
+   * Loads rows into an arena. The next free thread takes the next job, until all are done or one fails.
+   * @param stagings addresses of staging buffers, one per thread; empty if rows are not converted
+   * @param onLoaded receives the outcome of each job; if it throws, no further jobs begin
+   * @throws WORKER_FAILED, errors of the system about the file, and what `onLoaded` throws, after all threads are done
    */
   async load(
     arena: Arena,
@@ -179,7 +183,7 @@ export class ThreadPool implements AsyncDisposable {
     };
     const number = this.#arenas.indexOf(arena);
     const threads = stagings.length > 0 ? stagings.length : this.threads;
-    // A thread is worth starting where there is more than this one does while it starts.
+    // At least `tasksAhead` jobs per worker: this thread finishes fewer jobs in the time that a worker needs to start.
     const most = Math.min(Math.floor(jobs.length / tasksAhead), Math.max(0, threads - 1));
     const members = this.#members.slice(0, most);
     const lanes = members.flatMap((member, i) => {
@@ -188,12 +192,12 @@ export class ThreadPool implements AsyncDisposable {
       return Array.from({ length: tasksAhead }, () => lane(run));
     });
     const here = lane(async (job) => {
-      // What others have done is heard of between two jobs of this thread's.
+      // Between two jobs of this thread, the event loop handles the replies of the workers.
       await turn();
       return loadRows(job, arena, stagings[0] ?? 0);
     });
     await Promise.all([here, ...lanes]);
-    // Jobs are begun in order and end in any: of several failures the first job's is told.
+    // Jobs begin in order but end in any order. If several fail, the error of the first of them is thrown.
     const [first] = failures.sort((a, b) => a.job - b.job);
     if (first) throw first.error;
   }

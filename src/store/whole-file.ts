@@ -4,13 +4,13 @@ import { type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } fr
 import { dirname, resolve } from 'node:path';
 import { FlexemrError } from '../errors.ts';
 
-/** Files that are being written, and have not taken their places yet. */
+/** Temporary files that are being written and have not been renamed yet. */
 const drafts = new Set<string>();
 
 /**
- * Writes a file that takes its place only when it is whole and on the disk: a failure leaves what was at `path`. A
- * symbolic link stays, and its target is written; what is no regular file (a pipe, a device) is written through.
- * @throws INVALID_FILE where the system refuses
+ * Writes a file that appears at `path` only when it is complete and on the disk. If writing fails, `path` is unchanged.
+ * A symbolic link is kept, and its target is written. A pipe or a device is written directly.
+ * @throws INVALID_FILE if the system refuses
  */
 export async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   try {
@@ -22,7 +22,7 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
   }
 }
 
-/** Removes what this process has begun to write: for one that is about to be ended by a signal. */
+/** Removes all temporary files of this process. Call it before a signal ends the process. */
 export function removeDrafts(): void {
   for (const draft of drafts) rmSync(draft, { force: true });
 }
@@ -37,7 +37,7 @@ async function replace(
   write: (file: FileHandle) => Promise<void>,
   mode: number | undefined,
 ): Promise<void> {
-  // Beside the target, for a rename works within one file system only.
+  // The temporary file is in the folder of the target, because a rename works only within one file system.
   const draft = `${target}.${randomUUID()}.tmp`;
   drafts.add(draft);
   try {
@@ -63,7 +63,7 @@ async function writeDraft(
   await file.sync();
 }
 
-/** Where links lead, even if there is nothing yet. */
+/** Follows symbolic links to their target, even if the target does not exist yet. */
 async function targetOf(path: string): Promise<string> {
   const real = await realpath(path).catch(absent);
   if (real !== undefined) return real;
@@ -71,7 +71,7 @@ async function targetOf(path: string): Promise<string> {
   return link?.isSymbolicLink() ? await targetOf(resolve(dirname(path), await readlink(path))) : path;
 }
 
-/** The name is on the disk too, where the folder may be read: the file itself has its place already. */
+/** Writes the name to the disk too. Skipped if the folder is not readable: the file itself is already in place. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   await using folder = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
@@ -85,18 +85,18 @@ function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** What to do where the system refuses a file. */
+/** Advice for each error code of the system. */
 const advice: Readonly<Record<string, string>> = {
   EACCES: 'Its folder must be writable.',
-  EDQUOT: 'Make room.',
-  EISDIR: 'It is a folder: name a file.',
+  EDQUOT: 'Free some disk space.',
+  EISDIR: 'It is a folder; give the path of a file.',
   ENOENT: 'Its folder must exist.',
-  ENOSPC: 'Make room.',
-  ENOTDIR: 'Its folder must be one.',
+  ENOSPC: 'Free some disk space.',
+  ENOTDIR: 'A part of the path that must be a folder is a file.',
   EROFS: 'Its file system must be writable.',
 };
 
-/** An error that the system gave becomes one of ours; the writer's own stay as they are. */
+/** Wraps an error of the system in a FlexemrError. Returns other errors, such as those of the writer, unchanged. */
 function cannotWrite(path: string, error: unknown): unknown {
   const { code, syscall, message } = error as NodeJS.ErrnoException;
   if (error instanceof FlexemrError || code === undefined || syscall === undefined) return error;

@@ -1,4 +1,4 @@
-/** A body as text. It may not be endless. @throws Error where it has more than `bytesMax` bytes */
+/** Reads a body as text. A body may have no end. @throws Error if it has more than `bytesMax` bytes */
 export async function textOf(
   body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   bytesMax: number,
@@ -8,7 +8,7 @@ export async function textOf(
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > bytesMax) throw new Error(`it answers with more than ${bytesMax} bytes`);
+    if (bytes > bytesMax) throw new Error(`the answer has more than ${bytesMax} bytes`);
     text += utf8.decode(chunk, { stream: true });
   }
   return text + utf8.decode();

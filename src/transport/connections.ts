@@ -1,20 +1,20 @@
 import type { Socket } from 'node:net';
 import { pressureLogMsMin } from '../limits.ts';
 
-/** What went since it was last told. */
+/** Reports the connections that a port closed since its last report. */
 export interface Pressure {
   readonly connectionsMax: number;
-  /** Connections that were cut off, so that others could come. */
+  /** Connections that were closed to make a place for others. */
   readonly closed: number;
 }
 
 interface Known {
   readonly address: string | undefined;
-  /** It has shown a token, or a certificate. */
+  /** It has presented a token or a certificate. */
   trusted: boolean;
-  /** Requests under way. */
+  /** Requests in flight. */
   busy: number;
-  /** `performance.now()` when it did something last, as far as was seen. */
+  /** `performance.now()` of its last known activity. */
   since: number;
   bytesRead: number;
 }
@@ -22,20 +22,21 @@ interface Known {
 const lookMs = 1_000;
 
 /**
- * The connections of one port. When there are as many as may be, the idlest goes of those that have shown nothing; who has shown a
- * token or a certificate goes last. Strangers of one address have three quarters of all at most.
+ * The connections of one port. If the port is full, a new connection replaces the one that has been idle longest.
+ * Connections that presented a token or a certificate are replaced last. All others from one address may use at most
+ * three quarters of the places.
  */
 export class Connections {
   readonly #max: number;
   readonly #onPressure: (pressure: Pressure) => void;
   readonly #known = new Map<Socket, Known>();
-  /** Those in a TLS handshake, by their peers. */
+  /** Connections in a TLS handshake, by peer. */
   readonly #handshakes = new Map<string, Socket>();
   readonly #timer: NodeJS.Timeout;
   #closed = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  /** @param onPressure hears of it at once, and then every `pressureLogMsMin` ms at most */
+  /** @param onPressure called when the first connection is closed, then at most every `pressureLogMsMin` ms */
   constructor(max: number, onPressure: (pressure: Pressure) => void = () => {}) {
     this.#max = max;
     this.#onPressure = onPressure;
@@ -47,7 +48,7 @@ export class Connections {
     return this.#known.keys();
   }
 
-  /** One comes. */
+  /** Adds a new connection. */
   add(socket: Socket): void {
     const address = socket.remoteAddress;
     if (this.#known.size >= this.#max) this.#end(this.#idlest(() => true));
@@ -59,7 +60,7 @@ export class Connections {
     this.#watch(socket, { address, trusted: false, busy: 0, since: performance.now(), bytesRead: 0 });
   }
 
-  /** One comes by TLS. It counts from the first byte, in which most attacks end. */
+  /** Adds a new TLS connection. It counts before its handshake, because most attacks do not get past the handshake. */
   addHandshake(socket: Socket): void {
     this.add(socket);
     const peer = peerOf(socket);
@@ -69,13 +70,16 @@ export class Connections {
     });
   }
 
-  /** Its handshake is done: `secure` is what is read and written now. @param trusted it has shown a certificate */
+  /**
+   * The TLS handshake is complete.
+   * @param secure the socket that is read and written from now on @param trusted it has presented a certificate
+   */
   secured(secure: Socket, trusted: boolean): void {
     const peer = peerOf(secure);
     const raw = this.#handshakes.get(peer);
     const known = raw && this.#known.get(raw);
     if (raw === undefined || known === undefined) {
-      // It had to go meanwhile.
+      // It was closed during its handshake.
       secure.destroy();
       return;
     }
@@ -89,13 +93,13 @@ export class Connections {
     socket.on('close', () => this.#known.delete(socket));
   }
 
-  /** It has shown a token. */
+  /** The connection has presented a token. */
   trust(socket: Socket): void {
     const known = this.#known.get(socket);
     if (known !== undefined) known.trusted = true;
   }
 
-  /** A request of it is under way. @returns what ends that */
+  /** A request of the connection is in flight. @returns a function that ends the request */
   begin(socket: Socket): () => void {
     const known = this.#known.get(socket);
     if (known === undefined) return () => {};
@@ -110,7 +114,7 @@ export class Connections {
     clearInterval(this.#timer);
   }
 
-  /** Streams do something when bytes come. */
+  /** Counts received bytes as activity, because streams do not call `begin`. */
   #look(): void {
     const now = performance.now();
     for (const [{ bytesRead }, known] of this.#known) {
@@ -144,12 +148,12 @@ export class Connections {
   }
 }
 
-/** No two connections of a port have the same. */
+/** Each connection of a port has a different peer. */
 function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-/** Strangers before the trusted, the idle before the busy, and who did nothing for longest first. */
+/** Order of closing: untrusted before trusted, then idle before busy, then the longest time without activity first. */
 function goesBefore(one: Known, other: Known): boolean {
   if (one.trusted !== other.trusted) return other.trusted;
   if (one.busy > 0 !== other.busy > 0) return other.busy > 0;

@@ -1,4 +1,4 @@
-// Pages of one other origin may ask: what browsers want to hear (https://fetch.spec.whatwg.org/#http-cors-protocol).
+// CORS: pages of one other origin may send requests (https://fetch.spec.whatwg.org/#http-cors-protocol).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as v from 'valibot';
 import type { Schema } from '../check.ts';
@@ -15,7 +15,7 @@ function isOrigin(value: unknown): boolean {
   return value === '*' || (/^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value);
 }
 
-/** Says on a response who may read it. @returns whether this answers the request: a browser only asks if it may ask */
+/** Sets on a response which pages may read it. @returns whether the request was a preflight, which is now answered */
 export function allowOrigin(origin: string, request: IncomingMessage, response: ServerResponse): boolean {
   response.setHeader('access-control-allow-origin', origin);
   if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined)

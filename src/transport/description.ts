@@ -24,7 +24,7 @@ const areDigests = (contents: Readonly<Record<string, unknown>>): boolean =>
 const areDistinct = (workers: { port: number }[]): boolean =>
   new Set(workers.map((worker) => worker.port)).size === workers.length;
 
-/** What rankers read of it: every field is one that a lookup can be sent by. A node that has no tables yet has no plan. */
+/** The fields that rankers need to send lookups. A node that has no tables yet has no plan. */
 const description = v.looseObject({
   node: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
   wireVersions: v.pipe(
@@ -34,10 +34,10 @@ const description = v.looseObject({
   workers: v.pipe(
     v.array(port),
     v.maxLength(workersMax),
-    v.check(areDistinct, 'a port of its own for each worker'),
+    v.check(areDistinct, 'a different port for each worker'),
   ),
   plan: v.union([v.literal(''), v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))], '16 hexadecimal digits'),
-  /** Older nodes do not say. */
+  /** Missing in descriptions of older nodes. */
   contents: v.optional(v.pipe(named, v.check(areDigests, `${contentDigestChars} characters for each table`))),
   tables: v.pipe(v.array(v.unknown()), v.maxLength(tablesMax)),
   limits: v.object({
@@ -48,20 +48,20 @@ const description = v.looseObject({
   }),
 });
 
-/** A node that is starting knows no limits yet. */
+/** A node that is starting does not know its limits yet. */
 const starting = v.looseObject({ ...description.entries, plan: v.literal(''), limits: v.unknown() });
 
-/** Reads what `GET /v1/tables` gave. @throws UNAVAILABLE where no memory node says that */
+/** Reads the answer to `GET /v1/tables`. @throws UNAVAILABLE if it is not the description of a memory node */
 export function readDescription(url: string, json: string): NodeDescription {
   let given: unknown;
   try {
     given = parseJsonText(json);
   } catch (cause) {
-    throw unavailable(url, 'is none: it does not answer GET /v1/tables with JSON', cause);
+    throw unavailable(url, 'does not answer GET /v1/tables with JSON', cause);
   }
   if (v.is(starting, given)) return given as unknown as NodeDescription;
   return read(description, given, ({ path, problem }) => {
     const why = `${path || 'it'}: ${problem}`;
-    return unavailable(url, `is none: what it answers GET /v1/tables is no description (${why})`);
+    return unavailable(url, `does not answer GET /v1/tables with the description of a memory node (${why})`);
   }) as unknown as NodeDescription;
 }

@@ -5,24 +5,24 @@ import { expectEnd } from './late-replies.ts';
 import { byProxy } from './proxy.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
-/** One subrequest by the runtime's own fetch. */
+/** One subrequest that is sent with the runtime's own `fetch`. */
 export class FetchExchange {
   readonly #url: string;
   readonly #bytesMax: number;
   readonly #abort = new AbortController();
-  /** Bytes of the body that have come; undefined before it begins, and once it has ended. */
+  /** Bytes of the body received so far. Undefined before the body begins and after it has ended. */
   #filled: number | undefined;
   #left = false;
 
-  /** @param bytesMax no right reply is longer */
+  /** @param bytesMax length of the longest valid reply */
   constructor(url: string, bytesMax: number) {
     this.#url = url;
     this.#bytesMax = bytesMax;
   }
 
-  /** @returns the reply @throws UNAVAILABLE, UNAUTHORIZED, why it was ended */
+  /** @returns the reply @throws UNAVAILABLE, UNAUTHORIZED, or the reason that `end` was called with */
   async post(frame: Uint8Array<ArrayBuffer>, headers: Record<string, string>): Promise<Uint8Array> {
-    // A worker answers sooner than that, if only that it is too late.
+    // A worker answers before that, at least with DEADLINE_EXCEEDED.
     const timer = setTimeout(
       () => this.end(unavailable(this.#url, `does not answer${byProxy(this.#url)}`)),
       subrequestMsMax + connectMsMax,
@@ -30,14 +30,14 @@ export class FetchExchange {
     try {
       const target = `${new URL(this.#url).origin}/v1/lookup`;
       const { signal } = this.#abort;
-      // Frame and token are for this address, and for no other that it may name.
+      // The frame and the token are only for this address, so redirects are not followed.
       const response = await fetch(target, {
         ...{ method: 'POST', headers, body: frame, signal },
         redirect: 'manual',
       });
       const refusal = this.#refusalOf(response);
       if (refusal === undefined) return await this.#read(response);
-      // What is left of the body is of no use, and may have no end.
+      // The rest of the body is not needed, and it may have no end.
       this.end(refusal);
       throw refusal;
     } finally {
@@ -45,13 +45,13 @@ export class FetchExchange {
     }
   }
 
-  /** Why a response is no reply. */
+  /** Why a response is not a reply. Undefined if it is one. */
   #refusalOf({ headers, status, type }: Response): Error | undefined {
     if (status === 401) return unauthorized(this.#url);
     if (type === 'opaqueredirect' || (status >= 300 && status < 400))
       return unavailable(this.#url, 'answers with a redirect, which is not followed');
     if (headers.get('content-type') !== frameType)
-      return unavailable(this.#url, `answers HTTP ${status}${byProxy(this.#url)}, and no frame`);
+      return unavailable(this.#url, `answers HTTP ${status}${byProxy(this.#url)} without a frame`);
     const length = headers.get('content-length');
     // Some runtimes do not say how long a body is.
     if (length === null || frameLength(length, this.#bytesMax) !== undefined) return undefined;
@@ -78,8 +78,9 @@ export class FetchExchange {
   }
 
   /**
-   * Nobody waits for it any more. It goes on: aborted, it would take its connection with it, of which a node that stalls
-   * does not hear, and the next one would open another. Only a reply that does not end is given up.
+   * Nobody waits for the reply any more, but the request continues. Aborting it would close its connection. A node that
+   * stalls would not notice that, and the next request would open another connection. Only a reply that does not end is
+   * aborted.
    */
   leave(): void {
     this.#left = true;
@@ -93,13 +94,13 @@ export class FetchExchange {
     );
   }
 
-  /** Ends it, with its connection. */
+  /** Aborts the request and closes its connection. */
   end(reason: Error): void {
     this.#abort.abort(reason);
   }
 }
 
-/** Chunks in one piece, at a multiple of 4. */
+/** Copies chunks into one buffer, whose address is a multiple of 4. */
 function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
   const all = new Uint8Array(bytes);
   let at = 0;

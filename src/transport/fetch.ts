@@ -18,11 +18,11 @@ import {
 } from './transport.ts';
 import { released, unauthorized, unavailable } from './unavailable.ts';
 
-/** The runtime's own fetch, and nothing else: for edge runtimes. At most six requests to a node at a time. */
+/** Uses only the runtime's own `fetch`, for edge runtimes. A session has at most six requests in flight. */
 export class FetchTransport implements Transport {
   readonly name = 'fetch';
   readonly #headers: Record<string, string>;
-  /** Requests that are not answered, and where they went. */
+  /** Requests that are not answered yet, with their addresses. */
   readonly #underWay = new Map<FetchExchange, string>();
   readonly #ids = new FrameIds();
   #bytesOut = 0;
@@ -98,12 +98,12 @@ export class FetchTransport implements Transport {
   }
 }
 
-/** So many at a time as runtimes allow; the others in the order they came. */
+/** Runs as many tasks at a time as runtimes allow. The others wait in a queue. */
 class Turns {
   #busy = 0;
   readonly #queue = new Set<() => void>();
 
-  /** Does it when it is its turn. @throws the reason of `signal`, without a turn where that comes first */
+  /** Runs `work` when it is its turn. @throws the reason of `signal`, without running `work`, if it is aborted first */
   async take<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#busy < fetchConnectionsMax) this.#busy++;
     else await this.#turn(signal);

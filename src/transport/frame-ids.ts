@@ -1,4 +1,4 @@
-/** Ids of subrequests, one after the other: u32, never 0, which replies carry to frames whose header was not read. */
+/** Consecutive ids of subrequests, u32. No id is 0, because a reply carries 0 if the frame's header was not read. */
 export class FrameIds {
   #last = 0;
 

@@ -2,14 +2,14 @@ import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '.
 import type { ReplyPool } from './reply-pool.ts';
 import type { Received } from './transport.ts';
 
-/** Reads above this go straight to the frame's own memory. */
+/** If at least this many bytes of a frame are missing, the next read goes directly to the frame's own memory. */
 const directBytesMin = 65_536;
-/** What one read may bring of a large frame: bounds the time a turn of the event loop takes. */
+/** Bytes that one read may return of a large frame. This limits how long a turn of the event loop takes. */
 const directBytesMax = 524_288;
 
 /**
- * Takes a stream of replies apart, whatever pieces it comes in. Small ones are copied out of a fixed buffer; the
- * bulk of large ones is read to where it stays.
+ * Splits a stream into replies, in whatever pieces the stream arrives. Small replies are copied out of a fixed buffer.
+ * Most of a large reply is read directly into its own memory.
  */
 export class FrameReader {
   readonly #fixed: Uint8Array;
@@ -26,8 +26,8 @@ export class FrameReader {
   #direct = false;
 
   /**
-   * @param fixed the buffer that reads go to
-   * @param bytesMax no right reply of this id is longer; 0 where none was asked for
+   * @param fixed the buffer for reads
+   * @param bytesMax returns the length of the longest valid reply with this id, or 0 if no reply is expected
    */
   constructor(
     fixed: Uint8Array,
@@ -41,18 +41,18 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Frames that have come whole. */
+  /** Number of complete frames received. */
   get frames(): number {
     return this.#frames;
   }
 
-  /** Bytes of the frame that has begun; undefined where none has. */
+  /** Bytes received of the frame that has begun. Undefined if none has begun. */
   get begun(): number | undefined {
     if (this.#reply !== undefined) return this.#filled;
     return this.#headerFilled > 0 ? this.#headerFilled : undefined;
   }
 
-  /** Where the next read goes; undefined: where the last one went. */
+  /** The buffer for the next read. Undefined means the same buffer as for the last read. */
   next(): Uint8Array | undefined {
     const left = this.#frame === undefined ? 0 : this.#frame.length - this.#filled;
     if (this.#frame !== undefined && left >= directBytesMin) {
@@ -64,7 +64,7 @@ export class FrameReader {
     return this.#fixed;
   }
 
-  /** `bytes` bytes have been read to where `next` said. @returns false where they are no frames */
+  /** `bytes` bytes were read into the buffer that `next` returned. @returns false if they are not frames */
   read(bytes: number): boolean {
     if (!this.#direct) return this.take(this.#fixed.subarray(0, bytes));
     this.#filled += bytes;
@@ -72,7 +72,7 @@ export class FrameReader {
     return true;
   }
 
-  /** Bytes that lie elsewhere. @returns false where they are no frames */
+  /** Takes bytes from another buffer. @returns false if they are not frames */
   take(chunk: Uint8Array): boolean {
     for (let at = 0; at < chunk.length; ) {
       if (this.#frame === undefined) {

@@ -15,20 +15,20 @@ import { ReplyWriter } from './reply-writer.ts';
 import { onResponseEnd } from './response-timeouts.ts';
 import type { UnfinishedRequests } from './unfinished.ts';
 
-/** What lookups over HTTP share with all others of a worker. */
+/** What all lookups of a worker over HTTP share. */
 export interface LookupRoom {
   readonly handler: Handler;
   readonly unfinished: UnfinishedRequests;
   readonly jsonBodies: JsonBodies;
 }
 
-/** `POST /v1/lookup`: a frame for a frame, or JSON for JSON. */
+/** `POST /v1/lookup`: answers a frame with a frame, and JSON with JSON. */
 export function answerLookup(room: LookupRoom, request: IncomingMessage, response: ServerResponse): void {
   const type = request.headers['content-type']?.split(';')[0].trim();
   if (type === frameType) answerFrame(room, request, response);
   else if (type === 'application/json') void answerJson(room, request, response);
   else {
-    const message = `content-type ${type ?? '(none)'}: send ${frameType}, or application/json`;
+    const message = `content-type is ${type ?? 'missing'}: send ${frameType} or application/json`;
     sendJson(response, 415, { error: { code: 'INVALID_OPTION', message, field: 'content-type' } });
   }
 }
@@ -40,12 +40,14 @@ function answerFrame(
 ): void {
   const bytes = Number(request.headers['content-length']);
   if (!Number.isSafeInteger(bytes)) {
-    sendJson(response, 411, { error: { code: 'INVALID_FRAME', message: 'give a content-length' } });
+    sendJson(response, 411, {
+      error: { code: 'INVALID_FRAME', message: 'content-length is missing: send it' },
+    });
     return;
   }
   const inbox = unfinished.makeRoom(() => handler.admit(bytes), isOverloaded);
   if ('code' in inbox) {
-    // The rest of the request is of no use: it is read past.
+    // The rest of the request is not needed, so it is discarded.
     request.resume();
     sendFrame(response, handler.refuse(unreadIdentity, inbox));
   } else receive(inbox, unfinished, request, response);
@@ -69,7 +71,7 @@ function receive(
     inbox.release();
   });
   request.on('data', (chunk: Uint8Array) => {
-    // Its room may be somebody else's by now.
+    // Another request may use its memory by now.
     if (isCutOff) return;
     inbox.frame.set(chunk, filled);
     filled += chunk.length;
@@ -81,14 +83,14 @@ function receive(
   });
 }
 
-/** Ends a request that comes too slowly, where others need its place. */
+/** Ends a request that arrives too slowly, because other requests need its place. */
 function cutOff(request: IncomingMessage, response: ServerResponse): void {
-  const message = 'the request came too slowly, and others need its place; send it again';
+  const message = 'the request arrived too slowly, and other requests need its place; send it again';
   sendJson(response, 408, { error: { code: 'UNAVAILABLE', message, field: 'body' } });
   request.socket.destroySoon();
 }
 
-/** A reply with its own status, as HTTP knows it. */
+/** Sends a reply, with the HTTP status for the status in its header. */
 function sendFrame(response: ServerResponse, reply: Uint8Array): void {
   const words = new Uint32Array(reply.buffer, reply.byteOffset, HEADER_BYTES >>> 2);
   const status = httpStatusOf(words[REPLY_STATUS >>> 2]);
@@ -120,7 +122,7 @@ async function answerJson(
     if (response.destroyed) return;
     await sendPieces(response, await jsonPieces(answer, slices));
   } catch (error) {
-    // Who has gone before all was said needs no answer.
+    // A client that has left before it sent the whole request needs no answer.
     if (!response.headersSent && (request.complete || !request.destroyed)) sendError(response, error);
   } finally {
     coming.end();
@@ -128,7 +130,7 @@ async function answerJson(
   }
 }
 
-/** A body of several pieces, as fast as it is read. */
+/** Sends a body of several pieces, as fast as the client reads it. */
 async function sendPieces(response: ServerResponse, pieces: readonly Buffer[]): Promise<void> {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
@@ -142,7 +144,7 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(text);
 }
 
-/** An error as JSON: code, message, field, position. @param as its HTTP status; default: that of its code */
+/** Sends an error as JSON: code, message, field, position. @param as the HTTP status; default: that of the code */
 export function sendError(response: ServerResponse, error: unknown, as?: number): void {
   const known = error instanceof FlexemrError;
   if (!known) process.emitWarning(error instanceof Error ? error : String(error));

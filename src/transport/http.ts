@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-// By its file: Bun has an undici of its own, which lacks most of it.
+// Imported by file, because Bun has its own `undici`, which lacks most of the API.
 import { buildConnector, type Dispatcher, Pool } from 'undici/index.js';
 import { FlexemrError } from '../errors.ts';
 import {
@@ -30,7 +30,7 @@ import {
 } from './transport.ts';
 import { released, unauthorized, unavailable } from './unavailable.ts';
 
-/** Plain HTTP/1.1 through undici: works wherever HTTP does. Requests are pipelined on a few connections. */
+/** Plain HTTP/1.1 with undici. It works wherever HTTP works. Requests are pipelined on a few connections. */
 export class HttpTransport implements Transport {
   readonly name = 'http';
   readonly #security: ClientSecurity;
@@ -63,7 +63,7 @@ export class HttpTransport implements Transport {
     return pool;
   }
 
-  /** undici's own connector, with an eye on the sockets. */
+  /** undici's own connector, which also records the sockets to count their traffic. */
   #connector(): buildConnector.connector {
     const { ca, cert, key } = this.#security;
     const tls = ca === undefined && cert === undefined ? {} : { ca, cert, key };
@@ -138,7 +138,7 @@ function frameOf(outgoing: Outgoing, id: number, exposed: boolean): Buffer {
 }
 
 function send(pool: Pool, receiver: Receiver, headers: Record<string, string>, body: Buffer): Exchange {
-  // undici pipelines a POST only where it is told both: that it may be repeated, and does not block others.
+  // undici pipelines a POST only if it is told that the POST may be repeated and that it does not block others.
   pool.dispatch(
     { method: 'POST', path: '/v1/lookup', headers, body, idempotent: true, blocking: false },
     receiver,
@@ -146,7 +146,7 @@ function send(pool: Pool, receiver: Receiver, headers: Record<string, string>, b
   return { reply: receiver.reply, cancel: () => receiver.cancel() };
 }
 
-/** Takes one response into memory of its length. */
+/** Receives one response into memory that fits its length. */
 class Receiver implements Dispatcher.DispatchHandler {
   readonly reply: Promise<Received>;
   readonly #url: string;
@@ -155,12 +155,12 @@ class Receiver implements Dispatcher.DispatchHandler {
   readonly #pool: ReplyPool;
   readonly #over = Promise.withResolvers<void>();
   #received: Received | undefined;
-  /** Bytes of the body that have come; undefined before it begins, and once it has ended. */
+  /** Bytes of the body received so far. Undefined before the body begins and after it has ended. */
   #filled: number | undefined;
   #cancelled = false;
   #controller: Dispatcher.DispatchController | undefined;
 
-  /** @param bytesMax no right reply is longer */
+  /** @param bytesMax length of the longest valid reply */
   constructor(url: string, pool: ReplyPool, bytesMax: number) {
     this.#url = url;
     this.#pool = pool;
@@ -181,11 +181,11 @@ class Receiver implements Dispatcher.DispatchHandler {
     if (bytes !== undefined) this.#received = this.#pool.take(bytes);
     else if (status === 401) this.#refuse(unauthorized(this.#url));
     else if (isFrame) this.#refuse(unavailable(this.#url, wrongLength(length, this.#bytesMax)));
-    else this.#refuse(unavailable(this.#url, `answers HTTP ${status}, and no frame`));
+    else this.#refuse(unavailable(this.#url, `answers HTTP ${status} without a frame`));
     if (this.#cancelled) this.#expectEnd();
   }
 
-  /** The rest of the body is of no use, and may have no end. */
+  /** Rejects the reply. The rest of the body is not needed, and it may have no end. */
   #refuse(error: Error): void {
     this.#settle.reject(error);
     this.#expectEnd();
@@ -195,9 +195,9 @@ class Receiver implements Dispatcher.DispatchHandler {
     if (this.#filled === undefined) return;
     this.#received?.bytes.set(chunk, this.#filled);
     this.#filled += chunk.length;
-    // What is refused may end if it is short, so that its connection stays.
+    // A short refused body may end, so that its connection can be used again.
     if (this.#received === undefined && this.#filled > refusedBodyBytesMax)
-      this.#controller?.abort(unavailable(this.#url, 'answers without end'));
+      this.#controller?.abort(unavailable(this.#url, 'sends an answer that does not end'));
   }
 
   onResponseEnd(): void {
@@ -205,7 +205,7 @@ class Receiver implements Dispatcher.DispatchHandler {
     this.#filled = undefined;
     if (this.#cancelled) this.#received?.release();
     else if (this.#received?.bytes.length === filled) this.#settle.resolve(this.#received as Received);
-    else this.#settle.reject(unavailable(this.#url, `ended a reply after ${filled} bytes`));
+    else this.#settle.reject(unavailable(this.#url, `ended its reply too early, after ${filled} bytes`));
     this.#over.resolve();
   }
 
@@ -215,7 +215,7 @@ class Receiver implements Dispatcher.DispatchHandler {
     this.#over.resolve();
   }
 
-  /** Aborting would close a connection that others use: a response may end, and is dropped. */
+  /** Aborting would close a connection that others use. So the response may end, and is then dropped. */
   async cancel(): Promise<void> {
     this.#cancelled = true;
     this.#settle.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));

@@ -3,14 +3,14 @@ import { FlexemrError } from '../errors.ts';
 import { jsonBodiesBytesMax, jsonBytesMax } from '../limits.ts';
 import type { Unfinished, UnfinishedRequests } from './unfinished.ts';
 
-/** One body: its bytes count until `end`. */
+/** One body. Its bytes count until `end`. */
 export interface JsonBody {
   /** @throws LIMIT_EXCEEDED, OVERLOADED */
   read(request: IncomingMessage, coming: Unfinished): Promise<Buffer>;
   end(): void;
 }
 
-/** The JSON bodies of one worker that have come, in part or whole, and are not answered yet: so many bytes in all. */
+/** The JSON bodies that one worker has received, in part or completely, and has not answered. Their sum is limited. */
 export class JsonBodies {
   readonly #unfinished: UnfinishedRequests;
   #bytes = 0;
@@ -30,7 +30,7 @@ export class JsonBodies {
     let ended = false;
     this.#count++;
     const take = (bytes: number): void => {
-      // It was cut off, and what still comes of it is dropped.
+      // It was cut off. Bytes that still arrive do not count.
       if (ended) return;
       own += bytes;
       this.#take(own, bytes);
@@ -57,7 +57,7 @@ export class JsonBodies {
       (there) => !there,
     );
     if (fits) return;
-    const message = `this worker holds ${jsonBodiesBytesMax} bytes of lookups in JSON; try again, or send frames`;
+    const message = `this worker already holds ${jsonBodiesBytesMax} bytes of JSON lookups; try again, or send frames`;
     throw new FlexemrError('OVERLOADED', message, { field: 'body', value: own });
   }
 }
@@ -68,7 +68,7 @@ async function readBody(
   take: (bytes: number) => void,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  // Whatever comes of it is answered: the connection stays.
+  // The connection must stay open after an error too, because the error is sent as an answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
     take(chunk.length);
     coming.progress(chunk.length);

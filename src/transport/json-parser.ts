@@ -1,9 +1,9 @@
-// JSON (RFC 8259) read in slices: JSON.parse of some megabytes would hold up whoever waits behind it.
+// Reads JSON (RFC 8259) in slices, because JSON.parse of some megabytes would delay all other requests.
 import { FlexemrError } from '../errors.ts';
 import { jsonDepthMax } from '../limits.ts';
 import type { Slices } from '../wire/slices.ts';
 
-/** A container whose values are being read. `name` is of the value that comes next. */
+/** A container whose values are being read. `name` is the name of the next value. */
 interface Open {
   readonly value: unknown[] | Record<string, unknown>;
   name: string;
@@ -22,7 +22,7 @@ const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
 const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
 const [minus, zero, nine] = [0x2d, 0x30, 0x39];
 
-/** Reads what JSON.parse would, with the same result. @throws INVALID_BAGS with the byte where it is no JSON */
+/** Reads JSON with the same result as JSON.parse. @throws INVALID_BAGS with the byte at which the JSON is wrong */
 export async function parseJson(bytes: Buffer, slices: Slices): Promise<unknown> {
   return await new JsonParser(bytes).parse(slices);
 }
@@ -51,7 +51,7 @@ class JsonParser {
   /** The value that ended last. */
   #last: unknown;
 
-  /** Reads a value, or the beginning of a container. @returns whether a value ended, and those that end with it */
+  /** Reads a value, or the beginning of a container. @returns whether the outermost value has ended */
   #begin(): boolean {
     this.#space();
     const byte = this.#bytes[this.#at];
@@ -61,7 +61,7 @@ class JsonParser {
     return this.#end();
   }
 
-  /** @returns whether the container is empty, and so has ended */
+  /** Enters a container. @returns whether it is empty, and so has ended */
   #enter(byte: number): boolean {
     const isObject = byte === openBrace;
     if (this.#open.length === jsonDepthMax)
@@ -79,7 +79,7 @@ class JsonParser {
     return false;
   }
 
-  /** Hands the value that ended to its container, and ends those that it was the last of. */
+  /** Adds the value that ended to its container. Ends each container whose last value it was. @returns as `#begin` */
   #end(): boolean {
     for (let open = this.#open.at(-1); open !== undefined; open = this.#open.at(-1)) {
       add(open, this.#last);
@@ -117,7 +117,8 @@ class JsonParser {
     let plain = true;
     for (; bytes[at] !== quote; at++) {
       const byte = bytes[at];
-      if (byte === undefined || byte < 0x20) throw this.#invalid('a string does not end');
+      if (byte === undefined || byte < 0x20)
+        throw this.#invalid('a string has a control character or does not end');
       if (byte === backslash) at++;
       if (byte === backslash || byte > 0x7e) plain = false;
     }
@@ -127,7 +128,7 @@ class JsonParser {
       return JSON.parse(bytes.toString('utf8', begin, at + 1));
     } catch {
       this.#at = begin;
-      throw this.#invalid('a string has an escape that JSON does not know');
+      throw this.#invalid('a string has an invalid escape');
     }
   }
 
@@ -138,14 +139,14 @@ class JsonParser {
       let at = begin;
       let value = 0;
       for (; bytes[at] >= zero && bytes[at] <= nine; at++) value = value * 10 + bytes[at] - zero;
-      // Whole numbers of few digits, which most are, need no text.
+      // Most numbers are integers of few digits. They need no conversion from text.
       if (at > begin && at - begin <= 15 && !isOfNumber(bytes[at]) && (first !== zero || at === begin + 1)) {
         this.#at = at;
         return value;
       }
       while (isOfNumber(bytes[at])) at++;
       const text = bytes.toString('latin1', begin, at);
-      if (!number.test(text)) throw this.#invalid('a number that JSON does not know');
+      if (!number.test(text)) throw this.#invalid('a number is invalid');
       this.#at = at;
       return Number(text);
     }
@@ -171,7 +172,7 @@ class JsonParser {
   }
 }
 
-/** Digits, and what else numbers consist of. */
+/** Whether numbers may contain this byte. */
 function isOfNumber(byte: number | undefined): boolean {
   if (byte === undefined) return false;
   return (byte >= zero && byte <= nine) || '+-.eE'.includes(String.fromCharCode(byte));

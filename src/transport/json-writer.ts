@@ -1,10 +1,10 @@
-// JSON written in slices, and in pieces, so that a long answer holds up nobody.
+// Writes JSON in slices and in pieces, so that a long answer does not delay other requests.
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 
-/** Characters that become one buffer. */
+/** Text of at least this many characters becomes one buffer. */
 const pieceChars = 65_536;
 
-/** What JSON.stringify gives of plain data, as UTF-8 in pieces. */
+/** The same text as JSON.stringify for plain data, as UTF-8 in pieces. */
 export async function jsonPieces(value: unknown, slices: Slices): Promise<Buffer[]> {
   const pieces: Buffer[] = [];
   let text = '';
@@ -33,7 +33,7 @@ function* arrayText(values: readonly unknown[]): Generator<string> {
     if (i > 0) yield ',';
     if (typeof values[i] === 'object' && values[i] !== null) yield* textOf(values[i++]);
     else {
-      // An array of plain values has no others behind its first.
+      // If the first value of an array is plain, all others are plain too.
       yield JSON.stringify(values.slice(i, i + elementsAtOnce)).slice(1, -1);
       i += elementsAtOnce;
     }

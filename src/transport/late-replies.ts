@@ -1,9 +1,9 @@
 import { lateReplyBytesMin, lateReplyMsMax } from '../limits.ts';
 
 /**
- * Watches a reply that has begun, and that nobody waits for any more: it may end, so that its connection can be used again.
- * One that trickles, or has no end, is given up with its connection after `lateReplyMsMax`.
- * @param received bytes of it so far; undefined once it is whole @param giveUp closes the connection
+ * Watches a reply that has begun but that nobody waits for any more. It may end, so that its connection can be used
+ * again. If fewer than `lateReplyBytesMin` bytes arrive within `lateReplyMsMax`, its connection is closed.
+ * @param received bytes of the reply so far; undefined once it is complete @param giveUp closes the connection
  */
 export function expectEnd(received: () => number | undefined, giveUp: () => void): void {
   let before = received();
@@ -15,6 +15,6 @@ export function expectEnd(received: () => number | undefined, giveUp: () => void
     if (trickles) giveUp();
     if (trickles || now === undefined) clearInterval(timer);
   }, lateReplyMsMax);
-  // Only Node's timers know it: nobody waits for this one.
+  // The timer must not keep the process alive. Only timers of Node.js have this method.
   (timer as { unref?: () => void }).unref?.();
 }

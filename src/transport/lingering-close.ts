@@ -2,8 +2,9 @@ import type { Socket } from 'node:net';
 import { lingerMsMax } from '../limits.ts';
 
 /**
- * Ends connections so that all they were sent arrives. Closing one while its peer still sends makes the system drop
- * what the peer has not read yet: so this side ends first, and reads past what comes until the peer ends too.
+ * Ends connections so that everything sent to the peers arrives. If a connection is closed while its peer still sends,
+ * the system drops what the peer has not read yet. So this side ends first, and discards what arrives until the peer
+ * ends too.
  */
 export async function lingeringClose(sockets: Iterable<Socket>): Promise<void> {
   await Promise.all(Array.from(sockets, closeLingering));

@@ -18,25 +18,25 @@ import { UnfinishedRequests } from './unfinished.ts';
 
 export interface ListenerOptions {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 means any free port. */
   readonly port: number;
   readonly security?: ServerSecurity | undefined;
-  /** Pages of this origin may ask, or of all: `*`. */
+  /** Pages of this origin may send requests. `*` allows all origins. */
   readonly allowOrigin?: string | undefined;
-  /** Host names that a node without a token answers to, beside those of its machine. */
+  /** Host names that a node without a token answers to, in addition to those of its machine. */
   readonly allowHosts?: readonly string[] | undefined;
   /** Share the port with other threads. */
   readonly reusePort?: boolean | undefined;
-  /** How long a peer may take over a request, a frame or a reply before it is cut off. Default, and most: 10 s. */
+  /** How long a peer may take for a request, a frame or a reply before it is cut off. Default and maximum: 10 s. */
   readonly stuckMs?: number | undefined;
-  /** Connections that it may have at a time. Default: connectionsMax. */
+  /** Maximum number of connections at a time. Default: connectionsMax. */
   readonly connections?: number | undefined;
 }
 
-/** Hears of what a listener cannot tell the peer that it happens to. */
+/** Logs events that a listener cannot report to the peer concerned. */
 export type Warn = (what: object, message: string) => void;
 
-/** One port of a worker: HTTP, and streams by Upgrade, into one handler. */
+/** One port of a worker. It passes requests over HTTP, and over streams that begin with an Upgrade, to one handler. */
 export class Listener {
   readonly #server: Server;
   readonly #handler: Handler;
@@ -48,10 +48,10 @@ export class Listener {
   readonly #connections: Connections;
   readonly #warn: Warn;
   readonly #room: LookupRoom;
-  /** Connects to rankers by RDMA, once there is something to serve. */
+  /** Connects to rankers by RDMA. Undefined until there is something to serve. */
   rdma: RdmaAcceptor | undefined;
 
-  /** @throws INVALID_OPTION; UNAVAILABLE where the port cannot be had */
+  /** @throws INVALID_OPTION; UNAVAILABLE if it cannot listen on the port */
   static async open(handler: Handler, options: ListenerOptions, warn: Warn = () => {}): Promise<Listener> {
     const listener = new Listener(handler, options, warn);
     await listener.#listen(options);
@@ -78,7 +78,7 @@ export class Listener {
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: idleMsMax,
-      // Upgrades to anything else (some clients offer HTTP/2 in every request) are declined by an ordinary answer.
+      // An Upgrade to another protocol is declined with an ordinary answer: some clients offer HTTP/2 in every request.
       shouldUpgradeCallback: isStream,
     };
     const handshakeTimeout = stuckMs;
@@ -100,7 +100,7 @@ export class Listener {
     this.#streams = new StreamServer(handler, unfinished, stuckMs);
     this.#responseTimeouts = new ResponseTimeouts(stuckMs);
     this.#server = cert === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
-    this.#connections = new Connections(connections, (pressure) => warn(pressure, 'connections had to go'));
+    this.#connections = new Connections(connections, (pressure) => warn(pressure, 'connections were closed'));
     this.#server.timeout = subrequestMsMax + stuckMs;
     this.#server.on('request', (request, response) => this.#serve(request, response));
     if (cert === undefined) this.#server.on('connection', (socket) => this.#connections.add(socket));
@@ -144,7 +144,7 @@ export class Listener {
       this.rdma !== undefined &&
       this.#allowed(request)
     ) {
-      // It stays: nothing of it departs.
+      // This response stays open, so it has no timeout.
       void acceptLink(this.rdma, request, response);
       return;
     }
@@ -169,14 +169,14 @@ export class Listener {
     return matches;
   }
 
-  /** Who asks for a token, or a certificate, need not care by which name it is asked. */
+  /** If the node asks for a token or a certificate, it answers to every name. */
   #isOwn({ headers }: IncomingMessage): boolean {
     const { token, ca } = this.#security;
     return token !== undefined || ca !== undefined || isOwnHost(headers.host, this.#allowHosts);
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    // Errors of a socket are followed by its closing, which is what matters.
+    // Every socket error is followed by the event `close`, which is handled.
     socket.on('error', () => {});
     const asked = request.url === '/v1/stream' && request.method === 'GET' && isStream(request);
     if (asked && this.#isOwn(request) && this.#allowed(request) && this.#handler.ready) {
@@ -198,13 +198,13 @@ export class Listener {
       return;
     }
     response.setHeader('upgrade', streamProtocol);
-    const message = `streams begin by an Upgrade: ${streamProtocol}`;
+    const message = `streams begin with the header Upgrade: ${streamProtocol}`;
     sendJson(response, 426, { error: { code: 'INVALID_OPTION', message, field: 'upgrade' } });
   }
 
-  /** Takes no more connections, and ends those there are, once the answers that are ready have left. */
+  /** Accepts no more connections, and ends the open ones after the answers that are ready have been sent. */
   async close(): Promise<void> {
-    // HTTP's own `close` would cut off connections whose answers are still on their way.
+    // HTTP's own `close` would cut off connections whose answers are still being sent.
     const closed = new Promise((resolve) => NetServer.prototype.close.call(this.#server, resolve));
     await this.#responseTimeouts.close(() => this.#room.jsonBodies.count > 0);
     await lingeringClose(this.#connections);
@@ -223,17 +223,17 @@ function isStream({ headers }: IncomingMessage): boolean {
 }
 
 function misdirected(host: string | undefined): FlexemrError {
-  const message = `this node is not known as ${show(host)}: ask it by its address, give it a token, or let it answer to that name (--allow-host)`;
+  const message = `this node does not answer to the name ${show(host)}: use its address, start it with a token, or allow the name with --allow-host`;
   return new FlexemrError('UNAUTHORIZED', message, { field: 'host', value: host });
 }
 
 function unauthorized(): FlexemrError {
-  return new FlexemrError('UNAUTHORIZED', 'give the token of this node: Authorization: Bearer …', {
+  return new FlexemrError('UNAUTHORIZED', 'send the token of this node: Authorization: Bearer …', {
     field: 'authorization',
   });
 }
 
 function nothingAt(asked: string): object {
-  const message = `there is no ${asked}; there are POST /v1/lookup, GET /v1/tables, /healthz, /readyz`;
+  const message = `${asked} does not exist; use POST /v1/lookup, GET /v1/tables, GET /healthz or GET /readyz`;
   return { code: 'INVALID_OPTION', message, field: 'url' };
 }

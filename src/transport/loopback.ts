@@ -12,7 +12,7 @@ import {
 } from './transport.ts';
 import { unavailable } from './unavailable.ts';
 
-/** Memory nodes in this process, by URL: frames are written where they are pooled. */
+/** Memory nodes in this process, by URL. Frames are written directly into the memory of the node. */
 export class LoopbackTransport implements Transport {
   readonly name = 'loopback';
   readonly #handlers: ReadonlyMap<string, Handler>;

@@ -1,5 +1,5 @@
-// The proxy that a runtime's fetch goes through by its environment: who is told that something cannot be reached has to
-// know who was asked.
+// The proxy that a runtime's `fetch` uses because of its environment. Errors name it, so that the reader knows which
+// server was asked.
 
 interface Environment {
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -7,15 +7,15 @@ interface Environment {
   readonly versions?: Readonly<Record<string, string | undefined>>;
 }
 
-/** " through the proxy http://host:port", where requests to this address go through one; else nothing. */
+/** Returns " through the proxy http://host:port" if requests to this address use a proxy, otherwise "". */
 export function byProxy(url: string): string {
   const { process = {} } = globalThis as { readonly process?: Environment };
   const { hostname, protocol } = new URL(url);
   const proxy = given(process, protocol === 'https:' ? 'https_proxy' : 'http_proxy');
   if (proxy === undefined || !URL.canParse(proxy) || !heeds(process)) return '';
-  const spared = (given(process, 'no_proxy') ?? '').split(/[\s,]+/).filter((name) => name !== '');
-  if (spared.some((name) => matches(hostname, name))) return '';
-  // Not the password, which is in it too.
+  const exempt = (given(process, 'no_proxy') ?? '').split(/[\s,]+/).filter((name) => name !== '');
+  if (exempt.some((name) => matches(hostname, name))) return '';
+  // Only the origin, because the URL may contain a password.
   return ` through the proxy ${new URL(proxy).origin}`;
 }
 
@@ -23,7 +23,7 @@ function given({ env = {} }: Environment, name: string): string | undefined {
   return env[name] || env[name.toUpperCase()] || undefined;
 }
 
-/** Bun and Deno always do; Node.js where it is told to. */
+/** Whether the runtime uses the proxy of its environment. Bun and Deno always do; Node.js only if it is told to. */
 function heeds({ env = {}, execArgv = [], versions = {} }: Environment): boolean {
   if (versions.bun !== undefined || versions.deno !== undefined) return true;
   const options = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(' ')];

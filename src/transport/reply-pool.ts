@@ -1,9 +1,9 @@
 import { pooledReplyBytesMax } from '../limits.ts';
 import type { Received } from './transport.ts';
 
-/** Memory for replies. What is released is used again, so that a stream of replies leaves no garbage behind. */
+/** Memory for replies. Released memory is used again, so that a stream of replies leaves no garbage. */
 export class ReplyPool {
-  /** By the logarithm of their size. */
+  /** Free buffers, by the logarithm of their size. */
   readonly #free: ArrayBuffer[][] = [];
   #freeBytes = 0;
 

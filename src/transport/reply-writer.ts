@@ -3,14 +3,14 @@ import { replyPieceBytesMax } from '../limits.ts';
 
 interface Leaving {
   readonly reply: Uint8Array;
-  /** Bytes of it that were written. */
+  /** Bytes of the reply that were written. */
   written: number;
   readonly onLeft: (() => void) | undefined;
 }
 
 /**
- * Replies on their way out, in order: into a socket, or one into a response. Writing one of megabytes takes the system
- * milliseconds, in which nobody else is served: it goes a piece a turn of the event loop.
+ * Sends replies in order, to a socket or as one HTTP response. Writing a reply of megabytes takes the system
+ * milliseconds, in which no other request is served. So one piece is written per turn of the event loop.
  */
 export class ReplyWriter {
   readonly #way: Writable;
@@ -22,7 +22,7 @@ export class ReplyWriter {
     this.#way = way;
   }
 
-  /** Whether replies wait that the system has not taken. */
+  /** Whether the system has not yet taken all replies. */
   get busy(): boolean {
     return this.#leaving.length > 0 || this.#way.writableLength > 0;
   }
@@ -32,17 +32,20 @@ export class ReplyWriter {
     return this.#open && !this.#ended;
   }
 
-  /** Responses call themselves writable even once they are destroyed. */
+  /** Responses report that they are writable even after they were destroyed. */
   get #open(): boolean {
     return this.#way.writable && !this.#way.destroyed;
   }
 
-  /** Nothing where it is not writable. @param onLeft once the system has taken it all; perhaps not where the way closes */
+  /**
+   * Does nothing if not writable.
+   * @param onLeft called once the system has taken the whole reply, but perhaps never if the socket closes
+   */
   write(reply: Uint8Array, onLeft?: () => void): void {
     if (this.writable) this.#begin(reply, onLeft);
   }
 
-  /** Writes one more, the last one, and ends this side of the way. */
+  /** Writes the last reply and ends this side of the socket or response. */
   end(reply: Uint8Array, onLeft?: () => void): void {
     if (!this.writable) return;
     this.#ended = true;

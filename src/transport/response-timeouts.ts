@@ -1,9 +1,12 @@
 import type { ServerResponse } from 'node:http';
 
-/** Looks so often, in the time that a response has, whether it has left. */
+/** Number of checks within the time limit of a response. */
 const looks = 10;
 
-/** Calls back once a response has left, or never will: older Nodes do not tell those that wait behind others. */
+/**
+ * Calls back once a response has been sent or cannot be sent any more. Older versions of Node.js do not tell this to
+ * responses that wait behind others, so the socket is watched too.
+ */
 export function onResponseEnd(response: ServerResponse, done: () => void): void {
   const { socket } = response.req;
   const gone = (): void => {
@@ -11,17 +14,17 @@ export function onResponseEnd(response: ServerResponse, done: () => void): void 
     response.off('close', gone);
     done();
   };
-  // As many as requests are pipelined.
+  // There is one listener for each pipelined request.
   socket.setMaxListeners(0);
   socket.on('close', gone);
   response.on('close', gone);
 }
 
-/** Responses on their way out: one whose reader does not take what has begun to leave is cut off after a while. */
+/** Watches responses. If a response has begun but is not sent within `stuckMs`, its connection is closed. */
 export class ResponseTimeouts {
   readonly #stuckMs: number;
   readonly #timer: NodeJS.Timeout;
-  /** `performance.now()` when each was first seen leaving. */
+  /** `performance.now()` when each response was first seen to have begun. Undefined before. */
   readonly #leavingSince = new Map<ServerResponse, number | undefined>();
 
   constructor(stuckMs: number) {
@@ -45,8 +48,8 @@ export class ResponseTimeouts {
   }
 
   /**
-   * Waits until what leaves has left, and what is still being asked was answered, or was cut off.
-   * @param isWorking something that was asked is being worked on: it has `stuckMs` to be answered
+   * Waits until responses that have begun are sent, and requests that are still arriving are answered or cut off.
+   * @param isWorking whether requests are being worked on, which have `stuckMs` to be answered
    */
   async close(isWorking: () => boolean): Promise<void> {
     const until = performance.now() + this.#stuckMs;

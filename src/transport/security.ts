@@ -3,24 +3,24 @@ import * as v from 'valibot';
 import { options, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 
-/** How a ranker shows who it is, and knows the node. */
+/** How a ranker proves its identity and verifies the node. */
 export interface ClientSecurity {
   /** Sent as a bearer token. */
   readonly token?: string | undefined;
-  /** PEM: certificates to trust, and for mutual TLS one's own with its key. */
+  /** PEM: certificates to trust, and for mutual TLS the ranker's own certificate and its key. */
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 }
 
-/** How a node shows who it is, and knows its rankers. */
+/** How a node proves its identity and verifies its rankers. */
 export interface ServerSecurity {
-  /** Required as a bearer token of every request but health checks. */
+  /** Every request except health checks must carry this as a bearer token. */
   readonly token?: string | undefined;
-  /** PEM: with both, TLS. */
+  /** PEM: a certificate and its key. The node uses TLS if both are given. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** PEM: rankers must show a certificate that these signed (mutual TLS). */
+  /** PEM: certificates of which one must have signed each ranker's certificate (mutual TLS). */
   readonly ca?: string | undefined;
 }
 
@@ -35,7 +35,7 @@ export const clientSecurity: Schema<ClientSecurity> = options(credentials);
 /** @internal */
 export const serverSecurity: Schema<ServerSecurity> = options(credentials);
 
-/** Whether an Authorization header holds the token; takes equally long wherever they differ. */
+/** Whether an Authorization header holds the token. The time that this takes does not depend on where they differ. */
 export function tokenMatches(authorization: string | undefined, token: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${token}`));
@@ -43,15 +43,14 @@ export function tokenMatches(authorization: string | undefined, token: string): 
 
 const loopbackHosts = ['127.0.0.1', '::1', 'localhost'];
 
-/** Refuses to listen in the open without anything that keeps strangers out. @throws INVALID_OPTION */
+/** Refuses a host that others can reach if neither a token nor mutual TLS protects the node. @throws INVALID_OPTION */
 export function checkExposure(host: string, security: ServerSecurity, insecure: boolean): void {
   const { token, cert, key, ca } = security;
   if ((cert === undefined) !== (key === undefined) || (ca !== undefined && cert === undefined)) {
-    const message =
-      'TLS needs a certificate and its key (and, for mutual TLS, the CA of the rankers beside them)';
+    const message = 'TLS needs a certificate and its key; mutual TLS needs both and the CA of the rankers';
     throw new FlexemrError('INVALID_OPTION', message, { field: 'cert' });
   }
   if (loopbackHosts.includes(host) || insecure || token !== undefined || ca !== undefined) return;
-  const message = `listening on ${host} lets anyone reach the tables: give a token, or a CA for mutual TLS, or say --insecure`;
+  const message = `listening on ${host} lets anyone reach the tables: give a token, a CA for mutual TLS, or --insecure`;
   throw new FlexemrError('INVALID_OPTION', message, { field: 'host', value: host });
 }

@@ -11,31 +11,33 @@ import { type Exchange, isTls, type Outgoing, type Received } from './transport.
 import { unauthorized, unavailable } from './unavailable.ts';
 
 interface Waiting {
-  /** No right reply is longer. */
+  /** Length of the longest valid reply. */
   readonly replyBytesMax: number;
   readonly resolve: (reply: Received) => void;
   readonly reject: (error: Error) => void;
-  /** Somebody waits for it; if not, it is only passed over when it comes. */
+  /** Whether somebody waits for the reply. If not, it is dropped when it arrives. */
   readonly awaited: boolean;
 }
 
-/** The worker answers HTTP, but does not speak streams (an old node, or something between that does not pass them). */
+/** The worker answers HTTP but does not offer streams: it is old, or a proxy does not pass them on. */
 export class NotAStream extends Error {}
 
 const endOfHeader = Buffer.from('\r\n\r\n');
 
-/** Where an address names no port. */
+const notAReply = 'sent data that is not a reply';
+
+/** Ports of addresses that do not name one. */
 const httpPort = 80;
 const httpsPort = 443;
 
-/** One framed stream to a worker, over HTTP/1.1 Upgrade: frames out together, replies in as they come. */
+/** One framed stream to a worker, over an HTTP/1.1 Upgrade. Frames are sent together; replies arrive in any order. */
 export class StreamConnection {
   readonly #url: URL;
-  /** Nothing on the way finds bits that change. */
+  /** Nothing detects bits that change on the way, because the connection does not use TLS. */
   readonly #exposed: boolean;
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
-  /** How many of them somebody waits for: without any, the connection keeps no process alive. */
+  /** How many of `#waiting` somebody waits for. If it is 0, the connection does not keep the process alive. */
   #awaited = 0;
   readonly #reader: FrameReader;
   readonly #closed: Promise<void>;
@@ -46,7 +48,7 @@ export class StreamConnection {
   readonly #ids = new FrameIds();
   #error: Error | undefined;
 
-  /** @param replies memory for what comes */
+  /** @param replies memory for replies */
   constructor(url: string, security: ClientSecurity, replies: ReplyPool) {
     this.#url = new URL(url);
     this.#exposed = !isTls(url);
@@ -59,7 +61,7 @@ export class StreamConnection {
       first = false;
       return fixed;
     };
-    // Node takes `undefined` as "the buffer of before"; its types do not say so.
+    // Node.js takes `undefined` as "the same buffer as before", but its types do not allow that.
     const onread = {
       buffer: buffer as () => Uint8Array,
       callback: (bytes: number) => this.#read(fixed, bytes),
@@ -84,17 +86,18 @@ export class StreamConnection {
       if (this.#upgrade !== undefined || this.#waiting.size > 0)
         this.#fail(unavailable(this.#url.origin, 'does not answer'));
     });
-    this.#greet(security.token);
+    this.#requestUpgrade(security.token);
   }
 
-  #greet(token: string | undefined): void {
+  #requestUpgrade(token: string | undefined): void {
     const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: flexemr/1\r\n';
     this.#socket.write(
-      `GET /v1/stream HTTP/1.1\r\nHost: ${this.#url.host}\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n${authorization}\r\n`,
+      `GET /v1/stream HTTP/1.1\r\nHost: ${this.#url.host}\r\n${upgrade}${authorization}\r\n`,
     );
   }
 
-  /** Why it is of no more use, if it is not. */
+  /** Why the connection cannot be used any more. Undefined if it can. */
   get error(): Error | undefined {
     return this.#error;
   }
@@ -129,7 +132,7 @@ export class StreamConnection {
     this.#sendFilled += words;
     if (this.#flushing) return;
     this.#flushing = true;
-    // After the promises that the replies at hand settle: what they send goes out together.
+    // This runs after the promises that the current replies settle, so that everything they send leaves together.
     process.nextTick(() => {
       this.#flushing = false;
       this.#flush();
@@ -139,34 +142,33 @@ export class StreamConnection {
   #flush(): void {
     if (this.#sendFilled === 0 || this.#error) return;
     this.#socket.write(new Uint8Array(this.#send.buffer, 0, this.#sendFilled << 2));
-    // What the system has taken may be overwritten; what it has not stays as it is.
+    // The buffer can be reused only if the system has taken all of it. Otherwise, the socket still needs it.
     if (this.#socket.writableLength > 0) this.#send = new Uint32Array(sendBufferBytes >>> 2);
     this.#sendFilled = 0;
   }
 
   #read(fixed: Uint8Array, bytes: number): boolean {
     if (this.#upgrade !== undefined) this.#takeUpgrade(Buffer.from(fixed.subarray(0, bytes)));
-    else if (!this.#reader.read(bytes)) this.#refuse('sent what is no reply');
+    else if (!this.#reader.read(bytes)) this.#refuse(notAReply);
     return true;
   }
 
-  /** The answer to the Upgrade, and perhaps the first frames behind it. */
+  /** Takes the answer to the Upgrade, and perhaps the first frames after it. */
   #takeUpgrade(bytes: Buffer): void {
     const answer = Buffer.concat([this.#upgrade ?? Buffer.alloc(0), bytes]);
     const end = answer.indexOf(endOfHeader);
     this.#upgrade = answer;
     if (end < 0) {
-      if (answer.length > receiveBufferBytes) this.#refuse('answered without end');
+      if (answer.length > receiveBufferBytes) this.#refuse('sent an HTTP header that does not end');
       return;
     }
     const [status] = answer.subarray(0, end).toString('latin1').split('\r\n');
     const code = Number(status.split(' ')[1]);
     if (code === 101) {
       this.#upgrade = undefined;
-      // A worker answers sooner than that, if only that it is too late.
+      // A worker answers before that, at least with DEADLINE_EXCEEDED.
       this.#socket.setTimeout(subrequestMsMax + connectMsMax);
-      if (!this.#reader.take(answer.subarray(end + endOfHeader.length)))
-        this.#refuse('sent what is no reply');
+      if (!this.#reader.take(answer.subarray(end + endOfHeader.length))) this.#refuse(notAReply);
     } else if (code === 401) this.#fail(unauthorized(this.#url.origin));
     else if (code === 503) this.#fail(unavailable(this.#url.origin, 'is starting or draining'));
     else this.#fail(new NotAStream(`${this.#url.origin} answers an Upgrade with "${status}"`));
@@ -175,13 +177,13 @@ export class StreamConnection {
   #settle(id: number, reply: Received): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if (waiting?.awaited) this.#letGo();
+    if (waiting?.awaited) this.#unawait();
     if (waiting) waiting.resolve(reply);
     // Nobody waits for it any more.
     else reply.release();
   }
 
-  #letGo(): void {
+  #unawait(): void {
     if (--this.#awaited === 0) this.#socket.unref();
   }
 
@@ -196,8 +198,8 @@ export class StreamConnection {
       };
       const { replyBytesMax } = waiting;
       this.#waiting.set(id, { resolve: late, reject: () => resolve(), replyBytesMax, awaited: false });
-      if (waiting.awaited) this.#letGo();
-      // A frame that has begun, and does not end, would hold up all that follow.
+      if (waiting.awaited) this.#unawait();
+      // A frame that has begun but does not end would block all frames after it.
       const { frames } = this.#reader;
       expectEnd(
         () => (this.#reader.frames === frames ? this.#reader.begun : undefined),
@@ -220,7 +222,7 @@ export class StreamConnection {
   }
 
   async close(): Promise<void> {
-    this.#fail(unavailable(this.#url.origin, 'was closed by this ranker'));
+    this.#fail(unavailable(this.#url.origin, 'was disconnected by this ranker'));
     await this.#closed;
   }
 }

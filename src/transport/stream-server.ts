@@ -7,21 +7,21 @@ import type { WireError } from '../wire/reply.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import type { Unfinished, UnfinishedRequests } from './unfinished.ts';
 
-/** Framed streams into one handler: replies leave from where they were pooled, in the order they are ready. */
+/** Serves framed streams with one handler. Replies are sent as they become ready, from the memory of their pooling. */
 export class StreamServer {
   readonly #handler: Handler;
   readonly #unfinished: UnfinishedRequests;
   readonly #stuckMs: number;
   readonly #connections = new Set<Connection>();
 
-  /** @param stuckMs how long a peer may take over a frame or a reply before it is cut off */
+  /** @param stuckMs how long a peer may take for a frame or a reply before it is cut off */
   constructor(handler: Handler, unfinished: UnfinishedRequests, stuckMs: number) {
     this.#handler = handler;
     this.#unfinished = unfinished;
     this.#stuckMs = stuckMs;
   }
 
-  /** Serves a connection that was upgraded. @param head bytes that came with the Upgrade */
+  /** Serves a connection that was upgraded. @param head bytes that arrived with the Upgrade */
   serve(socket: Socket, head: Buffer): void {
     const connection = new Connection(socket, this.#handler, this.#unfinished, this.#stuckMs);
     this.#connections.add(connection);
@@ -42,16 +42,16 @@ class Connection {
   #headerFilled = 0;
   readonly #unfinished: UnfinishedRequests;
   #inbox: Inbox | undefined;
-  /** The frame that goes there. */
+  /** The frame that is arriving in `#inbox`. */
   #coming: Unfinished | undefined;
   #filled = 0;
-  /** Bytes of a refused frame that are still to come. */
+  /** Bytes of a refused frame that have not arrived yet. */
   #skip = 0;
-  /** Inboxes whose reply has not left yet. */
+  /** Inboxes whose reply has not been sent yet. */
   readonly #open = new Set<Inbox>();
   readonly #stuckMs: number;
   #stuck: NodeJS.Timeout | undefined;
-  /** The peer sends no more. */
+  /** The peer has ended its side. */
   #ended = false;
 
   constructor(socket: Socket, handler: Handler, unfinished: UnfinishedRequests, stuckMs: number) {
@@ -62,7 +62,7 @@ class Connection {
     this.#stuckMs = stuckMs;
     socket.setTimeout(0);
     socket.on('data', (chunk: Buffer) => this.take(chunk));
-    socket.on('drain', () => this.#goOn());
+    socket.on('drain', () => this.#resumeReading());
     socket.on('end', () => {
       this.#ended = true;
       this.#endOnceAnswered();
@@ -77,7 +77,7 @@ class Connection {
   }
 
   take(chunk: Buffer): void {
-    // Replies to the frames of one chunk leave together.
+    // Replies to the frames of one chunk are sent together.
     this.#socket.cork();
     let at = 0;
     while (at < chunk.length && this.#writer.writable && this.#open.size < sessionWindow)
@@ -88,10 +88,10 @@ class Connection {
     if (!this.#full && left.length === 0) return;
     this.#socket.pause();
     if (left.length > 0) this.#socket.unshift(left);
-    this.#goOn();
+    this.#resumeReading();
   }
 
-  /** As many replies are under way as the session may have, or more bytes of them than the peer reads. */
+  /** The session has as many requests in flight as it may have, or the peer does not read its replies fast enough. */
   get #full(): boolean {
     return this.#open.size >= sessionWindow || this.#socket.writableNeedDrain;
   }
@@ -129,7 +129,7 @@ class Connection {
       if (bytes === HEADER_BYTES) this.#finish(inbox);
       else
         this.#coming = this.#unfinished.begin(() => {
-          // Its room may be somebody else's from now on.
+          // Another frame may use its memory from now on.
           this.#inbox = undefined;
           inbox.release();
           this.#socket.destroy();
@@ -137,7 +137,7 @@ class Connection {
     }
   }
 
-  /** What is refused for now is read past; with a frame that cannot be, the stream has lost its way. */
+  /** Skips the rest of the frame if the refusal is temporary. After an invalid frame, the stream cannot continue. */
   #refuse(error: WireError, bytes: number): void {
     const { buffer, byteOffset, length } = this.#header;
     const identity = answerableIdentity(new Uint32Array(buffer, byteOffset, length >>> 2), 0);
@@ -171,13 +171,13 @@ class Connection {
       this.#open.delete(inbox);
       inbox.release();
       this.#progress();
-      this.#goOn();
+      this.#resumeReading();
       this.#endOnceAnswered();
     });
     this.#watch();
   }
 
-  #goOn(): void {
+  #resumeReading(): void {
     this.#watch();
     if (!this.#full) this.#socket.resume();
   }
@@ -186,13 +186,13 @@ class Connection {
     if (this.#ended && this.#open.size === 0) this.#socket.end();
   }
 
-  /** A frame has come or gone whole: whatever is under way now has its full time. */
+  /** A frame has completely arrived or left, so the time limit starts again for what is in progress. */
   #progress(): void {
     clearTimeout(this.#stuck);
     this.#stuck = undefined;
   }
 
-  /** Cuts off a peer that is amid a frame, or does not read its replies, for too long. */
+  /** Cuts off a peer that takes too long to send a frame or to read its replies. */
   #watch(): void {
     const amid = this.#inbox !== undefined || this.#headerFilled > 0 || this.#skip > 0;
     if (!amid && !this.#writer.busy) this.#progress();

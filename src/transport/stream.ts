@@ -6,20 +6,20 @@ import type { Exchange, Outgoing, Session, Traffic, Transport } from './transpor
 import { released } from './unavailable.ts';
 
 /**
- * Framed streams: the fast way. Where a node does not offer them, its frames go by `fallback` from then on.
- * Each session has a connection for small frames and, once there are any, one for large ones.
+ * Framed streams, the fast transport over sockets. If a node does not offer them, its frames use `fallback` from then
+ * on. Each session has a connection for small frames, and a second one as soon as there are large frames.
  */
 export class StreamTransport implements Transport {
   readonly name = 'stream';
   readonly #fallback: Transport;
   readonly #shared: Shared;
   readonly #sessions = new Set<StreamSession>();
-  /** What connections have moved that are no more. */
+  /** Traffic of connections that were closed. */
   #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
 
   /**
-   * @param fallback also asks nodes to describe themselves
-   * @param laneOf which of a session's connections a subrequest goes by; default: by its size and its reply's
+   * @param fallback also gets the descriptions of nodes
+   * @param laneOf chooses the connection of a session for a subrequest; default: by its size and the size of its reply
    */
   constructor(
     fallback: Transport,
@@ -57,13 +57,13 @@ export class StreamTransport implements Transport {
 /** The connections of a session. */
 export type Lane = 'small' | 'bulk';
 
-/** What the sessions of a transport have in common. */
+/** What the sessions of a transport share. */
 interface Shared {
   readonly fallback: Transport;
   readonly security: ClientSecurity;
   readonly laneOf: (outgoing: Outgoing) => Lane;
   readonly replies: ReplyPool;
-  /** A connection is no more, and has moved so much. */
+  /** Called with the traffic of a connection that was closed. */
   readonly onEnd: (traffic: Traffic) => void;
 }
 

@@ -1,64 +1,65 @@
-// What a ranker knows of transports: frames go to a worker and replies come back. It names no runtime.
+// What a ranker knows about transports: frames go to a worker, and replies come back. It does not depend on a runtime.
 import type { NodeDescription } from '../wire/handler.ts';
 
-/** Rows of one shard, by their numbers in the table, one a key. */
+/** Rows of one shard to read, one per key. Keys are row numbers of the table. */
 export interface RowRead {
-  /** Fingerprint of the routing table, which the node has to serve. */
+  /** Fingerprint of the routing table that the node must serve. */
   readonly plan: bigint;
   readonly shard: number;
-  /** Of the table. */
+  /** Version of the table. */
   readonly version: number;
   readonly keys: Uint32Array;
   readonly rowBytes: number;
 }
 
-/** A subrequest on its way: the transport says where it is to be written. */
+/** A subrequest to send. The transport chooses the memory that it is written to. */
 export interface Outgoing {
   readonly bytes: number;
-  /** About how long the reply will be, and what no right reply is longer than. */
+  /** Expected length of the reply, and length of the longest valid reply. */
   readonly replyBytes: number;
   readonly replyBytesMax: number;
-  /** All it asks for, where that is nothing but rows that are there: a transport may read them by itself. */
+  /** The rows that it asks for; undefined unless it asks only for existing rows. Transports may read them directly. */
   readonly reads?: readonly RowRead[] | undefined;
   /**
    * Writes all of it from word `at` of `words`. May be called again, to send it again.
-   * @param id what its reply must carry @param exposed nothing on the way finds bits that change: the frame needs a checksum
+   * @param id the id that its reply must carry
+   * @param exposed nothing detects bits that change on the way, so the frame needs a checksum
    */
   write(words: Uint32Array, at: number, id: number, exposed: boolean): void;
 }
 
-/** A reply that has come, in memory that stays until it is released; nobody has to. */
+/** A received reply, in memory that stays valid until it is released. Releasing it is optional. */
 export interface Received {
   readonly bytes: Uint8Array;
-  /** Its memory may be used again. Once; later calls do nothing. */
+  /** Its memory may be used again. Later calls do nothing. */
   release(): void;
 }
 
-/** A reply in memory that the garbage collector takes back. */
+/** A reply in memory that the garbage collector frees. */
 export function unpooled(bytes: Uint8Array): Received {
   return { bytes, release: () => {} };
 }
 
-/** One subrequest under way. */
+/** One subrequest in flight. */
 export interface Exchange {
-  /** @throws UNAVAILABLE where the worker cannot be reached or went away */
+  /** @throws UNAVAILABLE if the worker cannot be reached or its connection is lost */
   readonly reply: Promise<Received>;
   /**
-   * Nobody waits for it any more: `reply` fails with CANCELLED.
-   * @returns once the worker has answered all the same, or will not: until then it is under way
+   * Nobody waits for the reply any more: `reply` fails with CANCELLED.
+   * @returns once the worker has answered anyway, or never will. Until then, the subrequest is in flight
    */
   cancel(): Promise<void>;
 }
 
-/** The way to one worker; it connects when there is something to send. */
+/** Sends subrequests to one worker. It connects when there is something to send. */
 export interface Session {
-  /** It may read rows by itself, just now: subrequests for nothing else are worth it. */
+  /** Whether it can read rows directly at the moment. If so, subrequests that ask only for rows are worthwhile. */
   readonly readsRows?: boolean;
   send(outgoing: Outgoing): Exchange;
   close(): Promise<void>;
 }
 
-/** Bytes that went through sockets, headers included; of `fetch` and loopback, frames alone. */
+/** Bytes that went through sockets, including headers. `fetch` and loopback count only frames. */
 export interface Traffic {
   readonly bytesOut: number;
   readonly bytesIn: number;
@@ -69,13 +70,13 @@ export interface Transport {
   session(url: string): Session;
   /** Asks a node what it holds and where its workers listen. @throws UNAVAILABLE, UNAUTHORIZED */
   describe(url: string): Promise<NodeDescription>;
-  /** What all its sessions have moved. */
+  /** Traffic of all its sessions. */
   traffic(): Traffic;
   /** Closes every session. */
   close(): Promise<void>;
 }
 
-/** Whether frames to this address go by TLS, which finds every bit that changes on the way. */
+/** Whether frames to this address use TLS, which detects every bit that changes on the way. */
 export function isTls(url: string): boolean {
   return new URL(url).protocol === 'https:';
 }

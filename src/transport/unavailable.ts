@@ -1,6 +1,6 @@
 import { FlexemrError } from '../errors.ts';
 
-/** The error of a worker that cannot be reached, or went away with subrequests in hand. */
+/** The error if a worker cannot be reached, or if its connection is lost while subrequests are in flight. */
 export function unavailable(url: string, problem: string, cause?: unknown): FlexemrError {
   const why = cause instanceof Error ? ` (${reasonOf(cause)})` : '';
   return new FlexemrError('UNAVAILABLE', `memory node at ${url} ${problem}${why}`, {
@@ -10,21 +10,21 @@ export function unavailable(url: string, problem: string, cause?: unknown): Flex
   });
 }
 
-/** Errors of sockets often have the reason in their code or cause, and nothing in their message. */
+/** Socket errors often have their reason in their code or cause, and an empty message. */
 function reasonOf(error: Error): string {
   const { code, cause } = error as Error & { code?: string };
   if (code !== undefined) return code;
   return cause instanceof Error ? reasonOf(cause) : error.message;
 }
 
-/** The error of a node that wants another token. */
+/** The error if a node expects another token. */
 export function unauthorized(url: string): FlexemrError {
   const message = `memory node at ${url} refuses this ranker: give the node's token`;
   return new FlexemrError('UNAUTHORIZED', message, { field: 'token', value: url });
 }
 
-/** The error of who sends by a transport that was closed. */
+/** The error if a transport is used after it was closed. */
 export function released(url: string): FlexemrError {
-  const message = `the way to the memory node at ${url} was closed by this ranker`;
+  const message = `the connection to the memory node at ${url} was closed by this ranker`;
   return new FlexemrError('RELEASED', message, { field: 'url', value: url });
 }

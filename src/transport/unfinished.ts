@@ -1,10 +1,10 @@
 import { slowBytesPerSecondMin, slowMsMin } from '../limits.ts';
 
-/** Something that a peer has begun to send, and that holds a place until it is whole. */
+/** Something that a peer has begun to send. It occupies a place until it is complete. */
 export interface Unfinished {
-  /** More of it has come. */
+  /** More of it has arrived. */
   progress(bytes: number): void;
-  /** It is whole, or will not be. */
+  /** It is complete, or never will be. */
   end(): void;
 }
 
@@ -24,14 +24,14 @@ class Entry {
 }
 
 /**
- * What has begun to come to one worker, and is not whole. Where others need a place, the first one that comes too slowly is
- * cut off. One that comes fast enough never is.
+ * The requests and frames that one worker has begun to receive. If others need a place, the first one that arrives too
+ * slowly is cut off. One that arrives fast enough is never cut off.
  */
 export class UnfinishedRequests {
   /** In the order they began. */
   readonly #entries = new Set<Entry>();
 
-  /** @param cutOff gives back what it holds, and ends its connection */
+  /** @param cutOff releases what it holds, and ends its connection */
   begin(cutOff: () => void): Unfinished {
     const entry = new Entry(cutOff);
     this.#entries.add(entry);
@@ -43,8 +43,8 @@ export class UnfinishedRequests {
     };
   }
 
-  /** @returns whether there was a slow one */
-  cutOffSlowest(): boolean {
+  /** Cuts off the first one that is slow. @returns whether there was one */
+  cutOffFirstSlow(): boolean {
     for (const entry of this.#entries) {
       if (!entry.slow) continue;
       this.#entries.delete(entry);
@@ -54,10 +54,10 @@ export class UnfinishedRequests {
     return false;
   }
 
-  /** What `take` gives; where it is refused for now, tried again for each slow one that is cut off. */
+  /** Returns the result of `take`. If it is refused for now, retries after each slow one that is cut off. */
   makeRoom<T>(take: () => T, refused: (given: T) => boolean): T {
     let given = take();
-    while (refused(given) && this.cutOffSlowest()) given = take();
+    while (refused(given) && this.cutOffFirstSlow()) given = take();
     return given;
   }
 }

@@ -1,4 +1,4 @@
-// What a reply repeats of its subrequest's header: whose it is, in which version, and whether frames carry checksums.
+// What a reply repeats from the header of its subrequest: id, version, and whether frames carry checksums.
 import * as wire from './layout.ts';
 
 export interface FrameIdentity {
@@ -9,7 +9,7 @@ export interface FrameIdentity {
   readonly checksum: boolean;
 }
 
-/** Of a subrequest that was refused before its header was read: every ranker understands the oldest version. */
+/** For a subrequest that was refused before its header was read. Every ranker understands the oldest version. */
 export const unreadIdentity: FrameIdentity = { id: 0, version: wire.wireVersionOldest, checksum: false };
 
 /** The identity in the header at word `at`. */
@@ -18,14 +18,14 @@ export function identityAt(words: Uint32Array, at: number): FrameIdentity {
   return { id: words[at + (wire.FRAME_ID >>> 2)], version, checksum: hasChecksum(words, at) };
 }
 
-/** Whether the frame at word `at` says that it carries a checksum. What flags mean in other versions nobody knows. */
+/** Whether the frame at word `at` says that it carries a checksum. The flags of other versions are unknown. */
 export function hasChecksum(words: Uint32Array, at: number): boolean {
   const versionAndFlags = words[at + (wire.FRAME_VERSION >>> 2)];
   const flagged = ((versionAndFlags >>> 16) & wire.HEADER_FLAG_CHECKSUM) !== 0;
   return flagged && (versionAndFlags & 0xffff) === wire.wireVersion;
 }
 
-/** The identity that a node answers to: in a version that it serves. */
+/** The identity that a node answers with: its version is one that the node supports. */
 export function answerableIdentity(words: Uint32Array, at: number): FrameIdentity {
   const identity = identityAt(words, at);
   const served = identity.version >= wire.wireVersionOldest && identity.version <= wire.wireVersion;
@@ -42,7 +42,7 @@ export function writeIdentity(
   words[at + (wire.FRAME_ID >>> 2)] = id;
 }
 
-/** The checksum of a frame that is its header alone, one block (docs/wire.md): errors are written where no kernel is. */
+/** The checksum of a header without more, which is one block (docs/wire.md). Errors are written without a kernel. */
 export function headerChecksum(words: Uint32Array, at: number): number {
   const sums = new Int32Array(headerWords + 4);
   for (let i = 0; i < headerWords; i++) {

@@ -1,19 +1,19 @@
-// Where listeners and memory nodes meet: a listener brings bytes, a handler has room for them and answers.
+// The interface between listeners and memory nodes: a listener receives bytes, a handler stores and answers them.
 import type { FrameIdentity } from './frame-identity.ts';
 import type { WireError } from './reply.ts';
 import type { Slices } from './slices.ts';
 
-/** Room for one subrequest. Whoever has it gives it back, exactly once, by `release`. */
+/** Memory for one subrequest. Its holder calls `release` exactly once. */
 export interface Inbox {
   /** Where its bytes go. 4-aligned. */
   readonly frame: Uint8Array;
-  /** The frame is whole. `done` comes once, perhaps before this returns; the reply stays in place until `release`. */
+  /** Answers the complete frame. Calls `done` once, possibly before it returns. The reply is valid until `release`. */
   answer(done: (reply: Uint8Array) => void): void;
-  /** The reply has left, or nobody waits for it any more. */
+  /** Frees the memory: the reply was sent, or is no longer wanted. */
   release(): void;
 }
 
-/** Whether a subrequest was refused for want of a place or of room, which others may give back. */
+/** Whether a subrequest was refused because places or memory are in use. A retry can succeed. */
 export function isOverloaded(given: Inbox | WireError): boolean {
   return 'code' in given && given.code === 'OVERLOADED';
 }
@@ -34,13 +34,13 @@ export interface ServedTable {
   }[];
 }
 
-/** What a node says of itself. */
+/** How a node describes itself. */
 export interface NodeDescription {
   readonly node: string;
   /** Fingerprint of its routing table, 16 hexadecimal digits. */
   readonly plan: string;
   readonly wireVersions: readonly [oldest: number, newest: number];
-  /** Ports of its workers, on the host it was reached by. */
+  /** Ports of its workers, on the host of this address. */
   readonly workers: readonly { readonly port: number }[];
   readonly limits: {
     readonly subrequestBytes: number;
@@ -48,18 +48,18 @@ export interface NodeDescription {
     readonly subrequestKeys: number;
     readonly sessionWindow: number;
   };
-  /** What each planned table in its file is known by (store/content.ts), by its name; older nodes do not say. */
+  /** Content digest of each planned table in its file, by name (store/content.ts). Older nodes do not have it. */
   readonly contents?: Readonly<Record<string, string>> | undefined;
   readonly tables: readonly ServedTable[];
 }
 
-/** A memory node's worker, as listeners see it. */
+/** The interface of a memory node's worker for listeners. */
 export interface Handler {
-  /** Room for a subrequest of `bytes`, or why there is none. */
+  /** Reserves memory for a subrequest of `bytes` bytes, or returns the reason for refusing it. */
   admit(bytes: number): Inbox | WireError;
   /** The error reply to a subrequest that was not admitted. */
   refuse(identity: FrameIdentity, error: WireError): Uint8Array;
-  /** Tables are there, and it is not draining. */
+  /** Whether the tables are loaded and the worker is not draining. */
   readonly ready: boolean;
   describe(): NodeDescription;
   /** A lookup in JSON, for people and portable tools, in slices. @throws FlexemrError */

@@ -1,10 +1,10 @@
-// Replies: what a node answers. The node writes the header before results that lie there already; the ranker reads.
+// Replies of a node. The node writes the header in front of results that are already in memory; the ranker reads both.
 import { type ErrorCode, FlexemrError } from '../errors.ts';
 import { type FrameIdentity, headerChecksum, identityAt, writeIdentity } from './frame-identity.ts';
 import * as wire from './layout.ts';
 import { codeOf, statusOf } from './status.ts';
 
-/** What is wrong with a subrequest, and where: a field's byte in the frame, or a key, offset or weight of a segment. */
+/** An error in a subrequest and its place: the byte of a field, or a key, offset or weight of a segment. */
 export interface WireError {
   readonly code: ErrorCode;
   readonly segment?: number;
@@ -13,7 +13,7 @@ export interface WireError {
   readonly retryAfterMs?: number;
 }
 
-/** Load of the worker, and credits: what every reply reports. */
+/** Load of the worker and credits. Every reply has them. */
 export interface ReplyLoad {
   readonly requestCredits: number;
   readonly replyCredits: number;
@@ -21,7 +21,7 @@ export interface ReplyLoad {
   readonly busyUs: number;
 }
 
-/** Writes the header of a reply of `bytes` bytes from word `at`, but for its load and its checksum. */
+/** Writes the header of a reply of `bytes` bytes at word `at`, without its load and its checksum. */
 export function writeReplyHeader(
   words: Uint32Array,
   at: number,
@@ -35,7 +35,7 @@ export function writeReplyHeader(
   words[at + (wire.REPLY_EXCEPTIONS >>> 2)] = reply.exceptions;
 }
 
-/** Writes what a reply says of its worker into the header at word `at`. */
+/** Writes the load of the worker into the header at word `at`. */
 export function writeReplyLoad(words: Uint32Array, at: number, load: ReplyLoad): void {
   words[at + (wire.REPLY_REQUEST_CREDITS >>> 2)] = load.requestCredits;
   words[at + (wire.REPLY_REPLY_CREDITS >>> 2)] = load.replyCredits;
@@ -43,7 +43,7 @@ export function writeReplyLoad(words: Uint32Array, at: number, load: ReplyLoad):
   words[at + (wire.REPLY_BUSY_US >>> 2)] = load.busyUs;
 }
 
-/** A reply that is an error: the header alone. */
+/** A reply with an error: only a header. */
 export function errorReply(identity: FrameIdentity, error: WireError, load: ReplyLoad): Uint8Array {
   const words = new Uint32Array(wire.HEADER_BYTES >>> 2);
   writeReplyHeader(words, 0, identity, { bytes: wire.HEADER_BYTES, exceptions: 0 });
@@ -59,23 +59,23 @@ export function errorReply(identity: FrameIdentity, error: WireError, load: Repl
   return new Uint8Array(words.buffer);
 }
 
-/** What a segment's part of a reply holds: shapes that ranker and node both know from the subrequest. */
+/** The shape of a segment's part of a reply. Ranker and node both know it from the subrequest. */
 export interface ReplyShape {
-  /** Results: one a bag, or one a key. */
+  /** Number of results: one per bag, or one per key. */
   readonly vectors: number;
-  /** Bytes of one: dim × 4, or a row as stored. */
+  /** Bytes of a result: dim × 4, or of a row as stored. */
   readonly vectorBytes: number;
-  /** Counts, u32 a vector: not of fetched rows. */
+  /** Whether each result has a u32 count. Fetched rows have none. */
   readonly counts: boolean;
   readonly denominators: boolean;
 }
 
-/** Where the parts of a reply lie: bytes from its start, a multiple of 4. */
+/** Where the parts of a reply begin, in bytes from its start. All are multiples of 4. */
 export interface ReplyPlaces {
   readonly values: readonly number[];
   readonly counts: readonly number[];
   readonly denominators: readonly number[];
-  /** Where the exceptions begin, and the reply without them ends. */
+  /** The end of all parts before the exceptions. */
   readonly end: number;
 }
 
@@ -83,7 +83,7 @@ export function replyPlaces(shapes: readonly ReplyShape[]): ReplyPlaces {
   let next = wire.HEADER_BYTES;
   const place = (bytes: number): number => {
     const at = next;
-    // Not by bits: a subrequest may ask for more than 2^32 bytes, and must then be refused for its size.
+    // Not by bit operations: a subrequest can ask for more than 2^32 bytes, and is then refused because of its size.
     next += Math.ceil(bytes / 4) * 4;
     return at;
   };
@@ -93,16 +93,16 @@ export function replyPlaces(shapes: readonly ReplyShape[]): ReplyPlaces {
   return { values, counts, denominators, end: next };
 }
 
-/** A reply as the ranker reads it, in memory of its own. */
+/** A reply that a ranker has received, in its own memory. */
 export class Reply {
   readonly #words: Uint32Array;
   readonly bytes: Uint8Array;
-  /** Lets go of its memory: views of it are no longer good. */
+  /** Frees its memory. Views of it must not be used any more. */
   readonly release: () => void;
-  /** Results are views of it, so it cannot be released yet. */
+  /** Whether results are views of it, so that it cannot be released yet. */
   viewed = false;
 
-  /** @param release lets go of the memory of `bytes` @throws INVALID_FRAME where these bytes are no whole reply */
+  /** @param release frees the memory of `bytes` @throws INVALID_FRAME if the bytes are not a whole reply */
   constructor(bytes: Uint8Array, release: () => void = () => {}) {
     const whole = bytes.length >= wire.HEADER_BYTES && bytes.length % 4 === 0 && bytes.byteOffset % 4 === 0;
     this.bytes = bytes;
@@ -114,29 +114,29 @@ export class Reply {
       this.#at(wire.FRAME_BYTES) === bytes.length
     )
       return;
-    throw invalidReply(`of ${bytes.length} bytes is no frame of a memory node`, bytes.length);
+    throw invalidReply(`of ${bytes.length} bytes is not a frame of a memory node`, bytes.length);
   }
 
   #at(field: number): number {
     return this.#words[field >>> 2];
   }
 
-  /** Which subrequest it answers, and in which version of the wire. */
+  /** The id of its subrequest, and the version of the wire format. */
   get identity(): FrameIdentity {
     return identityAt(this.#words, 0);
   }
 
-  /** HEADER_FLAG_*, and whatever else stands beside the version. */
+  /** HEADER_FLAG_* and the unused bits beside the version. */
   get flags(): number {
     return this.#at(wire.FRAME_VERSION) >>> 16;
   }
 
-  /** What its header says of its checksum; nothing that was computed. */
+  /** The checksum in its header. It is not computed here. */
   get checksum(): number {
     return this.#at(wire.FRAME_CHECKSUM);
   }
 
-  /** What went wrong, if anything did. */
+  /** The error, if there is one. */
   get error(): WireError | undefined {
     const status = this.#at(wire.REPLY_STATUS);
     if (status === 0) return undefined;
@@ -160,17 +160,17 @@ export class Reply {
   }
 
   /**
-   * Checks that its length is that of what was asked for.
-   * @param segments how many were asked for @param keys how many keys they had in all @throws INVALID_FRAME
+   * Checks that the reply has the length that its subrequest implies.
+   * @param segments number of segments of the subrequest @param keys number of all their keys @throws INVALID_FRAME
    */
   checkLength({ end }: ReplyPlaces, segments: number, keys: number): void {
     const exceptions = this.#at(wire.REPLY_EXCEPTIONS);
     if (exceptions > keys)
-      throw invalidReply(`names ${exceptions} keys as exceptions, of ${keys}`, exceptions);
+      throw invalidReply(`has ${exceptions} keys as exceptions, but its subrequest has ${keys}`, exceptions);
     const sequences = this.flags & wire.HEADER_FLAG_SEQUENCES ? segments * wire.SEQUENCE_BYTES : 0;
     const wanted = end + sequences + exceptions * 4;
     if (wanted === this.bytes.length) return;
-    throw invalidReply(`has ${this.bytes.length} bytes where ${wanted} were asked for`, this.bytes.length);
+    throw invalidReply(`has ${this.bytes.length} bytes, but it should have ${wanted}`, this.bytes.length);
   }
 
   floats(at: number, length: number): Float32Array {
@@ -181,18 +181,18 @@ export class Reply {
     return new Uint32Array(this.bytes.buffer as ArrayBuffer, this.bytes.byteOffset + at, length);
   }
 
-  /** Whether some keys were not simply pooled. */
+  /** Whether some keys were padded, missing or defaulted. */
   get hasExceptions(): boolean {
     return this.#at(wire.REPLY_EXCEPTIONS) > 0;
   }
 
-  /** Keys that were not simply pooled: position in the subrequest's keys | OUTCOME_* << 30. */
+  /** Keys that were padded, missing or defaulted: position in the subrequest's keys | OUTCOME_* << 30. */
   get exceptions(): Uint32Array {
     return this.#words.subarray(this.#words.length - this.#at(wire.REPLY_EXCEPTIONS));
   }
 }
 
-/** The error of a reply that cannot be right. */
+/** The error for an invalid reply. */
 export function invalidReply(problem: string, value: unknown): FlexemrError {
   return new FlexemrError('INVALID_FRAME', `a reply ${problem}`, { field: 'reply', value });
 }

@@ -1,15 +1,15 @@
 import { sliceMsMax } from '../limits.ts';
 
-/** Long work in JavaScript, done in slices between which a worker reads its sockets and serves short requests. */
+/** Splits long work in JavaScript into slices. Between them a worker reads its sockets and serves short requests. */
 export class Slices {
   #until: number = performance.now() + sliceMsMax;
 
-  /** The slice at hand has had its time. */
+  /** Whether the current slice has used its time. */
   get over(): boolean {
     return performance.now() >= this.#until;
   }
 
-  /** Waits for the next turn of the event loop, where the slice at hand is over. */
+  /** Waits for the next turn of the event loop if the current slice has used its time. */
   async pause(): Promise<void> {
     if (!this.over) return;
     await new Promise((turn) => setImmediate(turn));
@@ -17,5 +17,5 @@ export class Slices {
   }
 }
 
-/** After so many elements of an array it is worth a look at the clock. */
+/** The clock is read once for this number of array elements. */
 export const elementsAtOnce = 2_048;

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts';
 import * as wire from './layout.ts';
 
-/** Errors a node answers with, and what they are in a reply's header and over HTTP. */
+/** The errors that a node answers with: their number in a reply's header, and their HTTP status. */
 const statuses: readonly { readonly code: ErrorCode; readonly status: number; readonly http: number }[] = [
   { code: 'INVALID_FRAME', status: wire.STATUS_INVALID_FRAME, http: 400 },
   { code: 'UNSUPPORTED_VERSION', status: wire.STATUS_UNSUPPORTED_VERSION, http: 400 },
@@ -25,12 +25,12 @@ export function statusOf(code: ErrorCode): number {
   return statuses.find((entry) => entry.code === code)?.status ?? statusOf('NODE_FAILED');
 }
 
-/** The error that a reply's header names. A number from a later version is a failure of the node. */
+/** The error for a number in a reply's header. A number from a later version becomes NODE_FAILED. */
 export function codeOf(status: number): ErrorCode {
   return statuses.find((entry) => entry.status === status)?.code ?? 'NODE_FAILED';
 }
 
-/** HTTP status of a reply's status; 200 of 0. */
+/** HTTP status for a reply's status; 0 gives 200. */
 export function httpStatusOf(status: number): number {
   if (status === 0) return 200;
   return statuses.find((entry) => entry.status === status)?.http ?? 500;

@@ -1,38 +1,38 @@
-// Subrequests: what a ranker asks of one node. The ranker writes them; the node's kernel reads them where they lie.
+// Subrequests of a ranker to a node. The ranker writes them; the node's kernel reads them without a copy.
 import type { MissingPolicy } from '../kernel/call.ts';
 import { type FrameIdentity, writeIdentity } from './frame-identity.ts';
 import * as wire from './layout.ts';
 
-/** Keys of some bags that one shard holds, on their way out. */
+/** Keys of some bags in one shard, to be sent. */
 export interface OutgoingSegment {
-  /** Number of the shard in the routing table, and version of its table. */
+  /** Number of the shard in the routing table, and the version of its table. */
   readonly shard: number;
   readonly version: number;
   /** u32, or u64 as pairs of words. */
   readonly keys: Uint32Array;
   readonly wide: boolean;
-  /** u32 [bags + 1]; undefined: rows one by one, not bags. */
+  /** u32 [bags + 1]; undefined to fetch rows instead of pooled bags. */
   readonly offsets: Uint32Array | undefined;
   readonly weights: Float32Array | undefined;
-  /** Leave the division to the ranker. */
+  /** Whether the ranker divides instead of the node. */
   readonly partial: boolean;
-  /** Rows as stored, instead of what is pooled of them. */
+  /** Whether the reply has rows as stored instead of pooled vectors. */
   readonly fetch: boolean;
-  /** Undefined: as the table says. */
+  /** Undefined: the table's own policy. */
   readonly missing: MissingPolicy | undefined;
 }
 
-/** What the header says of the whole. */
+/** The fields of the header. */
 export interface SubrequestHead extends FrameIdentity {
   readonly plan: bigint;
   readonly timeLeftUs: number;
   readonly replyCredits: number;
 }
 
-/** By their number in a segment's flags, less one. */
+/** The policies, at their number in a segment's flags minus one. */
 export const missingPolicies: readonly MissingPolicy[] = ['error', 'skip', 'default'];
 
-/** Bytes of a subrequest of these segments. */
+/** Bytes of a subrequest with these segments. */
 export function subrequestBytes(segments: readonly OutgoingSegment[]): number {
   return segments.reduce((sum, segment) => sum + segmentBytes(segment), wire.HEADER_BYTES);
 }
@@ -42,7 +42,7 @@ export function segmentBytes({ keys, offsets, weights }: OutgoingSegment): numbe
   return wire.SEGMENT_BYTES + keys.byteLength + (offsets?.byteLength ?? 0) + (weights?.byteLength ?? 0);
 }
 
-/** Writes a subrequest of `bytes` bytes from word `at` of `words`, but for its checksum. */
+/** Writes a subrequest of `bytes` bytes at word `at` of `words`, without its checksum. */
 export function writeSubrequest(
   words: Uint32Array,
   at: number,
@@ -77,7 +77,7 @@ export function writeSubrequest(
   }
 }
 
-/** Up to so many words a loop copies sooner than `set` begins. */
+/** A loop copies up to this number of words faster than `set` does. */
 const loopWordsMax = 24;
 
 function put(words: Uint32Array, at: number, own: Uint32Array): number {

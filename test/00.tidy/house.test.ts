@@ -1,4 +1,4 @@
-// The house rules, as far as a machine can hold them.
+// Checks the rules for the structure of src/ that can be checked by a program.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 const root = join(import.meta.dirname, '../..');
 const src = join(root, 'src');
 
-/** Rooms from the ground up: a file imports from its own room and from those below. */
+/** The folders of src/ from lowest to highest. A file may import only from its own folder and from lower ones. */
 const rooms = [
   'ground',
   'kernel',
@@ -23,7 +23,7 @@ const rooms = [
   'cli',
   'entry',
 ] as const;
-/** Memory nodes and transports meet at the wire, and do not know each other. */
+/** Memory nodes and transports share only the wire format, and must not import each other. */
 const strangers = ['memory-node', 'transport'] as const;
 const ground = ['check.ts', 'errors.ts', 'json-text.ts', 'libraries.ts', 'limits.ts'];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
@@ -39,7 +39,7 @@ const entries = [
   'host/memory-node-worker.ts',
 ];
 
-/** Where the house touches its runtime: two rooms, and these files. Everything else runs wherever JavaScript does. */
+/** Only two folders and these files may use Node.js. All other files run in every JavaScript runtime. */
 const runtimeRooms = ['host', 'cli'];
 const runtimeFiles = [
   'kernel/files.ts',
@@ -79,7 +79,7 @@ function roomOf(file: string): (typeof rooms)[number] {
   return rooms.find((room) => file.startsWith(`${room}/`)) ?? 'entry';
 }
 
-/** What a file imports: paths within src, and names of packages. */
+/** The imports of a file: paths in src, and names of packages. */
 function importsOf(file: string): string[] {
   const text = readFileSync(join(src, file), 'utf8');
   const specifiers = [...text.matchAll(/(?:from|import)\s*\(?'([^']+)'/g)].map(([, specifier]) => specifier);
@@ -88,7 +88,7 @@ function importsOf(file: string): string[] {
   );
 }
 
-test('every file has a room, and arrows point down', () => {
+test('every file is in a known folder, and imports only from lower folders', () => {
   const upward = files.flatMap((file) =>
     importsOf(file)
       .filter(
@@ -111,7 +111,7 @@ test('memory nodes and transports do not import each other', () => {
   expect(across).toEqual([]);
 });
 
-test('a ranker knows what a transport is, and none in particular', () => {
+test('a ranker imports only the interface of transports', () => {
   const known = new Set(
     files
       .filter((file) => roomOf(file) === 'ranker')
@@ -121,7 +121,7 @@ test('a ranker knows what a transport is, and none in particular', () => {
   expect([...known]).toEqual(['transport/transport.ts']);
 });
 
-test('no imports run in circles', () => {
+test('no imports are circular', () => {
   const circles: string[] = [];
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
@@ -135,14 +135,14 @@ test('no imports run in circles', () => {
   expect(circles).toEqual([]);
 });
 
-test('only the edges of the house name a runtime', () => {
+test('only the listed files import node: modules', () => {
   const naming = files
     .filter((file) => !runtimeRooms.includes(roomOf(file)))
     .filter((file) => importsOf(file).some((target) => target.startsWith('node:')));
   expect(naming.sort()).toEqual([...runtimeFiles].sort());
 });
 
-test('no file is dead', () => {
+test('every file is used', () => {
   const alive = new Set<string>();
   const visit = (file: string): void => {
     if (alive.has(file) || !files.includes(file)) return;
@@ -153,7 +153,7 @@ test('no file is dead', () => {
   expect(files.filter((file) => !alive.has(file))).toEqual([]);
 });
 
-test('no file outgrows its noun', () => {
+test(`no file has more than ${linesMax} lines`, () => {
   const sources = ['src', 'assembly', 'bench', 'examples'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.(ts|cc|h)$/.test(file) && !/build\/|node_modules\//.test(file))
@@ -163,7 +163,7 @@ test('no file outgrows its noun', () => {
   expect(sources.filter((file) => lines(file) > linesMax).map((file) => relative(root, file))).toEqual([]);
 });
 
-test.for(['shared', 'plain'] as const)('%s kernels are pointers in, status out', async (build) => {
+test.for(['shared', 'plain'] as const)('%s kernels import only memory, and have no state', async (build) => {
   const bytes = readFileSync(join(root, `wasm/kernels.${build}.wasm`));
   const module = await WebAssembly.compile(bytes);
   expect(WebAssembly.Module.imports(module)).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }]);
@@ -174,7 +174,7 @@ test.for(['shared', 'plain'] as const)('%s kernels are pointers in, status out',
 
 const sectionNames: Record<number, string> = { 6: 'global', 8: 'start', 11: 'data' };
 
-/** Names of a module's sections, as far as they matter here. */
+/** The names of a module's sections; sections that do not matter here have numbers. */
 function sectionsOf(bytes: Uint8Array): string[] {
   const names: string[] = [];
   for (let at = 8; at < bytes.length; ) {
@@ -191,16 +191,16 @@ function sectionsOf(bytes: Uint8Array): string[] {
   return names;
 }
 
-/** What a lookup may await without a deadline of its own: each of these passes one on, or is no part of a lookup. */
+/** Expressions that a lookup may await without a deadline: they pass one on, or are not part of a lookup. */
 const awaitable = [
   'ask(subrequests[0], to)',
   'Promise.all(subrequests.map((subrequest) => ask(subrequest, to)))',
   'tryOnce(subrequest, to)',
   'lookUp(request, ',
   'this.#lookup({ bags, options, deadline',
-  // A waiter for a credit, which the deadline resolves.
+  // Waits for a credit. The deadline resolves it too.
   'promise;',
-  // Opening, closing and reaching nodes, which have bounds of their own.
+  // Opening, closing and connecting to nodes, which have their own limits.
   'options.routing.read()',
   'Promise.all([...ranker.#route',
   'ranker.close()',
@@ -213,7 +213,7 @@ const awaitable = [
   'Promise.all(this.#lanes',
 ];
 
-test('whatever a lookup awaits, it awaits under its deadline', () => {
+test('a lookup awaits everything with its deadline', () => {
   const path = ['ranker', 'lookup', 'fan-out', 'node-client', 'route'].map((name) => `ranker/${name}.ts`);
   const bare = path.flatMap((file) =>
     [...readFileSync(join(src, file), 'utf8').matchAll(/\bawait (?!using )([^\n]*)/g)]
@@ -232,7 +232,7 @@ interface LockedPackage {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-describe.each(['.', 'bench', 'test/95.package', 'test/runtimes'])('what is locked in %s', (folder) => {
+describe.each(['.', 'bench', 'test/95.package', 'test/runtimes'])('the lock file in %s', (folder) => {
   const read = (name: string): unknown => JSON.parse(readFileSync(join(root, folder, name), 'utf8'));
   const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
   const { allowScripts = {} } = read('package.json') as { allowScripts?: Record<string, boolean> };
@@ -240,12 +240,12 @@ describe.each(['.', 'bench', 'test/95.package', 'test/runtimes'])('what is locke
     ([path, { link }]) => path.includes('node_modules/') && !link,
   );
 
-  test('has an integrity: what is installed is what was reviewed', () => {
+  test('has an integrity for every package', () => {
     const bare = locked.filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''));
     expect(bare.map(([path]) => path)).toEqual([]);
   });
 
-  test('fetches nothing by a script of its own: what it needs on a platform is locked too', () => {
+  test('locks the platform packages of every package with an install script', () => {
     const fetching = locked
       .filter(([, { hasInstallScript }]) => hasInstallScript)
       .filter(([path]) => allowScripts[path.replace(/.*node_modules\//, '')] !== false)

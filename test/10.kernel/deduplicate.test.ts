@@ -8,7 +8,7 @@ import { PoisonedMemory } from './poisoned.ts';
 
 const key = fc.oneof(fc.bigInt({ min: 0n, max: 60n }), fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }));
 
-test('unique keys come in order of first occurrence, and the inverse leads back', () => {
+test('unique keys are in order of first occurrence, and the inverse maps back to all keys', () => {
   fc.assert(
     fc.property(
       fc.array(key, { maxLength: 3000, size: 'max' }).map((keys) => BigUint64Array.from(keys)),
@@ -24,7 +24,7 @@ test('unique keys come in order of first occurrence, and the inverse leads back'
         const table = poisoned.place(DEDUPE_HEADER_BYTES + entries * 4, 64, true);
         poisoned.bytes.fill(0, table, table + DEDUPE_HEADER_BYTES + entries * 4);
         poisoned.seal();
-        // A table that earlier batches have used, some of other sizes, serves as well as a fresh one.
+        // A table that earlier batches have used, some with other sizes, must work as well as a fresh one.
         for (const earlier of before) {
           kernels.deduplicate(keysAt, Math.floor(keys.length / earlier), uniqueAt, inverseAt, table, entries);
         }
@@ -41,7 +41,7 @@ test('unique keys come in order of first occurrence, and the inverse leads back'
   );
 });
 
-test('a table survives its generations running out', () => {
+test('a table works after its generations wrap around', () => {
   const poisoned = new PoisonedMemory(16, true, 1);
   const kernels = instantiateKernels(poisoned.memory);
   const keys = BigUint64Array.from({ length: 20_000 }, (_, i) => BigInt(i % 15_000));

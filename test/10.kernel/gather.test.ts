@@ -10,7 +10,7 @@ import { PoisonedMemory } from './poisoned.ts';
 import { type PoolCase, PoolInput } from './pool-case.ts';
 import { poolCases } from './pool-cases.ts';
 
-/** Rows, counts and outcomes of each key; the first shard of two owns the rows before `cut`. */
+/** The values and counts that the shard with the rows `from`…`to` must give for each key. */
 function expectedOf(input: PoolInput, from: number, to: number): { values: Float32Array; counts: number[] } {
   const { dtype, dim, rows, missing } = input.of;
   const values = new Float32Array(input.keys.length * dim);
@@ -28,7 +28,7 @@ function expectedOf(input: PoolInput, from: number, to: number): { values: Float
   return { values, counts };
 }
 
-/** What a kernel writes of one shard: vectors, f32 [dim] of gather and the rows' own bytes of fetch, and counts. */
+/** Runs a kernel on one shard. `values` are f32 [dim] per key for gather, and the stored bytes of rows for fetch. */
 function runShard(
   kernel: 'gather' | 'fetch',
   input: PoolInput,
@@ -94,7 +94,7 @@ function runShard(
   };
 }
 
-/** The stored bytes of each key's row, 0 where the shard has none. */
+/** The stored bytes of each key's row, or 0 if the shard does not have the row. */
 function storedRows(input: PoolInput, counts: readonly number[]): Uint8Array {
   const { dtype, dim, rows } = input.of;
   const bytes = rowBytes(dtype, dim);
@@ -107,7 +107,7 @@ function storedRows(input: PoolInput, counts: readonly number[]): Uint8Array {
 }
 
 test.for(['gather', 'fetch'] as const)(
-  '%s gives every row as it is, and 0 where a shard has none',
+  '%s gives every row unchanged, and 0 for rows that a shard does not have',
   (kernel) => {
     fc.assert(
       fc.property(poolCases, fc.nat(), (raw, split) => {

@@ -6,7 +6,7 @@ import { PoisonedMemory } from './poisoned.ts';
 
 const u64 = (x: bigint): bigint => BigInt.asUintN(64, x);
 
-/** MurmurHash3's finaliser, low word: what routing tables of indexed tables are cut by, for good. */
+/** The low word of MurmurHash3's finaliser. Routing tables cut indexed tables by it, so it must never change. */
 function reference(key: bigint): number {
   let x = u64(key);
   x = u64((x ^ (x >> 33n)) * 0xff51afd7ed558ccdn);
@@ -14,7 +14,7 @@ function reference(key: bigint): number {
   return Number((x ^ (x >> 33n)) & 0xffffffffn);
 }
 
-test('ids hash to the shards that every other version will look for them in', () => {
+test('ids hash to the same shards in every version', () => {
   const ids = fc.array(fc.bigInt(0n, 2n ** 64n - 1n), { minLength: 1, maxLength: 300 });
   fc.assert(
     fc.property(ids, fc.integer(), (keys, seed) => {

@@ -16,7 +16,7 @@ import { PoisonedMemory } from './poisoned.ts';
 
 const batchMax = 1500;
 
-/** An index between poisoned bytes, driven with arrays. */
+/** An index between poisoned bytes, which takes and returns arrays. */
 class IndexUnderTest {
   readonly poisoned = new PoisonedMemory(24, true, 1);
   readonly kernels: Kernels = instantiateKernels(this.poisoned.memory);
@@ -58,7 +58,7 @@ class IndexUnderTest {
   }
 }
 
-// Few keys, so that histories meet again, and among them the bit patterns that free places are made of.
+// Few different keys, so that histories repeat them. They include the bit patterns of free places.
 const key = fc.oneof(
   fc.bigInt({ min: 0n, max: 400n }),
   fc.constantFrom(0n, 0xffffffffffffffffn, 1n << 63n, 0xffffffffn),
@@ -69,7 +69,7 @@ const step = fc.record({
   keys: fc.array(key, { maxLength: 700, size: 'max' }),
 });
 
-test('an index behaves as a Map through any history, full or not', () => {
+test('an index behaves like a Map for any history, full or not', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 300 }), fc.array(step, { maxLength: 12 }), (buckets, history) => {
       const index = new IndexUnderTest(buckets);
@@ -106,11 +106,11 @@ test('an index behaves as a Map through any history, full or not', () => {
   );
 });
 
-test('keys that all live in one bucket are found, removed and forgotten', () => {
+test('keys that all belong to one bucket can be found and removed', () => {
   const buckets = 64;
   const index = new IndexUnderTest(buckets);
   const capacity = Math.floor((buckets * BUCKET_KEYS * 3) / 5);
-  // A single bucket's keys: those which, alone in an index of this size, land in bucket 7.
+  // The keys of a single bucket: alone in an index of this size, each of them is stored in bucket 7.
   const crowd: bigint[] = [];
   for (let candidate = 1n; crowd.length < capacity; candidate++) {
     index.run('indexInsert', [candidate], [1]);

@@ -1,4 +1,4 @@
-// A memory for kernels in which every buffer lies between poisoned bytes, and nothing may change but what may.
+// A memory for kernels in which every buffer is between poisoned bytes. Only writable buffers may change.
 import { NONE } from '../../src/kernel/layout.ts';
 
 const guardBytes = 192;
@@ -17,11 +17,11 @@ export class PoisonedMemory {
     this.bytes = new Uint8Array(this.memory.buffer);
     this.words = new Uint32Array(this.memory.buffer);
     this.#seed = seed;
-    // All ones read as NaN rows, as offsets past every end, and as keys that are no row.
+    // Bytes of ones are NaN as rows, past every end as offsets, and not a row as keys.
     this.words.fill(NONE);
   }
 
-  /** Room for `bytes`, at an address that is a multiple of `align` but of no more than that. */
+  /** Reserves `bytes` at an address that is a multiple of `align`, but not always of more. */
   place(bytes: number, align: number, writable = false): number {
     let address = this.#next + guardBytes;
     address += (align - (address % align)) % align;
@@ -39,12 +39,12 @@ export class PoisonedMemory {
     return address;
   }
 
-  /** Remembers every byte, so that `strayWrites` can tell what changed. */
+  /** Copies every byte, so that `strayWrites` can find changes. */
   seal(): void {
     this.#before = this.bytes.slice();
   }
 
-  /** Addresses that changed outside writable buffers. */
+  /** @returns the addresses of changed bytes outside of writable buffers */
   strayWrites(): number[] {
     const before = this.#before ?? new Uint8Array();
     const stray: number[] = [];

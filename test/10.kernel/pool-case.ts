@@ -1,4 +1,4 @@
-// One pooling case: made from a seed, run by a kernel between poisoned bytes, and by the reference.
+// One pooling case, made from a seed. It can be run by a kernel between poisoned bytes, and by the reference.
 import type { MissingPolicy } from '../../src/kernel/call.ts';
 import { writeMergeCall, writePoolCall } from '../../src/kernel/call.ts';
 import type { DType } from '../../src/kernel/dtype.ts';
@@ -19,20 +19,20 @@ export interface PoolCase {
   readonly rows: number;
   /** Bag sizes. */
   readonly lengths: readonly number[];
-  /** Which values the rows hold: `special` mixes in NaN, ±Inf, −0 and subnormals. */
+  /** The kind of values in the rows: `special` adds NaN, ±Inf, −0 and subnormals. */
   readonly values: 'plain' | 'special' | 'zeros';
   readonly keyBytes: 4 | 8;
   readonly missing: MissingPolicy;
   readonly padded: boolean;
   readonly outOfRange: boolean;
   readonly touch: boolean;
-  /** Keys a kernel call may handle before it returns MORE. */
+  /** The number of keys that a kernel call may process before it returns MORE. */
   readonly budget: number;
-  /** Rows at which the table is split over shards. */
+  /** The rows at which the table is split into shards. */
   readonly cuts: readonly number[];
 }
 
-/** Everything a run leaves behind, as bits. */
+/** The results of a run as bits. */
 export interface PoolOutcome {
   readonly status: number;
   readonly pooled: Uint32Array;
@@ -66,7 +66,7 @@ const specialF32 = new Float32Array([
 ]);
 const specialF16 = [0x7e00, 0xfe01, 0x7c00, 0xfc00, 0x8000, 0, 1, 0x83ff, 0x7bff, 0xfbff];
 
-/** The case's rows and bags, all drawn from its seed. */
+/** The rows and bags of a case, all drawn from its seed. */
 export class PoolInput {
   readonly rows: Uint8Array;
   readonly finite: boolean;
@@ -146,7 +146,7 @@ function fillRow(row: Uint8Array, { dtype, dim, values }: PoolCase, random: () =
   }
 }
 
-/** Runs the case on kernels over a fresh memory; several shards are pooled as partials and merged. */
+/** Runs the case on kernels in a fresh memory. If there are several shards, pools partials and merges them. */
 export function runKernel(
   input: PoolInput,
   load: (memory: WebAssembly.Memory) => Kernels,
@@ -253,7 +253,7 @@ export function runKernel(
   };
 }
 
-/** The same case, by the reference. */
+/** Runs the same case with the reference. */
 export function runReference(input: PoolInput): Omit<PoolOutcome, 'strayWrites'> {
   const { of } = input;
   const bags = of.lengths.length;

@@ -1,4 +1,4 @@
-// Where pooling cases come from, and what it means for kernels to pass one.
+// Draws pooling cases, and checks that kernels pass them.
 
 import fc from 'fast-check';
 import { expect } from 'vitest';
@@ -46,7 +46,7 @@ export const poolCases: fc.Arbitrary<PoolCase> = fc
     } as PoolCase;
   });
 
-/** The kernels give the bits of the reference on every case, whatever memory they run over, and write nowhere else. */
+/** Asserts that the kernels give the bits of the reference in every case and memory, and write nothing else. */
 export function assertPools(
   load: (memory: WebAssembly.Memory) => Kernels,
   memories: fc.Arbitrary<'shared' | 'plain'>,

@@ -27,7 +27,7 @@ function errorOf(work: () => unknown): string {
 }
 
 test('pool and merge give the bits of the reference', () => {
-  // Keys of a component are u32, and it has no default rows.
+  // The keys of a component are u32, and a component has no default rows.
   const cases = poolCases
     .filter(({ missing }) => missing !== 'default')
     .map((of) => ({ ...of, keyBytes: 4 as const }));
@@ -47,7 +47,7 @@ test('pool and merge give the bits of the reference', () => {
   expect(Math.min(seen.pooled, seen.refused, seen.merged)).toBeGreaterThan(0);
 });
 
-test('what is merged of no rows has no weight, whatever lay in memory before', () => {
+test('a bag that is merged from no rows has weight 0, whatever bytes were in memory before', () => {
   using table = component.table({ dtype: 'f32', dim: 1, rows: Float32Array.of(1) });
   for (const bags of [1, 2, 10, 100, 1_000]) {
     const offsets = new Uint32Array(bags + 1).fill(1).fill(0, 0, 1);
@@ -61,7 +61,7 @@ test('what is merged of no rows has no weight, whatever lay in memory before', (
   }
 });
 
-test('gather gives rows as they are read', () => {
+test('gather gives the decoded rows', () => {
   const rows = Float32Array.from({ length: 12 }, (_, i) => i / 3);
   using table = component.table({ dtype: 'f32', dim: 3, rows });
   const keys = Uint32Array.of(3, 0, 0);
@@ -70,7 +70,7 @@ test('gather gives rows as they are read', () => {
   );
 });
 
-test('rows that are brought along pool as a table does', () => {
+test('pooling rows that are passed with the call gives the same as pooling a table', () => {
   const rows = { dtype: 'f32', dim: 2, rows: Float32Array.of(1, 2, 3, 4, 5, 6) } as const;
   const bags = {
     keys: Uint32Array.of(0, 2, 1),
@@ -125,7 +125,7 @@ test('an index holds what a map holds', () => {
   );
 });
 
-test('weighted means of shards are those of one table: partials bring their denominators', () => {
+test('weighted means of shards equal those of one table, because partials have denominators', () => {
   using whole = component.table({ dtype: 'f32', dim: 1, rows: Float32Array.of(1, 2, 30) });
   const offsets = Uint32Array.of(0, 3);
   const bags = { keys: Uint32Array.of(0, 1, 2), offsets, weights: Float32Array.of(1, 2, 3) };
@@ -135,7 +135,7 @@ test('weighted means of shards are those of one table: partials bring their deno
   }
 });
 
-test('what is wrong is said by its cause, and changes nothing', () => {
+test('errors name their cause, and change nothing', () => {
   const rows = Float32Array.of(1, 2, 3, 4);
   using table = component.table({ dtype: 'f32', dim: 2, rows });
   using index = component.keyIndex(2);
@@ -148,13 +148,13 @@ test('what is wrong is said by its cause, and changes nothing', () => {
   const pool = (of: object, options: object = sum) => table.pool({ ...bags, ...of }, { ...sum, ...options });
   const create = (of: object) => component.table({ dtype: 'f32', dim: 2, rows, ...of });
   const wrong: readonly [said: RegExp, work: () => unknown][] = [
-    [/^INVALID_KEY keys\[1\] = 2 is no row/, () => pool({ keys: Uint32Array.of(0, 2) })],
-    [/^INVALID_KEY keys\[0\] = 9 is no row/, () => table.gather(Uint32Array.of(9))],
+    [/^INVALID_KEY keys\[1\] = 2 is not a row/, () => pool({ keys: Uint32Array.of(0, 2) })],
+    [/^INVALID_KEY keys\[0\] = 9 is not a row/, () => table.gather(Uint32Array.of(9))],
     [/^INVALID_OFFSETS offsets\[2\] = 1 /, () => pool({ offsets: Uint32Array.of(0, 2, 1, 2) })],
     [/^INVALID_OFFSETS offsets\[0\] = 1 /, () => pool({ offsets: Uint32Array.of(1, 2) })],
     [/^INVALID_OFFSETS offsets\[1\] = 1 .* 2$/, () => pool({ offsets: Uint32Array.of(0, 1) })],
     [/^INVALID_OFFSETS offsets\[0\] = nothing /, () => pool({ offsets: Uint32Array.of() })],
-    [/^INVALID_WEIGHTS weights: there are 1 for 2 keys/, () => pool({ weights: Float32Array.of(1) })],
+    [/^INVALID_WEIGHTS weights: there are 1 weights for 2 keys/, () => pool({ weights: Float32Array.of(1) })],
     [/^INVALID_WEIGHTS .* none for max/, () => pool(weighted, { mode: 'max' })],
     [/^INVALID_BAGS keys: .*Uint32Array, not a BigUint64Array/, () => pool({ keys: BigUint64Array.of(0n) })],
     [/^INVALID_BAGS keys: .*Uint32Array, not an array/, () => pool({ keys: [0, 1] })],
@@ -167,13 +167,13 @@ test('what is wrong is said by its cause, and changes nothing', () => {
     [/^INVALID_OPTION options: /, () => table.pool(bags, undefined as never)],
     [/^INVALID_OPTION padding: .*-1/, () => pool({}, { padding: -1 })],
     [/^INVALID_OPTION padding: .*4294967295/, () => pool({}, { padding: 2 ** 32 - 1 })],
-    [/^INVALID_TABLE rows: 16 bytes are no whole rows of dim = 3/, () => create({ dim: 3 })],
+    [/^INVALID_TABLE rows: 16 bytes are not a whole number of rows of dim = 3/, () => create({ dim: 3 })],
     [/^INVALID_TABLE dim: .*1 to 4096, not 0/, () => create({ dim: 0 })],
     [/^INVALID_TABLE dim: .*1 to 4096, not 8192/, () => create({ dim: 8192, rows: new Float32Array(8192) })],
     [/^INVALID_TABLE dtype: .*int4.*"f64"/, () => create({ dtype: 'f64' })],
     [/^INVALID_TABLE rows: .*not a Float64Array/, () => create({ rows: Float64Array.of(1, 2) })],
     [/^INVALID_TABLE rows: .*int8 rows, not a Float32Array/, () => create({ dtype: 'int8' })],
-    [/^INVALID_BAGS partials\[0\] is no partial.*partial: true/, () => merge([table.pool(bags, sum)])],
+    [/^INVALID_BAGS partials\[0\] is not a partial.*partial: true/, () => merge([table.pool(bags, sum)])],
     [/^INVALID_BAGS partials: number 1 /, () => merge([partial, table.pool(weighted, mean)])],
     [/^INVALID_BAGS partials: number 1 /, () => merge([table.pool(weighted, mean), partial])],
     [/^INVALID_BAGS partials: number 1 /, () => merge([partial, { ...partial, counts: Uint32Array.of(1) }])],
@@ -185,9 +185,9 @@ test('what is wrong is said by its cause, and changes nothing', () => {
       /^INVALID_OPTION keys: .*not a BigInt64Array/,
       () => component.deduplicate(BigInt64Array.of(1n) as never),
     ],
-    [/^INVALID_OPTION slots: there are 1 for 2 ids/, () => insert([8n, 9n], [1])],
-    [/^INVALID_OPTION slots\[1\] = 4294967295 stands for none/, () => insert([8n, 9n], [1, 2 ** 32 - 1])],
-    [/^LIMIT_EXCEEDED ids: the index has room for 2/, () => insert([8n, 7n, 9n], [5, 5, 5])],
+    [/^INVALID_OPTION slots: there are 1 slots for 2 ids/, () => insert([8n, 9n], [1])],
+    [/^INVALID_OPTION slots\[1\] = 4294967295 means "none"/, () => insert([8n, 9n], [1, 2 ** 32 - 1])],
+    [/^LIMIT_EXCEEDED ids: the index has space for 2 ids/, () => insert([8n, 7n, 9n], [5, 5, 5])],
     ...[Number.NaN, -1, 0, 1.5, '64MB', 2 ** 40].map((memoryBytes): [RegExp, () => unknown] => [
       /^INVALID_OPTION memoryBytes: expected an integer from 1 to /,
       () => openComponent({ memoryBytes: memoryBytes as number }),
@@ -201,7 +201,7 @@ test('what is wrong is said by its cause, and changes nothing', () => {
   expect(index.find(BigUint64Array.of(7n, 8n, 9n))).toEqual(Uint32Array.of(1, NONE, NONE));
 });
 
-test('an index takes as many new ids as it has room for, however often they come', () => {
+test('an index takes as many new ids as its capacity, even if they are repeated', () => {
   using index = component.keyIndex(2);
   const ids = BigUint64Array.of(1n, 2n, 1n, 2n, 1n);
   index.insert(ids, Uint32Array.of(0, 1, 2, 3, 4));
@@ -211,7 +211,7 @@ test('an index takes as many new ids as it has room for, however often they come
   expect(index.find(ids)).toEqual(Uint32Array.of(9, 8, 9, 8, 9));
 });
 
-test('the component itself refuses what hosts may hand in', () => {
+test('the component itself checks the arguments of hosts', () => {
   const { Table, KeyIndex, merge } = new Core(cores, 1).pooling;
   const rows = new Uint8Array(8);
   const bags = { keys: Uint32Array.of(0), offsets: Uint32Array.of(0, 1) };
@@ -236,7 +236,7 @@ test('the component itself refuses what hosts may hand in', () => {
     expect(work).toThrow(expect.objectContaining({ code, position }));
 });
 
-test('what does not fit is refused by name before it is tried, and nothing is lost', () => {
+test('a request that exceeds the memory is refused by name in advance, and nothing is lost', () => {
   const small = openComponent({ memoryBytes: 1_000_000 });
   const rows = new Float32Array(100_000);
   using table = small.table({ dtype: 'f32', dim: 1, rows });
@@ -254,10 +254,10 @@ test('what does not fit is refused by name before it is tried, and nothing is lo
   expect(table.gather(Uint32Array.of(0))).toEqual(Float32Array.of(0));
 });
 
-test('all that a component may hold it holds', () => {
+test('a component can use all memory that is allowed', () => {
   const large = openComponent();
   const zeros = new Uint8Array(2 ** 29);
-  // Half of it, and pieces of the other half.
+  // Uses half of the memory, and then pieces of the other half.
   const tables = [2 ** 29, 2 ** 28, 2 ** 27].map((bytes) =>
     large.table({ dtype: 'f32', dim: 4096, rows: zeros.subarray(0, bytes) }),
   );
@@ -269,8 +269,8 @@ test('all that a component may hold it holds', () => {
   for (const each of tables) each[Symbol.dispose]();
 });
 
-test('who finds no memory has ended', () => {
-  // More than there is, as memory in pieces may come to.
+test('a component that runs out of memory cannot be used any more', () => {
+  // No limit, so allocations fail in the component, as they can if its memory is fragmented.
   const core = new Core(cores, Number.POSITIVE_INFINITY);
   const large = () => core.keep(0, 'index', () => core.pooling.KeyIndex.create(componentIndexIdsMax));
   const [kept] = large();
@@ -281,7 +281,7 @@ test('who finds no memory has ended', () => {
   );
 });
 
-test('what is collected gives its memory back, though nobody disposed of it', async () => {
+test('a collected object gives its memory back, even if it was not disposed', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const small = openComponent({ memoryBytes: 1_000_000 });
@@ -298,7 +298,7 @@ test('what is collected gives its memory back, though nobody disposed of it', as
     .toBe('none');
 });
 
-test('what was disposed of is used no more', () => {
+test('a disposed object cannot be used any more', () => {
   const table = component.table({ dtype: 'f32', dim: 1, rows: Float32Array.of(1) });
   const index = component.keyIndex(1);
   for (const each of [table, index, table, index]) each[Symbol.dispose]();
@@ -307,7 +307,7 @@ test('what was disposed of is used no more', () => {
 });
 
 test('tables, indexes and results give their memory back', () => {
-  // All of them together are larger than any component.
+  // Together they are larger than any component can be.
   const rows = new Float32Array(2 ** 18);
   const keys = Uint32Array.from({ length: 4_096 }, (_, i) => i);
   const bags = { keys, offsets: Uint32Array.from({ length: 4_097 }, (_, i) => i) };

@@ -1,12 +1,12 @@
-// A pooling case, by the component: one table, or one a shard, and their partials merged.
+// Runs a pooling case with the component: with one table, or with a table for each shard and merged partials.
 import type { Bags, Component, Pooled, PoolOptions } from '../../src/component.ts';
 import { rowBytes } from '../../src/kernel/dtype.ts';
 import type { PoolInput } from '../10.kernel/pool-case.ts';
 
-/** What of a case the component is given. */
+/** The parts of a case that the component gets. */
 export type Input = Pick<PoolInput, 'of' | 'rows' | 'keys' | 'offsets' | 'weights' | 'padding'>;
 
-/** Shapes as the kernels leave them behind. */
+/** The results in the shapes of the kernels' results. */
 export interface Outcome {
   readonly pooled: Uint32Array;
   readonly counts: Uint32Array;
@@ -30,7 +30,7 @@ export function poolByComponent(component: Component, input: Input): Outcome {
     const rows = input.rows.subarray(bounds[shard] * stride, end * stride);
     using table = component.table({ dtype, dim, rows });
     const { bags, positions } = within(input, bounds[shard], end, shard === bounds.length - 2);
-    // Padding is left out by `within`.
+    // `within` leaves out padding.
     const part = table.pool(bags, { mode, missing: options.missing, partial: true });
     for (const [i, outcome] of (part.outcomes ?? []).entries()) outcomes[positions[i]] = outcome;
     return part;
@@ -40,7 +40,10 @@ export function poolByComponent(component: Component, input: Input): Outcome {
   return { ...outcomeOf(merged, { keys, offsets, weights }), outcomes };
 }
 
-/** The keys of one shard as rows of its own, bag by bag, and where each was. The last one has those past the end. */
+/**
+ * The keys of one shard, bag by bag, as row numbers of the shard, and the position of each in `input`. The last shard
+ * also gets the keys past the end.
+ */
 function within(
   { keys, offsets, weights, padding }: Input,
   begin: number,

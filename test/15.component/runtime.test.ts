@@ -1,4 +1,4 @@
-// What runtimes lack, and what is asked of the wrong kernels, is said.
+// Errors name what a runtime does not support, and what the wrong kernels cannot do.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { layout, openKernels, rowBytes, writePoolCall } from '../../src/kernels.
 
 const root = join(import.meta.dirname, '../..');
 
-test('kernels pool in a memory of one’s own', () => {
+test('kernels pool in a memory that the caller made', () => {
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernels = openKernels(memory);
   const [words, floats] = [new Uint32Array(memory.buffer), new Float32Array(memory.buffer)];
@@ -32,7 +32,7 @@ test('kernels pool in a memory of one’s own', () => {
   expect([...floats.subarray(96, 98)]).toEqual([5.5, 11]);
 });
 
-test('shared memory is refused, and told what to take instead', () => {
+test('shared memory is refused with an error that says what to use instead', () => {
   const shared = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   expect(() => openKernels(shared)).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(/plain memory/) }),
@@ -40,7 +40,7 @@ test('shared memory is refused, and told what to take instead', () => {
 });
 
 test.runIf(process.arch === 'x64').for(['kernels', 'component', 'edge'])(
-  'a runtime without SIMD is told so by flexemr/%s',
+  'flexemr/%s reports a runtime without SIMD',
   (entry) => {
     const script = `import('flexemr/${entry}').catch(({ code, message }) => console.log(code, message))`;
     const noSimd = ['--no-enable-sse4-1', '--no-enable-ssse3'];
@@ -49,7 +49,7 @@ test.runIf(process.arch === 'x64').for(['kernels', 'component', 'edge'])(
   },
 );
 
-test('the program of docs/embedding.md gives what it says', () => {
+test('the program of docs/embedding.md prints what it documents', () => {
   const [, program = ''] =
     /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'docs/embedding.md'), 'utf8')) ?? [];
   const typed = ['--input-type=module-typescript', '-e', program];

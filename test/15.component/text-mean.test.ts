@@ -1,13 +1,13 @@
-// Means of word vectors over paragraphs, as PyTorch gives them (test/golden/README.md).
+// Means of word vectors over paragraphs equal those of PyTorch (test/golden/README.md).
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openComponent } from '../../src/component.ts';
 import { SafetensorsFile } from '../../src/index.ts';
 
-/** What the order of additions may come to. */
+/** The largest difference that another order of additions can make. */
 const tolerance = 5e-6;
 
-test('text means are those of PyTorch', async () => {
+test('text means equal those of PyTorch', async () => {
   await using file = await SafetensorsFile.open(join(import.meta.dirname, '../golden/text_mean.safetensors'));
   const rows = await file.read('table_rows', 'F32');
   const keys = Uint32Array.from(await file.read('indices_local', 'I64'), Number);

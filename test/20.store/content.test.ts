@@ -1,4 +1,5 @@
-// What a table is known by: any byte of a small one, whole sample of a large one, and all bytes where it is verified.
+// The digest that identifies a table: over all bytes of a small table, over a sample of a large table, and over all
+// bytes when the table is verified.
 import { copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -14,7 +15,7 @@ import { dir, withFile } from './safetensors-files.ts';
 const digest = (path: string, of: typeof contentOf = contentOf): Promise<string> =>
   withFile(path, async (file: SafetensorsFile) => await of(file, planTables(file)[0]));
 
-/** The last bytes of a file are its data. */
+/** Flips a bit of the data, which is at the end of the file. */
 async function flip(path: string, fromEnd: number, bit = 0): Promise<void> {
   const handle = await open(path, 'r+');
   const { size } = await handle.stat();
@@ -30,7 +31,7 @@ const spec = { name: 't', rows, dim, mode: 'sum' } as const;
 const values = Float32Array.from({ length: rows * dim }, (_, i) => i);
 const ids = BigUint64Array.from({ length: rows }, (_, i) => BigInt(i) * 7n);
 
-test('any byte of the rows and ids of a small table changes it; its name and place do not', async () => {
+test('any byte of the rows and ids of a small table changes its digest; its name and path do not', async () => {
   const path = join(dir, 'small.safetensors');
   await writeTables(path, [{ spec, rows: values, ids }]);
   const before = await digest(path);
@@ -47,7 +48,7 @@ test('any byte of the rows and ids of a small table changes it; its name and pla
   );
 });
 
-test('shape and dtype change it, though the bytes are the same', async () => {
+test('shape and dtype change the digest, even if the bytes are the same', async () => {
   const shapes: readonly (readonly [number, number])[] = [
     [20, 3],
     [30, 2],
@@ -65,13 +66,13 @@ test('shape and dtype change it, though the bytes are the same', async () => {
   expect(seen.size).toBe(4);
 });
 
-test('of a large table a retraining of some of its rows changes it, and verifying finds a single bit', async () => {
+test('retraining some rows of a large table changes its digest, and verifying finds a single changed bit', async () => {
   const large = { ...spec, dim: 64, rows: (contentWholeBytesMax / 256) * 2 };
   const path = join(dir, 'large.safetensors');
   const all = new Float32Array(large.rows * large.dim).fill(0.5);
   await writeTables(path, [{ spec: large, rows: all }]);
   const [before, whole] = [await digest(path), await digest(path, wholeContentOf)];
-  // A bit between two blocks of the sample is what verifying is for.
+  // The sample misses a bit between two of its blocks; verifying does not.
   await flip(path, contentBlockBytes + 100);
   expect(await digest(path, wholeContentOf)).not.toBe(whole);
   const random = randomOf(7);

@@ -14,7 +14,7 @@ const golden = (name: string): string =>
   new URL(`../golden/cases/${name}.safetensors`, import.meta.url).pathname;
 const newStore = (slotBytes = 2 ** 20): Store => new Store(kernelModule('shared'), { slotBytes });
 
-/** A table of `source` rows, filled as a file is read: by ranges of rows. */
+/** Builds a table from `source` rows. Fills it by ranges of rows, as loading a file does. */
 async function encode(store: Store, spec: TableSpec, source: SourceDtype, rows: Uint8Array): Promise<Table> {
   const builder = new TableBuilder(store, spec);
   try {
@@ -29,7 +29,7 @@ async function encode(store: Store, spec: TableSpec, source: SourceDtype, rows: 
   }
 }
 
-/** The rows as the store keeps them. */
+/** The bytes of the rows in the store. */
 function keptBytes({ shards }: Table): Uint8Array {
   const kept = shards.map(({ arena, address, rows }) =>
     arena.bytes.slice(address, address + rows.rows * rows.rowBytes),
@@ -47,7 +47,7 @@ const specOf = (rows: number, dim: number, dtype: RowDtype): TableSpec => ({
   mode: 'sum',
 });
 
-describe("quantising keeps PyTorch's bytes", () => {
+describe("quantising gives PyTorch's bytes", () => {
   test.for(['int8', 'int4'] as const)('%s', async (dtype) => {
     await using file = await SafetensorsFile.open(golden(dtype));
     const cases: { id: string; rows: number; dim: number }[] = JSON.parse(file.metadata.cases);
@@ -60,7 +60,7 @@ describe("quantising keeps PyTorch's bytes", () => {
     }
   });
 
-  test('rows that do not pass through staging at once, or that shards cut, keep the same bytes', async () => {
+  test('rows that need several staging steps or shards give the same bytes', async () => {
     await using file = await SafetensorsFile.open(golden('int8'));
     const [{ id, rows, dim }] = (
       JSON.parse(file.metadata.cases) as { id: string; rows: number; dim: number }[]
@@ -86,7 +86,7 @@ describe("quantising keeps PyTorch's bytes", () => {
   });
 });
 
-/** f32 bits around every half: itself, its neighbours, and the tie with the next half and its neighbours. */
+/** f32 values around every half: its value, the tie with the next half, and the neighbours of both. */
 function aroundHalves(): Float32Array {
   const bits: number[] = [];
   const f32 = new Float32Array(1);
@@ -100,7 +100,7 @@ function aroundHalves(): Float32Array {
     if (!Number.isFinite(value)) continue;
     around(value);
     const next = reference.halfToNumber((half + 1) & 0xffff);
-    // After the largest half comes what would be the next, were there one.
+    // The largest half has no next half, so this takes the tie that it would have.
     around(Number.isFinite(next) ? (value + next) / 2 : Math.sign(value) * 65_520);
   }
   bits.push(0x7f800000, 0xff800000, 0x7f7fffff, 0xff7fffff, 0x80000000, 1, 0x80000001, 0x007fffff);
@@ -108,7 +108,7 @@ function aroundHalves(): Float32Array {
   return new Float32Array(Uint32Array.from(bits).buffer);
 }
 
-/** Halves as this runtime rounds; every NaN as one. */
+/** Rounds to halves with the Float16Array of this runtime. Makes all NaNs equal. */
 function roundedHalves(values: Float32Array): Uint16Array {
   return new Uint16Array(Float16Array.from(values).buffer).map(oneNaN);
 }
@@ -122,7 +122,7 @@ describe('f16', () => {
     expect(halves.map(oneNaN)).toEqual(roundedHalves(values));
   });
 
-  test('any f32 is rounded so', async () => {
+  test('any f32 is rounded to the nearest half', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 4, maxLength: 400, size: 'max' }), async (raw) => {
         const values = new Float32Array(raw.slice(0, raw.length - (raw.length % 4)).buffer);
@@ -133,14 +133,14 @@ describe('f16', () => {
     );
   });
 
-  test('rows that are f16 already are kept as they are, NaN and all', async () => {
+  test('rows that are f16 already are kept unchanged, including NaN', async () => {
     const all = Uint16Array.from({ length: 65_536 }, (_, half) => half);
     const kept = await encode(newStore(), specOf(256, 256, 'f16'), 'f16', bytesOf(all));
     expect(keptBytes(kept)).toEqual(bytesOf(all));
   });
 });
 
-/** A row as PyTorch quantises it, stated plainly. @returns q of each column, scale and bias; undefined where it cannot */
+/** Quantises a row like PyTorch, in a simple form. @returns q of each column, scale and bias; undefined if it cannot */
 function quantised(
   row: Float32Array,
   dtype: 'int8' | 'int4',
@@ -168,7 +168,7 @@ function quantised(
   return { q: q(low, fround(1 / scale), 15), tail: bytesOf(Float16Array.of(scale, low)) };
 }
 
-test.for(['int8', 'int4'] as const)('any row is kept as %s as stated plainly', async (dtype) => {
+test.for(['int8', 'int4'] as const)('any row is quantised to %s like in the simple form', async (dtype) => {
   const value = fc.oneof(
     fc.float({ noNaN: true, noDefaultInfinity: true, min: -30_000, max: 30_000 }),
     fc.constantFrom(
@@ -214,11 +214,11 @@ describe('f16 and bf16 sources', () => {
     bf16: new Float32Array(Uint32Array.from(all, (bits) => bits << 16).buffer),
   };
 
-  test.for(['f16', 'bf16'] as const)('every %s becomes its f32', async (source) => {
+  test.for(['f16', 'bf16'] as const)('every %s becomes the f32 of the same value', async (source) => {
     const kept = await encode(newStore(), specOf(1024, 64, 'f32'), source, bytesOf(all));
     const got = new Float32Array(keptBytes(kept).buffer);
     expect(reference.canonical(got)).toEqual(reference.canonical(values[source].slice()));
-    // toEqual takes −0 for 0.
+    // toEqual does not distinguish −0 and 0.
     got.forEach((value, i) => {
       if (!Object.is(value, values[source][i])) expect.fail(`${source} ${i} became ${value}`);
     });
@@ -230,7 +230,7 @@ describe('f16 and bf16 sources', () => {
     ['bf16', 'f16'],
     ['bf16', 'int8'],
     ['bf16', 'int4'],
-  ] as const)('%s is kept as %s as its f32 would be', async ([source, dtype]) => {
+  ] as const)('%s is kept as %s with the same bytes as its f32', async ([source, dtype]) => {
     const finite = all.filter((_, i) => Math.abs(values[source][i]) < 30_000);
     const dim = 61;
     const rows = Math.floor(finite.length / dim);
@@ -250,7 +250,7 @@ describe('rows that cannot be quantised', () => {
     ['an infinite range', 3e38, -3e38],
   ];
   const dims = [1, 2, 3, 16, 33];
-  test.for(faults)('%s: int8 and int4 name the row, and no room is kept', async ([, one, other]) => {
+  test.for(faults)('%s: int8 and int4 name the row, and free the memory', async ([, one, other]) => {
     for (const dtype of ['int8', 'int4'] as const) {
       for (const dim of other === -3e38 ? dims.slice(1) : dims) {
         for (const bad of [0, 7, 19]) {
@@ -282,7 +282,7 @@ describe('rows that cannot be quantised', () => {
     }
   });
 
-  test('of several shards, the row of the table is named', async () => {
+  test('with several shards, the error names the row of the table', async () => {
     const store = new Store(kernelModule('shared'), { slotBytes: 65_536, shardBytes: 5 * 12 });
     const rows = new Float32Array(20 * 4);
     rows[13 * 4] = Number.NaN;
@@ -300,7 +300,7 @@ describe('rows that cannot be quantised', () => {
   });
 });
 
-test('rows are finite for the kernels where every value they can hold is', () => {
+test('rows are finite for the kernels if every value that they can decode to is finite', () => {
   const special = fc.constantFrom(0, 0x7c00, 0xfc00, 0x7e01, 0x7bff, 0xfbff, 0x7f80, 0xff80, 0x7fc0, 0x3c00);
   const store = newStore();
   const { arena, address } = store.allocate(2 ** 16, 0);
@@ -329,7 +329,7 @@ test('rows are finite for the kernels where every value they can hold is', () =>
           else if (dtype === 'int8') view.setUint16(tail + (at % 2) * 4 + 2, half, true);
           else view.setUint16(tail + (at % 2) * 2, half, true);
         }
-        // Quantised rows count as finite where any code would be.
+        // Quantised rows count as finite only if the largest codes are finite too.
         const most = bytes.slice();
         const codes = dtype === 'int8' ? dim : dtype === 'int4' ? Math.ceil(dim / 2) : 0;
         for (let row = 0; row < rows; row++) most.fill(255, row * stride, row * stride + codes);

@@ -1,4 +1,4 @@
-// Files that are something else, or hold more than we read: each is called what it is.
+// Files of other formats, and files with dtypes that tables do not use. Errors name the format.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,14 +11,14 @@ import { dir, fileOf, target, withFile } from './safetensors-files.ts';
 const latin = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const padded = (text: string): Uint8Array => latin(text.padEnd(200, '\0'));
 
-describe('a file of another kind says which, and what to do', () => {
+describe('the error for a file of another format names the format and what to do', () => {
   test.for([
     ['PyTorch’s archive', padded('PK\x03\x04\x00\x00\x08\x08'), /torch\.save.*torch\.load/],
     ['the smallest zip archive', padded('PK\x03\x04\x00\x00\x00\x00'), /zip/],
     ['PyTorch’s old format', padded('\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'), /pickle.*torch\.load/],
     ['a pickle', padded('\x80\x04\x95'), /pickle/],
     [
-      'a pointer of Git LFS',
+      'a Git LFS pointer',
       latin('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n'),
       /git lfs pull/,
     ],
@@ -31,7 +31,7 @@ describe('a file of another kind says which, and what to do', () => {
     ['a web page', latin('<!DOCTYPE html><html>Sign in'), /web page/],
     ['JSON', latin('{"weight_map": {}}'), /index\.json/],
     ['JSON behind a byte-order mark', latin('\xef\xbb\xbf[1, 2, 3, 4, 5]'), /JSON/],
-    ['nothing', new Uint8Array(), /empty/],
+    ['an empty file', new Uint8Array(), /empty/],
   ] as [string, Uint8Array, RegExp][])('%s', async ([, bytes, says]) => {
     const path = join(dir, 'other');
     writeFileSync(path, bytes);
@@ -42,7 +42,7 @@ describe('a file of another kind says which, and what to do', () => {
   });
 });
 
-test.for(['pipe', 'pipe.json'])('a pipe that nobody writes to, %s, is not waited for', async (name) => {
+test.for(['pipe', 'pipe.json'])('opening a pipe without a writer, %s, does not wait', async (name) => {
   const path = join(dir, name);
   expect(spawnSync('mkfifo', [path]).status).toBe(0);
   const error = await SafetensorsFile.open(path).catch((error: unknown) => error);
@@ -62,7 +62,7 @@ describe('dtypes that no table uses', () => {
     ['F8_E5M2FNUZ', 5, 5],
     ['C64', 2, 16],
   ] as [string, number, number][])(
-    '%s is passed over, its size checked',
+    '%s is skipped, after its size was checked',
     async ([dtype, elements, bytes]) => {
       writeFileSync(target, fileOf(header(dtype, [elements], bytes), bytes));
       await withFile(target, async (file) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { FreeList, roomAlignBytes, roundUp } from '../../src/store/free-list.ts';
+import { allocationAlignBytes, FreeList, roundUp } from '../../src/store/free-list.ts';
 import { runs } from '../runs.ts';
 
 interface Piece {
@@ -8,10 +8,10 @@ interface Piece {
   readonly bytes: number;
 }
 
-/** Bytes that a piece keeps: whole lines, at least one. */
+/** The bytes that a piece occupies: whole lines, at least one. */
 const kept = ({ bytes }: Piece): number => roundUp(Math.max(1, bytes));
 
-/** Gaps between pieces of a range, by looking at all of it. */
+/** Finds the gaps between the pieces of a range by going through all of them. */
 function gapsOf(pieces: readonly Piece[], begin: number, end: number): { begin: number; bytes: number }[] {
   const gaps: { begin: number; bytes: number }[] = [];
   let at = begin;
@@ -29,18 +29,18 @@ const largest = (gaps: readonly { bytes: number }[]): number =>
 const bytes = fc.oneof(
   fc.nat({ max: 300 }),
   fc.nat({ max: 5000 }),
-  fc.nat({ max: 80 }).map((lines) => lines * roomAlignBytes),
+  fc.nat({ max: 80 }).map((lines) => lines * allocationAlignBytes),
 );
 const step = fc.oneof(fc.record({ allocate: bytes }), fc.record({ free: fc.nat() }));
 
-test('any history of allocate and free: the first gap that is large enough, aligned, and nothing lost', () => {
+test('any history of allocate and free gives the first large enough gap, aligned, and loses nothing', () => {
   fc.assert(
     fc.property(
       fc.nat({ max: 1000 }),
       fc.nat({ max: 128 }),
       fc.array(step, { maxLength: 200, size: 'max' }),
       (begin, lines, history) => {
-        const end = roundUp(begin) + lines * roomAlignBytes;
+        const end = roundUp(begin) + lines * allocationAlignBytes;
         const room = new FreeList(begin, end);
         const pieces: Piece[] = [];
         for (const action of history) {
@@ -55,12 +55,12 @@ test('any history of allocate and free: the first gap that is large enough, alig
           const fits = gaps.find((gap) => gap.bytes >= kept({ address: 0, bytes: action.allocate }));
           expect(address).toBe(fits?.begin);
           if (address === undefined) continue;
-          expect(address % roomAlignBytes).toBe(0);
+          expect(address % allocationAlignBytes).toBe(0);
           pieces.push({ address, bytes: action.allocate });
         }
         for (const { address, bytes: given } of pieces) room.free(address, given);
-        expect(room.largest).toBe(lines * roomAlignBytes);
-        if (lines > 0) expect(room.allocate(lines * roomAlignBytes)).toBe(roundUp(begin));
+        expect(room.largest).toBe(lines * allocationAlignBytes);
+        if (lines > 0) expect(room.allocate(lines * allocationAlignBytes)).toBe(roundUp(begin));
         expect(room.largest).toBe(0);
         expect(room.allocate(0)).toBeUndefined();
       },
@@ -69,7 +69,7 @@ test('any history of allocate and free: the first gap that is large enough, alig
   );
 });
 
-test('what is freed joins its neighbours in every order', () => {
+test('freed pieces join their neighbours, in any order', () => {
   const count = 5;
   const orders = (left: number[]): number[][] =>
     left.length === 0
@@ -84,7 +84,7 @@ test('what is freed joins its neighbours in every order', () => {
   }
 });
 
-test('an end that is not on a line is not given out past', () => {
+test('nothing is allocated past an end that is not aligned', () => {
   const room = new FreeList(0, 100);
   expect(room.allocate(65)).toBeUndefined();
   expect(room.allocate(64)).toBe(0);

@@ -29,7 +29,7 @@ const dim = 6;
 const slots = { slotBytes: 2 ** 18 };
 const halves = Uint16Array.from({ length: rows * dim }, (_, i) => ((i * 977) % 0x7c00) | ((i % 2) << 15));
 const bfloats = Uint16Array.from({ length: rows * dim }, (_, i) => 0x3f00 + ((i * 37) % 512));
-/** The same rows as each source holds them, and as f32. */
+/** The rows in each source dtype; `values` are the same rows as f32. */
 const sources = {
   F32: { data: Float32Array.from(halves, (half, i) => reference.halfToNumber(half) * 1.0001 + i) },
   F16: { data: halves },
@@ -69,7 +69,7 @@ async function fileOf(list: unknown, name = 'tables.safetensors', more: TensorDa
   return path;
 }
 
-/** Every row of a table, pooled one by one. */
+/** Pools every row of a table in a bag of its own. */
 async function allRows(tables: Tables, table: string): Promise<Pooled | undefined> {
   const keys = tables.specs.find(({ name }) => name === table)?.rows ?? 0;
   const each = {
@@ -80,16 +80,16 @@ async function allRows(tables: Tables, table: string): Promise<Pooled | undefine
   return (await tables.lookup({ f: each })).get('f');
 }
 
-/** What a table with these rows, given in memory, holds. */
+/** All rows of a table that was added from memory. */
 async function inMemory(data: Float32Array, dtype: RowDtype): Promise<Pooled | undefined> {
   await using tables = new Tables(slots);
   await tables.add({ name: 't', rows, dim, mode: 'sum', dtype }, { rows: data });
   return allRows(tables, 't');
 }
 
-describe('a table of a file', () => {
+describe('a table from a file', () => {
   test.for(['F32', 'F16', 'BF16'] as const)(
-    'of %s rows is what it would be if given in memory',
+    'with %s rows equals a table that is added from memory',
     async (source) => {
       const path = await fileOf([specOf(source)]);
       for (const dtype of [undefined, ...dtypes]) {
@@ -100,7 +100,7 @@ describe('a table of a file', () => {
     },
   );
 
-  test('is kept as its spec says, unless all are told, unless it is told itself', async () => {
+  test('takes its dtype from the options of the table, else from those of all tables, else from its spec', async () => {
     const path = await fileOf([
       specOf('F32', { dtype: 'int8' }),
       specOf('F16'),
@@ -122,7 +122,7 @@ describe('a table of a file', () => {
     });
   });
 
-  test('takes padding, missing and the default row from its spec, or from who loads it', async () => {
+  test('takes padding, missing and the default row from its spec, or from the options', async () => {
     const path = await fileOf([specOf('F32', { padding: -1, missing: 'skip' })]);
     const bags = { F32: { keys: [0, rows - 1, rows, 2], offsets: [0] } };
     await using own = await openTables(path, slots);
@@ -145,7 +145,7 @@ describe('a table of a file', () => {
     expect(other.specs[0]).toMatchObject(told);
   });
 
-  test.for(['I64', 'U64'] as const)('is indexed where its spec names ids, %s', async (dtype) => {
+  test.for(['I64', 'U64'] as const)('is indexed if its spec names ids, %s', async (dtype) => {
     const data = dtype === 'I64' ? ids : new BigUint64Array(ids.buffer);
     const path = await fileOf([specOf('F32', { ids: 'own' })], `${dtype}.safetensors`, [
       { name: 'own', dtype, shape: [rows], data },
@@ -155,7 +155,7 @@ describe('a table of a file', () => {
     expect(pooled).toEqual(await inMemory(values.F32, 'f32'));
   });
 
-  test('may share its tensor with another, and be loaded beside tables that are there', async () => {
+  test('can share its tensor with another table, and be loaded beside existing tables', async () => {
     await using tables = new Tables(slots);
     await tables.load(
       await fileOf([specOf('one', { tensor: 'F32' }), specOf('two', { tensor: 'F32', mode: 'max' })]),
@@ -165,13 +165,13 @@ describe('a table of a file', () => {
     expect(await allRows(tables, 'two')).toEqual(await allRows(tables, 'one'));
   });
 
-  test('is not there where the list is empty', async () => {
+  test('does not exist if the list is empty', async () => {
     await using tables = await openTables(await fileOf([]), slots);
     expect(tables.specs).toEqual([]);
   });
 });
 
-test('progress never falls and ends at all bytes of all tables', async () => {
+test('progress never decreases, and ends at all bytes of all tables', async () => {
   const large = Math.ceil((2.5 * loadChunkBytesMax) / 64);
   const path = await fileOf(
     [specOf('F32', { ids: 'ids' }), specOf('large', { rows: large, dim: 16 }), specOf('F16')],
@@ -198,7 +198,7 @@ test('progress never falls and ends at all bytes of all tables', async () => {
   }
 });
 
-describe('a list that lies gives one error, and none of its tables', () => {
+describe('a wrong list gives one error, and none of its tables is loaded', () => {
   const good = specOf('F16');
   type Fault = readonly [what: string, list: unknown, code: string, field: string, more?: TensorData[]];
   const own = (dtype: 'I64' | 'F32', data: ArrayBufferView & { length: number }): TensorData[] => [
@@ -251,7 +251,7 @@ describe('a list that lies gives one error, and none of its tables', () => {
       'defaultRow',
     ],
     ['no default row', [good, specOf('F32', { missing: 'default' })], 'INVALID_TABLE', 'defaultRow'],
-    ['padding that is no row', [good, specOf('F32', { padding: rows })], 'INVALID_TABLE', 'padding'],
+    ['padding that is not a row', [good, specOf('F32', { padding: rows })], 'INVALID_TABLE', 'padding'],
     ['ids that are not there', [good, specOf('F32', { ids: 'nowhere' })], 'INVALID_FILE', 'name'],
     [
       'ids of another dtype',
@@ -269,11 +269,11 @@ describe('a list that lies gives one error, and none of its tables', () => {
       'rows',
       [{ name: 'own', dtype: 'F32', shape: [rows, dim], data: notFinite }],
     ],
-    ['what is not JSON', '[{', 'INVALID_TABLE', '__metadata__.tables'],
-    ['what is no list', '{"name":"F16"}', 'INVALID_TABLE', '__metadata__.tables'],
+    ['a text that is not JSON', '[{', 'INVALID_TABLE', '__metadata__.tables'],
+    ['an object instead of a list', '{"name":"F16"}', 'INVALID_TABLE', '__metadata__.tables'],
     ['null', 'null', 'INVALID_TABLE', '__metadata__.tables'],
-    ['a list of no tables', [1], 'INVALID_TABLE', '__metadata__.tables[0]'],
-    ['nothing at all', undefined, 'INVALID_FILE', '__metadata__.tables'],
+    ['a list with an entry that is not a table', [1], 'INVALID_TABLE', '__metadata__.tables[0]'],
+    ['no metadata', undefined, 'INVALID_FILE', '__metadata__.tables'],
   ];
 
   test.for(faults)('%s', async ([, list, code, field, more = []]) => {
@@ -295,7 +295,7 @@ describe('a list that lies gives one error, and none of its tables', () => {
     expect(tables.specs.map(({ name }) => name)).toEqual(['before', 'F16']);
   });
 
-  test('a table that is there already', async () => {
+  test('a table that exists already', async () => {
     await using tables = await openTables(await fileOf([specOf('F32')]), slots);
     const before = await allRows(tables, 'F32');
     const error = await tables
@@ -310,7 +310,7 @@ describe('a list that lies gives one error, and none of its tables', () => {
     expect(await allRows(tables, 'F32')).toEqual(before);
   });
 
-  test('who loads it asks for what cannot be', async () => {
+  test('invalid options', async () => {
     const path = await fileOf([good]);
     for (const options of [
       { dtype: 'f8' },
@@ -324,7 +324,7 @@ describe('a list that lies gives one error, and none of its tables', () => {
     }
   });
 
-  test('who watches it throws', async () => {
+  test('onProgress throws', async () => {
     await using tables = new Tables(slots);
     const stop = new Error('stop');
     const onProgress = ({ table }: LoadProgress): void => {
@@ -347,7 +347,7 @@ describe('a list that lies gives one error, and none of its tables', () => {
 describe('memory', () => {
   const large = { dim: 64, rows: runs.largeTableBytes / 256 };
 
-  /** A file of zeros, with a known row at either end; a hole on disk. */
+  /** Writes a sparse file of zeros, with a known first and last row. */
   async function largeFile(): Promise<string> {
     const path = join(dir, 'hole.safetensors');
     const spec = { ...specOf('large', large) };
@@ -389,7 +389,7 @@ describe('memory', () => {
       const { grown, values: got } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
       const kept = large.rows * reference.rowBytes(dtype, large.dim);
       expect(grown).toBeLessThanOrEqual(kept + 64 * 2 ** 20);
-      // All of it was touched: the measurement means something.
+      // The process has touched all of the memory, so the measurement is valid.
       expect(grown).toBeGreaterThan(kept * 0.9);
       const last = Array.from({ length: large.dim }, (_, column) => large.rows - 1 + column);
       const step = dtype === 'int8' ? 0.5 : 0;

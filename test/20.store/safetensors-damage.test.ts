@@ -1,4 +1,4 @@
-// Files that were changed, cut short, or never were.
+// Files that were changed or truncated, or do not exist.
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ describe('damage', () => {
     }
   }
 
-  test('bytes changed, added and removed anywhere parse to a consistent header or are refused', () => {
+  test('files with changed, added or removed bytes have a consistent header or are refused', () => {
     expectConsistent(parseFile(whole), 11);
     const token = fc.constantFrom(
       '{',
@@ -60,7 +60,7 @@ describe('damage', () => {
       let bytes = [...whole];
       for (const { at, remove, insert } of edits) bytes = bytes.toSpliced(at, remove, ...insert);
       const file = Uint8Array.from(bytes);
-      // Most edits change the header's length: let it be right in half of them, to get past it.
+      // Most edits change the length of the header. Half of them correct its size field, to get past that check.
       if (edits[0]?.resize && file.byteLength >= prefixBytes + 11)
         new DataView(file.buffer).setBigUint64(0, BigInt(file.byteLength - prefixBytes - 11), true);
       if (file.byteLength < prefixBytes) refusal(() => parseFile(file));
@@ -77,7 +77,7 @@ describe('damage', () => {
     }
   });
 
-  test('a header of 101 MB is refused before there is memory for it', async () => {
+  test('a header of 101 MB is refused before memory is allocated for it', async () => {
     writeFileSync(target, fileOf('{}', 0, 101_000_000n));
     await truncate(target, 202_000_000);
     const before = process.memoryUsage().arrayBuffers;
@@ -89,7 +89,7 @@ describe('damage', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
   });
 
-  test('a file that becomes shorter while it is open is refused by every way of reading', async () => {
+  test('every read of a file that became shorter while it was open fails', async () => {
     await writeSafetensors(target, [{ name: 'a', dtype: 'U8', shape: [100], data: new Uint8Array(100) }]);
     await withFile(target, async (file) => {
       const { length } = readFileSync(target);
@@ -100,7 +100,7 @@ describe('damage', () => {
     });
   });
 
-  test('what is no file is refused', async () => {
+  test('a missing file and a folder are refused', async () => {
     const nothing = join(dir, 'nothing');
     const place = { code: 'INVALID_FILE', field: 'path' };
     await expect(SafetensorsFile.open(nothing)).rejects.toMatchObject({ ...place, value: nothing });

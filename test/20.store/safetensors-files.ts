@@ -1,4 +1,4 @@
-// A file for tests to write and to damage, and its header.
+// Helpers for tests that write, damage and parse files.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 export const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
-/** A file's header, from the bytes of the whole file. */
+/** Parses the header from the bytes of the whole file. */
 export function parseFile(bytes: Uint8Array): SafetensorsHeader {
   const size = headerSize(bytes.subarray(0, prefixBytes), bytes.byteLength, 'f');
   const header = bytes.subarray(prefixBytes, prefixBytes + size);
@@ -37,7 +37,7 @@ export function fileOf(
   return file;
 }
 
-/** The tensors fill the data section exactly, each with as many bytes as its shape takes. */
+/** Expects that the tensors fill the data section exactly, each with the number of bytes of its shape. */
 export function expectConsistent({ tensors }: SafetensorsHeader, dataBytes: number): void {
   let covered = 0;
   const inOrder = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);

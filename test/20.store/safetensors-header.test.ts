@@ -1,4 +1,4 @@
-// Headers: all that is valid is taken; of the rest it is said where it goes wrong.
+// Valid headers are accepted. Errors for other headers say where they are wrong.
 import { describe, expect, test } from 'vitest';
 import { prefixBytes } from '../../src/store/header-json.ts';
 import type { Dtype } from '../../src/store/safetensors-header.ts';
@@ -12,8 +12,7 @@ describe('headers', () => {
     `"${name}":${fields('U8', [end - begin], end, begin)}`;
   const max = Number.MAX_SAFE_INTEGER;
   const [a04, b36, b22] = [u8('a', 0, 4), u8('b', 3, 6), u8('b', 2, 2)];
-  // What is wrong; a file, its header before | and its data after, with ^ where it is wrong; the field; the value,
-  // where it is not simply the text from there on.
+  // What is wrong; the file (header | data, with ^ at the error); the field; the value, unless it is the text after ^.
   const hostile: [string, string, string, unknown?][] = [
     ['space first', '^ {}', 'header'],
     ['a byte order mark first', '^\ufeff{}', 'header', '{}'],
@@ -83,7 +82,7 @@ describe('headers', () => {
     expect(error.message).toMatch(`f: ${JSON.stringify(field)} at byte ${position}: `);
   });
 
-  test('refuses what is not UTF-8', () => {
+  test('refuses text that is not UTF-8', () => {
     const error = refusal(() => parseFile(fileOf(Uint8Array.of(0x7b, 0x22, 0xc0, 0x80, 0x22, 0x7d))));
     expect(error).toMatchObject({
       code: 'INVALID_FILE',
@@ -113,14 +112,14 @@ describe('headers', () => {
     expect(parseFile(fileOf('{}')).tensors.size).toBe(0);
   });
 
-  test('keeps names that objects inherit apart from the objects', () => {
+  test('does not confuse names with properties that objects inherit', () => {
     const header = parseFile(fileOf(`{"__metadata__":{"__proto__":"x"},${u8('__proto__', 0, 1)}}`, 1));
     expect(Object.entries(header.metadata)).toEqual([['__proto__', 'x']]);
     expect(header.metadata.toString).toBeUndefined();
     expect(header.tensors.get('__proto__')?.shape).toEqual([1]);
   });
 
-  test('refuses more metadata names than an object can bear', () => {
+  test('refuses too many metadata names', () => {
     const names = Array.from({ length: 70_000 }, (_, at) => `"${at}":""`);
     const error = refusal(() => parseFile(fileOf(`{"__metadata__":{${names}}}`)));
     expect(error).toMatchObject({ code: 'INVALID_FILE', field: '__metadata__', value: 65_537 });

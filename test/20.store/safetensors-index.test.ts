@@ -1,4 +1,4 @@
-// Tensors in several files under one index: what one file of all of them gives.
+// Several files with one index give the same tensors as one file.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -24,7 +24,7 @@ const tensors = fc.uniqueArray(
   { selector: ({ name }) => name, minLength: 1, maxLength: 12 },
 );
 
-test('any tensors over any files are read as from one', async () => {
+test('tensors in several files are read like tensors in one file', async () => {
   await fc.assert(
     fc.asyncProperty(tensors, fc.boolean(), async (given, bom) => {
       const inFile = (i: number): typeof given => given.filter(({ file }) => file === i);
@@ -49,21 +49,25 @@ test('any tensors over any files are read as from one', async () => {
   );
 });
 
-describe('an index that is refused says where', () => {
+describe('the error for a wrong index says where it is wrong', () => {
   const data = Float32Array.of(1);
   const list = (name: string): Record<string, string> => ({ tables: JSON.stringify([{ name }]) });
   test.for([
-    ['no JSON', '{', 'index'],
+    ['not JSON', '{', 'index'],
     ['a list', [], 'weight_map'],
     ['no map', { metadata: {} }, 'weight_map'],
     ['an empty map', { weight_map: {} }, 'weight_map'],
-    ['a file by number', { weight_map: { w: 1 } }, 'weight_map.w'],
+    ['a number instead of a file', { weight_map: { w: 1 } }, 'weight_map.w'],
     ['a file in the folder above', { weight_map: { w: '../a.safetensors' } }, 'weight_map.w'],
-    ['a way around', { weight_map: { w: 'inner/../../a.safetensors' } }, 'weight_map.w'],
+    [
+      'a file in the folder above, by a detour',
+      { weight_map: { w: 'inner/../../a.safetensors' } },
+      'weight_map.w',
+    ],
     ['a file from the root', { weight_map: { w: '/etc/hostname' } }, 'weight_map.w'],
     ['a file that is missing', { weight_map: { w: 'none.safetensors' } }, 'path'],
     [
-      'a tensor that its file has not',
+      'a tensor that its file does not have',
       { weight_map: { w: 'x.safetensors', v: 'y.safetensors' } },
       'weight_map.v',
     ],

@@ -14,7 +14,7 @@ const dtypes = Object.keys(dtypeBytes) as Dtype[];
 
 type InMemory = TensorData & { readonly dtype: Dtype; readonly data: ArrayBufferView };
 
-/** Shared memory under every second tensor, and a view that does not begin where its memory does. */
+/** Draws tensors. Some are in shared memory, and their views do not begin at the start of their memory. */
 const tensorArbitrary = fc
   .record({
     name: fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('__proto__', 'constructor', 'a"b\\')),
@@ -36,13 +36,13 @@ const tensorsArbitrary = fc.uniqueArray(tensorArbitrary, {
 });
 const metadataArbitrary = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }));
 
-/** The bytes of a view, in plain memory. */
+/** Copies the bytes of a view into plain memory. */
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength).slice();
 }
 
 describe('round trip', () => {
-  test('any tensors and metadata come back whole, by read and readInto', async () => {
+  test('read and readInto return any tensors and metadata unchanged', async () => {
     const property = fc.asyncProperty(tensorsArbitrary, metadataArbitrary, async (tensors, metadata) => {
       await writeSafetensors(target, tensors, metadata);
       expect(readFileSync(target).readBigUInt64LE() % 8n).toBe(0n);
@@ -112,7 +112,7 @@ describe('reading', () => {
     await withFile(target, use);
   };
 
-  test('names what there is where a tensor or dtype is not', () =>
+  test('names the existing tensors or dtype if one is not found', () =>
     opened(async (file) => {
       const error = refusal(() => file.entry('emb.row'));
       expect(error).toMatchObject({ code: 'INVALID_FILE', field: 'name', value: 'emb.row' });
@@ -137,7 +137,7 @@ describe('reading', () => {
       }),
   );
 
-  test('is over after close, which may be called again', () =>
+  test('fails after close, which can be called again', () =>
     opened(async (file) => {
       await file[Symbol.asyncDispose]();
       await expect(file.read('emb.rows')).rejects.toMatchObject({ code: 'RELEASED' });
@@ -157,7 +157,7 @@ describe('writing', () => {
     ['the name of the metadata', [{ ...good, name: '__metadata__' }], {}, '__metadata__.shape'],
     ['half a surrogate pair', [{ ...good, name: '\ud800' }], {}, 'header'],
     ['metadata not of strings', [good], { a: 1 }, '__metadata__.a'],
-  ])('refuses %s and leaves the file that was there', async (_what, tensors, metadata, field) => {
+  ])('refuses %s and keeps the existing file', async (_what, tensors, metadata, field) => {
     await writeSafetensors(target, [good]);
     const before = readFileSync(target);
     const written = writeSafetensors(target, tensors, metadata as Record<string, string>);
@@ -170,7 +170,7 @@ describe('writing', () => {
     ['fails', 'lost'],
     ['ends early', 'its pieces have 1 bytes'],
   ])(
-    'data that %s on the way leaves the file that was there, and nothing beside it',
+    'data that %s while it is written keeps the existing file, and leaves no other file',
     async (what, message) => {
       await writeSafetensors(target, [good]);
       const before = readFileSync(target);
@@ -185,13 +185,13 @@ describe('writing', () => {
     },
   );
 
-  test('a folder that is not there is INVALID_FILE', async () => {
+  test('a missing folder is INVALID_FILE', async () => {
     await expect(writeSafetensors(join(dir, 'absent', 'f'), [good])).rejects.toMatchObject({
       code: 'INVALID_FILE',
     });
   });
 
-  test('data of more than one piece, at hand or made on the way', async () => {
+  test('data can be an array or a generator of pieces', async () => {
     const data = new Uint32Array(5_000_000).map((_, at) => at);
     async function* pieces(): AsyncGenerator<Uint32Array> {
       for (let at = 0; at < data.length; at += 999_999) yield data.subarray(at, at + 999_999);

@@ -1,4 +1,4 @@
-// Loading by several threads: the same bytes as by one, the same errors, and nothing left behind.
+// Loading with several threads gives the same bytes and errors as with one thread, and leaves nothing behind.
 import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import {
 const dir = mkdtempSync(join(tmpdir(), 'flexemr-threads-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Five jobs of 8 MiB, the last one short. */
+/** Five jobs of up to 8 MiB; the last one is shorter. */
 const [rows, dim] = [70_000, 128];
 const path = join(dir, 'tables.safetensors');
 const data = new Float32Array(rows * dim);
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await write();
 });
 
-/** Rows of every job and piece, spread so that small slots have room for them. */
+/** Looks up some rows of every job and piece, few enough for small slots. */
 async function someRows(tables: Tables): Promise<Float32Array | undefined> {
   const keys = Uint32Array.from({ length: 71 }, (_, i) => (i * 1_000 + (i % 7) * 101) % rows);
   return (await tables.lookup({ t: { keys, offsets: keys.map((_, i) => i) } })).get('t')?.values;
@@ -42,19 +42,22 @@ test.for<[RowDtype, number, TablesOptions]>([
   ['int8', 2, { slotBytes: 65_536 }],
   ['int8', 3, { shardBytes: 40_000 * dim }],
   ['int4', 5, { slotBytes: 65_536 }],
-])('kept as %s, loaded by %i threads, %j: as loaded by one', async ([dtype, threads, options]) => {
-  await using one = await openTables(path, { dtype });
-  const seen: number[] = [];
-  await using several = await openTables(path, {
-    ...{ dtype, threads, ...options },
-    onProgress: ({ bytesDone }) => seen.push(bytesDone),
-  });
-  expect(seen.at(-1)).toBe(data.byteLength);
-  expect(seen.length).toBeGreaterThan(4);
-  expect(await someRows(several)).toEqual(await someRows(one));
-});
+])(
+  'kept as %s, loaded by %i threads, %j: the same as loaded by one thread',
+  async ([dtype, threads, options]) => {
+    await using one = await openTables(path, { dtype });
+    const seen: number[] = [];
+    await using several = await openTables(path, {
+      ...{ dtype, threads, ...options },
+      onProgress: ({ bytesDone }) => seen.push(bytesDone),
+    });
+    expect(seen.at(-1)).toBe(data.byteLength);
+    expect(seen.length).toBeGreaterThan(4);
+    expect(await someRows(several)).toEqual(await someRows(one));
+  },
+);
 
-test('of bad rows in several jobs, the first is named, whichever thread finds one first', async () => {
+test('if several jobs have bad rows, the error names the first row, whichever thread finds one first', async () => {
   const bad = [69_999, 40_000, 33_333];
   try {
     for (const row of bad) data[row * dim + 7] = Number.NaN;
@@ -69,7 +72,7 @@ test('of bad rows in several jobs, the first is named, whichever thread finds on
   }
 });
 
-test('a file that is cut while threads read it is INVALID_FILE, and leaves no table', async () => {
+test('a file that is truncated while threads read it is INVALID_FILE, and leaves no table', async () => {
   const tables = openTables(path, {
     threads: 2,
     onProgress: () => truncateSync(path, 9_000_000),

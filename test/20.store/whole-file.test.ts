@@ -1,4 +1,4 @@
-// Kinds of files that a result or a plan may be written to.
+// Writes results and plans to different kinds of files.
 import { spawnSync } from 'node:child_process';
 import {
   createReadStream,
@@ -40,7 +40,7 @@ test('a symbolic link stays, its target is replaced and keeps its mode', async (
   expect(readdirSync(dir).sort()).toEqual(['link', 'target']);
 });
 
-test('a pipe is written through and stays a pipe', async () => {
+test('a pipe gets the bytes and stays a pipe', async () => {
   expect(spawnSync('mkfifo', [at('pipe')]).status).toBe(0);
   const read = buffer(createReadStream(at('pipe')));
   await writeTensors(at('pipe'));
@@ -49,7 +49,7 @@ test('a pipe is written through and stays a pipe', async () => {
   expect(lstatSync(at('pipe')).isFIFO()).toBe(true);
 });
 
-test('a link to nothing stays, and what it names is written', async () => {
+test('a link to a missing file stays, and its target is written', async () => {
   symlinkSync('between', at('link'));
   symlinkSync(at('target'), at('between'));
   await writeTensors(at('link'));
@@ -57,7 +57,7 @@ test('a link to nothing stays, and what it names is written', async () => {
   expect(lstatSync(at('target')).isFile()).toBe(true);
 });
 
-describe('what the system refuses is INVALID_FILE, says why and what to do, and leaves nothing', () => {
+describe('a path that the system refuses is INVALID_FILE: the error says why and what to do, no file is left', () => {
   const make: Record<string, () => string> = {
     'a folder': () => dir,
     'a folder that is missing': () => at('none/file'),
@@ -70,7 +70,7 @@ describe('what the system refuses is INVALID_FILE, says why and what to do, and 
       return at('circle');
     },
     'a full device': () => '/dev/full',
-    'a file system without files of ours': () => '/proc/flexemr',
+    'a file system that does not take files': () => '/proc/flexemr',
     'a name that is too long': () => at('x'.repeat(300)),
   };
   const writers = {
@@ -90,11 +90,11 @@ describe('what the system refuses is INVALID_FILE, says why and what to do, and 
 });
 
 test('a full device stays a device', async () => {
-  await expect(writeTensors('/dev/full')).rejects.toThrow(/ENOSPC.*Make room/);
+  await expect(writeTensors('/dev/full')).rejects.toThrow(/ENOSPC.*Free some disk space/);
   expect(lstatSync('/dev/full').isCharacterDevice()).toBe(true);
 });
 
-test('what is under way can be removed, and never takes its place', async () => {
+test('an unfinished file can be removed, and then never replaces the old file', async () => {
   writeFileSync(at('file'), 'old');
   const writing = writeWhole(at('file'), async (file) => {
     await file.write('new');

@@ -1,4 +1,4 @@
-// The search for the best arrangement of tables on nodes.
+// Searches for the best arrangement of tables on nodes.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Arrangement, type ArrangementProblem } from '../../src/plan/arrangement.ts';
@@ -7,7 +7,7 @@ import { localSearch } from '../../src/plan/local-search.ts';
 import { runs } from '../runs.ts';
 
 describe('searching', () => {
-  /** Where costs are not those of real tables: work, bytes and what a cut costs have nothing to do with each other. */
+  /** Problems with random costs. Unlike in real tables, work, bytes and the cost of a cut are independent. */
   const anyProblem: fc.Arbitrary<ArrangementProblem> = fc
     .record({
       nodes: fc.integer({ min: 1, max: 3 }),
@@ -62,7 +62,7 @@ describe('searching', () => {
     );
   });
 
-  test('from greedy arrangements comes within 5 % of the best, but for one problem in a hundred', () => {
+  test('from greedy arrangements comes within 5 % of the best, except in one of a hundred problems', () => {
     let [far, fitting] = [0, 0];
     for (const problem of fc.sample(anyProblem, { numRuns: 400, seed: 11 })) {
       const least = leastCost(problem);
@@ -75,7 +75,7 @@ describe('searching', () => {
     expect(far / fitting).toBeLessThanOrEqual(0.01);
   });
 
-  test('does not try all arrangements where there are too many', () => {
+  test('does not try all arrangements if there are too many', () => {
     const one = {
       whole: { replyBytes: 1, workBytes: 1, bytes: 1 },
       cut: { replyBytes: 2, workBytes: new Float64Array(4), bytes: new Float64Array(4) },

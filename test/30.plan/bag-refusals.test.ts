@@ -6,7 +6,7 @@ import { runs } from '../runs.ts';
 import { keys, refusals } from './bag-refusals.ts';
 import { openAll, rows } from './bag-tables.ts';
 
-describe('what is refused, with its place', () => {
+describe('refused bags, with the position of the error', () => {
   const good: KeyedBags = { sum: { keys: [0, 5, 2], offsets: [0, 1] } };
 
   test.for(refusals)('%s', async ([, bags, wanted]) => {
@@ -17,13 +17,13 @@ describe('what is refused, with its place', () => {
     expect(await tables.lookup(good)).toEqual(before);
   });
 
-  test('a feature that is named as no table', async () => {
+  test('a feature that has no table of its name', async () => {
     await using tables = await openAll();
     const error = await refused(() => tables.lookup({ nowhere: { keys, offsets: [0] } }));
     expect({ ...error }).toMatchObject({ code: 'UNKNOWN_TABLE', field: 'nowhere', value: 'nowhere' });
   });
 
-  test('of several bad keys, the first is named', async () => {
+  test('if several keys are bad, the error names the first', async () => {
     await using tables = await openAll();
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat({ max: rows }), { maxLength: 600, size: 'max' }), async (given) => {
@@ -55,9 +55,9 @@ describe('what is refused, with its place', () => {
       'INVALID_WEIGHTS',
     ],
     ['neither lengths nor offsets', { keys: ['a'], values: Uint32Array.of(1) }, 'INVALID_BAGS'],
-    ['values that are no typed array', { keys: ['a'], values: [1], lengths: [1] }, 'INVALID_BAGS'],
+    ['values that are not a typed array', { keys: ['a'], values: [1], lengths: [1] }, 'INVALID_BAGS'],
     [
-      'weights that are no numbers',
+      'weights that are not numbers',
       { keys: ['a'], values: Uint32Array.of(1), lengths: [1], weights: ['1'] },
       'INVALID_WEIGHTS',
     ],
@@ -77,7 +77,7 @@ describe('what is refused, with its place', () => {
       'INVALID_BAGS',
     ],
     [
-      'a stride that is none',
+      'a negative stride',
       { keys: ['a', 'b'], values: Uint32Array.of(1, 2), lengths: [1, 1], strides: [-1, 3] },
       'INVALID_BAGS',
     ],
@@ -96,7 +96,7 @@ describe('what is refused, with its place', () => {
   });
 
   test('failed lookups give their slots back', async () => {
-    // Almost all of the slots: half as much again does not fit even into fresh ones.
+    // `most` needs almost all of the slots. `tooMuch` is larger by half, and does not fit even into fresh slots.
     const most: KeyedBags = { sum: { keys: new Uint32Array(48_000), offsets: [0] } };
     const tooMuch: KeyedBags = { sum: { keys: new Uint32Array(72_000), offsets: [0] } };
     await using tables = await openAll();
@@ -104,7 +104,7 @@ describe('what is refused, with its place', () => {
     const before = await tables.lookup(most);
     const first: KeyedBags = { mean: { keys: new Uint32Array(2_000), offsets: [0] } };
     const after = refusals.map(([, bags]) => ({ ...first, sum: bags as Bags }));
-    // Refused by a kernel, while slots are made, and for want of them.
+    // Refused by a kernel, while slots are allocated, and because there are not enough slots.
     const faults: KeyedBags[] = [
       { ...first, sum: { keys: Uint32Array.of(rows), offsets: [0] } },
       { ...first, max: { keys: [1], offsets: [0], weights: [1] } },

@@ -1,4 +1,4 @@
-// Bags that are refused, and the place that is named.
+// Bags that are refused, with the position that the error names.
 import { rows } from './bag-tables.ts';
 
 type Refusal = readonly [
@@ -80,7 +80,7 @@ export const refusals: Refusal[] = [
   ['too few weights', { keys, offsets: [0], weights: [1, 1] }, badWeight(2, 2)],
   ['too many weights', { keys, offsets: [0], weights: new Float32Array(5) }, badWeight(3, 5)],
   [
-    'weights that are no array',
+    'weights that are not an array',
     { keys, offsets: [0], weights: 1 },
     { code: 'INVALID_WEIGHTS', field: 'sum.weights', value: 1, ...nowhere },
   ],
@@ -145,7 +145,7 @@ export const refusals: Refusal[] = [
     { code: 'INVALID_BAGS', field: 'sum.offsets', ...nowhere },
   ],
   [
-    'offsets that are no array',
+    'offsets that are not an array',
     { keys, offsets: 0 },
     { code: 'INVALID_BAGS', field: 'sum.offsets', ...nowhere },
   ],

@@ -1,4 +1,4 @@
-// A table of each mode and policy, as the reference sees it and as it is opened.
+// A table of each mode and policy, as a model for the reference and opened.
 import { type TableMode, Tables } from '../../src/index.ts';
 import type { ModelTable } from './expected.ts';
 
@@ -23,7 +23,7 @@ export const models: Record<string, ModelTable> = Object.fromEntries([
   ['ids', { mode: 'sum', dim, rows: decoded, missing: 'skip' }],
 ]);
 
-/** A table for each model. Slots are small, so that what a lookup leaves behind shows. */
+/** Opens a table for each model. Slots are small, so that a lookup that leaks slots fails the next ones. */
 export async function openAll(): Promise<Tables> {
   const tables = new Tables({ slotBytes: 2 ** 18 });
   for (const [name, { mode, missing }] of Object.entries(models)) {

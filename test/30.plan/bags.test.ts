@@ -1,4 +1,4 @@
-// Bags in every convention there is.
+// Bags in every convention.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Bags, type Counts, type KeyedBags, type Keys, keyedJagged } from '../../src/index.ts';
@@ -22,7 +22,7 @@ const arrayKinds: Record<string, (values: readonly number[]) => Keys & Counts> =
 const kind = fc.constantFrom(...Object.keys(arrayKinds));
 
 describe('conventions', () => {
-  test('offsets, offsets with the last one, lengths and jagged tensors of every array kind pool alike', async () => {
+  test('offsets, offsets with the last one, lengths and jagged tensors of every array kind pool the same', async () => {
     await using tables = await openAll();
     await fc.assert(
       fc.asyncProperty(
@@ -39,7 +39,7 @@ describe('conventions', () => {
           const wanted = expectedPooled(models[name], { found: foundRows(rowKeys, rows), offsets, weights });
           const keys = arrayKinds[keyKind](rowKeys);
           const count = arrayKinds[countKind];
-          // Without a last offset no bag at all means that no key has one.
+          // Offsets without the last one cannot be empty if there are keys.
           const given: Bags[] = [
             { keys, offsets: count(offsets), includeLastOffset: true, weights },
             { keys, offsets: count(offsets.slice(0, -1)), weights },
@@ -57,7 +57,7 @@ describe('conventions', () => {
     );
   });
 
-  test('a jagged tensor of several features pools as its features do, by lengths and by offsets', async () => {
+  test('a jagged tensor of several features pools the same as its features, by lengths and by offsets', async () => {
     await using tables = await openAll();
     await fc.assert(
       fc.asyncProperty(

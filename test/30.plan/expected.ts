@@ -1,11 +1,11 @@
-// What a lookup must give, by the reference: each key becomes a row or a reason why there is none, each bag is cut
-// into segments at the shard bounds, folded and merged.
+// Computes the results of a lookup with the reference: each key becomes a row or the reason why it has no row. Each bag
+// is cut into segments at the bounds of shards, and the segments are folded and merged.
 import { type Pooled, reference, type TableMode } from '../../src/index.ts';
 
-/** What becomes of a key. `bad` is refused whatever the table says of missing keys. */
+/** The row of a key, or why it has none. `bad` keys are refused with every policy for missing keys. */
 export type Found = number | 'padded' | 'missing' | 'bad';
 
-/** A table as the reference sees it. */
+/** A table for the reference. */
 export interface ModelTable {
   readonly mode: TableMode;
   readonly dim: number;
@@ -14,20 +14,20 @@ export interface ModelTable {
   readonly missing?: 'error' | 'skip' | 'default' | undefined;
   /** Decoded. */
   readonly defaultRow?: Float32Array | undefined;
-  /** Row after the last of each shard; one shard unless told. */
+  /** The row after the last row of each shard; one shard by default. */
   readonly ends?: readonly number[] | undefined;
 }
 
-/** Bags by the reference: u32 offsets [bags + 1]. */
+/** Bags for the reference: u32 offsets [bags + 1]. */
 export interface ModelBags {
   readonly found: readonly Found[];
   readonly offsets: readonly number[];
   readonly weights?: Float32Array | undefined;
-  /** Which of several shards a key belongs to; by default the one with its row, or the last. */
+  /** The shard of each key; by default the shard with its row, or the last shard. */
   readonly shards?: readonly number[] | undefined;
 }
 
-/** The pooled vectors, or the position of the first key that is refused. */
+/** @returns the pooled vectors, or the position of the first key that is refused */
 export function expectedPooled(table: ModelTable, bags: ModelBags): Pooled | number {
   const { mode, dim, missing = 'error' } = table;
   const bounds =
@@ -71,7 +71,7 @@ function poolBag(
     if (key === 'padded' || (key === 'missing' && missing === 'skip')) continue;
     const row = typeof key === 'number' ? rows[key] : defaultRow;
     if (row === undefined) throw new RangeError(`the model has no row for key ${i}`);
-    // The last shard answers for keys that no row answers.
+    // The last shard answers keys without a row.
     const byRow = typeof key === 'number' ? ends.findIndex((end) => key < end) : ends.length - 1;
     const segment = segments[shards?.[i] ?? byRow];
     segment.rows.push(row);
@@ -90,10 +90,10 @@ function poolBag(
   };
 }
 
-/** Row keys, as a table of `rows` rows sees them. */
+/** Finds row keys in a table of `rows` rows. */
 export function foundRows(keys: Iterable<number | bigint>, rows: number, padding?: number): Found[] {
   return Array.from(keys, (given): Found => {
-    // Signed 64-bit keys stand for the u64 of the same bits.
+    // A signed 64-bit key means the u64 with the same bits.
     const key = typeof given === 'bigint' ? Number(BigInt.asUintN(64, given)) : given;
     if (!Number.isInteger(key) || key < 0 || key >= 2 ** 32) return 'bad';
     if (padding !== undefined && key === (padding < 0 ? rows + padding : padding)) return 'padded';
@@ -101,7 +101,7 @@ export function foundRows(keys: Iterable<number | bigint>, rows: number, padding
   });
 }
 
-/** Ids, as an indexed table sees them. */
+/** Finds ids in an indexed table. */
 export function foundIds(
   keys: Iterable<number | bigint>,
   ids: ReadonlyMap<bigint, number>,
@@ -115,7 +115,7 @@ export function foundIds(
   });
 }
 
-/** A result as bits, so that −0, NaN and every last digit count. */
+/** A result as bits, so that comparisons distinguish −0, NaN and the last digits. */
 export function bitsOf({ values, ...rest }: Pooled): object {
   return { ...rest, values: new Uint32Array(values.slice().buffer) };
 }

@@ -1,4 +1,4 @@
-// Where the rows of one table are cut.
+// The cuts of the rows of one table.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { shardBytesMax } from '../../src/limits.ts';
@@ -18,7 +18,7 @@ const bounds = (shards: readonly PlannedShard[]): unknown[] =>
   shards.map(({ node, begin, end }) => [node, begin, end]);
 
 describe('row-wise', () => {
-  test('gives each node a block of ⌈rows / nodes⌉ rows, the last one short', () => {
+  test('gives each node a block of ⌈rows / nodes⌉ rows; the last block may be shorter', () => {
     const shards = rowWise(table({ rows: 10 }), ids(4));
     expect(bounds(shards)).toEqual([
       ['n0', 0, 3],
@@ -28,7 +28,7 @@ describe('row-wise', () => {
     ]);
   });
 
-  test('leaves nodes out that no rows are left for', () => {
+  test('leaves out nodes for which no rows remain', () => {
     expect(bounds(rowWise(table({ rows: 5 }), ids(4)))).toEqual([
       ['n0', 0, 2],
       ['n1', 2, 4],
@@ -46,7 +46,7 @@ describe('row-wise', () => {
     ]);
   });
 
-  test('cuts blocks that outgrow an arena', () => {
+  test('cuts blocks that are larger than an arena', () => {
     const most = shardBytesMax / 16 - 1;
     const shards = rowWise(table({ rows: 2 * most + 4 }), ids(2));
     expect(bounds(shards)).toEqual([
@@ -59,12 +59,12 @@ describe('row-wise', () => {
 });
 
 describe('table-wise', () => {
-  test('is one shard', () => {
+  test('makes one shard', () => {
     expect(bounds(tableWise(table({}), 'a'))).toEqual([['a', 0, 10]]);
     expect(bounds(tableWise(table({}, true), 'a'))).toEqual([['a', 0, 2 ** 32]]);
   });
 
-  test('cuts a table where a store in this process would', () => {
+  test('cuts a table at the same rows as a store in this process', () => {
     const anyShape = fc.record({
       rows: fc.integer({ min: 1, max: 2 ** 32 - 2 }),
       dim: fc.integer({ min: 1, max: 4096 }),
@@ -88,7 +88,7 @@ describe('table-wise', () => {
     const expected = shards.map(({ begin, end }) => (rows * (end - begin)) / 2 ** 32);
     expect(shards[0].begin).toBe(0);
     expect(shards[shards.length - 1].end).toBe(2 ** 32);
-    // Six standard deviations above what is expected.
+    // Each shard has space for six standard deviations more ids than expected.
     for (const count of expected)
       expect((count + 6 * Math.sqrt(count) + 1) * (8 + 24)).toBeLessThan(shardBytesMax);
     expect(shards.length).toBe(Math.ceil((rows * (8 + 24)) / (shardBytesMax * 0.999)));

@@ -1,4 +1,4 @@
-// Tables and nodes to plan, and the best plan there is, found by trying all of them.
+// Draws tables and nodes for plans, and finds the best plan by trying all plans.
 
 import fc from 'fast-check';
 import { dtypes } from '../../src/kernel/dtype.ts';
@@ -9,12 +9,12 @@ import { type Prediction, predict, type TableLoad } from '../../src/plan/predict
 import type { PlannedShard } from '../../src/plan/routing-table.ts';
 import type { TableSpec } from '../../src/plan/table-spec.ts';
 
-/** What `auto` makes small. */
+/** The objective that `auto` minimises. */
 export function objective({ replyBytes, balance }: Pick<Prediction, 'replyBytes' | 'balance'>): number {
   return replyBytes * Math.max(1, balance / balanceTarget);
 }
 
-/** Rows from 1 to 10^6 and keys from none to 100, small ones as likely as large ones. */
+/** Tables with 1 to 10^6 rows and 0 to 100 keys, on a logarithmic scale. */
 const table = fc
   .record({
     digits: fc.double({ min: 0, max: 6, noNaN: true }),
@@ -35,7 +35,7 @@ const table = fc
     },
   );
 
-/** Nodes with room for everything, for about what there is to place, or for too little. */
+/** The capacity of nodes: unlimited, about as much as the tables need, or too little. */
 const room = fc.oneof(fc.constant(undefined), fc.double({ min: 0.7, max: 2, noNaN: true }));
 
 export const anyPlan = (
@@ -83,7 +83,7 @@ function costOf(
   };
 }
 
-/** The least objective of all plans that fit; Infinity where none does. */
+/** @returns the smallest objective of all plans that fit, or Infinity if no plan fits */
 export function leastObjective({ tables, nodes, split, loads = {} }: ShardingInput): number {
   const ids = nodes.map(({ id }) => id);
   const costs = tables.map((own) => {

@@ -10,7 +10,7 @@ import { runs } from '../runs.ts';
 import { anyPlan, leastObjective, objective } from './planner-cases.ts';
 import { ids, spec } from './small-tables.ts';
 
-/** A plan, or undefined where the tables do not fit. */
+/** @returns a plan, or undefined if the tables do not fit */
 function planned(input: ShardingInput): ShardingPlan | undefined {
   try {
     return planSharding(input);
@@ -21,7 +21,7 @@ function planned(input: ShardingInput): ShardingPlan | undefined {
 }
 
 describe('a plan', () => {
-  test('places every key once, on nodes that have room, and is always the same', () => {
+  test('places every key once, on nodes that have the capacity, and is always the same', () => {
     fc.assert(
       fc.property(anyPlan(20, 5), (input) => {
         const plan = planned(input);
@@ -46,7 +46,7 @@ describe('a plan', () => {
     );
   });
 
-  test('of a few tables is within 5 % of the best there is, and there is one where one fits', () => {
+  test('of a few tables is within 5 % of the best plan, and exists whenever a plan fits', () => {
     fc.assert(
       fc.property(anyPlan(8, 3), (input) => {
         const least = leastObjective(input);
@@ -58,7 +58,7 @@ describe('a plan', () => {
     );
   });
 
-  test('of many tables is made too', () => {
+  test('can be made for many tables too', () => {
     const random = randomOf(7);
     const tables = Array.from({ length: 800 }, (_, i) => {
       const rows = Math.ceil(10 ** (random() * 6));
@@ -71,14 +71,14 @@ describe('a plan', () => {
     const nodes = ids(16).map((id) => ({ id, bytes: Math.ceil((bytes / 16) * 1.05) }));
     const { predicted } = planSharding({ tables, nodes, split: 'auto', loads });
     expect(predicted.balance).toBeLessThan(1.2);
-    // Every table whole: there is nothing better.
+    // The smallest possible bytes, because every table is whole.
     expect(predicted.replyBytes).toBeCloseTo(
       tables.reduce((sum, own) => sum + own.spec.dim * 4 + 4, 0),
       3,
     );
   });
 
-  test('leaves a table whole while nodes stay even, and cuts it when one would do too much', () => {
+  test('keeps a table whole while the load is balanced, and cuts it if one node would be overloaded', () => {
     const nodes = ids(4).map((id) => ({ id }));
     const even = ids(8).map((name) => ({ spec: { ...spec, name, rows: 1000 } }));
     const loads = (keysPerBag: number): ShardingInput['loads'] => ({ n0: { keysPerBag } });
@@ -127,16 +127,22 @@ const refused: Refused[] = [
   ['no nodes', { nodes: [] }, 'INVALID_ROUTING', 'nodes', []],
   ['two nodes of one id', { nodes: [{ id: 'a' }, { id: 'a' }] }, 'INVALID_ROUTING', 'nodes', 'a', 1],
   [
-    'a node with less than no room',
+    'a node with a negative capacity',
     { nodes: [{ id: 'a', bytes: -1 }] },
     'INVALID_ROUTING',
     'nodes[0].bytes',
     -1,
   ],
-  ['an address that is none', { nodes: [{ id: 'a', url: 'a:1' }] }, 'INVALID_ROUTING', 'nodes[0].url', 'a:1'],
+  [
+    'an address that is not a URL',
+    { nodes: [{ id: 'a', url: 'a:1' }] },
+    'INVALID_ROUTING',
+    'nodes[0].url',
+    'a:1',
+  ],
   ['two tables of one name', { tables: [large, large] }, 'INVALID_ROUTING', 'tables', 't', 1],
   [
-    'a table that is none',
+    'a table without rows',
     { tables: [{ spec: { ...spec, rows: 0 } }] },
     'INVALID_TABLE',
     'tables[0].spec.rows',
@@ -144,11 +150,17 @@ const refused: Refused[] = [
   ],
   ['version 0', { tables: [{ spec, version: 0 }] }, 'INVALID_ROUTING', 'tables[0].version', 0],
   ['an unknown split', { split: 'column' }, 'INVALID_OPTION', 'split', 'column'],
-  ['a load of no table', { loads: { item: {} } }, 'INVALID_OPTION', 'loads.item', 'item'],
+  ['a load for an unknown table', { loads: { item: {} } }, 'INVALID_OPTION', 'loads.item', 'item'],
   ['a misspelt load', { loads: { t: { keys: 1 } } }, 'INVALID_OPTION', 'loads.t.keys', 'keys'],
-  ['less than no keys', { loads: { t: { keysPerBag: -1 } } }, 'INVALID_OPTION', 'loads.t.keysPerBag', -1],
   [
-    'endless bags',
+    'a negative number of keys',
+    { loads: { t: { keysPerBag: -1 } } },
+    'INVALID_OPTION',
+    'loads.t.keysPerBag',
+    -1,
+  ],
+  [
+    'an infinite number of bags',
     { loads: { t: { bagsPerRequest: 1 / 0 } } },
     'INVALID_OPTION',
     'loads.t.bagsPerRequest',
@@ -189,7 +201,7 @@ const refused: Refused[] = [
     1,
   ],
   [
-    'nodes that no cut suits',
+    'nodes whose capacities fit no cut',
     {
       nodes: [
         { id: 'a', bytes: 1590 },
@@ -201,7 +213,7 @@ const refused: Refused[] = [
   ],
 ];
 
-describe('what cannot be planned', () => {
+describe('an input that cannot be planned', () => {
   const input = { tables: [large, small], nodes: [{ id: 'a' }, { id: 'b' }], split: 'auto' };
 
   test.for(refused)('%s', ([, changed, code, field, value, position]) => {
@@ -214,14 +226,14 @@ describe('what cannot be planned', () => {
     });
   });
 
-  test('names what does not fit, where, and by how much', () => {
+  test('the error names the table that does not fit, the node and the missing bytes', () => {
     const nodes = [{ id: 'a' }, { id: 'b', bytes: 1100 }];
     const { message } = refusal(() => planSharding({ ...input, nodes, split: 'row' } as ShardingInput));
     for (const part of ['node b', '1200 bytes', '1100', '100 too few', '800', 'table t'])
       expect(message).toContain(part);
   });
 
-  test('a load of a table with a name that every object has', () => {
+  test('a load for a table that has the name of a property of every object', () => {
     const tables = ['constructor', '__proto__'].map((name) => ({ spec: { ...spec, name } }));
     const nodes = [{ id: 'a' }];
     expect(planSharding({ tables, nodes, split: 'auto' }).predicted.workBytes).toBe(32);

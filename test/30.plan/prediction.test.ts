@@ -8,8 +8,8 @@ import { randomOf } from '../10.kernel/pool-case.ts';
 import { runs } from '../runs.ts';
 import { ids, spec } from './small-tables.ts';
 
-describe('what is predicted', () => {
-  test('is what comes back from random requests', () => {
+describe('a prediction', () => {
+  test('equals what random requests give', () => {
     const random = randomOf(3);
     const specs: [Partial<TableSpec>, keysPerBag: number, bagsPerRequest: number][] = [
       [{ rows: 1000 }, 1, 1],
@@ -72,14 +72,14 @@ describe('what is predicted', () => {
       for (const [i, { node }] of shards.entries()) {
         const own = counted[nodes.indexOf(node)];
         own.workBytes += held[i] * rowBytes(dtype ?? 'f32', dim);
-        // A bag that is empty has a result too, where there is one shard to give it.
+        // With only one shard, an empty bag also has a result.
         const pooled = Number(held[i] > 0 || shards.length === 1);
         own.replyBytes += (mode === 'none' ? held[i] : pooled) * (dim * 4 + 4);
       }
     }
   }
 
-  test('is one key a bag and one bag a request, unless said', () => {
+  test('assumes one key per bag and one bag per request by default', () => {
     const routing = planSharding({
       tables: [{ spec }],
       nodes: [{ id: 'a' }, { id: 'b' }],
@@ -96,7 +96,7 @@ describe('what is predicted', () => {
     });
   });
 
-  test('counts bytes of indexes, and of default rows', () => {
+  test('counts the bytes of indexes and of default rows', () => {
     const bytes = (fields: Partial<TableSpec>, indexed: boolean): number[] =>
       planSharding({
         tables: [{ spec: { ...spec, ...fields }, indexed }],
@@ -109,7 +109,7 @@ describe('what is predicted', () => {
     expect(bytes({ defaultRow }, true)).toEqual([216, 216]);
   });
 
-  test('is no work where no keys are looked up, but a vector a bag of a whole table', () => {
+  test('has no work if no keys are looked up, but a vector for each bag of a whole table', () => {
     const { predicted } = planSharding({
       tables: [{ spec }],
       nodes: [{ id: 'a' }],

@@ -1,4 +1,4 @@
-// Routing tables as anyone might plan them.
+// Draws routing tables.
 
 import fc from 'fast-check';
 import { dtypes } from '../../src/kernel/dtype.ts';

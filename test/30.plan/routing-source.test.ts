@@ -1,4 +1,4 @@
-// Where routing comes from: real files that are replaced, cut and deleted, and a real server.
+// Reads routing from real files that are replaced, truncated and deleted, and from a real server.
 import {
   mkdtempSync,
   readdirSync,
@@ -37,7 +37,7 @@ const routingOf = (version: number): RoutingTable => ({
 });
 const jsonOf = (version: number): string => routingJson(routingOf(version));
 
-/** What a watcher was told: versions of the table, and codes of errors. */
+/** Records what a watcher gets: versions of the table, and codes of errors. */
 class Log {
   readonly told: (number | string)[] = [];
   readonly messages: string[] = [];
@@ -70,7 +70,7 @@ afterEach(() => {
 });
 
 describe('routing that never changes', () => {
-  test('is a copy of what was given, checked', async () => {
+  test('is a checked copy of its argument', async () => {
     const given = routingOf(1);
     const source = fixedRouting(given);
     expect(await source.read()).toEqual(given);
@@ -99,9 +99,9 @@ describe('routing in a file', () => {
   });
 
   test.for([
-    ['that is not there', join(dir, 'nowhere.json'), 'INVALID_FILE'],
+    ['that is missing', join(dir, 'nowhere.json'), 'INVALID_FILE'],
     ['that is a folder', dir, 'INVALID_FILE'],
-    ['that is no routing table', join(import.meta.dirname, 'routing-source.test.ts'), 'INVALID_ROUTING'],
+    ['that is not a routing table', join(import.meta.dirname, 'routing-source.test.ts'), 'INVALID_ROUTING'],
   ])('%s is refused', async ([, file, code]) => {
     await expect(fileRouting(file).read()).rejects.toMatchObject({
       code,
@@ -114,7 +114,7 @@ describe('routing in a file', () => {
     renameSync(`${path}.new`, path);
   };
 
-  test('that is replaced again and again is seen each time, once', async () => {
+  test('that is replaced several times is reported once each time', async () => {
     const source = fileRouting(path);
     await source.read();
     const log = watch(source);
@@ -126,7 +126,7 @@ describe('routing in a file', () => {
     await log.is(2, 3, 4, 5);
   });
 
-  test('that is written over is seen, even where its size stays', async () => {
+  test('that is overwritten is reported, even if its size stays the same', async () => {
     const source = fileRouting(path);
     await source.read();
     const log = watch(source);
@@ -136,7 +136,7 @@ describe('routing in a file', () => {
     await log.is(2, 3);
   });
 
-  test('that a link points to is seen when the link changes', async () => {
+  test('behind a link is reported when the link changes', async () => {
     const link = `${path}.link`;
     symlinkSync(path, link);
     const source = fileRouting(link);
@@ -148,7 +148,7 @@ describe('routing in a file', () => {
     await log.is(2);
   });
 
-  test('that is written bit by bit is read when it stops growing', async () => {
+  test('that is written in small pieces is read when it stops growing', async () => {
     const source = fileRouting(path);
     await source.read();
     const log = watch(source);
@@ -162,7 +162,7 @@ describe('routing in a file', () => {
     await log.is(20_000);
   });
 
-  test('that stays half written is told once, and the old one stays until the rest comes', async () => {
+  test('that stays incomplete is reported once, and the old routing is kept until it is complete', async () => {
     const source = fileRouting(path);
     await source.read();
     const log = watch(source);
@@ -174,7 +174,7 @@ describe('routing in a file', () => {
     expect(log.messages[0]).toContain(path);
     writeFileSync(path, text);
     await log.is('INVALID_ROUTING', 2);
-    // Broken, and as it was: no news but the break.
+    // The file breaks and then has its old content again, so only the break is reported.
     writeFileSync(path, 'x');
     await log.is('INVALID_ROUTING', 2, 'INVALID_ROUTING');
     writeFileSync(path, text);
@@ -182,7 +182,7 @@ describe('routing in a file', () => {
     await log.is('INVALID_ROUTING', 2, 'INVALID_ROUTING');
   });
 
-  test('that goes away is told once, and seen when it comes back', async () => {
+  test('that is deleted is reported once, and reported again when a changed file exists', async () => {
     const source = fileRouting(path);
     await source.read();
     const log = watch(source);
@@ -198,18 +198,18 @@ describe('routing in a file', () => {
     await log.is('INVALID_FILE', 'INVALID_FILE', 2);
   });
 
-  test('that changed between reading and watching is seen', async () => {
+  test('that changed between reading and watching is reported', async () => {
     const source = fileRouting(path);
     await source.read();
     writeFileSync(path, jsonOf(2));
     await watch(source).is(2);
   });
 
-  test('that was never read is told as it is', async () => {
+  test('that was never read is reported when watching starts', async () => {
     await watch(fileRouting(path)).is(1);
   });
 
-  test('is not looked at any more once watching has ended', async () => {
+  test('is not read any more after watching has ended', async () => {
     const source = fileRouting(path);
     await source.read();
     const [log, other] = [watch(source), watch(source)];
@@ -221,7 +221,7 @@ describe('routing in a file', () => {
     await log.is();
   });
 
-  test('is written so that nobody sees half of it', async () => {
+  test('is written so that no reader gets an incomplete file', async () => {
     const source = fileRouting(path);
     await source.read();
     const log = watch(source);
@@ -237,10 +237,10 @@ describe('routing in a file', () => {
   });
 });
 
-describe('routing that a server gives', () => {
+describe('routing from a server', () => {
   let server: Server;
   let url: string;
-  /** What it answers next. */
+  /** Answers the next request. */
   let answer: RequestListener;
   let asked = 0;
   let statuses: number[];
@@ -278,19 +278,19 @@ describe('routing that a server gives', () => {
     expect(await httpRouting(url).read()).toEqual(routingOf(3));
   });
 
-  test.for(['plan.json', 'ftp://a/b', 'http://', ''])('from %j is refused', (wrong) => {
+  test.for(['plan.json', 'ftp://a/b', 'http://', ''])('from the URL %j is refused', (wrong) => {
     expect(() => httpRouting(wrong)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', field: 'url', value: wrong }),
     );
   });
 
-  test.for([0, 0.5, Number.NaN, 2 ** 31])('asked for every %s ms is refused', (pollMs) => {
+  test.for([0, 0.5, Number.NaN, 2 ** 31])('polled every %s ms is refused', (pollMs) => {
     expect(() => httpRouting(url, { pollMs })).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', field: 'pollMs', value: pollMs }),
     );
   });
 
-  test('is refused where the server answers something else, or not', async () => {
+  test('is refused if the server gives another answer, or no answer', async () => {
     for (const status of [404, 500, 304, 204]) {
       answer = failing(status);
       const refused = {
@@ -331,7 +331,7 @@ describe('routing that a server gives', () => {
     answer = serve(2);
     await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(before + 4), 20_000);
     await log.is(2, 'UNAVAILABLE');
-    // The same trouble once more is news again, since it was over.
+    // The same error is reported again, because the server answered well in between.
     answer = failing(503);
     await log.is(2, 'UNAVAILABLE', 'UNAVAILABLE');
     answer = plain('{}', '"none"');
@@ -340,7 +340,7 @@ describe('routing that a server gives', () => {
     await log.is(2, 'UNAVAILABLE', 'UNAVAILABLE', 'INVALID_ROUTING', 4);
   });
 
-  test('is not asked for any more once watching has ended, even while an answer is on its way', async () => {
+  test('is not requested any more after watching has ended, even with a request in flight', async () => {
     let late: (() => void) | undefined;
     answer = (request, response) => {
       late = () => plain(jsonOf(2))(request, response);

@@ -53,13 +53,13 @@ const json = `{
 `;
 
 describe('JSON of a routing table', () => {
-  test('has a line a node, table and shard', () => {
+  test('has one line for each node, table and shard', () => {
     expect(routingJson(routing)).toBe(json);
     expect(parseRouting(json, 'plan.json')).toEqual(routing);
     expect(routingJson({ nodes: [{ id: 'a' }], tables: [] })).toContain('"tables": []');
   });
 
-  test('comes back as it was, values and text', () => {
+  test('can be parsed and written again without changes', () => {
     fc.assert(
       fc.property(anyRouting, (any) => {
         const text = routingJson(any);
@@ -76,7 +76,7 @@ describe('JSON of a routing table', () => {
   });
 });
 
-test('shards are numbered through, in table order', () => {
+test('shards of all tables are numbered in table order', () => {
   expect(
     numberedShards(routing).map(({ number, table, shard }) => [number, table.spec.name, shard.begin]),
   ).toEqual([
@@ -114,8 +114,8 @@ const rowsMax = Math.floor(shardBytesMax / 8) - 1;
 
 const faults: Fault[] = [
   ['no format', set(whole, { format: undefined }), 'format'],
-  ['a format of tomorrow', set(whole, { format: 'flexemr-routing-2' }), 'format', 'flexemr-routing-2'],
-  ['a field that there is not', set(whole, { node: [] }), 'node', 'node'],
+  ['a newer format', set(whole, { format: 'flexemr-routing-2' }), 'format', 'flexemr-routing-2'],
+  ['an unknown field', set(whole, { node: [] }), 'node', 'node'],
   ['no list of nodes', set(whole, { nodes: undefined }), 'nodes'],
   ['no nodes', set(whole, { nodes: [] }), 'nodes', []],
   ['no list of tables', set(whole, { tables: {} }), 'tables', {}],
@@ -129,10 +129,10 @@ const faults: Fault[] = [
   ],
   ['two nodes of one id', set(nodeB, { id: 'a' }), 'nodes', 'a', 1],
   ['a misspelt field of a node', set(nodeB, { adress: 'x' }), 'nodes[1].adress', 'adress'],
-  ['an address that is none', set(nodeB, { url: 'http://' }), 'nodes[1].url', 'http://'],
+  ['an address that is not a URL', set(nodeB, { url: 'http://' }), 'nodes[1].url', 'http://'],
   ['an address without a scheme', set(nodeB, { url: '10.0.0.2:7000' }), 'nodes[1].url', '10.0.0.2:7000'],
   ['an address of another scheme', set(nodeB, { url: 'ftp://b' }), 'nodes[1].url', 'ftp://b'],
-  ['less than no bytes', set(nodeB, { bytes: -1 }), 'nodes[1].bytes', -1],
+  ['a negative number of bytes', set(nodeB, { bytes: -1 }), 'nodes[1].bytes', -1],
   ['half a byte', set(nodeB, { bytes: 0.5 }), 'nodes[1].bytes', 0.5],
   ['a table without a name', set(item, { name: undefined }), 'tables[0].name'],
   ['two tables of one name', set(user, { name: 'item' }), 'tables', 'item', 1],
@@ -141,27 +141,27 @@ const faults: Fault[] = [
   ['an unknown mode', set(item, { mode: 'median' }), 'tables[0].mode', 'median'],
   ['a default row of another length', set(item, { defaultRow: [1] }), 'tables[0].defaultRow', 1],
   ['a default row of text', set(item, { defaultRow: [0, 'NaN'] }), 'tables[0].defaultRow[1]', 'NaN'],
-  ['a padding that is no number', set(user, { padding: '1e3' }), 'tables[1].padding', '1e3'],
+  ['a padding that is not a number', set(user, { padding: '1e3' }), 'tables[1].padding', '1e3'],
   ['a padding with a fraction', set(user, { padding: 0.5 }), 'tables[1].padding', 0.5],
   ['version 0', set(item, { version: 0 }), 'tables[0].version', 0],
   ['a version beyond u32', set(item, { version: 2 ** 32 }), 'tables[0].version', 2 ** 32],
   ['no version', set(item, { version: undefined }), 'tables[0].version'],
-  ['not said whether it is indexed', set(item, { indexed: undefined }), 'tables[0].indexed'],
+  ['no field for whether it is indexed', set(item, { indexed: undefined }), 'tables[0].indexed'],
   ['no list of shards', set(item, { shards: undefined }), 'tables[0].shards'],
   ['no shards', set(item, { shards: [] }), 'tables[0].shards', 0],
   ['a misspelt field of a shard', set(second, { start: 0 }), 'tables[0].shards[1].start', 'start'],
-  ['a shard on no node', set(second, { node: 'c' }), 'tables[0].shards', 'c', 1],
+  ['a shard on an unknown node', set(second, { node: 'c' }), 'tables[0].shards', 'c', 1],
   ['a first shard that leaves rows out', set(first, { begin: 1 }), 'tables[0].shards', 1, 0],
   ['a gap', set(second, { begin: 501 }), 'tables[0].shards', 501, 1],
   ['an overlap', set(second, { begin: 499 }), 'tables[0].shards', 499, 1],
   ['an empty shard', set(first, { end: 0 }), 'tables[0].shards', 0, 0],
   ['a shard that ends before it begins', set(second, { end: 400 }), 'tables[0].shards', 400, 1],
   ['rows left over', set(second, { end: 999 }), 'tables[0].shards', 999],
-  ['rows that there are not', set(second, { end: 1001 }), 'tables[0].shards', 1001, 1],
+  ['rows past the end', set(second, { end: 1001 }), 'tables[0].shards', 1001, 1],
   ['half a row', set(first, { end: 0.5 }), 'tables[0].shards[0].end', 0.5],
-  ['less than row 0', set(first, { begin: -1 }), 'tables[0].shards[0].begin', -1],
+  ['a row before row 0', set(first, { begin: -1 }), 'tables[0].shards[0].begin', -1],
   ['an indexed table cut by rows', set(hashes, { end: 10 }), 'tables[1].shards', 10],
-  ['more hashes than there are', set(hashes, { end: 2 ** 32 + 1 }), 'tables[1].shards[0].end', 2 ** 32 + 1],
+  ['hashes past the end', set(hashes, { end: 2 ** 32 + 1 }), 'tables[1].shards[0].end', 2 ** 32 + 1],
   [
     'more rows than fit in an arena',
     (given) => {
@@ -190,13 +190,13 @@ test.for([
   [undefined, 'routing'],
   [Symbol('routing'), 'routing'],
   [5, 'routing'],
-] as const)('of a program, what is wrong is named by its path: %#', ([given, field]) => {
+] as const)('errors for routing from a program name the path of the wrong field: %#', ([given, field]) => {
   expect(() => checkRouting(given)).toThrow(
     expect.objectContaining({ code: 'INVALID_ROUTING', field: expect.stringContaining(field) }),
   );
 });
 
-describe('routing tables that cannot be', () => {
+describe('wrong routing tables', () => {
   test.for(faults)('%s', ([, change, field, value, position]) => {
     const given = JSON.parse(json);
     change(given);
@@ -236,7 +236,7 @@ describe('routing tables that cannot be', () => {
   });
 });
 
-/** The same routing table with one table changed. */
+/** The routing table with one changed table. */
 function withTable(at: number, fields: object, spec: object = {}): RoutingTable {
   const tables = routing.tables.map((table, i) =>
     i === at ? { ...table, ...fields, spec: { ...table.spec, ...spec } } : table,
@@ -247,7 +247,7 @@ function withTable(at: number, fields: object, spec: object = {}): RoutingTable 
 describe('a fingerprint', () => {
   const own = fingerprint(routing);
 
-  test('is of 64 bits, and the same on every machine', () => {
+  test('has 64 bits, and is the same on every machine', () => {
     expect(own.toString(16)).toMatchInlineSnapshot(`"9032141b0cc9b35f"`);
     expect(fingerprint({ nodes: [], tables: [] }).toString(16)).toBe('cbf29ce484222325');
   });
@@ -263,7 +263,7 @@ describe('a fingerprint', () => {
     ['padding', withTable(0, {}, { padding: 0 })],
     ['another padding', withTable(0, {}, { padding: 1 })],
     ['another id of padding', withTable(1, {}, { padding: 2n })],
-    ['what missing keys give', withTable(0, {}, { missing: 'skip' })],
+    ['the policy for missing keys', withTable(0, {}, { missing: 'skip' })],
     ['the default row', withTable(0, {}, { defaultRow: [0.5, -1.5] })],
     ['a sign in the default row', withTable(0, {}, { defaultRow: [0.5, 1] })],
     ['a zero in the default row', withTable(0, {}, { defaultRow: [0, -1] })],
@@ -299,13 +299,13 @@ describe('a fingerprint', () => {
       }),
     ],
     ['the order of tables', { ...routing, tables: [userTable, itemTable] }],
-    ['a table less', { ...routing, tables: [itemTable] }],
+    ['a missing table', { ...routing, tables: [itemTable] }],
   ];
   test.for(meant)('changes with %s', ([, changed]) => {
     expect(fingerprint(changed)).not.toBe(own);
   });
 
-  test('is another one for each of these', () => {
+  test('is different for each of these changes', () => {
     const all = [routing, ...meant.map(([, changed]) => changed)].map(fingerprint);
     expect(new Set(all).size).toBe(all.length);
   });
@@ -316,7 +316,7 @@ describe('a fingerprint', () => {
     ['nodes without shards', { ...routing, nodes: [{ id: 'c' }, ...routing.nodes] }],
     ['the order of nodes', { ...routing, nodes: routing.nodes.toReversed() }],
     ['defaults spelt out', withTable(0, {}, { dtype: 'f32', weighted: undefined, padding: undefined })],
-    ['what is for people', withTable(0, {}, { weighted: true })],
+    ['information for people only', withTable(0, {}, { weighted: true })],
     ['ids as the signed numbers of the same bits', withTable(1, {}, { padding: -1 })],
     ['digits that f32 does not keep', withTable(0, {}, { defaultRow: [0.5000000001, -1] })],
     ['the order of fields', withTable(0, {}, { name: itemTable.spec.name })],
@@ -325,13 +325,13 @@ describe('a fingerprint', () => {
     expect(fingerprint(changed)).toBe(own);
   });
 
-  test('takes a negative padding as counted from the end', () => {
+  test('counts a negative padding from the end', () => {
     expect(fingerprint(withTable(0, {}, { padding: -1 }))).toBe(
       fingerprint(withTable(0, {}, { padding: 999n })),
     );
   });
 
-  test('does not look at a default row that is not used', () => {
+  test('ignores a default row that is not used', () => {
     const unused = (defaultRow: number[] | undefined): RoutingTable =>
       withTable(0, {}, { missing: 'skip', defaultRow });
     expect(fingerprint(unused([1, 2]))).toBe(fingerprint(unused(undefined)));

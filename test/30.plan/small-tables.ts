@@ -1,4 +1,4 @@
-// Tables, and nodes, of hardly anything but a name.
+// A minimal table spec, and ids for nodes and tables.
 import type { TableSpec } from '../../src/plan/table-spec.ts';
 
 export const spec: TableSpec = { name: 't', rows: 10, dim: 4, mode: 'sum' };

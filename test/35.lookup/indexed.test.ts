@@ -6,7 +6,7 @@ import { runs } from '../runs.ts';
 const spec = { name: 'ids', dim: 1, mode: 'none' } as const;
 const idMax = (1n << 64n) - 1n;
 
-/** Row r holds r + 1; 0 is what a missing key gives. */
+/** Opens an indexed table whose row r has the value r + 1, so that a missing key, which gives 0, differs. */
 async function open(ids: BigUint64Array | BigInt64Array, more: Partial<TableSpec> = {}): Promise<Tables> {
   const tables = new Tables({ slotBytes: 2 ** 20 });
   const rows = Float32Array.from(ids, (_, row) => row + 1);
@@ -31,7 +31,7 @@ const id = fc.oneof(
   fc.bigInt({ min: 0n, max: idMax }),
 );
 
-test('ids are found as in a Map, whatever their bits and signs', async () => {
+test('ids are found like in a Map, for all bit patterns and signs', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(id, { minLength: 1, maxLength: 300, size: 'max' }),
@@ -53,7 +53,7 @@ test('ids are found as in a Map, whatever their bits and signs', async () => {
   );
 });
 
-test('more ids than go through the index at once', async () => {
+test('more ids than one call of the index can take', async () => {
   const ids = BigUint64Array.from({ length: 150_001 }, (_, row) => BigInt(row) * 0x9e3779b97f4a7c15n);
   await using tables = await open(ids, { missing: 'skip' });
   const wanted = Array.from(ids, (_, row) => row + 1);
@@ -70,14 +70,14 @@ test('more ids than go through the index at once', async () => {
   ).toEqual(new Array(9).fill(0));
 });
 
-describe('an id that is not there', () => {
+describe('an unknown id', () => {
   test.for([
     [99],
     BigInt64Array.of(99n),
     BigUint64Array.of(idMax - 1n),
     BigInt64Array.of(-7n),
     BigUint64Array.of(0xffffffffn),
-  ])('is an error unless the table says otherwise: %s', async (unknown) => {
+  ])('is an error unless the table has another policy: %s', async (unknown) => {
     await using tables = await open(BigUint64Array.of(5n, 0n, idMax));
     const keys = Array.isArray(unknown) ? [5, 0, ...unknown] : BigInt64Array.of(5n, 0n, ...unknown);
     const error = await refused(() => rowsOf(tables, keys));
@@ -89,7 +89,7 @@ describe('an id that is not there', () => {
     });
   });
 
-  test.for(['skip', 'default'] as const)('is noted where it is met by %s', async (missing) => {
+  test.for(['skip', 'default'] as const)('is listed in the results with the policy %s', async (missing) => {
     await using tables = await open(BigUint64Array.of(5n, 0n, idMax), { missing, defaultRow: [9] });
     const bags: Bags = { keys: BigUint64Array.of(1n, 5n, idMax, 2n), offsets: [0] };
     const met = { missing: Uint32Array.of(), defaulted: Uint32Array.of(), padded: Uint32Array.of() };
@@ -102,7 +102,7 @@ describe('an id that is not there', () => {
   });
 });
 
-test('the padding id is padding, whether a row has it or not', async () => {
+test('the padding id is padding, even if it is the id of a row', async () => {
   const ids = BigUint64Array.of(5n, 0n, idMax);
   for (const padding of [0, 5n, -1n, idMax, 77, -3n, 1n << 63n]) {
     await using tables = await open(ids, { padding, missing: 'skip' });
@@ -118,13 +118,13 @@ test('the padding id is padding, whether a row has it or not', async () => {
   }
 });
 
-describe('ids that cannot be', () => {
+describe('wrong ids', () => {
   test.for([
-    ['twice the same', BigUint64Array.of(1n, 2n, 1n), 2, 1n],
-    ['twice the same, signed', BigInt64Array.of(-1n, 2n, -1n), 2, -1n],
-    ['fewer than rows', BigUint64Array.of(1n, 2n), 2, 2],
-    ['more than rows', BigUint64Array.of(1n, 2n, 3n, 4n), 3, 4],
-    ['none', BigUint64Array.of(), 0, 0],
+    ['a duplicate id', BigUint64Array.of(1n, 2n, 1n), 2, 1n],
+    ['a duplicate signed id', BigInt64Array.of(-1n, 2n, -1n), 2, -1n],
+    ['fewer ids than rows', BigUint64Array.of(1n, 2n), 2, 2],
+    ['more ids than rows', BigUint64Array.of(1n, 2n, 3n, 4n), 3, 4],
+    ['no ids', BigUint64Array.of(), 0, 0],
   ] as const)('%s', async ([, ids, position, value]) => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     const add = (own: BigUint64Array | BigInt64Array): Promise<void> =>

@@ -1,4 +1,4 @@
-// Tables and threads come and go: room is given back, and nothing is mixed up meanwhile.
+// Tables and threads are added and removed. Memory is freed, and lookups are not mixed up.
 import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { FlexemrError, type KeyedBags, type RowDtype, type TableSpec, Tables } from '../../src/index.ts';
@@ -23,7 +23,7 @@ const filled = (value: number, dim = 16): { rows: Float32Array } => ({
   rows: new Float32Array(rows * dim).fill(value),
 });
 
-/** Each row of the table is in some bag; every bag has four keys. */
+/** Bags of four keys, which contain every row of the table. */
 const everyRow = (name: string): KeyedBags => ({
   f: {
     table: name,
@@ -41,7 +41,7 @@ async function expectFilled(
   expect(values.every((sum) => sum === 4 * value)).toBe(true);
 }
 
-test('removing a table frees its room: tables that fill an arena come and go in the same ones', async () => {
+test('removing a table frees its memory: new tables reuse the same arenas', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 22 });
   const ids = BigUint64Array.from({ length: rows }, (_, row) => BigInt(row));
   const addAll = async (turn: number): Promise<void> => {
@@ -67,7 +67,7 @@ test('removing a table frees its room: tables that fill an arena come and go in 
   expect(tables.arenas).toEqual(before);
 });
 
-test('tables that are refused leave no room behind', async () => {
+test('refused tables free their memory', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 20 });
   const notFinite = filled(1);
   notFinite.rows[rows * 16 - 1] = Number.NaN;
@@ -93,7 +93,7 @@ test('tables that are refused leave no room behind', async () => {
   expect(tables.arenas.count).toBe(count);
 });
 
-test('a table may be removed while lookups run: they end on its rows, and its room waits for them', async () => {
+test('a table can be removed during lookups: they finish on its rows, and its memory is freed after them', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 23, threads: 2 });
   await tables.add(table('t'), filled(1));
   for (let turn = 1; turn <= 20; turn++) {
@@ -101,17 +101,17 @@ test('a table may be removed while lookups run: they end on its rows, and its ro
     const removed = tables.remove('t');
     expect((await refused(tables.lookup(everyRow('t')))).code).toBe('UNKNOWN_TABLE');
     expect((await refused(tables.remove('t'))).code).toBe('UNKNOWN_TABLE');
-    // The room of the removed table is not free yet, so this one takes other room.
+    // The memory of the removed table is not free yet, so the new table takes other memory.
     await tables.add(table('t'), filled(turn + 1));
     for (const lookup of under) await expectFilled(lookup, turn);
     await removed;
     await expectFilled(tables.lookup(everyRow('t')), turn + 1);
   }
-  // Two tables at a time, never more.
+  // There are never more than two tables at a time.
   expect(tables.arenas.count).toBeLessThanOrEqual(2);
 });
 
-test('of two tables of one name added at once, one is in, and the other leaves nothing', async () => {
+test('if two tables of one name are added at the same time, one is added, and the other leaves nothing', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 20 });
   const ids = BigUint64Array.from({ length: rows }, (_, row) => BigInt(row));
   const counts = new Set<number>();
@@ -127,7 +127,7 @@ test('of two tables of one name added at once, one is in, and the other leaves n
   expect(counts.size).toBe(1);
 });
 
-/** Calls `met` with each worker that is started meanwhile. */
+/** Calls `met` with each worker that is started during `work`. */
 async function withWorkers<T>(met: (worker: Worker) => void, work: () => Promise<T>): Promise<T> {
   process.on('worker', met);
   try {
@@ -137,7 +137,7 @@ async function withWorkers<T>(met: (worker: Worker) => void, work: () => Promise
   }
 }
 
-test('a worker that dies fails the lookup in its hands, and another takes its place', async () => {
+test('if a worker dies, its lookup fails, and another worker replaces it', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 22, threads: 2 });
   await tables.add(table('t'), filled(1));
   let killed = 0;
@@ -155,13 +155,13 @@ test('a worker that dies fails the lookup in its hands, and another takes its pl
       () => expectFilled(tables.lookup(everyRow('t')), 1),
     );
     expect(alive.length).toBe(1);
-    // Killed between lookups, it fails none.
+    // A worker that dies between lookups does not fail any lookup.
     await alive[0].terminate();
   }
   await expectFilled(tables.lookup(everyRow('t')), 1);
 });
 
-test('lookups work after close, which may be called again', async () => {
+test('lookups work after close, which can be called again', async () => {
   const tables = new Tables({ slotBytes: 2 ** 22, threads: 2 });
   await tables.add(table('t'), filled(1));
   const under = tables.lookup(everyRow('t'));
@@ -172,7 +172,7 @@ test('lookups work after close, which may be called again', async () => {
   await tables.close();
 });
 
-test('a lookup that begins while workers are being closed ends well', async () => {
+test('a lookup that begins while workers are closed succeeds', async () => {
   const tables = new Tables({ slotBytes: 2 ** 22, threads: 2 });
   await tables.add(table('t'), filled(1));
   const closed = tables.close();
@@ -181,7 +181,7 @@ test('a lookup that begins while workers are being closed ends well', async () =
   await tables.close();
 });
 
-test('a process with idle workers ends by itself', async () => {
+test('idle workers do not keep the process alive', async () => {
   const tables = new Tables({ slotBytes: 2 ** 22, threads: 3 });
   await tables.add(table('t'), filled(1));
   const workers: Worker[] = [];

@@ -35,7 +35,7 @@ interface LookupCase {
   /** Bag sizes of each feature. */
   readonly features: readonly (readonly number[])[];
   readonly values: 'plain' | 'special' | 'zeros';
-  /** Rows come as f32, and are quantised when they are added. */
+  /** The rows are given as f32, and are quantised when they are added. */
   readonly quantised: boolean;
   readonly keyBytes: 4 | 8;
   readonly missing: 'error' | 'skip' | 'default';
@@ -43,7 +43,7 @@ interface LookupCase {
   readonly padding: 'none' | 'row' | 'row from the end' | 'id of no row';
   readonly indexed: boolean;
   readonly signed: boolean;
-  /** Split over at most so many shards. */
+  /** The maximum number of shards. */
   readonly shards: number;
 }
 
@@ -71,7 +71,7 @@ const lookupCase: fc.Arbitrary<LookupCase> = fc.record({
 
 const noRow = 0xfeedn;
 
-/** A case made concrete: what the API is given, and what the reference makes of it. */
+/** The arguments of the API for a case, and the expected results of the reference. */
 class LookupInput {
   readonly of: LookupCase;
   readonly spec: TableSpec;
@@ -88,7 +88,7 @@ class LookupInput {
       (lengths) =>
         new PoolInput({
           ...of,
-          // One seed draws the same rows for every feature.
+          // The seed is the same, so every feature has the same rows.
           dtype: quantises ? 'f32' : dtype,
           mode: 'sum',
           weighted: of.weighted && mode !== 'max' && mode !== 'none',
@@ -101,7 +101,7 @@ class LookupInput {
         }),
     );
     const [first] = this.#inputs;
-    // A row of one value that f16 holds is quantised without loss.
+    // A row of equal values is quantised without loss if f16 can represent the value.
     const plain = dtype === 'f32' || dtype === 'f16';
     this.#defaultRow = plain
       ? reference
@@ -163,7 +163,7 @@ class LookupInput {
     await tables.add(this.spec, this.given);
   }
 
-  /** Decoded rows; those quantised at load as the table itself gives them, one by one. */
+  /** The decoded rows. If they are quantised at load, the table itself gives them one by one. */
   async #rows(): Promise<Float32Array[]> {
     const { dtype, dim, rows } = this.of;
     const { rows: given } = this.given;
@@ -205,7 +205,7 @@ function found(lookup: Lookup, feature: string): NonNullable<ReturnType<Lookup['
   return pooled;
 }
 
-/** The lookup's results as bits, or the feature and position of the key that it refused. */
+/** @returns the results of the lookup as bits, or the feature and the position of the key that it refused */
 async function outcome(tables: Tables, { bags }: LookupInput): Promise<unknown> {
   try {
     return [...(await tables.lookup(bags)).values()].map(bitsOf);
@@ -222,7 +222,7 @@ async function expectedOutcome(input: LookupInput): Promise<unknown> {
   return refused < 0 ? expected : { field: `f${refused}.keys`, position: expected[refused] };
 }
 
-test('a lookup gives the bits of the reference, whatever the table, its shards and its bags', async () => {
+test('a lookup gives the bits of the reference for any table, shards and bags', async () => {
   await fc.assert(
     fc.asyncProperty(lookupCase, async (of) => {
       const input = new LookupInput(of);
@@ -235,7 +235,7 @@ test('a lookup gives the bits of the reference, whatever the table, its shards a
 });
 
 test('one, two and three threads give the bits of the reference', async () => {
-  // Fewer keys would stay on the calling thread.
+  // The calling thread would process fewer keys alone.
   const bag = Math.ceil(threadedKeysMin / 4);
   const features = [[0, bag, 1, 0, 0, 2 * bag], Array.from({ length: 999 }, (_, i) => i % 5), [bag]];
   const cases = fc.sample(
@@ -256,7 +256,7 @@ test('one, two and three threads give the bits of the reference', async () => {
   expect(outcomes).toEqual(new Set([true, false]));
 });
 
-test('lookups at the same time on shared threads do not meet', async () => {
+test('concurrent lookups on shared threads do not affect each other', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 24, threads: 3 });
   const rows = 1000;
   const data = Float32Array.from({ length: rows * 5 }, (_, i) => Math.fround(Math.sin(i)));
@@ -273,7 +273,7 @@ test('lookups at the same time on shared threads do not meet', async () => {
   });
 });
 
-test('features come in the order asked for', async () => {
+test('features are returned in the order of the request', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 16 });
   await tables.add({ name: 't', rows: 1, dim: 1, mode: 'sum' }, { rows: Float32Array.of(2) });
   const lookup = await tables.lookup({
@@ -299,7 +299,7 @@ test('a lookup of nothing gives nothing', async () => {
   );
 });
 
-test('results are copies: later lookups, and the removal of the table, leave them as they are', async () => {
+test('results are copies: later lookups and the removal of the table do not change them', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 18 });
   const data = Float32Array.from({ length: 60 }, (_, i) => i);
   const spec: TableSpec = { name: 't', rows: 20, dim: 3, mode: 'sum', missing: 'skip', padding: 1 };

@@ -38,7 +38,7 @@ const faults: Fault[] = [
   ],
 ];
 
-describe('specs that cannot be', () => {
+describe('wrong specs', () => {
   test.for(faults)('%s', async ([, spec, field, value]) => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     const error = await refused(() => tables.add({ ...good, ...spec } as TableSpec, { rows }));
@@ -48,7 +48,7 @@ describe('specs that cannot be', () => {
     expect(tables.specs).toEqual([good]);
   });
 
-  test('a name as long as may be is taken', async () => {
+  test('a name of the maximum length is accepted', async () => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     await tables.add({ ...good, name: 'x'.repeat(tableNameCharsMax) }, { rows });
     expect(tables.specs).toHaveLength(1);
@@ -59,7 +59,7 @@ describe('specs that cannot be', () => {
     expect((await refused(() => tables.add(spec as never, { rows }))).code).toBe('INVALID_TABLE');
   });
 
-  test('a default row that its dtype cannot hold is what the error names', async () => {
+  test('the error names a default row that its dtype cannot represent', async () => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     const spec: TableSpec = {
       ...good,
@@ -71,7 +71,7 @@ describe('specs that cannot be', () => {
     expect({ ...error }).toMatchObject({ code: 'INVALID_TABLE', field: 'defaultRow' });
   });
 
-  test('a name that is taken, until its table is removed', async () => {
+  test('a name that another table has, until that table is removed', async () => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     await tables.add(good, { rows });
     const error = await refused(() => tables.add({ ...good, mode: 'max' }, { rows }));
@@ -82,13 +82,13 @@ describe('specs that cannot be', () => {
     expect(tables.specs).toEqual([{ ...good, mode: 'max' }]);
   });
 
-  test('a table that is not there cannot be removed', async () => {
+  test('the removal of an unknown table', async () => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     expect((await refused(() => tables.remove('t'))).code).toBe('UNKNOWN_TABLE');
   });
 });
 
-describe('rows of another size than the spec says', () => {
+describe('rows of another size than in the spec', () => {
   test.for(dtypes)('%s', async (dtype) => {
     await using tables = new Tables({ slotBytes: 2 ** 16 });
     const packed = good.rows * reference.rowBytes(dtype, good.dim);
@@ -132,7 +132,7 @@ describe('options out of range', () => {
   });
 });
 
-test('a lookup larger than the slots says how many bytes it needs, and that many are enough', async () => {
+test('the error for a lookup larger than the slots says the bytes that it needs, which are enough', async () => {
   const keys = new Uint32Array(100_000);
   const open = async (slotBytes: number): Promise<Tables> => {
     const tables = new Tables({ slotBytes });
@@ -152,7 +152,7 @@ test('a lookup larger than the slots says how many bytes it needs, and that many
   );
 });
 
-test('what is no table and no bags at all is refused by name', async () => {
+test('values that are not tables or bags are refused by name', async () => {
   await using tables = new Tables({ slotBytes: 2 ** 20 });
   const spec = { name: 't', rows: 1, dim: 1, mode: 'sum' } as const;
   const one = Float32Array.of(1);

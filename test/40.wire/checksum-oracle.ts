@@ -1,11 +1,11 @@
-// The checksum of a frame in plain integers: what the kernels are held to.
+// The checksum of a frame in plain integers. The kernels must give the same.
 import { CHECKSUM_BLOCK_BYTES } from '../../src/kernel/layout.ts';
 import * as wire from '../../src/wire/layout.ts';
 
 const blockWords = CHECKSUM_BLOCK_BYTES / 4;
 const weightsMax = 8192;
 
-/** Of a frame of whole words, whatever its header says: as docs/wire.md has it. */
+/** The checksum of a frame of whole words as in docs/wire.md. Ignores the length and flags in the header. */
 export function checksumOf(frame: Uint8Array): number {
   const words = new Uint32Array(frame.slice().buffer);
   const header = words.slice(0, wire.HEADER_BYTES / 4);
@@ -43,7 +43,7 @@ function finished(mixed: bigint): bigint {
   return end ^ (end >> 16n);
 }
 
-/** A copy of a frame of version 2 that carries its checksum. */
+/** Copies a frame of version 2 and adds its checksum. */
 export function sealed(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = Uint8Array.from(frame);
   const view = new DataView(copy.buffer);

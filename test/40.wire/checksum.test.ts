@@ -1,4 +1,4 @@
-// The checksum of a frame, as kernels, rankers and errors of nodes take it, against plain integers.
+// Compares the checksums of kernels, rankers and error replies with the checksum in plain integers.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { instantiateKernels, kernelModule } from '../../src/kernel/files.ts';
@@ -20,7 +20,7 @@ const frame = fc
   .map((words) => new Uint8Array(Uint32Array.from(words).buffer));
 const workspace = new Workspace(kernelModule('plain'));
 
-/** By kernels over a poisoned memory, in pieces of whole blocks. */
+/** Computes the checksum with kernels in a poisoned memory, in pieces of whole blocks. */
 function byKernels(bytes: Uint8Array, blocks: readonly number[], shared: boolean): number {
   const poisoned = new PoisonedMemory(1, shared, bytes.length);
   const kernels = instantiateKernels(poisoned.memory);
@@ -39,7 +39,7 @@ function byKernels(bytes: Uint8Array, blocks: readonly number[], shared: boolean
   return sum;
 }
 
-test('kernels give it for either memory, in whatever pieces of whole blocks', () => {
+test('kernels give it in both kinds of memory and for all pieces of whole blocks', () => {
   fc.assert(
     fc.property(
       frame,
@@ -53,14 +53,14 @@ test('kernels give it for either memory, in whatever pieces of whole blocks', ()
   );
 });
 
-test('a ranker gives it for a frame anywhere, a window at a time', () => {
+test('a ranker gives it, window by window, for a frame outside of its memory', () => {
   fc.assert(
     fc.property(frame, (bytes) => {
       expect(workspace.checksum(bytes)).toBe(checksumOf(bytes));
     }),
     { numRuns: runs.frames },
   );
-  // Around a window, and around the blocks after which weights come again.
+  // Sizes around a window, and around the number of blocks after which the weights repeat.
   for (const bound of [checksumWindowBytes, 2 * checksumWindowBytes, 2 ** 19, 2 ** 20])
     for (const more of [-128, -64, -4, 0, 4]) {
       const bytes = new Uint8Array(bound + more).map((_, i) => i * 167 + (i >> 8));
@@ -68,7 +68,7 @@ test('a ranker gives it for a frame anywhere, a window at a time', () => {
     }
 });
 
-test('a node takes it as a frame is written, in whatever slices, whoever else does between them', () => {
+test('a node computes it while it writes a frame, in any slices, with other frames in between', () => {
   const memory = new WebAssembly.Memory({ initial: 1 });
   const words = new Uint32Array(memory.buffer);
   const [checksum, at] = [64, 1024];
@@ -101,7 +101,7 @@ test('a node takes it as a frame is written, in whatever slices, whoever else do
   );
 });
 
-test('a frame that is its header alone has it without a kernel', () => {
+test('the checksum of a frame without a body needs no kernel', () => {
   fc.assert(
     fc.property(fc.array(word, { minLength: 16, maxLength: 16 }), (words) => {
       const header = Uint32Array.from(words);
@@ -111,12 +111,12 @@ test('a frame that is its header alone has it without a kernel', () => {
   );
 });
 
-test('any change of one word changes it, and so do two bits', () => {
+test('any change of one word or of two bits changes it', () => {
   const change = fc.record({ at: fc.nat(), bits: fc.integer({ min: 1, max: 0xffffffff }) });
   fc.assert(
     fc.property(frame, change, change, (bytes, one, other) => {
       const whole = new Uint32Array(bytes.slice().buffer);
-      // Every word but the checksum's own.
+      // Every word except the checksum itself.
       const place = (at: number): number => (at % whole.length) + (at % whole.length === 15 ? 1 : 0);
       const changed = (...all: (typeof one)[]): number => {
         const copy = Uint32Array.of(...whole, 0);
@@ -132,14 +132,14 @@ test('any change of one word changes it, and so do two bits', () => {
   );
 });
 
-test('two bits change it wherever they are in a large frame', () => {
+test('two changed bits at any place of a large frame change it', () => {
   const words = new Uint32Array(2 ** 18).map((_, i) => Math.imul(i, 0x9e3779b1));
   const frame = new Uint8Array(words.buffer);
   const before = workspace.checksum(frame);
   const place = fc.integer({ min: HEADER_BYTES / 4, max: words.length - 1 });
   const bit = fc.nat({ max: 31 });
   fc.assert(
-    // The same bit of the same column is where sums cancel each other.
+    // Changes of the same bit in the same column are the most likely to cancel each other.
     fc.property(place, place, bit, fc.boolean(), (one, apart, which, near) => {
       const other = near
         ? HEADER_BYTES / 4 + ((one + 16 * apart) % (words.length - HEADER_BYTES / 4))

@@ -1,4 +1,4 @@
-// docs/wire.md says what the code says.
+// docs/wire.md agrees with the code.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { codeOf, httpStatusOf, statusOf } from '../../src/wire/status.ts';
 const text = readFileSync(join(import.meta.dirname, '../../docs/wire.md'), 'utf8');
 const constants: Readonly<Record<string, number>> = wire;
 
-/** Cells of every table whose head begins with these cells; code marks are left out. */
+/** The cells of every table whose head begins with the cells `head`, without code marks. */
 function tables(...head: string[]): string[][][] {
   const blocks = [...text.matchAll(/(?:^\|.*\|\n)+/gm)].map(([block]) =>
     block
@@ -26,7 +26,7 @@ function tables(...head: string[]): string[][][] {
   return blocks.filter(([first]) => head.every((cell, i) => first[i] === cell)).map((rows) => rows.slice(2));
 }
 
-/** Names of the layout's constants that begin so. */
+/** The names of the layout's constants that begin with a prefix. */
 function named(...prefixes: string[]): string[] {
   return Object.keys(wire).filter((name) => prefixes.some((prefix) => name.startsWith(prefix)));
 }
@@ -80,7 +80,7 @@ test('flags, magics, versions and exceptions', () => {
   expect(text).toContain(outcomes);
 });
 
-test('statuses, and what they are over HTTP', () => {
+test('statuses, and their HTTP statuses', () => {
   const [statuses] = tables('status', 'HTTP', 'code');
   for (const [status, http, code] of statuses.slice(1)) {
     expect([code, statusOf(code as never), httpStatusOf(Number(status))]).toEqual([
@@ -91,7 +91,7 @@ test('statuses, and what they are over HTTP', () => {
     expect(codeOf(Number(status))).toBe(code);
   }
   expect(statuses[0].slice(0, 3)).toEqual(['0', String(httpStatusOf(0)), '']);
-  // The next number means nothing yet, so none is left out.
+  // The next number has no meaning yet, so the table lists all statuses.
   expect(codeOf(statuses.length)).toBe('NODE_FAILED');
   expect(httpStatusOf(statuses.length)).toBe(500);
 });

@@ -10,7 +10,7 @@ import { frame, frameOf, guarded, head, segment } from './segments.ts';
 
 const plain = { id: 1, version: wire.wireVersion, checksum: false } as const;
 
-/** Reads a frame that lies `at` words into other words. */
+/** Reads a frame that begins at word `at` between other words. */
 function read(words: Uint32Array, at = 5): ReturnType<typeof readSubrequest> {
   return readSubrequest(guarded(words, at), at * 4, words.length * 4);
 }
@@ -19,7 +19,7 @@ function replyOf(words: Uint32Array<ArrayBuffer>): Reply {
   return new Reply(new Uint8Array(words.buffer), () => {});
 }
 
-test('a subrequest is read as it was written', () => {
+test('reading a subrequest gives what was written', () => {
   fc.assert(
     fc.property(head, fc.array(segment, { maxLength: 5 }), fc.nat({ max: 40 }), (fields, segments, at) => {
       const words = frameOf(fields, segments);
@@ -45,7 +45,7 @@ test('a subrequest is read as it was written', () => {
   );
 });
 
-test('a reply is read as it was written', () => {
+test('reading a reply gives what was written', () => {
   const u32 = fc.integer({ min: 0, max: 0xffffffff });
   const shape = fc.record({
     vectors: fc.nat({ max: 9 }),
@@ -74,7 +74,7 @@ test('a reply is read as it was written', () => {
         expect([...reply.exceptions]).toEqual(exceptions);
         expect(reply.hasExceptions).toBe(exceptions.length > 0);
         expect(words[wire.FRAME_ID >>> 2]).toBe(id);
-        // Parts follow each other without overlap, each from a whole word on: values, counts, denominators.
+        // The parts are contiguous, and each begins at a whole word: values, counts, denominators.
         const parts = [
           ...shapes.map(({ vectors, vectorBytes }, i) => [places.values[i], vectors * vectorBytes]),
           ...shapes.map(({ vectors, counts }, i) => [places.counts[i], counts ? vectors * 4 : 0]),
@@ -102,7 +102,7 @@ test('a reply is read as it was written', () => {
   );
 });
 
-test('an error is read as it was written', () => {
+test('reading an error gives what was written', () => {
   const u32 = fc.integer({ min: 0, max: 0xffffffff });
   fc.assert(
     fc.property(
@@ -130,9 +130,9 @@ test('an error is read as it was written', () => {
 test.for([
   ['a subrequest', (words: Uint32Array) => words.fill(wire.SUBREQUEST_MAGIC, 0, 1)],
   ['half a header', (words: Uint32Array) => words.subarray(0, 15)],
-  ['a longer one', (words: Uint32Array) => words.fill(words.length * 4 + 4, 2, 3)],
-  ['a shorter one', (words: Uint32Array) => words.fill(words.length * 4 - 4, 2, 3)],
-] as const)('what is no whole reply is refused: %s', ([, spoil]) => {
+  ['a length that is too large', (words: Uint32Array) => words.fill(words.length * 4 + 4, 2, 3)],
+  ['a length that is too small', (words: Uint32Array) => words.fill(words.length * 4 - 4, 2, 3)],
+] as const)('words that are not a whole reply are refused: %s', ([, spoil]) => {
   const words = new Uint32Array(20);
   writeReplyHeader(words, 0, plain, { bytes: 80, exceptions: 4 });
   expect(replyOf(words).error).toBeUndefined();
@@ -162,7 +162,7 @@ describe('hostile subrequests', () => {
   const mutation = fc.oneof(
     fc.record({ kind: fc.constant('flip' as const), at: fc.nat(), bit: fc.nat({ max: 31 }) }),
     fc.record({ kind: fc.constant('set' as const), at: fc.nat(), word }),
-    // Most of what can be wrong is in the header and the first entries.
+    // Most errors are possible in the header and the first entries.
     fc.record({ kind: fc.constant('set' as const), at: fc.nat({ max: 31 }), word }),
     fc.record({
       kind: fc.constant('set' as const),
@@ -204,7 +204,7 @@ describe('hostile subrequests', () => {
     }
   }
 
-  /** Whatever is returned lies within the frame, in order. @returns what came of it */
+  /** Reads a frame, and expects that all returned addresses are in the frame and in order. @returns the outcome */
   function outcomeOf(words: Uint32Array): string {
     const at = 3;
     const got = read(words, at);
@@ -232,7 +232,7 @@ describe('hostile subrequests', () => {
     seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
   };
 
-  test('mutants of real ones are read within their bounds, or refused', () => {
+  test('changed frames are read within their bounds or refused', () => {
     fc.assert(
       fc.property(frame, fc.array(mutation, { minLength: 1, maxLength: 3 }), ({ words }, changes) => {
         note(changes.reduce(mutated, words));
@@ -241,7 +241,7 @@ describe('hostile subrequests', () => {
     );
   });
 
-  test('so are words of chance, with a header that lets them in', () => {
+  test('random words with a valid header are read within their bounds or refused', () => {
     fc.assert(
       fc.property(
         fc.array(word, { minLength: 16, maxLength: 60 }),
@@ -260,7 +260,7 @@ describe('hostile subrequests', () => {
     );
   });
 
-  test('so is one whose keys are too many, though its bytes are not', () => {
+  test('a frame with too many keys in a valid number of bytes is refused', () => {
     const keys = new Uint32Array(subrequestKeysMax + 1);
     const fields = {
       shard: 0,
@@ -276,7 +276,7 @@ describe('hostile subrequests', () => {
     note(words);
   });
 
-  test('every way to be refused has been seen', () => {
+  test('every kind of refusal has occurred', () => {
     const rows = ['read', ...refusals.map(({ name }) => name)].map(
       (name) => [name, seen.get(name) ?? 0] as const,
     );

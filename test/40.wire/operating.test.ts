@@ -1,4 +1,4 @@
-// docs/operating.md says what the code says.
+// docs/operating.md agrees with the code.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import * as limits from '../../src/limits.ts';
 const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
 const values: Readonly<Record<string, number>> = limits;
 
-test('every limit that it names is there, with that value', () => {
+test('every documented limit exists in the code with the same value', () => {
   const rows = [...text.matchAll(/^\| `(\w+)`\s*\|\s*(\d+) \|/gm)].map(
     ([, name, value]) => [name, Number(value)] as const,
   );
@@ -15,7 +15,7 @@ test('every limit that it names is there, with that value', () => {
   expect(rows).toEqual(rows.map(([name]) => [name, values[name]]));
 });
 
-test('the memory of a siege is derived from them', () => {
+test('the documented memory of a node under attack follows from the limits', () => {
   const bytes = 6 * limits.jsonBodiesBytesMax + limits.connectionsMax * 65_536;
   expect(text).toContain(`${bytes / 2 ** 20} MiB`);
 });

@@ -1,11 +1,11 @@
-// Reading subrequests in plain TypeScript: what the node's kernel is held to.
+// Reads subrequests in plain TypeScript. The node's kernel must give the same.
 import type { MissingPolicy } from '../../src/kernel/call.ts';
 import { segmentBagsMax, subrequestKeysMax, subrequestSegmentsMax } from '../../src/limits.ts';
 import * as wire from '../../src/wire/layout.ts';
 import type { WireError } from '../../src/wire/reply.ts';
 import { missingPolicies } from '../../src/wire/subrequest.ts';
 
-/** A segment as a node finds it; addresses are bytes from the start of the memory that `words` covers. */
+/** A segment of a subrequest. Addresses are in bytes from the start of `words`. */
 export interface IncomingSegment {
   readonly shard: number;
   readonly version: number;
@@ -16,14 +16,14 @@ export interface IncomingSegment {
   readonly bags: number;
   readonly keys: number;
   readonly keysAt: number;
-  /** 0: rows one by one. */
+  /** 0 if the rows are not pooled. */
   readonly offsetsAt: number;
-  /** 0: no weights. */
+  /** 0 if there are no weights. */
   readonly weightsAt: number;
 }
 
 export interface Subrequest {
-  /** Low and high word of the routing table's fingerprint. */
+  /** The low word of the routing table's fingerprint; `planHigh` is the high word. */
   readonly planLow: number;
   readonly planHigh: number;
   readonly timeLeftUs: number;
@@ -33,8 +33,8 @@ export interface Subrequest {
 }
 
 /**
- * Reads the subrequest of `bytes` bytes at byte `address` (4-aligned). Whatever the bytes are, it reads nothing
- * outside them, and what it returns lies within them; keys and offsets are left to the kernels' own checks.
+ * Reads the subrequest of `bytes` bytes at byte `address` (4-aligned). For any bytes, it reads nothing outside of
+ * them, and all returned addresses are inside. The pooling kernels check keys and offsets.
  */
 export function readSubrequest(words: Uint32Array, address: number, bytes: number): Subrequest | WireError {
   const at = address >>> 2;
@@ -119,7 +119,7 @@ function readSegment(
   };
 }
 
-/** Where a segment's part of the frame ends. */
+/** The address where a segment's part of the frame ends. */
 function endOf({ bags, keys, wide, keysAt, weightsAt }: IncomingSegment): number {
   const pastOffsets = keysAt + keys * (wide ? 8 : 4) + (bags > 0 ? (bags + 1) * 4 : 0);
   return weightsAt === 0 ? pastOffsets : pastOffsets + keys * 4;
@@ -129,7 +129,7 @@ function invalid(field: number, value: number): WireError {
   return { code: 'INVALID_FRAME', position: field, value };
 }
 
-/** The first field that holds something which its version has no meaning for. */
+/** The first field that is not 0 although its version reserves it. */
 function reservedField(words: Uint32Array, at: number): number | undefined {
   const versionAndFlags = words[at + (wire.FRAME_VERSION >>> 2)];
   if ((versionAndFlags & 0xffff) > 1) {

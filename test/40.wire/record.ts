@@ -1,6 +1,6 @@
-// Records what the small node answers to each case, in frames/vN of the version that is written now:
+// Records the replies of the small node to all cases, in the folder frames/vN of the current version:
 //   node test/40.wire/record.ts
-// A recording that is there already stays as it is: nodes have to give those replies for as long as they serve vN.
+// Existing recordings are kept, because nodes must give the same replies as long as they serve vN.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { wireVersion } from '../../src/wire/layout.ts';

@@ -1,11 +1,11 @@
-// The subrequests that are recorded: one of each kind that a ranker sends, and one of each that a node refuses.
+// The recorded subrequests: one of each kind that a ranker sends, and one of each kind that a node refuses.
 import * as wire from '../../src/wire/layout.ts';
 import type { OutgoingSegment } from '../../src/wire/subrequest.ts';
 import { sealed } from './checksum-oracle.ts';
 import { frameOf } from './segments.ts';
 import { ids, plan } from './small-node.ts';
 
-/** Tables of the small node, by the number of their first shard and their version. */
+/** The number of the first shard and the version of each table of the small node. */
 const at = {
   sum: { shard: 0, version: 1 },
   mean: { shard: 2, version: 2 },
@@ -19,7 +19,7 @@ const at = {
 const plain = { wide: false, partial: false, fetch: false, missing: undefined, weights: undefined } as const;
 const words = (...values: number[]): Uint32Array => Uint32Array.from(values);
 
-/** Bags of keys of a table's first shard: rows 0 to 16. */
+/** Bags of keys for one shard. The first shard of a table has the rows 0 to 16. */
 function bags(
   of: { readonly shard: number; readonly version: number },
   keys: readonly number[],
@@ -38,7 +38,7 @@ function rows(
 }
 
 const wideKeys = (keys: Iterable<bigint>): Uint32Array => new Uint32Array(BigUint64Array.from(keys).buffer);
-/** Ids that hash to the first shard and to the second one, and one that is there twice. */
+/** Ids that hash to the first or to the second shard; one id occurs twice. */
 const someIds = wideKeys([ids[0], ids[5], ids[0], 12345n, ids[9], ids[17], (1n << 64n) - 1n]);
 const second = { shard: 13, version: 7 };
 
@@ -95,7 +95,7 @@ const refused: Record<string, OutgoingSegment[]> = {
   'no-such-shard': [bags({ shard: 14, version: 1 }, keys, offsets)],
 };
 
-/** Ids go by the order of the cases: what is recorded later comes here, at the end. */
+/** Later cases come at the end, because the order of the cases determines the ids of their frames. */
 const later: Record<string, OutgoingSegment[]> = {
   'many-after-few': [
     rows(
@@ -117,7 +117,7 @@ const later: Record<string, OutgoingSegment[]> = {
   ],
 };
 
-/** Every case by name, as words of one version of the wire; each has an id of its own. */
+/** Every case by name, as words of one wire version. Each has its own id. */
 export function recordedCases(version: number): Map<string, Uint32Array<ArrayBuffer>> {
   const head = { id: 0, version, checksum: false, plan, timeLeftUs: 0, replyCredits: 64 };
   const sum = answered.sum;
@@ -134,7 +134,7 @@ export function recordedCases(version: number): Map<string, Uint32Array<ArrayBuf
     ['another-plan', frameOf({ ...head, plan: plan ^ 1n }, sum)],
     ['another-magic', spoilt(wire.FRAME_MAGIC, wire.REPLY_MAGIC)],
     ['another-length', spoilt(wire.FRAME_BYTES, 64)],
-    // A node of version 1 has no meaning for any of these words, one of version 2 passes over a trace context.
+    // Version 1 reserves this word; in version 2 it is part of a trace context, which a node ignores.
     ['reserved-word', spoilt(wire.SUBREQUEST_TRACE_ID, 1)],
     ['too-many-segments', spoilt(wire.SUBREQUEST_SEGMENTS, 65_537)],
     ['more-segments-than-bytes', spoilt(wire.SUBREQUEST_SEGMENTS, 60_000)],
@@ -150,7 +150,7 @@ export function recordedCases(version: number): Map<string, Uint32Array<ArrayBuf
   return cases;
 }
 
-/** Adds a case with a checksum, and one in which a bit changed on the way. */
+/** Adds a case with a checksum, and a case in which a bit changed after that. */
 function seal(cases: Map<string, Uint32Array<ArrayBuffer>>, name: string): void {
   const frame = cases.get(name) ?? new Uint32Array();
   const whole = new Uint32Array(sealed(new Uint8Array(frame.buffer)).slice().buffer);

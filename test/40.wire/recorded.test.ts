@@ -1,4 +1,4 @@
-// Nodes answer what they were asked in every version they serve, byte for byte as they did when it was recorded.
+// In every version that they serve, nodes give the same reply bytes as when they were recorded.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -14,7 +14,7 @@ beforeAll(async () => {
   node = await smallNode();
 });
 
-/** Leaves something behind where frames and replies will lie. */
+/** Fills the memory for later frames and replies with other bytes. */
 function soil(): void {
   const inbox = node.admit(200_000);
   if ('code' in inbox) throw new Error(`the small node refuses: ${inbox.code}`);
@@ -22,7 +22,7 @@ function soil(): void {
   inbox.release();
 }
 
-/** Load and credits are the node's affair of the moment, and so is the checksum over them. */
+/** Fields that differ between replies: load, credits, and the checksum, which includes them. */
 const changing = [
   wire.FRAME_CHECKSUM,
   wire.REPLY_REQUEST_CREDITS,
@@ -61,7 +61,7 @@ describe.for(versions)('version %i', (version) => {
     expect(view.getUint32(wire.FRAME_CHECKSUM, true)).toBe(carries ? checksumOf(reply) : 0);
   });
 
-  test('is the one that its frames say', () => {
+  test('is the version in the recorded frames', () => {
     const written = names.map((name) => new DataView(read(version, `${name}${suffix}`).buffer));
     expect(new Set(written.map((view) => view.getUint16(wire.FRAME_VERSION, true)))).toEqual(
       new Set([version]),
@@ -69,7 +69,7 @@ describe.for(versions)('version %i', (version) => {
   });
 });
 
-test.for(versions)('subrequests of version %i are written today as they were recorded', (version) => {
+test.for(versions)('subrequests of version %i are still written with the recorded bytes', (version) => {
   for (const [name, words] of recordedCases(version))
     expect([name, new Uint8Array(words.buffer)]).toEqual([name, read(version, `${name}${suffix}`)]);
 });

@@ -1,11 +1,11 @@
-// Every way in which a subrequest can be refused as it is read, by what its error says.
+// Every kind of refusal when a subrequest is read, recognised by its error.
 import { segmentBagsMax, subrequestKeysMax, subrequestSegmentsMax } from '../../src/limits.ts';
 import * as wire from '../../src/wire/layout.ts';
 import type { WireError } from '../../src/wire/reply.ts';
 
 interface Refusal {
   readonly name: string;
-  /** @param bytes of the frame @param words of it */
+  /** @param bytes length of the frame @param words the frame */
   matches(error: WireError, bytes: number, words: Uint32Array): boolean;
 }
 
@@ -18,7 +18,7 @@ const ofFrame = (name: string, position: number, holds?: Refusal['matches']): Re
     (holds?.(error, bytes, words) ?? true),
 });
 
-/** Flags of the segment that an error names. */
+/** The flags of the segment that an error names. */
 function flagsAt({ segment = 0 }: WireError, words: Uint32Array): number {
   return words[(wire.HEADER_BYTES + segment * wire.SEGMENT_BYTES + wire.SEGMENT_BAGS) >>> 2] >>> 24;
 }
@@ -98,11 +98,11 @@ export const refusals: readonly Refusal[] = [
   },
 ];
 
-/** Which of them an error is. */
+/** @returns the name of the refusal that an error is */
 export function refusalOf(error: WireError, bytes: number, words: Uint32Array): string {
   const found = refusals.filter((refusal) => refusal.matches(error, bytes, words));
   if (found.length === 1) return found[0].name;
-  throw new Error(`${found.length} kinds of refusal are this error: ${JSON.stringify(error, show)}`);
+  throw new Error(`${found.length} kinds of refusal match this error: ${JSON.stringify(error, show)}`);
 }
 
 function show(_: string, value: unknown): unknown {

@@ -1,4 +1,4 @@
-// Subrequests as a ranker may write them, and where they lie.
+// Draws subrequests that a ranker can write.
 import fc from 'fast-check';
 import { wireVersion, wireVersionOldest } from '../../src/wire/layout.ts';
 import {
@@ -10,7 +10,7 @@ import {
 
 const u32 = fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 0xffffffff }));
 
-/** Bags of keys, rows one by one, or rows to be fetched as they are stored. */
+/** Bags of keys, rows that are not pooled, or rows that are fetched as stored. */
 export const segment: fc.Arbitrary<OutgoingSegment> = fc
   .record({
     shard: u32,
@@ -51,7 +51,7 @@ export const head: fc.Arbitrary<SubrequestHead> = fc.record({
   replyCredits: u32,
 });
 
-/** A subrequest, as words. */
+/** A subrequest as words. */
 export function frameOf(
   fields: SubrequestHead,
   segments: readonly OutgoingSegment[],
@@ -66,7 +66,7 @@ export const frame = fc
   .tuple(head, fc.array(segment, { maxLength: 4 }))
   .map(([fields, segments]) => ({ words: frameOf(fields, segments), fields, segments }));
 
-/** A frame amid other words, which must neither be read nor counted on: reading them throws. */
+/** Puts a frame between other words. Reading those throws. */
 export function guarded(frame: Uint32Array, at: number): Uint32Array {
   const all = new Uint32Array(at + frame.length + 8).fill(0xdeadbeef);
   all.set(frame, at);
@@ -74,7 +74,7 @@ export function guarded(frame: Uint32Array, at: number): Uint32Array {
     get(words, name) {
       const index = Number(name);
       if (Number.isInteger(index) && (index < at || index >= at + frame.length))
-        throw new RangeError(`word ${index} was read, the frame is [${at}, ${at + frame.length})`);
+        throw new RangeError(`word ${index} was read, but the frame is [${at}, ${at + frame.length})`);
       return Reflect.get(words, name, words);
     },
   });

@@ -1,4 +1,4 @@
-// A fixed small memory node: the one that recorded the frames beside this file, and has to give the same replies.
+// A small, fixed memory node. It gave the recorded replies in frames/, and must still give the same.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,12 +13,12 @@ import { type GivenTable, writeTables } from '../tables-file.ts';
 const rows = 40;
 
 function table(name: string, mode: TableMode, dim: number, more: Partial<TableSpec> = {}): GivenTable {
-  // Multiples of 1/64 of either sign: exact as f16, and not the same twice in a row.
+  // Positive and negative multiples of 1/64, which are exact as f16. Neighbours differ.
   const values = Float32Array.from({ length: rows * dim }, (_, i) => (((i * 2654435761) % 512) - 256) / 64);
   return { spec: { name, rows, dim, mode, ...more }, rows: values };
 }
 
-/** Ids far apart, some with high bits. */
+/** Ids that are far apart; some have their high bits set. */
 export const ids = BigUint64Array.from({ length: rows }, (_, row) =>
   BigInt.asUintN(64, BigInt(row + 1) * 0x9e3779b97f4a7c15n),
 );
@@ -33,7 +33,7 @@ const tables: readonly GivenTable[] = [
   { ...table('ids', 'sum', 4, { missing: 'default', defaultRow: [1, -2, 0.5, 8] }), ids },
 ];
 
-/** Shards are two a table: 0 and 1 of `sum`, 2 and 3 of `mean`, … */
+/** Each table has two shards: 0 and 1 of `sum`, 2 and 3 of `mean`, … */
 const routing: RoutingTable = {
   nodes: [{ id: 'small' }],
   tables: tables.map(({ spec, ids }, i): PlannedTable => {
@@ -47,10 +47,10 @@ const routing: RoutingTable = {
   }),
 };
 
-/** What subrequests to it must name. */
+/** The plan that subrequests to the node must name. */
 export const plan = fingerprint(routing);
 
-/** Starts it. */
+/** Starts the node. */
 export async function smallNode(): Promise<Handler> {
   const folder = await mkdtemp(join(tmpdir(), 'flexemr-wire-'));
   try {
@@ -62,7 +62,7 @@ export async function smallNode(): Promise<Handler> {
   }
 }
 
-/** Its reply to a frame. */
+/** @returns the node's reply to a frame */
 export async function ask(node: Handler, frame: Uint8Array): Promise<Uint8Array> {
   const inbox = node.admit(frame.length);
   if ('code' in inbox) return node.refuse(unreadIdentity, inbox);

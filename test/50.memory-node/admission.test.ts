@@ -1,4 +1,4 @@
-// What a node takes in, what it refuses, and that nothing it was given stays behind.
+// Checks which subrequests a node admits and refuses, and that it frees all of their memory.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   segmentBagsMax,
@@ -18,7 +18,7 @@ import { frameOf, lookupFrame, replyOf, segmentOf } from './lookups.ts';
 import { RawPeer, withId } from './raw-peer.ts';
 import { ids, wholeNumbers } from './whole-numbers.ts';
 
-/** One row of it is 4 KiB: what is asked of it soon is too much. */
+/** A row has 4 KiB, so that few keys exceed the limit of a reply. */
 const wide = {
   spec: { name: 'wide', rows: 2, dim: 1024, mode: 'none' } as const,
   rows: new Float32Array(2048).fill(1),
@@ -41,7 +41,7 @@ beforeEach(() => {
 
 const emptied = (): Promise<void> => expect.poll(() => node.stats.held).toBe(0) as Promise<void>;
 const small = (): Uint8Array<ArrayBuffer> => lookupFrame(routing, 'sum', [1, 2]);
-/** Takes some tenths of a second, in many slices. */
+/** A frame that takes some tenths of a second, in many slices. */
 const slow = (): Uint8Array<ArrayBuffer> =>
   lookupFrame(
     routing,
@@ -49,7 +49,7 @@ const slow = (): Uint8Array<ArrayBuffer> =>
     Array.from({ length: 400_000 }, (_, i) => ids[i % 40]),
   );
 
-/** The same answer to the same frame over HTTP and over a stream. */
+/** Sends a frame over HTTP and over a stream, and expects the same error. */
 async function refusal(
   frame: Uint8Array<ArrayBuffer>,
 ): Promise<WireError & { http: number; after: string | null }> {
@@ -59,7 +59,7 @@ async function refusal(
   const streamed = new Reply(await peer.ask(frame)).error;
   peer.close();
   expect(streamed).toEqual(error);
-  if (error === undefined) throw new Error('it was answered');
+  if (error === undefined) throw new Error('the frame was not refused');
   return { ...error, http: response.status, after: response.headers.get('retry-after') };
 }
 
@@ -130,7 +130,7 @@ describe('a subrequest over a limit is refused', () => {
     await emptied();
   });
 
-  test('by nothing but its size: the largest of all are answered', async () => {
+  test('only if it is too large: frames of the maximum sizes are answered', async () => {
     const { subrequestBytes, replyBytes } = limits();
     const keys = Math.floor((replyBytes - HEADER_BYTES) / (4096 + 8));
     const reply = new Reply(await replyOf(node, lookupFrame(routing, 'wide', keysOf(keys))));
@@ -140,7 +140,7 @@ describe('a subrequest over a limit is refused', () => {
   });
 });
 
-test('as many segments as there may be are answered, and others meanwhile', async () => {
+test('a frame with the maximum number of segments is answered, and other frames during that time', async () => {
   const segment = segmentOf(routing, 'sum', [1]);
   const frame = frameOf(routing, new Array(subrequestSegmentsMax).fill(segment));
   const [long, short] = await Promise.all([RawPeer.stream(port), RawPeer.stream(port)]);
@@ -159,13 +159,13 @@ test('as many segments as there may be are answered, and others meanwhile', asyn
   expect(error).toBeUndefined();
   expect(bytes.length).toBe(HEADER_BYTES + subrequestSegmentsMax * 16);
   expect(between).toBeGreaterThan(10);
-  // Were each of them to look at all the others, this would take a minute.
+  // If the time were quadratic in the number of segments, this would take a minute.
   expect(performance.now() - started).toBeLessThan(10_000);
   long.close();
   short.close();
 });
 
-describe('a node that has its hands full', () => {
+describe('a node that is full', () => {
   test('of subrequests says when to try again', async () => {
     const before = node.stats.refused;
     const taken = Array.from({ length: workerSubrequestsMax }, () => node.admit(HEADER_BYTES) as Inbox);
@@ -180,12 +180,12 @@ describe('a node that has its hands full', () => {
     for (const inbox of taken) inbox.release();
   });
 
-  test('of bytes too, and has all of them back afterwards', async () => {
+  test('of bytes does the same, and frees all of them afterwards', async () => {
     const taken: Inbox[] = [];
     for (let inbox = node.admit(16_384); !('code' in inbox); inbox = node.admit(16_384)) taken.push(inbox);
     if (taken.length < workerSubrequestsMax) expect(await refusal(small())).toMatchObject({ http: 429 });
     for (const inbox of taken) inbox.release();
-    // What one of them had given back is there for the largest.
+    // The freed memory is sufficient for a large frame.
     const large = lookupFrame(
       routing,
       'sum',
@@ -194,7 +194,7 @@ describe('a node that has its hands full', () => {
     expect(new Reply(await replyOf(node, large)).error).toBeUndefined();
   });
 
-  test('of frames that do not come on has room for small ones', async () => {
+  test('of unfinished frames still has memory for small ones', async () => {
     const { subrequestBytes } = node.describe().limits;
     const taken: Inbox[] = [];
     for (let bytes = subrequestBytes; bytes > 16_384; bytes >>>= 1) {
@@ -202,10 +202,10 @@ describe('a node that has its hands full', () => {
     }
     expect(taken.length).toBeGreaterThan(1);
     expect(node.admit(subrequestBytes)).toMatchObject({ code: 'OVERLOADED' });
-    // Small is what is asked; the answer is not.
+    // The request is small, but its answer is not.
     const keys = new Array(4_000).fill(0);
     expect(new Reply(await replyOf(node, lookupFrame(routing, 'wide', keys))).error).toBeUndefined();
-    // One of them comes to its end after all: another may come.
+    // When one of the unfinished frames is finished, another is admitted.
     taken[0].frame.set(frameOf(routing, []));
     taken[0].answer(() => {});
     taken[0].release();
@@ -216,7 +216,7 @@ describe('a node that has its hands full', () => {
 });
 
 describe('a subrequest that waits', () => {
-  test('is given up when its time is over, not before', async () => {
+  test('is given up at its deadline, not before', async () => {
     const peer = await RawPeer.stream(port);
     const { subrequests } = node.stats;
     for (let id = 1; id <= 4; id++) peer.send(withId(slow(), id));
@@ -228,7 +228,7 @@ describe('a subrequest that waits', () => {
       ),
     ];
     const [late, later] = [100, 25_000_000].map((timeLeftUs) => frameOf(routing, segments, { timeLeftUs }));
-    // Behind what the peer has sent: all of it has come, and the last of it has not begun.
+    // The new frames queue behind those of the peer, which have all arrived and have not all begun.
     await expect.poll(() => node.stats.subrequests, { interval: 1 }).toBe(subrequests + 4);
     const [response, other] = await Promise.all([postFrame(late), postFrame(later)]);
     expect(response.status).toBe(504);
@@ -255,11 +255,11 @@ describe('a subrequest that waits', () => {
     await emptied();
   });
 
-  test.for(['stream', 'http'] as const)('leaves nothing behind when its peer goes: %s', async (way) => {
+  test.for(['stream', 'http'] as const)('frees its memory when its peer disconnects: %s', async (way) => {
     const frame = slow();
     const peer = way === 'stream' ? await RawPeer.stream(port) : new RawPeer(port);
     const head = `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: ${frameType}\r\nContent-Length: ${frame.length}\r\n\r\n`;
-    // Pipelined: the last ones wait for the answers to the first.
+    // Pipelined, so the last frames wait for the answers to the first.
     for (let i = 0; i < 5; i++) {
       if (way === 'http') peer.send(head);
       peer.send(frame);
@@ -271,7 +271,7 @@ describe('a subrequest that waits', () => {
   });
 });
 
-test('a session has only so many under way, and loses none', async () => {
+test('a session has a limited number of subrequests in flight, and loses none', async () => {
   const peer = await RawPeer.stream(port);
   const count = 1_500;
   const one = lookupFrame(
@@ -299,18 +299,18 @@ test('a session has only so many under way, and loses none', async () => {
     seen.add(new DataView(reply.buffer).getUint32(12, true));
   }
   node.admit = admit;
-  // All of them were answered though the peer had said that it sends no more; then the node closes too.
+  // All were answered although the peer had closed its side. Then the node closes too.
   await peer.closed;
   expect(most).toBeGreaterThan(sessionWindow / 2);
   expect(most).toBeLessThanOrEqual(sessionWindow);
   await emptied();
 });
 
-test('what a lookup writes stays within its own room', async () => {
+test('a lookup writes only to its own memory', async () => {
   const lengths = new Array(50_000).fill(0);
   const weights = new Float32Array();
   const frame = lookupFrame(routing, 'mean', [], { lengths, weights, partial: false });
-  // A gap in which frame and reply just fit, and behind it what belongs to another.
+  // The frame and the reply just fit into the gap. The memory behind the gap belongs to another inbox.
   const gap = node.admit(frame.length + 128 + 64 + lengths.length * 16 + 1024) as Inbox;
   const neighbour = node.admit(8192) as Inbox;
   neighbour.frame.fill(0xa5);

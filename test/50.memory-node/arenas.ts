@@ -1,4 +1,4 @@
-// A memory node whose rows lie in as many arenas as a test wants.
+// Loads a memory node's rows into several arenas.
 import { instantiateKernels, kernelModule } from '../../src/kernel/files.ts';
 import type { Hosting } from '../../src/memory-node/hosting.ts';
 import { hostingsOf } from '../../src/memory-node/hostings.ts';
@@ -10,7 +10,7 @@ import { SafetensorsFile } from '../../src/store/safetensors.ts';
 import { Store, type StoreOptions } from '../../src/store/store.ts';
 import { ThreadPool } from '../../src/store/thread-pool.ts';
 
-/** What the workers of a node are told. @param options how large an arena is, for one */
+/** @param options of the store, such as the size of an arena @returns the hostings of the workers of a node */
 export async function hostingsIn(
   options: StoreOptions,
   { file, routing, node, workers }: { file: string; routing: RoutingTable; node: string; workers: number },

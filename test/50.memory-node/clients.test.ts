@@ -1,4 +1,4 @@
-// HTTP clients that know nothing of us look up, in JSON and in frames, and get what a node in this thread gives.
+// Ordinary HTTP clients look up in JSON and in frames, and get the same as from a node in this thread.
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as nodeRequest } from 'node:http';
@@ -30,7 +30,7 @@ interface Answered {
 }
 type Client = (asked: Asked) => Promise<Answered>;
 
-/** What a program writes: the status, the type, and in a file the body. */
+/** Runs a client program, which prints the status and the type, and writes the body to a file. */
 async function byProgram(program: string, options: readonly string[], { body }: Asked): Promise<Answered> {
   const [sent, came] = [join(folder, 'sent'), join(folder, 'came')];
   writeFileSync(sent, body);
@@ -61,7 +61,7 @@ function curl(options: readonly string[], asked: Asked): Promise<Answered> {
   return byProgram('curl', [...options, ...told, `${asked.url}/v1/lookup`], asked);
 }
 
-/** Whether a program is here. In CI all of them are; elsewhere it is said aloud what goes untested. */
+/** Whether a program is installed. In CI, a missing program is an error; elsewhere it is a warning. */
 function present(program: string): boolean {
   if (spawnSync(program, ['--version']).error === undefined) return true;
   if (process.env.CI) throw new Error(`${program} is not installed`);
@@ -155,7 +155,7 @@ describe.each(Object.entries(clients))('%s', (_, client) => {
     expect(timeless(answer.body)).toEqual(timeless(await replyOf(local, frame)));
   });
 
-  test('is told what is wrong', async () => {
+  test('gets errors', async () => {
     const body = Buffer.from('{"bags": {"sum": {"keys": [40], "offsets": [0]}}}');
     const answer = await client({ url: node.url, type: 'application/json', body });
     expect(answer.status).toBe(422);

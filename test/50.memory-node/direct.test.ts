@@ -1,4 +1,4 @@
-// Frames that come to lent room by themselves: who sent one can still write to it while it is answered.
+// Frames that a peer writes directly to the node's memory. The peer can still change a frame while it is answered.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
@@ -10,7 +10,7 @@ import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';
 import { frameOf, replyOf, segmentOf, timeless } from './lookups.ts';
 
-/** Wide rows: a frame of a few KiB is pooled in many slices. */
+/** Rows are wide, so that pooling a frame of a few KiB takes many slices. */
 const [rows, dim] = [40, 1_024];
 const values = Float32Array.from({ length: rows * dim }, (_, i) => ((i * 37) % 17) - 8);
 const ids = BigUint64Array.from(
@@ -58,15 +58,15 @@ beforeAll(async () => {
 afterAll(async () => await cluster?.[Symbol.asyncDispose]());
 
 interface Write {
-  /** 0: before it is answered; then, after so many turns of the event loop. */
+  /** 0: before the answer begins; else the number of turns of the event loop after that. */
   readonly turn: number;
   readonly word: number;
   readonly value: number;
 }
 
-/** Has the frame answered where it lies, writing to it meanwhile. What lies around its room and its answer must stay. */
+/** Answers the frame in place, with writes to it meanwhile. Bytes around its memory and its answer must not change. */
 async function answered(writes: readonly Write[]): Promise<Uint8Array> {
-  const lend = (bytes: number) => node.lend(bytes) ?? expect.fail('no room');
+  const lend = (bytes: number) => node.lend(bytes) ?? expect.fail('no memory');
   const before = lend(guardBytes);
   const lent = lend(guardBytes);
   const { buffer, byteOffset } = lent.bytes;
@@ -80,7 +80,7 @@ async function answered(writes: readonly Write[]): Promise<Uint8Array> {
   write(0);
   const { promise, resolve } = Promise.withResolvers<Uint8Array>();
   inbox.answer((reply) => resolve(Uint8Array.from(reply)));
-  // Behind the room of its answer.
+  // This memory is behind that of the answer.
   const after = lend(guardBytes);
   const guards = [before, after];
   for (const guard of guards) guard.bytes.fill(0xab);
@@ -113,7 +113,7 @@ const writesTo = (first: number, end: number): fc.Arbitrary<Write[]> =>
     maxLength: 12,
   });
 
-test('its header and entries are those that were taken in', async () => {
+test('changes of the header and the entries have no effect on the answer', async () => {
   const writes = writesTo(0, headBytes >>> 2);
   const property = fc.asyncProperty(writes, async (drawn) => {
     expect(timeless(await answered(drawn))).toEqual(expected);
@@ -121,7 +121,7 @@ test('its header and entries are those that were taken in', async () => {
   await fc.assert(property, { numRuns: runs.changingFrames });
 });
 
-test('keys, offsets and weights that change spoil its answer, and nothing else', async () => {
+test('changes of keys, offsets and weights affect only the answer of the frame', async () => {
   const seen = new Set<string>();
   const writes = writesTo(headBytes >>> 2, frame.length >>> 2);
   const property = fc.asyncProperty(writes, async (drawn) => {
@@ -136,4 +136,4 @@ test('keys, offsets and weights that change spoil its answer, and nothing else',
   expect(seen).toEqual(new Set(['none', 'INVALID_KEY', 'INVALID_OFFSETS']));
 });
 
-test('leaves a node as it was', () => expect(node.stats.held).toBe(0));
+test('the node holds no subrequest afterwards', () => expect(node.stats.held).toBe(0));

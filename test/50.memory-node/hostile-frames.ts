@@ -1,4 +1,4 @@
-// Frames that a peer may send by mistake or on purpose, and why a node refuses them.
+// Draws frames that a peer may send by mistake or on purpose, and lists why a node refuses frames.
 import fc from 'fast-check';
 import type { ErrorCode } from '../../src/index.ts';
 import { numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
@@ -53,7 +53,7 @@ const kind = <K extends string>(name: K): fc.Arbitrary<K> => fc.constant(name);
 const often = <T>(arbitrary: fc.Arbitrary<T>): fc.WeightedArbitrary<T> => ({ weight: 4, arbitrary });
 const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.WeightedArbitrary<T> => ({ weight: 1, arbitrary });
 
-/** One thing done to a frame. Places are shares of its length, or words of header and entries: most goes wrong there. */
+/** A change of a frame, at a share of its length or at a word of its header and entries, where most errors are. */
 const change = fc.oneof(
   often(fc.record({ kind: kind('flip'), at: share, bit: fc.nat({ max: 7 }) })),
   often(fc.record({ kind: kind('word'), at: share, value: word })),
@@ -93,7 +93,7 @@ function changed(frame: Frame, other: Frame, done: Change): Frame {
   return copy;
 }
 
-/** Frames as `frames` makes them after a few changes, and bytes that never were a frame. */
+/** Draws frames of `frames` with a few changes, and random bytes. */
 export function hostileFrames(frames: fc.Arbitrary<Frame>): fc.Arbitrary<Frame> {
   const mutant = fc
     .tuple(
@@ -105,7 +105,7 @@ export function hostileFrames(frames: fc.Arbitrary<Frame>): fc.Arbitrary<Frame> 
     )
     .map(([frame, other, changes, honest, seal]) => {
       const bytes = changes.reduce((made, each) => changed(made, other, each), frame);
-      // Magic and length are the first things that are looked at: mostly they should be right.
+      // Nodes check magic and length first, so these should be right in most frames.
       if (honest > 0 && bytes.length >= HEADER_BYTES) {
         const view = new DataView(bytes.buffer);
         view.setUint32(FRAME_MAGIC, SUBREQUEST_MAGIC, true);
@@ -118,31 +118,31 @@ export function hostileFrames(frames: fc.Arbitrary<Frame>): fc.Arbitrary<Frame> 
   return fc.oneof({ weight: 19, arbitrary: mutant }, { weight: 1, arbitrary: noise });
 }
 
-/** Every way in which a frame can be refused once it can be read. */
+/** Every kind of refusal after a frame was read. */
 const nodeRefusals = [
   'another plan',
   'a shard that is not here',
   'another version of a table',
   'weights of a maximum, or of rows',
   'ids of 32 bits',
-  'a default row that there is none of',
+  'a default row that the table does not have',
   'no bags',
   'a reply over the limit',
-  'a row that is none',
-  'an id that is none',
+  'an unknown row',
+  'an unknown id',
   'offsets that decrease',
   'time that is over',
   'bits that changed on the way',
 ] as const;
 
-/** And before its bytes are looked at. */
+/** Every kind of refusal before the bytes of a frame are read. */
 const admissionRefusals = [
   'fewer bytes than a header',
   'not whole words',
   'more bytes than are taken',
 ] as const;
 
-/** Every outcome that must be seen. */
+/** Every outcome that must occur. */
 export const outcomes: readonly string[] = [
   'answered',
   ...admissionRefusals,
@@ -150,7 +150,7 @@ export const outcomes: readonly string[] = [
   ...nodeRefusals,
 ];
 
-/** Which of them a stream gives by a header alone, when it cannot take in what follows; undefined: none. */
+/** @returns the outcome that a stream gives after a header that it cannot continue from, or undefined */
 export function headerOutcomeOf(header: Uint8Array, bytesMax: number): string | undefined {
   const view = new DataView(header.buffer, header.byteOffset);
   if (view.getUint32(FRAME_MAGIC, true) !== SUBREQUEST_MAGIC) return 'another magic';
@@ -160,7 +160,7 @@ export function headerOutcomeOf(header: Uint8Array, bytesMax: number): string | 
   return bytes > bytesMax ? admissionRefusals[2] : undefined;
 }
 
-/** Which of them a reply to a frame is. */
+/** @returns the outcome of a reply to a frame */
 export function outcomeOf(routing: RoutingTable, frame: Frame, reply: Reply, bytesMax: number): string {
   const { error } = reply;
   if (error === undefined) return 'answered';
@@ -185,23 +185,23 @@ function nodeRefusalOf(
   const indexed = shard?.table.indexed;
   const byCode: Partial<Record<ErrorCode, (typeof nodeRefusals)[number]>> = {
     INVALID_WEIGHTS: 'weights of a maximum, or of rows',
-    INVALID_OPTION: 'a default row that there is none of',
+    INVALID_OPTION: 'a default row that the table does not have',
     INVALID_OFFSETS: segment?.bags === 0 ? 'no bags' : 'offsets that decrease',
-    INVALID_KEY: indexed ? (segment?.wide ? 'an id that is none' : 'ids of 32 bits') : 'a row that is none',
+    INVALID_KEY: indexed ? (segment?.wide ? 'an unknown id' : 'ids of 32 bits') : 'an unknown row',
     LIMIT_EXCEEDED: 'a reply over the limit',
     DEADLINE_EXCEEDED: 'time that is over',
   };
   const found = byCode[error.code];
   if (found) return found;
-  if (error.code !== 'STALE_ROUTING') throw new Error(`no way to refuse a frame gives ${error.code}`);
+  if (error.code !== 'STALE_ROUTING') throw new Error(`no refusal of a frame has the code ${error.code}`);
   if (error.position !== 0) return 'another version of a table';
-  // The value is the plan that the node has, or the shard that it has not.
+  // The value is the plan of the node, or the shard that it does not have.
   return error.value === BigInt(segment?.shard ?? -1) && shard === undefined
     ? 'a shard that is not here'
     : 'another plan';
 }
 
-/** For every outcome at least one frame that has it. */
+/** At least one frame for every outcome. */
 export function madeToOrder(routing: RoutingTable, bytesMax: number): Frame[] {
   const sum = segmentOf(routing, 'sum', [1, 2], { lengths: [1, 1] });
   const frame = (...segments: Parameters<typeof frameOf>[1]): Frame => frameOf(routing, segments);
@@ -258,7 +258,7 @@ export function madeToOrder(routing: RoutingTable, bytesMax: number): Frame[] {
     frameOf(routing, [segmentOf(routing, 'int8', keys(200_000))], { timeLeftUs: 1 }),
   ];
 
-  /** Without a flag, and with half the keys that it made twice as long. */
+  /** Removes a flag that doubles the size of keys, and half of the key's words. */
   function flagged(bytes: Frame, flag: number): Frame {
     const view = new DataView(bytes.buffer);
     const bagsAndFlags = view.getUint32(HEADER_BYTES + SEGMENT_BAGS, true);

@@ -1,4 +1,4 @@
-// Hostile bytes, sent to a node that runs: each is answered as a node in this thread answers it, or ends its connection.
+// Sends hostile bytes to a running node. It gives the same reply as a node in this thread, or closes the connection.
 import fc from 'fast-check';
 import { Client } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -19,7 +19,7 @@ import { RawPeer } from './raw-peer.ts';
 import { differInTime, withoutIdentity } from './same-reply.ts';
 import { ids, wholeNumbers, wide } from './whole-numbers.ts';
 
-/** Tables, and before and after each of them one of nothing but `value`. */
+/** All tables, each between two tables in which every value is `value`. */
 function poisoned(value: number): GivenTable[] {
   const poison = (i: number): GivenTable => ({
     spec: { name: `poison ${i}`, rows: 5, dim: 7, mode: 'sum' },
@@ -28,7 +28,7 @@ function poisoned(value: number): GivenTable[] {
   return [...wholeNumbers, wide].flatMap((table, i) => [poison(i), table, poison(i + 100)]);
 }
 
-/** Two clusters of the same tables, with other poison: what one of them alone knows was read outside a table. */
+/** Two clusters with the same tables and different poison. If their replies differ, bytes outside a table were read. */
 let cluster: Cluster;
 let twin: Cluster;
 let twinNode: MemoryNode;
@@ -57,7 +57,7 @@ afterAll(async () => {
 
 type Frame = Uint8Array<ArrayBuffer>;
 
-/** How often each outcome was seen, over each transport. */
+/** How often each outcome occurred, for each transport. */
 const seen = new Map(outcomes.map((name) => [name, { stream: 0, http: 0 }]));
 
 function readsPoison(frame: Frame): boolean {
@@ -66,12 +66,12 @@ function readsPoison(frame: Frame): boolean {
   return 'segments' in read && read.segments.some(({ shard }) => poison.has(shard));
 }
 
-/** The reply of the live node is that of its twin. */
+/** Expects that the live node and its twin gave the same reply. */
 function expectSame(frame: Frame, got: Uint8Array, wanted: Uint8Array, transport: 'stream' | 'http'): void {
   const reply = new Reply(got);
   const outcome = outcomeOf(routing, frame, reply, bytesMax);
   const count = seen.get(outcome);
-  if (count === undefined) throw new Error(`an outcome that is not listed: ${outcome}`);
+  if (count === undefined) throw new Error(`the outcome is not listed: ${outcome}`);
   count[transport]++;
   if (differInTime(frame, got, wanted)) return;
   if (outcome === 'answered' && readsPoison(frame)) expect(got.length).toBe(wanted.length);
@@ -94,13 +94,13 @@ async function overHttp(frame: Frame): Promise<void> {
 
 interface CutStream {
   readonly frames: Frame[];
-  /** The header of what cannot be taken in, and ends the stream. */
+  /** The header of a frame that the node cannot take, which ends the stream. */
   readonly broken: Frame | undefined;
-  /** A frame that has no end ends it too. */
+  /** Whether the stream ends, because of `broken` or because the last frame is incomplete. */
   readonly lost: boolean;
 }
 
-/** Frames as a stream cuts them out of bytes: by the lengths they give. */
+/** Cuts bytes into frames like a stream does: by the lengths in their headers. */
 function cutByLength(bytes: Frame): CutStream {
   const frames: Frame[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -115,7 +115,7 @@ function cutByLength(bytes: Frame): CutStream {
   return { frames, broken: undefined, lost: false };
 }
 
-/** What a stream says of a header that it cannot go on from. */
+/** Expects the reply of a stream to a header that it cannot continue from. */
 function expectBroken(header: Frame, got: Uint8Array): void {
   const outcome = headerOutcomeOf(header, bytesMax) ?? '';
   const count = seen.get(outcome);
@@ -137,7 +137,7 @@ async function overStream(bytes: Frame): Promise<void> {
     else expectSame(frame, got, await replyOf(twinNode, frame), 'stream');
   }
   if (!lost) return;
-  // Nothing more can be understood here: the node ends it, at the latest when the peer does.
+  // The node cannot find the next frame, so it ends the stream, at the latest when the peer does.
   open = undefined;
   peer.socket.end();
   await peer.closed;
@@ -158,7 +158,7 @@ async function expectUnharmed(): Promise<void> {
   peer.close();
 }
 
-test('frames made to be refused, each in its own way', async () => {
+test('a frame for each kind of refusal', async () => {
   for (const frame of madeToOrder(routing, bytesMax)) {
     await overHttp(frame);
     await overStream(frame);
@@ -166,7 +166,7 @@ test('frames made to be refused, each in its own way', async () => {
   await expectUnharmed();
 });
 
-test('mutants of frames, and noise', async () => {
+test('changed frames and random bytes', async () => {
   const hostile = hostileFrames(subrequests(routing, 'n0', [...ids]));
   const warm = Math.ceil(runs.hostileFrames / 10);
   let [sent, rssBytes] = [0, 0];
@@ -182,13 +182,13 @@ test('mutants of frames, and noise', async () => {
   expect((await live.report()).rssBytes - rssBytes).toBeLessThan(64 * 2 ** 20);
 });
 
-test('every way to refuse a frame was seen, over HTTP and over streams', () => {
+test('every kind of refusal has occurred over HTTP and over streams', () => {
   const lines = [...seen].map(
     ([name, { stream, http: posted }]) =>
       `${String(stream).padStart(8)} ${String(posted).padStart(8)}  ${name}`,
   );
   console.log(['  stream     HTTP  outcome', ...lines].join('\n'));
-  // On a stream it is the length that says where a frame ends.
+  // On a stream, the length in the header determines where a frame ends, so it cannot be wrong.
   const unseen = [...seen].filter(
     ([name, { stream, http: posted }]) =>
       posted === 0 || (stream === 0 && name !== 'a length that is not its own'),

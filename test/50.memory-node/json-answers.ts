@@ -1,4 +1,4 @@
-// What nodes answer to lookups in JSON, and what comes of it merged.
+// Asks nodes in JSON, and merges their answers.
 import { expect } from 'vitest';
 import { type FlexemrError, type Pooled, reference } from '../../src/index.ts';
 import type { Cluster } from '../cluster.ts';
@@ -23,7 +23,7 @@ export interface JsonFeature {
   readonly defaulted: number[];
 }
 
-/** What every node of a cluster answers of a lookup, as JSON carries it, by feature. */
+/** Sends a lookup to every node of a cluster. @returns the answers for each feature, after JSON */
 export async function askAll(
   cluster: Cluster,
   bags: Record<string, JsonBags>,
@@ -41,13 +41,13 @@ export async function askAll(
     expect(Object.keys(features)).toEqual(own.map(([name]) => name));
     for (const [name, feature] of Object.entries(features)) answers.get(name)?.push(feature);
   }
-  // Each node looks at its own keys only: the first of all errors is what one process would say.
+  // Each node checks only its own keys. One process would report the first of all errors.
   const [first] = errors.sort((a, b) => (a.position ?? 0) - (b.position ?? 0));
   if (first) throw first;
   return answers;
 }
 
-/** What several nodes gave, merged as docs/openapi.json says. */
+/** Merges the answers of several nodes as documented in docs/openapi.json. */
 export function merge(mode: string, weighted: boolean, answers: readonly JsonFeature[]): Partial<Pooled> {
   const { dim } = answers[0];
   const shards = answers.flatMap((answer) => answer.shards).sort((a, b) => a.begin - b.begin);

@@ -1,4 +1,4 @@
-// Lookups of whole numbers as JSON may write them.
+// Draws lookups of the tables of whole numbers, in the forms that JSON allows.
 import fc from 'fast-check';
 import type { Bags } from '../../src/index.ts';
 import { numberKeyMax } from '../../src/limits.ts';
@@ -21,13 +21,13 @@ const idKey = fc.oneof(
   fc.nat({ max: 39 }).map((row) => ids[row]),
   fc.constantFrom(paddingId, 1n, 2n ** 64n - 1n, 2n ** 63n),
 );
-/** Whole, so that sums stay exact; twice a NaN would still be one NaN. */
+/** Integers, so that sums are exact, and rarely NaN or infinities. */
 const weight = fc.oneof(
   { weight: 20, arbitrary: fc.integer({ min: -3, max: 4 }) },
   { weight: 1, arbitrary: fc.constantFrom('NaN', 'Infinity', '-Infinity') },
 );
 
-/** Bags of one table, with keys as JSON may write them. */
+/** Bags of one table, with keys as numbers or text. */
 export const bagsOf = (table: GivenTable): fc.Arbitrary<JsonBags> => {
   const { name, mode } = table.spec;
   const takesWeights = mode !== 'max' && mode !== 'none';
@@ -63,7 +63,7 @@ export const bagsOf = (table: GivenTable): fc.Arbitrary<JsonBags> => {
     });
 };
 
-/** The same for a lookup in this process. */
+/** The same bags for a lookup in this process. */
 export function inProcess({ keys, weights, ...bags }: JsonBags, indexed: boolean): Bags {
   return {
     ...bags,

@@ -1,4 +1,4 @@
-// Lookups in JSON, against the same tables in one process.
+// Compares lookups in JSON with lookups in the same tables in one process.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FlexemrError, type Tables } from '../../src/index.ts';
@@ -13,7 +13,7 @@ import { inFour, wholeNumbers } from './whole-numbers.ts';
 
 let split: Cluster;
 let whole: Cluster;
-/** In this process, by what is done about missing keys. */
+/** The tables in this process, by the policy for missing keys. */
 let local: ReadonlyMap<string | undefined, Tables>;
 beforeAll(async () => {
   [split, whole] = await Promise.all([
@@ -40,7 +40,7 @@ function withoutMinusZero(values: Float32Array): number[] {
   return Array.from(values, (value) => value + 0);
 }
 
-test('what the nodes answer in JSON, merged, is what one process gives', async () => {
+test('the merged JSON answers of the nodes equal the result of one process', async () => {
   const feature = fc.constantFrom(...wholeNumbers).chain(bagsOf);
   const lookup = fc.dictionary(fc.constantFrom('a', 'b', 'constructor', '__proto__'), feature);
   let [answered, refused] = [0, 0];
@@ -66,7 +66,7 @@ test('what the nodes answer in JSON, merged, is what one process gives', async (
           refused++;
           expect(all).toBeInstanceOf(FlexemrError);
           const { code, field, position, value } = all as FlexemrError;
-          // Features are looked up together: which of two bad ones is named first is anybody's choice.
+          // Features are looked up together, so any of several bad features may be named first.
           expect(code).toBe(one.code);
           if (entries.length === 1)
             expect([field, position, String(value)]).toEqual([one.field, one.position, String(one.value)]);
@@ -78,8 +78,8 @@ test('what the nodes answer in JSON, merged, is what one process gives', async (
           const { mode } = wholeNumbers.find(({ spec }) => spec.name === table)?.spec ?? { mode: 'sum' };
           const pooled = one?.get(name);
           const merged = merge(mode, weights !== undefined, all.get(name) ?? []);
-          if (pooled === undefined) throw new Error(`nothing came of ${name}`);
-          // Where no shard has a key, none says how many bags there are.
+          if (pooled === undefined) throw new Error(`no result for ${name}`);
+          // If no shard has a key, no answer tells the number of bags.
           if (merged.counts?.length === 0) expect(pooled.counts.every((count) => count === 0)).toBe(true);
           else {
             expect(merged.counts).toEqual(pooled.counts);
@@ -110,7 +110,7 @@ describe('the only node of a cluster', () => {
     return { ...(error as FlexemrError) };
   };
 
-  test('answers whole tables divided, with every bag', async () => {
+  test('answers every bag of whole tables, divided by its denominator', async () => {
     const { f } = await ask({
       bags: { f: { table: 'sqrtn', keys: [1, 1], lengths: [0, 2, 0], weights: [3, 4] } },
     });
@@ -133,7 +133,7 @@ describe('the only node of a cluster', () => {
     });
   });
 
-  test('answers lookups of no features, and features of no bags', async () => {
+  test('answers lookups without features, and features without bags', async () => {
     expect(await ask({ bags: {} })).toEqual({});
     const { sum, none } = await ask({
       bags: { sum: { keys: [], offsets: [] }, none: { keys: [], lengths: [] } },
@@ -147,7 +147,7 @@ describe('the only node of a cluster', () => {
     ['text', 'bags', { code: 'INVALID_BAGS', field: 'body' }],
     ['no bags', {}, { code: 'INVALID_BAGS', field: 'bags' }],
     ['bags that are an array', { bags: [] }, { code: 'INVALID_BAGS', field: 'bags' }],
-    ['what it does not know', { bags: {}, deadline: 1 }, { code: 'INVALID_BAGS', field: 'deadline' }],
+    ['an unknown field', { bags: {}, deadline: 1 }, { code: 'INVALID_BAGS', field: 'deadline' }],
     ['an unknown policy', { bags: {}, onMissing: 'ignore' }, { code: 'INVALID_OPTION', field: 'onMissing' }],
     ['bags that are null', { bags: { sum: null } }, { code: 'INVALID_BAGS', field: 'sum' }],
     [
@@ -158,12 +158,12 @@ describe('the only node of a cluster', () => {
     ['no keys', { bags: { sum: { lengths: [] } } }, { code: 'INVALID_BAGS', field: 'sum.keys' }],
     ['no bags of keys', { bags: { sum: { keys: [1] } } }, { code: 'INVALID_BAGS', field: 'sum.offsets' }],
     [
-      'a table that is none',
+      'an unknown table',
       { bags: { f: { table: 'nowhere', keys: [], offsets: [] } } },
       { code: 'UNKNOWN_TABLE', field: 'f', value: 'nowhere' },
     ],
     [
-      'a table by no name',
+      'a table name that is not text',
       { bags: { f: { table: 3, keys: [] } } },
       { code: 'INVALID_BAGS', field: 'f.table' },
     ],
@@ -183,12 +183,12 @@ describe('the only node of a cluster', () => {
       { code: 'INVALID_KEY', field: 'sum.keys', position: 0, value: null },
     ],
     [
-      'a row that is not there',
+      'a row past the end',
       { bags: { sum: { keys: [5, 1, 40], offsets: [0] } } },
       { code: 'INVALID_KEY', field: 'sum.keys', position: 2, value: 40n },
     ],
     [
-      'an id that no number can be',
+      'an id that a number cannot represent',
       { bags: { idSum: { keys: [2 ** 53], offsets: [0] } } },
       { code: 'INVALID_KEY', field: 'idSum.keys', position: 0 },
     ],
@@ -198,7 +198,7 @@ describe('the only node of a cluster', () => {
       { code: 'INVALID_KEY', field: 'idSum.keys', position: 0, value: String(2n ** 64n) },
     ],
     [
-      'an id that is not there',
+      'an unknown id',
       { bags: { idSum: { keys: ['77', '-1'], offsets: [0] } } },
       { code: 'INVALID_KEY', field: 'idSum.keys', position: 1, value: 2n ** 64n - 1n },
     ],
@@ -223,12 +223,12 @@ describe('the only node of a cluster', () => {
       { code: 'INVALID_WEIGHTS', field: 'max.weights' },
     ],
     [
-      'a default row where there is none',
+      'a default row that the table does not have',
       { bags: { sum: { keys: [1], offsets: [0] } }, onMissing: 'default' },
       { code: 'INVALID_OPTION', field: 'onMissing' },
     ],
     [
-      'more than JSON should carry',
+      'more bytes than the limit for JSON',
       { bags: { sum: { keys: [], lengths: new Array(Math.ceil(jsonResultBytesMax / 12) + 1).fill(0) } } },
       { code: 'LIMIT_EXCEEDED', field: 'bags' },
     ],
@@ -236,7 +236,7 @@ describe('the only node of a cluster', () => {
     expect(await refusal(body)).toMatchObject(wanted);
   });
 
-  test('says what JSON has no number for as text, and takes it so', async () => {
+  test('gives and takes values without a JSON number as text', async () => {
     const own = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 1e-45];
     const spec = { name: 'odd', rows: 2, dim: 5, mode: 'sum' } as const;
     const rows = Float32Array.of(...own, 1, 1, 1, 1, 1);
@@ -252,14 +252,14 @@ describe('the only node of a cluster', () => {
     expect(await one([1], ['NaN'])).toMatchObject(valuesOf(new Array(5).fill('NaN')));
   });
 
-  test('gives every slot back, whatever becomes of a lookup', async () => {
+  test('frees every slot, also if a lookup fails', async () => {
     const [handler] = whole.handlers.values();
     const { held } = (handler as MemoryNode).stats;
     expect(held).toBe(0);
   });
 });
 
-test('a node answers for its own keys only', async () => {
+test('a node answers only its own keys', async () => {
   const { nodes, tables: planned } = split.routing;
   const table = planned.find(({ spec }) => spec.name === 'mean');
   const all = Array.from({ length: 40 }, (_, row) => row);

@@ -1,4 +1,4 @@
-// A request takes time by its bytes, and takes it in slices: short ones are answered meanwhile.
+// The time of a request is linear in its bytes, and is divided into slices: short requests are answered in between.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { jsonBagsMax, jsonFeaturesMax } from '../../src/limits.ts';
@@ -35,7 +35,7 @@ const manyFeatures = (count: number, keys: unknown[] = [1]): Body => ({
     Array.from({ length: count }, (_, i) => [`feature ${i}`, { table: 'sum', keys, lengths: [keys.length] }]),
   ),
 });
-/** Every key an exception. */
+/** A lookup in which every key is an exception. */
 const manyExceptions = (count: number): Body => ({
   bags: Object.fromEntries(
     Array.from({ length: count >> 3 }, (_, i) => [
@@ -53,7 +53,7 @@ const emptyBags = (count: number): Body => ({
   bags: { sum: { keys: [], lengths: new Array(count).fill(0) } },
 });
 
-/** Requests of one kind by their size, each with the smallest of three sizes, which double. */
+/** Kinds of requests, each with the smallest of three sizes, each twice the one before. */
 const kinds: Record<string, { body: (size: number) => Body; size: number; onMissing?: string }> = {
   features: { body: manyFeatures, size: 2_000 },
   exceptions: { body: (size) => ({ ...manyExceptions(size), onMissing: 'skip' }) as Body, size: 4_000 },
@@ -62,7 +62,7 @@ const kinds: Record<string, { body: (size: number) => Body; size: number; onMiss
 };
 
 describe.for(Object.entries(kinds))('%s', ([, { body, size }]) => {
-  test('twice as many take about twice as long', async () => {
+  test('twice the size takes about twice the time', async () => {
     const times = new Map<number, number>();
     for (const factor of [1, 1, 2, 4, 1, 2, 4, 1, 2, 4]) {
       const asked = body(size * factor);
@@ -73,12 +73,12 @@ describe.for(Object.entries(kinds))('%s', ([, { body, size }]) => {
       times.set(factor, Math.min(times.get(factor) ?? Number.POSITIVE_INFINITY, ms));
     }
     const at = (factor: number): number => times.get(factor) ?? 0;
-    // Four times as much is 16 times as long where one step is quadratic.
+    // If one step were quadratic, four times the size would take 16 times as long.
     expect(at(4) / at(1)).toBeLessThan(9);
   });
 });
 
-/** Small lookups, one after the other, for as long as `work` lasts. @returns how many were answered meanwhile */
+/** Sends small lookups, one after the other, until `work` ends. @returns how many were answered */
 async function meanwhile(work: Promise<unknown>): Promise<number> {
   const peer = await RawPeer.stream(node.ports[0]);
   const frame = lookupFrame(cluster.routing, 'sum', [1, 2]);
@@ -105,7 +105,7 @@ const megabytes: Record<string, () => Body> = {
 };
 
 test.for(Object.entries(megabytes))(
-  'while %s are looked up, small lookups are answered',
+  'small lookups are answered during a large lookup of %s',
   async ([, body]) => {
     const asked = body();
     const began = performance.now();
@@ -113,12 +113,12 @@ test.for(Object.entries(megabytes))(
     const answered = await meanwhile(large);
     const ms = performance.now() - began;
     expect((await large).status).toBe(200);
-    // Held up by none of it for longer than a tenth of its time.
+    // No part of the large lookup delays them for more than a tenth of its time.
     expect([ms, answered]).toEqual([ms, expect.toSatisfy((count: number) => count >= 8)]);
   },
 );
 
-test('while a frame of empty bags is answered, small frames are', async () => {
+test('small frames are answered during the answer to a frame of empty bags', async () => {
   const bags = 1_000_000;
   const large = lookupFrame(cluster.routing, 'sum', [], { lengths: new Array(bags).fill(0) });
   const [one, other] = await Promise.all([RawPeer.stream(node.ports[0]), RawPeer.stream(node.ports[0])]);
@@ -155,7 +155,7 @@ test.for([
   });
 });
 
-test('a long answer leaves no listeners with its response', async () => {
+test('a long answer does not leak listeners', async () => {
   await using own = await Cluster.start({ tables: wholeNumbers, nodes: 1 });
   const warned: string[] = [];
   const note = ({ message }: Error): unknown => warned.push(message);

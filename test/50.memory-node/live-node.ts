@@ -1,10 +1,10 @@
-// A memory node in a process of its own, so that its memory can be told from a test's: started by fork.
+// A memory node in its own process, so that its memory can be measured. The process is started by fork.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { MemoryNodeHost, type MemoryNodeOptions } from '../../src/host/memory-node-host.ts';
 import type { WorkerStats } from '../../src/memory-node/memory-node.ts';
 
-/** What the process says of itself. */
+/** The process sends a report at the start and for each request. */
 interface Report {
   readonly ports: readonly number[];
   readonly stats: readonly WorkerStats[];
@@ -35,7 +35,7 @@ export class LiveNode implements AsyncDisposable {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** @throws where it is not alive */
+  /** @throws Error if the process has ended */
   async report(): Promise<Report> {
     if (!this.alive)
       throw new Error(`the node has ended: ${this.#process.exitCode ?? this.#process.signalCode}`);
@@ -44,7 +44,7 @@ export class LiveNode implements AsyncDisposable {
     return report;
   }
 
-  /** Subrequests that it holds. */
+  /** The number of subrequests that the node holds. */
   async held(): Promise<number> {
     const { stats } = await this.report();
     return stats.reduce((sum, { held }) => sum + held, 0);

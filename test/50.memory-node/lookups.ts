@@ -1,4 +1,4 @@
-// Lookups as frames: of one table, and of anything a node holds; and how to ask a node in this thread.
+// Makes frames of lookups, of one table or of everything that a node holds, and asks a node in this thread.
 import fc from 'fast-check';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
@@ -15,7 +15,7 @@ import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../../sr
 
 type Frame = Uint8Array<ArrayBuffer>;
 
-/** A segment of the first shard of a table. `keys` are rows, or ids where the table is indexed. */
+/** A segment for the first shard of a table. `keys` are rows, or ids if the table is indexed. */
 export function segmentOf(
   routing: RoutingTable,
   table: string,
@@ -23,7 +23,7 @@ export function segmentOf(
   more: Partial<OutgoingSegment> & { readonly lengths?: readonly number[] } = {},
 ): OutgoingSegment {
   const found = numberedShards(routing).find((shard) => shard.table.spec.name === table);
-  if (found === undefined) throw new Error(`no table ${table} is planned`);
+  if (found === undefined) throw new Error(`table ${table} is not in the plan`);
   return segmentOfShard(found, keys, more);
 }
 
@@ -69,7 +69,7 @@ export function lookupFrame(...[routing, table, keys, more]: Parameters<typeof s
   return frameOf(routing, [segmentOf(routing, table, keys, more)]);
 }
 
-/** A segment that the node of a shard will answer, or refuse for its keys. */
+/** A segment that the node of a shard answers, or refuses because of a key. */
 function segmentOver(shard: NumberedShard, ids: readonly bigint[]): fc.Arbitrary<OutgoingSegment> {
   const { spec, indexed } = shard.table;
   const key = indexed
@@ -99,7 +99,7 @@ function segmentOver(shard: NumberedShard, ids: readonly bigint[]): fc.Arbitrary
     });
 }
 
-/** Subrequests for a node. @param ids of its indexed tables */
+/** Draws subrequests for a node. @param ids ids of its indexed tables */
 export function subrequests(
   routing: RoutingTable,
   node: string,
@@ -110,7 +110,7 @@ export function subrequests(
   return fc.array(segment, { maxLength: 5 }).map((segments) => frameOf(routing, segments));
 }
 
-/** What a node in this thread replies. */
+/** @returns the reply of a node in this thread */
 export function replyOf(handler: Handler, frame: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve) => {
     const inbox = handler.admit(frame.length);
@@ -125,7 +125,7 @@ export function replyOf(handler: Handler, frame: Uint8Array): Promise<Uint8Array
   });
 }
 
-/** A reply without what depends on the moment. */
+/** A reply without the fields that depend on the node's load. */
 export function timeless(reply: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(reply);
   const view = new DataView(copy.buffer);

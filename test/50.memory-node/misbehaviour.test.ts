@@ -1,4 +1,4 @@
-// Peers that dawdle, vanish, or never read: each is cut off, and the others do not notice.
+// Peers that are slow, disconnect or never read are cut off, and other peers are not affected.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { Listener } from '../../src/transport/listener.ts';
@@ -13,16 +13,16 @@ import { RawPeer } from './raw-peer.ts';
 import { wholeNumbers } from './whole-numbers.ts';
 
 const stuckMs = 500;
-/** How long the node may take to notice, on a machine that does other things too. */
+/** The longest time until the node cuts a peer off, on a machine that is busy with other work. */
 const cutOffMsMax = 4_000;
-/** So many that read, and that do not: the room of the node is enough for all they ask. */
+/** The numbers of peers that read and that do not read. The node has enough memory for all of their requests. */
 const [readers, nonReaders] = [20, 4];
 
 let cluster: Cluster;
 let routing: RoutingTable;
 let node: LiveNode;
 beforeAll(async () => {
-  // 4 KiB a row: what peers do not read is soon much.
+  // Rows of 4 KiB, so that unread replies are soon large.
   const spec = { name: 'wide', rows: 4, dim: 1024, mode: 'none' } as const;
   const wide = { spec, rows: Float32Array.from({ length: 4096 }, (_, i) => i) };
   cluster = await Cluster.start({ tables: [...wholeNumbers, wide], nodes: 1 });
@@ -37,7 +37,7 @@ afterAll(async () => {
 const small = (): Uint8Array<ArrayBuffer> => lookupFrame(routing, 'sum', [1, 2]);
 const headers = `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: ${frameType}\r\n`;
 
-/** Asks all the while, as a ranker would, until told to stop. @returns how long the slowest answer took, in ms */
+/** Sends lookups like a ranker until stop(), which returns the time of the slowest answer in ms. */
 function goodPeer(): { stop(): Promise<number> } {
   let [going, slowestMs] = [true, 0];
   const asking = (async () => {
@@ -51,7 +51,7 @@ function goodPeer(): { stop(): Promise<number> } {
     }
     peer.close();
   })();
-  // It is told where it is stopped.
+  // stop() reports the error.
   asking.catch(() => {});
   return {
     async stop() {
@@ -62,7 +62,7 @@ function goodPeer(): { stop(): Promise<number> } {
   };
 }
 
-/** Sends something bit by bit for as long as the other side listens. */
+/** Sends one byte at a time until the connection is closed. */
 function dribble(peer: RawPeer, bytes: Uint8Array | string, everyMs: number): void {
   const all = Buffer.from(bytes);
   let at = 0;
@@ -72,14 +72,14 @@ function dribble(peer: RawPeer, bytes: Uint8Array | string, everyMs: number): vo
   void peer.closed.then(() => clearInterval(timer));
 }
 
-/** Whatever these peers do, they are cut off in time, nothing of theirs stays, and a good one is served. */
+/** Expects that the peers are cut off in time, that the node frees their memory, and that it serves a good peer. */
 async function cutOff(open: () => Promise<RawPeer>, reads = true): Promise<void> {
   const before = await node.report();
   const good = goodPeer();
   const started = performance.now();
   const opened = await Promise.all(Array.from({ length: reads ? readers : nonReaders }, open));
   if (!reads) {
-    // Who does not read does not see either that it was cut off.
+    // A peer that does not read does not notice that it was cut off.
     await new Promise((waited) => setTimeout(waited, stuckMs * 3));
     await expect.poll(() => node.held(), { timeout: cutOffMsMax }).toBe(0);
     for (const { socket } of opened) socket.resume();
@@ -90,13 +90,13 @@ async function cutOff(open: () => Promise<RawPeer>, reads = true): Promise<void>
   expect(await good.stop()).toBeLessThan(cutOffMsMax);
   await expect.poll(() => node.held()).toBe(0);
   const after = await node.report();
-  // Slots that were written to once stay resident.
+  // The memory of used slots stays resident.
   expect(after.rssBytes - before.rssBytes).toBeLessThan(160 * 2 ** 20);
 }
 
-/** Brings 1 MB. */
+/** A lookup with a reply of 1 MB. */
 const long = (): Uint8Array => lookupFrame(routing, 'wide', new Array(250).fill(1));
-/** Of 12 MB; what the system keeps for a peer that does not read is less. */
+/** Less than the 12 MB of all replies, and more than the system buffers for a peer that does not read. */
 const unreadBytes = 10e6;
 
 test.for<[string, () => Promise<RawPeer>]>([
@@ -138,7 +138,7 @@ test.for<[string, () => Promise<RawPeer>]>([
     },
   ],
   [
-    'dribbles what is refused',
+    'dribbles a frame after a small one',
     async () => {
       const peer = await RawPeer.stream(node.port);
       peer.send(small());
@@ -147,7 +147,7 @@ test.for<[string, () => Promise<RawPeer>]>([
     },
   ],
   [
-    'stops amid the header of a frame',
+    'stops in the header of a frame',
     async () => {
       const peer = await RawPeer.stream(node.port);
       peer.send(long().subarray(0, 30));
@@ -220,7 +220,7 @@ test('a peer that never reads JSON is cut off', async () => {
   await listener.close();
 });
 
-test('peers that come and go amid whatever they do leave nothing behind', async () => {
+test('peers that connect and disconnect at any point leave nothing behind', async () => {
   const good = goodPeer();
   const half = long().subarray(0, 500);
   const post = `${headers}Content-Length: ${long().length}\r\n\r\n`;
@@ -238,7 +238,7 @@ test('peers that come and go amid whatever they do leave nothing behind', async 
         return peer;
       }),
     );
-    // Some say closeLingering, and some do not.
+    // Half of them close the connection, and half reset it.
     for (const [i, peer] of [...raw, ...streams].entries()) {
       if ((round + i) % 2 === 0) peer.close();
       else peer.socket.resetAndDestroy();
@@ -248,14 +248,14 @@ test('peers that come and go amid whatever they do leave nothing behind', async 
   await expect.poll(() => node.held()).toBe(0);
 });
 
-test('a peer that does not go on with its TLS handshake is cut off', async () => {
+test('a peer that does not continue its TLS handshake is cut off', async () => {
   const { node: identity } = certificates;
   const token = 'secret';
   const options = { tables: cluster.file, routing, node: 'n0', stuckMs, security: { ...identity, token } };
   await using secured = await LiveNode.start(options);
   const started = performance.now();
   const opened = Array.from({ length: readers }, () => new RawPeer(secured.port));
-  // A record of a handshake is to follow, of 512 bytes.
+  // Announces a handshake record of 512 bytes.
   for (const [i, peer] of opened.entries()) if (i % 2 === 0) peer.send(Uint8Array.of(22, 3, 1, 2, 0, 1));
   await Promise.all(opened.map(({ closed }) => closed));
   expect(performance.now() - started).toBeLessThan(cutOffMsMax);

@@ -1,4 +1,4 @@
-// Life and death of a memory node and its workers.
+// Starting, serving, failing and closing of a memory node and its workers.
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MemoryNodeHost, type MemoryNodeOptions } from '../../src/host/memory-node-host.ts';
@@ -47,7 +47,7 @@ async function describeAt(port: number): Promise<NodeDescription> {
   return (await (await fetch(`http://127.0.0.1:${port}/v1/tables`)).json()) as NodeDescription;
 }
 
-/** The first of so many ports in a row that nobody has, nor is given: below those that systems choose from. */
+/** @returns the first of `count` free ports in a row, below the range from which systems choose ports */
 async function freePorts(count = 1): Promise<number> {
   for (;;) {
     const first = 10_000 + Math.floor(Math.random() * 20_000);
@@ -56,7 +56,7 @@ async function freePorts(count = 1): Promise<number> {
   }
 }
 
-/** Whether something listens there. */
+/** Whether a process listens at the port. */
 function listens(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host });
@@ -65,7 +65,7 @@ function listens(port: number, host = '127.0.0.1'): Promise<boolean> {
   });
 }
 
-/** A lookup of so many keys that it takes many slices. */
+/** A lookup of `keys` keys; many keys take many slices. */
 const long = (keys: number): Uint8Array<ArrayBuffer> =>
   lookupFrame(
     routing,
@@ -73,7 +73,7 @@ const long = (keys: number): Uint8Array<ArrayBuffer> =>
     Array.from({ length: keys }, (_, i) => i % 40),
   );
 
-/** Begins a lookup at each worker: it is held until the rest of it has come. @returns sends the rest */
+/** Sends the first half of a lookup to each worker, which then holds it. @returns functions that send the rest */
 async function begun(node: MemoryNodeHost): Promise<(() => Promise<Reply>)[]> {
   const frame = long(400_000);
   const half = frame.length / 2;
@@ -83,14 +83,14 @@ async function begun(node: MemoryNodeHost): Promise<(() => Promise<Reply>)[]> {
   return peers.map((peer) => async () => new Reply(await peer.ask(frame.subarray(half))));
 }
 
-/** Waits until each worker has so many subrequests whole, answered or not. */
+/** Waits until each worker has received `count` whole subrequests, answered or not. */
 async function takenIn(node: MemoryNodeHost, count: number): Promise<void> {
   await expect
     .poll(async () => (await node.stats()).map(({ subrequests }) => subrequests))
     .toEqual(node.ports.map(() => count));
 }
 
-/** Ids are looked up in an index, which takes a while. */
+/** A slow lookup, because it finds many ids in an index. */
 const slow = (): Uint8Array<ArrayBuffer> =>
   lookupFrame(
     routing,
@@ -105,7 +105,7 @@ describe.each([1, 3])('with %i workers', (workers) => {
   });
   afterAll(() => node?.close());
 
-  test('lists a port for each, and at each port everything', async () => {
+  test('lists a port for each worker, and each port describes all tables', async () => {
     expect(new Set(node.ports).size).toBe(workers);
     expect(node.url).toBe(`http://127.0.0.1:${node.ports[0]}`);
     const all = await Promise.all(node.ports.map(describeAt));
@@ -114,7 +114,7 @@ describe.each([1, 3])('with %i workers', (workers) => {
     expect(all[0].tables.map(({ name }) => name)).toEqual(wholeNumbers.map(({ spec }) => spec.name));
   });
 
-  test('each answers, and what they count adds up', async () => {
+  test('each worker answers, and their statistics are correct', async () => {
     const before = await node.stats();
     const asked = node.ports.flatMap((port, i) =>
       Array.from({ length: 2 + i }, () => post(port, lookupFrame(routing, 'sum', [1, 2, 1]))),
@@ -136,7 +136,7 @@ describe.each([1, 3])('with %i workers', (workers) => {
     });
   });
 
-  test('workers share the rows and nothing else: long lookups at all of them at once', async () => {
+  test('concurrent long lookups at all workers do not affect each other', async () => {
     const table = await cluster.tables();
     const keys = Array.from({ length: 100_000 }, (_, i) => (i * 7) % 40);
     const wanted = (await table.lookup({ int8: { keys, offsets: [0] } })).get('int8')?.values;
@@ -148,7 +148,7 @@ describe.each([1, 3])('with %i workers', (workers) => {
 });
 
 describe('a worker that dies', () => {
-  test('is replaced at its port, lookups go on, and what it held fails at once', async () => {
+  test('is replaced at its port, lookups continue, and its own subrequests fail at once', async () => {
     const told: string[] = [];
     const log = {
       info: (_: object, message: string) => told.push(message),
@@ -170,13 +170,13 @@ describe('a worker that dies', () => {
     const load = Promise.all(asking).finally(() => {
       going = false;
     });
-    // It is told where it is awaited.
+    // The error is reported where `load` is awaited.
     load.catch(() => {});
     const held = slow();
     for (const worker of [1, 0, 2]) {
       const peer = await RawPeer.stream(ports[worker]);
       for (let id = 1; id <= 3; id++) peer.send(withId(held, id));
-      // However fast the others are answered, this one cannot be.
+      // This frame stays unfinished, so the worker holds it when it dies.
       peer.send(held.subarray(0, held.length / 2));
       await peer.reply();
       const before = done;
@@ -186,7 +186,7 @@ describe('a worker that dies', () => {
       await expect
         .poll(() => post(ports[worker], lookupFrame(routing, 'sum', [1])).then(({ error }) => error?.code))
         .toBe(undefined);
-      // Of a lookup that fails, `load` says why.
+      // If a lookup fails, `load` reports the reason.
       await Promise.race([load, expect.poll(() => done).toBeGreaterThan(before + 20)]);
     }
     going = false;
@@ -197,13 +197,13 @@ describe('a worker that dies', () => {
     expect(await node.stats()).toHaveLength(3);
   });
 
-  test('and is the only one: lookups fail as such until it is back', async () => {
+  test('and is the only one: lookups fail until it is replaced', async () => {
     await using node = await start();
     await using ranker = await openRanker({ routing: { ...routing, nodes: [{ id: 'n0', url: node.url }] } });
     const bags = { sum: { keys: [1], offsets: [0] } };
     await ranker.lookup(bags);
     await node.killWorker(0);
-    // Asking what it has done does not wait for it.
+    // Statistics do not wait for the new worker.
     expect(await node.stats()).toMatchObject([{ subrequests: 0 }]);
     await expect
       .poll(() =>
@@ -215,7 +215,7 @@ describe('a worker that dies', () => {
       .toBe('answered');
   });
 
-  test('may die again and again, and while the node closes', async () => {
+  test('can die repeatedly, and while the node closes', async () => {
     const node = await start({ workers: 2 });
     for (let i = 0; i < 3; i++) {
       await Promise.all([node.killWorker(0), node.killWorker(1)]);
@@ -228,10 +228,10 @@ describe('a worker that dies', () => {
 });
 
 describe('closing', () => {
-  test('answers what is held, then nothing listens any more', async () => {
+  test('answers the subrequests that it holds, and then closes its ports', async () => {
     const node = await start({ workers: 2 });
     const { ports } = node;
-    // However fast the others are answered, these are held when it closes.
+    // These are unfinished, so the node holds them when it closes.
     const finish = await begun(node);
     const peers = await Promise.all(ports.map((port) => RawPeer.stream(port)));
     const [frame, count] = [long(400_000), 5];
@@ -247,7 +247,7 @@ describe('closing', () => {
     await node.close();
   });
 
-  test('answers who is still asking', async () => {
+  test('answers a request that is not complete yet', async () => {
     const node = await start();
     const peer = new RawPeer(node.ports[0]);
     const body = JSON.stringify({ bags: { int8: { keys: [1], lengths: [1] } } });
@@ -255,7 +255,7 @@ describe('closing', () => {
       `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
     );
     peer.send(body.slice(0, 5));
-    // Its request has begun once another that came later is answered.
+    // When a later request has been answered, the request of `peer` has begun.
     await RawPeer.stream(node.ports[0]).then((later) => later.ask(lookupFrame(routing, 'sum', [1])));
     const closing = [node.close(), node.close()];
     await Promise.race([closing[1], new Promise((waited) => setTimeout(waited, 50))]);
@@ -265,14 +265,14 @@ describe('closing', () => {
     await Promise.all(closing);
   });
 
-  test('waits for who still reads its answers', async () => {
+  test('waits for a peer that still reads its answers', async () => {
     const node = await start();
     const peer = new RawPeer(node.ports[0]);
     peer.socket.pause();
     const keys = Array.from({ length: 50_000 }, (_, i) => i % 40);
     const body = JSON.stringify({ bags: { int8: { keys, lengths: keys.map(() => 1) } } });
     const head = `POST /v1/lookup HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
-    // More than the system keeps for a peer that does not read.
+    // More bytes than the system buffers for a peer that does not read.
     const count = 3;
     for (let i = 0; i < count; i++) peer.send(head + body);
     await expect.poll(async () => (await node.stats())[0]).toMatchObject({ subrequests: count, held: 0 });
@@ -286,7 +286,7 @@ describe('closing', () => {
     await closing;
   });
 
-  test('takes nothing new meanwhile, and says so', async () => {
+  test('refuses new subrequests', async () => {
     const node = await start();
     const [finish] = await begun(node);
     const [peer, other] = await Promise.all([RawPeer.stream(node.ports[0]), RawPeer.stream(node.ports[0])]);
@@ -304,7 +304,7 @@ describe('closing', () => {
 });
 
 describe('a common port', () => {
-  test('reaches every worker, and each keeps its own', async () => {
+  test('reaches every worker, and each keeps its own port', async () => {
     const commonPort = await freePorts();
     await using node = await start({ workers: 3, commonPort });
     expect(node.ports).not.toContain(commonPort);
@@ -317,7 +317,7 @@ describe('a common port', () => {
     expect(await Promise.all(asked)).toEqual(new Array(60).fill(undefined));
     const counts = (await node.stats()).map(({ subrequests }) => subrequests);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(60);
-    // Unevenly, but not all at one.
+    // The system distributes connections unevenly, but not all to one worker.
     expect(counts.filter((count) => count > 0).length).toBeGreaterThan(1);
   });
 });
@@ -329,29 +329,29 @@ describe('starting', () => {
     ['too many workers', { workers: 65 }, { code: 'INVALID_OPTION', field: 'workers' }],
     ['no time', { stuckMs: 0 }, { code: 'INVALID_OPTION', field: 'stuckMs' }],
     ['too much time', { stuckMs: 10_001 }, { code: 'INVALID_OPTION', field: 'stuckMs' }],
-    ['no port', { port: -1 }, { code: 'INVALID_OPTION', field: 'port' }],
-    ['the open', { host: '0.0.0.0' }, { code: 'INVALID_OPTION', field: 'host', value: '0.0.0.0' }],
-    ['the open, all of it', { host: '::' }, { code: 'INVALID_OPTION', field: 'host' }],
+    ['a negative port', { port: -1 }, { code: 'INVALID_OPTION', field: 'port' }],
+    ['a public address', { host: '0.0.0.0' }, { code: 'INVALID_OPTION', field: 'host', value: '0.0.0.0' }],
+    ['all public addresses', { host: '::' }, { code: 'INVALID_OPTION', field: 'host' }],
     [
       'TLS without a key',
       { security: { cert: 'certificate', token: 'token' } },
       { code: 'INVALID_OPTION', field: 'cert' },
     ],
-    ['a key that is none', { security: { cert: 'c', key: 'k' } }, { code: 'INVALID_OPTION' }],
+    ['a key that is not a key', { security: { cert: 'c', key: 'k' } }, { code: 'INVALID_OPTION' }],
     ['an unknown node', { node: 'n1' }, { code: 'INVALID_ROUTING', field: 'node', value: 'n1' }],
     ['no file', { tables: '/nowhere/tables.safetensors' }, { code: 'INVALID_FILE' }],
   ])('with %s is refused', async (_, options, wanted) => {
     expect({ ...(await refused(options)) }).toMatchObject(wanted);
   });
 
-  test('in the open takes a token, or the word that nothing is secured', async () => {
+  test('at a public address needs a token or the option insecure', async () => {
     for (const options of [{ insecure: true }, { security: { token: 'secret' } }]) {
       await using node = await start({ host: '0.0.0.0', ...options });
       expect(await listens(node.ports[0])).toBe(true);
     }
   });
 
-  test('at ports in a row, unless one is taken', async () => {
+  test('takes ports in a row, and fails if one is in use', async () => {
     await using first = await start();
     const [port] = first.ports;
     expect({ ...(await refused({ port })) }).toMatchObject({
@@ -381,7 +381,7 @@ describe('starting', () => {
     expect(await listens(port)).toBe(false);
   });
 
-  test('without any shard it answers that it has none', async () => {
+  test('without shards gives a node that has no tables', async () => {
     const nodes = [...routing.nodes, { id: 'idle' }];
     await using node = await start({ routing: { ...routing, nodes }, node: 'idle', workers: 2 });
     expect((await describeAt(node.ports[1])).tables).toEqual([]);
@@ -390,7 +390,7 @@ describe('starting', () => {
     expect((await post(node.ports[0], frameOf(routing, []))).error).toBeUndefined();
   });
 
-  test('listens before its tables are there, and is ready once they are', async () => {
+  test('listens before its tables are loaded, and is ready after that', async () => {
     const port = await freePorts();
     const seen: number[] = [];
     const looking = (async () => {
@@ -408,7 +408,7 @@ describe('starting', () => {
   });
 });
 
-test('ids reach every worker as they were planned', async () => {
+test('every worker finds the ids', async () => {
   await using node = await start({ workers: 2 });
   for (const port of node.ports) {
     const reply = await post(port, frameOf(routing, [segmentOf(routing, 'idNone', [...ids])]));

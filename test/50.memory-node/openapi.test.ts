@@ -1,4 +1,4 @@
-// docs/openapi.json against a node: what it says is answered is answered, and nothing else.
+// Checks that a node gives the answers that docs/openapi.json documents, and no others.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -42,7 +42,7 @@ const ajv = new Ajv2020({ allErrors: true, formats: {} });
 ajv.addVocabulary(['example']);
 ajv.addSchema({ $id: 'doc', $defs: within(doc.components.schemas) });
 
-/** References as they are in the schema that ajv was given. */
+/** Changes references to those of the schema that ajv has. */
 function within(schema: object): object {
   return JSON.parse(JSON.stringify(schema).replaceAll('#/components/schemas/', 'doc#/$defs/'));
 }
@@ -53,7 +53,7 @@ function expectValid(schema: object, value: unknown): void {
   throw new Error(`${ajv.errorsText(validate.errors)}: ${JSON.stringify(value).slice(0, 300)}`);
 }
 
-/** A response, however it was had. */
+/** A response, over any kind of connection. */
 interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -63,14 +63,14 @@ interface Answer {
 const security = { token: 'open sesame' };
 const authorization = `Bearer ${security.token}`;
 
-/** A node as it is: its workers are threads of their own. */
+/** A complete node, whose workers are threads. */
 let live: MemoryNodeHost;
 let routing: RoutingTable;
-/** A node in this thread, whose room is taken, or whose JSON lookups fail, where a test wants it. */
+/** A node in this thread. Tests can fill its memory or let its JSON lookups fail. */
 let cluster: Cluster;
 let handler: Handler;
 let lookupJson: Handler['lookupJson'] | undefined;
-/** Nodes in this thread: one that is draining, and one that gives a request hardly any time to come. */
+/** Nodes in this thread: one is draining, and one gives requests very little time to arrive. */
 let draining: Listener;
 let hasty: Listener;
 
@@ -119,7 +119,7 @@ async function answerOf(response: Promise<Response>): Promise<Answer> {
   return { status, headers, ...rest };
 }
 
-/** What comes of a request as it stands, until the node has said all it has to say. */
+/** Sends the text of a request. @returns the answer, when the received text matches `wanted` */
 async function raw(port: number, request: string, wanted = /\r\n\r\n/): Promise<Answer> {
   const peer = new RawPeer(port);
   peer.send(request);
@@ -144,7 +144,7 @@ const upgrade = (port: number, token: string): Promise<Answer> =>
     /HTTP\/1.1 101 .*\r\n\r\n|\}\n/s,
   );
 
-/** Does something while the node in this thread has no room left. */
+/** Runs `work` while the node in this thread has no memory left. */
 async function crowded(work: () => Promise<Answer>): Promise<Answer> {
   const taken: Inbox[] = [];
   for (let bytes = 16_384; bytes >= HEADER_BYTES; bytes /= 2) {
@@ -174,12 +174,12 @@ const end = {
 const slots = { address: 4096, rkey: 9, count: 4, bytes: 1024 };
 const connecting = { ...end, replies: slots, requestBytes: 256 };
 
-/** Asks a node that serves by RDMA, as far as anybody can tell: where no READs are wanted, it has no room. */
+/** Asks a node that seems to serve RDMA. If the request wants no READs in flight, it is overloaded. */
 async function connect(body: string): Promise<Answer> {
   hasty.rdma = {
     plan: 'fedcba9876543210',
     connect({ readsInFlight }, onEnd) {
-      if (readsInFlight === 0) throw new FlexemrError('OVERLOADED', 'no room');
+      if (readsInFlight === 0) throw new FlexemrError('OVERLOADED', 'no memory');
       setTimeout(onEnd);
       const shard = { shard: 0, version: 1, address: 0, rkey: 1, begin: 0, rows: 5, rowBytes: 64 };
       return { answer: JSON.stringify({ ...end, requests: slots, shards: [shard] }), end: () => {} };
@@ -195,7 +195,7 @@ async function connectTo(url: string, headers: Record<string, string>): Promise<
 const rowsOf = (count: number): number[] => Array.from({ length: count }, (_, i) => i % 40);
 const bags = { sum: { keys: [1, 2], lengths: [2] } };
 
-/** How to get each answer that the document lists. */
+/** Provokes each answer that the document lists. */
 const provoked: Record<string, () => Promise<Answer>> = {
   'post /v1/lookup 200 application/x-flexemr': () => frames(live.url, lookupFrame(routing, 'sum', [1, 2])),
   'post /v1/lookup 200 application/json': () =>
@@ -256,7 +256,7 @@ const provoked: Record<string, () => Promise<Answer>> = {
   'get /readyz 503 application/json': () => get(`http://127.0.0.1:${draining.port}/readyz`, {}),
 };
 
-/** What the document says of an answer. */
+/** The documentation of an answer. */
 function documented(method: string, path: string, status: string): Documented {
   return doc.paths[path][method].responses[status];
 }
@@ -288,7 +288,7 @@ test.for(Object.entries(provoked))('%s', async ([name, provoke]) => {
     const body: unknown = JSON.parse(new TextDecoder().decode(answer.body));
     expectValid(content[type].schema, body);
     const { error } = body as { error?: { code: ErrorCode } };
-    // 404, 411, 415 and 426 are HTTP's own; all others follow from the error.
+    // The statuses 404, 411, 415 and 426 are about HTTP itself; all others follow from the error.
     const own =
       answer.status === 404 ? error?.code === 'INVALID_OPTION' : [411, 415, 426].includes(answer.status);
     if (error && !own) expect(httpStatusOf(statusOf(error.code))).toBe(answer.status);
@@ -298,9 +298,9 @@ test.for(Object.entries(provoked))('%s', async ([name, provoke]) => {
   } else expect(answer.body).toHaveLength(0);
 });
 
-test('lookups that are answered are as the document says, and its example is one', async () => {
+test('lookups that are answered match the schema, and so does the example', async () => {
   const { schema, example } = doc.paths['/v1/lookup'].post.requestBody?.content['application/json'] ?? {};
-  if (schema === undefined) throw new Error('no schema of a lookup');
+  if (schema === undefined) throw new Error('the document has no schema of a lookup');
   expectValid(schema, example);
   expectValid(schema, { bags, onMissing: 'skip' });
   const wrong = [
@@ -316,7 +316,7 @@ test('lookups that are answered are as the document says, and its example is one
   }
 });
 
-test('its codes are those of errors, and each has the status that is listed', () => {
+test('the documented codes are those of errors, and each has the documented status', () => {
   const codes = Array.from({ length: 40 }, (_, i) => i + 1).flatMap((status) => {
     const own = codeOf(status);
     return statusOf(own) === status ? [own] : [];
@@ -332,13 +332,13 @@ test('its codes are those of errors, and each has the status that is listed', ()
   }
 });
 
-test('every path that is served is in the document', () => {
+test('the document lists every path that is served', () => {
   const source = readFileSync(join(root, 'src/transport/listener.ts'), 'utf8');
   const served = new Set([...source.matchAll(/url === '(\/[^']*)'/g)].map(([, path]) => path));
   expect([...served].sort()).toEqual(Object.keys(doc.paths).sort());
 });
 
-describe('whatever is not in the document is answered by 404 and an error', () => {
+describe('requests that are not in the document are answered by 404 and an error', () => {
   const paths = [
     '/',
     '/v1',
@@ -360,13 +360,13 @@ describe('whatever is not in the document is answered by 404 and an error', () =
     expectValid(doc.components.schemas.Error, JSON.parse(new TextDecoder().decode(answer.body)));
   });
 
-  test('nothing at all is told to a stranger', async () => {
+  test('a client without a token gets only 401', async () => {
     const answer = await get(`${live.url}/v1/secret`, {});
     expect(answer.status).toBe(401);
   });
 });
 
-test('an Upgrade to what the node does not speak is an ordinary request', async () => {
+test('an Upgrade to an unknown protocol is an ordinary request', async () => {
   const body = jsonOf({ bags });
   const request = [
     'POST /v1/lookup HTTP/1.1',

@@ -1,4 +1,4 @@
-// Places of a worker, and who keeps them: what has come, not what was announced.
+// Requests keep a place at a worker by the bytes that have arrived, not by the bytes that were announced.
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
@@ -25,7 +25,7 @@ afterAll(async () => {
 const head = (type: string, bytes: number): string =>
   `POST /v1/lookup HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${bytes}\r\n\r\n`;
 
-/** A connection that has sent this, and sends no more. @returns it, and what it was answered */
+/** Opens a connection that sends `bytes` and nothing more. @returns the connection and what it received */
 function peer(bytes: string | Uint8Array): {
   socket: Socket;
   received: () => string;
@@ -41,7 +41,7 @@ function peer(bytes: string | Uint8Array): {
   return { socket, received: () => text, closed: new Promise((closed) => socket.on('close', closed)) };
 }
 
-/** All of them have arrived, and are slow by now. */
+/** Waits until `held` requests have arrived and count as slow. */
 async function slow(held: number): Promise<void> {
   await expect
     .poll(async () => {
@@ -65,20 +65,20 @@ async function honestLookups(count: number): Promise<number> {
   return (await Promise.all(asked)).filter(Boolean).length;
 }
 
-test('headers alone keep no place from those who send frames', async () => {
+test('requests that only send headers do not block requests with frames', async () => {
   const peers = Array.from({ length: unfinishedSubrequestsMax + 50 }, () => peer(head(frameType, 400)));
   await slow(unfinishedSubrequestsMax);
   expect(await honestLookups(100)).toBe(100);
   const cut = peers.filter(({ socket }) => socket.destroyed || socket.readableEnded);
   expect(cut.length).toBeGreaterThan(0);
-  // Who was cut off is told why.
+  // A request that is cut off gets the reason.
   await expect
     .poll(() => peers.some(({ received }) => /^HTTP\/1\.1 408 .*too slowly/s.test(received())))
     .toBe(true);
   for (const { socket } of peers) socket.destroy();
 });
 
-test('nor do half frames on streams', async () => {
+test('incomplete frames on streams do not block other frames', async () => {
   const half = frame().slice(0, HEADER_BYTES);
   new DataView(half.buffer).setUint32(FRAME_BYTES, 4_000, true);
   const peers = await Promise.all(
@@ -91,7 +91,7 @@ test('nor do half frames on streams', async () => {
   for (const each of [...peers, honest]) each.socket.destroy();
 });
 
-test('unfinished JSON bodies have a total, and the slow ones go first', async () => {
+test('unfinished JSON bodies have a total limit, and slow ones are evicted first', async () => {
   const count = Math.ceil(jsonBodiesBytesMax / (jsonBytesMax - 1_000)) + 6;
   const body = `{"bags":{"sum":{"keys":[${'1,'.repeat((jsonBytesMax - 1_000) / 2)}`;
   const peers = Array.from({ length: count }, () => peer(head('application/json', jsonBytesMax) + body));
@@ -134,7 +134,7 @@ test.for([
   upgraded.socket.destroy();
 });
 
-test('a node answers to the names that it is allowed, and with a token to all', async () => {
+test('a node answers requests for the allowed host names, and with a token for all host names', async () => {
   const options = { tables: cluster.file, routing: cluster.routing, node: 'n0' };
   const asks = async (own: MemoryNodeHost, host: string, more = ''): Promise<string> => {
     const socket = connect(own.ports[0], '127.0.0.1');

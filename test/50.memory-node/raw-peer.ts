@@ -1,13 +1,13 @@
-// A peer that sends whatever bytes it likes, and a stream of frames made of it.
+// A peer that can send any bytes, and can become a stream of frames.
 import { connect, type Socket } from 'node:net';
 import { FRAME_BYTES, FRAME_ID, HEADER_BYTES } from '../../src/wire/layout.ts';
 
 const greeting = 'GET /v1/stream HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n\r\n';
 
-/** A connection, and what has come by it. */
+/** A connection, and the bytes that it has received. */
 export class RawPeer {
   readonly socket: Socket;
-  /** Resolves once it is closed, for whatever reason. */
+  /** Resolves when the connection is closed, for any reason. */
   readonly closed: Promise<void>;
   #received: Buffer = Buffer.alloc(0);
   #changed: () => void = () => {};
@@ -24,13 +24,13 @@ export class RawPeer {
       });
   }
 
-  /** Begins a stream of frames; what it answers to the Upgrade is taken. @returns itself */
+  /** Opens a stream of frames, and takes the answer to the Upgrade. */
   static async stream(port: number, options: { readonly reads?: boolean } = {}): Promise<RawPeer> {
     const peer = new RawPeer(port);
     peer.send(greeting);
     const header = await peer.take(endOfHeaders);
-    if (!header.toString('latin1').startsWith('HTTP/1.1 101 ')) throw new Error(`no stream: ${header}`);
-    // Megabytes that are read in the end need not be kept.
+    if (!header.toString('latin1').startsWith('HTTP/1.1 101 ')) throw new Error(`not a stream: ${header}`);
+    // The test does not need the bytes that are read later, so they are not stored.
     if (options.reads === false) peer.socket.pause().removeAllListeners('data');
     return peer;
   }
@@ -43,7 +43,7 @@ export class RawPeer {
     return this.#received;
   }
 
-  /** Waits for as many bytes as `lengthOf` says, once it can. */
+  /** Waits until `lengthOf` returns a length and that many bytes have arrived. Takes these bytes. */
   async take(lengthOf: (received: Buffer) => number | undefined): Promise<Buffer> {
     for (;;) {
       const length = lengthOf(this.#received);
@@ -59,7 +59,7 @@ export class RawPeer {
     }
   }
 
-  /** The next reply of a stream. */
+  /** Takes the next reply of a stream. */
   async reply(): Promise<Uint8Array> {
     const frame = await this.take((bytes) =>
       bytes.length < HEADER_BYTES ? undefined : bytes.readUInt32LE(FRAME_BYTES),
@@ -67,7 +67,7 @@ export class RawPeer {
     return Uint8Array.from(frame);
   }
 
-  /** How many whole replies have come and were not taken. */
+  /** How many whole replies have arrived and were not taken. */
   get replies(): number {
     let count = 0;
     for (let at = 0; at + HEADER_BYTES <= this.#received.length; count++) {
@@ -77,7 +77,7 @@ export class RawPeer {
     return count;
   }
 
-  /** Sends one subrequest of a stream, and waits for its reply: the only one under way. */
+  /** Sends one subrequest of a stream, and waits for its reply. No other subrequest may be in flight. */
   async ask(frame: Uint8Array): Promise<Uint8Array> {
     this.send(frame);
     return await this.reply();
@@ -88,13 +88,13 @@ export class RawPeer {
   }
 }
 
-/** Where the headers of a response end. */
+/** The position where the headers of a response end. */
 export function endOfHeaders(bytes: Buffer): number | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   return end < 0 ? undefined : end + 4;
 }
 
-/** A frame with another id. */
+/** Copies a frame with another id. */
 export function withId(frame: Uint8Array, id: number): Uint8Array {
   const copy = Uint8Array.from(frame);
   new DataView(copy.buffer).setUint32(FRAME_ID, id, true);

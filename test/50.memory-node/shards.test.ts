@@ -1,4 +1,4 @@
-// What nodes load: their shards and nothing else, in however many arenas.
+// Nodes load only their own shards, into one or more arenas.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
@@ -28,14 +28,14 @@ function shardsOf(name: string): NumberedShard[] {
   return numberedShards(routing).filter(({ table }) => table.spec.name === name);
 }
 
-/** What a shard's node says of some keys. */
+/** Asks the node of a shard for some keys. */
 async function ask(
   { number, shard, table }: NumberedShard,
   keys: readonly (number | bigint)[],
   more: Partial<OutgoingSegment>,
 ): Promise<Reply> {
   const node = cluster.handlers.get(routing.nodes.find(({ id }) => id === shard.node)?.url ?? '');
-  if (node === undefined) throw new Error(`there is no node ${shard.node}`);
+  if (node === undefined) throw new Error(`node ${shard.node} does not exist`);
   const lengths = new Array(keys.length).fill(1);
   const segment = { ...segmentOf(routing, table.spec.name, keys, { lengths, ...more }), shard: number };
   const reply = new Reply(await replyOf(node, frameOf(routing, [segment])));
@@ -51,7 +51,7 @@ function outcomes(reply: Reply): Map<number, number> {
 }
 
 test.for(tables.map(({ spec }) => spec.name))(
-  'every row of %s is in one shard, and reads as it was given',
+  'every row of %s is in one shard, with its values',
   async (name) => {
     const given = tables.find(({ spec }) => spec.name === name);
     const keys = given?.ids ? [...given.ids] : Array.from({ length: 40 }, (_, row) => row);
@@ -68,7 +68,7 @@ test.for(tables.map(({ spec }) => spec.name))(
         const wanted = held.includes(row)
           ? given?.rows.slice(row * dim, (row + 1) * dim)
           : new Float32Array(dim);
-        // The padding row is not read, wherever it is.
+        // The padding row is never read.
         if (absent.get(row) !== 1) expect(reply.floats(HEADER_BYTES + row * dim * 4, dim)).toEqual(wanted);
       }
       const [listed] = [...cluster.handlers.values()].flatMap((handler) =>
@@ -83,7 +83,7 @@ test.for(tables.map(({ spec }) => spec.name))(
   },
 );
 
-test('of a row-keyed table the last shard has the default row', async () => {
+test('in a row-keyed table, the last shard has the default row', async () => {
   const shards = shardsOf('max');
   for (const [i, shard] of shards.entries()) {
     const reply = await ask(shard, [40, 2 ** 32 - 1], {});
@@ -94,7 +94,7 @@ test('of a row-keyed table the last shard has the default row', async () => {
   }
 });
 
-test('of an indexed table every shard has one: an unknown id may hash to any of them', async () => {
+test('in an indexed table, every shard has a default row, because an unknown id can hash to any of them', async () => {
   for (const shard of shardsOf('idMean')) {
     const reply = await ask(shard, [1n], { partial: false });
     expect([...outcomes(reply).values()]).toEqual([fateDefaulted]);
@@ -102,7 +102,7 @@ test('of an indexed table every shard has one: an unknown id may hash to any of 
   }
 });
 
-test('a shard of an indexed table may hold no id at all', async () => {
+test('a shard of an indexed table can have no ids', async () => {
   const spec = { name: 'few', rows: 2, dim: 1, mode: 'sum', missing: 'skip' } as const;
   const few = [{ spec, rows: Float32Array.of(5, 6), ids: BigUint64Array.of(8n, 9n) }];
   const cuts = Array.from({ length: 9 }, (_, i) => (i * 2 ** 32) / 8);
@@ -127,10 +127,10 @@ test('a shard of an indexed table may hold no id at all', async () => {
   expect(pooled).toBe(11);
 });
 
-test('rows in many arenas give what rows in one do, whichever worker is asked', async () => {
+test('rows in many arenas give the same as rows in one arena, at every worker', async () => {
   const options = { file: cluster.file, routing, node: 'n1', workers: 3 };
   const one = await localNode({ tables: cluster.file, routing, node: 'n1' });
-  // Of 64 bytes each: no two shards share one.
+  // Arenas of 64 bytes, so that no two shards share one.
   const hostings = await hostingsIn({ slotBytes: 2 ** 22, shardBytes: 64 }, options);
   expect(hostings).toHaveLength(3);
   const [{ memories }] = hostings;
@@ -153,9 +153,9 @@ test('rows in many arenas give what rows in one do, whichever worker is asked', 
   expect(pooled).toBeGreaterThan(runs.arenaLookups / 4);
 });
 
-test('slots of workers lie beside each other in every arena, and away from its rows', async () => {
+test('the slots of workers do not overlap each other or the rows, in every arena', async () => {
   const options = { file: cluster.file, routing, node: 'n2', workers: 5 };
-  // Arenas end with a page, so what they have for slots differs.
+  // Arenas end at a page boundary, so the space for slots differs.
   const [first, ...others] = await hostingsIn({ slotBytes: 2 ** 20 + 4096, shardBytes: 1000 }, options);
   const { memories, shards } = first;
   expect(memories.length).toBeGreaterThan(3);

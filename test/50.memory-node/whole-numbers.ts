@@ -1,9 +1,9 @@
-// Tables of small whole numbers, cut over nodes: sums of them are exact, in whatever order they are added.
+// Tables of small integers, so that sums are exact in any order, and their cuts over nodes.
 import type { PlannedTable } from '../../src/plan/routing-table.ts';
 import type { GivenTable } from '../tables-file.ts';
 
 const rows = 40;
-/** u64, some of them beyond what numbers tell apart. */
+/** u64 ids. Some are larger than numbers can represent exactly. */
 export const ids = BigUint64Array.from({ length: rows }, (_, row) =>
   row % 3 === 0 ? BigInt(row) : BigInt.asUintN(64, BigInt(row + 1) * 0x9e3779b97f4a7c15n),
 );
@@ -15,13 +15,13 @@ function whole(dim: number, seed: number): Float32Array {
 
 const spec = { rows, dim: 3 } as const;
 
-/** Few rows, of which a reply soon has more than it may. */
+/** A table with wide rows, so that a reply soon exceeds its limit. */
 export const wide: GivenTable = {
   spec: { name: 'wide', rows: 2, dim: 1024, mode: 'none' },
   rows: new Float32Array(2048).fill(3),
 };
 
-/** Every mode, by row and by id; dtypes that keep whole numbers, and one table that stays in one piece. */
+/** Tables of every mode, by row and by id, with dtypes that represent integers; `int8` is never cut. */
 export const wholeNumbers: readonly GivenTable[] = [
   { spec: { ...spec, name: 'sum', mode: 'sum', padding: 5 }, rows: whole(3, 1) },
   { spec: { ...spec, name: 'mean', mode: 'mean', dtype: 'f16', padding: -1 }, rows: whole(3, 2) },
@@ -41,7 +41,7 @@ export const wholeNumbers: readonly GivenTable[] = [
   { spec: { ...spec, name: 'idNone', mode: 'none', missing: 'skip' }, rows: whole(3, 9), ids },
 ];
 
-/** Four shards each over the nodes, of unequal length; `int8` whole on the second node. */
+/** Cuts each table into four shards of different lengths over the nodes. `int8` is whole on the second node. */
 export function inFour(tables: readonly PlannedTable[], nodes: readonly string[]): PlannedTable[] {
   return tables.map((table, t) => {
     const { spec, indexed } = table;

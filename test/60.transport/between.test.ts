@@ -1,4 +1,4 @@
-// What stands between a ranker and a node: bytes come in any pieces, and proxies may not know of streams.
+// Proxies between a ranker and a node: they can split bytes into any pieces, and may not support streams.
 import { describe, expect, test } from 'vitest';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { bits, expectBits } from '../bits.ts';
@@ -8,7 +8,7 @@ import { largeBags, Rig, someBags } from './rig.ts';
 
 const portOf = (url: string): number => Number(new URL(url).port);
 
-/** The node's address as it is behind a proxy. */
+/** The URL of a node behind a proxy. */
 function behind(url: string, { port }: { readonly port: number }): string {
   const own = new URL(url);
   own.port = String(port);
@@ -51,8 +51,8 @@ describe('a stream falls back to HTTP', () => {
     ['answers it by 404', 404],
     ['answers it by 400', 400],
     ['answers it by 502', 502],
-  ] as const)('where a proxy %s', async ([, answer]) => {
-    if (stream === undefined) throw new Error('there is no stream among the contenders');
+  ] as const)('if a proxy %s', async ([, answer]) => {
+    if (stream === undefined) throw new Error('no contender is a stream');
     await using rig = await Rig.start(stream, 2);
     await using local = await rig.cluster.tables();
     const urls = rig.cluster.nodes.map(({ url }) => url);
@@ -63,15 +63,15 @@ describe('a stream falls back to HTTP', () => {
     const all = Array.from({ length: 20 }, (_, seed) => someBags(seed));
     const got = await Promise.all(all.map((bags) => ranker.lookup(bags)));
     for (const [i, bags] of all.entries()) expectBits(bits(got[i]), bits(await local.lookup(bags)));
-    // It does not try again and again.
+    // The ranker does not try the Upgrade again.
     const { upgrades } = first;
     for (const bags of all) await ranker.lookup(bags);
     expect(first.upgrades).toBe(upgrades);
     expect(upgrades).toBeGreaterThan(0);
   });
 
-  test('which a caller can cancel as well', async () => {
-    if (stream === undefined) throw new Error('there is no stream among the contenders');
+  test('and a deadline ends its lookups too', async () => {
+    if (stream === undefined) throw new Error('no contender is a stream');
     await using rig = await Rig.start(stream, 1);
     const [{ url }] = rig.cluster.nodes;
     await using proxy = await plainProxy(portOf(url));

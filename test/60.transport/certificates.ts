@@ -1,5 +1,5 @@
-// Certificates of the tests: an authority, what it signed for a node at 127.0.0.1 and for a ranker, and an authority
-// of strangers. They are good for a hundred years, and for nothing else.
+// Certificates for tests: an authority, its certificates for a node at 127.0.0.1 and for a ranker, and another
+// authority. They are valid for a hundred years, and only for tests.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -10,11 +10,11 @@ export interface Identity {
 }
 
 export interface Certificates {
-  /** Signs both. */
+  /** Signs `node` and `ranker`. */
   readonly ca: string;
   readonly node: Identity;
   readonly ranker: Identity;
-  /** Signs neither. */
+  /** Signs neither of them. */
   readonly stranger: string;
 }
 

@@ -1,4 +1,4 @@
-// Who goes where there are as many connections as may be.
+// Which connections are closed when the limit of connections is reached.
 import { EventEmitter, once } from 'node:events';
 import { Agent, request } from 'node:https';
 import { connect, type Socket } from 'node:net';
@@ -42,7 +42,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ does: fc.constant('leave' as const), who: fc.nat() }) },
 );
 
-test('there are never more than may be, and those that have shown nothing go first', () => {
+test('there are never more connections than the limit, and those without a token are closed first', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 12 }), fc.array(step, { maxLength: 80 }), (max, steps) => {
       const connections = new Connections(max);
@@ -56,7 +56,7 @@ test('there are never more than may be, and those that have shown nothing go fir
           connections.add(socket as unknown as Socket);
           if (taken.trusted) connections.trust(socket as unknown as Socket);
           const gone = all.filter(({ destroyed }) => destroyed);
-          // One comes, so one goes at most; a trusted one only where there is no stranger, a busy one only where none is idle.
+          // One is closed at most: a trusted one only if there is no other, a busy one only if none is idle.
           expect(gone.length).toBeLessThanOrEqual(1);
           for (const victim of gone) {
             open.delete(victim);
@@ -86,7 +86,7 @@ test('there are never more than may be, and those that have shown nothing go fir
   );
 });
 
-test('strangers of one address leave a quarter to others', () => {
+test('connections from one address leave a quarter of the limit to others', () => {
   const connections = new Connections(100);
   const crowd = Array.from({ length: 200 }, () => new FakeSocket('10.0.0.1'));
   for (const socket of crowd) connections.add(socket as unknown as Socket);
@@ -97,7 +97,7 @@ test('strangers of one address leave a quarter to others', () => {
   connections.close();
 });
 
-test('handshakes that do not end make room for who comes, and who has shown a token stays', async () => {
+test('unfinished handshakes are closed for new connections, and connections with a token stay', async () => {
   const warned: object[] = [];
   const token = 'sesame';
   const at = { host: '127.0.0.1', port: 0, security: { ...certificates.node, token }, connections: 8 };
@@ -114,7 +114,7 @@ test('handshakes that do not end make room for who comes, and who has shown a to
     await once(response.resume(), 'end');
     return { reused: asking.reusedSocket };
   };
-  /** The beginnings of so many hellos, until those that are too many are cut off. */
+  /** Opens `count` connections that only begin a handshake. Waits until those over the limit are closed. */
   const flood = async (count: number): Promise<void> => {
     let cut = 0;
     for (let i = 0; i < count; i++) {

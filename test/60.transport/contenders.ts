@@ -1,4 +1,4 @@
-// Every transport, in every way it can be secured, and what it is able to.
+// Every transport with every kind of security, and its features.
 import { FetchTransport } from '../../src/transport/fetch.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
 import type { ClientSecurity, ServerSecurity } from '../../src/transport/security.ts';
@@ -9,16 +9,16 @@ import { certificates } from './certificates.ts';
 
 export interface Contender {
   readonly name: string;
-  /** Bytes go through sockets: they may come in pieces, and the other side may go away. */
+  /** It uses sockets: bytes can arrive in pieces, and the other side can disconnect. */
   readonly sockets: boolean;
-  /** A reply that is ready need not wait for those asked for before it. */
+  /** A reply does not wait for the replies to earlier requests. */
   readonly outOfOrder: boolean;
-  /** A node hears that nobody waits any more before it has answered. */
+  /** A node is notified when a request is cancelled before its answer. */
   readonly cancels: boolean;
-  /** What nodes ask for, and what rankers then show. */
+  /** The security of nodes; `client` is the security of rankers. */
   readonly server: ServerSecurity;
   readonly client: ClientSecurity;
-  /** Nodes serve by RDMA too. */
+  /** Nodes also serve RDMA. */
   readonly rdma?: boolean;
   open(cluster: Cluster, client: ClientSecurity): Transport | Promise<Transport>;
 }
@@ -53,7 +53,7 @@ function secured(kind: Kind, how: string, server: ServerSecurity, client: Client
   return { ...kind, name: `${kind.name}${how}`, server, client };
 }
 
-/** A transport in every way it can be secured. */
+/** A transport with every kind of security. */
 export const ways = (kind: Kind): Contender[] => [
   secured(kind, '', {}, {}),
   secured(kind, ' with a token', { token }, { token }),
@@ -61,7 +61,7 @@ export const ways = (kind: Kind): Contender[] => [
   secured(kind, ' over mutual TLS with a token', { ...node, ca, token }, { ca, ...ranker, token }),
 ];
 
-/** Of fetch over TLS the runtime alone decides whom it trusts: there is no way to give it a certificate. */
+/** fetch has no contender with TLS, because only the runtime decides which certificates it trusts. */
 export const contenders: readonly Contender[] = [
   secured(loopback, '', {}, {}),
   ...ways(http),

@@ -1,4 +1,4 @@
-// Whatever a peer answers, a lookup ends in time with a typed error, holds no memory for it, and the next one goes through.
+// For any answer of a peer, a lookup ends in time with a typed error and frees its memory, and later lookups succeed.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FlexemrError } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
@@ -10,7 +10,7 @@ import { contenders } from './contenders.ts';
 import { answers, Deceiver, speeches } from './deceiver.ts';
 
 const deadlineMs = 300;
-/** Nothing that these peers send is worth so much. */
+/** The limit for the growth of memory because of these peers. */
 const rssBytesMax = 200_000_000;
 
 let cluster: Cluster;
@@ -34,7 +34,7 @@ function ranker(by: string): Promise<Ranker> {
 const [{ spec }] = wholeNumbers;
 const bags = { [spec.name]: { keys: [1, 2, 3], offsets: [0, 2] } };
 
-/** Several lookups at once, which all end in time. @returns their errors */
+/** Starts several lookups, and expects that all end in time. @returns their errors */
 async function deceived(of: Ranker): Promise<FlexemrError[]> {
   const before = process.memoryUsage.rss();
   const began = performance.now();
@@ -51,7 +51,7 @@ async function deceived(of: Ranker): Promise<FlexemrError[]> {
   });
 }
 
-/** Once the peer is honest, a ranker comes back to it by itself. */
+/** Expects that a ranker uses the peer again when it is honest. */
 async function recovers(of: Ranker): Promise<void> {
   const answered = async (): Promise<boolean> =>
     await of.lookup(bags, { deadline: 1_000 }).then(
@@ -74,7 +74,7 @@ describe.for(['http', 'fetch'])('by %s', (by) => {
     await recovers(of);
   });
 
-  test('a redirect is not followed, and is named', async () => {
+  test('a redirect is not followed, and the error names it', async () => {
     await using of = await ranker(by);
     const { strays } = deceiver;
     deceiver.answer = answers['a redirect'];
@@ -89,7 +89,7 @@ test.for(Object.entries(speeches))('by a stream: %s', async ([, speech]) => {
   await using of = await ranker('stream');
   await recovers(of);
   deceiver.speech = speech;
-  // The stream that is open is an honest one.
+  // Close this ranker, because its open stream is an honest one.
   await of.close();
   await using other = await ranker('stream');
   await deceived(other);
@@ -97,12 +97,12 @@ test.for(Object.entries(speeches))('by a stream: %s', async ([, speech]) => {
   await recovers(other);
 });
 
-test('a node without a port in its address is reached at its protocol’s own', () => {
-  // Ports below 1024 may not be had here: what is asked for shows in the error.
+test('a node without a port in its URL is reached at the default port of its protocol', () => {
+  // Tests cannot listen at ports below 1024, so this checks the port in the error.
   const transport = new StreamTransport(new HttpTransport());
   const outgoing = { bytes: 64, replyBytes: 64, replyBytesMax: 64, write: () => {} };
   const refused = ['http', 'https'].map(async (protocol) => {
-    // No host has this address: connecting to it fails at once, and says where.
+    // Nothing listens at this address, so connecting fails at once, with the port in the error.
     const { reply } = transport.session(`${protocol}://127.0.0.2`).send(outgoing);
     return await reply.catch((error: FlexemrError) => (error.cause as { port?: number }).port);
   });

@@ -1,4 +1,4 @@
-// Stands before a memory node: describes itself as the node does, and answers lookups honestly or not.
+// A proxy for a memory node. It gives the description of the node, and answers lookups honestly or not.
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { FRAME_BYTES, FRAME_ID, HEADER_BYTES, REPLY_MAGIC } from '../../src/wire/layout.ts';
@@ -11,7 +11,7 @@ function frameHead(bytes: number | string): Record<string, string | number> {
   return { 'content-type': frameType, 'content-length': bytes };
 }
 
-/** Writes as fast as it is read, without end. */
+/** Writes without end, as fast as the other side reads. */
 function flood(way: Socket | ServerResponse): void {
   const chunk = Buffer.alloc(65_536, 1);
   const more = (): void => {
@@ -21,12 +21,12 @@ function flood(way: Socket | ServerResponse): void {
   more();
 }
 
-/** A byte now and then. */
+/** Writes a byte every 20 ms. */
 function trickle(way: Socket | ServerResponse): void {
   const timer = setInterval(() => (way.destroyed ? clearInterval(timer) : way.write('\0')), 20);
 }
 
-/** Over HTTP, in one response. */
+/** Dishonest answers over HTTP, in one response. */
 export const answers: Record<string, Answer> = {
   'no bytes': (response) => response.writeHead(200, frameHead(0)).end(),
   'fewer bytes than a header': (response) => response.writeHead(200, frameHead(8)).end('12345678'),
@@ -40,7 +40,8 @@ export const answers: Record<string, Answer> = {
   'an error page without end': (response) => flood(response.writeHead(500, { 'content-type': 'text/html' })),
   'a redirect': (response) => response.writeHead(307, { location: '/elsewhere' }).end(),
   'a page': (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
-  'bytes that are no frame': (response) => response.writeHead(200, frameHead(100)).end(Buffer.alloc(100, 7)),
+  'bytes that are not a frame': (response) =>
+    response.writeHead(200, frameHead(100)).end(Buffer.alloc(100, 7)),
 };
 
 function header(id: number, bytes: number): Buffer {
@@ -51,11 +52,11 @@ function header(id: number, bytes: number): Buffer {
   return head;
 }
 
-/** Over a stream, once a subrequest has come. */
+/** Dishonest answers over a stream, after a subrequest has arrived. */
 export const speeches: Record<string, Speech> = {
   'a frame of 64 MB': (socket, id) => socket.write(header(id, 67_108_864)),
   'a frame of no bytes': (socket, id) => socket.write(header(id, 0)),
-  'a frame that nobody asked for': (socket, id) => socket.write(header(id + 1000, HEADER_BYTES)),
+  'a frame that was not requested': (socket, id) => socket.write(header(id + 1000, HEADER_BYTES)),
   'half a header': (socket, id) => socket.write(header(id, HEADER_BYTES).subarray(0, 30)),
   'half a frame': (socket, id) => socket.write(header(id, HEADER_BYTES + 4)),
   'a frame that trickles': (socket, id) => {
@@ -66,10 +67,10 @@ export const speeches: Record<string, Speech> = {
 };
 
 export class Deceiver implements AsyncDisposable {
-  /** Undefined: it passes on what the node says. */
+  /** If undefined, the answers of the node are passed on. */
   answer: Answer | undefined;
   speech: Speech | undefined;
-  /** Requests that came elsewhere than a memory node is asked. */
+  /** The number of requests for other paths than those of a memory node. */
   strays = 0;
   readonly #node: URL;
   readonly #server: Server;
@@ -119,13 +120,13 @@ export class Deceiver implements AsyncDisposable {
     asked.pipe(passed);
   }
 
-  /** Its only worker listens here. */
+  /** Changes the description of the node, so that its only worker listens here. */
   #described(body: Buffer): Buffer {
     const workers = [{ port: Number(new URL(this.url).port) }];
     return Buffer.from(JSON.stringify({ ...JSON.parse(body.toString()), workers }));
   }
 
-  /** @param head bytes that came with the request */
+  /** @param head bytes that arrived with the request */
   #upgrade(asked: IncomingMessage, socket: Socket, head: Buffer): void {
     if (head.length > 0) socket.unshift(head);
     const greeting = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: flexemr/1\r\n\r\n';

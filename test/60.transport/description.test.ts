@@ -1,4 +1,4 @@
-// What a node says of itself, field by field: absent, of another kind, at, below and beyond its bounds.
+// Checks every field of a node's description: missing, of another kind, and at, below and beyond its bounds.
 import { expect, test } from 'vitest';
 import * as limits from '../../src/limits.ts';
 import { readDescription } from '../../src/transport/description.ts';
@@ -14,7 +14,7 @@ const sound = {
   tables: [],
 };
 
-/** A description in which one field, by its path, is another. Undefined: absent. */
+/** A description in which the field at `path` has another value. `undefined` removes it. */
 function changed(path: string, value: unknown): string {
   const copy = structuredClone(sound) as Record<string, unknown>;
   const names = path.split('.');
@@ -25,7 +25,7 @@ function changed(path: string, value: unknown): string {
   return JSON.stringify(copy);
 }
 
-/** Fields that are whole numbers, and the least and most that they may be. */
+/** Integer fields with their minimum and maximum. */
 const numbers: readonly [path: string, least: number, most: number][] = [
   ['wireVersions.0', 1, 2],
   ['wireVersions.1', 1, 0xffff],
@@ -75,17 +75,19 @@ const wrongOnes: readonly [string, unknown][] = [
   ['tables', new Array(limits.tablesMax + 1).fill({ name: 't' })],
 ];
 
-test.for(rightOnes)('%s may be what it may be', ([path, value]) => {
+test.for(rightOnes)('a valid %s is accepted', ([path, value]) => {
   expect(readDescription(url, changed(path.includes(' ') ? 'new' : path, value))).toBeTypeOf('object');
 });
 
-test.for(wrongOnes)('%s may not be what it may not', ([path, value]) => {
+test.for(wrongOnes)('an invalid %s is refused', ([path, value]) => {
   const read = (): unknown => readDescription(url, changed(path, value));
   expect(read).toThrow(
     expect.objectContaining({
       code: 'UNAVAILABLE',
-      // The field that is wrong, or the one that holds it.
-      message: expect.stringMatching(new RegExp(`${url} is none: .*\\((${path}|${path.split('.')[0]})`)),
+      // The wrong field, or the field that contains it.
+      message: expect.stringMatching(
+        new RegExp(`${url} does not answer .*\\((${path}|${path.split('.')[0]})`),
+      ),
     }),
   );
 });

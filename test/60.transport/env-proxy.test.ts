@@ -1,4 +1,4 @@
-// Where fetch goes through a proxy by the environment, errors name the proxy, and not its password.
+// If the environment tells fetch to use a proxy, errors name the proxy, but not its password.
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +13,7 @@ const program = `
   const routing = kind === 'url' ? url + '/plan.json' : { nodes: [{ id: 'n', url }], tables };
   await openRanker({ routing, transport: 'fetch' }).catch((error) => console.log(error.code, error.message));`;
 
-/** A proxy that lets nobody through. */
+/** A proxy that refuses all requests. */
 const proxy = createServer((_, response) => response.writeHead(502).end());
 let port: number;
 beforeAll(async () => {

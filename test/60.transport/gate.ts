@@ -3,19 +3,19 @@ import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../../src/wire/handler.ts';
 import type { WireError } from '../../src/wire/reply.ts';
 
-/** A subrequest that has come, and is not answered yet. */
+/** A subrequest that has arrived and is not answered yet. */
 export interface Held {
-  /** Whoever sent it does not wait any more. */
+  /** Whether the sender has stopped waiting for the answer. */
   readonly released: boolean;
-  /** Lets the node answer it. */
+  /** Passes the subrequest to the node. */
   pass(): void;
 }
 
-/** Stands before a node: holds subrequests until they are let through, refuses them, or says it is not ready. */
+/** A handler in front of a node. It can hold subrequests until they are passed on, refuse them, or be not ready. */
 export class Gate implements DirectHandler {
-  /** Those that wait, in the order they came. */
+  /** The held subrequests, in the order of arrival. */
   held: Held[] = [];
-  /** Refuse so many before letting any through. */
+  /** The next subrequests are refused with these errors, one for each. */
   refusals: WireError[] = [];
   ready = true;
   #closed = false;
@@ -25,18 +25,18 @@ export class Gate implements DirectHandler {
     this.#node = node;
   }
 
-  /** Subrequests are held from now on. */
+  /** Holds subrequests from now on. */
   close(): void {
     this.#closed = true;
   }
 
-  /** Lets through what is held, and what comes. */
+  /** Passes on held and later subrequests. */
   open(): void {
     this.#closed = false;
     for (const held of this.held.splice(0)) held.pass();
   }
 
-  /** Waits until `count` of them are held. */
+  /** Waits until `count` subrequests are held. */
   async holds(count: number): Promise<void> {
     while (this.held.length < count) await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -87,7 +87,7 @@ class GatedInbox implements Inbox, Held {
   readonly #hold: (held: Held) => boolean;
   #done: (reply: Uint8Array) => void = () => {};
 
-  /** @param hold keeps it, if it is to be held */
+  /** @param hold returns true if it holds the subrequest */
   constructor(inbox: Inbox, hold: (held: Held) => boolean) {
     this.#inbox = inbox;
     this.frame = inbox.frame;

@@ -1,4 +1,4 @@
-// JSON read and written in slices, against JSON.parse and JSON.stringify.
+// Compares reading and writing JSON in slices with JSON.parse and JSON.stringify.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { jsonDepthMax } from '../../src/limits.ts';
@@ -7,7 +7,7 @@ import { jsonPieces } from '../../src/transport/json-writer.ts';
 import { Slices } from '../../src/wire/slices.ts';
 import { runs } from '../runs.ts';
 
-/** What comes of a text: a value, or that it is refused. */
+/** Parses a text. */
 async function read(text: string | Uint8Array): Promise<{ value: unknown } | 'refused'> {
   try {
     return { value: await parseJson(Buffer.from(text as string), new Slices()) };
@@ -28,7 +28,7 @@ function parsed(text: string): { value: unknown } | 'refused' {
 
 const indent = fc.constantFrom(undefined, 1, '\t', ' \n\r');
 
-test('any JSON is read as JSON.parse reads it', async () => {
+test('any JSON gives the value that JSON.parse gives', async () => {
   await fc.assert(
     fc.asyncProperty(fc.jsonValue({ maxDepth: 6 }), indent, async (value, space) => {
       const text = JSON.stringify(value, null, space);
@@ -38,7 +38,7 @@ test('any JSON is read as JSON.parse reads it', async () => {
   );
 });
 
-test('a text that was changed is read, or refused, as by JSON.parse', async () => {
+test('a changed text is parsed or refused like by JSON.parse', async () => {
   const piece = fc.constantFrom(
     ...'{}[],:"\\0123456789-+.eE \n\t\0tfn',
     'true',
@@ -94,20 +94,20 @@ test.for([
     expect(Object.keys(got.value ?? {})).toEqual(Object.keys(wanted.value ?? {}));
 });
 
-test('a byte-order mark is passed over, and bytes that are no UTF-8 are read as by others', async () => {
+test('a byte-order mark is skipped, and invalid UTF-8 is replaced like by Buffer.toString', async () => {
   expect(await read('\ufeff{"a":1}')).toEqual({ value: { a: 1 } });
   const bytes = Uint8Array.of(0x22, 0x61, 0xff, 0xc3, 0x22);
   expect(await read(bytes)).toEqual({ value: JSON.parse(Buffer.from(bytes).toString('utf8')) });
 });
 
-test('what nests deeper than anybody needs is refused', async () => {
+test('a text that is nested too deeply is refused', async () => {
   const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
   expect(await read(nested(jsonDepthMax))).not.toBe('refused');
   expect(await read(nested(jsonDepthMax + 1))).toBe('refused');
   expect(await read('['.repeat(1_000_000))).toBe('refused');
 });
 
-test('any plain data is written as JSON.stringify writes it', async () => {
+test('any plain data gives the text that JSON.stringify gives', async () => {
   await fc.assert(
     fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), async (value) => {
       const pieces = await jsonPieces(value, new Slices());

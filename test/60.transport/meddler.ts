@@ -2,7 +2,7 @@ import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
 import type { Handler, Inbox, NodeDescription } from '../../src/wire/handler.ts';
 import type { WireError } from '../../src/wire/reply.ts';
 
-/** Stands before a node, and changes what goes through: subrequests where they lie, replies on their way out. */
+/** A handler in front of a node that changes frames: subrequests in place, replies when they are sent. */
 export class Meddler implements Handler {
   subrequest: (frame: Uint8Array) => void = () => {};
   reply: (frame: Uint8Array) => Uint8Array = (frame) => frame;

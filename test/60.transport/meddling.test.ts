@@ -1,4 +1,4 @@
-// Frames that change on their way, over every transport that goes by sockets: a right result, or a typed error in time.
+// Changes frames in transit, over every transport with sockets. Lookups give a right result, or a typed error in time.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FlexemrError, type Lookup } from '../../src/index.ts';
@@ -13,7 +13,7 @@ import { someBags, tables } from './rig.ts';
 const deadlineMs = 300;
 const meddlers: Meddler[] = [];
 let cluster: Cluster;
-/** What lookups give with which nobody meddles, by seed. */
+/** The results of lookups without changes, by seed. */
 const right: Lookup[] = [];
 const seeds = 50;
 
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 const kind = <T extends string>(name: T): fc.Arbitrary<T> => fc.constant(name);
-/** Changes that leave whole frames of the length that they say, so that nobody has to wait for more. */
+/** Changes after which frames still have the length in their header, so that no reader waits for more bytes. */
 const change = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: kind('bit'), at: fc.nat(), bit: fc.nat({ max: 7 }) }) },
   { weight: 4, arbitrary: fc.record({ kind: kind('header'), at: fc.nat({ max: 15 }), value: fc.nat() }) },
@@ -39,14 +39,14 @@ const change = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: kind('extra'), words: fc.integer({ min: 1, max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: kind('missing'), words: fc.integer({ min: 1, max: 9 }) }) },
 );
-/** Its length says something else than there is: whoever reads a stream waits for what never comes, or loses its way. */
+/** A wrong length in the header: the reader of a stream waits for bytes that never arrive, or misses the next frame. */
 const lie = fc.record({ kind: kind('lie'), bytes: fc.integer({ min: -64, max: 4096 }) });
 type Change = (typeof change extends fc.Arbitrary<infer T> ? T : never) | { kind: 'lie'; bytes: number };
 
 function changed(frame: Uint8Array, done: Change): Uint8Array {
   const words = new Uint32Array(frame.slice().buffer);
   const place = (at: number): number => at % words.length;
-  // Magic and length decide where a stream goes on.
+  // Magic and length determine where the next frame of a stream begins.
   const framing = (at: number): boolean => at === 0 || at === FRAME_BYTES / 4;
   switch (done.kind) {
     case 'bit':
@@ -75,13 +75,13 @@ function changed(frame: Uint8Array, done: Change): Uint8Array {
   }
 }
 
-/** Meddles with the frames of one lookup. @param times so many frames, then no more */
+/** Changes the frames of one lookup. @param times how many frames to change */
 function meddle(done: Change, times: number, direction: 'subrequest' | 'reply'): void {
   let left = times;
   const once = (frame: Uint8Array): Uint8Array => (left-- > 0 ? changed(frame, done) : frame);
   for (const meddler of meddlers) {
     meddler.reply = direction === 'reply' ? once : (frame) => frame;
-    // A subrequest has its room: what changes of it keeps its length.
+    // A subrequest is changed in place, so it keeps its length.
     meddler.subrequest = (frame) => {
       if (direction === 'subrequest') frame.set(once(frame).subarray(0, frame.length));
     };
@@ -149,7 +149,7 @@ describe.for(bySockets)('$name', (contender) => {
     );
     console.log(contender.name, Object.fromEntries(seen));
     expect([...seen.keys()]).toEqual(expect.arrayContaining(['right', 'INVALID_FRAME']));
-    // Whatever was done to it, the next lookup finds its way.
+    // A later lookup succeeds, after any change.
     meddle({ kind: 'lie', bytes: 0 }, 0, 'reply');
     await expect.poll(() => outcomeOf(ranker, 1)).toBe('right');
   });
@@ -168,7 +168,7 @@ test.for(['subrequest', 'reply'] as const)('a %s that changed once is sent again
 test('without checksums the same changes give wrong vectors', async () => {
   const [{ open }] = bySockets;
   await using ranker = await cluster.ranker({ transport: await open(cluster, {}), checksums: false });
-  // The lowest bit of the last value of a reply.
+  // Changes the lowest bit of the last value of a reply.
   for (const meddler of meddlers) meddler.reply = (frame) => changed(frame, { kind: 'bit', at: 17, bit: 0 });
   const outcomes = await Promise.all([1, 2, 3, 4].map((seed) => outcomeOf(ranker, seed)));
   expect(outcomes).toContain('wrong');

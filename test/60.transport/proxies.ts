@@ -1,10 +1,10 @@
-// What may stand between a ranker and a node.
+// Proxies between a ranker and a node.
 import { createServer as createHttpServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
-  /** Connections that are open now, of both sides. */
+  /** The number of open connections, on both sides. */
   readonly connections: number;
 }
 
@@ -24,7 +24,7 @@ async function listen(server: Server, sockets: Set<Socket>): Promise<Proxy> {
   };
 }
 
-/** Passes bytes on in pieces, a turn of the event loop each. @param size of the next piece */
+/** Passes bytes on in pieces, one for each turn of the event loop. @param size returns the size of the next piece */
 export async function dribbler(port: number, size: () => number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
@@ -58,7 +58,7 @@ async function dribble(from: Socket, to: Socket, size: () => number): Promise<vo
   }
 }
 
-/** Passes HTTP on as plain proxies do: a request and a response, and no Upgrade. @param answer to an Upgrade instead */
+/** Passes HTTP requests and responses on, but no Upgrade. @param answer status of the answer to an Upgrade */
 export async function plainProxy(
   port: number,
   answer?: number,

@@ -1,4 +1,4 @@
-// What transports are tried on: a few nodes with tables of every kind, and the same tables in this process.
+// The setup for tests of transports: a few nodes with tables of every kind, and the same tables in this process.
 import { expect } from 'vitest';
 import { type Bags, FlexemrError, type KeyedBags, type TableMode } from '../../src/index.ts';
 import type { Split } from '../../src/plan/planner.ts';
@@ -29,7 +29,7 @@ export const tables: readonly GivenTable[] = [
   { ...table('ids', 'sqrtn', 300, 5, { missing: 'skip' }), ids },
 ];
 
-/** Some bags of every table, drawn from a seed. */
+/** Draws some bags of every table from a seed. */
 export function someBags(seed: number, bags = 5): KeyedBags {
   const random = randomOf(seed);
   const below = (end: number): number => Math.floor(random() * end);
@@ -40,7 +40,7 @@ export function someBags(seed: number, bags = 5): KeyedBags {
     return [
       spec.name,
       {
-        // One id more than there are: a key without a row.
+        // One index past the ids gives a key without a row.
         keys: ids
           ? BigUint64Array.from({ length: count }, () => ids[below(ids.length + 1)] ?? 1n)
           : Uint32Array.from({ length: count }, () => below(spec.rows)),
@@ -55,13 +55,13 @@ export function someBags(seed: number, bags = 5): KeyedBags {
 /** Bags whose subrequest and reply have a megabyte or more. */
 export function largeBags(seed: number): KeyedBags {
   const random = randomOf(seed);
-  // Each row once: fetching them would bring no less.
+  // Each row occurs once, so fetching rows would not save bytes.
   const rows = Uint32Array.from({ length: 6_000 }, (_, i) => (i * 7) % 6000);
   const sums = Uint32Array.from({ length: 250_000 }, () => Math.floor(random() * 500));
   return { rows: { keys: rows, offsets: [0] }, sum: { keys: sums, offsets: [0, 100_000, 249_999] } };
 }
 
-/** What a lookup was refused for. */
+/** @returns the error of a lookup that is refused */
 export async function refused(work: Promise<unknown>): Promise<FlexemrError> {
   const error = await work.then(
     () => undefined,
@@ -71,7 +71,7 @@ export async function refused(work: Promise<unknown>): Promise<FlexemrError> {
   return error as FlexemrError;
 }
 
-/** Nodes behind gates, reached by one transport. */
+/** Nodes behind gates, with one transport. */
 export class Rig implements AsyncDisposable {
   readonly cluster: Cluster;
   readonly gates: readonly Gate[];
@@ -109,7 +109,7 @@ export class Rig implements AsyncDisposable {
     return this.gates[this.cluster.routing.nodes.findIndex(({ id }) => id === node)];
   }
 
-  /** A ranker that is closed with the rig. @param client who it says it is */
+  /** Opens a ranker that is closed with the rig. @param client its security */
   async ranker(client: ClientSecurity = this.#of.client, urls?: readonly string[]): Promise<Ranker> {
     const { routing } = this.cluster;
     const nodes = routing.nodes.map((node, i) => ({ ...node, url: urls?.[i] ?? node.url }));

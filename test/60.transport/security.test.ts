@@ -1,4 +1,4 @@
-// Who may not, and who cannot be trusted.
+// Nodes refuse rankers without permission, and rankers refuse nodes that they cannot trust.
 import { describe, expect, test } from 'vitest';
 import type { ClientSecurity } from '../../src/transport/security.ts';
 import { certificates } from './certificates.ts';
@@ -6,7 +6,7 @@ import { contenders } from './contenders.ts';
 import { Rig, refused } from './rig.ts';
 
 const bytes = 64;
-/** Any frame: it must not come so far as to be read. */
+/** Any frame, because it must not be read. */
 const outgoing = { bytes, replyBytes: bytes, replyBytesMax: bytes, write: () => {} };
 
 describe.for(contenders.filter(({ server }) => server.token !== undefined))('$name', (of) => {
@@ -14,14 +14,14 @@ describe.for(contenders.filter(({ server }) => server.token !== undefined))('$na
     ['no token', undefined],
     ['another token', 'another token of many letters'],
     ['a longer token', `${of.server.token}.`],
-    ['a token of no letters', ''],
+    ['an empty token', ''],
   ])('refuses %s', async ([, token]) => {
     await using rig = await Rig.start(of, 1);
     const client = { ...of.client, token };
     const error = await refused(rig.ranker(client));
     expect(error).toMatchObject({ code: 'UNAUTHORIZED', field: 'token' });
     expect(error.message).toContain(rig.cluster.nodes[0].url);
-    // Nor does it answer who did not ask it for its tables first.
+    // The node also refuses a session that did not ask for its tables first.
     const transport = await of.open(rig.cluster, client);
     const session = transport.session(rig.cluster.nodes[0].url);
     expect((await refused(session.send(outgoing).reply)).code).toBe('UNAUTHORIZED');
@@ -33,10 +33,10 @@ describe.for(contenders.filter(({ server }) => server.token !== undefined))('$na
 describe.for(contenders.filter(({ server }) => server.cert !== undefined))('$name', (of) => {
   const { cert, key, ...plain } = of.client;
   const strangers: [string, ClientSecurity, RegExp][] = [
-    ['of whom the runtime alone decides', { ...plain, ca: undefined }, /^(UNABLE|SELF|DEPTH)_/],
+    ['if only the runtime decides', { ...plain, ca: undefined }, /^(UNABLE|SELF|DEPTH)_/],
     ['that another authority signs', { ...of.client, ca: certificates.stranger }, /^(UNABLE|SELF|DEPTH)_/],
   ];
-  test.for(strangers)('trusts no node %s', async ([, client, code]) => {
+  test.for(strangers)('does not trust a node %s', async ([, client, code]) => {
     await using rig = await Rig.start(of, 1);
     const error = await refused(rig.ranker(client));
     expect(error.code).toBe('UNAVAILABLE');
@@ -50,7 +50,7 @@ describe.for(contenders.filter(({ server }) => server.cert !== undefined))('$nam
     await transport.close();
   });
 
-  test('does not speak plainly', async () => {
+  test('does not answer without TLS', async () => {
     await using rig = await Rig.start(of, 1);
     const url = rig.cluster.nodes[0].url.replace('https:', 'http:');
     expect((await refused(rig.ranker(of.client, [url]))).code).toBe('UNAVAILABLE');
@@ -74,7 +74,7 @@ describe.for(contenders.filter(({ server }) => server.ca !== undefined))('$name'
   });
 });
 
-/** Codes of an error's causes. */
+/** The codes of all causes of an error. */
 function codesOf(error: Error): unknown[] {
   const { cause } = error;
   return cause instanceof Error ? [(cause as NodeJS.ErrnoException).code, ...codesOf(cause)] : [];

@@ -1,4 +1,4 @@
-// What is no memory node, though it answers; and pages of other origins, which may ask where a node lets them.
+// Servers that are not memory nodes, and pages of other origins, which a node may allow.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { frameType } from '../../src/wire/media-type.ts';
 import { wholeNumbers } from '../50.memory-node/whole-numbers.ts';
 import { Cluster } from '../cluster.ts';
 
-/** Answers everything the same. */
+/** Starts a server that gives the same answer to every request. */
 async function stranger(status: number, body: string): Promise<AsyncDisposable & { readonly url: string }> {
   const server = createServer((_, response) => response.writeHead(status).end(body));
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -22,9 +22,9 @@ async function stranger(status: number, body: string): Promise<AsyncDisposable &
 }
 
 const answers: readonly [status: number, body: string, said: RegExp][] = [
-  [200, 'hello', /is none: .* JSON/],
-  [200, 'null', /is none: .* no description/],
-  [200, '{}', /is none: .* no description \((node|plan)/],
+  [200, 'hello', /does not answer GET .* JSON/],
+  [200, 'null', /does not answer GET .* description of a memory node/],
+  [200, '{}', /does not answer GET .* description of a memory node \((node|plan)/],
   [200, '{"node":"n","plan":"p","wireVersions":[1,1],"workers":[{"port":"x"}]}', /workers\[0\]\.port/],
   [404, '<html>', /HTTP 404/],
 ];
@@ -33,7 +33,7 @@ describe.for(['http', 'stream', 'fetch', 'edge'] as const)('by %s', (by) => {
   const open = (routing: RoutingTable): Promise<unknown> =>
     by === 'edge' ? edge.openRanker({ routing }) : openRanker({ routing, transport: by });
 
-  test.for(answers)('who answers %i, %s is told to be no memory node', async ([status, body, said]) => {
+  test.for(answers)('the answer %i, %s is not that of a memory node', async ([status, body, said]) => {
     await using cluster = await Cluster.start({ tables: wholeNumbers, nodes: 1 });
     await using server = await stranger(status, body);
     const [node] = cluster.routing.nodes;
@@ -45,10 +45,10 @@ describe.for(['http', 'stream', 'fetch', 'edge'] as const)('by %s', (by) => {
   });
 });
 
-test.for([undefined, null, '{"nodes": []}', 7])('routing that is %s is no routing table', async (routing) => {
+test.for([undefined, null, '{"nodes": []}', 7])('routing that is %s is refused', async (routing) => {
   await expect(edge.openRanker({ routing: routing as never })).rejects.toMatchObject({
     code: 'INVALID_ROUTING',
-    message: expect.stringMatching(/expected a routing table, or a source of them/),
+    message: expect.stringMatching(/expected a routing table or a routing source/),
   });
 });
 
@@ -57,7 +57,7 @@ test.for([
   [{ nodes: [null], tables: [] }, 'nodes[0]'],
   [{ nodes: [{ id: 'a' }], tables: [{}] }, 'tables[0].version'],
   [[], 'nodes'],
-] as const)('routing of the wrong shape, %j, is told what it lacks: %s', async ([routing, field]) => {
+] as const)('the error for routing of a wrong shape, %j, names the field %s', async ([routing, field]) => {
   await expect(edge.openRanker({ routing: routing as never })).rejects.toMatchObject({
     code: 'INVALID_ROUTING',
     field,
@@ -77,7 +77,7 @@ test.for([0, -1, 1.5, Number.NaN, '64MB', 2 ** 31])('a workspace of %s bytes is 
 const origin = 'https://app.example';
 const preflight = { origin, 'access-control-request-method': 'POST' };
 
-test('pages of the origin that a node allows may ask, and read what it answers', async () => {
+test('pages of the allowed origin can send requests and read the answers', async () => {
   await using cluster = await Cluster.start({ tables: wholeNumbers, nodes: 1 });
   const options = { tables: cluster.file, routing: cluster.routing, node: 'n0', workers: 2 };
   await using node = await MemoryNodeHost.start({
@@ -87,22 +87,22 @@ test('pages of the origin that a node allows may ask, and read what it answers',
   });
   for (const port of node.ports) {
     const url = `http://127.0.0.1:${port}/v1/lookup`;
-    // A browser asks first, without the token.
+    // A browser first sends a preflight request, without the token.
     const asked = await fetch(url, { method: 'OPTIONS', headers: preflight });
     expect(asked.status).toBe(204);
     expect(asked.headers.get('access-control-allow-origin')).toBe(origin);
     expect(asked.headers.get('access-control-allow-methods')).toBe('GET, POST');
     expect(asked.headers.get('access-control-allow-headers')).toBe('authorization, content-type');
-    // What is refused can be read too, else a page would not know why.
+    // A page can also read refusals, so that it knows the reason.
     const refused = await fetch(url, { method: 'POST', headers: { origin, 'content-type': frameType } });
     expect(refused.status).toBe(401);
     expect(refused.headers.get('access-control-allow-origin')).toBe(origin);
-    // What is no such question is answered as by other nodes.
+    // Other OPTIONS requests are answered like by nodes without an allowed origin.
     expect((await fetch(url, { method: 'OPTIONS', headers: { origin } })).status).toBe(401);
   }
 });
 
-test('no page may ask a node that allows none', async () => {
+test('a node without an allowed origin refuses requests of pages', async () => {
   await using cluster = await Cluster.start({ tables: wholeNumbers, nodes: 1 });
   const [{ url }] = cluster.nodes;
   const asked = await fetch(`${url}/v1/lookup`, { method: 'OPTIONS', headers: preflight });
@@ -110,7 +110,7 @@ test('no page may ask a node that allows none', async () => {
 });
 
 test.for(['app.example', 'https://app.example/', 'https://app.example/path', '', 'null'])(
-  'an origin that is none, "%s", is refused',
+  'a text that is not an origin, "%s", is refused',
   async (allowOrigin) => {
     await using cluster = await Cluster.start({ tables: wholeNumbers, nodes: 1 });
     const options = { tables: cluster.file, routing: cluster.routing, node: 'n0', allowOrigin };

@@ -1,5 +1,5 @@
-// What every transport has to do. One suite, so that none is forgotten; what one cannot do is tagged, and then checked
-// to be so.
+// The tests that every transport must pass. For features that a transport does not have, the suite checks that it does
+// not have them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Bags, KeyedBags, Lookup } from '../../src/index.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
@@ -16,7 +16,7 @@ export function transportSuite(of: Contender): void {
   });
 }
 
-/** Bits of one process, whatever is under way beside them. */
+/** Lookups give the bits of one process, also with other lookups in flight. */
 function lookups(of: Contender): void {
   let rig: Rig;
   let wanted: (bags: KeyedBags) => Promise<object[]>;
@@ -43,16 +43,16 @@ function lookups(of: Contender): void {
     expect(ranker.stats.bytesOut).toBeGreaterThan(0);
   });
 
-  test('gives each of many lookups at once its own', async () => {
+  test('gives each of many concurrent lookups its own result', async () => {
     const ranker = await rig.ranker();
     const all = Array.from({ length: runs.lookupsAtOnce }, (_, seed) => someBags(seed));
     const got = await Promise.all(all.map((bags) => ranker.lookup(bags, { deadline: 60_000 })));
     for (const [i, bags] of all.entries()) expectBits(bits(got[i]), await wanted(bags));
   });
 
-  test('keeps apart what is sent before it is connected', async () => {
+  test('does not mix up requests that are sent before it is connected', async () => {
     const ranker = await rig.ranker();
-    // More than one buffer's worth, all at once.
+    // Together the requests are larger than one buffer.
     const all = Array.from({ length: 24 }, (_, i) => {
       const random = randomOf(i);
       const keys = Uint32Array.from({ length: 12_000 }, () => Math.floor(random() * 500));
@@ -62,7 +62,7 @@ function lookups(of: Contender): void {
     for (const [i, bags] of all.entries()) expectBits(bits(got[i]), await wanted(bags));
   });
 
-  test('brings frames of megabytes and tiny ones at once', async () => {
+  test('transfers frames of megabytes and tiny frames at the same time', async () => {
     const ranker = await rig.ranker();
     const all = Array.from({ length: 3 }, (_, i) => [
       largeBags(i),
@@ -72,7 +72,7 @@ function lookups(of: Contender): void {
     for (const [i, bags] of all.entries()) expectBits(bits(got[i]), await wanted(bags));
   });
 
-  test('leaves results alone until they are disposed of', async () => {
+  test('does not change results until they are disposed', async () => {
     const ranker = await rig.ranker();
     const kept: [Lookup, object[]][] = [];
     for (let seed = 0; seed < 30; seed++) {
@@ -83,12 +83,12 @@ function lookups(of: Contender): void {
     for (const [lookup, before] of kept) expectBits(bits(lookup), before);
   });
 
-  test('answers in the order that answers are ready in', async () => {
+  test('gives answers in the order in which they are ready', async () => {
     const ranker = await rig.ranker();
     const gate = rig.gateOf('sum');
     const random = randomOf(3);
     gate.close();
-    // As many as the fewest connections that fetch has.
+    // fetch has at least this many connections.
     const all = Array.from({ length: 6 }, (_, i) => ({ sum: { keys: [i, i + 1], offsets: [0] } }));
     const settled: number[] = [];
     const lookups: Promise<void>[] = [];
@@ -114,7 +114,7 @@ function lookups(of: Contender): void {
   });
 }
 
-/** Callers who do not wait. */
+/** Callers that cancel or have deadlines. */
 function patience(of: Contender): void {
   const bags = { sum: { keys: [1, 2, 3], offsets: [0, 1] }, ids: { keys: [1], offsets: [0] } };
   let rig: Rig;
@@ -125,7 +125,7 @@ function patience(of: Contender): void {
   });
   afterAll(() => rig[Symbol.asyncDispose]());
 
-  test('ends a lookup that its caller cancels, and goes on', async () => {
+  test('ends a lookup that its caller cancels, and works after that', async () => {
     const ranker = await rig.ranker();
     const [gate] = rig.gates;
     gate.close();
@@ -144,14 +144,14 @@ function patience(of: Contender): void {
     while (!held.released) await new Promise((resolve) => setTimeout(resolve, 1));
   });
 
-  test('does not begin what was cancelled before', async () => {
+  test('does not begin a lookup that was cancelled before', async () => {
     const ranker = await rig.ranker();
     const error = await refused(ranker.lookup(bags, { signal: AbortSignal.abort('no') }));
     expect(error).toMatchObject({ code: 'CANCELLED', cause: 'no' });
     expectBits(bits(await ranker.lookup(bags)), usual);
   });
 
-  test('ends a lookup at its deadline, and goes on', async () => {
+  test('ends a lookup at its deadline, and works after that', async () => {
     const ranker = await rig.ranker();
     const [gate] = rig.gates;
     gate.close();
@@ -165,11 +165,11 @@ function patience(of: Contender): void {
   });
 }
 
-/** Nodes that cannot, or do not want to. */
+/** Nodes that fail or refuse. */
 function failures(of: Contender): void {
   const bags = someBags(11, 40);
 
-  test('tries again what a node has no room for, and gives up on one that stays so', async () => {
+  test('retries if a node is overloaded, and gives up if it stays overloaded', async () => {
     await using rig = await Rig.start(of, 2);
     const ranker = await rig.ranker();
     const usual = bits(await ranker.lookup(bags));
@@ -180,7 +180,7 @@ function failures(of: Contender): void {
     expect(rig.gates[1].refusals).toEqual([]);
     rig.gates[1].refusals = Array.from({ length: 9 }, () => overloaded);
     expect(await refused(ranker.lookup(bags))).toMatchObject({ code: 'OVERLOADED', node: 'n1' });
-    // Repeats are no subrequests of their own.
+    // Retries do not count as subrequests.
     expect(ranker.stats.subrequests).toBe(3 * subrequests);
   });
 
@@ -189,7 +189,7 @@ function failures(of: Contender): void {
     const ranker = await rig.ranker();
     const usual = bits(await ranker.lookup(bags));
     const fresh = await rig.ranker();
-    // Rows may be read without asking; ids are resolved by their node.
+    // RDMA can read rows without the node, but the node must find ids.
     const gate = rig.gateOf('ids');
     const [{ node }] = rig.shardsOf('ids');
     gate.ready = false;
@@ -212,7 +212,7 @@ function failures(of: Contender): void {
     expectBits(bits(await ranker.lookup(bags)), usual);
   });
 
-  test('gives what the others hold, where that is allowed, and marks the rest', async () => {
+  test('gives the results of the other nodes if partial results are allowed, and marks incomplete bags', async () => {
     await using rig = await Rig.start(of, 3, 'row');
     const ranker = await rig.ranker();
     const { ids: _, rows, ...pooled } = bags;
@@ -238,9 +238,9 @@ function failures(of: Contender): void {
     expect(gone.every((i) => values?.subarray(i * 64, i * 64 + 64).every((x) => x === 0))).toBe(true);
   });
 
-  // Only where a node can go away while this process stays.
+  // Only for transports with sockets, whose nodes can disconnect.
   if (of.sockets) {
-    test('fails what a node has in hand when it goes away', async () => {
+    test('fails the lookups in flight when a node disconnects', async () => {
       await using rig = await Rig.start(of, 2);
       const ranker = await rig.ranker();
       const usual = bits(await ranker.lookup(bags));
@@ -258,7 +258,7 @@ function failures(of: Contender): void {
   }
 }
 
-/** For each key of a row-keyed table: whether this node holds its row. */
+/** For each key of a row-keyed table, whether this node holds its row. */
 function keysOn(rig: Rig, table: string, keys: Bags['keys'], node: string): boolean[] {
   const own = rig.shardsOf(table).filter((shard) => shard.node === node);
   return Array.from(keys as Uint32Array, (key) => own.some(({ begin, end }) => key >= begin && key < end));
@@ -282,7 +282,7 @@ function withoutNode(rig: Rig, bags: KeyedBags, node: string): Record<string, Ba
   return Object.fromEntries(kept);
 }
 
-/** Numbers of the bags in which some key is marked. */
+/** The numbers of the bags with a marked key. */
 function bagsWith(lengths: Uint32Array, marked: readonly boolean[]): Uint32Array {
   const bags = boundsOf(lengths).flatMap(([begin, end], bag) =>
     marked.slice(begin, end).some(Boolean) ? [bag] : [],

@@ -1,4 +1,4 @@
-// The same bits in one process and over any number of nodes, by any transport, pooled there or here.
+// Lookups give the same bits in one process and over any number of nodes, by any transport, pushed down or fetched.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { bits, expectBits } from '../bits.ts';
@@ -8,7 +8,7 @@ import { golden, type Known, movielens } from './known.ts';
 const pushDowns = ['always', 'never', 'auto'] as const;
 
 let known: Known;
-/** What one process gives for each lookup. */
+/** The results of one process for each lookup. */
 let wanted: readonly object[][];
 
 beforeAll(async () => {
@@ -22,7 +22,7 @@ beforeAll(async () => {
   wanted = await Promise.all(known.lookups.map(async (bags) => bits(await tables.lookup(bags))));
 });
 
-test('there are as many cases as PyTorch gave, and the example', () => {
+test('all cases from PyTorch and the example are tested', () => {
   expect(known.lookups.length).toBe(276);
   expect(known.tables.length).toBe(272 + 3 * 26 + 13);
 });
@@ -44,7 +44,7 @@ const hosts: [string, Pick<ClusterOptions, 'nodes' | 'workers'>, readonly Way[]]
     ['loopback', 'http', 'stream', 'fetch'],
   ]),
   ['2 nodes of 3 threads', { nodes: 2, workers: 3 }, ['http', 'stream', 'fetch']],
-  ['7 nodes of a thread', { nodes: 7, workers: 1 }, ['http', 'stream', 'fetch']],
+  ['7 nodes of one thread', { nodes: 7, workers: 1 }, ['http', 'stream', 'fetch']],
 ];
 type Way = 'loopback' | 'http' | 'stream' | 'fetch';
 
@@ -60,7 +60,7 @@ describe.for(hosts)('whole tables on %s', ([, options, ways]) => {
     await using ranker = await cluster.ranker({ transport, pushDown });
     expectAll(await lookUpAll(ranker), wanted);
     const { segmentsPushed, segmentsFetched } = ranker.stats;
-    // Empty lookups have nothing to fetch.
+    // Empty lookups are pushed down, because they have nothing to fetch.
     if (pushDown === 'never') expect(segmentsFetched).toBeGreaterThan(10 * segmentsPushed);
     if (pushDown === 'always') expect(segmentsFetched).toBe(0);
     if (pushDown === 'auto') expect(Math.min(segmentsPushed, segmentsFetched)).toBeGreaterThan(20);
@@ -78,7 +78,7 @@ describe('tables cut by rows', () => {
         expectAll(await lookUpAll(ranker), there);
       }
     }
-    // Counts, and which keys were padding, do not depend on how tables are cut.
+    // Counts and padding do not depend on the cuts of tables.
     const without = (lookups: readonly object[][]): object[] =>
       lookups.flat().map((feature) => ({ ...feature, values: undefined }));
     expect(without(there)).toEqual(without(wanted));

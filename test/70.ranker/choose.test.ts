@@ -1,4 +1,4 @@
-// Push-down or fetch: `auto` brings about as few bytes as the better of the two.
+// Push-down or fetch: `auto` receives about as few bytes as the better of the two.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';
 
-/** A table, and how it is looked up: keys are drawn from its first `range` rows. */
+/** A table and its lookups. The keys are drawn from the first `range` rows. */
 const workload = fc.record({
   mode: fc.constantFrom<TableMode>('sum', 'mean', 'max', 'none'),
   dtype: fc.constantFrom(...dtypes),
@@ -50,7 +50,7 @@ function bagsOf(of: Workload, { ids }: GivenTable, random: () => number): Bags {
   };
 }
 
-test('auto brings at most 2 % more than the better of always and never, and the same bits', async () => {
+test('auto receives at most 2 % more bytes than the better of always and never, and gives the same bits', async () => {
   const better = { always: 0, never: 0 };
   let saved = 0;
   await fc.assert(
@@ -86,12 +86,12 @@ test('auto brings at most 2 % more than the better of always and never, and the 
     { numRuns: runs.chosenWorkloads },
   );
   console.log({ better, saved });
-  // Both are right at times, and mixing them is better than either.
+  // Each is better in some workloads, and in some, mixing them is better than both.
   for (const times of [better.always, better.never, saved])
     expect(times).toBeGreaterThan(runs.chosenWorkloads / 50);
 });
 
-test('so it is where both bring about the same', async () => {
+test('auto also receives few bytes if always and never receive about the same', async () => {
   const rows = new Float32Array(400 * 16).fill(1);
   const tables: GivenTable[] = [{ spec: { name: 't', rows: 400, dim: 16, mode: 'sum' }, rows }];
   await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
@@ -102,7 +102,7 @@ test('so it is where both bring about the same', async () => {
     return transport.traffic().bytesIn;
   };
   const fetched = new Set<boolean>();
-  // 200 bags of 68 bytes each, and about as many rows of 64.
+  // 200 bags of 68 bytes, and about as many rows of 64 bytes.
   for (let unique = 180; unique < 240; unique++) {
     const keys = Uint32Array.from({ length: 400 }, (_, i) => i % unique);
     const bags = { t: { keys, lengths: new Uint32Array(200).fill(2) } };

@@ -1,4 +1,4 @@
-// What is wrong with a lookup is told as one process tells it: the same code, field, position and value.
+// A ranker refuses wrong lookups with the same code, field, position and value as one process.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FlexemrError, type KeyedBags, type Tables } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
@@ -21,11 +21,11 @@ const ok = { keys: [1, 2, 3], lengths: [1, 2] };
 const wide = (...keys: bigint[]): BigUint64Array =>
   BigUint64Array.from(keys, (key) => BigInt.asUintN(64, key));
 
-/** Lookups that both refuse, as callers without types would write them. */
+/** Lookups that both refuse. Callers without types could make them. */
 const wrong: Record<string, unknown> = {
   'no bags at all': null,
   'bags of another kind': 7,
-  'a feature of nothing': { sum: undefined },
+  'an undefined feature': { sum: undefined },
   'a feature of text': { sum: 'keys' },
   'an unknown table': { sum: ok, nowhere: ok },
   'an unknown table by option': { sum: { ...ok, table: 'nowhere' } },
@@ -35,7 +35,7 @@ const wrong: Record<string, unknown> = {
   'offsets of text': { sum: { keys: [1], offsets: '0' } },
   'a negative key': { sum: { keys: [1, -1], lengths: [2] } },
   'half a key': { sum: { keys: [0.5], lengths: [1] } },
-  'a key that is no number': { sum: { keys: [1, 2, Number.NaN], lengths: [3] } },
+  'a key that is NaN': { sum: { keys: [1, 2, Number.NaN], lengths: [3] } },
   'a key of text': { sum: { keys: ['1'], lengths: [1] } },
   'a key past u32': { sum: { keys: [1, 2 ** 32], lengths: [2] } },
   'a negative key of 64 bits': { skip: { keys: BigInt64Array.of(1n, -1n), lengths: [2] } },
@@ -59,7 +59,7 @@ const wrong: Record<string, unknown> = {
     first: { table: 'ids', keys: wide(...ids, 12n, 13n, 14n, 15n, 16n, 17n), lengths: [106] },
     second: { table: 'ids', keys: [1, 2, 3, 4, 5, 6], lengths: [6] },
   },
-  'the same id without a row again and again': {
+  'the same id without a row several times': {
     ids: { keys: wide(ids[1], ids[1], 7n, ids[2], 7n, 7n), lengths: [2, 2, 2] },
   },
   'a number that is not exactly an id': { ids: { keys: [2 ** 53], lengths: [1] } },
@@ -91,7 +91,7 @@ const wrong: Record<string, unknown> = {
   },
 };
 
-/** What of an error a program sees. */
+/** The fields of an error that a program can read. */
 async function told(work: () => Promise<unknown>): Promise<object> {
   const error = await (async () => work())().catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(FlexemrError);
@@ -126,7 +126,7 @@ describe.for(plans)('split by %s over %i nodes', ([split, nodes]) => {
     const wanted = await told(() => local.lookup(bags as KeyedBags));
     for (const ranker of rankers) {
       expect(await told(() => ranker.lookup(bags as KeyedBags))).toEqual(wanted);
-      // And with it nothing is lost but this lookup.
+      // The ranker still works after the error.
       await ranker.lookup({ sum: ok });
     }
   });
@@ -143,7 +143,7 @@ describe.for(plans)('split by %s over %i nodes', ([split, nodes]) => {
       });
   });
 
-  test('onMissing says what becomes of keys without a row, whatever the table says', async () => {
+  test('onMissing replaces the policy of the table for keys without a row', async () => {
     const bags = { sum: { keys: [1, 100, 2], lengths: [2, 1] }, ids: { keys: [0, 5], lengths: [2] } };
     const skipping = { skip: { keys: [1, 100, 2], lengths: [2, 1] } };
     for (const ranker of rankers) {
@@ -169,7 +169,7 @@ describe.for(plans)('split by %s over %i nodes', ([split, nodes]) => {
   );
 });
 
-test('options that there are not', async () => {
+test('unknown options', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
   await using ranker = await cluster.ranker({ transport: 'loopback' });
   const onFailure = 'ignore' as never;
@@ -185,7 +185,7 @@ test('options that there are not', async () => {
   });
 });
 
-test('a ranker that was closed looks nothing up', async () => {
+test('a closed ranker refuses lookups', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
   const ranker = await cluster.ranker({ transport: 'loopback' });
   await ranker.lookup({ sum: ok });
@@ -194,7 +194,7 @@ test('a ranker that was closed looks nothing up', async () => {
   await ranker.close();
 });
 
-test('a lookup of nothing gives nothing', async () => {
+test('an empty lookup gives an empty result', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 3, split: 'row', ports: false });
   await using ranker = await cluster.ranker({ transport: 'loopback' });
   expect([...(await ranker.lookup({}))]).toEqual([]);

@@ -1,4 +1,4 @@
-// Tables and bags that others made: PyTorch's golden cases, and the MovieLens example.
+// Tables and bags from other sources: the golden cases of PyTorch, and the MovieLens example.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRequests } from '../../examples/movielens/requests.ts';
@@ -8,15 +8,15 @@ import type { GivenTable } from '../tables-file.ts';
 
 export interface Known {
   readonly tables: readonly GivenTable[];
-  /** A lookup each; features are named as their tables. */
+  /** One set of bags for each lookup. Features have the names of their tables. */
   readonly lookups: readonly KeyedBags[];
 }
 
 const goldenFolder = join(import.meta.dirname, '../golden/cases');
-/** Of tables beyond this size only the rows that are looked up are kept: the others change no bit. */
+/** Larger tables keep only the rows that are looked up, because the other rows change no bit. */
 const wholeTableNumbersMax = 100_000;
 
-/** Every golden case: a table and a lookup, or for lists of tables several. */
+/** Every golden case: a table and a lookup, or several tables and lookups. */
 export async function golden(): Promise<Known> {
   const index = JSON.parse(readFileSync(join(goldenFolder, 'index.json'), 'utf8'));
   const tables: GivenTable[] = [];
@@ -60,7 +60,7 @@ function compact({ spec, rows }: GivenTable, bags: Bags): [GivenTable, Bags] {
   if (rows.length <= wholeTableNumbersMax) return [{ spec, rows }, bags];
   const { dim } = spec;
   const keys = bags.keys as BigInt64Array;
-  // One row at least: some bags are empty.
+  // At least one row, because some bags are empty.
   const used = [...new Set([0n, ...keys])].sort((a, b) => Number(a - b));
   const kept = new Float32Array(used.length * dim);
   for (const [i, key] of used.entries())

@@ -1,4 +1,4 @@
-// What is too large for one subrequest goes out as several, as long as it can be divided at all.
+// A lookup that is too large for one subrequest is sent as several, if it can be divided.
 import { describe, expect, test } from 'vitest';
 import type { Bags, KeyedBags } from '../../src/index.ts';
 import { subrequestKeysMax } from '../../src/limits.ts';
@@ -14,7 +14,7 @@ const tables: readonly GivenTable[] = Array.from({ length: 20 }, (_, i) => ({
   rows: Float32Array.from({ length: rows * 8 }, (_, j) => Math.fround(Math.sin(i + j))),
 }));
 
-/** Bags of every table, each with so many keys. */
+/** `bags` bags of every table, each with `keys` keys. */
 function bagsOf(keys: number, bags: number): KeyedBags {
   const of = (i: number): Bags => {
     return {
@@ -41,7 +41,7 @@ describe.for(['loopback', 'stream', 'http', 'fetch'] as const)('over %s', (trans
   });
 });
 
-test('a feature that alone does not fit is refused before anything is sent', async () => {
+test('a feature that does not fit into a subrequest is refused before anything is sent', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 2, slotBytes: 2 ** 17, ports: false });
   const [{ shards }] = cluster.routing.tables;
   await using ranker = await cluster.ranker({ transport: 'loopback', pushDown: 'always' });
@@ -54,18 +54,18 @@ test('a feature that alone does not fit is refused before anything is sent', asy
     expect(error.message).toMatch(/table t0 .* split the batch/);
   }
   expect(ranker.stats.bytesOut).toBe(0);
-  // One row serves all of these keys: fetched, they fit.
+  // All keys are the same row, so a fetch of that row fits.
   await using fetching = await cluster.ranker({ transport: 'loopback' });
   await using local = await cluster.tables();
   expectSame(await fetching.lookup(long), await local.lookup(long));
 });
 
-test('so many keys as a subrequest may have', async () => {
+test('the maximum number of keys of a subrequest', async () => {
   const [first, second] = tables;
   await using cluster = await Cluster.start({ tables: [first, second], nodes: 1, ports: false });
   await using local = await cluster.tables();
   await using ranker = await cluster.ranker({ transport: 'loopback', pushDown: 'always' });
-  // Each fits; both together have too many keys, though not too many bytes.
+  // Each feature fits. Both together have too many keys, but not too many bytes.
   const keys = new Uint32Array(0.6 * subrequestKeysMax);
   const both = { t0: { keys, offsets: [0, 5] }, t1: { keys, offsets: [0] } };
   expectSame(await ranker.lookup(both), await local.lookup(both));

@@ -1,4 +1,4 @@
-// Credits: how many subrequests are under way, who comes next, and the way back from overload.
+// Credits: the number of subrequests in flight, the order of waiting subrequests, and the recovery from overload.
 import { afterEach, expect, test } from 'vitest';
 import type { FlexemrError } from '../../src/index.ts';
 import { REPLY_REQUEST_CREDITS } from '../../src/wire/layout.ts';
@@ -13,7 +13,7 @@ afterEach(() => cluster?.[Symbol.asyncDispose]());
 const [{ spec }] = wholeNumbers;
 const lookupOf = (key: number) => ({ [spec.name]: { keys: [key], offsets: [0] } });
 
-/** A node whose replies grant so many credits. */
+/** Starts a node whose replies grant `credits()` credits. */
 async function granting(credits: () => number): Promise<{ gate: Gate }> {
   let gate: Gate | undefined;
   cluster = await Cluster.start({
@@ -33,11 +33,11 @@ async function granting(credits: () => number): Promise<{ gate: Gate }> {
   return { gate: gate as Gate };
 }
 
-test('a window that opens again wakes as many as it has credits for, in the order they came', async () => {
+test('when the window opens again, one waiter for each credit continues, in the order of arrival', async () => {
   let credits = 1;
   const { gate } = await granting(() => credits);
   await using ranker = await cluster.ranker({ transport: 'loopback', checksums: false });
-  // Its first reply leaves one credit.
+  // The first reply grants one credit.
   await ranker.lookup(lookupOf(1));
   gate.close();
   const ended: number[] = [];
@@ -49,14 +49,14 @@ test('a window that opens again wakes as many as it has credits for, in the orde
   credits = 64;
   const [first] = gate.held.splice(0);
   first.pass();
-  // One reply, and all credits that it brought are used at once.
+  // All credits of one reply are used at once.
   await gate.holds(64);
   gate.open();
   await Promise.all(lookups);
   expect(ended).toEqual(ended.toSorted((a, b) => a - b));
 });
 
-test('one that ends while it waits gives its turn to the next', async () => {
+test('a lookup that ends while it waits passes its turn to the next', async () => {
   const { gate } = await granting(() => 1);
   await using ranker = await cluster.ranker({ transport: 'loopback' });
   await ranker.lookup(lookupOf(1));
@@ -72,8 +72,8 @@ test('one that ends while it waits gives its turn to the next', async () => {
   await Promise.all([first, last]);
 });
 
-test('a node and its ranker return from overload by themselves', async () => {
-  // Room for few large frames at a time, and a gate that keeps them there for a while.
+test('a node and its ranker recover from overload', async () => {
+  // The node has memory for few large frames, and the gate holds them for some time.
   let gate: Gate | undefined;
   const wrap = (node: ConstructorParameters<typeof Gate>[0]): Gate => {
     gate = new Gate(node);
@@ -105,6 +105,6 @@ test('a node and its ranker return from overload by themselves', async () => {
   await Promise.all(large);
   expect(new Set(outcomes)).toEqual(new Set(['OVERLOADED', 'answered']));
   await small();
-  // Nothing of the overload is left: a window that stays closed makes it many times as slow.
+  // The ranker has recovered. If its window stayed small, lookups would be many times slower.
   expect(Math.min(await small(), await small())).toBeLessThan(5 * before);
 });

@@ -1,4 +1,4 @@
-// Padding keys cost nothing: nodes are asked as if they were not there, and what comes of it is the same.
+// Padding keys cost nothing: a ranker does not send them, and the results are the same.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Bags, Pooled, TableMode } from '../../src/index.ts';
@@ -17,12 +17,12 @@ const paddedCases = fc.record({
   indexed: fc.boolean(),
   weighted: fc.boolean(),
   padding: fc.nat({ max: rows - 1 }),
-  /** The spec says it as a negative number. */
+  /** Whether the spec has the padding as a negative number. */
   negative: fc.boolean(),
   nodes: fc.integer({ min: 1, max: 3 }),
   split: fc.constantFrom('table', 'row'),
   pushDown: fc.constantFrom<PushDown>('always', 'never', 'auto'),
-  /** Of each bag: which keys are padding. */
+  /** For each bag, which keys are padding. */
   bags: fc.array(fc.array(fc.boolean(), { maxLength: 12 }), { maxLength: 12 }),
   seed: fc.nat(),
 });
@@ -59,7 +59,7 @@ function bagsOf({ mode, indexed, weighted, padding, bags, seed }: PaddedCase): [
   return [as(given), as(given.map((bag) => bag.filter(({ row }) => row !== padding)))];
 }
 
-test('padding keys move no bytes and change no bits, and each is reported', async () => {
+test('padding keys transfer no bytes and change no bits, and each is reported', async () => {
   await fc.assert(
     fc.asyncProperty(paddedCases, async (of) => {
       const { nodes, split, pushDown, bags } = of;

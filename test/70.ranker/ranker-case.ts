@@ -1,4 +1,4 @@
-// Random tables on random nodes, cut anywhere, and bags of them: what a ranker has to give comes from the reference.
+// Random tables with random cuts on random nodes, and bags of them. The reference gives the expected results.
 
 import fc from 'fast-check';
 import {
@@ -29,13 +29,13 @@ export interface RankerCase {
   readonly keyBytes: 4 | 8;
   readonly signed: boolean;
   readonly missing: MissingPolicy;
-  /** What the lookup asks for instead. */
+  /** The policy of the lookup, which replaces that of the table. */
   readonly onMissing: MissingPolicy | undefined;
   readonly outOfRange: boolean;
   readonly padding: 'none' | 'row' | 'id of no row';
   readonly indexed: boolean;
   readonly nodes: number;
-  /** Where the table is cut, as parts of the whole, and which nodes hold what lies between. */
+  /** The cuts of the table as fractions; `on` has the nodes of the shards. */
   readonly cuts: readonly number[];
   readonly on: readonly number[];
 }
@@ -67,10 +67,10 @@ export const rankerCases: fc.Arbitrary<RankerCase> = fc.record({
   on: fc.array(fc.nat({ max: 6 }), { minLength: 8, maxLength: 8 }),
 });
 
-/** An id that no row has, and may be the padding. */
+/** An id without a row, which can be the padding. */
 const noRow = 0xfeedn;
 
-/** A case made concrete. */
+/** The table and the bags of a case. */
 export class RankerInput {
   readonly of: RankerCase;
   readonly table: GivenTable;
@@ -80,14 +80,14 @@ export class RankerInput {
 
   constructor(of: RankerCase) {
     const { dtype, dim, rows, mode, missing, onMissing } = of;
-    // Files have rows as f32 or f16; nodes quantise them.
+    // Files store rows as f32 or f16, and nodes quantise them.
     const stored = dtype === 'f16' ? 'f16' : 'f32';
     const quantised = dtype === 'int8' || dtype === 'int4';
     this.of = of;
     this.#inputs = of.features.map(
       (lengths) =>
         new PoolInput({
-          // One seed draws the same rows for every feature.
+          // The seed is the same, so every feature has the same rows.
           ...{ ...of, dtype: stored, mode: 'sum', lengths },
           weighted: of.weighted && mode !== 'max' && mode !== 'none',
           values: quantised ? 'plain' : of.values,
@@ -96,7 +96,7 @@ export class RankerInput {
         }),
     );
     const [first] = this.#inputs;
-    // A row of one value that f16 holds is quantised without loss.
+    // A row of equal values is quantised without loss if f16 can represent the value.
     this.#defaultRow = new Float32Array(dim).fill(0.375);
     const hasDefault = missing === 'default' || onMissing === 'default';
     const rowsOf = stored === 'f32' ? Float32Array : Uint16Array;
@@ -137,7 +137,7 @@ export class RankerInput {
     });
   }
 
-  /** The plan: shards as the case cuts them, in order, each on some node. */
+  /** Plans the shards of the case, in order, each on its node. */
   readonly split = ([table]: readonly PlannedTable[], nodes: readonly string[]): PlannedTable[] => {
     const ends = this.#ends;
     const shards = ends.map((end, i): PlannedShard => {
@@ -153,13 +153,13 @@ export class RankerInput {
     return [...new Set(inside), end].sort((a, b) => a - b);
   }
 
-  /** Some node holds several shards. */
+  /** Whether some node holds several shards. */
   get crowded(): boolean {
     const holders = this.#ends.map((_, i) => this.of.on[i] % this.of.nodes);
     return new Set(holders).size < holders.length;
   }
 
-  /** Every row as its node keeps it, decoded. */
+  /** Every row, decoded from the dtype of its node. */
   async #rows(): Promise<Float32Array[]> {
     const { dim, rows, dtype } = this.of;
     const { rows: given } = this.table;
@@ -181,7 +181,7 @@ export class RankerInput {
     return foundRows(keys, this.of.rows, padding === undefined ? undefined : Number(padding));
   }
 
-  /** Results of each feature as bits; or of the first feature that has any, the positions that may be refused. */
+  /** @returns the results as bits; or the positions that may be refused in the first feature that has any */
   async expected(): Promise<object[] | { readonly field: string; readonly positions: readonly number[] }> {
     const ends = this.#ends;
     const missing = this.of.onMissing ?? this.of.missing;
@@ -206,7 +206,7 @@ export class RankerInput {
   }
 }
 
-/** What decides the shard of an id, plainly. */
+/** The hash that determines the shard of an id, in a simple form. */
 function shardHash(id: bigint): number {
   const u64 = (x: bigint): bigint => BigInt.asUintN(64, x);
   let x = u64(id);

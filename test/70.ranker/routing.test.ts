@@ -1,4 +1,4 @@
-// Routing changes under a ranker: it follows, or says that it cannot.
+// A ranker follows changes of its routing, or reports that it cannot.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { KeyedBags } from '../../src/index.ts';
 import type { RoutingSource } from '../../src/plan/routing-source.ts';
@@ -11,7 +11,7 @@ import { bits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import type { GivenTable } from '../tables-file.ts';
 
-// Whole numbers, so that sums do not depend on how tables are cut.
+// Integers, so that sums do not depend on the cuts of tables.
 const rows = Float32Array.from({ length: 90 * 4 }, (_, i) => i % 97);
 const tables: readonly GivenTable[] = ['a', 'b', 'c'].map((name) => ({
   spec: { name, rows: 90, dim: 4, mode: 'sum' },
@@ -21,7 +21,7 @@ const bags: KeyedBags = Object.fromEntries(
   tables.map(({ spec }, i) => [spec.name, { keys: [i, 40, 89, 3], lengths: [1, 3] }]),
 );
 
-/** A source that a test turns: every reading and watcher gets the table of the moment. */
+/** A source that a test can change. Every read and every watcher gets the current table. */
 class Turnable implements RoutingSource {
   now: RoutingTable;
   reads = 0;
@@ -51,7 +51,7 @@ class Turnable implements RoutingSource {
   }
 }
 
-/** Other versions of the same tables: another plan, though it cuts them alike. */
+/** Changes only the versions of the tables, which makes it another plan. */
 function reversioned({ nodes, tables }: RoutingTable): RoutingTable {
   return { nodes, tables: tables.map((table) => ({ ...table, version: table.version + 1 })) };
 }
@@ -77,25 +77,25 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     await fresh[Symbol.asyncDispose]();
   });
 
-  /** A ranker that reaches the nodes of both. */
+  /** Opens a ranker that can reach the nodes of both clusters. */
   async function open(routing: RoutingSource, onRoutingError?: (error: Error) => void): Promise<Ranker> {
     const both = new Map([...old.handlers, ...fresh.handlers]);
     const own = transport === 'loopback' ? old.loopback(both) : transport;
     return await old.ranker({ routing, transport: own, onRoutingError });
   }
 
-  test('a plan that the nodes do not serve is stale', async () => {
+  test('lookups with a plan that the nodes do not serve fail as stale', async () => {
     const source = new Turnable(reversioned(old.routing));
     await using ranker = await open(source);
     const error = await refused(ranker.lookup(bags));
     expect(error).toMatchObject({ code: 'STALE_ROUTING' });
     expect(old.routing.nodes.map(({ id }) => id)).toContain(error.node);
     expect(error.message).toContain('read the routing table again');
-    // It looked whether there is another one.
+    // The ranker read the routing again, to look for another plan.
     expect(source.reads).toBe(2);
   });
 
-  test('a stale plan is read again, once, and the lookup goes on', async () => {
+  test('a stale plan is read again once, and the lookup continues', async () => {
     const source = new Turnable(reversioned(old.routing));
     await using ranker = await open(source);
     source.now = old.routing;
@@ -105,7 +105,7 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(source.reads).toBe(2);
   });
 
-  test('so it is for lookups at once', async () => {
+  test('concurrent lookups also continue after a stale plan', async () => {
     const source = new Turnable(reversioned(old.routing));
     await using ranker = await open(source);
     source.now = fresh.routing;
@@ -113,14 +113,14 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     for (const lookup of lookups) expect(bits(lookup)).toEqual(wanted);
   });
 
-  test('nodes that moved on to another table version refuse the one before', async () => {
+  test('nodes refuse lookups of another version of a table', async () => {
     const [table] = old.routing.tables;
     const mixed = { ...old.routing, tables: [{ ...table, version: 7 }, ...old.routing.tables.slice(1)] };
     await using ranker = await open(new Turnable(mixed));
     expect(await refused(ranker.lookup(bags))).toMatchObject({ code: 'STALE_ROUTING' });
   });
 
-  test('lookups go by a changed table from then on; those under way end as they began', async () => {
+  test('new lookups use a changed table; lookups in flight end with the old one', async () => {
     const source = new Turnable(old.routing);
     await using ranker = await open(source);
     expect(bits(await ranker.lookup(bags))).toEqual(wanted);
@@ -128,7 +128,7 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     const under = ranker.lookup(bags);
     await Promise.all(gates.map((gate) => gate.holds(1)));
     source.turn(fresh.routing);
-    // The old nodes hold everything: these are answered by the new ones.
+    // The gates of the old nodes are closed, so the new nodes answer this lookup.
     expect(bits(await ranker.lookup(bags))).toEqual(wanted);
     for (const gate of gates) gate.open();
     expect(bits(await under)).toEqual(wanted);
@@ -141,7 +141,7 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(source.watchers).toBe(0);
   });
 
-  test('of a change that cannot be used the ranker tells, and stays with what it has', async () => {
+  test('a ranker reports a change that it cannot use, and keeps its table', async () => {
     const source = new Turnable(old.routing);
     const errors: Error[] = [];
     await using ranker = await open(source, (error) => errors.push(error));
@@ -154,7 +154,7 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(errors.length).toBe(1);
   });
 
-  test('specs are those of the table in use', async () => {
+  test('specs are those of the current table', async () => {
     const source = new Turnable(old.routing);
     await using ranker = await open(source);
     expect(ranker.specs).toEqual(old.routing.tables.map(({ spec }) => spec));
@@ -176,12 +176,12 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
   });
 });
 
-test('streams to nodes that are out of use are closed', async () => {
+test('streams to nodes that are no longer used are closed', async () => {
   await using old = await Cluster.start({ tables, nodes: 1 });
   await using fresh = await Cluster.start({ tables, nodes: 1 });
   const port = Number(new URL(old.nodes[0].url).port);
   await using proxy = await dribbler(port, () => 65_536);
-  // So that no other plan names a node of that id and address.
+  // The node has this id and URL only in this plan.
   const nodes = [{ id: 'n0', url: `http://127.0.0.1:${proxy.port}` }];
   const source = new Turnable({ ...old.routing, nodes });
   await using ranker = await old.ranker({ routing: source, transport: 'stream' });
@@ -190,6 +190,6 @@ test('streams to nodes that are out of use are closed', async () => {
   expect(before).toBeGreaterThan(2);
   source.turn(fresh.routing);
   await ranker.lookup(bags);
-  // What asks nodes to describe themselves is HTTP, which is kept open for a while.
+  // Descriptions are requested over HTTP, whose connections stay open for some time.
   while (proxy.connections > before - 2) await new Promise((resolve) => setTimeout(resolve, 1));
 });

@@ -1,6 +1,6 @@
 import type { Exchange, Outgoing, Received, Session, Transport } from '../../src/transport/transport.ts';
 
-/** A transport whose replies arrive in any order: each waits for some turns of the event loop. */
+/** Delays each reply by some turns of the event loop, so that replies arrive in any order. */
 export function shuffled(transport: Transport, random: () => number): Transport {
   const late = async (reply: Promise<Received>): Promise<Received> => {
     const received = await reply;

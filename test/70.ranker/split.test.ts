@@ -1,4 +1,4 @@
-// However a table is cut, wherever its shards are and whenever replies come: the bits of the reference for that plan.
+// For any cuts of a table, any nodes of its shards and any order of replies, a ranker gives the bits of the reference.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FlexemrError } from '../../src/index.ts';
@@ -10,7 +10,7 @@ import { runs } from '../runs.ts';
 import { RankerInput, rankerCases } from './ranker-case.ts';
 import { shuffled } from './shuffled.ts';
 
-/** Results as bits, or the key that was refused. */
+/** @returns the results as bits, or the key that was refused */
 async function outcome(ranker: Ranker, { bags, of: { onMissing } }: RankerInput): Promise<unknown> {
   try {
     return bits(await ranker.lookup(bags, { onMissing }));

@@ -1,4 +1,4 @@
-// Whatever a lookup waits for, it ends at its deadline, when it is cancelled, and when its ranker is closed.
+// A lookup that waits for anything ends at its deadline, when it is cancelled, and when its ranker is closed.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FlexemrError, type Lookup } from '../../src/index.ts';
 import type { RoutingSource } from '../../src/plan/routing-source.ts';
@@ -22,7 +22,7 @@ afterEach(() => cluster?.[Symbol.asyncDispose]());
 const [{ spec }] = wholeNumbers;
 const bags = { [spec.name]: { keys: [1, 2, 3], offsets: [0, 2] } };
 
-/** Gives the routing table of another plan first, then never answers. */
+/** First gives the routing table of another plan, and then never answers. */
 class StuckSource implements RoutingSource {
   reads = 0;
   #onChange: (routing: RoutingTable) => void = () => {};
@@ -43,10 +43,10 @@ class StuckSource implements RoutingSource {
   }
 }
 
-/** Never answers anything. */
+/** A node that never answers. */
 const silence = { id: 'n0', url: 'http://127.0.0.1:9' } as const;
 
-/** What a lookup can wait for: each leaves one lookup waiting for it. */
+/** The causes of waiting. Each function makes a ranker whose next lookup waits for that cause. */
 const waits: Record<string, () => Promise<{ ranker: Ranker; waiting: () => boolean }>> = {
   async reply() {
     const ranker = await cluster.ranker({ transport: 'stream' });
@@ -89,7 +89,7 @@ const waits: Record<string, () => Promise<{ ranker: Ranker; waiting: () => boole
   },
 };
 
-/** How a lookup ended, and after how many ms. */
+/** @returns how a lookup ended, and after how many ms */
 async function endOf(lookup: Promise<Lookup>): Promise<{ code: string; ms: number }> {
   const began = performance.now();
   const code = await lookup.then(
@@ -103,7 +103,7 @@ describe.for(Object.entries(waits))('a lookup that waits for %s', ([, open]) => 
   test('ends at its deadline', async () => {
     const { ranker } = await open();
     const { code, ms } = await endOf(ranker.lookup(bags, { deadline: 120 }));
-    // A wait that would pass the deadline is not begun.
+    // A ranker does not begin a wait that would exceed the deadline, so the code can differ.
     expect(code).toMatch(/DEADLINE_EXCEEDED|OVERLOADED/);
     expect(ms).toBeLessThan(2_000);
     await ranker.close();
@@ -139,7 +139,7 @@ test('the routing table is read once for all lookups that wait for it', async ()
   await ranker.close();
 });
 
-test('one signal for ten thousand lookups keeps nothing of them', async () => {
+test('ten thousand lookups leave no listeners on their common signal', async () => {
   await using ranker = await cluster.ranker({ transport: 'loopback' });
   const { signal } = new AbortController();
   let listening = 0;

@@ -1,4 +1,4 @@
-// Tables as people have them: a checkpoint in several files, and a list of its tables beside it.
+// Tables in their usual form: a checkpoint in several files, with a list of its tables in another file.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { SafetensorsFile, type TensorData, writeSafetensors } from '../../src/index.ts';
@@ -24,14 +24,14 @@ beforeAll(async () => {
   writeFileSync(list, file.metadata.tables);
 });
 
-describe('a checkpoint in three files, listed beside them', () => {
-  test('is planned as the one file is, contents included', () => {
+describe('a checkpoint in three files with a list of tables', () => {
+  test('gives the same plan as one file, including the contents', () => {
     const split = ['--nodes', '2', '--split', 'row'];
     expect(done('plan', ...sharded, ...split)).toEqual(done('plan', '--tables', tablesFile, ...split));
   });
 
   test.for([[], ['--nodes', '1', '--transport', 'loopback'], ['--nodes', '3']])(
-    'gives what the one file gives: %s',
+    'gives the same lookups as one file: %s',
     (where) => {
       done('lookup', '--tables', tablesFile, ...asked(at('one.safetensors')), ...where);
       done('lookup', ...sharded, ...asked(), ...where);
@@ -39,7 +39,7 @@ describe('a checkpoint in three files, listed beside them', () => {
     },
   );
 
-  test('is inspected by its list; without one its tensors of rows are shown', () => {
+  test('is inspected by its list; without a list, its tensors of rows are shown', () => {
     const one = done('inspect', tablesFile);
     expect(done('inspect', index, '--table-list', list)).toEqual({
       ...one,
@@ -51,7 +51,7 @@ describe('a checkpoint in three files, listed beside them', () => {
     expect(stdout).toContain('--suggest');
   });
 
-  test('a list to start from is suggested, and taken', () => {
+  test('a suggested list can be used', () => {
     const { code, stdout } = flexemr('inspect', index, '--suggest');
     expect(code).toBe(0);
     const suggested: { name: string; mode: string }[] = JSON.parse(stdout);
@@ -64,7 +64,7 @@ describe('a checkpoint in three files, listed beside them', () => {
   });
 });
 
-test('a list that cannot be used is refused on one line', () => {
+test('a wrong list is refused with one line', () => {
   writeFileSync(at('bad.json'), '{');
   refused(['inspect', index, '--table-list', at('bad.json')], 1, /INVALID_FILE: .*bad\.json/);
   refused(['inspect', index, '--table-list', at('none.json')], 1, /INVALID_FILE: .*none\.json/);

@@ -1,4 +1,4 @@
-// The command line as people run it: a process, its streams, its exit code, and the files it leaves.
+// The command line as a process: its streams, its exit code and its files.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ const given = (requests = requestsFile): string[] => [
 const suffix = (table: number): string => String(table).padStart(2, '0');
 const tables = 13;
 
-/** What Tables.lookup gives for the file of requests: by table, f32 [requests, dim]. */
+/** The results of Tables.lookup for the file of requests, for each table: f32 [requests, dim]. */
 async function pooledByLibrary(options: Parameters<typeof openTables>[1] = {}): Promise<Float32Array[]> {
   await using opened: Tables = await openTables(tablesFile, options);
   return withFile(requestsFile, (file) =>
@@ -56,7 +56,7 @@ const largest = (got: Float32Array, expected: Float32Array): number =>
   );
 
 describe('lookup', () => {
-  test('gives the bits of Tables.lookup, close to what PyTorch gives', async () => {
+  test('gives the bits of Tables.lookup, close to the values of PyTorch', async () => {
     const summary = done('lookup', ...given());
     expect(summary).toMatchObject({ requests: 200, tables, out });
     const pooled = await pooledByCli();
@@ -78,12 +78,12 @@ describe('lookup', () => {
     expect(summary.keys).toBe(keys);
   });
 
-  test.for(['f16', 'int8', 'int4'] as const)('keeps rows as %s if asked to', async (dtype) => {
+  test.for(['f16', 'int8', 'int4'] as const)('keeps rows as %s with --dtype', async (dtype) => {
     done('lookup', ...given(), '--dtype', dtype);
     expect(await pooledByCli()).toEqual(await pooledByLibrary({ dtype }));
   });
 
-  test('takes requests batch by batch, with one thread or two, to the same bytes', async () => {
+  test('gives the same bytes for any batch size, with one or two threads', async () => {
     const times = 30;
     expect(200 * times).toBeGreaterThan(batchBagsMax);
     const many = join(dir, 'many.safetensors');
@@ -107,7 +107,7 @@ describe('lookup', () => {
       expect(largest(prob.subarray(i * 200, (i + 1) * 200), expected)).toBeLessThanOrEqual(1e-5);
   });
 
-  test('says what it did, and how long lookups took', () => {
+  test('prints what it did, and the time of lookups', () => {
     const { code, stdout, stderr } = flexemr('lookup', ...given());
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
@@ -115,7 +115,7 @@ describe('lookup', () => {
     );
   });
 
-  test('takes requests of no one', async () => {
+  test('accepts a file without requests', async () => {
     const none = join(dir, 'none.safetensors');
     await manyRequests(none, 1, (name, data) =>
       name.startsWith('offsets') ? BigInt64Array.of(0n) : (data.subarray(0, 0) as BigInt64Array),
@@ -136,7 +136,7 @@ test('score gives the logits and probabilities of PyTorch', async () => {
 });
 
 describe('inspect', () => {
-  test('tells people what tables there are and what they would cost', async () => {
+  test('prints the tables and their memory as text', async () => {
     const { code, stdout } = flexemr('inspect', tablesFile);
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split('\n');
@@ -148,7 +148,7 @@ describe('inspect', () => {
     expect(lines.slice(2 + specs.length).map((line) => line.split(/\s+/)[0])).toEqual(['total', 'arenas']);
   });
 
-  test('tells programs the same as JSON', async () => {
+  test('prints the same as JSON', async () => {
     const found = JSON.parse(flexemr('inspect', tablesFile, '--json').stdout);
     const specs = JSON.parse(await withFile(tablesFile, async ({ metadata }) => metadata.tables));
     expect(found.tables.map(({ name }: { name: string }) => name)).toEqual(
@@ -164,7 +164,7 @@ describe('inspect', () => {
     expect(found.total.int8).toEqual({ bytes: sum, arenas: 1 });
   });
 
-  test('shows the tensors of a file that lists no tables', async () => {
+  test('shows the tensors of a file without a list of tables', async () => {
     const path = join(dir, 'bare.safetensors');
     await writeSafetensors(path, [
       { name: 'weights', dtype: 'F32', shape: [2, 3], data: new Float32Array(6) },
@@ -187,7 +187,7 @@ describe('help', () => {
   );
 });
 
-/** Refused, and nothing written. */
+/** Runs a command that is refused, and expects that it writes no files. */
 function expectRefused(args: string[], code: number, line: RegExp): void {
   rmSync(out, { force: true });
   const before = readdirSync(dir);
@@ -196,7 +196,7 @@ function expectRefused(args: string[], code: number, line: RegExp): void {
   expect(readdirSync(dir)).toEqual(before);
 }
 
-describe('misuse is told on one line, with exit code 2', () => {
+describe('misuse is reported on one line, with exit code 2', () => {
   test.for([
     [['lookup', '--requests', requestsFile, '--out', out], /--tables/],
     [['lookup', '--tables', tablesFile], /--requests/],
@@ -213,14 +213,14 @@ describe('misuse is told on one line, with exit code 2', () => {
     [['lokup'], /lokup/],
   ] as [string[], RegExp][])('$1', ([args, line]) => expectRefused(args, 2, line));
 
-  test('no command at all shows the help', () => {
+  test('a missing command shows the help', () => {
     const { code, stdout, stderr } = flexemr();
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain('Usage: flexemr');
   });
 });
 
-describe('bad data is told on one line, with exit code 1', () => {
+describe('bad data is reported on one line, with exit code 1', () => {
   const bad = join(dir, 'bad.safetensors');
   const last = (data: BigInt64Array, value: bigint): BigInt64Array => {
     const changed = data.slice();
@@ -251,24 +251,27 @@ describe('bad data is told on one line, with exit code 1', () => {
   test.for([
     ['a key past the end of its table', 'indices_01', 1_000_000n],
     ['a negative key', 'indices_05', -1n],
-  ] as const)('%s at the end of many requests: the place in the file', async ([, name, value]) => {
-    let position = -1;
-    await manyRequests(bad, 30, (tensor, data) => {
-      if (tensor !== name) return data;
-      position = data.length - 1;
-      return last(data as BigInt64Array, value);
-    });
-    const shown = value < 0n ? `(?:${value}|${BigInt.asUintN(64, value)})` : value;
-    for (const command of [['lookup'], ['score', '--dense', denseFile]]) {
-      expectRefused(
-        [...command, ...given(bad)],
-        1,
-        new RegExp(`INVALID_KEY: .*${name}\\[${position}\\].*${shown}`),
-      );
-    }
-  });
+  ] as const)(
+    '%s at the end of many requests: the error has the position in the file',
+    async ([, name, value]) => {
+      let position = -1;
+      await manyRequests(bad, 30, (tensor, data) => {
+        if (tensor !== name) return data;
+        position = data.length - 1;
+        return last(data as BigInt64Array, value);
+      });
+      const shown = value < 0n ? `(?:${value}|${BigInt.asUintN(64, value)})` : value;
+      for (const command of [['lookup'], ['score', '--dense', denseFile]]) {
+        expectRefused(
+          [...command, ...given(bad)],
+          1,
+          new RegExp(`INVALID_KEY: .*${name}\\[${position}\\].*${shown}`),
+        );
+      }
+    },
+  );
 
-  test('what was at --out stays there when a lookup fails', async () => {
+  test('the existing file at --out is kept when a lookup fails', async () => {
     await manyRequests(bad, 1, (name, data) =>
       name === 'indices_12' ? last(data as BigInt64Array, 1n << 40n) : data,
     );
@@ -296,7 +299,7 @@ describe('bad data is told on one line, with exit code 1', () => {
       (name, data) => (name === 'offsets_03' ? (data as BigInt64Array).filter((_, i) => i !== 1) : data),
     ],
     [
-      'no offsets at all',
+      'empty offsets',
       /INVALID_FILE: .*offsets_04/,
       (name, data) => (name === 'offsets_04' ? BigInt64Array.of() : data),
     ],
@@ -351,6 +354,6 @@ test('npm start scores the example and compares with PyTorch', () => {
   const [, pooled, prob, area] = (found ?? []).map(Number);
   expect(pooled).toBeLessThanOrEqual(1e-5);
   expect(prob).toBeLessThanOrEqual(1e-5);
-  // Far better than chance, and than the dense features alone (examples/movielens/README.md).
+  // Far better than random, and than with only the dense features (examples/movielens/README.md).
   expect(area).toBeGreaterThan(0.8);
 });

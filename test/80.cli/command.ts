@@ -1,4 +1,4 @@
-// The command line as people run it: processes, their streams and exit codes.
+// Runs the command line as processes, with their streams and exit codes.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ export const tablesFile: string = join(example, 'tables.safetensors');
 export const requestsFile: string = join(example, 'requests.safetensors');
 export const denseFile: string = join(example, 'dense.onnx');
 
-// Each command compiles the same files: once is enough.
+// All commands compile the same files, so they share a cache.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'flexemr-compile-cache');
 
 export interface Ended {
@@ -24,7 +24,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a command to its end. */
+/** Runs a command until it ends. */
 export function flexemr(...args: string[]): Ended {
   return run(main, ...args);
 }
@@ -41,7 +41,7 @@ export function done(...args: string[]): Record<string, unknown> {
   return JSON.parse(stdout);
 }
 
-/** Runs a command that is refused: one line on stderr that says why, nothing on stdout. */
+/** Runs a command that is refused. Expects one line with the reason on stderr, and nothing on stdout. */
 export function refused(args: readonly string[], code: number, line: RegExp): void {
   const ended = flexemr(...args);
   expect(ended).toEqual({ code, stdout: '', stderr: expect.stringMatching(/^flexemr: [^\n]+\n$/) });
@@ -49,7 +49,7 @@ export function refused(args: readonly string[], code: number, line: RegExp): vo
   expect(ended.stderr).not.toMatch(/TypeError|undefined|\n {4}at /);
 }
 
-/** A process under way, killed with the test that started it. */
+/** A running process, which is killed at the end of its test. */
 export class Running implements AsyncDisposable {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
@@ -73,16 +73,16 @@ export class Running implements AsyncDisposable {
     return this.child.pid ?? 0;
   }
 
-  /** The first line it prints. */
+  /** Waits for the first line that the process prints. */
   async line(): Promise<string> {
     await until(`a line of ${this.child.spawnargs.join(' ')}`, () => {
-      if (this.child.exitCode !== null) expect.fail(`it ended: ${this.stderr}`);
+      if (this.child.exitCode !== null) expect.fail(`the process ended: ${this.stderr}`);
       return this.stdout.includes('\n');
     });
     return this.stdout.split('\n')[0];
   }
 
-  /** What it logged. */
+  /** The lines of its log. */
   get log(): Record<string, unknown>[] {
     return this.stderr
       .split('\n')
@@ -96,7 +96,7 @@ export class Running implements AsyncDisposable {
   }
 }
 
-/** `flexemr serve`, once it is ready. */
+/** Starts `flexemr serve`, and waits until it is ready. */
 export async function served(...args: string[]): Promise<{ readonly node: Running; readonly ready: Ready }> {
   const node = new Running([main, 'serve', '--json', ...args]);
   try {
@@ -107,7 +107,7 @@ export async function served(...args: string[]): Promise<{ readonly node: Runnin
   }
 }
 
-/** Whether a process runs. One that has ended, and whose end nobody has looked at, does not. */
+/** Whether a process runs. A zombie does not. */
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -122,7 +122,7 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** Waits until something holds; fails where it does not within `ms`. */
+/** Waits until `holds()` returns true. Fails if that takes longer than `ms`. */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,

@@ -1,4 +1,4 @@
-// A ranker that nobody closes keeps no process alive, whatever it reaches its nodes by, and however it learns of them.
+// A ranker that is not closed does not keep its process alive, for any transport and any source of routing.
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

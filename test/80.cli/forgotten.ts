@@ -1,5 +1,5 @@
-// A program that looks up, and forgets its ranker: node forgotten.ts ROUTING TRANSPORT. One that did not hold the process
-// while its lookup is under way would end without a line.
+// Looks up and does not close its ranker: node forgotten.ts ROUTING TRANSPORT. If a lookup in flight did not keep the
+// process alive, the program would end without printing a line.
 import { openRanker } from '../../src/index.ts';
 
 const [routing, transport] = process.argv.slice(2);

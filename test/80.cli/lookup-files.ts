@@ -1,4 +1,4 @@
-// What lookups of the example are asked with, and where their results go.
+// The files of lookups in the example, and of their results.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { requestsFile, tablesFile } from './command.ts';
 
 export const dir = mkdtempSync(join(tmpdir(), 'flexemr-nodes-'));
 afterAll(() => rmSync(dir, { recursive: true }));
-// A command that is killed leaves what it had there.
+// A killed command leaves its temporary files in this folder, which the test removes.
 process.env.TMPDIR = dir;
 export const at = (file: string): string => join(dir, file);
 export const out = at('out.safetensors');

@@ -1,11 +1,11 @@
-// Options of looking up and scoring in memory nodes.
+// Options for lookups and scores over memory nodes.
 import { describe, expect, test } from 'vitest';
 import { nodesMax } from '../../src/limits.ts';
 import { denseFile, done, flexemr, refused, tablesFile } from './command.ts';
 import { asked, at, out, tables } from './lookup-files.ts';
 import { manyRequests } from './request-files.ts';
 
-describe('refused on one line', () => {
+describe('wrong options are refused on one line', () => {
   const local = ['lookup', ...tables, ...asked()];
   const remote = ['lookup', '--routing', at('routing.json'), ...asked()];
   test.for([

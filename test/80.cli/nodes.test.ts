@@ -1,4 +1,4 @@
-// Looking up and scoring in memory nodes, from the command line: the same files as in one process.
+// Lookups and scores over memory nodes from the command line give the same files as in one process.
 import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -47,7 +47,7 @@ describe('lookup over nodes', () => {
   });
 
   test.for([2, 3])(
-    '%i with cut tables: the file of loopback, and what one process gives but for rounding',
+    '%i with cut tables: the same file as loopback, and as one process except for rounding',
     async (nodes) => {
       const cut = ['--nodes', String(nodes), '--split', 'row'];
       const loopback = at('loopback.safetensors');
@@ -63,7 +63,7 @@ describe('lookup over nodes', () => {
     },
   );
 
-  test('auto splits as plan does, and one node needs no cuts at all', () => {
+  test('auto splits like plan, and one node needs no cuts', () => {
     const loopback = at('loopback.safetensors');
     done('lookup', ...tables, ...asked(loopback), '--nodes', '3', '--transport', 'loopback');
     done('lookup', ...tables, ...asked(), '--nodes', '3');
@@ -72,7 +72,7 @@ describe('lookup over nodes', () => {
     sameFile();
   });
 
-  test('keeps rows as asked', () => {
+  test('keeps rows in the dtype of --dtype', () => {
     const int8 = [...tables, '--dtype', 'int8'];
     const file = at('int8.safetensors');
     done('lookup', ...int8, ...asked(file));
@@ -81,7 +81,7 @@ describe('lookup over nodes', () => {
     expect(readFileSync(out).equals(readFileSync(here))).toBe(false);
   });
 
-  test('takes requests batch by batch', async () => {
+  test('looks up requests in batches', async () => {
     const [times, many, file] = [30, at('many.safetensors'), at('many-here.safetensors')];
     expect(200 * times).toBeGreaterThan(batchBagsMax);
     await manyRequests(many, times);
@@ -92,7 +92,7 @@ describe('lookup over nodes', () => {
     expect(report.lookups).toBeGreaterThan(13);
   });
 
-  test('takes less at once where a node holds less', async () => {
+  test('sends smaller batches if a node has less memory for them', async () => {
     const [wide, requests, file] = [at('wide.safetensors'), at('wide-requests.safetensors'), at('wide-here')];
     const [rows, dim, bags] = [300, 1024, 4096];
     const values = Float32Array.from({ length: rows * dim }, (_, i) => Math.sin(i));
@@ -103,14 +103,14 @@ describe('lookup over nodes', () => {
     ]);
     const from = ['--tables', wide];
     expect(done('lookup', ...from, ...asked(file, requests)).lookups).toBe(1);
-    // Sixteen workers share the room that one would have.
+    // Sixteen workers share the memory that one worker would have.
     const shared = ['--nodes', '1', '--threads', '16', '--push-down', 'always'];
     const report = done('lookup', ...from, ...asked(out, requests), ...shared);
     expect(report.lookups).toBeGreaterThan(1);
     expect(readFileSync(out).equals(readFileSync(file))).toBe(true);
   });
 
-  test('says what moved, on a line for people', () => {
+  test('prints the transferred bytes on one line', () => {
     const { code, stdout, stderr } = flexemr('lookup', ...tables, ...asked(), '--nodes', '2');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
@@ -127,21 +127,21 @@ function column(values: readonly number[]): {
   return { dtype: 'I64', shape: [values.length], data: BigInt64Array.from(values, BigInt) };
 }
 
-/** What a report says of bytes and segments, as far as it is known beforehand. */
+/** Checks the bytes and segments of a report, as far as they are known in advance. */
 function expectMoved(report: Record<string, unknown>, pushDown: string, segments: number): void {
   const { bytesIn, bytesOut, segmentsPushed, segmentsFetched, p50Ms, p99Ms, lookupsPerSecond } =
     report as Record<string, number>;
   expect(segmentsPushed + segmentsFetched).toBe(segments);
   if (pushDown === 'always') expect(segmentsFetched).toBe(0);
   if (pushDown === 'never') expect(segmentsPushed).toBe(0);
-  // Pooled vectors are 13 tables · 200 requests · 128 bytes; keys that are fetched go out once each.
+  // Pooled vectors have 13 tables · 200 requests · 128 bytes. A key whose row is fetched is sent only once.
   if (pushDown === 'always') expect(bytesIn).toBeGreaterThan(13 * 200 * 128);
   if (pushDown !== 'never') expect(bytesOut).toBeGreaterThan(100_000);
   expect(Math.min(bytesIn, bytesOut, lookupsPerSecond, p50Ms)).toBeGreaterThan(0);
   expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
 }
 
-/** Sums of the same terms in two orders: each is within γ(n) · Σ|x| of the true one (Higham, 2002, section 4.2). */
+/** Compares sums in two orders. Each is within γ(n) · Σ|x| of the true sum (Higham, 2002, section 4.2). */
 async function expectRounded(path: string, other: string): Promise<void> {
   const bounds = await roundingBounds(tablesFile, requestsFile);
   let differing = 0;
@@ -157,13 +157,13 @@ async function expectRounded(path: string, other: string): Promise<void> {
         expect.fail(`${name}[${i}]: ${a[i]}, ${b[i]}, bound ${bound[i]}`);
     }
   }
-  // Or nothing was cut.
+  // If no value differed, no table would have been cut.
   expect(differing).toBeGreaterThan(0);
 }
 
 describe('score over nodes', () => {
   const dense = ['--dense', denseFile];
-  test('whole tables give the same file, by any transport', () => {
+  test('whole tables give the same file by every transport', () => {
     done('score', ...tables, ...dense, ...asked(here));
     for (const transport of ['loopback', 'http', 'stream']) {
       const args = ['--nodes', '2', '--split', 'table', '--transport', transport];
@@ -173,7 +173,7 @@ describe('score over nodes', () => {
     }
   });
 
-  test('cut tables give what PyTorch gives', async () => {
+  test('cut tables give the values of PyTorch', async () => {
     done('score', ...tables, ...dense, ...asked(), '--nodes', '3', '--split', 'row');
     for (const name of ['logit', 'prob']) {
       const expected = await withFile(requestsFile, (file) => file.read(`expected_${name}`, 'F32'));
@@ -186,7 +186,7 @@ describe('score over nodes', () => {
 });
 
 describe('running nodes', () => {
-  test('are found by a routing file and by a URL, without tables', async () => {
+  test('are reached by a routing file and by a URL, without tables', async () => {
     const plan = at('plan.json');
     done('plan', ...tables, '--nodes', '2', '--split', 'table', '--out', plan);
     const started = await Promise.all(
@@ -203,7 +203,7 @@ describe('running nodes', () => {
     await once(server, 'listening');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/routing`;
     done('lookup', ...tables, ...asked(here));
-    // Not `done`: the server is in this process.
+    // `done` would block this process, which has to run the server.
     for (const where of [routing, url]) {
       rmSync(out, { force: true });
       await using lookup = new Running([main, 'lookup', '--routing', where, ...asked()]);

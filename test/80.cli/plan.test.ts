@@ -1,4 +1,4 @@
-// `flexemr plan` as people run it: a process, its streams, its exit code, and the file it leaves.
+// `flexemr plan` as a process: its streams, its exit code and its file.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ function plan(...args: string[]): { code: number | null; stdout: string; stderr:
   return { code: status, stdout, stderr };
 }
 
-/** Runs a plan that must succeed. @returns what it prints */
+/** Runs a plan that must succeed. @returns its output */
 function done(...args: string[]): string {
   const { code, stdout, stderr } = plan('--tables', tablesFile, ...args);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -40,7 +40,7 @@ async function withFile<T>(path: string, work: (file: SafetensorsFile) => T | Pr
   return await work(file);
 }
 
-/** What the library plans for the same file. */
+/** @returns the plan of the library for the same file */
 async function byLibrary(
   nodes: readonly PlannedNode[],
   split: 'table' | 'row' | 'auto',
@@ -53,7 +53,7 @@ async function byLibrary(
 const node = (id: string, more: Partial<PlannedNode> = {}): PlannedNode => ({ id, ...more });
 
 describe('plan', () => {
-  test('prints a line a node and a total, and writes the routing table', async () => {
+  test('prints a line for each node and a total, and writes the routing table', async () => {
     const { routing, predicted } = await byLibrary([node('node0'), node('node1'), node('node2')], 'row');
     const lines = done('--nodes', '3', '--split', 'row', '--out', out).trimEnd().split('\n');
     expect(lines[0].split(/ {2,}/)).toEqual(['node', 'tables', 'shards', 'MiB', 'reply bytes', 'work']);
@@ -75,7 +75,7 @@ describe('plan', () => {
     expect(readdirSync(dir)).toEqual(['plan.json']);
   });
 
-  test('splits as it costs least, unless told; with --json it prints the routing table and writes no file', async () => {
+  test('splits at the lowest cost by default; with --json it prints the routing table and writes no file', async () => {
     const { routing, predicted } = await byLibrary([node('node0'), node('node1')], 'auto');
     const { routing: printed, ...rest } = JSON.parse(done('--nodes', '2', '--json'));
     expect(rest).toEqual(predicted);
@@ -83,7 +83,7 @@ describe('plan', () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  test('takes addresses and room of nodes, and room for those that name none', async () => {
+  test('takes URLs and capacities of nodes, and a capacity for the other nodes', async () => {
     const nodes = [
       node('a', { url: 'http://10.0.0.1:7000', bytes: 6_000_000 }),
       node('b', { url: 'https://b.example/x?y=1', bytes: 9_000_000 }),
@@ -93,7 +93,7 @@ describe('plan', () => {
     expect(parseRouting(readFileSync(out, 'utf8'), out)).toEqual((await byLibrary(nodes, 'table')).routing);
   });
 
-  test('measures keys a bag on requests', async () => {
+  test('measures keys per bag in requests', async () => {
     const tables = await withFile(tablesFile, (file) => planTables(file).map(({ spec }) => spec.name));
     const loads = await withFile(requestsFile, ({ tensors }) => {
       const keys = (i: number): number => tensors.get(`indices_${String(i).padStart(2, '0')}`)?.shape[0] ?? 0;
@@ -105,7 +105,7 @@ describe('plan', () => {
     expect(rest.workBytes).toBeGreaterThan(13 * 128);
   });
 
-  test('keeps rows as told', async () => {
+  test('plans rows in the dtype of --dtype', async () => {
     const { routing } = await byLibrary([node('node0')], 'table', { dtype: 'int8' });
     done('--nodes', '1', '--dtype', 'int8', '--out', out);
     expect(readFileSync(out, 'utf8')).toBe(routingJson(routing));
@@ -131,16 +131,16 @@ type Fault = readonly [what: string, args: readonly string[], code: number, comp
 const faults: Fault[] = [
   ['no nodes', [], 2, /--nodes <n>, or --node/],
   ['both a number of nodes and nodes', ['--nodes', '2', '--node', 'a=http://a'], 2, /cannot be used with/],
-  ['no number of nodes', ['--nodes', '0'], 2, /integer from 1 to/],
+  ['zero nodes', ['--nodes', '0'], 2, /integer from 1 to/],
   ['too many nodes', ['--nodes', String(nodesMax + 1)], 2, /integer from 1 to 1024/],
   ['a node without an address', ['--node', 'a'], 2, /id=url/],
   ['an address of another scheme', ['--node', 'a=ftp://a'], 2, /id=url/],
-  ['an address that is none', ['--node', 'a=http://a b'], 1, /INVALID_ROUTING.*nodes\[0\]\.url/],
+  ['an address that is not a URL', ['--node', 'a=http://a b'], 1, /INVALID_ROUTING.*nodes\[0\]\.url/],
   ['two nodes of one id', ['--node', 'a=http://a', '--node', 'a=http://b'], 1, /INVALID_ROUTING.*"a"/],
   ['an unknown split', ['--nodes', '2', '--split', 'column'], 2, /table, row, auto/],
   ['half a byte', ['--nodes', '2', '--capacity', '1.5'], 2, /bytes/],
-  ['too little room', ['--nodes', '2', '--capacity', '1000'], 1, /OUT_OF_MEMORY.*8299312 too few/],
-  ['requests that are not there', ['--nodes', '2', '--requests', 'nowhere'], 1, /INVALID_FILE.*nowhere/],
+  ['too little capacity', ['--nodes', '2', '--capacity', '1000'], 1, /OUT_OF_MEMORY.*8299312 too few/],
+  ['a missing file of requests', ['--nodes', '2', '--requests', 'nowhere'], 1, /INVALID_FILE.*nowhere/],
   ['requests of other tables', ['--nodes', '2', '--requests', tablesFile], 1, /INVALID_FILE.*indices_00/],
   [
     'a file that cannot be written',
@@ -150,7 +150,7 @@ const faults: Fault[] = [
   ],
 ];
 
-describe('what cannot be planned', () => {
+describe('a plan that fails', () => {
   test.for(faults)('%s', ([, args, code, complaint]) => {
     const found = plan('--tables', tablesFile, '--out', out, ...args);
     expect(found).toMatchObject({ code, stdout: '' });

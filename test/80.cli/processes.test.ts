@@ -1,4 +1,4 @@
-// Processes of memory nodes that a command or a program starts: whoever dies, none is left.
+// A command or a program starts processes of memory nodes. When any of them dies, no process is left.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type KeyedBags, openRanker, startLocalCluster } from '../../src/index.ts';
@@ -6,7 +6,7 @@ import { alive, main, Running, refused, tablesFile, until } from './command.ts';
 import { asked, at, dir, tables } from './lookup-files.ts';
 
 describe('nodes that die', () => {
-  test('a node that is killed fails lookups with its name, in time; the others go on', async () => {
+  test('lookups at a killed node fail in time and name the node; other nodes continue', async () => {
     await using cluster = await startLocalCluster({ tables: tablesFile, nodes: 2, split: 'table' });
     await using ranker = await openRanker({ routing: cluster.routing });
     const on = (node: string): KeyedBags =>
@@ -35,7 +35,7 @@ describe('nodes that die', () => {
     expect(failures.map(({ node }) => node)).toEqual(['node1']);
   });
 
-  test('a node that cannot start says why, and no other is left', async () => {
+  test('the error for a node that cannot start says why, and no other node is left', async () => {
     const starting = startLocalCluster({ tables: tablesFile, nodes: 2, rdma: { device: 'nowhere' } });
     await expect(starting).rejects.toMatchObject({
       code: 'NODE_FAILED',
@@ -49,7 +49,7 @@ describe('nodes that die', () => {
   });
 });
 
-describe('no process is left', () => {
+describe('no process of a node is left', () => {
   const script = at('parent.ts');
   beforeAll(() => {
     const index = new URL('../../src/index.ts', import.meta.url);
@@ -66,7 +66,7 @@ describe('no process is left', () => {
     );
   });
 
-  test.for(['is killed', 'throws', 'exits', 'closes'])('of a cluster whose parent %s', async (how) => {
+  test.for(['is killed', 'throws', 'exits', 'closes'])('if the parent of a cluster %s', async (how) => {
     await using parent = new Running([script, how]);
     const pids: number[] = JSON.parse(await parent.line());
     expect(pids.length).toBe(2);
@@ -79,7 +79,7 @@ describe('no process is left', () => {
   });
 
   test.for(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
-    'of a lookup that gets %s while its nodes start',
+    'if a lookup gets %s while its nodes start',
     async (signal) => {
       await using lookup = new Running([main, 'lookup', ...tables, ...asked(), '--nodes', '3']);
       let pids: number[] = [];
@@ -94,7 +94,7 @@ describe('no process is left', () => {
   );
 });
 
-/** They end by themselves; where they do not, they end all the same. */
+/** Expects that the processes end, and kills those that do not. */
 async function expectGone(pids: readonly number[]): Promise<void> {
   try {
     await until(`the end of ${pids.join(' and ')}`, () => !pids.some(alive), 10_000);
@@ -103,7 +103,7 @@ async function expectGone(pids: readonly number[]): Promise<void> {
   }
 }
 
-/** Processes that a process has started. */
+/** The child processes of a process. */
 function childrenOf(pid: number): number[] {
   try {
     const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');

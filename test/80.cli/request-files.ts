@@ -1,4 +1,4 @@
-// Files of requests, made from those of the example.
+// Makes files of requests from those of the example.
 import { SafetensorsFile, writeSafetensors } from '../../src/index.ts';
 import type { TensorData } from '../../src/store/safetensors-writer.ts';
 import { requestsFile } from './command.ts';

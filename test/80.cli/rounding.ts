@@ -1,13 +1,13 @@
-// How far two ways to sum the same rows may be apart.
+// Bounds for the difference between two ways to sum the same rows.
 import { SafetensorsFile } from '../../src/index.ts';
 import { withFile } from './request-files.ts';
 
-/** Of one f32 operation. */
+/** The rounding error of one f32 operation. */
 const unit = 2 ** -24;
 
 /**
- * For each table, and each value that is pooled of it: a bound on what two orders of summing may differ by, as
- * 2 · γ(n + 2) · Σ|w · x| with γ(k) = k · u / (1 − k · u), over what the mode divides by; nothing for max.
+ * For each table and each of its pooled values, a bound for the difference between two orders of summing:
+ * 2 · γ(n + 2) · Σ|w · x| with γ(k) = k · u / (1 − k · u), divided by the divisor of the mode. It is 0 for max.
  */
 export async function roundingBounds(tables: string, requests: string): Promise<Float64Array[]> {
   await using file = await SafetensorsFile.open(tables);
@@ -52,7 +52,7 @@ function boundsOf(
   if (mode === 'max') return bounds;
   for (let bag = 0; bag + 1 < offsets.length; bag++) {
     const [begin, end] = [Number(offsets[bag]), Number(offsets[bag + 1])];
-    // A product and a division are one rounding each.
+    // The product and the division add one rounding each.
     const k = (end - begin + 2) * unit;
     const divisor = mode === 'mean' ? Math.max(1, end - begin) : 1;
     for (let i = begin; i < end; i++) {

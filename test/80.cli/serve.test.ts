@@ -1,4 +1,4 @@
-// `flexemr serve` as people and supervisors run it: a process, its ready line, its signals and its end.
+// `flexemr serve` as a process: its ready line, its signals and its exit.
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -39,7 +39,7 @@ beforeAll(() => {
 
 const one = ['--tables', tablesFile, '--plan', onePlan, '--node', 'node0'];
 
-/** A plan, and where its nodes are reached. */
+/** The routing table of a plan file, with the URLs of its nodes. */
 function routed(plan: string, urls: readonly string[]): RoutingTable {
   const routing = parseRouting(readFileSync(plan, 'utf8'), plan);
   return { ...routing, nodes: routing.nodes.map((node, i) => ({ ...node, url: urls[i] })) };
@@ -48,7 +48,7 @@ function routed(plan: string, urls: readonly string[]): RoutingTable {
 const bitsOfAll = (lookup: Lookup): object =>
   [...lookup].map(([name, pooled]) => [name, bitsOf(pooled)] as const);
 
-/** All requests of the example, and what tables in this process give for them. */
+/** All requests of the example, with their results from tables in this process. */
 async function exampleBags(): Promise<{ readonly bags: KeyedBags; readonly expected: object }> {
   await using tables = await openTables(tablesFile);
   const names = tables.specs.map(({ name }) => name);
@@ -56,7 +56,7 @@ async function exampleBags(): Promise<{ readonly bags: KeyedBags; readonly expec
   return { bags, expected: bitsOfAll(await tables.lookup(bags)) };
 }
 
-/** What the only worker of a node had done when it was drained. */
+/** The statistics of the only worker of a node when the node was drained. */
 function drainedStats(node: Running): { readonly subrequests: number; readonly held: number } {
   const [line] = node.log.filter(({ msg }) => msg === 'drained');
   const [worker] = line.workers as [{ subrequests: number; held: number }];
@@ -64,7 +64,7 @@ function drainedStats(node: Running): { readonly subrequests: number; readonly h
 }
 
 describe('ready', () => {
-  test('says so on one line for people, and answers', async () => {
+  test('is reported on one line, and the node answers', async () => {
     await using node = new Running([main, 'serve', ...one, '--workers', '2']);
     const line = await node.line();
     const [, url, ports] =
@@ -79,7 +79,7 @@ describe('ready', () => {
     expect([node.stdout, node.stderr]).toEqual([`${line}\n`, '']);
   });
 
-  test('says so on one line of JSON for programs, at the ports asked for', async () => {
+  test('is reported on one line of JSON with --json, with the requested ports', async () => {
     const port = await freePorts(3);
     const ports = ['--port', String(port), '--workers', '2', '--common-port', String(port + 2)];
     const { node, ready } = await served(
@@ -100,7 +100,7 @@ describe('ready', () => {
   });
 });
 
-/** The first of so many ports in a row that are free. */
+/** @returns the first of `count` free ports in a row */
 async function freePorts(count: number): Promise<number> {
   for (;;) {
     const servers = [createServer().listen(0, '127.0.0.1')];
@@ -133,7 +133,7 @@ describe('the end', () => {
   });
 
   test.for(['stream', 'http'] as const)(
-    'SIGTERM under load by %s: what is taken in is answered',
+    'SIGTERM under load by %s: all admitted lookups are answered',
     async (transport) => {
       const { bags, expected } = await exampleBags();
       const { node, ready } = await served(...one);
@@ -155,13 +155,13 @@ describe('the end', () => {
       };
       await Promise.all(Array.from({ length: 8 }, ask));
       expect((await node.ended).code).toBe(0);
-      // Each lookup is one subrequest: an answer that was pooled and did not get here would be missing.
+      // Each lookup is one subrequest, so a lost answer would make these numbers differ.
       expect(drainedStats(node)).toMatchObject({ subrequests: tally.answered, held: 0 });
       expect(tally.answered).toBeGreaterThanOrEqual(40);
     },
   );
 
-  test('a second signal ends it at once, whatever it holds', async () => {
+  test('a second signal ends it at once, even with subrequests in flight', async () => {
     const { node, ready } = await served(...one);
     await using _ = node;
     const socket = await halfRequest(ready.ports[0]);
@@ -176,7 +176,7 @@ describe('the end', () => {
     socket.destroy();
   });
 
-  test('a signal while it loads ends it too', async () => {
+  test('a signal during loading ends it too', async () => {
     const tables = at('large.safetensors');
     await writeZeros(tables);
     const plan = at('large.json');
@@ -196,7 +196,7 @@ describe('the end', () => {
   });
 });
 
-/** A lookup of which only the beginning comes: the node holds it. */
+/** Sends only the beginning of a lookup, which the node then holds. */
 async function halfRequest(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});
@@ -206,7 +206,7 @@ async function halfRequest(port: number): Promise<Socket> {
   return socket;
 }
 
-/** A table of 1 GiB that takes no room on the disk. */
+/** Writes a sparse file with a table of 1 GiB. */
 async function writeZeros(path: string): Promise<void> {
   const [rows, dim] = [2 ** 22, 64];
   const spec = { name: 'large', rows, dim, mode: 'sum', tensor: 'large' };
@@ -237,7 +237,7 @@ describe('strangers', () => {
     writeFileSync(at('other-token'), 'open-barley');
   });
 
-  /** Looks up the example's requests in the node; its output is that of tables in this process, or it fails so. */
+  /** Looks up the example's requests at the node. Expects the file of tables in this process, or the refusal. */
   async function expectLookup(url: string, args: readonly string[], refusal?: RegExp): Promise<void> {
     const routing = at('routing.json');
     await writeRouting(routing, routed(onePlan, [url]));
@@ -247,7 +247,7 @@ describe('strangers', () => {
     else expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(refusal) });
   }
 
-  test('without the token of the node get nothing', async () => {
+  test('without the token of the node are refused', async () => {
     const { node, ready } = await served(...one, '--token-file', at('token'));
     await using _ = node;
     expect((await fetch(`${ready.url}/v1/tables`)).status).toBe(401);
@@ -264,7 +264,7 @@ describe('strangers', () => {
     expect(node.stdout + node.stderr).not.toContain('sesame');
   });
 
-  test('without a certificate that the node trusts get nothing, and the ranker trusts no other node', async () => {
+  test('without a trusted certificate are refused, and the ranker does not trust another node', async () => {
     const tls = ['--cert', pem('cert'), '--key', pem('key'), '--ca', pem('ca')];
     const { node, ready } = await served(...one, ...tls);
     await using _ = node;
@@ -279,7 +279,7 @@ describe('strangers', () => {
   });
 });
 
-describe('refused on one line', () => {
+describe('wrong options are refused on one line', () => {
   const bad = at('bad.pem');
   beforeAll(() => {
     writeFileSync(bad, '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n');
@@ -320,7 +320,7 @@ describe('refused on one line', () => {
     [[...one, '--token-file', at('two-lines')], /INVALID_FILE: .*token/],
   ] as [string[], RegExp][])('with exit code 1: $1', ([args, line]) => refused(['serve', ...args], 1, line));
 
-  test('a port that is taken', async () => {
+  test('a port that is in use', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;

@@ -1,4 +1,4 @@
-// How a node's start fails and what its signals and the ends of its pipes do to it, as processes.
+// Processes of nodes: how a start fails, and the effects of signals and closed pipes.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -20,7 +20,7 @@ beforeAll(() => {
   done('plan', '--tables', tablesFile, '--nodes', '1', '--out', plan);
 });
 
-/** `flexemr serve` where a process may open so many files; a node that starts is told to stop after its ready line. */
+/** Runs `flexemr serve` with a limit of open files. A node that starts gets a signal after its ready line. */
 function servedWith(
   descriptors: number,
   workers: number,
@@ -37,14 +37,14 @@ function servedWith(
 describe.each([1, 4])('with %i workers', (workers) => {
   const needed = nodeDescriptorsMin + workers * workerDescriptorsMin;
 
-  test('too few descriptors: one line that says what to raise, and the end', () => {
+  test('too few descriptors: it ends with one line that says which limit to raise', () => {
     const { status, out, err } = servedWith(needed - 1, workers);
     expect({ status, out: out.trim() }).toEqual({ status: 1, out: '' });
     expect(err).toMatch(/^flexemr: LIMIT_EXCEEDED: [^\n]+\n$/);
     expect(err).toContain(`raise ulimit -n to at least ${needed}`);
   });
 
-  test('as many descriptors as the limit names are enough, and a signal ends it', () => {
+  test('the documented number of descriptors is sufficient, and a signal ends it', () => {
     const { status, out, err } = servedWith(needed, workers);
     expect(out).toMatch(/^node0 is ready/);
     expect(err).toContain('"cause":"SIGTERM"');
@@ -52,7 +52,7 @@ describe.each([1, 4])('with %i workers', (workers) => {
   });
 });
 
-test('a node that may open few files has as many connections as fit, says so, and serves on', async () => {
+test('a node that can open few files limits its connections, logs that, and continues to serve', async () => {
   const spare = 20;
   const descriptors = nodeDescriptorsMin + workerDescriptorsMin + spare;
   const started = [
@@ -84,7 +84,7 @@ test('a node that may open few files has as many connections as fit, says so, an
     level: 40,
     worker: 0,
     connectionsMax: connections,
-    msg: 'connections had to go',
+    msg: 'connections were closed',
   });
   expect(more).toEqual([]);
   node.child.kill('SIGTERM');
@@ -102,12 +102,12 @@ test('signals at any moment of a start end it', async () => {
     await sleep(ms);
     node.child.kill(signal);
     const { code, stderr } = await node.ended;
-    // Before Node.js runs anything of ours, the system ends it.
+    // Before Node.js has installed our handler, the signal itself ends the process.
     expect(code === 0 || node.child.signalCode === signal, `${signal} after ${ms} ms: ${stderr}`).toBe(true);
   }
 });
 
-test('whoever reads its ready line may go: it serves on', async () => {
+test('it continues to serve when the reader of its ready line disconnects', async () => {
   const { node, ready } = await served(...one);
   await using running = node;
   running.child.stdout?.destroy();

@@ -1,5 +1,5 @@
-// Valid arguments for everything that the entries export, to make near misses of. Where a valid call would start
-// processes or threads, the last thing it looks at is missing, so that it ends before.
+// Valid arguments for everything that the entries export, from which tests make near misses. If a valid call would
+// start processes or threads, the argument that it checks last is missing, so that it fails before that.
 import * as component from '../../src/component.ts';
 import * as edge from '../../src/edge.ts';
 import * as main from '../../src/index.ts';
@@ -14,7 +14,7 @@ export interface Callable {
 export type Entry = Readonly<Record<string, unknown>>;
 export const entries: Readonly<Record<string, Entry>> = { main, edge, component, kernels };
 
-/** What an entry exports: functions, static methods, and the functions of its namespaces, by name. */
+/** The names of an entry's functions, static methods and functions of its namespaces. */
 export function functionsOf(entry: Entry): string[] {
   return Object.entries(entry).flatMap(([name, value]) => {
     if (typeof value === 'function') return [name, ...methodsOf(value).map((method) => `${name}.${method}`)];
@@ -23,12 +23,12 @@ export function functionsOf(entry: Entry): string[] {
   });
 }
 
-/** Names of an object's own methods, or of those that instances of its class have. */
+/** The names of the own methods of an object, such as the prototype of a class. */
 export function methodsOf(object: object): string[] {
   const names = Object.getOwnPropertyNames(object).filter((name) => name !== 'prototype');
   return names.filter((name) => {
     const { value, get } = Object.getOwnPropertyDescriptor(object, name) ?? {};
-    // Modules may export by getters.
+    // A module can export with getters.
     const exported: unknown = Symbol.toStringTag in object ? get?.() : undefined;
     return typeof (value ?? exported) === 'function' && name !== 'constructor';
   });
@@ -38,7 +38,7 @@ const spec = { name: 't', rows: 4, dim: 2, mode: 'sum', dtype: 'f32', padding: 0
 const stored = { name: 't', rows: 4, dim: 2, mode: 'sum', tensor: 'rows' } as const;
 const rows = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 const bags = { t: { keys: [1, 2, 3], offsets: [0, 2], weights: [1, 2, 3] } };
-/** Nobody listens there. */
+/** No server listens at this URL. */
 const nodes = [{ id: 'node0', url: 'http://127.0.0.1:9', bytes: 1_000_000 }];
 const tables = [{ spec, indexed: false, version: 1 }];
 const { routing } = main.planSharding({ tables, nodes, split: 'auto' });
@@ -74,7 +74,7 @@ const callable = (call: (...args: never[]) => unknown, ...valid: unknown[]): Cal
 const made = (make: new (...args: never[]) => unknown, ...valid: unknown[]): Callable =>
   callable((...args) => new make(...args), ...valid);
 
-/** What is the same in several entries. */
+/** Functions that several entries export. */
 const shared = {
   FlexemrError: made(main.FlexemrError, 'INVALID_OPTION', 'what is wrong', { field: 'field', position: 1 }),
   parseRouting: callable(main.parseRouting, main.routingJson(routing), 'plan.json'),
@@ -82,7 +82,7 @@ const shared = {
 };
 const reference = main.reference;
 
-/** Of each entry, by the names that `functionsOf` gives. */
+/** The cases of each entry, by the names that `functionsOf` returns. */
 export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>> = {
   main: {
     ...shared,
@@ -185,7 +185,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
   },
 };
 
-/** Objects that the entries' functions give, and valid arguments of their methods. */
+/** Objects that the entries' functions return, with valid arguments of their methods. */
 export async function objects(
   file: string,
   onnx: string,
@@ -256,5 +256,5 @@ export async function objects(
   ];
 }
 
-/** What takes no arguments. */
+/** Methods without arguments. */
 export const withoutArguments: readonly string[] = ['close', 'stats'];

@@ -1,5 +1,5 @@
-// Arguments of every kind, to every function that the entries export: each is taken, or refused by a typed error that
-// says what is wrong in words of ours, at once.
+// Calls every function that the entries export with arguments of every kind. Each call succeeds, or fails at once with
+// a typed error whose message this package wrote.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ const onnx = join(import.meta.dirname, '../../examples/movielens/dense.onnx');
 const home = process.cwd();
 let dir: string;
 
-// Some arbitrary text is a path that can be written.
+// Some arbitrary texts are paths that can be written, so tests run in their own folder.
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'flexemr-arguments-'));
   process.chdir(dir);
@@ -30,7 +30,7 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Words of an engine: what it says of values that nobody looked at. */
+/** Messages of a JavaScript engine, which occur if arguments were not checked. */
 const engineWords =
   /Cannot |cannot be invoked|undefined|is not iterable|is not a function|is not an object|is not a constructor|Invalid (array|typed|type)|BigInt |\[object |NaN of/;
 
@@ -44,7 +44,7 @@ const anything = fc.anything({
   withNullPrototype: true,
   maxDepth: 2,
 });
-/** What arbitrary values seldom are, and programs often give. */
+/** Values that programs often pass, but that are rarely drawn. */
 const usual = fc.constantFrom<unknown>(
   ...[
     undefined,
@@ -84,7 +84,7 @@ const odd = fc.oneof(anything, usual);
 
 type Change = (given: unknown) => unknown;
 
-/** Valid arguments, changed in one place: a value in them is another, missing, or under another name. */
+/** Draws valid arguments with one change: a value is another value, is missing, or has another name. */
 function nearMiss(valid: readonly unknown[]): fc.Arbitrary<unknown[]> {
   return fc
     .tuple(fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 6 }), odd, fc.nat({ max: 3 }))
@@ -143,7 +143,7 @@ describe.for(Object.keys(entries))('entry %s', (name) => {
   });
 });
 
-test('methods of what the entries give', async () => {
+test('methods of the objects that the entries return', async () => {
   for (const [object, valid] of await objects(join(dir, 'tables.safetensors'), onnx)) {
     const methods = methodsOf(
       Object.getPrototypeOf(object) === Object.prototype ? object : Object.getPrototypeOf(object),

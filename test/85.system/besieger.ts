@@ -1,5 +1,5 @@
-// A process of its own that does to memory nodes whatever holds places: slow headers, half frames, unfinished bodies, idle
-// connections, readers that do not read, floods of Upgrades, JSON at its limits, garbage. It ends with who started it.
+// A process that attacks memory nodes in all ways that occupy places: slow headers, half frames, unfinished bodies,
+// idle connections, peers that do not read, floods of Upgrades, large JSON, garbage. It ends with its parent process.
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,7 +25,7 @@ const features = Array.from({ length: 3_000 }, (_, i) => [
 ]);
 const json = JSON.stringify({ bags: Object.fromEntries(features) });
 
-/** What one connection does, again and again. */
+/** The attacks. A connection repeats one of them. */
 const attacks: readonly ((socket: Socket) => Promise<unknown> | unknown)[] = [
   // Slow headers.
   async (socket) => {
@@ -34,7 +34,7 @@ const attacks: readonly ((socket: Socket) => Promise<unknown> | unknown)[] = [
       await sleep(200);
     }
   },
-  // Headers alone, half frames and unfinished bodies.
+  // Only headers, half frames and unfinished bodies.
   (socket) => socket.write(post(frameType, 100_000)),
   (socket) => socket.write(Buffer.concat([Buffer.from(upgrade), halfFrame()])),
   (socket) => socket.write(post('application/json', 8_000_000) + 'x'.repeat(500_000)),
@@ -43,7 +43,7 @@ const attacks: readonly ((socket: Socket) => Promise<unknown> | unknown)[] = [
     socket.write(post(frameType, 50_000));
     for (let i = 0; i < 50; i++, await sleep(100)) socket.write('\0\0\0\0');
   },
-  // Idle, with and without a question before.
+  // Idle connections, without and with a request before.
   () => {},
   (socket) => socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'),
   // Answers that are not read.
@@ -51,7 +51,7 @@ const attacks: readonly ((socket: Socket) => Promise<unknown> | unknown)[] = [
     socket.pause();
     for (let i = 0; i < 20; i++) socket.write('GET /v1/tables HTTP/1.1\r\nHost: localhost\r\n\r\n');
   },
-  // Upgrades, at once without a word.
+  // Upgrades without frames after them.
   (socket) => socket.write(upgrade),
   // JSON at its limits, and garbage.
   (socket) => socket.write(post('application/json', json.length) + json),
@@ -72,7 +72,7 @@ async function besiege(attack: number): Promise<void> {
 
 const connectionsEach = Number(process.argv[4] ?? 40);
 for (let attack = 0; attack < attacks.length; attack++)
-  // Work is not what they take: few ask for much of it.
+  // Attack 9 causes much work. Only a few connections use it, because the attacks should occupy places, not processors.
   for (let i = 0; i < (attack === 9 ? 2 : connectionsEach); i++)
     void sleep(Math.random() * 1_000).then(() => besiege(attack));
 process.on('disconnect', () => process.exit());

@@ -1,4 +1,4 @@
-// Bytes that come back for a lookup, counted at the ranker's sockets: connecting, headers and all.
+// Counts the received bytes of lookups at the ranker's sockets, including connecting and headers.
 import { describe, expect, test } from 'vitest';
 import type { KeyedBags, RowDtype } from '../../src/index.ts';
 import type { Split } from '../../src/plan/planner.ts';
@@ -7,7 +7,7 @@ import { bitsOf } from '../30.plan/expected.ts';
 import { Cluster } from '../cluster.ts';
 import { describeShape, dim, lookups, MlperfBags, mlperfTables, sum } from './mlperf.ts';
 
-/** So many samples are looked up for one figure: what connecting takes is then less than a part in 500. */
+/** The number of samples for one measurement. With so many, connecting takes less than 1/500 of the bytes. */
 const samplesMeasured = 256;
 
 console.log(describeShape());
@@ -20,7 +20,7 @@ function start(nodes: number, split: Split, dtype: RowDtype = 'f32'): Promise<Cl
 }
 
 interface Measured {
-  /** Everything read from sockets since the ranker was opened, a sample. */
+  /** All bytes that were read from sockets since the ranker was opened, per sample. */
   readonly replyBytes: number;
   /** Results of the first lookup. */
   readonly first: object;
@@ -36,20 +36,20 @@ async function measure(cluster: Cluster, batch: number, pushDown: PushDown): Pro
   return { replyBytes: ranker.stats.bytesIn / Math.max(batch, samplesMeasured), first };
 }
 
-/** Row bytes of a sample, over the bytes of what is pooled of it on `nodes` nodes, each row as likely on any of them. */
+/** The bytes of a sample's rows, divided by those of its pooled vectors, if rows are distributed evenly over nodes. */
 function computed(nodes: number): number {
   const segments = lookups.map((keys) => nodes * (1 - (1 - 1 / nodes) ** keys));
   return (sum(lookups) * dim * 4) / (sum(segments) * dim * 4);
 }
 
-test('the shape is the published one', () => {
+test('the tables have the published shape', () => {
   expect(sum(lookups) * dim * 4).toBe(109_568);
   expect(computed(1)).toBeCloseTo(8.2, 1);
   const spread = [2, 4, 8, 16].map((nodes) => Number(computed(nodes).toFixed(1)));
   expect(spread).toEqual([5.5, 3.7, 2.7, 2.1]);
 });
 
-test('whole tables bring back an eighth of their rows, tables cut by rows what was computed', async () => {
+test('pooling whole tables receives an eighth of the bytes of rows; cut tables give the computed bytes', async () => {
   const figures: object[] = [];
   for (const nodes of [1, 2, 4, 8, 16]) {
     await using cluster = await start(nodes, nodes === 1 ? 'table' : 'row');
@@ -72,7 +72,7 @@ test('whole tables bring back an eighth of their rows, tables cut by rows what w
 
 describe.for(['f32', 'int8'] as const)('auto, %s', (dtype) => {
   test.for(['table', 'row'] as const)(
-    'brings back no more than the better of both, split by %s',
+    'receives no more bytes than the better of always and never, split by %s',
     async (split) => {
       const figures: object[] = [];
       await using cluster = await start(3, split, dtype);

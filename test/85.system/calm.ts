@@ -1,15 +1,15 @@
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Ranker and memory node need a processor each, to themselves. */
+/** The ranker and the memory node need one processor each. */
 const idleProcessorsMin = 1.8;
 const lookMs = 150;
 
-/** Waits while this machine does other things, but not for ever. */
+/** Waits while this machine is busy with other work, up to a limit. */
 export class Calm {
   #patienceMs: number;
 
-  /** @param patienceMs of all waits together */
+  /** @param patienceMs the limit for all waits together */
   constructor(patienceMs: number) {
     this.#patienceMs = patienceMs;
   }
@@ -19,7 +19,7 @@ export class Calm {
   }
 }
 
-/** So many had nothing to do for a moment. */
+/** @returns how many processors are idle */
 async function idleProcessors(): Promise<number> {
   const before = ticks();
   await sleep(lookMs);

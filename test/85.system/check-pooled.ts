@@ -1,6 +1,6 @@
 import type { Pooled } from '../../src/index.ts';
 
-/** Holds results to what they must be, bit for bit. @param but those that are not looked at @throws Error */
+/** Compares results with the expected bits. @param but the results to skip @throws Error if they differ */
 export function checkPooled(
   name: string,
   got: Pooled | undefined,
@@ -18,7 +18,7 @@ function bits({ values }: Pooled): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
-/** @param but positions that are not looked at @throws Error */
+/** @param but the positions to skip @throws Error if the values differ */
 export function checkSame(
   name: string,
   what: string,

@@ -1,4 +1,4 @@
-// Nodes that load different files under one plan: refused at load, or by rankers, or all of one file; never a mixture.
+// Nodes load different files with one plan. The nodes or the rankers refuse that, so results never mix files.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { writeTables } from '../tables-file.ts';
 
 const rows = 90;
 const dim = 4;
-/** Every row says which file it is of. */
+/** The value of every row of a file. */
 const files = { old: 1, new: 1000 } as const;
 type File = keyof typeof files;
 
@@ -34,7 +34,7 @@ const mixtures: File[][] = Array.from({ length: 8 }, (_, bits) =>
   ids.map((_, i) => ((bits >> i) & 1 ? 'new' : 'old')),
 );
 
-/** A plan of the old file. @param known it says what its rows are known by */
+/** Makes a plan for the old file. @param known whether the plan has the digests of its tables */
 async function planned(split: Split, known: boolean): Promise<RoutingTable> {
   const tables = await plannedTables(pathOf('old'), undefined);
   return planSharding({
@@ -44,12 +44,12 @@ async function planned(split: Split, known: boolean): Promise<RoutingTable> {
   }).routing;
 }
 
-/** Bags that every node holds a part of. */
+/** Every node has a part of these bags. */
 const bags = Object.fromEntries(
   ['a', 'b', 'c'].map((name) => [name, { keys: [0, 30, 31, 60, 61, 62, 89], offsets: [0] }]),
 );
 
-/** What comes of a lookup: every value of which file, or the code of the error. */
+/** @returns the file of which all values of a lookup are, or the code of the error */
 async function outcome(routing: RoutingTable, transport: 'stream' | 'http'): Promise<string> {
   try {
     await using ranker = await openRanker({ routing, transport });
@@ -78,7 +78,7 @@ function reached(routing: RoutingTable, nodes: readonly MemoryNodeHost[]): Routi
 }
 
 describe.for(['table', 'row'] as const)('%s-wise', (split) => {
-  test.for(mixtures)('a plan that names its content, over %s, %s and %s', async (loaded) => {
+  test.for(mixtures)('a plan with digests, over nodes with the files %s, %s and %s', async (loaded) => {
     const routing = await planned(split, true);
     if (loaded.includes('new')) {
       const refusal = await start(routing, loaded).catch((error: FlexemrError) => error);
@@ -94,7 +94,7 @@ describe.for(['table', 'row'] as const)('%s-wise', (split) => {
     await Promise.all(nodes.map((node) => node.close()));
   });
 
-  test.for(mixtures)('a plan that names none, over %s, %s and %s', async (loaded) => {
+  test.for(mixtures)('a plan without digests, over nodes with the files %s, %s and %s', async (loaded) => {
     const routing = await planned(split, false);
     const nodes = await start(routing, loaded);
     const wanted = new Set(loaded).size === 1 ? `all ${loaded[0]}` : 'STALE_ROUTING';
@@ -104,7 +104,7 @@ describe.for(['table', 'row'] as const)('%s-wise', (split) => {
   });
 });
 
-test('frames planned for one file are stale to nodes that serve another', async () => {
+test('frames for the plan of one file are stale for nodes that serve another file', async () => {
   const old = await planned('row', true);
   const tables = await plannedTables(pathOf('new'), undefined);
   const fresh = planSharding({ tables, nodes: ids.map((id) => ({ id })), split: 'row' }).routing;

@@ -1,4 +1,4 @@
-// The exact tables on two memory nodes, each in a process of its own.
+// The exact tables on two memory nodes, each in its own process.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,10 +12,10 @@ import { type Asked, drawBags, exactTables, nodeIds, routing } from './exact-tab
 import { KillableNode } from './killable-node.ts';
 
 const lookups = 16;
-/** A node that is back is found again within this time. */
+/** A restarted node must be found again within this time. */
 const recoveryMsMax = 5_000;
 
-/** The tables in a file, and lookups in them with what they must give. */
+/** The tables in a file, and lookups with their expected results. */
 export class ExactCase implements AsyncDisposable {
   readonly tables: string;
   readonly asked: readonly Asked[];
@@ -56,7 +56,7 @@ export class ExactCase implements AsyncDisposable {
   }
 }
 
-/** Waits until a lookup succeeds. @throws why it does not, after a while */
+/** Waits until a lookup succeeds. @throws the error of the lookup, if it does not succeed in time */
 export async function recovered(ranker: Ranker, { bags }: Asked): Promise<void> {
   const until = performance.now() + recoveryMsMax;
   for (;;) {

@@ -1,4 +1,4 @@
-// Tables whose sums are exact in any order, on two nodes, with lookups and what each must give.
+// Tables on two nodes whose sums are exact in any order, and lookups with their expected results.
 import type { KeyedBags, Lookup, TableMode } from '../../src/index.ts';
 import { rowWise, tableWise } from '../../src/plan/placement.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
@@ -10,7 +10,7 @@ const dim = 32;
 
 export const nodeIds: readonly [string, string] = ['n0', 'n1'];
 
-/** Four whole tables, two a node, and one that is cut in half. */
+/** Four whole tables, two on each node, and one that is cut in half. */
 const modes: readonly TableMode[] = ['sum', 'mean', 'max', 'none', 'sum'];
 const cutTable = modes.length - 1;
 
@@ -27,7 +27,7 @@ function nameOf(i: number): string {
   return `t${i}`;
 }
 
-/** Rows of small whole numbers: f32 adds them without rounding. */
+/** Rows of small integers, which f32 adds without rounding. */
 export function exactTables(): GivenTable[] {
   const next = random(1);
   return routing.tables.map(({ spec }) => {
@@ -40,7 +40,7 @@ export interface Asked {
   readonly expected: Lookup;
 }
 
-/** Bags of up to 19 keys, some of them empty; every fourth lookup is large enough for the connections of its own kind. */
+/** Draws bags of 0 to 19 keys. Every fourth lookup is large enough for the connections for large ones. */
 export function drawBags(seed: number): KeyedBags {
   const next = random(seed);
   const samples = seed % 4 === 0 ? 100 : 20;
@@ -56,7 +56,7 @@ function bagsOf(
   return { keys: keys.map(() => below(next, rows)), lengths };
 }
 
-/** Results (bags, or keys of mode `none`) of a feature that the given node has a part of, in order. */
+/** The results (bags, or keys in mode `none`) of a feature of which the node has a part, in order. */
 export function resultsOn(node: string, name: string, bags: KeyedBags): number[] {
   const table = routing.tables.find(({ spec }) => spec.name === name);
   const shards = table?.shards.filter((shard) => shard.node === node) ?? [];

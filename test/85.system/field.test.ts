@@ -1,5 +1,5 @@
-// Inputs as users of comparable systems bring them, each with its right answer: in one process, and over two memory nodes
-// on stream and HTTP. First those that other systems get wrong, then those that must stay right.
+// Inputs of users of comparable systems with their right answers: in one process, and over two memory nodes by stream
+// and HTTP. First inputs that other systems get wrong, then others.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type KeyedBags,
@@ -31,7 +31,7 @@ let local: Tables;
 const rankers = new Map<Ways, Ranker>();
 
 beforeAll(async () => {
-  // Each table is cut in two: what is right is right across the cut too.
+  // Each table is cut in two, so that answers must also be right across the cut.
   cluster = await Cluster.start({ tables: given, nodes: 2, split: 'row' });
   local = await cluster.tables();
   for (const transport of ['stream', 'http'] as const)
@@ -51,7 +51,7 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
     return Object.fromEntries([...found].map(([name, pooled]) => [name, [...pooled.values]]));
   };
 
-  test('keys that no bag holds are refused, with the offset that leaves them out', async () => {
+  test('keys that are in no bag are refused, and the error names the offset', async () => {
     const bags = { keys: [0, 0, 1, 2, 0], offsets: [0, 3, 4], includeLastOffset: true };
     await expect(lookup({ 'sum f32': bags })).rejects.toMatchObject({
       code: 'INVALID_OFFSETS',
@@ -64,7 +64,7 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
     });
   });
 
-  test('a jagged tensor with lengths and offsets, as TorchRec holds it', async () => {
+  test('a jagged tensor with lengths and offsets, like in TorchRec', async () => {
     const tensor = { keys: ['sum f32', 'max f32'], values: Uint32Array.of(1, 2, 3), lengths: [1, 1, 1, 0] };
     expect(await values(keyedJagged({ ...tensor, offsets: [0, 1, 2, 3, 3] }))).toEqual({
       'sum f32': [1, -1, 2, -2],
@@ -75,7 +75,7 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
     );
   });
 
-  test('a batch of its own for each feature', async () => {
+  test('a different batch for each feature', async () => {
     const jagged = keyedJagged({
       ...{ keys: ['sum f32', 'mean f32'], values: Uint32Array.of(1, 2, 3, 1, 2, 3, 4) },
       ...{ lengths: [1, 1, 1, 1, 1, 1, 1, 0], strides: [3, 5] },
@@ -103,7 +103,7 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
     }
   });
 
-  test('keys of −1 and of as many as there are rows are no rows, in every mode and dtype', async () => {
+  test('the keys −1 and `rows` are refused, in every mode and dtype', async () => {
     for (const { spec } of given) {
       for (const key of [-1, rows]) {
         const asked = lookup(Object.fromEntries([[spec.name, { keys: [0, key], offsets: [0] }]]));
@@ -116,7 +116,7 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
     }
   });
 
-  test('one table under several features, in any order, and names that every object has', async () => {
+  test('one table for several features, in any order, and features named like properties of every object', async () => {
     const bags: KeyedBags = Object.assign(Object.create(null), {
       late: { table: 'sum f32', keys: [5], offsets: [0] },
       early: { table: 'sum f32', keys: [4], offsets: [0] },
@@ -132,7 +132,7 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
     ]);
   });
 
-  test('weights that are NaN or infinite are weights', async () => {
+  test('weights can be NaN or infinite', async () => {
     const weights = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     expect(await values({ 'sum f32': { keys: [1, 2, 3], offsets: [0, 1, 2], weights } })).toEqual({
       'sum f32': [
@@ -155,7 +155,7 @@ describe.for<Ways>(['one process', 'stream', 'http'])('%s', (way) => {
   });
 });
 
-test('thousands of lookups, some cancelled and some too late, leave those that are left as they are', async () => {
+test('thousands of lookups, some of which are cancelled or too late, do not affect the others', async () => {
   const ranker = rankers.get('stream');
   if (ranker === undefined) return expect.fail('no ranker');
   const asked = Array.from({ length: 2_000 }, async (_, i) => {

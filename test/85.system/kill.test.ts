@@ -11,15 +11,15 @@ import { addOutcomes, Load, noOutcomes } from './load.ts';
 import { below, random } from './random.ts';
 
 const concurrency = 6;
-/** Long enough for a node that has just started, on a machine that does other things as well. */
+/** Long enough for a node that has just started, on a machine that is busy with other work. */
 const deadlineMs = 3_000;
 
-/** What may be held more at last than at first: what the engine compiles, and what the system keeps of freed pages. */
+/** The allowed growth: compiled code of the engine, and freed pages that the system keeps. */
 const moreBytesMax = 2 * 2 ** 20;
 const moreRssMax = 64 * 2 ** 20;
 
 test.for(['stream', 'http'] as const)(
-  'killed nodes fail lookups in time, or leave parts of them out, and are found again, by %s',
+  'lookups at killed nodes fail in time or are partial, and restarted nodes are found again, by %s',
   async (transport) => {
     const before = await held();
     const [sums, seen] = await killNodes(transport);
@@ -29,14 +29,14 @@ test.for(['stream', 'http'] as const)(
     expect(sums.partial).toBeGreaterThan(0);
     expect(last.bytes).toBeLessThanOrEqual(first.bytes + moreBytesMax);
     expect(last.rss).toBeLessThanOrEqual(first.rss + moreRssMax);
-    // HTTP has up to four connections a node, as many as there were requests at once.
+    // HTTP has up to four connections per node, depending on the number of concurrent requests.
     expect(last.sockets).toBeLessThanOrEqual(first.sockets + (transport === 'http' ? 8 : 0));
     expect(last.timers).toBeLessThanOrEqual(first.timers + 2 * concurrency);
     await expect.poll(async () => (await held()).sockets).toBeLessThanOrEqual(before.sockets);
   },
 );
 
-/** Kills one node after the other, under load. @returns what came of the lookups, and what was held after each kill */
+/** Kills one node after the other under load. @returns the outcomes of lookups, and the resources after each kill */
 async function killNodes(transport: 'stream' | 'http'): Promise<[typeof noOutcomes, Held[]]> {
   await using given = await ExactCase.open();
   const { nodes, routing: routed } = await given.start();
@@ -57,7 +57,7 @@ async function killNodes(transport: 'stream' | 'http'): Promise<[typeof noOutcom
     await recovered(ranker, given.asked[0]);
     load.mayFail.delete(victim.id);
     sums = addOutcomes(sums, load.take());
-    // Nothing that begins from now on may fail.
+    // Lookups that begin from now on must not fail.
     await sleep(200);
     await load.rest();
     const steady = load.take();
@@ -68,7 +68,7 @@ async function killNodes(transport: 'stream' | 'http'): Promise<[typeof noOutcom
   return [sums, seen];
 }
 
-test('a worker that dies under load costs no lookup, and its place is taken', async () => {
+test('no lookup fails when a worker dies under load, and the worker is replaced', async () => {
   await using given = await ExactCase.open();
   await using closing = new AsyncDisposableStack();
   const hosts: MemoryNodeHost[] = [];
@@ -82,10 +82,10 @@ test('a worker that dies under load costs no lookup, and its place is taken', as
     const [host, worker] = [hosts[kill % 2], (kill >> 1) % 2];
     await sleep(50);
     await host.killWorker(worker);
-    // It is asked again.
+    // The new worker gets requests.
     await expect.poll(async () => (await host.stats())[worker].subrequests).toBeGreaterThan(0);
   }
-  // No node may fail: what was not right is thrown here.
+  // No node is allowed to fail, so this throws the first error.
   await load.rest();
   console.log(`${runs.workerKills} workers killed`, load.take());
 });

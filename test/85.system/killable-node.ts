@@ -2,14 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeProcess } from '../../src/host/node-process.ts';
 
-/** A memory node in a process of its own, that can be killed and started again where it was. */
+/** A memory node in its own process, which can be killed and restarted at the same port. */
 export class KillableNode implements AsyncDisposable {
   readonly id: string;
   readonly #options: readonly string[];
   #process: NodeProcess;
   #port = 0;
 
-  /** Starts it. @param plan file of the routing table */
+  /** Starts a node. @param plan file of the routing table */
   static async start(id: string, tables: string, plan: string): Promise<KillableNode> {
     const node = new KillableNode(id, ['--tables', tables, '--plan', plan, '--node', id]);
     const { ports } = await node.#process.ready();
@@ -27,15 +27,15 @@ export class KillableNode implements AsyncDisposable {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Ends it amid whatever it does. */
+  /** Kills the process at once. */
   kill(): void {
     this.#signal('SIGKILL');
   }
 
-  /** Lets it do nothing, though its connections stay, until it is told to go on. Settles when it has stopped. */
+  /** Stops the process, whose connections stay open, until it is continued. Resolves when it has stopped. */
   async stall(): Promise<void> {
     this.#signal('SIGSTOP');
-    // Each thread stops when it next takes the signal: until then it may still answer a whole lookup.
+    // Each thread stops when it handles the signal. Until then it can still answer lookups.
     while (!this.#stopped()) await sleep(1);
   }
 
@@ -43,7 +43,7 @@ export class KillableNode implements AsyncDisposable {
     this.#signal('SIGCONT');
   }
 
-  /** @returns whether the kernel says so of every thread; where it tells nothing, whether the signal was sent */
+  /** @returns whether every thread is stopped; always true on systems other than Linux */
   #stopped(): boolean {
     if (process.platform !== 'linux') return true;
     const threads = `/proc/${this.#process.pid}/task`;
@@ -58,7 +58,7 @@ export class KillableNode implements AsyncDisposable {
     if (pid !== undefined) process.kill(pid, signal);
   }
 
-  /** Starts another in its place, at the same port, once this one is gone. */
+  /** Starts a new process at the same port after the old one has ended. */
   async restart(): Promise<void> {
     await this.#process.stop();
     this.#process = new NodeProcess(this.id, [...this.#options, '--port', String(this.#port)]);

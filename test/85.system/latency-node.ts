@@ -1,4 +1,4 @@
-// A process of its own: one memory node, with slices of so many bytes. Arguments: tables, plan, node, bytes.
+// A process with one memory node. Arguments: tables, plan, node, bytes of a slice.
 import { readFileSync } from 'node:fs';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { parseRouting } from '../../src/plan/routing-json.ts';

@@ -1,4 +1,4 @@
-// A lookup of one bag must not wait for the large ones beside it: slices, pieces and connections of their own.
+// A lookup of one bag must not wait for concurrent large ones, because of slices, pieces and separate connections.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { type Beside, compare, LatencyNode, type Rounds } from './latency.ts';
 import { describeShape, MlperfBags, mlperfTables } from './mlperf.ts';
 
 const ratioMax = 3;
-/** A machine that does other things as well gets so many tries, and in each test so long to become calm. */
+/** The maximum number of attempts, and the longest wait of a test for an idle machine. */
 const attemptsMax = 5;
 const calmMsMax = 180_000;
 
@@ -39,12 +39,12 @@ interface Setting {
   readonly laneOf?: () => Lane;
 }
 
-/** The largest bag of a sample by itself, and 128 whole samples. */
+/** Single bags, each the largest of a sample, and batches of 128 whole samples. */
 const draw = new MlperfBags(1);
 const singles = Array.from({ length: 64 }, (): KeyedBags => ({ t20: draw.draw(1).t20 }));
 const bulks = Array.from({ length: 8 }, () => draw.draw(128));
 
-/** Measures until the ratio is as it should be, or for the last time. */
+/** Measures until the ratio is as expected, or until the attempts are used up. */
 async function measure(
   { sliceBytes, laneOf }: Setting,
   { rounds, lookups }: Pick<Rounds, 'rounds' | 'lookups'>,
@@ -54,7 +54,7 @@ async function measure(
   const routing = { ...planned, nodes: [{ id: 'n0', url: node.url }] };
   const transport = new StreamTransport(new HttpTransport(), {}, laneOf);
   await using ranker = await openRanker({ routing, transport, pushDown: 'always' });
-  // Compiles everything.
+  // The first lookups compile the code.
   await compare(ranker, singles, bulks, { rounds: 2, lookups, calm: new Calm(0) });
   const calm = new Calm(calmMsMax);
   const measured: Beside[] = [];
@@ -85,13 +85,13 @@ test('the p99 of one bag beside batches of 128 samples is at most 3 times its p9
   expect(Math.min(...measured.map(({ ratio }) => ratio))).toBeLessThanOrEqual(ratioMax);
 });
 
-/** What the measurement above would show if its reasons went away. */
+/** Settings without these features, to show that the ratio depends on them. */
 const settings: readonly Setting[] = [
   { name: 'no slices, one connection', sliceBytes: Number.POSITIVE_INFINITY, laneOf: () => 'small' },
   { name: 'no slices', sliceBytes: Number.POSITIVE_INFINITY },
 ];
 
-test.for(settings)('it is more with $name', async (setting) => {
+test.for(settings)('the ratio is larger with $name', async (setting) => {
   const measured = await measure(setting, { rounds: 3, lookups: 400 }, (ratio) => ratio > ratioMax);
   print(setting.name, measured);
   expect(Math.max(...measured.map(({ ratio }) => ratio))).toBeGreaterThan(ratioMax);

@@ -1,4 +1,4 @@
-// How long lookups of one bag take, alone and beside large ones.
+// Measures the time of lookups of one bag, alone and beside large lookups.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -6,12 +6,12 @@ import type { KeyedBags } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import type { Calm } from './calm.ts';
 
-/** A memory node in a process of its own. */
+/** A memory node in its own process. */
 export class LatencyNode implements AsyncDisposable {
   readonly url: string;
   readonly #child: ChildProcess;
 
-  /** @param sliceBytes Infinity: no slices */
+  /** @param sliceBytes bytes of a slice; Infinity disables slices */
   static async start(tables: string, plan: string, node: string, sliceBytes?: number): Promise<LatencyNode> {
     const options = sliceBytes === undefined ? [] : [String(sliceBytes)];
     const child = fork(join(import.meta.dirname, 'latency-node.ts'), [tables, plan, node, ...options], {
@@ -44,12 +44,12 @@ export interface Latencies {
 }
 
 export interface Beside {
-  /** ms; medians over rounds, in which the one followed the other. */
+  /** In ms: medians over rounds. Each round measures `alone` and then `beside`. */
   readonly alone: Latencies;
   readonly beside: Latencies;
-  /** Of the p99s. */
+  /** The ratio of the p99s. */
   readonly ratio: number;
-  /** Large lookups a second meanwhile. */
+  /** Large lookups per second during `beside`. */
   readonly bulkPerSecond: number;
 }
 
@@ -57,11 +57,11 @@ export interface Rounds {
   readonly rounds: number;
   /** Lookups of one bag in each half of a round. */
   readonly lookups: number;
-  /** Each round begins when the machine is calm. */
+  /** Each round begins when the machine is idle. */
   readonly calm: Calm;
 }
 
-/** Looks up single bags one after the other, with nothing else going on, and beside large lookups one after the other. */
+/** Looks up single bags one after the other: first alone, then beside large lookups. */
 export async function compare(
   ranker: Ranker,
   singles: readonly KeyedBags[],
@@ -99,7 +99,7 @@ function medians(all: readonly Latencies[]): Latencies {
   return { p50: median(all.map(({ p50 }) => p50)), p99: median(all.map(({ p99 }) => p99)) };
 }
 
-/** Large lookups, one under way at a time. */
+/** Sends large lookups, one at a time. */
 class BulkStream {
   #done = 0;
   #ending = false;
@@ -111,13 +111,13 @@ class BulkStream {
 
   async #run(ranker: Ranker, bags: readonly KeyedBags[]): Promise<void> {
     while (!this.#ending) {
-      // Gives the memory of its results back: as garbage, megabytes of it are collected amid the lookups.
+      // Frees the memory of results at once. Else garbage collection of megabytes would disturb the measurement.
       using _ = await ranker.lookup(bags[this.#done % bags.length]);
       this.#done++;
     }
   }
 
-  /** @returns how many there were */
+  /** @returns the number of lookups */
   async end(): Promise<number> {
     this.#ending = true;
     await this.#ended;

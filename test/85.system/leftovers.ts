@@ -1,22 +1,22 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-// There is no other way to it from within a process.
+// A process has no other way to run the garbage collection.
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** What this process holds once its garbage is collected. */
+/** The resources that this process holds after garbage collection. */
 export interface Held {
   readonly rss: number;
-  /** Of array buffers and the JavaScript heap. */
+  /** Bytes of array buffers and of the JavaScript heap. */
   readonly bytes: number;
-  /** Sockets, by what they are of. */
+  /** The number of sockets. */
   readonly sockets: number;
   readonly timers: number;
 }
 
 export async function held(): Promise<Held> {
-  // Finalizers run in turns of their own, and may free more.
+  // Finalizers run in later turns of the event loop, and may free more memory.
   for (let i = 0; i < 3; i++) {
     collectGarbage();
     await new Promise((done) => setImmediate(done));
@@ -29,7 +29,7 @@ export async function held(): Promise<Held> {
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
-/** What was held at first and at last: medians of the first and last quarter, once everything has been used. */
+/** The medians of the first and of the last quarter. Skips the first entry, before which not everything was used. */
 export function firstAndLast(all: readonly Held[]): { readonly first: Held; readonly last: Held } {
   const seen = all.slice(1);
   const quarter = Math.ceil(seen.length / 4);

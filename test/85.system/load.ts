@@ -1,19 +1,19 @@
-// Lookups one after the other, several at a time, each of which must end well, or as an error that says why.
+// Sends several concurrent sequences of lookups. Each lookup must succeed, or fail with an allowed error.
 import { FlexemrError, type Lookup } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { checkPooled, checkSame } from './check-pooled.ts';
 import { type Asked, nodeIds, resultsOn } from './exact-tables.ts';
 
-/** A machine that does other things as well may be so late. */
+/** How late a lookup may end, on a machine that is busy with other work. */
 const lateMsMax = 2_000;
 
-/** What a memory node that dies may be the reason of. */
+/** The errors that a dying memory node can cause. */
 const failures = ['UNAVAILABLE', 'NODE_FAILED', 'DEADLINE_EXCEEDED'];
 
 export interface LoadOptions {
-  /** Lookups under way at a time. */
+  /** The number of lookups in flight. */
   readonly concurrency: number;
-  /** Of each. */
+  /** The deadline of each lookup. */
   readonly deadlineMs: number;
 }
 
@@ -38,7 +38,7 @@ export class Load {
   #loops: Promise<unknown> = Promise.resolve();
   #resting = true;
   #outcomes = noOutcomes;
-  /** The nodes that may fail now. */
+  /** The nodes that are allowed to fail now. */
   readonly mayFail = new Set<string>();
 
   constructor(ranker: Ranker, asked: readonly Asked[], { concurrency, deadlineMs }: LoadOptions) {
@@ -52,17 +52,17 @@ export class Load {
     this.#resting = false;
     const loops = Array.from({ length: this.#concurrency }, (_, i) => this.#loop(i));
     this.#loops = Promise.all(loops);
-    // Whoever rests hears of it.
+    // rest() throws the error.
     this.#loops.catch(() => {});
   }
 
-  /** Lets lookups that are under way end, and begins no more. @throws where one went wrong */
+  /** Waits for the lookups in flight, and begins no more. @throws Error if a lookup failed without an allowed reason */
   async rest(): Promise<void> {
     this.#resting = true;
     await this.#loops;
   }
 
-  /** What came of lookups since this was last asked. */
+  /** @returns the outcomes since the last call */
   take(): Outcomes {
     const taken = this.#outcomes;
     this.#outcomes = noOutcomes;
@@ -72,7 +72,7 @@ export class Load {
   async #loop(first: number): Promise<void> {
     for (let i = first; !this.#resting; i++) {
       const asked = this.#asked[i % this.#asked.length];
-      // Only lookups that are under way when a node dies, or begin while it is dead, may fail for it.
+      // Lookups may fail because of a node only if they are in flight when it dies, or begin while it is dead.
       const excused = new Set(this.mayFail);
       const started = performance.now();
       const ended = i % 2 === 0 ? await this.#whole(asked) : await this.#partial(asked);
@@ -80,7 +80,7 @@ export class Load {
       if (ms > this.#deadlineMs + lateMsMax) throw new Error(`a lookup took ${ms.toFixed(0)} ms`);
       for (const node of this.mayFail) excused.add(node);
       for (const error of ended) checkError(error, excused);
-      // Where lookups fail at once, timers must have their turn too.
+      // If lookups fail at once, timers must get their turn too.
       await new Promise((done) => setImmediate(done));
     }
   }
@@ -125,10 +125,11 @@ export class Load {
 function checkError(error: unknown, excused: ReadonlySet<string>): void {
   const known = error instanceof FlexemrError && failures.includes(error.code);
   if (known && error.node !== undefined && excused.has(error.node)) return;
-  throw new Error(`a lookup failed for no good reason: ${String(error)}`, { cause: error });
+  throw new Error(`a lookup failed without an allowed reason: ${String(error)}`, { cause: error });
 }
 
 function checkAll(lookup: Lookup, expected: Lookup): void {
-  if (lookup.size !== expected.size) throw new Error(`${lookup.size} features came of ${expected.size}`);
+  if (lookup.size !== expected.size)
+    throw new Error(`the lookup has ${lookup.size} features, not ${expected.size}`);
   for (const [name, pooled] of expected) checkPooled(name, lookup.get(name), pooled);
 }

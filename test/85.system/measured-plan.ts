@@ -1,4 +1,4 @@
-// What a placement of tables costs, by measurement on three memory nodes; and the one that costs least of all.
+// Measures the costs of placements of tables on three memory nodes, and finds the placement with the lowest costs.
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import type { KeyedBags } from '../../src/index.ts';
 import { rowBytes } from '../../src/kernel/dtype.ts';
@@ -13,30 +13,30 @@ import { lookupsACase, type PlannedCase, requestsALookup } from './planned-case.
 export const nodeIds: readonly string[] = ['n0', 'n1', 'n2'];
 const requests = requestsALookup * lookupsACase;
 
-/** Of a request: bytes read from the ranker's sockets, and bytes of rows that each node read. */
+/** The costs of a request: bytes read from the ranker's sockets, and bytes of rows that each node read. */
 interface Cost {
   readonly replyBytes: number;
   readonly work: readonly number[];
 }
 
 export interface Measured extends Cost {
-  /** The same of each table by itself. */
+  /** The costs of each table alone. */
   readonly tables: readonly Cost[];
-  /** By how much the busiest node's work deviates by chance, over that work: keys come to it as rain does. */
+  /** The relative random deviation of the busiest node's work. Its number of keys has a Poisson distribution. */
   readonly workNoise: number;
 }
 
-/** Work of the busiest node over that of the mean one. */
+/** The work of the busiest node divided by the mean work. */
 export function balanceOf({ work }: Cost): number {
   return sum(work) === 0 ? 1 : (Math.max(...work) * work.length) / sum(work);
 }
 
-/** What a plan makes small. */
+/** The objective that a plan minimises. */
 export function objective(cost: Cost): number {
   return cost.replyBytes * Math.max(1, balanceOf(cost) / balanceTarget);
 }
 
-/** Looks up every request under a placement: table by table for its work, and together. */
+/** Looks up every request with a placement: once for each table to measure its work, and once for all tables. */
 export async function measure(
   { tables, lookups }: PlannedCase,
   placed: readonly PlannedTable[],
@@ -44,7 +44,7 @@ export async function measure(
   const split = (): PlannedTable[] => [...placed];
   await using cluster = await Cluster.start({ tables, nodes: nodeIds.length, split, workers: 1 });
   await using ranker = await cluster.ranker({ transport: 'stream', pushDown: 'always' });
-  // Connects; from now on there are lookups alone.
+  // This lookup connects, so the bytes after it are only those of lookups.
   await ranker.lookup(lookups[0]);
   const cost = async (asked: readonly KeyedBags[], keyBytes: number): Promise<Cost> => {
     const [before, { bytesIn }] = [await keysRead(cluster), ranker.stats];
@@ -69,7 +69,7 @@ export async function measure(
 
 async function keysRead({ nodes }: Cluster): Promise<number[]> {
   const read = nodes.map(async (node) => {
-    if (!(node instanceof MemoryNodeHost)) throw new Error('these nodes are to have threads of their own');
+    if (!(node instanceof MemoryNodeHost)) throw new Error('the nodes have no threads of their own');
     return sum((await node.stats()).map(({ keys }) => keys));
   });
   return await Promise.all(read);
@@ -79,11 +79,11 @@ async function keysRead({ nodes }: Cluster): Promise<number[]> {
 interface Choice {
   readonly table: PlannedTable;
   readonly cost: Cost;
-  /** Room it takes on each node. */
+  /** The bytes of the table on each node. */
   readonly bytes: readonly number[];
 }
 
-/** The placement that measures best of all there are. @param room of each node */
+/** @param room capacity of each node in bytes @returns the placement with the lowest measured costs */
 export async function bestPlacement(
   given: PlannedCase,
   uncut: readonly PlannedTable[],
@@ -108,7 +108,7 @@ export async function bestPlacement(
   return best.map(({ table }) => table);
 }
 
-/** Every table whole on each node, and cut over all. */
+/** The choices of each table: whole on each node, or cut over all nodes. */
 async function choicesOf(given: PlannedCase, uncut: readonly PlannedTable[]): Promise<Choice[][]> {
   const onFirst = uncut.map((table) => ({ ...table, shards: tableWise(table, nodeIds[0]) }));
   const overAll = uncut.map((table) => ({ ...table, shards: rowWise(table, nodeIds) }));
@@ -124,7 +124,7 @@ async function choicesOf(given: PlannedCase, uncut: readonly PlannedTable[]): Pr
   });
 }
 
-/** Bytes of a table on each node. */
+/** The bytes of a table on each node. */
 export function bytesOf(table: PlannedTable): number[] {
   return nodeIds.map((id) => {
     const own = table.shards.filter(({ node }) => node === id);

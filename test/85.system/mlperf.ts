@@ -1,20 +1,20 @@
-// MLPerf's DLRM-DCNv2 as a memory node sees it: 26 tables of dim 128, 214 lookups a sample. Large tables are cut.
+// The tables of MLPerf's DLRM-DCNv2: 26 tables of dim 128, 214 lookups per sample. Large tables are shortened.
 import type { KeyedBags } from '../../src/index.ts';
 import type { GivenTable } from '../tables-file.ts';
 import { below, type Random, random } from './random.ts';
 
 export const dim = 128;
 
-/** Rows as published: 104.5 GB of f32. */
+/** The published numbers of rows: 104.5 GB of f32. */
 const rowsPublished = [
   40000000, 39060, 17295, 7424, 20265, 3, 7122, 1543, 63, 40000000, 3067956, 405282, 10, 2209, 11938, 155, 4,
   976, 14, 40000000, 40000000, 40000000, 590152, 12973, 108, 36,
 ];
 
-/** Keys of each table in every sample. */
+/** The number of keys of each table in every sample. */
 export const lookups = [3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1];
 
-/** More rows than this no table has here. */
+/** Tables have at most this many rows here. */
 export const rowsMax = 20_000;
 
 export function describeShape(): string {
@@ -24,7 +24,7 @@ export function describeShape(): string {
 
 const nameOf = (i: number): string => `t${i}`;
 
-/** All tables, with rows of no meaning. */
+/** All tables, with arbitrary rows. */
 export function mlperfTables(): GivenTable[] {
   return rowsPublished.map((published, i) => {
     const rows = Math.min(published, rowsMax);
@@ -35,8 +35,8 @@ export function mlperfTables(): GivenTable[] {
 }
 
 /**
- * Draws the bags of lookups. Keys are as unlikely to repeat as in the tables as published: in one that was cut, they
- * are all different within a lookup.
+ * Draws the bags of lookups. Keys repeat as rarely as in the published tables: in a shortened table, all keys of a
+ * lookup are different.
  */
 export class MlperfBags {
   readonly #random: Random;
@@ -58,12 +58,12 @@ export class MlperfBags {
   }
 }
 
-/** Row numbers in random order, each once. */
+/** Draws each row number once, in random order. */
 class Deck {
   readonly #rows = Uint32Array.from({ length: rowsMax }, (_, row) => row);
   #drawn = 0;
 
-  /** All of them again: it makes no difference in which order they lie. */
+  /** Starts again with all row numbers, whose current order does not matter. */
   shuffled(): this {
     this.#drawn = 0;
     return this;

@@ -1,4 +1,4 @@
-// Rows that are quantised already, in PyTorch's packed layouts: kept byte for byte, here and over nodes.
+// Rows that are already quantised, in PyTorch's packed layouts, are kept byte for byte, in one process and over nodes.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 const rows = 60;
 const [random] = fc.sample(fc.infiniteStream(fc.nat({ max: 255 })), { numRuns: 1, seed: 12 });
 
-/** Quantised rows of any numbers: scale and bias behind them, as f32 (int8) or f16 (int4). */
+/** Random quantised rows, each followed by scale and bias as f32 (int8) or f16 (int4). */
 function packedRows(dtype: 'int8' | 'int4', dim: number): Uint8Array<ArrayBuffer> {
   const stride = reference.rowBytes(dtype, dim);
   const packed = Uint8Array.from(random.take(rows * stride));
@@ -71,7 +71,7 @@ async function write(): Promise<{ index: string; one: string }> {
   return { index, one };
 }
 
-test('one file, several with a list beside them, and rows in memory give the same bits, over any nodes', async () => {
+test('one file, several files with a list, and rows in memory give the same bits, over any nodes', async () => {
   const { index, one } = await write();
   await using given = new Tables();
   for (const [i, { tensor: _, ...spec }] of list.entries()) await given.add(spec, { rows: packed[i] });
@@ -94,7 +94,7 @@ test('one file, several with a list beside them, and rows in memory give the sam
       const reached = { ...routing, nodes: ids.map(({ id }, i) => ({ id, url: nodes[i].url })) };
       for (const transport of ['stream', 'http'] as const) {
         await using ranker = await openRanker({ routing: reached, transport });
-        // Cut bags are added in another order; one key a bag is not.
+        // Bags over several shards are added in another order, except bags of one key.
         if (split === 'table' || count === 1) same(await ranker.lookup(bags));
         const single = Object.fromEntries(
           Object.entries(bags).map(([name, { keys }]) => [
@@ -109,8 +109,8 @@ test('one file, several with a list beside them, and rows in memory give the sam
 });
 
 test.for([
-  ['another dtype is asked for', { dtype: 'f16' }, {}, /already.*leave the dtype out/],
-  ['the list names no dtype', {}, { dtype: undefined }, /U8 of a table listed as int8 or int4/],
+  ['another dtype is asked for', { dtype: 'f16' }, {}, /already.*omit the dtype/],
+  ['the list names no dtype', {}, { dtype: undefined }, /U8 if the table is listed as int8 or int4/],
   [
     'the list names the other layout',
     {},
@@ -118,7 +118,7 @@ test.for([
     /listed as int4\[60, 8\].*\[60, 16\], not \[60, 8\]/,
   ],
   ['the list has another dim', {}, { dim: 9 }, /\[60, 16\], not \[60, 17\]/],
-] as const)('refused where %s', async ([, options, change, says]) => {
+] as const)('refused if %s', async ([, options, change, says]) => {
   const { index } = await write();
   const changed = [{ ...list[0], ...change }];
   const error = await openTables({ file: index, list: changed }, options as object).catch(

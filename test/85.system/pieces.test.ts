@@ -1,4 +1,4 @@
-// Large replies leave in pieces: each comes out whole, and those beside it need not wait.
+// Large replies are sent in pieces. Each reply is complete, and others do not wait for it.
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -19,7 +19,7 @@ const rows = 2_000;
 const next = random(3);
 const spec = { name: 't', rows, dim, mode: 'none' } as const;
 const tables = [{ spec, rows: new Float32Array(rows * dim).map(() => next() / 2 ** 32) }];
-/** Rows of replies that are just about so many pieces, and of any others. */
+/** Rows in a piece; draws replies that are about a whole number of pieces long, and others. */
 const piece = replyPieceBytesMax / (dim * 4 + 4);
 const keyCount = fc.oneof(
   fc.integer({ min: 1, max: 20 }),
@@ -32,7 +32,7 @@ const keyCount = fc.oneof(
 test.for([
   ['one stream', () => new StreamTransport(new HttpTransport(), {}, () => 'small')],
   ['pipelined HTTP', () => new HttpTransport()],
-] as const)('replies of any sizes come out whole, by %s', async ([, open]) => {
+] as const)('replies of any size are complete, by %s', async ([, open]) => {
   await using cluster = await Cluster.start({ tables, nodes: 1, workers: 1 });
   await using local = await cluster.tables();
   await using ranker = await cluster.ranker({ transport: open(), pushDown: 'always' });
@@ -46,7 +46,7 @@ test.for([
     const got = await Promise.all(asked.map((bags) => ranker.lookup(bags, { deadline: 60_000 })));
     for (const [i, lookup] of got.entries()) {
       const wanted = (await local.lookup(asked[i])).get('t');
-      if (wanted === undefined) throw new Error('there is nothing to compare with');
+      if (wanted === undefined) throw new Error('no reply to compare with');
       checkPooled(`lookup ${i} of ${counts}`, lookup.get('t'), wanted);
       lookup[Symbol.dispose]();
     }
@@ -71,7 +71,7 @@ describe.for(['stream', 'http'] as const)('a large reply by %s', (way) => {
 
   const frameOf = (keys: number): Uint8Array => lookupFrame(cluster.routing, 't', new Array(keys).fill(1));
 
-  /** A peer that has asked for so many rows, and waits at the gate. */
+  /** Opens a peer that requests `keys` rows, and waits until the gate holds its request. */
   async function asking(keys: number, more: { readonly reads?: boolean } = {}): Promise<RawPeer> {
     const before = gate.held.length;
     const peer = way === 'http' ? new RawPeer(port, more) : await RawPeer.stream(port, more);
@@ -85,7 +85,7 @@ describe.for(['stream', 'http'] as const)('a large reply by %s', (way) => {
     return peer;
   }
 
-  test('lets a small one that is ready after it leave before it', async () => {
+  test('lets a small reply overtake it', async () => {
     gate.close();
     const peers = [await asking(1_000), await asking(1)];
     const [large, small] = gate.held.splice(0);
@@ -103,9 +103,9 @@ describe.for(['stream', 'http'] as const)('a large reply by %s', (way) => {
     expect(large.released).toBe(true);
   });
 
-  test('keeps its room until its peer is gone, where it does not read', async () => {
+  test('keeps its memory until its peer disconnects, if the peer does not read', async () => {
     gate.close();
-    // 32 MB: more than systems keep for who does not read.
+    // 32 MB is more than the system buffers for a peer that does not read.
     const peer = await asking(32_000, { reads: false });
     const [held] = gate.held.splice(0);
     held.pass();

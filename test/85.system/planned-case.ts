@@ -1,4 +1,4 @@
-// A few random tables with requests to look up in them, for plans to be measured on.
+// A few random tables with requests, to measure plans.
 import fc from 'fast-check';
 import type { KeyedBags } from '../../src/index.ts';
 import type { TableLoads } from '../../src/plan/prediction.ts';
@@ -8,10 +8,10 @@ import { below, type Random, random } from './random.ts';
 export const requestsALookup = 2_500;
 export const lookupsACase = 4;
 
-/** What a case is drawn from. */
+/** The parameters from which a case is drawn. */
 export interface CaseShape {
   readonly tables: readonly TableShape[];
-  /** Room of each node, over a fair share of all bytes; undefined: any. */
+  /** The capacity of each node, divided by an equal share of all bytes; unlimited if undefined. */
   readonly slack: number | undefined;
   readonly seed: number;
 }
@@ -39,12 +39,12 @@ const table: fc.Arbitrary<TableShape> = fc
     mode: fc.constantFrom('sum' as const, 'sum' as const, 'mean' as const, 'max' as const, 'none' as const),
     dtype: fc.constantFrom('f32' as const, 'f16' as const, 'int8' as const, 'int4' as const),
     indexed: fc.boolean(),
-    // Few keys are as likely as many; half a key a bag leaves every other bag empty.
+    // On a logarithmic scale. With half a key per bag, every other bag is empty.
     keys: fc.oneof(fc.integer({ min: 0, max: 13 }), fc.constant(-3)),
     bagsPerRequest: fc.constantFrom(1, 1, 2),
   })
   .map(({ digits, keys, ...more }) => {
-    // Every key of mode none brings back a vector: a few of them say it all.
+    // Every key of mode none gives a vector, so a few keys are sufficient.
     const keysPerBag = more.mode === 'none' ? Math.min(3, 10 ** (keys / 10)) : 10 ** (keys / 10);
     return { ...more, rows: Math.ceil(10 ** (digits / 10)), keysPerBag };
   });
@@ -55,7 +55,7 @@ export const anyShape: fc.Arbitrary<CaseShape> = fc.record({
   seed: fc.nat(),
 });
 
-/** Rows, and requests with keys drawn evenly. */
+/** Makes rows, and requests whose keys have a uniform distribution. */
 export function caseOf({ tables: shapes, seed }: CaseShape): PlannedCase {
   const next = random(seed);
   const tables = shapes.map((shape, i) => tableOf(shape, i, next));
@@ -71,7 +71,7 @@ export function caseOf({ tables: shapes, seed }: CaseShape): PlannedCase {
 
 const nameOf = (i: number): string => `t${i}`;
 
-/** The hash spreads ids as evenly over nodes as a plan expects only where there are many. */
+/** With many ids, the hash distributes them over nodes as evenly as a plan expects. */
 const indexedRows = 40_000;
 
 function tableOf({ rows: few, dim, mode, dtype, indexed }: TableShape, i: number, next: Random): GivenTable {
@@ -81,7 +81,7 @@ function tableOf({ rows: few, dim, mode, dtype, indexed }: TableShape, i: number
   return { spec: { name: nameOf(i), rows, dim, mode, dtype }, rows: values, ids };
 }
 
-/** Ids that are all different, and far apart. */
+/** Ids are all different and far apart. */
 function idOf(row: number): bigint {
   return BigInt.asUintN(64, BigInt(row + 1) * 0x9e37_79b9_7f4a_7c15n);
 }

@@ -1,4 +1,4 @@
-// What the planner promises, held to what memory nodes send and read.
+// Compares the predictions of the planner with the bytes that memory nodes send and read.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { tableWise } from '../../src/plan/placement.ts';
@@ -9,16 +9,16 @@ import { sum } from './mlperf.ts';
 import { anyShape, caseOf } from './planned-case.ts';
 
 /**
- * Predictions are means; what is measured is 10,000 requests. The vectors that one brings back deviate from their mean
- * by at most about it (where every other bag is empty), so those of all by 1 % at most: three times that.
- * Headers, which predictions leave out, are a few bytes a thousand requests.
+ * Predictions are means, and 10,000 requests are measured. The number of vectors of a request has a standard deviation
+ * of at most about its mean (if every other bag is empty), so that of all requests is at most 1 %: three times that.
+ * Predictions leave out headers, which are a few bytes per thousand requests.
  */
 const replyTolerance = 0.03;
 
-/** A plan is made before requests come. Beyond its 5 %, the busiest node's work deviates by chance; three times that. */
+/** A plan can cost 5 % more than the best. To this, tests add three times the random deviation of the work. */
 const costTolerance = 0.05;
 
-test('a plan costs what is predicted, and hardly more than the best there is by measurement', async () => {
+test('a plan has the predicted costs, and hardly more than the best measured plan', async () => {
   const figures: object[] = [];
   const property = fc.asyncProperty(anyShape, async (shape) => {
     const given = caseOf(shape);

@@ -1,4 +1,4 @@
-/** The next u32, the same ones in every run. */
+/** Returns the next u32 of a sequence that is the same in every run. */
 export type Random = () => number;
 
 /** Mulberry32. */

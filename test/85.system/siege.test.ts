@@ -1,4 +1,4 @@
-// Two memory nodes under siege, while an honest ranker looks up.
+// Two memory nodes under attack, while an honest ranker looks up.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,8 +19,8 @@ const folder = mkdtempSync(join(tmpdir(), 'flexemr-siege-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /**
- * What a besieged worker may hold beside what it holds alone (docs/operating.md): JSON bodies and what is made of them, slots,
- * which are there before they are used, and what each connection buffers.
+ * The additional memory of a worker under attack (docs/operating.md): JSON bodies and the values that are parsed from
+ * them, slots, which become resident when they are used, and the buffers of each connection.
  */
 const moreRssMax =
   6 * limits.jsonBodiesBytesMax + limits.workerSlotBytesDefault + limits.connectionsMax * 65_536;
@@ -36,7 +36,7 @@ interface Seen {
   readonly failures: readonly string[];
 }
 
-/** Small lookups at a steady rate, each of which has one right answer. */
+/** Sends small lookups at a steady rate, and checks their answers. */
 async function lookUp(ranker: Ranker, ms: number): Promise<Seen> {
   const latencies: number[] = [];
   const failures: string[] = [];
@@ -91,7 +91,7 @@ test.for(['a token', 'no token'] as const)('with %s', async (how) => {
     const [fdsBefore, rssBefore] = [pids.map(descriptors), pids.map(rss)];
     const ports = ready.flatMap((one) => one.ports).join();
     const besiegers = [fork(join(import.meta.dirname, 'besieger.ts'), [ports, '', '40'])];
-    // Some of them have the token too.
+    // Some attackers have the token too.
     if (token) besiegers.push(fork(join(import.meta.dirname, 'besieger.ts'), [ports, token, '40']));
     await sleep(1_500);
     const besieged = await lookUp(ranker, runs.siegeMs);
@@ -106,7 +106,7 @@ test.for(['a token', 'no token'] as const)('with %s', async (how) => {
     expect(alone.right).toBe(alone.asked);
     expect(besieged.failures).not.toContain('wrong');
     expect(besieged.right / besieged.asked).toBeGreaterThanOrEqual(0.99);
-    // Beside others on two processors a floor keeps this from being a test of the machine.
+    // The floor of 10 ms tolerates a busy machine with two processors.
     expect(besieged.p99Ms).toBeLessThanOrEqual(5 * Math.max(alone.p99Ms, 10));
     for (const [i, bytes] of rssMax.entries()) expect(bytes - rssBefore[i]).toBeLessThan(moreRssMax);
     await expect.poll(() => pids.map((pid, i) => descriptors(pid) <= fdsBefore[i] + 2)).toEqual([true, true]);

@@ -1,4 +1,4 @@
-// Memory nodes that do nothing, though their connections stay; and rankers that are closed amid their lookups.
+// Memory nodes that stall while their connections stay open, and rankers that are closed during lookups.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openRanker, transportNames } from '../../src/host/open-ranker.ts';
@@ -10,11 +10,11 @@ import { Load } from './load.ts';
 
 const deadlineMs = 1_000;
 
-/** RDMA is tested where there is any (test/rdma); what it does with a node that stalls, the stream behind it does. */
+/** RDMA has its own tests (test/rdma). If a node stalls, it relies on the stream that it uses too. */
 const throughSockets = transportNames.filter((name) => name !== 'rdma');
 
 test.for(throughSockets)(
-  'a node that stalls fails lookups at their deadline, and is found again, by %s',
+  'lookups at a stalled node fail at their deadline, and the node is found again, by %s',
   async (transport) => {
     await using given = await ExactCase.open();
     const { nodes, routing } = await given.start();
@@ -28,7 +28,7 @@ test.for(throughSockets)(
     await sleep(2 * deadlineMs);
     victim.goOn();
     await recovered(ranker, given.asked[0]);
-    // What was begun before ends as it may.
+    // Lookups that began before may still fail.
     await sleep(deadlineMs);
     load.mayFail.delete(victim.id);
     const troubled = load.take();
@@ -40,11 +40,11 @@ test.for(throughSockets)(
   },
 );
 
-/** Lookups that nobody answers, of 100 KB each: 60 MB and 600 connections a second if all of them were kept. */
+/** Lookups of 100 KB that get no answer. If a ranker kept them, that would be 60 MB and 600 connections per second. */
 const unanswered = { concurrency: 12, deadline: 20, ms: 3_000, bytesMax: 32 * 2 ** 20 };
 
 test.for(throughSockets)(
-  'a node that stalls does not fill the memory of its rankers, nor their sockets, by %s',
+  'a stalled node does not make rankers accumulate memory or sockets, by %s',
   async (transport) => {
     await using given = await ExactCase.open();
     const { nodes, routing } = await given.start();
@@ -76,7 +76,7 @@ test.for(throughSockets)(
 );
 
 test.for(throughSockets)(
-  'a ranker that is closed under load fails what is under way, and keeps no socket, by %s',
+  'closing a ranker under load fails its lookups in flight and closes its sockets, by %s',
   async (transport) => {
     await using given = await ExactCase.open();
     const { routing } = await given.start();
@@ -95,7 +95,7 @@ test.for(throughSockets)(
 );
 
 test.for(throughSockets)(
-  'a ranker that is closed while a node stalls does not wait for it, by %s',
+  'closing a ranker does not wait for a node that has stalled, by %s',
   async (transport) => {
     await using given = await ExactCase.open();
     const { nodes, routing } = await given.start();

@@ -19,7 +19,7 @@ async function open(): Promise<Example> {
   return { requests: await readRequests(file, names), users: await file.read('user_id', 'I64'), names };
 }
 
-/** The bags of picked requests as the file has them. */
+/** The bags of the picked requests in the file. */
 function ofFile(requests: Requests, picked: readonly number[]): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(requests.bags).map(([name, own]) => [name, plain(pickBags(own, picked))]),
@@ -38,11 +38,12 @@ const plainBags = (bags: Requests['bags']): Record<string, unknown> =>
 function expectClose(got: Float32Array, wanted: Float32Array): void {
   expect(got.length).toBe(wanted.length);
   got.forEach((value, i) => {
-    if (Math.abs(value - wanted[i]) > 1e-6) expect.fail(`feature ${i} is ${value}, in the file ${wanted[i]}`);
+    if (Math.abs(value - wanted[i]) > 1e-6)
+      expect.fail(`feature ${i} is ${value}, but ${wanted[i]} in the file`);
   });
 }
 
-test('a request made anew for its own user and film is the request of the file', async () => {
+test('a new request for the user and the film of a request equals the request in the file', async () => {
   const { requests, users } = await open();
   expect(users.length).toBe(200);
   for (const [request, user] of users.entries()) {
@@ -52,7 +53,7 @@ test('a request made anew for its own user and film is the request of the file',
   }
 });
 
-test('of many films, each is what it is alone, and its own film is the request of the file', async () => {
+test('each of several films has the same values as alone, and the film of the request equals the file', async () => {
   const { requests, users } = await open();
   const films = [0, 5, 199, 42, 5];
   for (const latest of [0, 42, 199]) {

@@ -1,5 +1,5 @@
-// What npm would publish: sound by publint, without the example's data, and working where it is installed.
-// attw, which has a package of its own here, is a step of .ci/run.
+// The package that npm would publish passes publint, has no data of the example, and works when it is installed.
+// attw has its own package in this folder, and is a step of .ci/run.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-test('holds what it needs to run, and no example data', () => {
+test('contains the files that it needs, and no example data', () => {
   const expected = [
     'LICENSE',
     'README.md',
@@ -77,7 +77,7 @@ test.for([
   ['esnext', 'bundler', ['node']],
   ['esnext', 'bundler', []],
 ] as [string, string, string[]][])(
-  'types are strict for %s, %s, types %j, with every library looked at',
+  'types are strict for %s, %s, types %j, with a check of every library',
   ([module, moduleResolution, types]) => {
     const entries =
       types.length > 0 ? ['', '/edge', '/component', '/kernels'] : ['/edge', '/component', '/kernels'];

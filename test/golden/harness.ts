@@ -1,5 +1,5 @@
 // Runs a folder of golden cases (README.md beside this file) through the public API.
-//   npm run -s golden -- DIR        prints each mismatch, and ends with "N cases, M mismatches"
+//   npm run -s golden -- DIR        prints each mismatch, and then "N cases, M mismatches"
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -50,10 +50,10 @@ interface ErrorCase {
   readonly mode?: PoolingMode;
 }
 
-/** Where we mean to differ: TensorFlow's weighted mean is taken, keys behind the last offset are not passed over in silence. */
+/** Intended differences: the weighted mean is TensorFlow's, and keys after the last offset are not skipped silently. */
 const disconnects = new Set(['weights_with_mean', 'last_offset_ne_len']);
 
-/** Every mismatch of the folder's cases, a line each, and how many cases there were. */
+/** Runs the cases of a folder. @returns the mismatches, one line each, and the number of cases */
 export async function runGolden(dir: string): Promise<{ cases: number; mismatches: string[] }> {
   const index = JSON.parse(readFileSync(join(dir, 'index.json'), 'utf8'));
   const mismatches: string[] = [];
@@ -151,7 +151,7 @@ async function lookUpMany(of: GoldenCase, file: SafetensorsFile): Promise<Float3
   return all;
 }
 
-/** Mode `none` gives the very values that PyTorch's unpack gives, bit for bit. */
+/** Checks that mode `none` gives the values of PyTorch's unpack, bit for bit. */
 async function checkDequantised(of: GoldenCase, file: SafetensorsFile, source: Source): Promise<string[]> {
   await using tables = new Tables({ slotBytes: 2 ** 22 });
   await tables.add({ name: 't', rows: of.rows, dim: of.dim, mode: 'none', dtype: source.dtype }, source);
@@ -161,7 +161,7 @@ async function checkDequantised(of: GoldenCase, file: SafetensorsFile, source: S
   return compare({ ...of, compare: 'bit-exact' }, lookup.get('t')?.values ?? new Float32Array(), expected);
 }
 
-/** Each shard as a table of its own gives PyTorch's partial sums and counts; merged, they give its result. */
+/** Checks that each shard, as its own table, gives PyTorch's partial sums and counts, which merge to its result. */
 async function checkShards(of: GoldenCase, file: SafetensorsFile, source: Source): Promise<string[]> {
   const shards = of.shards ?? 1;
   const bags = await bagsOf(of, file);
@@ -254,13 +254,13 @@ export function compare(of: GoldenCase, got: Float32Array, expected: Float32Arra
 function agrees(of: GoldenCase, got: number, expected: number): boolean {
   if (of.compare === 'tol') return Math.abs(got - expected) <= (of.atol ?? 0);
   if (of.compare === 'bit-exact') return got === expected || (Number.isNaN(got) && Number.isNaN(expected));
-  // Special values: PyTorch's max depends on where in a bag a NaN stands, so there is nothing to hold ours to.
+  // PyTorch's maximum depends on the position of a NaN in a bag, so special values of max cannot be compared.
   if (of.mode === 'max') return true;
   if (Number.isFinite(expected)) return Math.abs(got - expected) <= 1e-6 * Math.max(1, Math.abs(expected));
   return Object.is(got, expected);
 }
 
-/** Rows that the case gives by formula, checked against their digest. */
+/** Computes rows from the formula of a case, and checks their digest. */
 export function procedural({ procedural: kind, rows, dim, seed, sha256 }: ProceduralTable): Float32Array {
   const values = new Float32Array(rows * dim);
   for (let i = 0; i < values.length; i++) {

@@ -1,4 +1,4 @@
-// Golden cases and the example over RDMA: the bits of one process.
+// Golden cases and the example give the same bits over RDMA as in one process.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HttpTransport } from '../../src/transport/http.ts';
 import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
@@ -8,7 +8,7 @@ import { bits, expectBits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import { onDevice } from './bed.ts';
 
-/** In the guest a lookup takes many times as long: it is asked for less. */
+/** Lookups take many times as long in the guest, so fewer settings are tested there. */
 const pushDowns = onDevice ? (['auto'] as const) : (['always', 'never', 'auto'] as const);
 const hosts: readonly (readonly [name: string, nodes: number, workers: number])[] = [
   ['2 nodes in this thread', 2, 0],

@@ -1,4 +1,4 @@
-// What each thread does with its queues, as the stand-in counts it.
+// Checks the work of each thread on its queues, which the stand-in counts.
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Ranker } from '../../src/ranker/ranker.ts';
@@ -24,7 +24,7 @@ afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
 });
 
-test('every thread has a thread domain of its own, and stays in it', async () => {
+test('every thread has its own thread domain, and uses only that', async () => {
   await expect.poll(() => transport.connected).toBe(workers);
   for (let batch = 0; batch < 20; batch++)
     await Promise.all(Array.from({ length: 100 }, (_, i) => ranker.lookup(someBags(i, 3))));
@@ -33,33 +33,33 @@ test('every thread has a thread domain of its own, and stays in it', async () =>
   for (const { sends, receives } of domains) expect(Math.min(sends, receives)).toBeGreaterThan(0);
   expect(standIn.sharedWork()).toMatchObject({ sends: 0, receives: 0 });
   expect([standIn.violations(), standIn.lastViolation(), standIn.overruns()]).toEqual([0, undefined, 0]);
-  // What the ranker sends, nodes answer.
+  // Nodes send one reply for each request of the ranker.
   const sends = domains.map((work) => work.sends);
   expect(2 * Math.max(...sends)).toBe(sends.reduce((a, b) => a + b));
-  // What is ready together leaves together.
+  // Frames that are ready at the same time are posted together.
   for (const { doorbells, sends: posted } of domains) expect(doorbells).toBeLessThan(posted / 2);
 });
 
-/** How many went inline of a subrequest and its reply. */
+/** How many of a subrequest and its reply were sent inline. */
 async function inlineOf(work: () => Promise<unknown>): Promise<number> {
   const before = total(standIn.threadDomains());
   await work();
-  // A node may count its reply a moment after it has come.
+  // A node may count its reply shortly after it has arrived.
   await expect.poll(() => total(standIn.threadDomains()).sends - before.sends).toBe(2);
   return total(standIn.threadDomains()).inlineSends - before.inlineSends;
 }
 
-test('small frames leave inline, larger ones from where they lie', async () => {
+test('small frames are sent inline, larger ones from their memory', async () => {
   await expect.poll(() => transport.connected).toBe(workers);
-  // 16 columns: subrequest and reply have fewer than 256 bytes each.
+  // With 16 columns, the subrequest and the reply have fewer than 256 bytes each.
   const small = { sum: { keys: [1], offsets: [0] } };
   expect(await inlineOf(() => ranker.lookup(small))).toBe(2);
-  // Of many bags neither has.
+  // With many bags, both have more.
   const large = { sum: { keys: Array.from({ length: 100 }, (_, i) => i), lengths: new Array(100).fill(1) } };
   expect(await inlineOf(() => ranker.lookup(large))).toBe(0);
 });
 
-test('who has nothing to do waits, and polls no more', async () => {
+test('an idle thread waits, and does not poll', async () => {
   await ranker.lookup(someBags(1, 3));
   await expect
     .poll(async () => {

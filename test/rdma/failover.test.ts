@@ -1,12 +1,12 @@
-// Real verbs between two hosts, in the guest: what is lost comes again, and what breaks is gone around.
+// Real verbs between two hosts in the guest: lost packets are resent, and lookups continue when a connection breaks.
 import { describe, expect, test } from 'vitest';
 import { missingPackages, runInGuest } from './guest.ts';
 
 const missing = missingPackages();
 const lookupsEach = 100;
 
-describe.skipIf(missing.length > 0)('a cable between node and ranker', () => {
-  test('may lose packets, be pulled and be plugged in again: no lookup fails, none is wrong', async () => {
+describe.skipIf(missing.length > 0)('the cable between node and ranker', () => {
+  test('can lose packets, be pulled and be plugged in again: no lookup fails or is wrong', async () => {
     const program = `${import.meta.dirname}/programs/failover.ts`;
     const { output, exitCode } = await runInGuest(`"$NODE" --no-warnings ${program}`, {
       network: 'two-hosts',

@@ -1,4 +1,4 @@
-// Verbs that fail on purpose, on the stand-in: lookups have their bits all the same, and nothing is left behind.
+// Verbs of the stand-in fail on purpose. Lookups still give their bits, and nothing is left behind.
 import { ledger } from 'ibverbs-node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
@@ -27,7 +27,7 @@ afterEach(() => {
 
 const open = (): Promise<RdmaTransport> => RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
 
-/** While it is set up, and once it is: how often a verb may fail without harm. */
+/** Verbs that can fail while a connection is set up. */
 const setUp = [
   ['ibv_create_qp', ENOMEM],
   ['ibv_reg_mr', ENOMEM],
@@ -58,7 +58,7 @@ test.for(setUp.flatMap(([verb, errno]) => [1, 2, 3].map((count) => [verb, errno,
 test.for([
   ['ibv_post_send', ENOMEM],
   ['ibv_post_recv', ENOMEM],
-] as const)('%s fails under load, and connections come back', async ([verb, errno]) => {
+] as const)('%s fails under load, and connections are set up again', async ([verb, errno]) => {
   const transport = await open();
   await using ranker = await cluster.ranker({ transport });
   await expect.poll(() => transport.connected).toBe(2);
@@ -75,9 +75,9 @@ test.for([
     .toBe(2);
 });
 
-test('a device that refuses inline room is asked for half, until it gives some or none is left', async () => {
+test('if a device refuses the inline bytes, half of them are requested, until it accepts or none remain', async () => {
   const before = ledger();
-  // A key a table: no subrequest has 256 bytes.
+  // One key per table, so that subrequests have fewer than 256 bytes.
   const few = Object.fromEntries(
     Object.entries(bags).map(([name, { keys }]) => [name, { keys: keys.slice(0, 1), lengths: [1] }]),
   );
@@ -89,31 +89,31 @@ test('a device that refuses inline room is asked for half, until it gives some o
     await expect.poll(() => transport.connected).toBe(2);
     const { sends, inlineSends } = work();
     await ranker.lookup(few);
-    // A node may count its reply a moment after it has come.
+    // A node may count its reply shortly after it has arrived.
     await expect.poll(() => work().sends - sends).toBe(4);
     return work().inlineSends - inlineSends;
   };
   const all = await sent(0);
-  // The first end that is made is this ranker's, to one of two nodes: 256 bytes, 128 … 1, and then none.
+  // The first queue pair is this ranker's, for one of two nodes. It requests 256 bytes, 128 … 1, and then none.
   expect(await sent(9)).toBe(all - 1);
   await expect.poll(() => ledger()).toEqual(before);
 });
 
-/** A completion queue is asked for twice: in the parent domain, and where that fails by itself. */
+/** A completion queue is created twice: in the parent domain, and if that fails without it. */
 const makers = [
   ['ibv_alloc_parent_domain', 1],
   ['ibv_create_comp_channel', 1],
   ['ibv_create_cq', 2],
   ['ibv_req_notify_cq', 1],
 ] as const;
-test.for(makers)('a ranker that opens says that %s failed, and leaves nothing', async ([verb, count]) => {
+test.for(makers)('opening a ranker reports that %s failed, and leaves nothing', async ([verb, count]) => {
   const before = ledger();
   expect(standIn.failNext(verb, ENOMEM, count)).toBe(0);
   await expect(open()).rejects.toMatchObject({ name: 'IbverbsError', verb, code: 'ENOMEM' });
   expect(ledger()).toEqual(before);
 });
 
-test('too little memory that may be registered is said at once, with what to set', async () => {
+test('if too little memory can be registered, opening fails with an error that says what to set', async () => {
   const before = ledger();
   standIn.limitRegisteredBytes(standIn.live().registeredBytes + 4_096);
   const error = { code: 'OUT_OF_MEMORY', message: expect.stringMatching(/ulimit -l|more memory/) };
@@ -124,9 +124,9 @@ test('too little memory that may be registered is said at once, with what to set
   await expect.poll(() => ledger()).toEqual(before);
 });
 
-test('what a worker may not register is said as by the node itself', async () => {
+test('if a worker cannot register memory, its node reports the same error', async () => {
   const before = ledger();
-  // Room for the tables, and none for a worker's slots.
+  // Enough for the tables, but not for the slots of a worker.
   standIn.limitRegisteredBytes(standIn.live().registeredBytes + 2 ** 24);
   const { file, routing } = cluster;
   const options = { tables: file, routing, node: 'n0', workers: 2, rdma: {} };
@@ -137,7 +137,7 @@ test('what a worker may not register is said as by the node itself', async () =>
   await expect.poll(() => ledger()).toEqual(before);
 });
 
-test('a node that may register no more sends rankers to the stream', async () => {
+test('if a node cannot register more memory, rankers use the stream', async () => {
   const before = ledger();
   {
     const transport = await open();

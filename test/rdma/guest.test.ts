@@ -1,4 +1,4 @@
-// The guest with RDMA devices: boots, runs what it is told, and has hosts between which things go wrong.
+// The guest with RDMA devices boots, runs commands, and has two hosts whose connection can be impaired.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,7 +57,7 @@ describe.skipIf(missing.length > 0)('the guest', () => {
   });
 });
 
-/** Boots a machine whose emulator is this shell script; the exchanged directory is its own. */
+/** Boots a machine with a shell script as its emulator, and with its own exchange directory. */
 async function bootScript(script: string): ReturnType<typeof boot> {
   const exchange = mkdtempSync(join(tmpdir(), 'rdma-guest-test-'));
   onTestFinished(() => rmSync(exchange, { recursive: true, force: true }));
@@ -71,7 +71,7 @@ async function bootScript(script: string): ReturnType<typeof boot> {
 }
 
 describe('a machine', () => {
-  test('that hangs before its command is ended', async () => {
+  test('that hangs before its command starts is ended', async () => {
     expect(await bootScript('echo stuck > console; exec sleep 60')).toMatchObject({
       started: false,
       exitCode: undefined,
@@ -80,7 +80,7 @@ describe('a machine', () => {
     });
   });
 
-  test('that hangs in its command is ended, and what it said is kept', async () => {
+  test('that hangs in its command is ended, and its output is kept', async () => {
     const run = await bootScript('touch started; echo said; exec sleep 60');
     expect(run).toMatchObject({
       started: true,
@@ -90,7 +90,7 @@ describe('a machine', () => {
     });
   });
 
-  test('that goes down by itself is told from one that ended', async () => {
+  test('that goes down is distinguished from one whose command ended', async () => {
     expect(await bootScript('exit 3')).toMatchObject({ started: false, ended: 'qemu ended with 3' });
     const run = await bootScript('touch started; echo 5 > exit-code');
     expect(run).toMatchObject({ started: true, exitCode: 5, ended: 'qemu ended with 0' });

@@ -1,5 +1,5 @@
-// Runs a command in a guest that has RDMA devices: Debian's stock kernel with Soft-RoCE, emulated, over this machine's
-// files (read-only; what the command writes is gone afterwards). By hand: `node test/rdma/guest.ts 'ibv_devices'`.
+// Runs a command in an emulated guest with RDMA devices: Debian's stock kernel with Soft-RoCE. The guest sees the files
+// of this machine read-only, and its writes are lost. By hand: `node test/rdma/guest.ts 'ibv_devices'`.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -20,34 +20,34 @@ import { type Boot, boot } from './guest/boot.ts';
 export interface GuestOptions {
   readonly memoryGiB?: number;
   readonly cpus?: number;
-  /** Of the command, beside the time the guest takes to boot. */
+  /** The time limit of the command, without the time to boot the guest. */
   readonly timeoutS?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** Where the command runs: this process's directory unless told. */
+  /** The directory of the command; by default that of this process. */
   readonly cwd?: string;
   /**
-   * 'one': `rxe0` on the loopback interface. 'two-hosts': `rxe_left` and `rxe_right` with a cable between them, and
-   * `guest/hosts.sh` to do things to it.
+   * 'one': `rxe0` on the loopback interface. 'two-hosts': `rxe_left` and `rxe_right` with a cable between them, which
+   * `guest/hosts.sh` controls.
    */
   readonly network?: 'one' | 'two-hosts';
-  /** Told of the command's output as it comes. */
+  /** Gets the output of the command while it runs. */
   readonly onOutput?: (text: string) => void;
 }
 
 export interface GuestRun {
-  /** The command's. */
+  /** The exit code of the command. */
   readonly exitCode: number;
-  /** What it wrote to standard output and standard error. */
+  /** The standard output and standard error of the command. */
   readonly output: string;
   readonly bootMs: number;
 }
 
-/** There is no guest on this machine: packages are missing, or there is no kernel to be had. */
+/** A guest is not possible on this machine: packages are missing, or the kernel cannot be downloaded. */
 export class GuestUnavailableError extends Error {
   override readonly name = 'GuestUnavailableError';
 }
 
-/** The guest did not come up, went down by itself, or ran out of time. */
+/** The guest did not boot, went down, or exceeded its time limit. */
 export class GuestFailedError extends Error {
   override readonly name = 'GuestFailedError';
   readonly output: string;
@@ -62,7 +62,7 @@ const scripts = join(import.meta.dirname, 'guest');
 const bootTimeoutS = 90;
 const prepareTimeoutS = 300;
 
-/** A file of each Debian package that the guest is made of, or that what runs in it needs. */
+/** A file of each Debian package that the guest, or a program in it, needs. */
 const packages: Readonly<Record<string, string>> = {
   'qemu-system-x86': '/usr/bin/qemu-system-x86_64',
   'busybox-static': '/bin/busybox',
@@ -78,7 +78,7 @@ const packages: Readonly<Record<string, string>> = {
   perftest: '/usr/bin/ib_write_bw',
 };
 
-/** Names of the Debian packages that have to be installed before there can be a guest. */
+/** The names of the missing Debian packages for a guest. */
 export function missingPackages(): string[] {
   return Object.keys(packages).filter((name) => !existsSync(packages[name] as string));
 }
@@ -96,7 +96,7 @@ export async function runInGuest(command: string, options: GuestOptions = {}): P
     const { memoryGiB = 4, cpus = 2, timeoutS = 300, onOutput } = options;
     const machine = { image, exchange, memoryGiB, cpus, bootTimeoutS, timeoutS, onOutput };
     let run = await boot(machine);
-    // Emulated machines hang while they boot, once in a hundred and fifty times. Nothing else is tried again.
+    // Emulated machines hang during about one of 150 boots. Only booting is retried.
     if (!run.started) run = await boot(machine);
     return result(run);
   } finally {
@@ -123,7 +123,7 @@ function script(command: string, { env = {}, cwd = process.cwd() }: GuestOptions
   return `cd ${quoted(cwd)}\n${exports.join('')}${command}\n`;
 }
 
-/** @returns where the kernel and its initramfs are; made once for each version of the scripts */
+/** @returns the folder of the kernel and its initramfs, which are made once for each version of the scripts */
 async function prepared(): Promise<string> {
   const missing = missingPackages();
   if (missing.length > 0)
@@ -137,7 +137,7 @@ async function prepared(): Promise<string> {
   return image;
 }
 
-/** Beside the place, then there at once: several processes may be at it. */
+/** Prepares the image in a temporary folder and renames that, because several processes may do it at the same time. */
 async function prepare(image: string): Promise<void> {
   mkdirSync(dirname(image), { recursive: true });
   const beside = mkdtempSync(`${image}-`);
@@ -154,7 +154,7 @@ async function prepare(image: string): Promise<void> {
   }
 }
 
-/** Exit codes of this file as a program, where the command has none to give. */
+/** Exit codes of this program if the command did not end. */
 const exitCodes = { unavailable: 124, failed: 125 };
 
 async function main(): Promise<void> {

@@ -1,4 +1,4 @@
-// Hostile bytes in a node's slots: each frame is answered as it is by a node that got it in one piece.
+// Writes hostile bytes to a node's slots. Its replies must be those of a node that gets each frame in one piece.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
@@ -11,7 +11,7 @@ import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import { Rogue } from './rogue.ts';
 
-/** The largest that a node gives. */
+/** The largest slots that a node allows. */
 const asked = { slots: 4, requestBytes: 16_384, replyBytes: 65_536 };
 let cluster: Cluster;
 let twin: Cluster;
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 let sent = 0;
 async function expectAnswered(frame: Uint8Array<ArrayBuffer>): Promise<void> {
-  // Those go by the stream.
+  // Larger frames are sent over the stream.
   if (frame.length > asked.requestBytes) return;
   const got = await rogue.ask(sent++ % asked.slots, frame);
   const wanted = await replyOf(twinNode, frame);
@@ -40,17 +40,17 @@ async function expectAnswered(frame: Uint8Array<ArrayBuffer>): Promise<void> {
   else expect(withoutIdentity(got)).toEqual(withoutIdentity(wanted));
 }
 
-test('frames made to be refused, each in its own way', async () => {
+test('a frame for each kind of refusal', async () => {
   const { subrequestBytes } = twinNode.describe().limits;
   for (const frame of madeToOrder(cluster.routing, subrequestBytes)) await expectAnswered(frame);
 });
 
-test('mutants of frames, and noise', async () => {
+test('changed frames and random bytes', async () => {
   const hostile = hostileFrames(subrequests(cluster.routing, 'n0', [...ids]));
   await fc.assert(fc.asyncProperty(hostile, expectAnswered), { numRuns: runs.hostileFrames });
 });
 
-test('leave a node as it was', async () => {
+test('the node holds no subrequest afterwards, and still answers', async () => {
   const [node] = cluster.handlers.values() as unknown as Iterable<MemoryNode>;
   await expect.poll(() => node.stats.held).toBe(0);
   await expectAnswered(lookupFrame(cluster.routing, 'sum', [1, 2, 3]));

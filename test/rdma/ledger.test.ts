@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
-  // Whatever was made has been given back.
+  // All objects that were created have been freed.
   expect(ledger()).toEqual(before);
 });
 
@@ -31,7 +31,7 @@ interface Asking extends AsyncDisposable {
   readonly transport: RdmaTransport;
 }
 
-/** A ranker that is connected. */
+/** Opens a ranker, and waits until it is connected. */
 async function asking(): Promise<Asking> {
   const transport = await RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
   const ranker = await cluster.ranker({ transport });
@@ -42,21 +42,21 @@ async function asking(): Promise<Asking> {
 const url = (): string => cluster.nodes[0].url;
 const quickly = (asked: KeyedBags = bags): [KeyedBags, { deadline: number }] => [asked, { deadline: 60_000 }];
 
-test('a request slot here is the lookup’s until its reply has come: many at once do not mix', async () => {
+test('a request slot of the ranker belongs to a lookup until its reply has arrived', async () => {
   await using own = await asking();
   const all = await Promise.all(Array.from({ length: 300 }, () => own.ranker.lookup(...quickly())));
   for (const lookup of all) expectBits(bits(lookup), wanted);
 });
 
-test('a request slot there is the ranker’s until it tells of it, then the node’s: one that is none ends the connection', async () => {
+test('a request slot of the node belongs to the ranker until it announces it, then to the node', async () => {
   using rogue = await Rogue.connect(url());
   const { requests } = rogue.answer;
-  // There are four.
+  // The node has four slots. Announcing slot 99 ends the connection.
   expect(await rogue.transfer('writeImmediate', requests.address, requests.rkey, 64, 99)).toBe('SUCCESS');
   await rogue.ended;
 });
 
-test('the region of a session’s slots is the only one that its ranker writes to', async () => {
+test('a ranker can only write to the region of its session’s slots', async () => {
   using rogue = await Rogue.connect(url());
   const { requests } = rogue.answer;
   const end = requests.address + requests.count * (requests.bytes + 64);
@@ -74,7 +74,7 @@ test('the region of a session’s slots ends with the session', async () => {
   expect(await second.transfer('write', requests.address, requests.rkey, 64)).toBe('REM_ACCESS_ERR');
 });
 
-test('regions of rows are there to be read, and for nothing else', async () => {
+test('regions of rows can only be read', async () => {
   using reader = await Rogue.connect(url());
   const { shards } = reader.answer;
   const [{ address, rkey, rowBytes }] = shards;
@@ -84,45 +84,45 @@ test('regions of rows are there to be read, and for nothing else', async () => {
   await reader.ended;
 });
 
-test('regions of rows end before their room does: a late READ fails, and is asked for again', async () => {
+test('regions of rows end before their memory is reused: a late READ fails and is retried', async () => {
   await using fresh = await Cluster.start({ tables, nodes: 1, rdma: true });
   const transport = await RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
   await using ranker = await fresh.ranker({ transport, pushDown: 'never' });
   await expect.poll(() => transport.connected).toBe(1);
   const usual = bits(await ranker.lookup(...quickly()));
-  // Its regions are gone, its frames are answered still.
+  // The node has deregistered its regions, but still answers frames.
   fresh.deregister();
   expectBits(bits(await ranker.lookup(...quickly())), usual);
   expect(transport.connected).toBe(0);
 });
 
-test('an answer’s slot is the node’s until its reply has left', async () => {
+test('the slot of an answer belongs to the node until its reply was sent', async () => {
   await using own = await asking();
   for (let i = 0; i < 200; i++) expectBits(bits(await own.ranker.lookup(...quickly())), wanted);
   const [node] = cluster.handlers.values();
   await expect.poll(() => (node as unknown as { stats: { held: number } }).stats.held).toBe(0);
 });
 
-test('a reply’s memory is the lookup’s until it is disposed of', async () => {
+test('the memory of a reply belongs to the lookup until it is disposed', async () => {
   await using own = await asking();
   const kept = await own.ranker.lookup(...quickly());
   for (let i = 0; i < 100; i++) (await own.ranker.lookup(...quickly(someBags(i, 9))))[Symbol.dispose]();
   expectBits(bits(kept), wanted);
 });
 
-test('a receive entry is the card’s until a frame came; then another is there, however many come', async () => {
+test('a receive entry belongs to the card until a frame arrives; then another is posted', async () => {
   await using own = await asking();
   for (let i = 0; i < 4; i++)
     await Promise.all(Array.from({ length: 100 }, () => own.ranker.lookup(...quickly())));
-  // A frame that finds none ends the connection.
+  // If a frame found no receive entry, the connection would end.
   expect(own.transport.connected).toBe(1);
 });
 
-test('a send entry is the card’s until its completion was polled; what finds none waits', async () => {
+test('a send entry belongs to the card until its completion was polled; requests without an entry wait', async () => {
   const transport = await RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
   await using ranker = await cluster.ranker({ transport, pushDown: 'never' });
   await expect.poll(() => transport.connected).toBe(1);
-  // A READ a row: several times what a send queue holds.
+  // One READ per row, which is several times the capacity of a send queue.
   const many = someBags(5, 2_000);
   await using local = await cluster.tables();
   const usual = bits(await local.lookup(many));
@@ -131,14 +131,14 @@ test('a send entry is the card’s until its completion was polled; what finds n
   expect(transport.connected).toBe(1);
 });
 
-test('the device is the process’s, once, and every thread lets go of it', async () => {
+test('a process opens the device once, and every thread releases it', async () => {
   const { contexts } = ledger();
   await using _one = await asking();
   await using _other = await asking();
   expect(ledger().contexts).toBe(contexts);
 });
 
-test('queue pairs, queues and domains are their thread’s, and end with it', async () => {
+test('queue pairs, queues and domains belong to a thread, and end with it', async () => {
   const alive = ledger();
   for (let i = 0; i < 20; i++) {
     await using own = await asking();
@@ -147,7 +147,7 @@ test('queue pairs, queues and domains are their thread’s, and end with it', as
   await expect.poll(() => ledger()).toEqual(alive);
 });
 
-test('a connection ends when either side closes what it was set up over', async () => {
+test('a connection ends when either side closes its control request', async () => {
   using rogue = await Rogue.connect(url());
   await using own = await asking();
   await cluster.nodes[0].close();

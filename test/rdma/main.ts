@@ -1,12 +1,12 @@
-// npm run test:rdma: all that is tested of RDMA, on the stand-in here and on Soft-RoCE in a guest (with `--here` on the
-// stand-in alone). Ends with a line of counts.
+// npm run test:rdma: all tests of RDMA, on the stand-in here and on Soft-RoCE in a guest (with `--here` only on the
+// stand-in). Ends with a line of counts.
 import { openBed } from './bed.ts';
 import { missingPackages as missingForGuest, runInGuest } from './guest.ts';
 import { missingPackages as missingForStandIn } from './stand-in/build.ts';
 import { type Counts, countsOf, type Ended, run as here, root, vitest } from './vitest-run.ts';
 
 const lookups = '-c test/rdma/vitest.config.ts';
-/** An arena of 4 GiB is registered in it. */
+/** The tests register an arena of 4 GiB in the guest. */
 const guestMemoryGiB = 8;
 const guestTimeoutS = 1_200;
 
@@ -31,16 +31,15 @@ const onStandIn: readonly Part[] = [
   { name: 'lookups, on the stand-in', run: () => here(lookups + leftOut, {}) },
 ];
 const onSoftRoce: readonly Part[] = [
-  { name: 'verbs, on Soft-RoCE', run: () => inGuest('--root native') },
-  { name: 'lookups, on Soft-RoCE', run: () => inGuest(`${lookups} ledger bits`) },
+  { name: 'verbs and lookups, on Soft-RoCE', run: () => inGuest('--root native', `${lookups} ledger bits`) },
 ];
-// A guest has one processor, and leaves the others to what runs here.
+// A guest uses one processor, so the tests on the stand-in run at the same time.
 const lanes = await Promise.all([onStandIn, guest ? onSoftRoce : []].map(inTurn));
 const sum = (of: keyof Counts): number => lanes.flat().reduce((total, counts) => total + counts[of], 0);
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
 process.exitCode = sum('failed') === 0 ? 0 : 1;
 
-/** What a part says is shown once it has ended: others run beside it. */
+/** Runs parts one after the other. Shows the output of a part at its end, because others run at the same time. */
 async function inTurn(parts: readonly Part[]): Promise<Counts[]> {
   const counts: Counts[] = [];
   for (const { name, run } of parts) {
@@ -51,12 +50,21 @@ async function inTurn(parts: readonly Part[]): Promise<Counts[]> {
   return counts;
 }
 
-function inGuest(args: string): Promise<Ended> {
-  return runInGuest(`"$NODE" ${vitest} run ${args}`, {
+/**
+ * Runs vitest several times in one guest, so that later runs use the compiled code of the first. An emulated processor
+ * takes ten seconds to start a process for a file of tests, so the files of a run share one process.
+ */
+function inGuest(...runs: string[]): Promise<Ended> {
+  const commands = runs.map((args) => `"$NODE" ${vitest} run --no-isolate ${args} || failed=1`);
+  return runInGuest(`${commands.join('\n')}\nexit "\${failed:-0}"`, {
     cwd: root,
-    env: { NODE: process.execPath, FLEXEMR_RDMA: 'device', CI: 'true', NO_COLOR: '1' },
-    // Two emulated processors that strip types in two threads crash Node.js 26 in WebAssembly whose code it has just
-    // collected: with no add-on too, and never with --no-wasm-code-gc.
+    env: {
+      ...{ NODE: process.execPath, FLEXEMR_RDMA: 'device', CI: 'true', NO_COLOR: '1' },
+      // An emulated processor takes ten seconds to strip the types of a program and to compile it.
+      NODE_COMPILE_CACHE: '/tmp/node-compile',
+    },
+    // With two emulated processors that strip types in two threads, Node.js 26 crashes in WebAssembly code that it has
+    // just collected. That also happens without the add-on, but never with --no-wasm-code-gc.
     cpus: 1,
     memoryGiB: guestMemoryGiB,
     timeoutS: guestTimeoutS,

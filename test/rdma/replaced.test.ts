@@ -1,4 +1,4 @@
-// A node that is replaced by one of another file: its rows are not read for the old plan, though the way to it is the same.
+// A node is replaced by a node with another file. Its rows are not read for the old plan, although its URL is the same.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** A file of rows that all say which it is, and its plan. */
+/** Writes a file in which every row has the value `value`, and makes its plan. */
 async function planned(
   value: number,
 ): Promise<Pick<Parameters<typeof MemoryNodeHost.start>[0], 'tables' | 'routing'>> {
@@ -29,7 +29,7 @@ async function planned(
   return { tables: file, routing: planSharding({ tables, nodes: [{ id: 'n0' }], split: 'table' }).routing };
 }
 
-test('its rows are stale, never those of the other file', async () => {
+test('lookups are stale, and never give rows of the other file', async () => {
   const [old, fresh] = [await planned(1), await planned(1000)];
   const first = await MemoryNodeHost.start({ ...old, node: 'n0', rdma: {} });
   const [port] = first.ports;

@@ -1,11 +1,11 @@
-// A ranker that keeps to no rules: connected to a node like any other, it writes and reads where it likes.
+// A ranker that breaks the rules. It connects to a node like others, but writes to and reads from any address.
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import * as verbs from 'ibverbs-node';
 import { closeDevice, type OpenDevice, openDevice } from '../../src/transport/rdma/device.ts';
 import { type ConnectAnswer, readAnswer, toJson } from '../../src/transport/rdma/handshake.ts';
 import { connectQueuePair } from '../../src/transport/rdma/queue-pair.ts';
 
-/** What one asks for: slots at the node, and here for its replies. */
+/** The slots that it requests at the node, and has here for replies. */
 export interface Asked {
   readonly slots: number;
   readonly requestBytes: number;
@@ -19,9 +19,9 @@ const sendKind = 1;
 
 export class Rogue implements Disposable {
   readonly answer: ConnectAnswer;
-  /** Settles once the node has ended the connection. */
+  /** Resolves when the node has ended the connection. */
   readonly ended: Promise<void>;
-  /** What frames leave from and rows come to; then where replies come to. */
+  /** The memory for frames that are sent and rows that are read, followed by the slots for replies. */
   readonly memory: Uint8Array;
   readonly #asked: Asked;
   readonly #completed: Uint32Array[] = [];
@@ -93,7 +93,7 @@ export class Rogue implements Disposable {
     response.resume();
   }
 
-  /** One WRITE (with `immediate`: that tells the node) or READ. @returns what became of it */
+  /** Sends one WRITE or READ; an `immediate` notifies the node. @returns the status */
   async transfer(
     opcode: 'write' | 'writeImmediate' | 'read',
     remote: number,
@@ -110,7 +110,7 @@ export class Rogue implements Disposable {
     return verbs.completionStatus((await this.#completion(sendKind))[2]);
   }
 
-  /** Writes `frame` to a slot of the node, and tells of it. @returns the reply */
+  /** Writes `frame` to a slot of the node, and notifies the node. @returns the reply */
   async ask(slot: number, frame: Uint8Array): Promise<Uint8Array> {
     const { requests } = this.answer;
     const { requestBytes, replyBytes } = this.#asked;
@@ -118,13 +118,13 @@ export class Rogue implements Disposable {
     this.#queuePair.postReceives(new Uint32Array(verbs.RECEIVE_WORDS), 1);
     const at = requests.address + slot * requests.bytes;
     const status = await this.transfer('writeImmediate', at, requests.rkey, frame.length, slot);
-    if (status !== 'SUCCESS') throw new Error(`the frame did not get there: ${status}`);
+    if (status !== 'SUCCESS') throw new Error(`the frame was not delivered: ${status}`);
     const completion = await this.#completion(receiveKind);
     const [length, where] = [completion[4], requestBytes + completion[5] * replyBytes];
     return this.memory.slice(where, where + length);
   }
 
-  /** The next one of a kind. */
+  /** Waits for the next completion of a kind. */
   async #completion(kind: number): Promise<Uint32Array> {
     for (;;) {
       const at = this.#completed.findIndex(([id]) => id === kind);
@@ -135,7 +135,7 @@ export class Rogue implements Disposable {
     }
   }
 
-  /** Goes away without a word. */
+  /** Disconnects without ending the session. */
   vanish(): void {
     this.#control.destroy();
   }

@@ -1,4 +1,4 @@
-// The stand-in for libibverbs holds what verbs promise, as far as tests of ours rely on it.
+// The stand-in for libibverbs behaves like real verbs, as far as our tests rely on it.
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { buildSelfTest, buildStandIn, missingPackages } from './stand-in/build.ts';
@@ -12,7 +12,7 @@ if (missing !== undefined) {
 }
 
 describe.skipIf(missing !== undefined)('the stand-in for libibverbs', () => {
-  test('does what verbs promise', { timeout: 120_000 }, () => {
+  test('behaves like real verbs', { timeout: 120_000 }, () => {
     const program = buildSelfTest(buildStandIn());
     const said = execFileSync(program, { encoding: 'utf8', timeout: 60_000 });
     expect(said.match(/^ok /gm)).toHaveLength(17);

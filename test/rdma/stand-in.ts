@@ -1,21 +1,21 @@
-// The stand-in for libibverbs, for tests in this process: what is true of it says stand-in/stand_in.h.
+// Controls the stand-in for libibverbs in this process. stand-in/stand_in.h documents it.
 import { createRequire } from 'node:module';
 import { buildControls, buildStandIn } from './stand-in/build.ts';
 
-/** What was asked of one doorbell's queues. */
+/** Counts of the work of one doorbell's queues. */
 export interface Work {
-  /** Calls that posted sends, and how many they posted. */
+  /** The number of calls that posted sends; `sends` is the number of sends. */
   readonly doorbells: number;
   readonly sends: number;
-  /** Those of them whose bytes were copied while posting. */
+  /** The sends whose bytes were copied by posting. */
   readonly inlineSends: number;
   readonly receiveDoorbells: number;
   readonly receives: number;
-  /** Completions. */
+  /** The number of polled completions. */
   readonly polls: number;
 }
 
-/** Objects alive, by kind. */
+/** The number of live objects of each kind. */
 export interface Live {
   readonly contexts: number;
   readonly protectionDomains: number;
@@ -29,19 +29,19 @@ export interface Live {
   readonly registeredBytes: number;
 }
 
-/** Controls of the one stand-in of this process. */
+/** The controls of the only stand-in of this process. */
 export interface StandIn {
-  /** The library: what IBVERBS_LIBRARY has to be before ibverbs-node is first used. */
+  /** The path of the library. IBVERBS_LIBRARY must have this value before ibverbs-node is first used. */
   readonly path: string;
   live(): Live;
-  /** Of live thread domains, oldest first. */
+  /** The work of all live thread domains, oldest first. */
   threadDomains(): Work[];
-  /** Of all queues in no thread domain. */
+  /** The work of all queues without a thread domain. */
   sharedWork(): Work;
-  /** Uses of a thread domain's objects by a second thread. */
+  /** How often a second thread used objects of a thread domain. */
   violations(): number;
   lastViolation(): string | undefined;
-  /** Completions lost in full queues. */
+  /** The number of completions that were lost in full queues. */
   overruns(): number;
   /** @returns 0, or EINVAL for a verb that cannot be made to fail */
   failNext(verb: string, errno: number, count: number): number;
@@ -53,7 +53,7 @@ export interface StandIn {
   failQueuePair(number: number): number;
   /** 0: no limit. */
   limitRegisteredBytes(bytes: number): void;
-  /** Sends stay in flight. */
+  /** Holds sends in flight from now on. */
   hold(): void;
   /** @returns how many held sends were executed */
   step(count: number): number;
@@ -61,13 +61,13 @@ export interface StandIn {
   reset(): void;
 }
 
-/** Sends of all of them. */
+/** The sums of the sends. */
 export function total(works: readonly Work[]): Pick<Work, 'sends' | 'inlineSends'> {
   const sum = (of: 'sends' | 'inlineSends'): number => works.reduce((all, work) => all + work[of], 0);
   return { sends: sum('sends'), inlineSends: sum('inlineSends') };
 }
 
-/** Builds it where it is not yet built. */
+/** Builds the stand-in if necessary, and opens its controls. */
 export function openStandIn(): StandIn {
   const path = buildStandIn();
   const controls = createRequire(import.meta.url)(buildControls());

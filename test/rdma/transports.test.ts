@@ -1,4 +1,4 @@
-// What every transport has to do, over RDMA.
+// Runs the suite of all transports over RDMA.
 import { HttpTransport } from '../../src/transport/http.ts';
 import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';

@@ -1,4 +1,4 @@
-// One run of vitest in a process of its own, and what it counted.
+// Runs vitest in its own process, and reads its counts.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -15,9 +15,10 @@ export interface Ended {
   readonly exitCode: number;
 }
 
-export function run(args: string, env: Record<string, string>): Promise<Ended> {
+/** @param cwd the project, or a copy of it */
+export function run(args: string, env: Record<string, string>, cwd: string = root): Promise<Ended> {
   const child = spawn(process.execPath, [vitest, 'run', ...args.split(' ')], {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -31,10 +32,11 @@ export function run(args: string, env: Record<string, string>): Promise<Ended> {
   });
 }
 
-/** From the line in which vitest sums up; what ends badly without one has failed. */
+/** Reads the summary lines of vitest. An exit code without a counted failure is a failure too. */
 export function countsOf({ output, exitCode }: Ended): Counts {
-  const line = output.split('\n').findLast((text) => /^ *Tests /.test(text)) ?? '';
-  const count = (what: string): number => Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0);
+  const lines = output.split('\n').filter((text) => /^ *Tests /.test(text));
+  const count = (what: string): number =>
+    lines.reduce((sum, line) => sum + Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0), 0);
   const failed = count('failed');
   return { passed: count('passed'), failed: exitCode !== 0 && failed === 0 ? 1 : failed };
 }

@@ -1,4 +1,4 @@
-// Tests of RDMA: on the stand-in, in this process's memory; in a guest with real verbs where FLEXEMR_RDMA=device.
+// Tests of RDMA: on the stand-in in this process, or in a guest with real verbs if FLEXEMR_RDMA=device.
 import { defineConfig } from 'vitest/config';
 import { openBed } from './bed.ts';
 
@@ -10,7 +10,7 @@ export default defineConfig({
     include: ['test/rdma/*.test.ts'],
     env: library === undefined ? {} : { IBVERBS_LIBRARY: library },
     pool: 'forks',
-    // One device, and one ledger a process.
+    // There is one device, and one ledger per process.
     fileParallelism: false,
     testTimeout: 600_000,
     hookTimeout: 600_000,

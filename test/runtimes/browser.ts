@@ -1,4 +1,4 @@
-// Pages in Chromium: examples/browser, below a path of its server; and the package's entries, bundled for browsers.
+// Pages in Chromium: examples/browser under a path of its server, and the package's entries, bundled for browsers.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ const here = import.meta.dirname;
 const require = createRequire(join(here, 'package.json'));
 const site = join(built, 'site');
 
-/** Opens a page of the site. @returns what `condition` came to, once it is something */
+/** Opens a page of the site. @returns the values of all expressions, when the first one is truthy */
 async function visit(path: string, ...condition: readonly string[]): Promise<unknown[]> {
   await using server = await serveFolder(site);
   const browser = await openChromium();
@@ -27,7 +27,7 @@ async function visit(path: string, ...condition: readonly string[]): Promise<unk
   }
 }
 
-/** @returns what is wrong, if anything */
+/** @returns the problems; none if all is right */
 export async function browserProblems(): Promise<string[]> {
   execFileSync(process.execPath, [join(here, '../../examples/browser/build.ts'), join(site, 'a/page')], {
     cwd: here,
@@ -65,7 +65,7 @@ const tell = async () => {
 tell().catch(({ code, message }) => ({ said: code + ' ' + message })).then((told) => { globalThis.told = told; });
 `;
 
-/** Bundled into a folder of the site, with the modules beside it or without. */
+/** Bundles into a folder of the site. @param modules whether to copy the WebAssembly modules there too */
 function bundle(folder: string, define: object, modules: boolean): void {
   const { buildSync } = require('esbuild') as Esbuild;
   const out = join(site, folder);
@@ -79,7 +79,7 @@ function bundle(folder: string, define: object, modules: boolean): void {
   if (modules) cpSync(join(here, '../../wasm'), out, { recursive: true });
 }
 
-/** The three entries in a page, the ranker over memory nodes of another origin. @returns what is wrong, if anything */
+/** Checks the three entries in a page, with memory nodes of another origin. @returns the problems, if any */
 export async function pageProblems(): Promise<string[]> {
   await using own = await Lookups.start({ allowOrigin: '*' });
   const bags = own.draw(0);
@@ -91,7 +91,7 @@ export async function pageProblems(): Promise<string[]> {
   const problem = told.answer === undefined ? undefined : await own.check(bags, told.answer);
   const problems = told.said === '5.5,11,function' && problem === undefined ? [] : [told.said, problem ?? ''];
   const [{ said }] = (await visit('without/', 'globalThis.told')) as [Told];
-  return /^UNAVAILABLE http.*\/without\/component\/flexemr\.core\d?\.wasm is answered with HTTP 404: serve/.test(
+  return /^UNAVAILABLE http.*\/without\/component\/flexemr\.core\d?\.wasm answers with HTTP 404: serve/.test(
     said,
   )
     ? problems

@@ -1,5 +1,5 @@
-// Builds what the conformance run is made of into build/: the conformance module, the program for Wasmtime, C and a
-// shared library by wasm2c, and JavaScript for runtimes that take no TypeScript.
+// Builds the parts of the conformance run into build/: the conformance module, the program for Wasmtime, C code and a
+// shared library by wasm2c, and JavaScript for runtimes without TypeScript.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,16 +7,16 @@ import asc from 'assemblyscript/asc';
 
 const here: string = import.meta.dirname;
 const root: string = join(here, '../..');
-/** The kernels, as shipped. */
+/** The shipped kernels. */
 export const kernels: string = join(root, 'wasm/kernels.plain.wasm');
 export const built: string = join(here, 'build');
 const tools = join(here, 'node_modules/.bin');
 const flags =
   '--runtime stub --noAssert -O3 --enable simd,bulk-memory --disable threads --importMemory --initialMemory 1 --use abort= --disableWarning 201';
-/** Never -ffast-math, and no fused multiply-add: bits are part of the contract. */
+/** Without -ffast-math and fused multiply-add, because every runtime must give the same bits. */
 const cflags: readonly string[] = ['-O2', '-march=native', '-fPIC', '-ffp-contract=off', '-w'];
 
-/** What a machine lacks for C. */
+/** The missing dependencies for C on this machine, or undefined. */
 export const cMissing: string | undefined =
   existsSync('/usr/include/simde') && existsSync('/usr/bin/gcc')
     ? undefined
@@ -34,7 +34,7 @@ function run(program: string, args: readonly string[]): void {
   execFileSync(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** Conformance run and shipped kernels in one module with a memory of its own. */
+/** Merges the conformance run and the shipped kernels into one module with its own memory. */
 function merge(standalone: string): void {
   const memory = join(built, 'memory.wasm');
   writeFileSync(`${memory}.wat`, '(module (memory (export "memory") 1))');
@@ -63,7 +63,7 @@ function toC(conformance: string): void {
   run('gcc', [...link, '-shared', '-o', join(built, 'libconform.so')]);
 }
 
-/** What is missing is said by whoever needs it. */
+/** Skips C if its tools are missing. The runtimes that need it report that. */
 export async function build(): Promise<void> {
   rmSync(built, { recursive: true, force: true });
   mkdirSync(built);

@@ -1,4 +1,4 @@
-// Debian's Chromium, driven by Playwright.
+// Debian's Chromium, controlled by Playwright.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { serveFolder } from './static-server.ts';
 const require = createRequire(join(import.meta.dirname, 'package.json'));
 const executablePath = '/usr/bin/chromium';
 
-/** Without these it looks for hosts that are not there. */
+/** Without these arguments, Chromium tries to reach hosts on the network. */
 const args: readonly string[] = [
   '--no-sandbox',
   '--disable-gpu',
@@ -20,7 +20,7 @@ const args: readonly string[] = [
   '--disable-sync',
 ];
 
-/** As far as they are used here: their types are there once Playwright is installed. */
+/** The used part of Playwright, whose own types exist only if it is installed. */
 export interface Page {
   goto(url: string): Promise<unknown>;
   waitForFunction(condition: string): Promise<unknown>;
@@ -32,7 +32,7 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** What a machine lacks for it. */
+/** The missing dependencies on this machine, or undefined. */
 export const chromiumMissing: string | undefined = existsSync(executablePath)
   ? undefined
   : 'apt-get install chromium';

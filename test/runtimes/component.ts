@@ -1,4 +1,4 @@
-// The component: problems as its interface takes them, what comes of them digested as elsewhere.
+// Solves problems with the component, and digests the results like in other runtimes.
 import { FlexemrError, openComponent } from '../../src/component.ts';
 import * as layout from '../../src/kernel/layout.ts';
 import type { PoolInput } from '../10.kernel/pool-case.ts';
@@ -39,7 +39,7 @@ export function componentRuntime(kernels: WebAssembly.Module, conformance: WebAs
   };
 }
 
-/** The component's keys are u32: what is larger is no row of any table. */
+/** The keys of the component are u32. Larger keys are not a row of any table. */
 function solve(problem: Problem): Outcome {
   const input = inputOf(problem);
   if (input.keys.some((key) => key >= 2 ** 32)) return { ...none, status: layout.BAD_KEY };
@@ -55,7 +55,7 @@ function solve(problem: Problem): Outcome {
   }
 }
 
-/** It has no default rows: where one stands in, it is one more row of the table, and its keys name it. */
+/** The component has no default rows, so this adds the default row to the table, and changes the keys that need it. */
 function withDefaultRow(input: PoolInput): {
   readonly input: Input;
   readonly stoodIn: readonly number[];

@@ -1,5 +1,5 @@
-// The ways that docs/embedding.md tells, as it tells them: each block of commands runs in a folder where the package is
-// installed, beside the files that the text names.
+// Runs the commands in docs/embedding.md. Each block runs in a folder where the package is installed, with the files
+// that the text names.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,20 +11,20 @@ import { runMsMax } from './runtime.ts';
 
 const here = import.meta.dirname;
 const root = join(here, '../..');
-/** What ways install of npm, and where it is here. */
+/** The npm packages that commands install, and the folders where they are installed here. */
 const tools: Readonly<Record<string, string>> = { wasm2c: here, 'wasm-as': root, 'wasm-merge': root };
 
 export interface Way {
-  /** Its heading. */
+  /** The heading in the document. */
   readonly name: string;
   readonly commands: string;
-  /** Of `examples/`. */
+  /** The files from `examples/` that the commands need. */
   readonly files: readonly string[];
-  /** What this machine lacks for it. */
+  /** The missing dependencies on this machine, or undefined. */
   readonly missing: string | undefined;
 }
 
-/** What the examples print: their bags, pooled by the reference. */
+/** The expected output of the examples: their bags, pooled by the reference. */
 export function expectedOutput(): string {
   const rows = [
     [1, 2, 3],
@@ -40,7 +40,7 @@ export function expectedOutput(): string {
   return pooled.map((values) => `${values.join(' ')}\n`).join('');
 }
 
-/** Ways that are told in commands. */
+/** The sections of the document that have commands. */
 export function ways(): Way[] {
   const text = readFileSync(join(root, 'docs/embedding.md'), 'utf8');
   return text.split(/^## /m).flatMap((section) => {
@@ -56,7 +56,7 @@ function missingFor(commands: string): string | undefined {
   return existsSync(wizer) ? undefined : `npm install ${wizerPackage}`;
 }
 
-/** @returns what its commands print */
+/** Runs the commands. @returns their output */
 export function follow({ commands, files }: Way): string {
   const folder = mkdtempSync(join(tmpdir(), 'flexemr-embedding-'));
   try {
@@ -67,7 +67,7 @@ export function follow({ commands, files }: Way): string {
     mkdirSync(join(folder, 'node_modules/.bin'));
     for (const [tool, from] of Object.entries(tools))
       symlinkSync(join(from, 'node_modules/.bin', tool), join(folder, 'node_modules/.bin', tool));
-    // What they install is here.
+    // Skips install commands, because their packages are installed already.
     const rest = commands.split('\n').filter((line) => !/^(apt-get|npm) install/.test(line));
     return execFileSync('bash', ['-euc', rest.join('\n')], {
       cwd: folder,

@@ -1,4 +1,4 @@
-// The package as bundlers for edge-light take it, in the edge runtime's own context: modules are compiled outside.
+// Bundles the package for edge-light, and runs it in the context of the edge runtime, with modules compiled outside.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -41,7 +41,7 @@ globalThis.outcome = openRanker({ routing: { nodes: [], tables: [] } })
   .catch((error) => [pooled, tooLarge, kernels, error instanceof FlexemrError].join());
 `;
 
-/** @returns what is wrong, if anything */
+/** @returns the problems; none if all is right */
 export async function edgeLightProblems(): Promise<string[]> {
   const { build } = require('esbuild') as Esbuild;
   const modules: Record<string, WebAssembly.Module> = {};

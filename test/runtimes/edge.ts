@@ -1,5 +1,5 @@
-// examples/worker as wrangler bundles it: small, with nothing that a Worker must not have; and as it runs in workerd,
-// over two memory nodes.
+// The bundle that wrangler makes of examples/worker is small and uses nothing that is forbidden in a Worker. It runs in
+// workerd with two memory nodes.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
@@ -9,16 +9,16 @@ import { built } from './build.ts';
 import { Lookups } from './lookups.ts';
 import { openMiniflare } from './workerd.ts';
 
-/** Bytes of script and kernels together. */
+/** The most bytes of script and kernels together after gzip. */
 const gzippedMax = 60_000;
 const lookups = 1_000;
 const atOnce = 8;
-/** What a Worker has not, and what it may not do. */
+/** Features that a Worker does not have or does not allow. */
 const forbidden =
   /["']node:|\bSharedArrayBuffer\b|\bAtomics\b|new WebAssembly\.Module\b|WebAssembly\.(compile|instantiate|validate)/;
 
 const here = import.meta.dirname;
-/** As wrangler takes files for modules. */
+/** The types of modules that wrangler gives to files. */
 const moduleTypes: Readonly<Record<string, string>> = {
   '.js': 'ESModule',
   '.wasm': 'CompiledWasm',
@@ -26,7 +26,7 @@ const moduleTypes: Readonly<Record<string, string>> = {
   '.txt': 'Text',
 };
 
-/** Bundled. @returns its folder */
+/** Bundles an example. @returns the folder of the bundle */
 function bundle(example: string): string {
   const out = join(built, example);
   const wrangler = join(here, 'node_modules/wrangler/bin/wrangler.js');
@@ -38,12 +38,12 @@ function bundle(example: string): string {
   return out;
 }
 
-/** As wrangler would upload it: scripts and modules. */
+/** The files that wrangler would upload: scripts and modules. */
 function filesIn(folder: string): string[] {
   return readdirSync(folder).filter((file) => /\.(js|wasm|bin|txt)$/.test(file));
 }
 
-/** What a Worker runs from a bundle. */
+/** The modules of an example's bundle, for a Worker. */
 export function workerOf(example: string): object[] {
   const folder = bundle(example);
   return filesIn(folder)
@@ -55,14 +55,14 @@ export function workerOf(example: string): object[] {
     }));
 }
 
-/** @returns what is wrong, if anything */
+/** @returns the problems; none if all is right */
 export async function workerProblems(): Promise<string[]> {
   const modules = workerOf('worker');
   const problems: string[] = [];
   const folder = join(built, 'worker');
   const files = filesIn(folder).map((file) => readFileSync(join(folder, file)));
   const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0);
-  console.log(`examples/worker: ${bytes} bytes gzipped, of at most ${gzippedMax}`);
+  console.log(`examples/worker: ${bytes} bytes gzipped, limit ${gzippedMax}`);
   if (bytes > gzippedMax) problems.push(`the bundle has ${bytes} bytes`);
   const script = readFileSync(join(folder, 'worker.js'), 'utf8');
   const found = forbidden.exec(script);
@@ -99,7 +99,7 @@ export async function workerProblems(): Promise<string[]> {
   return problems;
 }
 
-/** Wrong lookups are told what is wrong with them. */
+/** Checks the errors for wrong lookups. */
 async function refusals(worker: ReturnType<typeof openMiniflare>): Promise<string[]> {
   const wrong: readonly (readonly [body: string, status: number, code: string])[] = [
     ['{"nothing": {"keys": [1], "offsets": [0]}}', 400, 'UNKNOWN_TABLE'],
@@ -111,7 +111,7 @@ async function refusals(worker: ReturnType<typeof openMiniflare>): Promise<strin
   return (await Promise.all(wrong.map((each) => misanswered(worker, ...each)))).flat();
 }
 
-/** A Worker whose routing is none has itself to blame. */
+/** Checks the error of a Worker with invalid routing. */
 async function misconfigured(modules: object[]): Promise<string[]> {
   const worker = openMiniflare({ modules, bindings: { ROUTING: '{}' }, compatibilityDate: '2026-01-01' });
   try {

@@ -1,4 +1,4 @@
-// The package's entries as they are imported where it is installed: each runtime by its own condition.
+// Imports the entries of the installed package in each runtime, which uses its own condition.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { bin, LinkedPackage } from './linked-package.ts';
@@ -24,7 +24,7 @@ const routing = { nodes: [], tables: [] };
 await openRanker({ routing }).catch((error) => console.log(error instanceof FlexemrError));
 `;
 
-/** @returns what is wrong, if anything */
+/** @returns the problems; none if all is right */
 export function entryProblems(): string[] {
   using linked = new LinkedPackage(program);
   return Object.entries(runtimes).flatMap(([name, [command, ...args]]) => {

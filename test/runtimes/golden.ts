@@ -1,4 +1,4 @@
-// The golden cases as pooling problems, each with what PyTorch said.
+// The golden cases as pooling problems, each with the result of PyTorch.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SafetensorsFile } from '../../src/index.ts';
@@ -9,7 +9,7 @@ import type { Problem } from './problem.ts';
 export interface GoldenProblem {
   readonly problem: Problem;
   readonly finite: boolean;
-  /** What is wrong with these values f32 [bags, dim], if anything. */
+  /** @returns the problems of the values f32 [bags, dim] */
   check(pooled: Float32Array): string[];
 }
 
@@ -72,10 +72,10 @@ async function problemOf(
   return stored.length > tableBytesMax && cuts.length === 0 && padding === undefined ? dense(whole) : whole;
 }
 
-/** Larger ones are sent without the rows that no bag names. */
+/** Larger tables are sent without the rows that are in no bag. */
 const tableBytesMax = 262_144;
 
-/** The same problem of the rows that it names, in their order. */
+/** The same problem with only the rows in its bags, in their order. */
 function dense(problem: Problem): Problem {
   const stride = rowBytes(problem.dtype, problem.dim);
   const named = [...new Set(rowsOf(problem))].sort((a, b) => a - b);

@@ -1,11 +1,11 @@
-// A folder in which this package is installed, as far as runtimes can tell.
+// A folder in which this package is linked, which runtimes treat like an installed package.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const here = import.meta.dirname;
 
-/** A program of test/runtimes's own installation. */
+/** The path of a program that is installed in test/runtimes. */
 export const bin = (name: string): string => join(here, 'node_modules', name);
 
 export class LinkedPackage implements Disposable {

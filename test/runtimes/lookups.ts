@@ -1,4 +1,4 @@
-// Lookups drawn from a seed, over MovieLens on memory nodes, and what they give by another transport.
+// Draws lookups in MovieLens on memory nodes from a seed, and compares answers with those of another transport.
 import { join } from 'node:path';
 import {
   type LocalCluster,
@@ -29,7 +29,7 @@ export class Lookups implements AsyncDisposable {
     this.#ranker = ranker;
   }
 
-  /** Lookup `number`. */
+  /** Draws lookup `number`. */
   draw(number: number): PlainBags {
     const random = randomOf(number);
     const features = this.#ranker.specs.map(({ name, rows }) => {
@@ -42,7 +42,7 @@ export class Lookups implements AsyncDisposable {
     return Object.fromEntries(features);
   }
 
-  /** What is wrong with an answer in JSON, if anything. */
+  /** @returns the problem of an answer in JSON, or undefined */
   async check(
     bags: PlainBags,
     answer: Record<string, { readonly values: number[] }>,

@@ -1,5 +1,5 @@
-// npm run test:runtimes: golden cases and problems drawn from seeds, pooled by the shipped kernels in every runtime there
-// is; one digest. Then what each of them does in a second. Ends with a line of counts.
+// npm run test:runtimes: the shipped kernels pool golden cases and drawn problems in every runtime, and all must give
+// one digest. Then measures the throughput of each runtime. Ends with a line of counts.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -24,11 +24,11 @@ import { measure, table } from './throughput.ts';
 import { workerd } from './workerd.ts';
 
 const drawn = 10_000;
-/** Whatever hangs ends with this. */
+/** The limit for all tests together, which ends tests that hang. */
 const allMsMax = 1_200_000;
 
 const { values: options } = parseArgs({
-  // --bits: no throughput. --json FILE: what was measured.
+  // --bits: does not measure throughput. --json FILE: writes the measurements.
   options: { bits: { type: 'boolean', default: false }, json: { type: 'string' } },
 });
 
@@ -93,7 +93,7 @@ try {
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** One more check. @param problems none: it passed */
+/** Counts a check. @param problems empty if it passed */
 function count(name: string, problems: readonly string[]): void {
   console.log(`${name}: ${problems.length === 0 ? 'as told' : problems.slice(0, 5).join('; ')}`);
   if (problems.length === 0) passed++;
@@ -112,7 +112,7 @@ async function tellThroughput(measured: readonly Runtime[]): Promise<void> {
   writeFileSync(options.json, `${JSON.stringify(file, null, 2)}\n`);
 }
 
-/** What it prints, or why it does not. */
+/** @returns the output of the commands, or their error */
 function outputOf(way: Way): string {
   try {
     return follow(way);
@@ -121,7 +121,7 @@ function outputOf(way: Way): string {
   }
 }
 
-/** The digest, or why there is none. */
+/** @returns the digest, or the reason why there is none */
 async function outcomeOf(runtime: Runtime, input: Uint8Array<ArrayBuffer>): Promise<string> {
   if (runtime.missing !== undefined) return `NOT HERE: ${runtime.missing}`;
   try {

@@ -1,4 +1,4 @@
-// What the conformance run has to give: the digest of the reference's results, problem by problem.
+// The expected digest of the conformance run, from the results of the reference.
 import * as layout from '../../src/kernel/layout.ts';
 import { PoolInput, runReference } from '../10.kernel/pool-case.ts';
 import type { GoldenProblem } from './golden.ts';
@@ -6,7 +6,7 @@ import type { Conformance } from './hosts/conformance.ts';
 import { TAPE } from './image.ts';
 import { type Outcome, type Problem, readProblem, writeOutcome } from './problem.ts';
 
-/** As the kernels' own tests have it. */
+/** The problem as an input of the kernels' own tests. */
 export function inputOf(problem: Problem): PoolInput {
   const { dtype, mode, dim, rows, table, defaultRow, keys, offsets, weights, padding, missing, cuts } =
     problem;
@@ -24,12 +24,12 @@ export function inputOf(problem: Problem): PoolInput {
   return Object.assign(Object.create(PoolInput.prototype), input);
 }
 
-/** By the reference. */
+/** Solves a problem with the reference. */
 export function solve(problem: Problem): Outcome {
   return runReference(inputOf(problem));
 }
 
-/** The digest of the tape's problems, then of the first `drawn`. */
+/** The digest of the tape's problems and then of the first `drawn` drawn problems. */
 export function expectedDigest(
   golden: readonly GoldenProblem[],
   drawn: number,

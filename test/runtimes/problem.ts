@@ -1,4 +1,4 @@
-// Pooling problems as plain data, read from an image in memory and written as one (image.ts).
+// Pooling problems as plain data. They can be read from an image in memory, and written as an image (image.ts).
 
 import { type MissingPolicy, writeMergeCall, writePoolCall } from '../../src/kernel/call.ts';
 import { type DType, dtypeCodes, rowBytes } from '../../src/kernel/dtype.ts';
@@ -11,7 +11,7 @@ export interface Problem {
   readonly mode: PoolingMode;
   readonly dim: number;
   readonly rows: number;
-  /** The rows as they are stored. */
+  /** The stored bytes of the rows. */
   readonly table: Uint8Array;
   readonly defaultRow: Uint8Array;
   readonly keys: Uint32Array | BigUint64Array;
@@ -19,7 +19,7 @@ export interface Problem {
   readonly weights: Float32Array | undefined;
   readonly padding: number | undefined;
   readonly missing: MissingPolicy;
-  /** Rows at which the table is cut into shards. */
+  /** The rows at which the table is cut into shards. */
   readonly cuts: readonly number[];
 }
 
@@ -29,7 +29,7 @@ function nameOf<T extends string>(codes: Record<T, number>, code: number): T {
   return (Object.keys(codes) as T[]).find((name) => codes[name] === code) as T;
 }
 
-/** The problem at hand, copied. */
+/** Copies the current problem from memory. */
 export function readProblem(memory: ArrayBuffer): Problem {
   const words = new Uint32Array(memory);
   const at = (field: number): number => words[(image.IMAGE + field) >>> 2];
@@ -60,16 +60,16 @@ export function readProblem(memory: ArrayBuffer): Problem {
   };
 }
 
-/** What came of a problem. */
+/** The results of a problem. */
 export interface Outcome {
-  /** Of the kernels. */
+  /** The status of the kernels. */
   readonly status: number;
   readonly pooled: Uint32Array;
   readonly counts: Uint32Array;
   readonly outcomes: Uint8Array;
 }
 
-/** Puts an outcome where the kernels would have. */
+/** Writes an outcome to the same addresses as the kernels. */
 export function writeOutcome(memory: ArrayBuffer, { pooled, counts, outcomes }: Outcome): void {
   const words = new Uint32Array(memory);
   for (const [i, output] of [pooled, counts, outcomes].entries()) {
@@ -80,7 +80,7 @@ export function writeOutcome(memory: ArrayBuffer, { pooled, counts, outcomes }: 
   }
 }
 
-/** The image of a problem, to be copied to IMAGE. @param finite every value of its rows is */
+/** The image of a problem, to be copied to IMAGE. @param finite whether every value of its rows is finite */
 export function imageOf(problem: Problem, finite: boolean): Uint8Array {
   const { dtype, mode, dim, rows, table, keys, offsets, weights, missing } = problem;
   const bags = offsets.length - 1;

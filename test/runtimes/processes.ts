@@ -1,4 +1,4 @@
-// Runtimes that are started for each run: Node.js, Deno and Bun; C, Python, and Wasmtime in the binary of wizer.
+// Runtimes that are started for each run: Node.js, Deno, Bun, C, Python, and Wasmtime in the binary of wizer.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -10,11 +10,11 @@ const tools = join(import.meta.dirname, 'node_modules');
 const input = join(built, 'input');
 const script = [join(built, 'process.js'), kernels, join(built, 'conformance.wasm'), input];
 
-/** Of npm, for Linux on x86-64. */
+/** The npm package for Linux on x86-64. */
 export const wizerPackage = '@bytecodealliance/wizer-linux-x64';
 export const wizer: string = join(tools, wizerPackage, 'wizer');
 
-/** @param stdin whether it reads its input from there, not from the file */
+/** @param stdin whether it reads its input from standard input instead of the file */
 function processRuntime(name: string, command: readonly string[], needs: string, stdin = false): Runtime {
   const [program, ...args] = command;
   return {
@@ -39,7 +39,7 @@ function processRuntime(name: string, command: readonly string[], needs: string,
   };
 }
 
-/** Debian packages of what npm does not bring. */
+/** Debian packages for dependencies that npm does not install. */
 const packages: Readonly<Record<string, string>> = {
   'C (wasm2c, gcc)': 'apt-get install gcc libsimde-dev',
   'Python (ctypes)': 'apt-get install python3 gcc libsimde-dev',

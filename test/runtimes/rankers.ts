@@ -1,5 +1,5 @@
-// Rankers in other runtimes than Node.js, over two memory nodes: every transport that needs no add-on gives what Node.js
-// gives, errors have their codes, and a ranker that nobody closes keeps no process alive.
+// Rankers in other runtimes, with two memory nodes: every transport without an add-on gives the results of Node.js,
+// errors have their codes, and a ranker that is not closed does not keep the process alive.
 import { execFile } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const runtimes: Readonly<Record<string, readonly string[]>> = {
 const transports = ['stream', 'http', 'fetch'] as const;
 const drawn = 40;
 
-/** Looks up all that is asked by every transport, and closes none of its rankers. */
+/** Looks up every request with every transport, and does not close its rankers. */
 const program = `
 import { readFileSync } from 'node:fs';
 import { openRanker } from 'flexemr';
@@ -28,7 +28,7 @@ for (const transport of transports) {
   const lookups = await Promise.all(asked.map((bags) => ranker.lookup(bags)));
   const refused = await ranker.lookup({ nowhere: { keys: [1], offsets: [0] } }).catch((error) => error.code);
   const [bags] = asked;
-  // It takes longer to send than the lookup has: timers are late by a millisecond in some runtimes.
+  // Sending takes longer than the deadline. Timers are late by a millisecond in some runtimes.
   const [name] = Object.keys(bags);
   const many = { [name]: { keys: new Uint32Array(500_000), offsets: [0] } };
   const late = await ranker.lookup(many, { deadline: 1 }).catch((error) => error.code);
@@ -47,7 +47,7 @@ interface Answers {
   readonly closed: string;
 }
 
-/** @returns what is wrong, if anything */
+/** @returns the problems; none if all is right */
 export async function rankerProblems(): Promise<string[]> {
   using linked = new LinkedPackage(program);
   await using lookups = await Lookups.start();

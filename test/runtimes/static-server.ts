@@ -14,7 +14,7 @@ export interface StaticServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Serves a folder on a free port of this machine. @param made what is not in it, by path */
+/** Serves a folder on a free port of this machine. @param made generated files by path */
 export async function serveFolder(
   folder: string,
   made: ReadonlyMap<string, () => Uint8Array> = new Map(),

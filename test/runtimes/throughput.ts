@@ -1,4 +1,4 @@
-// What a row costs in each runtime, beside Node.js: the same spins, in turns, medians.
+// Measures the time of a row in each runtime, relative to Node.js: the runtimes alternate with the same spins. Medians.
 import { median } from '../../bench/measure.ts';
 import { F32, INT8 } from '../../src/kernel/layout.ts';
 import { inputBytes } from './hosts/conformance.ts';
@@ -6,7 +6,7 @@ import { SPIN_BAG_KEYS, SPIN_BAGS } from './image.ts';
 import type { Runtime } from './runtime.ts';
 
 const rounds = 5;
-/** Spins of a run; where its clock tells nothing, it is taken off a longer one. */
+/** The spins of a run. If a runtime has no clock, the time of this run is subtracted from that of a longer run. */
 const spins = 900;
 const manySpins = 3_900;
 const rowsOfSpin = SPIN_BAGS * SPIN_BAG_KEYS;
@@ -14,7 +14,7 @@ const dtypes = { f32: F32, int8: INT8 } as const;
 
 export interface Throughput {
   readonly name: string;
-  /** ns a row, by dtype. */
+  /** ns per row, by dtype. */
   readonly ns: Readonly<Record<keyof typeof dtypes, number>>;
 }
 
@@ -39,11 +39,11 @@ async function nsOfRow(runtime: Runtime, dtype: number): Promise<number> {
   const one = await timed(spins);
   if (one.own !== undefined) return (one.own / spins / rowsOfSpin) * 1e9;
   const longer = await timed(manySpins);
-  // A tenth more to warm up.
+  // A run warms up with a tenth more spins.
   return ((longer.wall - one.wall) / ((manySpins - spins) * 1.1) / rowsOfSpin) * 1e9;
 }
 
-/** Markdown, beside the first. */
+/** A Markdown table, relative to the first runtime. */
 export function table(throughputs: readonly Throughput[]): string {
   const [{ ns: bar }] = throughputs;
   const lines = throughputs.map(({ name, ns }) => {

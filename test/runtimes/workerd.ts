@@ -1,4 +1,4 @@
-// Cloudflare's runtime, by miniflare.
+// Cloudflare's runtime workerd, started by miniflare.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { type Runtime, readRun } from './runtime.ts';
 
 const require = createRequire(join(import.meta.dirname, 'package.json'));
 
-/** As far as it is used here: its types are there once it is installed. */
+/** The used part of miniflare, whose own types exist only if it is installed. */
 export interface Miniflare {
   readonly ready: Promise<URL>;
   dispatchFetch(url: string, init?: RequestInit): Promise<Response>;

@@ -1,4 +1,4 @@
-// The floor: client and server in C, each a process, over one connection.
+// The lower limit of the costs: a client and a server in C, each in its own process, with one connection.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
@@ -10,7 +10,7 @@ import type { Leftovers } from '../leftovers.ts';
 import type { Racer, Round } from '../race.ts';
 import type { Size } from './transport-under-test.ts';
 
-/** One of the two processes, as lines in and out. */
+/** One of the two processes. It reads and writes lines. */
 class Program {
   readonly child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
@@ -38,17 +38,18 @@ export class EpollEcho {
     this.#client = client;
   }
 
-  /** @throws Absent where there is no g++ */
+  /** @throws Absent if there is no g++ */
   static async start(leftovers: Leftovers): Promise<EpollEcho> {
     const compiler = compilerVersion();
-    if (compiler === undefined) throw new Absent('no g++ for the C echo: apt-get install g++');
+    if (compiler === undefined)
+      throw new Absent('g++ is not installed, but the C echo needs it: apt-get install g++');
     const path = buildEpollEcho(compiler);
     if (path === undefined) throw new Error('g++ cannot build epoll_echo.cc');
     const server = new Program(leftovers, path, ['server']);
     return new EpollEcho(leftovers, server, new Program(leftovers, path, ['client', await server.line()]));
   }
 
-  /** Rounds of exchanges of one size. */
+  /** A racer whose rounds have exchanges of one size. */
   racer(size: Size, inFlight: number): Racer {
     return { name: 'C epoll', round: (ms, latencies) => this.#round(size, inFlight, ms, latencies) };
   }

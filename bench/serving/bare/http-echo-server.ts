@@ -1,4 +1,4 @@
-// A process of its own: node:http with its defaults. A path says how many bytes to reply.
+// A process with a server of node:http with default options. The path of a request is the number of bytes to reply.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { replyBytesMax, requestBytesMax } from './transport-under-test.ts';

@@ -1,4 +1,4 @@
-// A process of its own: our listener before a handler that has its reply already.
+// A process with our listener. Its handler has prepared all replies in advance.
 import { Listener } from '../../../src/transport/listener.ts';
 import { identityAt } from '../../../src/wire/frame-identity.ts';
 import type { Handler, Inbox } from '../../../src/wire/handler.ts';
@@ -8,7 +8,7 @@ import { replyBytesMax, requestBytesMax, sizes } from './transport-under-test.ts
 const load = { requestCredits: 64, replyCredits: 64, queued: 0, busyUs: 0 };
 const free: Slot[] = [];
 
-/** Room for a frame and its reply, which lies there from the start. */
+/** Buffers for a frame and for its reply, whose contents are prepared in advance. */
 class Slot {
   readonly #request = new Uint8Array(requestBytesMax);
   readonly #replies = new Map(
@@ -36,10 +36,10 @@ const handler: Handler = {
   admit: (bytes) => (free.pop() ?? new Slot()).inbox(bytes),
   refuse: (identity, error) => errorReply(identity, error, load),
   describe: () => {
-    throw new Error('an echo holds no tables');
+    throw new Error('the echo server has no tables');
   },
   lookupJson: async () => {
-    throw new Error('an echo looks nothing up');
+    throw new Error('the echo server does not support lookups');
   },
 };
 const { port } = await Listener.open(handler, { host: '127.0.0.1', port: 0 });

@@ -1,4 +1,4 @@
-// Our transports without pooling: frames out, prefilled replies in.
+// Our transports without pooling: they send frames and receive prepared replies.
 import { HttpTransport } from '../../../src/transport/http.ts';
 import { StreamTransport } from '../../../src/transport/stream.ts';
 import type { Transport } from '../../../src/transport/transport.ts';
@@ -38,7 +38,7 @@ function ours(name: string, open: () => Transport): TransportUnderTest {
           const received = await reply;
           const { length } = received.bytes;
           received.release();
-          if (length !== replyBytes) throw new Error(`${length} bytes came, not ${replyBytes}`);
+          if (length !== replyBytes) throw new Error(`the reply has ${length} bytes, not ${replyBytes}`);
         },
         async close() {
           await transport.close();

@@ -7,7 +7,7 @@ import { EpollEcho } from './epoll-racer.ts';
 import { type RunningTransport, type Size, sizes, type TransportUnderTest } from './transport-under-test.ts';
 import { transports } from './transports.ts';
 
-/** Exchanges under way at any time. */
+/** Exchanges in flight at any time. */
 const inFlight = 16;
 
 interface Runner {
@@ -15,7 +15,7 @@ interface Runner {
   readonly running: RunningTransport;
 }
 
-/** What moving bytes costs, without lookups. */
+/** Measures the cost of transferring bytes, without lookups. */
 export async function raceTransports(context: Context): Promise<BareResult[]> {
   const { leftovers, options } = context;
   const withOurs = peerFactories.some(({ name, ours }) => ours && options.peers.includes(name));

@@ -1,13 +1,13 @@
 import type { Leftovers } from '../leftovers.ts';
 
-/** What travels: as many bytes as a subrequest and its reply have. */
+/** Bytes of an exchange, as many as a subrequest and its reply have. */
 export interface Size {
   readonly name: string;
   readonly requestBytes: number;
   readonly replyBytes: number;
 }
 
-/** One sample of MLPerf's model, a middling subrequest, and 128 samples. */
+/** One sample of MLPerf's model, a medium subrequest, and 128 samples. */
 export const sizes: readonly Size[] = [
   { name: '1 KB → 13 KB', requestBytes: 1_032, replyBytes: 13_320 },
   { name: '8 KB → 16 KB', requestBytes: 8_192, replyBytes: 16_384 },
@@ -20,17 +20,17 @@ export const replyBytesMax: number = Math.max(...sizes.map(({ replyBytes }) => r
 export interface RunningTransport {
   readonly serverPid: number;
   /**
-   * Sends so many bytes and takes so many in reply. The server copies the request into a fixed buffer and sends
-   * bytes that it has already.
+   * Sends `requestBytes` bytes and receives `replyBytes` bytes. The server copies the request into a fixed buffer and
+   * sends prepared bytes.
    */
   exchange(requestBytes: number, replyBytes: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A transport and nothing else, with its server in a process of its own. */
+/** Only a transport. Its server runs in its own process. */
 export interface TransportUnderTest {
   readonly name: string;
   readonly ours?: boolean;
-  /** @param inFlight exchanges under way at any time @throws Absent */
+  /** @param inFlight exchanges in flight at any time @throws Absent */
   start(leftovers: Leftovers, inFlight: number): Promise<RunningTransport>;
 }

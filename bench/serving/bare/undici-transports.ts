@@ -1,4 +1,4 @@
-// undici against node:http: as everybody writes it, and as fast as it goes.
+// undici with a server of node:http: in the usual way, and in the fastest way.
 import { Client, type Dispatcher, Pool } from 'undici';
 import { startChild } from '../child.ts';
 import type { Leftovers } from '../leftovers.ts';
@@ -18,7 +18,8 @@ export const undiciRequest: TransportUnderTest = {
         const body = payload.subarray(0, requestBytes);
         const reply = await pool.request({ path: `/${replyBytes}`, method: 'POST', body });
         const { byteLength } = await reply.body.arrayBuffer();
-        if (byteLength !== replyBytes) throw new Error(`${byteLength} bytes came, not ${replyBytes}`);
+        if (byteLength !== replyBytes)
+          throw new Error(`the reply has ${byteLength} bytes, not ${replyBytes}`);
       },
       async close() {
         await pool.close();
@@ -28,7 +29,7 @@ export const undiciRequest: TransportUnderTest = {
   },
 };
 
-/** One connection, everything pipelined: POST goes so only with both `idempotent: true` and `blocking: false`. */
+/** One connection with pipelining. undici pipelines POST only with both `idempotent: true` and `blocking: false`. */
 export const undiciDispatch: TransportUnderTest = {
   name: 'undici dispatch',
   async start(leftovers, inFlight) {
@@ -40,7 +41,7 @@ export const undiciDispatch: TransportUnderTest = {
       serverPid: pid,
       exchange(requestBytes, replyBytes) {
         const buffer = free.pop();
-        if (!buffer) throw new Error(`more than ${inFlight} exchanges are under way`);
+        if (!buffer) throw new Error(`more than ${inFlight} exchanges are in flight`);
         const body = payload.subarray(0, requestBytes);
         const options = {
           path: `/${replyBytes}`,
@@ -66,7 +67,7 @@ export const undiciDispatch: TransportUnderTest = {
   },
 };
 
-/** Takes one reply at a time, into memory it has already. */
+/** Receives one reply at a time into a buffer that is allocated once. */
 class ReplyBuffer implements Dispatcher.DispatchHandler {
   readonly #bytes = new Uint8Array(replyBytesMax);
   #at = 0;
@@ -90,7 +91,7 @@ class ReplyBuffer implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     const [at, expected] = [this.#at, this.#expected];
-    this.#done(at === expected ? undefined : new Error(`${at} bytes came, not ${expected}`));
+    this.#done(at === expected ? undefined : new Error(`the reply has ${at} bytes, not ${expected}`));
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {

@@ -1,5 +1,5 @@
-// Ends in some way in some states: node ending.ts WAY STATE… Where threads end the process goes on: it tries one state
-// after the other, and prints each with what lives afterwards.
+// Ends in a given way in given states: node ending.ts WAY STATE… If only threads end, the process tries one state after
+// the other, and prints for each how many native objects are alive afterwards.
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { CompletionChannel, CompletionQueue, ledger, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
@@ -30,7 +30,7 @@ function listening(onEvent: () => void): { rig: Rig; channel: CompletionChannel;
   return { rig, channel, write };
 }
 
-/** Each calls `ready` when it is where it is to end. */
+/** Each function calls `ready` when it has reached the state in which to end. */
 const states: Record<string, (ready: () => void) => void> = {
   loaded: (ready) => {
     ledger();
@@ -81,18 +81,18 @@ const states: Record<string, (ready: () => void) => void> = {
   },
 };
 
-/** What is done in the thread that has come to its state. */
+/** Ends the thread that has reached its state. */
 function leave(way: string): void {
   if (way === 'exit' || way === 'exit of a worker') process.exit(0);
   if (way === 'throw in a worker') throw new Error('on purpose');
   if (way === 'terminate') {
     parentPort?.postMessage('ready');
-    // Lives until it is stopped.
+    // Keeps the thread alive until it is terminated.
     setInterval(() => {}, 1);
   }
 }
 
-/** Has a worker end, and lives on. */
+/** Starts a worker that ends, and reports what is alive after it. */
 async function outlive(way: string, state: string): Promise<void> {
   const worker = new Worker(import.meta.filename, { workerData: { way, state } });
   worker.on('error', ({ message }) => {

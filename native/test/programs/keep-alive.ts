@@ -1,4 +1,4 @@
-// Waits for a completion by its channel alone: a process that is kept alive prints 'event', any other 'end'.
+// Waits for a completion only with its channel. If the channel keeps the process alive, it prints 'event', else 'end'.
 import { CompletionChannel, CompletionQueue, QueuePair, sendFlags, sendOpcode } from 'ibverbs-node';
 import { connect, Rig, sendWords, usableGid } from '../rig.ts';
 
@@ -22,7 +22,7 @@ channel.onEvent(() => {
 queue.arm();
 if (process.argv[2] === 'ref') {
   channel.ref();
-  // Later than the end of this program would be.
+  // Without ref() the program would end before this timer.
   setTimeout(post, 50).unref();
 } else {
   channel.ref();

@@ -1,4 +1,4 @@
-// Registers as many bytes as it is told, one after the other, and prints what became of each.
+// Registers regions with the sizes of its arguments, one after the other, and prints the outcome of each.
 import { access, IbverbsError, MemoryRegion, ProtectionDomain } from 'ibverbs-node';
 import { openFirst } from '../rig.ts';
 

@@ -1,5 +1,5 @@
-// A thread with one end of a connection: attaches to what it is told of, writes its bytes to the other end, and ends
-// when it has heard the other's immediates.
+// A thread with one end of a connection. It attaches to a context and a domain, writes its bytes to the other end, and
+// ends when it has received all immediates of the other end.
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   CompletionChannel,
@@ -14,7 +14,7 @@ import {
 } from 'ibverbs-node';
 import { completionsOf, connect, receiveWords, sendWords, until, usableGid } from '../rig.ts';
 
-/** What both sides are told; `side` is 0 or 1, and writes 8 bytes a round at `side` · 32 KiB. */
+/** The data for one side. `side` is 0 or 1. In each round it writes 8 bytes, from `side` · 32 KiB on. */
 export interface Side {
   readonly side: number;
   readonly rounds: number;
@@ -45,7 +45,7 @@ function receive(count: number): void {
   pair.postReceives(receiveWords(receives), count);
 }
 
-/** Takes what there is; everything that completes must have succeeded. */
+/** Takes all completions, which must have succeeded. */
 function drain(): void {
   for (const { status, immediate, id } of completionsOf(words, queue.poll(words))) {
     if (status !== 'SUCCESS') throw new Error(`side ${side}: ${status}`);
@@ -55,7 +55,7 @@ function drain(): void {
   }
 }
 
-/** Resolves when what was drained makes `holds()` true. */
+/** Drains completions until `holds()` returns true. */
 function drained(holds: () => boolean): Promise<void> {
   return until(() => {
     drain();

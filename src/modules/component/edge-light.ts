@@ -1,4 +1,4 @@
-// As bundlers for edge-light ask for modules.
+// Imports modules in the form that bundlers for edge-light require.
 import core from '../../../wasm/component/flexemr.core.wasm?module';
 import core2 from '../../../wasm/component/flexemr.core2.wasm?module';
 import core3 from '../../../wasm/component/flexemr.core3.wasm?module';

@@ -1,4 +1,4 @@
-// From where the page is served: browsers.
+// For browsers: fetches modules from the server of the page.
 import * as urls from '../../../wasm/component.urls.js';
 import { componentBytesMax } from '../../limits.ts';
 import type { CoreModules } from '../core-modules.ts';

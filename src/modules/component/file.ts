@@ -1,4 +1,4 @@
-// From the package's folder: Node.js, Deno and Bun.
+// For Node.js, Deno and Bun: reads modules from the folder of the package.
 import { moduleFromFile } from '../../kernel/files.ts';
 import { componentBytesMax } from '../../limits.ts';
 import type { CoreModules } from '../core-modules.ts';

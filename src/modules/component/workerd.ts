@@ -1,4 +1,4 @@
-// Compiled by the runtime before it starts: workerd compiles none later.
+// Modules that workerd compiles before it starts, because it cannot compile any later.
 import core from '../../../wasm/component/flexemr.core.wasm';
 import core2 from '../../../wasm/component/flexemr.core2.wasm';
 import core3 from '../../../wasm/component/flexemr.core3.wasm';

@@ -1,4 +1,4 @@
-// As bundlers for edge-light ask for modules.
+// Imports modules in the form that bundlers for edge-light require.
 import compiled from '../../../wasm/kernels.plain.wasm?module';
 
 export const kernels: WebAssembly.Module = compiled;

@@ -1,4 +1,4 @@
-// From where the page is served: browsers.
+// For browsers: fetches modules from the server of the page.
 import { kernels as url } from '../../../wasm/kernels.urls.js';
 import { fetchModule } from '../fetch-module.ts';
 

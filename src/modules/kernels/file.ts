@@ -1,4 +1,4 @@
-// From the package's folder: Node.js, Deno and Bun.
+// For Node.js, Deno and Bun: reads modules from the folder of the package.
 import { kernelModule } from '../../kernel/files.ts';
 
 export const kernels: WebAssembly.Module = kernelModule('plain');

@@ -1,4 +1,4 @@
-// Compiled by the runtime before it starts: workerd compiles none later.
+// Modules that workerd compiles before it starts, because it cannot compile any later.
 import compiled from '../../../wasm/kernels.plain.wasm';
 
 export const kernels: WebAssembly.Module = compiled;

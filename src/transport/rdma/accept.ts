@@ -4,17 +4,17 @@ import { sendError } from '../http-lookup.ts';
 import { onResponseEnd } from '../response-timeouts.ts';
 import { type ConnectRequest, planHeader, readRequest } from './handshake.ts';
 
-/** Connects to rankers, whatever it does it with. */
+/** Accepts connections of rankers. */
 export interface RdmaAcceptor {
-  /** Fingerprint of the routing table that is served, 16 hexadecimal digits. */
+  /** Fingerprint of the served routing table, as 16 hexadecimal digits. */
   readonly plan: string;
-  /** @returns the answer, JSON, and how to end the connection @throws OVERLOADED */
+  /** @returns the answer as JSON, and a function that ends the connection @throws OVERLOADED */
   connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void };
 }
 
 const requestBytesMax = 4_096;
 
-/** `POST /v1/rdma/connect`: the answer is a line, and stays open until either side ends the connection. */
+/** Serves `POST /v1/rdma/connect`. The answer is one line. It stays open until either side ends the connection. */
 export async function acceptLink(
   acceptor: RdmaAcceptor,
   request: IncomingMessage,
@@ -24,7 +24,7 @@ export async function acceptLink(
     const asked = readRequest(await readJson(request));
     const { answer, end } = acceptor.connect(asked, () => response.end());
     onResponseEnd(response, end);
-    // Nothing may come for hours.
+    // The socket can be silent for hours.
     request.socket.setTimeout(0);
     response.writeHead(200, { 'content-type': 'application/json', [planHeader]: acceptor.plan });
     response.write(`${answer}\n`);

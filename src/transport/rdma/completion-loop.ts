@@ -1,17 +1,17 @@
 import type * as Verbs from 'ibverbs-node';
 import { completionsAtOnce, spinUs } from './settings.ts';
 
-/** What becomes of completions, and when all that are there have been seen. */
+/** Handles the completions that a `CompletionLoop` finds. */
 export interface CompletionHandler {
-  /** One completion: words [at, at + COMPLETION_WORDS) of `completions`. */
+  /** Handles one completion: words [at, at + COMPLETION_WORDS) of `completions`. */
   complete(completions: Uint32Array, at: number): void;
-  /** After each pass: what was gathered in it may leave together. */
+  /** Called after each pass that found completions. What was gathered during the pass can now be posted together. */
   passed(): void;
 }
 
 /**
- * Polls a completion queue between turns of the event loop for as long as something comes, and for a moment longer;
- * then the card is armed to wake the thread, so that who waits costs no CPU.
+ * Polls a completion queue between turns of the event loop while completions come, and for a moment longer. Then it
+ * arms the queue, so that the card wakes the thread at the next completion. Waiting thus costs no CPU.
  */
 export class CompletionLoop {
   readonly #queue: Verbs.CompletionQueue;
@@ -37,12 +37,12 @@ export class CompletionLoop {
     queue.arm();
   }
 
-  /** Completions are being handled just now: `passed` will come. */
+  /** Whether a pass is running, so that `passed` will be called at its end. */
   get passing(): boolean {
     return this.#passing;
   }
 
-  /** Something is under way: polls from the next turn on. */
+  /** Something is in flight. Starts to poll at the next turn. */
   wake(): void {
     this.#busyUntil = performance.now() + spinUs / 1000;
     if (this.#spinning || this.#closed) return;
@@ -55,7 +55,7 @@ export class CompletionLoop {
     if (this.#pass() > 0) this.#busyUntil = performance.now() + spinUs / 1000;
     else if (performance.now() > this.#busyUntil) {
       this.#queue.arm();
-      // What came before it was armed wakes nobody.
+      // Completions that came before the queue was armed do not wake the thread.
       if (this.#pass() === 0) {
         this.#spinning = false;
         return;
@@ -75,7 +75,7 @@ export class CompletionLoop {
     return count;
   }
 
-  /** Polls no more. */
+  /** Stops polling. */
   close(): void {
     this.#closed = true;
   }

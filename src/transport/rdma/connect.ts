@@ -7,16 +7,16 @@ import { planHeader, readAnswer, toJson } from './handshake.ts';
 import { RankerLink } from './ranker-link.ts';
 import { handshakeMsMax } from './settings.ts';
 
-/** The worker answers, but has no RDMA: there is no hurry to ask again. */
+/** The worker answers, but does not offer RDMA. It need not be asked again soon. */
 export class NotOffered extends Error {}
 
-/** The longest answer that is read: a line for each of a million shards would be longer, and is not read. */
+/** Longest answer that is read. An answer that lists a million shards would be longer, and is refused. */
 const answerBytesMax = 67_108_864;
 
 /**
- * Connects to a worker, over HTTP. What it answers to stays open for as long as the connection does, so that each side
- * learns of the other's end.
- * @throws NotOffered; UNAVAILABLE, and what the device refuses
+ * Connects to a worker. The two sides agree over HTTP. The HTTP response stays open as long as the connection does, so
+ * that each side notices when the other one ends it.
+ * @throws NotOffered if the worker has no RDMA; UNAVAILABLE, and errors of the device
  */
 export async function connectLink(
   url: string,
@@ -73,7 +73,7 @@ function answerTo(control: ClientRequest, url: string): Promise<IncomingMessage>
   });
 }
 
-/** The routing table that its rows belong to; undefined: it does not say. */
+/** Fingerprint of the routing table that the node's rows belong to. Undefined if the node does not say. */
 function planOf({ headers }: IncomingMessage): bigint | undefined {
   const plan = headers[planHeader];
   return typeof plan === 'string' && /^[0-9a-f]{16}$/.test(plan) ? BigInt(`0x${plan}`) : undefined;
@@ -91,7 +91,7 @@ async function firstLine(response: IncomingMessage, url: string): Promise<string
         response.socket.setTimeout(0);
         response.socket.unref();
         resolve(text.slice(0, end));
-      } else if (text.length > answerBytesMax) reject(unavailable(url, 'answered without end'));
+      } else if (text.length > answerBytesMax) reject(unavailable(url, 'sent an answer that is too long'));
     };
     response.on('data', take);
     response.on('close', () => reject(unavailable(url, 'closed the connection')));

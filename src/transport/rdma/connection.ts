@@ -6,29 +6,29 @@ import { connectQueuePair, makeQueuePair, randomPacketNumber } from './queue-pai
 import { ReceiveBatch } from './receive-batch.ts';
 import { WorkBatch } from './work-batch.ts';
 
-/** Kinds of work, in the low word of a completion's id; of reads this is the first. */
+/** Kinds of work, in the low word of a completion's id. Reads use `readKind` and the numbers after it. */
 export const receiveKind = 0;
 export const sendKind = 1;
 export const readKind = 2;
 
-/** How much of what one connection may have at a time. */
+/** Limits of one connection. */
 export interface Depths {
-  /** Sends under way. */
+  /** Sends in flight. */
   readonly sends: number;
-  /** Sends that wait to be posted. */
+  /** Sends that are waiting to be posted. */
   readonly waiting: number;
-  /** Frames that may come. */
+  /** Frames that can arrive before further receives are posted. */
   readonly receives: number;
 }
 
 /**
- * One end of a connection: a queue pair, the memory it works with, and what is to be posted to it, all of it with one
- * doorbell. What goes wrong while it is set up closes it.
+ * One end of a connection: a queue pair, its memory, and the work requests that will be posted to it together, with one
+ * doorbell. If its memory cannot be registered, or if it cannot connect, it closes itself.
  */
 export class Connection {
-  /** What leaves next. */
+  /** Sends that will be posted next. */
   readonly sends: WorkBatch;
-  /** The high word of its completions' ids. */
+  /** High word of the ids of its completions. */
   readonly number: number;
   readonly #endpoint: Endpoint;
   readonly #depths: Depths;
@@ -37,7 +37,7 @@ export class Connection {
   readonly #regions: Verbs.MemoryRegion[] = [];
   readonly #packetNumber: number = randomPacketNumber();
 
-  /** @param link whose completions they are @throws IbverbsError */
+  /** @param link gets the completions @throws IbverbsError */
   constructor(endpoint: Endpoint, link: Link, depths: Depths) {
     const { verbs, domain, queue } = endpoint;
     const queues = { sendQueue: queue, receiveQueue: queue };
@@ -50,14 +50,17 @@ export class Connection {
     this.#receives = new ReceiveBatch(verbs, this.#queuePair, [receiveKind, this.number], depths.receives);
   }
 
-  /** This end, as the other side needs to know it. */
+  /** What the other side needs to know about this end. */
   get own(): Peer {
     const { gid, mtu, readsInFlight } = this.#endpoint.device;
     const queuePair = this.#queuePair.number;
     return { queuePair, packetNumber: this.#packetNumber, gid: gid.raw, mtu, readsInFlight };
   }
 
-  /** Memory that is the card's too, for as long as the connection is. @param access who else may do what @throws OUT_OF_MEMORY */
+  /**
+   * Registers memory with the card until the connection closes.
+   * @param access who else may access it, and how @throws OUT_OF_MEMORY
+   */
   register(bytes: Uint8Array, access: number): Verbs.MemoryRegion {
     const { verbs, device } = this.#endpoint;
     return this.#orClose(() => {
@@ -67,7 +70,7 @@ export class Connection {
     });
   }
 
-  /** Frames may come from now on. @param access what the other side may do @throws IbverbsError */
+  /** Connects. From now on, frames can arrive. @param access what the other side may do @throws IbverbsError */
   connect(peer: Peer, access: number): void {
     const own = { packetNumber: this.#packetNumber, access };
     this.#orClose(() => {
@@ -86,7 +89,10 @@ export class Connection {
     }
   }
 
-  /** Adds a frame of `bytes` bytes at address `local`, for slot `slot` of the other side, which is told of it. */
+  /**
+   * Adds a WRITE of the frame of `bytes` bytes at address `local` to slot `slot` of the other side. The WRITE notifies
+   * the other side.
+   */
   write(slots: Slots, slot: number, local: number, bytes: number, lkey: number): void {
     const { sendOpcode, sendFlags } = this.#endpoint.verbs;
     const inline = bytes <= this.#queuePair.maxInlineBytes ? sendFlags.inline : 0;
@@ -104,18 +110,21 @@ export class Connection {
     });
   }
 
-  /** A frame has come: another one may. */
+  /** A frame has arrived. Adds a receive, so that another frame can arrive. */
   received(): void {
     this.#receives.add();
   }
 
-  /** Posts what was added, receives first: who hears of a free slot may use it. @throws IbverbsError */
+  /**
+   * Posts what was added. Receives are posted first, because the other side may use a slot as soon as it learns that
+   * the slot is free. @throws IbverbsError
+   */
   flush(): void {
     this.#receives.flush();
     this.sends.flush();
   }
 
-  /** After this the card touches none of its memory, and nobody else may. */
+  /** Afterwards, neither the card nor the other side can access its memory. */
   close(): void {
     this.#queuePair.close();
     this.#endpoint.dismiss(this.number);

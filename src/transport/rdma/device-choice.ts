@@ -2,10 +2,10 @@ import * as v from 'valibot';
 import { integer, options, type Schema } from '../../check.ts';
 import { gidIndexMax } from '../../limits.ts';
 
-/** Which device, and which of its addresses; by default the first that works. */
+/** Which device to use, and which of its addresses. The default is the first device and its best address. */
 export interface DeviceChoice {
   readonly device?: string | undefined;
-  /** Position in the port's table of GIDs. */
+  /** Position in the GID table of the port. */
   readonly gidIndex?: number | undefined;
 }
 

@@ -2,25 +2,25 @@ import type * as Verbs from 'ibverbs-node';
 import { FlexemrError } from '../../errors.ts';
 import type { DeviceChoice } from './device-choice.ts';
 
-/** A device in use, as every thread that shares it needs to know it. */
+/** An open device. Each thread that shares the device has its own one. */
 export interface OpenDevice {
   readonly name: string;
   readonly context: Verbs.Context;
   readonly domain: Verbs.ProtectionDomain;
   readonly port: number;
   readonly gid: Verbs.Gid;
-  /** Bytes of a packet. */
+  /** Bytes of a packet, at most. */
   readonly mtu: number;
   readonly readsInFlight: number;
 }
 
-/** What another thread needs to use the same device: plain data. */
+/** What another thread needs to use the same device. It is plain data. */
 export interface DeviceTokens extends DeviceChoice {
   readonly context: Verbs.Token;
   readonly domain: Verbs.Token;
 }
 
-/** The add-on, where it is installed and built. @throws MISSING_DEPENDENCY */
+/** Loads the native add-on. @throws MISSING_DEPENDENCY if it is not installed or not built */
 export async function loadVerbs(): Promise<typeof Verbs> {
   return await import('ibverbs-node').catch((cause: Error) => {
     const message = `transport rdma needs the package ibverbs-node (${cause.message})`;
@@ -28,7 +28,7 @@ export async function loadVerbs(): Promise<typeof Verbs> {
   });
 }
 
-/** Opens a device for this process. @throws MISSING_DEPENDENCY, UNAVAILABLE where there is none that is usable */
+/** Opens a device for this process. @throws UNAVAILABLE if no device is usable */
 export function openDevice(verbs: typeof Verbs, choice: DeviceChoice): OpenDevice {
   const name = choice.device ?? orUnavailable('list devices', () => verbs.devices())[0]?.name;
   if (name === undefined) throw noDevice('this machine has no RDMA device');
@@ -42,7 +42,7 @@ export function openDevice(verbs: typeof Verbs, choice: DeviceChoice): OpenDevic
   }
 }
 
-/** The device that another thread of this process has opened. */
+/** Attaches to a device that another thread of this process has opened. */
 export function attachDevice(verbs: typeof Verbs, tokens: DeviceTokens): OpenDevice {
   const context = verbs.Context.attach(tokens.context);
   return described(context, verbs.ProtectionDomain.attach(tokens.domain), tokens);
@@ -52,7 +52,7 @@ export function tokensOf({ context, domain, name, gid }: OpenDevice): DeviceToke
   return { device: name, gidIndex: gid.index, context: context.token, domain: domain.token };
 }
 
-/** Gives the card memory to work with. @param access who else may do what @throws OUT_OF_MEMORY */
+/** Registers memory with the card. @param access who else may access it, and how @throws OUT_OF_MEMORY */
 export function registerMemory(
   verbs: typeof Verbs,
   { domain }: Pick<OpenDevice, 'domain'>,
@@ -70,7 +70,7 @@ export function registerMemory(
   }
 }
 
-/** Lets go of it, as far as this thread is concerned. */
+/** Closes the device for this thread. */
 export function closeDevice({ context, domain }: OpenDevice): void {
   domain.close();
   context.close();
@@ -91,7 +91,7 @@ function described(
   return { name, context, domain, port, gid, mtu: activeMtu, readsInFlight };
 }
 
-/** Routable addresses before those of one link; RoCE version 2 before version 1. */
+/** Prefers RoCE version 2 to version 1, and then routable addresses to link-local ones. */
 function chooseGid(gids: readonly Verbs.Gid[], index: number | undefined): Verbs.Gid | undefined {
   if (index !== undefined) return gids.find((gid) => gid.index === index);
   const rank = ({ type, raw }: Verbs.Gid): number =>
@@ -108,6 +108,6 @@ function orUnavailable<T>(what: string, work: () => T): T {
 }
 
 function noDevice(problem: string, cause?: unknown): FlexemrError {
-  const message = `transport rdma: ${problem}; flexemr doctor says what this machine can do`;
+  const message = `transport rdma: ${problem}; run flexemr doctor to see what this machine supports`;
   return new FlexemrError('UNAVAILABLE', message, { field: 'transport', cause });
 }

@@ -3,28 +3,28 @@ import { CompletionLoop } from './completion-loop.ts';
 import { closeDevice, type OpenDevice } from './device.ts';
 import { completionQueueDepth } from './settings.ts';
 
-/** What one connection does with its completions. */
+/** One connection, which handles its own completions. */
 export interface Link {
-  /** One completion: words [at, at + COMPLETION_WORDS) of `completions`. */
+  /** Handles one completion: words [at, at + COMPLETION_WORDS) of `completions`. */
   complete(completions: Uint32Array, at: number): void;
   /** Posts what is ready. */
   flush(): void;
 }
 
-/** What one thread does all its RDMA with, and no other thread touches: a domain, and one queue of all completions. */
+/** The domain and the completion queue that one thread uses for all its RDMA. No other thread uses them. */
 export class Endpoint {
   readonly verbs: typeof Verbs;
   readonly device: OpenDevice;
   readonly domain: Verbs.ParentDomain;
   readonly queue: Verbs.CompletionQueue;
   readonly loop: CompletionLoop;
-  /** By number: the high word of their completions' ids. */
+  /** Links by their number, which is the high word of the ids of their completions. */
   readonly #links = new Map<number, Link>();
   #lastNumber = 0;
-  /** As they were made. */
+  /** In the order of their creation. */
   readonly #parts: { close(): void }[] = [];
 
-  /** @param device this thread's, closed with it, and where this fails @throws IbverbsError */
+  /** @param device belongs to this thread; it is closed with the endpoint, or if this fails @throws IbverbsError */
   constructor(verbs: typeof Verbs, device: OpenDevice) {
     this.verbs = verbs;
     this.device = device;
@@ -53,7 +53,10 @@ export class Endpoint {
     return part;
   }
 
-  /** Completions of this number are the link's. A number is given once: what a closed connection left behind is nobody's. */
+  /**
+   * Gives the link a number, and sends it the completions with this number. A new link gets a new number, so that late
+   * completions of a closed connection reach no other link.
+   */
   enroll(link: Link): number {
     do this.#lastNumber = (this.#lastNumber + 1) >>> 0;
     while (this.#links.has(this.#lastNumber));
@@ -65,7 +68,7 @@ export class Endpoint {
     this.#links.delete(number);
   }
 
-  /** Its connections are closed before. */
+  /** All its connections must be closed before. */
   close(): void {
     for (const part of this.#parts.reverse()) part.close();
     closeDevice(this.device);

@@ -3,11 +3,11 @@ import type { ClientSecurity } from '../security.ts';
 import type { Transport } from '../transport.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** A ranker's thread, as its connections share it. */
+/** What all connections of one ranker's thread share. */
 export interface Engine {
   readonly endpoint: Endpoint;
   readonly replies: ReplyPool;
   readonly security: ClientSecurity;
-  /** Where frames go that are too large, and all of them while there is no connection. */
+  /** Carries frames that are too large for RDMA, and all frames while there is no connection. */
   readonly fallback: Transport;
 }

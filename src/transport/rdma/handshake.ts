@@ -1,34 +1,34 @@
-// What ranker and node tell each other before they are connected: `POST /v1/rdma/connect`, JSON both ways. The answer
-// stays open for as long as the connection does: who closes it ends both.
+// What ranker and node tell each other before they connect: `POST /v1/rdma/connect`, with JSON in both directions. The
+// answer stays open as long as the connection does. If either side closes it, the connection ends too.
 import * as v from 'valibot';
 import { integer, read, type Schema } from '../../check.ts';
 import { FlexemrError } from '../../errors.ts';
 
-/** HTTP header of an answer: the plan that its rows may be read for. Rankers that do not know it pass over it. */
+/** HTTP header of an answer: fingerprint of the routing table of its rows. Rankers that do not know it ignore it. */
 export const planHeader = 'flexemr-plan';
 
-/** Slots in one registered memory, one behind the other. */
+/** Consecutive slots in one registered memory region. */
 export interface Slots {
   readonly address: number;
   readonly rkey: number;
   readonly count: number;
-  /** Of one. */
+  /** Bytes of one slot. */
   readonly bytes: number;
 }
 
-/** Rows of one shard that may be read without asking. */
+/** Rows of one shard, which rankers may read by READs. */
 export interface ReadableShard {
   readonly shard: number;
   readonly version: number;
   readonly address: number;
   readonly rkey: number;
-  /** The table's row that they begin with. */
+  /** Number of the first row, within the table. */
   readonly begin: number;
   readonly rows: number;
   readonly rowBytes: number;
 }
 
-/** What either side says of its end. */
+/** What each side says about its end of the connection. */
 export interface Peer {
   readonly queuePair: number;
   readonly packetNumber: number;
@@ -37,14 +37,14 @@ export interface Peer {
   readonly readsInFlight: number;
 }
 
-/** A ranker's end, and where replies go. */
+/** A ranker's end, and the slots for replies. */
 export interface ConnectRequest extends Peer {
   readonly version: 1;
   readonly replies: Slots;
   readonly requestBytes: number;
 }
 
-/** A node's end, where subrequests go, and which rows may be read. */
+/** A node's end, the slots for subrequests, and the rows that may be read. */
 export interface ConnectAnswer extends Peer {
   readonly version: 1;
   readonly requests: Slots;
@@ -53,7 +53,7 @@ export interface ConnectAnswer extends Peer {
 
 const u32 = integer(0, 0xffffffff);
 const u24 = integer(0, 0xffffff);
-/** Addresses of processes fit a number: no system gives them more than 2^47 bytes unasked. */
+/** Addresses fit a JavaScript number: by default, no system gives a process more than 2^47 bytes of addresses. */
 const address = integer(0, Number.MAX_SAFE_INTEGER);
 const slotBytes: Schema<number> = v.pipe(integer(64, 16_777_216), v.multipleOf(64, 'a multiple of 64'));
 const gid: Schema<Uint8Array> = v.pipe(
@@ -102,7 +102,7 @@ function parse<T>(schema: Schema<T>, json: unknown): T {
   });
 }
 
-/** As it is sent, GIDs in hexadecimal. */
+/** Writes the message as JSON, with its GID in hexadecimal. */
 export function toJson(message: ConnectRequest | ConnectAnswer): string {
   return JSON.stringify({ ...message, gid: Buffer.from(message.gid).toString('hex') });
 }

@@ -6,40 +6,43 @@ import { Connection, sendKind } from './connection.ts';
 import type { Endpoint, Link } from './endpoint.ts';
 import type { ConnectRequest, Peer, Slots } from './handshake.ts';
 
-/** Room for one error reply a slot: those are made outside the slots. */
+/** Memory for one error reply per slot, because error replies are created outside of the registered memory. */
 const errorBytes = 64;
 
 /** What a link works with. */
 export interface LinkRoom {
   readonly handler: DirectHandler;
   readonly endpoint: Endpoint;
-  /** What replies leave from. */
+  /** The registered memory that replies are sent from. */
   readonly slots: Verbs.MemoryRegion;
-  /** Where this ranker's subrequests arrive: its own, and revoked with the link. */
+  /** Memory that this ranker's subrequests arrive in. Only this ranker uses it, until the link closes. */
   readonly lent: LentSlots;
 }
 
-/** A node's end of one connection: subrequests arrive in slots that the ranker alone may write to, replies go to its. */
+/**
+ * A node's end of one connection. Subrequests arrive in slots that only this ranker may write to. Replies are written
+ * to slots of the ranker.
+ */
 export class NodeLink implements Link {
   readonly requests: Slots;
   readonly #room: LinkRoom;
   readonly #replies: Slots;
   readonly #region: Verbs.MemoryRegion;
   readonly #connection: Connection;
-  /** What each slot holds, until its reply is ready; then, in order, what is on its way out. */
+  /** The subrequest in each slot, until its reply is sent. Then it moves to `#leaving`, which is in sending order. */
   readonly #open: (Inbox | undefined)[];
   readonly #leaving: (Inbox | undefined)[] = [];
   readonly #onEnd: () => void;
-  /** Addresses in the kernels' memory, and for the card: the latter less the former. */
+  /** Added to an address in the kernels' memory, this gives the address that the card uses. */
   readonly #toCard: number;
   #closed = false;
 
-  /** Bytes that a link of so many slots needs. */
+  /** Bytes of memory that a link with `count` slots needs. */
   static roomBytes(count: number, requestBytes: number): number {
     return count * (requestBytes + errorBytes);
   }
 
-  /** @throws OUT_OF_MEMORY, and what the device refuses */
+  /** @throws OUT_OF_MEMORY, and errors of the device */
   constructor(room: LinkRoom, request: ConnectRequest, onEnd: () => void) {
     const { endpoint, handler, lent, slots } = room;
     const { count } = request.replies;
@@ -60,7 +63,7 @@ export class NodeLink implements Link {
     };
   }
 
-  /** This end, as the ranker needs to know it. */
+  /** What the ranker needs to know about this end. */
   get own(): Peer {
     return this.#connection.own;
   }
@@ -72,10 +75,10 @@ export class NodeLink implements Link {
     else this.#arrived(completions[at + 5], completions[at + 4]);
   }
 
-  /** A subrequest of `bytes` bytes has come to a slot. */
+  /** A subrequest of `bytes` bytes has arrived in a slot. */
   #arrived(slot: number, bytes: number): void {
     this.#connection.received();
-    // A ranker that breaks the rules: each slot has one subrequest at a time, and there are so many.
+    // The ranker breaks the protocol: the slot does not exist, is too small, or already holds a subrequest.
     if (slot >= this.requests.count || bytes > this.requests.bytes || this.#open[slot] !== undefined) {
       this.close();
       return;
@@ -101,14 +104,14 @@ export class NodeLink implements Link {
     else this.#sendError(slot, reply);
   }
 
-  /** The ranker has no slot for it: it asks again by another way. */
+  /** The reply does not fit a slot of the ranker. Replies with an error instead. */
   #tooLong(slot: number, reply: Uint8Array): void {
     const identity = answerableIdentity(new Uint32Array(reply.buffer, reply.byteOffset), 0);
     const error = { code: 'LIMIT_EXCEEDED', position: reply.length, value: this.#replies.bytes } as const;
     this.#sendError(slot, this.#room.handler.refuse(identity, error));
   }
 
-  /** Errors are made elsewhere: they leave from a place of their slot's. */
+  /** Errors are created elsewhere. They are copied to the registered memory that their slot has for them. */
   #sendError(slot: number, reply: Uint8Array): void {
     const at = this.requests.count * this.requests.bytes + slot * errorBytes;
     this.#room.lent.bytes.set(reply, at);
@@ -117,10 +120,10 @@ export class NodeLink implements Link {
 
   #send(slot: number, local: number, bytes: number, lkey: number = this.#room.slots.lkey): void {
     this.#connection.write(this.#replies, slot, local, bytes, lkey);
-    // Before it has left, the ranker may use the slot again.
+    // The ranker may use the slot again before the completion of this send arrives.
     this.#leaving.push(this.#open[slot]);
     this.#open[slot] = undefined;
-    // Within a pass over completions all replies leave together, at its end.
+    // During a pass over completions, replies are gathered. They are posted together at its end.
     if (!this.#room.endpoint.loop.passing) this.flush();
   }
 
@@ -141,11 +144,11 @@ export class NodeLink implements Link {
     this.#leaving.shift()?.release();
   }
 
-  /** Revokes the ranker's access, and lets go of what it had asked. */
+  /** Revokes the ranker's access, and releases its subrequests. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // After this the card touches none of it.
+    // From here on, the card does not access the memory.
     this.#connection.close();
     for (const inbox of [...this.#open, ...this.#leaving]) inbox?.release();
     this.#open.fill(undefined);

@@ -10,10 +10,13 @@ import {
   receiverNotReadyTimer,
 } from './settings.ts';
 
-/** How much of what a queue pair has room for. */
+/** Capacities of a queue pair. */
 export type QueuePairRoom = Omit<Verbs.QueuePairOptions, 'maxInlineBytes'>;
 
-/** Makes one with as much room for inline bytes as the device gives, up to `inlineBytesMax`. @throws IbverbsError */
+/**
+ * Creates a queue pair. Tries `inlineBytesMax` inline bytes first, and then half as many each time that the device
+ * refuses. @throws IbverbsError
+ */
 export function makeQueuePair(
   { QueuePair, IbverbsError }: typeof Verbs,
   domain: Verbs.ParentDomain,
@@ -28,12 +31,12 @@ export function makeQueuePair(
     }
 }
 
-/** Where a connection begins to count its packets: not where one before it may have left some. */
+/** Number of a connection's first packet. It is random, so that late packets of earlier connections rarely match. */
 export function randomPacketNumber(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] & 0xffffff;
 }
 
-/** Takes a queue pair through its states until it sends and receives. @throws IbverbsError */
+/** Takes a queue pair through its states until it can send and receive. @throws IbverbsError */
 export function connectQueuePair(
   queuePair: Verbs.QueuePair,
   { port, gid, mtu, readsInFlight }: OpenDevice,

@@ -10,30 +10,36 @@ import type { Engine } from './engine.ts';
 import type { ConnectAnswer, ConnectRequest, Slots } from './handshake.ts';
 import { RowReads, readRequestsMax, readRoomBytes, readsAtOnce } from './row-reads.ts';
 
-/** This end's memory: what subrequests leave from, from `roomBegin` on where rows come to, from `inBegin` on replies. */
+/**
+ * Layout of this end's memory: slots for subrequests come first. The buffers for rows begin at `roomBegin`, and the
+ * slots for replies begin at `inBegin`.
+ */
 const roomBegin: number = sessionWindow * smallSubrequestBytesMax;
 const inBegin: number = roomBegin + readsAtOnce * readRoomBytes;
 
-/** One subrequest under way. */
+/** One subrequest in flight. */
 interface Waiting {
   readonly id: number;
   readonly outgoing: Outgoing;
   readonly resolve: (reply: Received) => void;
   readonly reject: (error: Error) => void;
-  /** Nobody waits for it any more; called once it has ended all the same. */
+  /** Set if nobody waits for the subrequest any more. It is called once the subrequest has ended anyway. */
   onLate: (() => void) | undefined;
-  /** It was asked again by another way. */
+  /** Set if the subrequest was sent again by `again`. */
   instead: Exchange | undefined;
 }
 
-/** A ranker's end of one connection: slots that subrequests leave from, and slots that the node alone writes replies to. */
+/**
+ * A ranker's end of one connection. It has slots that subrequests are sent from, and slots for replies, which only the
+ * node may write to.
+ */
 export class RankerLink implements Link {
-  /** Entries of its send queue. */
+  /** Capacity of its send queue. */
   static readonly sendsMax: number = 512;
-  /** Memory that a connection registers. */
+  /** Bytes of memory that a connection registers. */
   static readonly memoryBytes: number = inBegin + sessionWindow * smallReplyBytesMax;
   readonly #engine: Engine;
-  /** First what subrequests leave from and rows come to, which nobody else may touch; then where replies come to. */
+  /** First the memory for subrequests and rows, which nobody else may access. Then the memory for replies. */
   readonly #memory: Uint8Array;
   readonly #words: Uint32Array;
   readonly #out: Verbs.MemoryRegion;
@@ -54,8 +60,10 @@ export class RankerLink implements Link {
   #bytesIn = 0;
 
   /**
-   * Memory and a queue pair that is not connected yet. @param again asks by another way @param onLost the connection has
-   * ended, and all it had under way was asked again @throws OUT_OF_MEMORY, and what the device refuses
+   * Allocates memory and a queue pair, which is not connected yet.
+   * @param again sends a subrequest by another transport
+   * @param onLost the connection has ended; its subrequests in flight are sent again by `again`
+   * @throws OUT_OF_MEMORY, and errors of the device
    */
   constructor(engine: Engine, again: (outgoing: Outgoing) => Exchange, onLost: () => void) {
     const { endpoint } = engine;
@@ -76,7 +84,7 @@ export class RankerLink implements Link {
     this.#in = this.#connection.register(incoming, localWrite | remoteWrite);
   }
 
-  /** What to ask a node for. */
+  /** The request that asks a node to connect. */
   get request(): ConnectRequest {
     const replies = {
       address: Number(this.#in.address),
@@ -87,7 +95,7 @@ export class RankerLink implements Link {
     return { version: 1, ...this.#connection.own, replies, requestBytes: smallSubrequestBytesMax };
   }
 
-  /** What the node said. @param plan whose rows may be read @throws IbverbsError */
+  /** Connects. @param plan fingerprint of the routing table whose rows may be read @throws IbverbsError */
   connect(answer: ConnectAnswer, plan: bigint | undefined): void {
     const { endpoint, replies } = this.#engine;
     const { verbs } = endpoint;
@@ -107,21 +115,26 @@ export class RankerLink implements Link {
     this.#reads = new RowReads(tools, answer.shards, plan);
   }
 
-  /** @returns undefined where it does not fit, or there is no slot for it now */
+  /** @returns undefined if it cannot be sent here: it does not fit, no slot is free, or there is no connection */
   send(outgoing: Outgoing): Exchange | undefined {
-    const { bytes, replyBytes, reads } = outgoing;
+    const { bytes, replyBytesMax, reads } = outgoing;
     if (reads !== undefined) {
       const read = this.#read(outgoing, reads);
       if (read !== undefined) return read;
     }
     const requests = this.#requests;
-    if (this.#closed || requests === undefined || bytes > requests.bytes || replyBytes > smallReplyBytesMax)
+    if (
+      this.#closed ||
+      requests === undefined ||
+      bytes > requests.bytes ||
+      replyBytesMax > smallReplyBytesMax
+    )
       return undefined;
     const slot = this.#free.pop();
     if (slot === undefined) return undefined;
     const id = this.#ids.next();
     const at = (slot * smallSubrequestBytesMax) >>> 2;
-    // The card's own checksums find bits that change on the way.
+    // The frame needs no checksum: the card's own checksums detect bits that change on the way.
     outgoing.write(this.#words, at, id, false);
     this.#post(slot, bytes, requests);
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
@@ -130,7 +143,7 @@ export class RankerLink implements Link {
     return { reply: promise, cancel: () => this.#cancel(waiting, this.#waiting[slot] === waiting) };
   }
 
-  /** Rows by READs; undefined where they cannot be had so. */
+  /** Fetches rows by READs. Returns undefined if that is not possible now. */
   #read(outgoing: Outgoing, reads: readonly RowRead[]): Exchange | undefined {
     if (this.#closed || this.#reads === undefined) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
@@ -157,7 +170,7 @@ export class RankerLink implements Link {
     this.#flushSoon();
   }
 
-  /** What this turn sends goes out together. */
+  /** Posts all that is sent in this turn of the event loop together. */
   #flushSoon(): void {
     if (this.#flushing || this.#engine.endpoint.loop.passing) return;
     this.#flushing = true;
@@ -189,7 +202,7 @@ export class RankerLink implements Link {
     } else this.#arrived(completions[at + 5], completions[at + 4]);
   }
 
-  /** A reply of `bytes` bytes has come to a slot. */
+  /** A reply of `bytes` bytes has arrived in a slot. */
   #arrived(slot: number, bytes: number): void {
     const waiting = this.#waiting[slot];
     const begin = inBegin + slot * smallReplyBytesMax;
@@ -198,7 +211,7 @@ export class RankerLink implements Link {
       bytes > smallReplyBytesMax ||
       this.#words[(begin + FRAME_ID) >>> 2] !== waiting.id
     ) {
-      // A node that breaks the rules.
+      // The node breaks the protocol.
       this.close();
       return;
     }
@@ -206,7 +219,7 @@ export class RankerLink implements Link {
     this.#waiting[slot] = undefined;
     if (waiting.onLate) waiting.onLate();
     else {
-      // Lookups may keep their vectors for as long as they like; slots are few.
+      // Copies the reply, because a lookup may keep its vectors for any length of time, and there are few slots.
       const reply = this.#engine.replies.take(bytes);
       reply.bytes.set(this.#memory.subarray(begin, begin + bytes));
       waiting.resolve(reply);
@@ -228,7 +241,10 @@ export class RankerLink implements Link {
     return { bytesOut: this.#bytesOut, bytesIn: this.#bytesIn };
   }
 
-  /** Ends the connection, and asks what it had under way by another way: lookups change nothing. */
+  /**
+   * Ends the connection, and sends its subrequests in flight by another transport. Sending them twice is safe, because
+   * lookups change nothing.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

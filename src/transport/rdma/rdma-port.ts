@@ -8,22 +8,22 @@ import { type ConnectAnswer, type ConnectRequest, type ReadableShard, toJson } f
 import { NodeLink } from './node-link.ts';
 import { completionQueueDepth } from './settings.ts';
 
-/** Most rankers that one worker is connected to at a time: what its completion queue has room for. */
+/** Most rankers that one worker is connected to at a time. The capacity of its completion queue limits it. */
 const linksMax: number = Math.floor(completionQueueDepth / (3 * sessionWindow));
 
 /**
- * One worker's end of all its RDMA connections: a domain, a completion queue and queue pairs of its own, which no other
- * thread touches, and its slots, from which replies leave.
+ * One worker's end of all its RDMA connections. It has its own domain, completion queue and queue pairs, which no other
+ * thread uses. It sends replies from the worker's slots.
  */
 export class RdmaPort {
   readonly #handler: DirectHandler;
   readonly #endpoint: Endpoint;
-  /** Replies leave from here: the card may read it, and nobody else may do anything with it. */
+  /** Memory that replies are sent from. Only the card may access it, and no remote side. */
   readonly #slots: Verbs.MemoryRegion;
   readonly #shards: readonly ReadableShard[];
   readonly #links = new Set<NodeLink>();
 
-  /** @param shards rows that rankers may read without asking @throws OUT_OF_MEMORY, and what the device refuses */
+  /** @param shards rows that rankers may read by READs @throws OUT_OF_MEMORY, and errors of the device */
   constructor(
     verbs: typeof Verbs,
     tokens: DeviceTokens,
@@ -45,14 +45,15 @@ export class RdmaPort {
     return this.#handler.describe().plan;
   }
 
-  /** Whether it has a doorbell of its own. */
+  /** Whether this thread has its own doorbell. */
   get threadDomain(): boolean {
     return this.#endpoint.domain.threadDomain;
   }
 
   /**
-   * Connects to a ranker. @param onEnd the connection is lost
-   * @returns the answer, JSON, and how to end it @throws OVERLOADED where there is no room, OUT_OF_MEMORY
+   * Connects to a ranker. @param onEnd called when the connection has ended
+   * @returns the answer as JSON, and a function that ends the connection
+   * @throws OVERLOADED if there is no capacity for another connection, OUT_OF_MEMORY
    */
   connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void } {
     const requestBytes = request.requestBytes;
@@ -62,7 +63,7 @@ export class RdmaPort {
         : undefined;
     if (lent === undefined) {
       const message =
-        'the worker has no room for another RDMA connection; subrequests may come by the stream';
+        'the worker has no capacity for another RDMA connection; send subrequests by the stream instead';
       throw new FlexemrError('OVERLOADED', message, { field: 'rdma' });
     }
     const link = this.#link(lent, request, onEnd);
@@ -92,7 +93,7 @@ export class RdmaPort {
     }
   }
 
-  /** Ends every connection, and gives everything back. */
+  /** Ends every connection, and releases all resources. */
   close(): void {
     for (const link of this.#links) link.close();
     this.#slots.close();

@@ -5,7 +5,7 @@ import type { Engine } from './engine.ts';
 import type { RankerLink } from './ranker-link.ts';
 import { reconnectMsMax, reconnectMsMin } from './settings.ts';
 
-/** The way to one worker: by RDMA while it is connected, else by the fallback. */
+/** Sends subrequests to one worker: by RDMA while it is connected, otherwise by the fallback. */
 export class RdmaSession implements Session {
   readonly #url: string;
   readonly #engine: Engine;
@@ -15,9 +15,9 @@ export class RdmaSession implements Session {
   #connecting = false;
   #closed = false;
   #waitMs = reconnectMsMin;
-  /** `performance.now()` from which it may be tried again. */
+  /** Earliest time of the next attempt to connect, on the clock of `performance.now()`. */
   #connectFrom = 0;
-  /** What connections have moved that are no more. */
+  /** Traffic of connections that have ended. */
   #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
 
   constructor(url: string, engine: Engine, onClose: () => void) {
@@ -28,7 +28,7 @@ export class RdmaSession implements Session {
     void this.#connect();
   }
 
-  /** While it is connected. */
+  /** True while it is connected. */
   get readsRows(): boolean {
     return this.#link !== undefined;
   }
@@ -55,7 +55,7 @@ export class RdmaSession implements Session {
     }
   }
 
-  /** The connection is gone; what it had under way was asked again by the fallback. */
+  /** The connection has ended. Its subrequests in flight are sent again by the fallback. */
   #lost(): void {
     if (this.#link) this.#ended = sum(this.#ended, this.#link.traffic);
     this.#link = undefined;

@@ -11,19 +11,20 @@ import { RankerLink } from './ranker-link.ts';
 import { RdmaSession } from './rdma-session.ts';
 import { completionQueueDepth } from './settings.ts';
 
-/** Most workers that one engine is connected to at a time: what its completion queue has room for. */
+/** Most workers that one engine is connected to at a time. The capacity of its completion queue limits it. */
 const linksMax: number = Math.floor(completionQueueDepth / (RankerLink.sendsMax + sessionWindow));
 
 /**
- * RDMA: subrequests are written into slots of the memory node, replies into slots here, without a system call. What
- * does not fit a slot, and whatever there is while a connection is down, goes by `fallback`; it comes back by itself.
+ * Transport by RDMA. Subrequests are written into slots of the memory node, and replies into slots here, without a
+ * system call. Frames that do not fit a slot, and all frames while a connection is down, go by `fallback`. Sessions
+ * connect again automatically.
  */
 export class RdmaTransport implements Transport {
   readonly name = 'rdma';
   readonly #engine: Engine;
   readonly #sessions = new Set<RdmaSession>();
 
-  /** @throws MISSING_DEPENDENCY, UNAVAILABLE where there is no device, OUT_OF_MEMORY where none may be registered */
+  /** @throws MISSING_DEPENDENCY, UNAVAILABLE if no device is usable, OUT_OF_MEMORY if no memory can be registered */
   static async open(
     fallback: Transport,
     security: ClientSecurity,
@@ -32,7 +33,8 @@ export class RdmaTransport implements Transport {
     const verbs = await loadVerbs();
     const device = openDevice(verbs, choice);
     try {
-      // Better said now than with every connection, and gone by the fallback for ever.
+      // Fails now if the memory of a connection cannot be registered. Otherwise each connection would fail, and all
+      // frames would go by the fallback without an error.
       registerMemory(verbs, device, new Uint8Array(RankerLink.memoryBytes), verbs.access.localWrite).close();
     } catch (error) {
       closeDevice(device);
@@ -51,7 +53,7 @@ export class RdmaTransport implements Transport {
     this.#engine = { endpoint, replies: new ReplyPool(), security, fallback };
   }
 
-  /** More of them than the completion queue has room for go by the fallback. */
+  /** Returns a session of the fallback if the completion queue has no capacity for another connection. */
   session(url: string): Session {
     if (this.#sessions.size >= linksMax) return this.#engine.fallback.session(url);
     const session = new RdmaSession(url, this.#engine, () => this.#sessions.delete(session));
@@ -63,12 +65,12 @@ export class RdmaTransport implements Transport {
     return this.#engine.fallback.describe(url);
   }
 
-  /** Workers that subrequests go to by RDMA now. */
+  /** Number of workers that are connected by RDMA now. */
   get connected(): number {
     return [...this.#sessions].filter(({ readsRows }) => readsRows).length;
   }
 
-  /** Of connections and sockets together. */
+  /** Traffic of the RDMA connections and of the fallback together. */
   traffic(): Traffic {
     return [...this.#sessions].reduce<Traffic>(
       (sum, { traffic }) => ({

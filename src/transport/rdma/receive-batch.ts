@@ -1,13 +1,16 @@
 import type * as Verbs from 'ibverbs-node';
 
-/** Receives of one queue pair, each for one frame that will tell of itself: posted together, as slots become free. */
+/** Receives of one queue pair, which are posted together. The arrival of a frame uses up one receive. */
 export class ReceiveBatch {
   readonly #queuePair: Verbs.QueuePair;
   readonly #words: Uint32Array;
   readonly #stride: number;
   #count = 0;
 
-  /** @param id of their completions, low and high word @param most that wait to be posted */
+  /**
+   * The array is the id of their completions: low word, high word.
+   * @param most receives that can wait to be posted
+   */
   constructor(
     { RECEIVE_WORDS }: Pick<typeof Verbs, 'RECEIVE_WORDS'>,
     queuePair: Verbs.QueuePair,
@@ -16,12 +19,12 @@ export class ReceiveBatch {
   ) {
     this.#queuePair = queuePair;
     this.#stride = RECEIVE_WORDS;
-    // All of them are alike, and nothing comes with them but what was written elsewhere.
+    // All receives are the same. They need no memory, because the frame itself is written to a slot.
     this.#words = new Uint32Array(most * RECEIVE_WORDS);
     for (let at = 0; at < this.#words.length; at += this.#stride) this.#words.set([low, high], at);
   }
 
-  /** Adds some, to be posted by `flush`. */
+  /** Adds receives, which `flush` will post. */
   add(count = 1): void {
     this.#count += count;
   }

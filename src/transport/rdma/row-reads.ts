@@ -7,51 +7,51 @@ import type { Received, RowRead } from '../transport.ts';
 import type { ReadableShard } from './handshake.ts';
 import type { WorkBatch } from './work-batch.ts';
 
-/** Reads under way at a time, each with room of its own, and rows that one of them asks for at once. */
+/** Most reads in flight, bytes of the buffer that each of them has, and most rows that a read asks for at once. */
 export const readsAtOnce = 16;
 export const readRoomBytes = 65_536;
 const rowsAtOnce = 128;
 
-/** Work requests that all reads together have waiting at most. */
+/** Most work requests of all reads together that wait to be posted. */
 export const readRequestsMax: number = readsAtOnce * rowsAtOnce;
 
-/** Where rows come to, and what they are asked for with. */
+/** What reads need to ask for rows, and the memory that the rows arrive in. */
 export interface ReadContext {
   readonly verbs: typeof Verbs;
   readonly batch: WorkBatch;
   readonly replies: ReplyPool;
-  /** Memory for rows, of readsAtOnce × readRoomBytes, as it is registered. */
+  /** Registered memory for rows, of readsAtOnce × readRoomBytes bytes. */
   readonly room: Uint8Array;
-  /** As the card knows it. */
+  /** Address of `room` for the card. */
   readonly address: number;
   readonly lkey: number;
-  /** The high word of completions' ids, and the low one of the first read's; the others follow. */
+  /** Ids of completions: `idHigh` is the same for all reads. Read number n has the low word `idLow` + n. */
   readonly idHigh: number;
   readonly idLow: number;
 }
 
-/** Rows on their way. */
+/** A read in flight. */
 interface Job {
   readonly reads: readonly RowRead[];
   readonly reply: Received;
   readonly done: (reply: Received) => void;
-  /** Which of `reads`, how many of its keys are here, and where the next row goes. */
+  /** Index in `reads`, number of its rows that are in the reply, and where the next row goes in the reply. */
   read: number;
   key: number;
   at: number;
-  /** Of the rows asked for: how many, and how many have not come. */
+  /** Number of rows that were asked for last, and how many of them have not arrived. */
   asked: number;
   left: number;
 }
 
-/** Fetches rows by one-sided READs, which no processor of the memory node serves. */
+/** Fetches rows by one-sided READs, which use no CPU of the memory node. */
 export class RowReads {
   readonly #context: ReadContext;
   readonly #plan: bigint | undefined;
   readonly #shards: ReadonlyMap<number, ReadableShard>;
   readonly #jobs: (Job | undefined)[] = new Array(readsAtOnce).fill(undefined);
 
-  /** @param plan whose rows they are; undefined: nobody knows, and none is read */
+  /** @param plan fingerprint of the routing table of the shards. If it is undefined, no row can be read */
   constructor(context: ReadContext, shards: readonly ReadableShard[], plan: bigint | undefined) {
     this.#context = context;
     this.#plan = plan;
@@ -59,8 +59,8 @@ export class RowReads {
   }
 
   /**
-   * Adds READs to the batch. `done` gets the rows laid out as the node would have replied with them.
-   * @param id of the subrequest @returns whether it is possible: rows are readable, and there is room
+   * Adds READs to the batch. `done` gets the rows in the layout of a reply of the node.
+   * @param id of the subrequest @returns false if a row is not readable, or if too many reads are in flight
    */
   start(reads: readonly RowRead[], replyBytes: number, id: number, done: (reply: Received) => void): boolean {
     const number = this.#jobs.indexOf(undefined);
@@ -107,7 +107,7 @@ export class RowReads {
     }
   }
 
-  /** A row has come. @param number of the read */
+  /** A row has arrived. @param number of the read */
   complete(number: number): void {
     const job = this.#jobs[number];
     if (job === undefined || --job.left > 0) return;
@@ -118,7 +118,7 @@ export class RowReads {
     job.at += bytes;
     job.key += job.asked;
     if (job.key === keys.length) {
-      // Rows of the next segment begin with a whole word.
+      // Rows of the next segment begin at a multiple of 4 bytes.
       while (job.at % 4 !== 0) job.reply.bytes[job.at++] = 0;
       job.key = 0;
       job.read++;
@@ -130,7 +130,7 @@ export class RowReads {
     }
   }
 
-  /** No more rows will come. */
+  /** Releases all replies. No more rows will arrive. */
   close(): void {
     for (const job of this.#jobs) job?.reply.release();
     this.#jobs.fill(undefined);

@@ -1,14 +1,14 @@
 import type * as Verbs from 'ibverbs-node';
 
-/** One WRITE or READ, its memory at one place here and one place there. */
+/** One WRITE or READ between one range of local memory and one range of remote memory. */
 export interface Transfer {
   readonly opcode: number;
   readonly flags: number;
-  /** Returned by its completion: two words. */
+  /** Id that its completion returns, in two words. */
   readonly idLow: number;
   readonly idHigh: number;
   readonly immediate: number;
-  /** Addresses; no process has them beyond 2^53. */
+  /** `local` and `remote` are addresses. No process has addresses above 2^53. */
   readonly local: number;
   readonly bytes: number;
   readonly lkey: number;
@@ -17,8 +17,9 @@ export interface Transfer {
 }
 
 /**
- * Work requests of one queue pair that go out together, with one doorbell. What the send queue has no room for stays
- * until completions make some: a completion may be late, where an acknowledgement was lost, though its data has come.
+ * Work requests of one queue pair, which are posted together, with one doorbell. Requests that exceed the capacity of
+ * the send queue wait for completions. A completion can be late if an acknowledgement was lost, even if its data has
+ * already arrived.
  */
 export class WorkBatch {
   readonly #queuePair: Verbs.QueuePair;
@@ -28,7 +29,7 @@ export class WorkBatch {
   #count = 0;
   #underWay = 0;
 
-  /** @param most requests that wait to be posted @param depth of the queue pair's send queue */
+  /** @param most requests that can wait to be posted @param depth capacity of the queue pair's send queue */
   constructor(
     { REQUEST_WORDS }: Pick<typeof Verbs, 'REQUEST_WORDS'>,
     queuePair: Verbs.QueuePair,
@@ -41,7 +42,7 @@ export class WorkBatch {
     this.#words = new Uint32Array(most * REQUEST_WORDS);
   }
 
-  /** Adds one, to be posted by `flush`. */
+  /** Adds a transfer, which `flush` will post. */
   add(transfer: Transfer): void {
     const at = this.#count++ * this.#stride;
     const words = this.#words;
@@ -60,12 +61,12 @@ export class WorkBatch {
     words[at + 19] = transfer.lkey;
   }
 
-  /** One that was signalled is complete. */
+  /** A signaled request has completed. */
   completed(): void {
     this.#underWay--;
   }
 
-  /** Posts as many as there is room for. @throws IbverbsError */
+  /** Posts as many requests as the send queue has capacity for. @throws IbverbsError */
   flush(): void {
     const count = Math.min(this.#count, this.#depth - this.#underWay);
     if (count === 0) return;

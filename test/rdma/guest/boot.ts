@@ -1,13 +1,13 @@
-// One life of the guest: from power on to power off, within time limits.
+// Runs the guest once, from power on to power off, within time limits.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Machine {
-  /** Where kernel and initrd.gz are. */
+  /** The directory of kernel and initrd.gz. */
   readonly image: string;
-  /** A directory that the guest shares: `command` and `network` go in, `started` and `exit-code` come out. */
+  /** A directory that the guest shares: it reads `command` and `network`, and writes `started` and `exit-code`. */
   readonly exchange: string;
   readonly memoryGiB: number;
   readonly cpus: number;
@@ -17,22 +17,22 @@ export interface Machine {
 }
 
 export interface Boot {
-  /** Whether it came as far as the command. */
+  /** Whether the command has started. */
   readonly started: boolean;
-  /** The command's; undefined: it did not end. */
+  /** The exit code of the command, or undefined if it did not end. */
   readonly exitCode: number | undefined;
   readonly output: string;
-  /** What the kernel and its first process said. */
+  /** The messages of the kernel and of its first process. */
   readonly console: string;
   readonly bootMs: number;
-  /** How the machine came to its end. */
+  /** How the machine ended. */
   readonly ended: string;
 }
 
 const kernelArguments =
   'console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable no_timer_check random.trust_cpu=on';
 
-/** Always emulated: where there is a /dev/kvm, it may still not work. */
+/** The machine is always emulated, because even an existing /dev/kvm may not work. */
 function qemuArguments({ image, exchange, memoryGiB, cpus }: Machine): string[] {
   return [
     ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${cpus}`, '-m', `${memoryGiB}G`],
@@ -76,7 +76,7 @@ export async function boot(machine: Machine): Promise<Boot> {
   }
 }
 
-/** @returns what has come until then */
+/** Collects the output. @returns a function that gives the output so far */
 function listen(qemu: ChildProcess, onOutput: ((text: string) => void) | undefined): () => string {
   let output = '';
   for (const stream of [qemu.stdout, qemu.stderr]) {
@@ -90,7 +90,7 @@ function listen(qemu: ChildProcess, onOutput: ((text: string) => void) | undefin
 
 interface Ending {
   readonly reason: Promise<string>;
-  /** Aborted at the end. */
+  /** Aborted when the machine ends. */
   readonly signal: AbortSignal;
 }
 
@@ -103,13 +103,13 @@ function ending(qemu: ChildProcess): Ending {
   return { reason, signal: gone.signal };
 }
 
-/** Resolves when the file is there, the machine is not, or time is up. */
+/** Resolves when the file exists, the machine has ended, or the time is up. */
 async function started(file: string, gone: AbortSignal, limitS: number): Promise<void> {
   const until = performance.now() + limitS * 1000;
   while (!existsSync(file) && !gone.aborted && performance.now() < until) await sleep(50);
 }
 
-/** @returns how the machine came to its end, which is now if it has not come within so many seconds */
+/** Ends the machine if it does not end within `limitS` seconds. @returns how it ended */
 async function withinTime(qemu: ChildProcess, { reason, signal }: Ending, limitS: number): Promise<string> {
   const late = await Promise.race([
     reason.then(() => false),

@@ -1,5 +1,5 @@
-// Runs in the guest, between its two hosts: a memory node on one, a ranker on the other, while the cable between them
-// loses packets, is pulled and is plugged in again. Prints what it saw of each, a JSON object a line.
+// Runs in the guest, with a memory node on one host and a ranker on the other. The cable between them loses packets, is
+// pulled and is plugged in again. Prints the outcome of each phase, as one JSON object per line.
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MemoryNodeHost } from '../../../src/host/memory-node-host.ts';
@@ -15,7 +15,7 @@ import { openLocally, writeTables } from '../../tables-file.ts';
 const file = '/tmp/tables.safetensors';
 const gidIndex = 0;
 const deadline = 60_000;
-/** Bags of tables that need no ids: what each lookup asks for. */
+/** The bags of each lookup, of tables without ids. */
 const asked = Array.from({ length: 5 }, (_, seed) => {
   const { ids, ...bags } = someBags(seed);
   return bags;
@@ -38,7 +38,7 @@ const routed = { ...routing, nodes: [{ id: 'n0', url: node.url }] };
 await reach();
 await using ranker = await openRanker({ routing: routed, transport });
 
-/** The guest is emulated: a node may take longer to answer at first than rankers wait. */
+/** Retries, because the first answer of a node in the emulated guest may take longer than rankers wait. */
 async function reach(triesLeft = 20): Promise<void> {
   await transport.describe(node.url).catch(async (error) => {
     if (triesLeft === 0) throw error;
@@ -60,7 +60,7 @@ async function untilConnected(connected: number): Promise<void> {
   }
 }
 
-/** Some lookups, several at a time. */
+/** Runs `times` rounds of concurrent lookups, and prints their outcomes. */
 async function lookUp(phase: string, times: number): Promise<void> {
   const seen = { phase, right: 0, wrong: 0, failed: 0, slowestMs: 0 };
   for (let i = 0; i < times; i++) {

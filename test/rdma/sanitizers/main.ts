@@ -1,7 +1,7 @@
-// npm run test:sanitizers: the add-on and the stand-in, built with AddressSanitizer and UndefinedBehaviorSanitizer,
-// under the tests of verbs and under lookups. A report ends its process. Ends with a line of counts.
+// npm run test:sanitizers: builds the add-on and the stand-in with AddressSanitizer and UndefinedBehaviorSanitizer, and
+// runs the tests of verbs and lookups with them. A report ends its process. Ends with a line of counts.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { countsOf, root, run } from '../vitest-run.ts';
@@ -14,18 +14,23 @@ if (missing !== undefined) {
   process.exit(process.env.CI ? 1 : 0);
 }
 
-const reports = mkdtempSync(join(tmpdir(), 'flexemr-sanitizers-'));
+const temporary = mkdtempSync(join(tmpdir(), 'flexemr-sanitizers-'));
+const reports = join(temporary, 'reports');
+/** A copy in which the sanitized add-on replaces the usual one, so that other tests can run at the same time. */
+const project = join(temporary, 'project');
 const planted = ['heap-buffer-overflow', 'heap-use-after-free', 'signed integer overflow'];
 let passed = 0;
 let failed = 0;
 try {
-  buildAddon();
+  mkdirSync(reports);
   const env = sanitized(buildStandIn());
   const library = buildPlanted();
+  copyProject();
+  execFileSync(process.execPath, ['native/build.ts'], { cwd: project, stdio: 'inherit' });
   for (const fault of planted)
     check(`finds a planted ${fault}`, reportsOf(fault, library, env).includes(fault));
   for (const args of ['--root native', '-c test/rdma/vitest.config.ts bits faults hostile ledger']) {
-    const ended = await run(args, env);
+    const ended = await run(args, env, project);
     console.log(`\n== sanitized: ${args}\n${ended.output}`);
     const counts = countsOf(ended);
     passed += counts.passed;
@@ -35,9 +40,7 @@ try {
   if (found !== '') console.log(found);
   check('finds nothing else', found === '');
 } finally {
-  rmSync(reports, { recursive: true });
-  delete process.env.SANITIZE;
-  buildAddon();
+  rmSync(temporary, { recursive: true });
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
@@ -48,11 +51,18 @@ function check(what: string, holds: boolean): void {
   else failed++;
 }
 
-function buildAddon(): void {
-  execFileSync(process.execPath, ['native/build.ts'], { cwd: root, stdio: 'inherit' });
+/** Copies everything except the installed packages, which are linked. Of the workspaces, only native/ is used. */
+function copyProject(): void {
+  const left = (path: string): boolean => /\/(node_modules|\.[^/]*)$/.test(path);
+  cpSync(root, project, { recursive: true, filter: (path) => !left(path) });
+  mkdirSync(join(project, 'node_modules'));
+  for (const name of readdirSync(join(root, 'node_modules')))
+    symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
+  rmSync(join(project, 'node_modules/ibverbs-node'));
+  symlinkSync(join(project, 'native'), join(project, 'node_modules/ibverbs-node'));
 }
 
-/** Node.js is not built with sanitizers, so that their runtime comes first. V8 keeps its own SIGSEGV, and its heap. */
+/** Node.js is built without sanitizers, so their runtime is preloaded. V8 keeps its SIGSEGV handler and its heap. */
 function sanitized(standIn: string): Record<string, string> {
   const runtimes = ['libasan.so', 'libubsan.so'].map((name) =>
     execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim(),
@@ -62,7 +72,7 @@ function sanitized(standIn: string): Record<string, string> {
     SANITIZE: process.env.SANITIZE ?? '',
     IBVERBS_LIBRARY: standIn,
     LD_PRELOAD: runtimes.join(' '),
-    // What is freed is kept for a while; less than the tests of lifetimes allow to grow.
+    // Freed memory is kept in quarantine, but less than the growth that the tests of lifetimes allow.
     ASAN_OPTIONS: `${log}:detect_leaks=0:handle_segv=0:allow_user_segv_handler=1:quarantine_size_mb=4`,
     UBSAN_OPTIONS: `${log}:print_stacktrace=1`,
   };

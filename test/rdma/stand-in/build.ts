@@ -1,5 +1,5 @@
-// Compiles the stand-in, its controls for JavaScript and its self test with the machine's g++ into build/, once for
-// each (sources, options, compiler).
+// Compiles the stand-in, its controls for JavaScript and its self test into build/ with the g++ of the machine, once
+// for each combination of sources, options and compiler.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
@@ -9,7 +9,7 @@ const here: string = fileURLToPath(new URL('.', import.meta.url));
 const includes: string = fileURLToPath(
   new URL('../../../node_modules/node-api-headers/include', import.meta.url),
 );
-/** As native/build.ts has it. */
+/** Like in native/build.ts. */
 const sanitizers: string | undefined = process.env.SANITIZE;
 const flags: readonly string[] = [
   ...['-std=c++17', '-O2', '-Wall', '-Wextra', '-pthread'],
@@ -17,12 +17,12 @@ const flags: readonly string[] = [
     ? []
     : [`-fsanitize=${sanitizers}`, '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g']),
 ];
-// Hidden, so that nothing of it meets the real libibverbs; never unloaded, as threads leave it when they end.
+// Symbols are hidden from the real libibverbs. The library is never unloaded, because ending threads run its code.
 const sharedFlags: readonly string[] = ['-shared', '-fPIC', '-fvisibility=hidden', '-Wl,-z,nodelete'];
-/** Not of the library: the add-on. */
+/** Part of the add-on, not of the library. */
 const addonSource = 'control_addon.cc';
 
-/** What this machine lacks to build the stand-in, as Debian packages; undefined: nothing. */
+/** @returns the missing Debian packages for building the stand-in, or undefined */
 export function missingPackages(): string | undefined {
   const input = '#include <infiniband/verbs.h>\n';
   const { error, status } = spawnSync('g++', ['-fsyntax-only', '-x', 'c++', '-'], { input });
@@ -57,7 +57,7 @@ function sourcesIn(folder: string): string[] {
   return names.sort().map((name) => `${folder}/${name}`);
 }
 
-/** @throws where g++ fails, after it has said why */
+/** @throws Error if g++ fails, which has printed the reason */
 function compile(
   name: string,
   suffix: string,
@@ -72,12 +72,12 @@ function compile(
   if (existsSync(path)) return path;
   mkdirSync(`${here}build`, { recursive: true });
   const units = sources.filter((source) => source.endsWith('.cc')).map((source) => here + source);
-  // Beside it first: other processes may want it, whole.
+  // Compiles to a temporary file and renames it, because other processes may need the complete file.
   const beside = `${path}.${process.pid}`;
   const { status } = spawnSync('g++', [...options, '-o', beside, ...units, ...libraries], {
     stdio: 'inherit',
   });
-  if (status !== 0) throw new Error(`g++ does not compile ${name}`);
+  if (status !== 0) throw new Error(`g++ failed to compile ${name}`);
   renameSync(beside, path);
   return path;
 }

@@ -1,5 +1,5 @@
-// The conformance run, which every runtime makes: kernels pool problems of a tape and problems drawn from seeds, all in
-// one memory, and one digest tells what came of it. Kernels are imported: as shipped.
+// The conformance run, which every runtime executes: the kernels pool problems of a tape and problems drawn from seeds,
+// all in one memory, and one digest covers all results. It imports the shipped kernels.
 import {
   CALL_BAG, CALL_BYTES, CALL_ERROR_POSITION, CALL_EXCEPTIONS, CALL_KEY, DONE, MERGE_BYTES, MORE,
 } from '../../../src/kernel/layout';
@@ -17,20 +17,20 @@ export { prepare } from './spin';
 @external('kernels', 'merge') declare function merge(call: usize): void;
 @external('kernels', 'divide') declare function divide(call: usize): void;
 
-/** Lays out problem `number`. */
+/** Draws problem `number`, and writes it to memory. */
 export function make(number: u32): void {
   seed(number);
   draw();
 }
 
-/** Copies a problem of the tape from `at`. @returns where the next one is */
+/** Copies a problem of the tape from `at`. @returns the address of the next problem */
 export function wind(at: usize): usize {
   const bytes = <usize>load<u32>(at, IMAGE_BYTES);
   memory.copy(IMAGE, at, bytes);
   return at + bytes;
 }
 
-/** Pools the problem at hand. @returns status of the kernels */
+/** Pools the current problem. @returns the status of the kernels */
 export function solve(): u32 {
   const blocks = <usize>load<u32>(IMAGE, IMAGE_POOL_BLOCKS), budget = load<u32>(IMAGE, IMAGE_BUDGET);
   for (let i: usize = 0; i < <usize>load<u32>(IMAGE, IMAGE_POOLS); i++) {
@@ -44,7 +44,7 @@ export function solve(): u32 {
   return DONE;
 }
 
-/** All of it: `taped` problems from TAPE on, then the first `drawn` of those that are drawn. */
+/** Runs `taped` problems from TAPE on, and then the first `drawn` drawn problems. */
 export function run(taped: u32, drawn: u32): void {
   let at: usize = TAPE;
   for (let i: u32 = 0; i < taped; i++) {
@@ -57,7 +57,7 @@ export function run(taped: u32, drawn: u32): void {
   }
 }
 
-/** Pools the problem at hand `times` times: what throughput is measured by. */
+/** Pools the current problem `times` times, to measure throughput. */
 export function spin(times: u32): void {
   const call = <usize>load<u32>(IMAGE, IMAGE_POOL_BLOCKS);
   for (let i: u32 = 0; i < times; i++) {

@@ -1,4 +1,4 @@
-// One number for all that was seen: FNV-1a, 64 bits.
+// One digest of all results: FNV-1a, 64 bits.
 import { IMAGE, IMAGE_OUTPUTS, OUTPUTS } from '../image';
 
 let state: u64 = 0xcbf29ce484222325;
@@ -7,7 +7,7 @@ let state: u64 = 0xcbf29ce484222325;
 
 export function digest(): u64 { return state; }
 
-/** Takes in how the problem at hand ended, and what came of it where it ended well. */
+/** Adds the status of the current problem, and its results if the status is 0. */
 export function take(status: u32): void {
   fold(status);
   if (status) return;

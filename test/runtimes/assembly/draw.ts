@@ -1,4 +1,4 @@
-// Problems drawn from a seed, laid out as an image (../image.ts).
+// Draws problems from a seed, and writes them to memory as an image (../image.ts).
 import {
   CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DEFAULT_ROW, CALL_DENOMINATORS, CALL_DIM, CALL_DTYPE, CALL_OUTCOMES,
   CALL_FINITE, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_LAST_SHARD, CALL_MISSING, CALL_MODE, CALL_OFFSETS,
@@ -15,7 +15,7 @@ import { drawF32, drawRow, PLAIN, rowBytes, SPECIAL } from './values';
 
 let free: usize = 0;
 
-/** The next `bytes` bytes, zero, on a cache line. */
+/** Allocates the next `bytes` bytes, on a cache line and zeroed. */
 function take(bytes: usize): usize {
   const at = free;
   free = (at + bytes + 63) & ~63;
@@ -36,7 +36,7 @@ function drawDim(): u32 {
   }
 }
 
-/** A key past the end of a table of `rows` rows. */
+/** Draws a key past the end of a table of `rows` rows. */
 function drawPast(rows: u32, wide: bool): u64 {
   switch (below(wide ? 8 : 4)) {
     case 0: return rows;
@@ -50,7 +50,7 @@ function drawPast(rows: u32, wide: bool): u64 {
   }
 }
 
-/** Draws problem `number`. */
+/** Draws the next problem from the seed. */
 export function draw(): void {
   free = IMAGE;
   take(IMAGE_HEADER_BYTES);

@@ -1,4 +1,4 @@
-// Numbers drawn from a seed: the same everywhere.
+// Random numbers from a seed, which are the same in every runtime.
 let state: u32 = 0;
 
 export function seed(value: u32): void { state = value * 0x85ebca6b; }
@@ -11,7 +11,7 @@ export function next(): u32 {
   return x ^ (x >>> 16);
 }
 
-/** 0 … count − 1. */
+/** Returns a number from 0 to count − 1. */
 @inline export function below(count: u32): u32 { return next() % count; }
 
 /** True once in `count` times. */

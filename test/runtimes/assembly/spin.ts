@@ -1,4 +1,4 @@
-// What throughput is measured on: bags of equal size over many rows, summed.
+// The problem for throughput: sums of bags of equal size over many rows.
 import {
   CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DIM, CALL_DTYPE, CALL_OUTCOMES, CALL_FINITE, CALL_KEY_BYTES, CALL_KEY_COUNT,
   CALL_KEYS, CALL_LAST_SHARD, CALL_OFFSETS, CALL_OUT, CALL_PADDING, CALL_ROW_BYTES, CALL_ROWS, CALL_SCRATCH, CALL_TABLE,
@@ -10,7 +10,7 @@ import {
 import { below, seed } from './random';
 import { drawRow, PLAIN, rowBytes } from './values';
 
-/** Lays it out, with rows in `dtype`. */
+/** Writes the problem to memory, with rows in `dtype`. */
 export function prepare(dtype: u32): void {
   seed(1);
   const bytes = rowBytes(dtype, SPIN_DIM), keyCount: u32 = SPIN_BAGS * SPIN_BAG_KEYS;

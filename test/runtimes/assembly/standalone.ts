@@ -1,5 +1,5 @@
-// The conformance run as a program of its own, for runtimes that start one: WASI's standard input gives how much to do,
-// standard output gets what came of it.
+// The conformance run as a program, for runtimes that start programs. It reads the input from standard input and writes
+// the result to standard output, with WASI.
 import { IMAGE, TAPE } from '../image';
 import { digest, prepare, run, spin } from './conformance';
 
@@ -8,10 +8,10 @@ declare function fdRead(fd: u32, vectors: usize, count: u32, read: usize): u32;
 @external('wasi_snapshot_preview1', 'fd_write')
 declare function fdWrite(fd: u32, vectors: usize, count: u32, written: usize): u32;
 
-/** A buffer's address and bytes, and how many bytes were moved: below the problems. */
+/** The vector of a WASI call (address and bytes of a buffer), and the number of bytes it moved. Below the problems. */
 const vector: usize = IMAGE - 64, moved: usize = IMAGE - 48, text: usize = IMAGE - 32;
 
-/** Reads until `bytes` bytes are at `at`, or there are no more. */
+/** Reads `bytes` bytes to `at`, or fewer if the input ends. */
 function read(at: usize, bytes: usize): void {
   while (bytes) {
     store<u32>(vector, at);

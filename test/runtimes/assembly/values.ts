@@ -1,4 +1,4 @@
-// Values that rows and weights are drawn from: by their bits, so that no arithmetic stands between seed and value.
+// Draws values for rows and weights by their bits, so that they do not depend on arithmetic.
 import { F16, F32, INT8 } from '../../../src/kernel/layout';
 import { below, next, once } from './random';
 

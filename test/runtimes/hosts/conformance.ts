@@ -1,7 +1,7 @@
-// The conformance run in JavaScript: the same file in every runtime, with nothing that only some of them have.
+// The conformance run in JavaScript. Every runtime uses this file, so it uses only features that all of them have.
 import { TAPE } from '../image.ts';
 
-/** What assembly/conformance.ts exports. */
+/** The exports of assembly/conformance.ts. */
 interface Exports {
   make(number: number): void;
   wind(at: number): number;
@@ -18,7 +18,7 @@ export interface Conformance {
   readonly memory: WebAssembly.Memory;
 }
 
-/** How much to do, as assembly/standalone.ts takes it: five u32, then the tape. */
+/** The input of a run. assembly/standalone.ts takes it as five u32, followed by the tape. */
 export interface Input {
   readonly taped: number;
   readonly drawn: number;
@@ -34,7 +34,7 @@ export function inputBytes({ taped, drawn, spins, dtype, tape }: Input): Uint8Ar
   return bytes;
 }
 
-/** Kernels, as shipped, and the conformance run over one memory with `tape` in it. */
+/** Instantiates the shipped kernels and the conformance run in one memory that contains `tape`. */
 export function openConformance(
   kernels: WebAssembly.Module,
   conformance: WebAssembly.Module,
@@ -47,7 +47,7 @@ export function openConformance(
   return { exports: exports as unknown as Exports, memory };
 }
 
-/** @returns "DIGEST SECONDS": how long the spins took, 0 where the clock stands still meanwhile */
+/** @returns "DIGEST SECONDS"; SECONDS is the time of the spins, or 0 if the clock does not advance during them */
 export function conform(
   kernels: WebAssembly.Module,
   conformance: WebAssembly.Module,

@@ -1,4 +1,4 @@
-// The conformance run in a page, for who drives it.
+// The conformance run in a page, which a test controls.
 import { conform } from './conformance.ts';
 
 async function moduleOf(url: string): Promise<WebAssembly.Module> {

@@ -1,4 +1,4 @@
-// The conformance run as a process of Node.js, Deno or Bun: KERNELS CONFORMANCE INPUT are files.
+// The conformance run as a process of Node.js, Deno or Bun. Arguments: the files KERNELS CONFORMANCE INPUT.
 import { readFileSync } from 'node:fs';
 import { conform } from './conformance.ts';
 

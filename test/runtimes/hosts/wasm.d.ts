@@ -1,4 +1,4 @@
-/** A module that the runtime has compiled before it starts. */
+/** A module that the runtime compiles before it starts. */
 declare module '*.wasm' {
   const module: WebAssembly.Module;
   export default module;

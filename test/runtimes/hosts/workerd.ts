@@ -1,4 +1,4 @@
-// The conformance run as a Worker: input is posted. Modules are compiled by the runtime, which compiles none later.
+// The conformance run as a Worker, which gets its input by POST. The runtime compiles modules only before it starts.
 
 import { conform } from './conformance.ts';
 import conformance from './conformance.wasm';
