@@ -2,6 +2,12 @@ import { createRequire } from 'node:module';
 import type { Arena } from './arena.ts';
 import { buildBars, compilerVersion } from './native/build.ts';
 
+/**
+ * Prefetch distance in rows. 4 … 48 were tried: 24 is the best or within noise of the best, at every dim, dtype and
+ * table size of the benchmarks.
+ */
+export const T0_DISTANCE = 24;
+
 /** A native object. It exists as long as it is referenced. */
 export type Handle = { readonly handle: unique symbol };
 
@@ -11,6 +17,8 @@ export interface Bars {
   attach(memory: Uint8Array): void;
   /** Pools a whole call block with intrinsics and prefetcht0, `distance` rows ahead. Throws if it has no kernel. */
   poolT0(call: number, distance: number): void;
+  /** The same for `count` call blocks, whose addresses are u32 at `calls`. */
+  poolAllT0(calls: number, count: number, distance: number): void;
   /** The same with prefetcht1 (f32 sums). */
   poolT1(call: number, distance: number): void;
   /** The same without prefetch (f32 sums). */

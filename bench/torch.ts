@@ -9,7 +9,7 @@ import type { Side } from './measure.ts';
 const script: string = fileURLToPath(new URL('./native/torch_bar.py', import.meta.url));
 
 /** Finds a Python that has torch: the first on the PATH, or that of the system, which has Debian's packages. */
-function pythonWithTorch(): string | undefined {
+export function pythonWithTorch(): string | undefined {
   return ['python3', '/usr/bin/python3'].find((python) => {
     try {
       execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });

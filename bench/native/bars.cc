@@ -59,6 +59,18 @@ napi_value pool(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** Call blocks, one after the other, so that no time is spent between them. */
+napi_value pool_all(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  const uint32_t* calls = call.at<const uint32_t>(0);
+  bool done = true;
+  for (uint32_t i = 0; i < call.number(1); i++) {
+    done &= pooling::pool(pooling::read_call(*call.memory, calls[i]), pooling::Prefetch::t0, call.number(2));
+  }
+  if (!done) napi_throw_range_error(env, nullptr, "no bar for this shape");
+  return nullptr;
+}
+
 napi_value pool_plain(napi_env env, napi_callback_info info) {
   pooling::pool_plain(Call(env, info).batch(0));
   return nullptr;
@@ -110,6 +122,7 @@ NAPI_MODULE_INIT() {
            {"poolT0", pool<Prefetch::t0>},
            {"poolT1", pool<Prefetch::t1>},
            {"poolUnprefetched", pool<Prefetch::none>},
+           {"poolAllT0", pool_all},
            {"poolPlain", pool_plain},
            {"indexCreate", index_create},
            {"indexInsert", index_insert},

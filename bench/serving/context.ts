@@ -12,14 +12,20 @@ export interface Context {
   readonly absent: Set<string>;
 }
 
-/** Starts something that this machine may lack. If it does, prints this and returns undefined. */
-export async function unlessAbsent<T>({ absent }: Context, start: () => Promise<T>): Promise<T | undefined> {
+/** Starts something that this machine may lack. If it does, prints this and returns undefined.
+ * @param optional whether the run can succeed without it
+ */
+export async function unlessAbsent<T>(
+  { absent }: Context,
+  start: () => Promise<T>,
+  optional = false,
+): Promise<T | undefined> {
   try {
     return await start();
   } catch (error) {
     if (!(error instanceof Absent)) throw error;
     console.log(`ABSENT: ${error.message}`);
-    absent.add(error.message);
+    if (!optional) absent.add(error.message);
     return undefined;
   }
 }

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openRanker, type TransportName } from '../../src/host/open-ranker.ts';
+import { openTables, type Tables } from '../../src/lookup/tables.ts';
 import { planSharding, type Split } from '../../src/plan/planner.ts';
 import { routingJson } from '../../src/plan/routing-json.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
@@ -33,6 +34,7 @@ async function start(serving: Serving): Promise<Peer> {
   await using closing = new AsyncDisposableStack();
   const contenders: Contender[] = [];
   for (const form of forms) contenders.push(...(await startForm(serving, form, closing)));
+  contenders.push(await inProcess(serving, closing));
   const kept = closing.move();
   return { contenders, close: () => kept.disposeAsync() };
 }
@@ -72,17 +74,23 @@ async function startForm(
   return contenders;
 }
 
+/** The tables in this process, without a memory node. */
+async function inProcess({ tablesFile }: Serving, closing: AsyncDisposableStack): Promise<Contender> {
+  const tables = closing.use(await openTables(tablesFile, { threads: 1 }));
+  return contender('in process', tables, []);
+}
+
 function formName({ nodes, split, workers }: Form): string {
   const rows = split === 'row' ? ' by rows' : '';
   const spread = `${nodes === 1 ? '1 node' : `${nodes} nodes`}${rows}`;
   return workers === 1 ? spread : `${spread}, ${workers} workers`;
 }
 
-function contender(name: string, ranker: Ranker, pids: number[]): Contender {
+function contender(name: string, source: Ranker | Tables, pids: number[]): Contender {
   return {
     name,
     async lookup({ bags }) {
-      const pooled = await ranker.lookup(bags);
+      const pooled = await source.lookup(bags);
       const vectors = Array.from(pooled.values(), ({ values }) => values);
       return Object.assign(vectors, { [Symbol.dispose]: () => pooled[Symbol.dispose]() });
     },

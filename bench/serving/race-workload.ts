@@ -28,10 +28,10 @@ export async function raceWorkload(context: Context, workload: Workload): Promis
   const tablesFile = workload.file ?? join(directory, 'tables.safetensors');
   if (workload.file === undefined) await writeTables(tablesFile, workload.tables);
   const started: Entrant[] = [];
-  for (const { name, ours = false, start } of peerFactories) {
+  for (const { name, ours = false, optional = false, start } of peerFactories) {
     if (!context.options.peers.includes(name)) continue;
     const serving: Serving = { workload, tablesFile, directory, leftovers };
-    const peer: Peer | undefined = await unlessAbsent(context, () => start(serving));
+    const peer: Peer | undefined = await unlessAbsent(context, () => start(serving), optional);
     if (!peer) continue;
     closing.defer(() => peer.close());
     started.push(...peer.contenders.map((contender) => ({ contender, ours })));
@@ -87,6 +87,7 @@ async function raceBatches(
   await checkAgreement(contenders, batches[0]);
   const racers = contenders.map((contender) => {
     const { name } = contender;
+    if (contender.racer) return contender.racer(batches, inFlight);
     const call = lookups(contender, batches);
     return callingRacer({ name, inFlight, serverPids: contender.serverPids(), traffic, call });
   });

@@ -5,6 +5,7 @@ import { FlexemrError } from '../errors.ts';
  * through `wait`, `sleep` or `during`, so that no wait outlives the lookup; test/00.tidy checks this.
  */
 export class Deadline implements Disposable {
+  readonly #ms: number;
   readonly #until: number;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #signal: AbortSignal | undefined;
@@ -13,6 +14,7 @@ export class Deadline implements Disposable {
 
   /** @param ms milliseconds from now */
   constructor(ms: number, signal: AbortSignal | undefined) {
+    this.#ms = ms;
     this.#until = performance.now() + ms;
     this.#signal = signal;
     this.#timer = setTimeout(() => this.end(deadlineExceeded(ms)), ms);
@@ -56,10 +58,14 @@ export class Deadline implements Disposable {
     const { promise: end, reject } = Promise.withResolvers<never>();
     const undo = this.during(() => reject(this.#over));
     try {
-      return await Promise.race([promise, end]);
+      const value = await Promise.race([promise, end]);
+      // The timer may be late: timers wait for other work of the thread, and what ended in time must not depend on that.
+      if (this.leftMs >= 0) return value;
     } finally {
       undo();
     }
+    this.end(deadlineExceeded(this.#ms));
+    throw this.#over;
   }
 
   /** Waits for `ms` milliseconds, or until the lookup is over. */

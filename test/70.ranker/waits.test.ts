@@ -156,3 +156,28 @@ test('ten thousand lookups leave no listeners on their common signal', async () 
     await Promise.all(Array.from({ length: 100 }, () => ranker.lookup(bags, { signal })));
   expect(listening).toBe(0);
 });
+
+test('a reply that arrives after the deadline is refused, even if the timer is late', async () => {
+  const loopback = cluster.loopback();
+  const session = loopback.session.bind(loopback);
+  let blockMs = 0;
+  loopback.session = (url) => {
+    const inner = session(url);
+    const send: typeof inner.send = (outgoing) => {
+      const exchange = inner.send(outgoing);
+      const reply = exchange.reply.then((received) => {
+        // Busy when the deadline passes: the timer can only run later.
+        for (const since = performance.now(); performance.now() - since < blockMs; );
+        return received;
+      });
+      return { ...exchange, reply };
+    };
+    return { ...inner, send, close: () => inner.close() };
+  };
+  await using ranker = await cluster.ranker({ transport: loopback });
+  expect((await ranker.lookup(bags, { deadline: 20_000 })).get(spec.name)?.values.length).toBeGreaterThan(0);
+  blockMs = 250;
+  await expect(ranker.lookup(bags, { deadline: 200 })).rejects.toMatchObject({
+    code: 'DEADLINE_EXCEEDED',
+  });
+});
