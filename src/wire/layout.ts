@@ -68,7 +68,7 @@ export const FLAGS_KNOWN = 0x3f;
 // any, exceptions.
 /** 0, or the error (status.ts); after an error nothing follows the header. */
 export const REPLY_STATUS = 16;
-/** Number of further subrequests that this session may send. */
+/** Number of subrequests that this session may have in flight. */
 export const REPLY_REQUEST_CREDITS = 20;
 /** Reply credits of the ranker that the node still holds. */
 export const REPLY_REPLY_CREDITS = 24;
