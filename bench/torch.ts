@@ -1,9 +1,9 @@
 // PyTorch's EmbeddingBag in its own process. Each request to the process takes one sample.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BAG_KEYS, BAGS, BATCH_KEYS, KEY_SETS } from './batch.ts';
+import { LineProgram } from './line-program.ts';
 import type { Side } from './measure.ts';
 
 const script: string = fileURLToPath(new URL('./native/torch_bar.py', import.meta.url));
@@ -32,18 +32,10 @@ export async function startTorch(dim: number, rows: number, sampleMs: number): P
   if (python === undefined) return undefined;
   const shape = [rows, dim, BAGS, BAG_KEYS, KEY_SETS].map(String);
   const child = spawn(python, [script, ...shape], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const line = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error('torch_bar.py ended early');
-    return value;
-  };
+  const torch = new LineProgram(child);
   /** @returns the seconds that `calls` calls took */
-  const run = async (calls: number): Promise<number> => {
-    child.stdin.write(`${calls}\n`);
-    return Number(await line()) / 1e9;
-  };
-  const version = await line();
+  const run = async (calls: number): Promise<number> => Number(await torch.ask(String(calls))) / 1e9;
+  const version = await torch.line();
   let calls = 1;
   return {
     version,

@@ -12,8 +12,7 @@ import { EpollEcho } from './bare/epoll-racer.ts';
 import type { Contender, Peer, PeerFactory, Serving } from './contender.ts';
 import { ownCpuUs } from './cpu.ts';
 import type { Racer, Round } from './race.ts';
-import type { FeatureBags, TableShape } from './workload.ts';
-import { sum } from './workload.ts';
+import { type FeatureBags, sum, type TableShape } from './workload.ts';
 
 export const floorPeer: PeerFactory = { name: 'floor', start };
 
@@ -74,25 +73,25 @@ class Pooler {
     this.#begin = arena.mark();
   }
 
-  /** Replaces earlier batches. @returns a function that pools one batch per call, in turn */
-  prepare(batches: readonly Features[]): () => void {
+  /** Replaces earlier batches. @returns a function that pools one batch per call, in turn, and where the results are */
+  prepare(batches: readonly Features[]): { readonly pool: () => void; readonly outs: readonly number[] } {
     this.#arena.release(this.#begin);
     const outs = batches[0].map(({ table, offsets }) => {
       return this.#arena.allocate((offsets.length - 1) * table.dim * 4);
     });
     const lists = batches.map((features) => this.#calls(features, outs));
     let turn = 0;
-    return () => this.#bars.poolAllT0(lists[turn++ % lists.length], batches[0].length, T0_DISTANCE);
+    const pool = (): void =>
+      this.#bars.poolAllT0(lists[turn++ % lists.length], batches[0].length, T0_DISTANCE);
+    return { pool, outs };
   }
 
   vectors(features: Features): Float32Array[] {
-    this.prepare([features])();
-    let at = this.#begin;
-    this.#arena.release(this.#begin);
-    return features.map(({ table, offsets }) => {
-      const floats = (offsets.length - 1) * table.dim;
-      at = this.#arena.allocate(floats * 4);
-      return this.#arena.f32.slice(at / 4, at / 4 + floats);
+    const { pool, outs } = this.prepare([features]);
+    pool();
+    return features.map(({ table, offsets }, i) => {
+      const begin = outs[i] / 4;
+      return this.#arena.f32.slice(begin, begin + (offsets.length - 1) * table.dim);
     });
   }
 
@@ -144,7 +143,7 @@ function floorRacer(echo: Racer, pooler: Pooler, batches: readonly Features[], s
     async round(ms, latencies) {
       const exchanged = await echo.round(ms / 2, createHistogram());
       // The first call comes after the batches of the other sizes were measured.
-      pool ??= pooler.prepare(batches);
+      pool ??= pooler.prepare(batches).pool;
       const [begin, cpu] = [performance.now(), ownCpuUs()];
       let calls = 0;
       do {

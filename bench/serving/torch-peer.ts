@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '../../src/index.ts';
+import { LineProgram } from '../line-program.ts';
 import { pythonWithTorch } from '../torch.ts';
 import { Absent } from '../usage.ts';
 import type { Contender, Peer, PeerFactory, Serving } from './contender.ts';
@@ -16,37 +16,25 @@ export const torchPeer: PeerFactory = { name: 'torch', optional: true, start };
 
 const script: string = fileURLToPath(new URL('../native/torch_lookup.py', import.meta.url));
 
-/** Sends a line to the Python process and waits for the line that answers it. */
-type Ask = (line: string) => Promise<string>;
-
 async function start({ workload, tablesFile, directory, leftovers }: Serving): Promise<Peer> {
   const python = pythonWithTorch();
   if (python === undefined) throw new Absent('PyTorch is not installed: apt-get install python3-torch');
   if (workload.tables.some(({ weighted, mode }) => weighted && mode !== 'sum'))
     throw new Absent(`${workload.name}: PyTorch accepts weights for sums only`);
   const child = leftovers.child(spawn(python, [script, tablesFile], { stdio: ['pipe', 'pipe', 'inherit'] }));
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const line = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error('torch_lookup.py ended early');
-    return value;
-  };
-  const ask: Ask = (text) => {
-    child.stdin.write(`${text}\n`);
-    return line();
-  };
-  const name = `in process: PyTorch ${await line()}`;
+  const torch = new LineProgram(child);
+  const name = `in process: PyTorch ${await torch.line()}`;
   const contender: Contender = {
     name,
-    lookup: (batch) => vectors(ask, directory, batch),
+    lookup: (batch) => vectors(torch, directory, batch),
     serverPids: () => [],
-    racer: (batches) => torchRacer(name, ask, directory, batches),
+    racer: (batches) => torchRacer(name, torch, directory, batches),
   };
   return { contenders: [contender], close: () => leftovers.end(child) };
 }
 
 /** Makes Python use these batches. */
-async function give(ask: Ask, directory: string, batches: readonly RequestBatch[]): Promise<void> {
+async function give(torch: LineProgram, directory: string, batches: readonly RequestBatch[]): Promise<void> {
   const path = join(directory, 'torch-batches.safetensors');
   const tensors = batches[0].features.flatMap(({ weights }, i) => {
     const parts = batches.map(({ features }) => features[i]);
@@ -65,13 +53,13 @@ async function give(ask: Ask, directory: string, batches: readonly RequestBatch[
     return [...integers, { name: `weights_${i}`, dtype: 'F32', shape: [data.length], data } as const];
   });
   await writeSafetensors(path, tensors);
-  await ask(`batches ${batches[0].samples} ${path}`);
+  await torch.ask(`batches ${batches[0].samples} ${path}`);
 }
 
-async function vectors(ask: Ask, directory: string, batch: RequestBatch): Promise<Float32Array[]> {
+async function vectors(torch: LineProgram, directory: string, batch: RequestBatch): Promise<Float32Array[]> {
   const path = join(directory, 'torch-vectors');
-  await give(ask, directory, [batch]);
-  await ask(`vectors ${path}`);
+  await give(torch, directory, [batch]);
+  await torch.ask(`vectors ${path}`);
   const all = new Float32Array(new Uint8Array(readFileSync(path)).buffer);
   const floats = batch.features.map(({ table }) => batch.samples * table.dim);
   return floats.map((count, i) => {
@@ -80,14 +68,19 @@ async function vectors(ask: Ask, directory: string, batch: RequestBatch): Promis
   });
 }
 
-function torchRacer(name: string, ask: Ask, directory: string, batches: readonly RequestBatch[]): Racer {
+function torchRacer(
+  name: string,
+  torch: LineProgram,
+  directory: string,
+  batches: readonly RequestBatch[],
+): Racer {
   let given: Promise<void> | undefined;
   return {
     name,
     async round(ms, latencies) {
-      given ??= give(ask, directory, batches);
+      given ??= give(torch, directory, batches);
       await given;
-      const [calls, ns, cpuUs] = (await ask(`run ${Math.round(ms)}`)).split(' ').map(Number);
+      const [calls, ns, cpuUs] = (await torch.ask(`run ${Math.round(ms)}`)).split(' ').map(Number);
       latencies.record(Math.max(1, Math.round(ns / 1000 / calls)));
       const items = calls * batches[0].samples;
       return { items, ms: ns / 1e6, clientUs: cpuUs, serverUs: 0, bytesIn: 0, bytesOut: 0 };

@@ -40,14 +40,14 @@ class FileText implements Polled {
 
   /** Reads a changed file only after two polls have seen the same state, because it may still be being written. */
   async poll(): Promise<string | undefined> {
-    const looks = await stateOf(this.#path).catch((cause: Error) => {
+    const state = await stateOf(this.#path).catch((cause: Error) => {
       throw this.#unreadable(cause);
     });
-    const settled = looks === this.#seenState;
-    this.#seenState = looks;
-    if (!settled || looks === this.#readState) return undefined;
+    const settled = state === this.#seenState;
+    this.#seenState = state;
+    if (!settled || state === this.#readState) return undefined;
     const text = await this.read();
-    this.#readState = looks;
+    this.#readState = state;
     return text;
   }
 

@@ -17,10 +17,12 @@ export class Deadline implements Disposable {
     this.#ms = ms;
     this.#until = performance.now() + ms;
     this.#signal = signal;
-    this.#timer = setTimeout(() => this.end(deadlineExceeded(ms)), ms);
+    this.#timer = setTimeout(this.#passed, ms);
     signal?.addEventListener('abort', this.#aborted);
     if (signal?.aborted) this.#aborted();
   }
+
+  readonly #passed = (): void => this.end(deadlineExceeded(this.#ms));
 
   readonly #aborted = (): void => {
     const cause = this.#signal?.reason;
@@ -64,7 +66,7 @@ export class Deadline implements Disposable {
     } finally {
       undo();
     }
-    this.end(deadlineExceeded(this.#ms));
+    this.#passed();
     throw this.#over;
   }
 

@@ -1,8 +1,7 @@
 // The lower limit of the costs: a client and a server in C, each in its own process, with one connection.
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { RecordableHistogram } from 'node:perf_hooks';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import { LineProgram } from '../../line-program.ts';
 import { buildEpollEcho, compilerVersion } from '../../native/build.ts';
 import { Absent } from '../../usage.ts';
 import { cpuUsOf } from '../cpu.ts';
@@ -10,29 +9,12 @@ import type { Leftovers } from '../leftovers.ts';
 import type { Racer, Round } from '../race.ts';
 import type { Size } from './transport-under-test.ts';
 
-/** One of the two processes. It reads and writes lines. */
-class Program {
-  readonly child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(leftovers: Leftovers, path: string, args: string[]) {
-    this.child = leftovers.child(spawn(path, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
-    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async line(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error('epoll_echo ended early');
-    return value;
-  }
-}
-
 export class EpollEcho {
   readonly #leftovers: Leftovers;
-  readonly #server: Program;
-  readonly #client: Program;
+  readonly #server: LineProgram;
+  readonly #client: LineProgram;
 
-  private constructor(leftovers: Leftovers, server: Program, client: Program) {
+  private constructor(leftovers: Leftovers, server: LineProgram, client: LineProgram) {
     this.#leftovers = leftovers;
     this.#server = server;
     this.#client = client;
@@ -45,8 +27,10 @@ export class EpollEcho {
       throw new Absent('g++ is not installed, but the C echo needs it: apt-get install g++');
     const path = buildEpollEcho(compiler);
     if (path === undefined) throw new Error('g++ cannot build epoll_echo.cc');
-    const server = new Program(leftovers, path, ['server']);
-    return new EpollEcho(leftovers, server, new Program(leftovers, path, ['client', await server.line()]));
+    const started = (...args: string[]): LineProgram =>
+      new LineProgram(leftovers.child(spawn(path, args, { stdio: ['pipe', 'pipe', 'inherit'] })));
+    const server = started('server');
+    return new EpollEcho(leftovers, server, started('client', await server.line()));
   }
 
   /** A racer whose rounds have exchanges of one size. */
@@ -62,8 +46,8 @@ export class EpollEcho {
   ): Promise<Round> {
     const pids = [this.#server.child.pid ?? 0];
     const serverUs = cpuUsOf(pids);
-    this.#client.child.stdin.write(`${requestBytes} ${replyBytes} ${inFlight} ${ms}\n`);
-    const [items, ns, clientUs, ...counts] = (await this.#client.line()).split(' ');
+    const answer = await this.#client.ask(`${requestBytes} ${replyBytes} ${inFlight} ${ms}`);
+    const [items, ns, clientUs, ...counts] = answer.split(' ');
     for (const pair of counts) {
       const [us, count] = pair.split(':').map(Number);
       for (let i = 0; i < count; i++) latencies.record(Math.max(1, us));

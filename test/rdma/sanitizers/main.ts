@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { countsOf, root, run } from '../vitest-run.ts';
 
 process.env.SANITIZE = 'address,undefined';
@@ -53,8 +53,8 @@ function check(what: string, holds: boolean): void {
 
 /** Copies everything except the installed packages, which are linked. Of the workspaces, only native/ is used. */
 function copyProject(): void {
-  const left = (path: string): boolean => /\/(node_modules|\.[^/]*)$/.test(path);
-  cpSync(root, project, { recursive: true, filter: (path) => !left(path) });
+  const isCopied = (path: string): boolean => path === root || !/^(node_modules|\..*)$/.test(basename(path));
+  cpSync(root, project, { recursive: true, filter: isCopied });
   mkdirSync(join(project, 'node_modules'));
   for (const name of readdirSync(join(root, 'node_modules')))
     symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
