@@ -33,7 +33,7 @@ export { parseRouting, routingJson } from './plan/routing-json.ts';
 export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
 export type { PlannedNode, PlannedShard, PlannedTable, RoutingTable } from './plan/routing-table.ts';
 export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './plan/table-spec.ts';
-export type { PushDown } from './ranker/choose.ts';
+export type { PushDown } from './lookup/asked.ts';
 export { DenseNetwork, sigmoid, stackPooled } from './ranker/dense-network.ts';
 export type { LookupOptions } from './ranker/lookup.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';

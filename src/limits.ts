@@ -237,10 +237,12 @@ export const retryMsMax = 200;
 export const retryShareMax = 0.1;
 export const retryReserve = 32;
 
-/** Memory in which a ranker merges results. Lookups that need more must be split by their caller. */
+/** Memory that a lookup of a ranker may use. Lookups that need more must be split by their caller. */
 export const workspaceBytesMax = 1_073_741_824;
 /** The same at the edge, where an isolate has 128 MB for everything. */
 export const edgeWorkspaceBytes = 67_108_864;
+/** The share of it that a ranker's lookups have in common. A lookup that does not fit there has memory of its own. */
+export const workspaceShare = 0.0625;
 
 /** For its checksum, a frame is copied into that memory in pieces of this size, which stay in the caches. */
 export const checksumWindowBytes = 65_536;
@@ -253,8 +255,14 @@ export const edgeComponentBytes = 50_331_648;
 /** Ids of one index of a component: 738 MB. */
 export const componentIndexIdsMax = 33_554_432;
 
-/** Rows are fetched only if they take less than this share of the bytes of pooled vectors. Saving 2 % is not enough. */
-export const fetchShareMax = 0.981;
+/** Bytes of the results of one feature, if several of them are of one bag. */
+export const resultBytesMax = 4_294_967_296;
+
+/** Keys that one call of `ask` or `mergeReplies` handles: about 200 µs. */
+export const keysAtOnceMax = 16_384;
+
+/** A loop copies up to this number of words faster than `set` does. */
+export const loopWordsMax = 24;
 
 /** Bytes that a transport keeps allocated for later replies. */
 export const pooledReplyBytesMax = 134_217_728;

@@ -1,8 +1,9 @@
 // Our contenders: each memory node is in its own process, and the ranker is in this process.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRanker, type TransportName } from '../../src/host/open-ranker.ts';
-import { openTables, type Tables } from '../../src/lookup/tables.ts';
+import { pathToFileURL } from 'node:url';
+import type { openRanker, TransportName } from '../../src/host/open-ranker.ts';
+import type { openTables, Tables } from '../../src/lookup/tables.ts';
 import { planSharding, type Split } from '../../src/plan/planner.ts';
 import { routingJson } from '../../src/plan/routing-json.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
@@ -11,7 +12,7 @@ import { startChild } from './child.ts';
 import type { Contender, Peer, PeerFactory, Serving } from './contender.ts';
 
 /** A configuration: the number of nodes, whether tables are cut by rows, and the transports of the ranker. */
-interface Form {
+export interface Form {
   readonly nodes: number;
   readonly split: Split;
   readonly workers: number;
@@ -28,28 +29,55 @@ const forms: readonly Form[] = [
   { nodes: 2, split: 'row', workers: 1, transports: ['stream'] },
 ];
 
-export const oursPeer: PeerFactory = { name: 'flexemr', ours: true, start };
+const root: string = join(import.meta.dirname, '../..');
 
-async function start(serving: Serving): Promise<Peer> {
+export const oursPeer: PeerFactory = {
+  name: 'flexemr',
+  ours: true,
+  start: async (serving) => startOurs(serving, { prefix: '', forms, code: await loadCode(root) }),
+};
+
+/** A version of flexemr: the directory of its source, and its functions. */
+interface Code {
+  readonly directory: string;
+  readonly openRanker: typeof openRanker;
+  readonly openTables: typeof openTables;
+}
+
+export async function loadCode(directory: string): Promise<Code> {
+  const load = (file: string): Promise<object> => import(pathToFileURL(join(directory, 'src', file)).href);
+  const [ranker, tables] = [await load('host/open-ranker.ts'), await load('lookup/tables.ts')];
+  return { directory, ...(ranker as Pick<Code, 'openRanker'>), ...(tables as Pick<Code, 'openTables'>) };
+}
+
+/** What to start, and what the names of its contenders begin with. */
+export interface Ours {
+  readonly prefix: string;
+  readonly forms: readonly Form[];
+  readonly code: Code;
+}
+
+export async function startOurs(serving: Serving, ours: Ours): Promise<Peer> {
   await using closing = new AsyncDisposableStack();
   const contenders: Contender[] = [];
-  for (const form of forms) contenders.push(...(await startForm(serving, form, closing)));
-  contenders.push(await inProcess(serving, closing));
+  for (const form of ours.forms) contenders.push(...(await startForm(serving, ours, form, closing)));
+  contenders.push(await inProcess(serving, ours, closing));
   const kept = closing.move();
   return { contenders, close: () => kept.disposeAsync() };
 }
 
 async function startForm(
   { workload, tablesFile, directory, leftovers }: Serving,
+  { prefix, code }: Ours,
   form: Form,
   closing: AsyncDisposableStack,
 ): Promise<Contender[]> {
   const ids = Array.from({ length: form.nodes }, (_, i) => `node-${i}`);
   const tables = workload.tables.map(({ name, rows, dim, mode }) => ({ spec: { name, rows, dim, mode } }));
   const { routing } = planSharding({ tables, nodes: ids.map((id) => ({ id })), split: form.split });
-  const plan = join(directory, `${formName(form)}.json`);
+  const plan = join(directory, `${prefix.replace(/\W/g, '')}${formName(form)}.json`);
   writeFileSync(plan, routingJson(routing));
-  const script = `${import.meta.dirname}/ours-node.ts`;
+  const script = join(code.directory, 'bench/serving/ours-node.ts');
   const started = await Promise.all(
     ids.map((id) =>
       startChild<{ url: string }>(leftovers, script, [tablesFile, plan, id, String(form.workers)]),
@@ -62,22 +90,26 @@ async function startForm(
   const ways = form.transports.map((transport) => ({ transport, checksums: true }));
   if (form.unchecked) ways.push({ transport: form.transports[0], checksums: false });
   for (const { transport, checksums } of ways) {
-    const ranker = await openRanker({
+    const ranker = await code.openRanker({
       routing: { ...routing, nodes } satisfies RoutingTable,
       transport,
       checksums,
     });
     closing.defer(() => ranker.close());
-    const name = `${transport}, ${formName(form)}${checksums ? '' : ', no checksums'}`;
+    const name = `${prefix}${transport}, ${formName(form)}${checksums ? '' : ', no checksums'}`;
     contenders.push(contender(name, ranker, pids));
   }
   return contenders;
 }
 
 /** The tables in this process, without a memory node. */
-async function inProcess({ tablesFile }: Serving, closing: AsyncDisposableStack): Promise<Contender> {
-  const tables = closing.use(await openTables(tablesFile, { threads: 1 }));
-  return contender('in process', tables, []);
+async function inProcess(
+  { tablesFile }: Serving,
+  { prefix, code }: Ours,
+  closing: AsyncDisposableStack,
+): Promise<Contender> {
+  const tables = closing.use(await code.openTables(tablesFile, { threads: 1 }));
+  return contender(`${prefix}in process`, tables, []);
 }
 
 function formName({ nodes, split, workers }: Form): string {

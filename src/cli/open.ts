@@ -5,7 +5,7 @@ import type { ClusterOptions } from '../host/plan-cluster.ts';
 import { openTables } from '../lookup/tables.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
-import type { PushDown } from '../ranker/choose.ts';
+import type { PushDown } from '../lookup/asked.ts';
 import type { TableSource } from '../store/table-file.ts';
 import type { OpenSource } from './lookup-source.ts';
 import { LoadBar } from './progress.ts';

@@ -7,7 +7,7 @@ import { modeCodes, type PoolingMode } from './pooling-mode.ts';
 /** What to do with a key that has no row: fail, leave it out, or pool the table's default row. */
 export type MissingPolicy = 'error' | 'skip' | 'default';
 
-const missingCodes: Record<MissingPolicy, number> = {
+export const missingCodes: Record<MissingPolicy, number> = {
   error: layout.MISSING_ERROR,
   skip: layout.MISSING_SKIP,
   default: layout.MISSING_DEFAULT,

@@ -13,6 +13,18 @@ export interface Kernels {
   openAnswer(answer: number, served: number, frame: number, bytes: number, head: number): number;
   /** Continues an answer for one slice. @returns DONE, MORE or REFUSED */
   answer(answer: number, budget: number): number;
+  /** Checks the form of the bags of a lookup (ask-layout.ts). @returns DONE, BAD_OFFSETS or BAD_WEIGHTS */
+  openAsk(block: number): number;
+  /** Continues a lookup for about `budget` keys. @returns DONE, MORE, BAD_KEY, BAD_POLICY or TOO_LARGE */
+  ask(block: number, budget: number): number;
+  /** Checks everything in a reply after its values. @returns DONE, BAD_COUNT, BAD_EXCEPTION or BAD_OUTCOME */
+  checkReply(block: number, frame: number, tail: number, bytes: number, exceptions: number): number;
+  /** Lists the ranges of replies that the merge reads, and computes the memory that it needs. */
+  openMerge(block: number): void;
+  /** Continues a merge for about `budget` keys. @returns DONE or MORE; another status if rows cannot be pooled */
+  mergeReplies(block: number, budget: number): number;
+  /** The position, among the keys that were given, of a key that was sent for a segment. */
+  positionOf(block: number, segment: number, key: number): number;
   /** Computes the checksum of a whole frame. @param sums address of CHECKSUM_BYTES @returns an i32 */
   checksum(sums: number, frame: number, bytes: number): number;
   /** Adds bytes to the checksum of a frame. @param sums address of CHECKSUM_BYTES, which are 0 at the start */

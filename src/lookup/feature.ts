@@ -105,6 +105,7 @@ export class FeatureLookup {
       dim: this.dim,
       values,
       counts: first.counts.slice(),
+      distinct: undefined,
       missing: this.#positions(layout.OUTCOME_MISSING),
       defaulted: this.#positions(layout.OUTCOME_DEFAULTED),
       padded: this.#positions(layout.OUTCOME_PADDED),

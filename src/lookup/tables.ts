@@ -15,7 +15,11 @@ import { TableBuilder } from '../store/table-builder.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
 import { FeatureLookup } from './feature.ts';
-import { type Lookup, PooledFeatures } from './pooled.ts';
+import type { Lookup, Pooled } from './pooled.ts';
+class PooledFeatures extends Map<string, Pooled> implements Lookup {
+  failures = [];
+  [Symbol.dispose](): void {}
+}
 
 export interface TablesOptions extends StoreOptions {
   /** Threads that share the work of lookups and of loading files; 1 (default) means only the calling thread. */
@@ -121,7 +125,7 @@ export class Tables implements AsyncDisposable {
     check(named, bags, 'bags', 'INVALID_BAGS');
     const checked = Object.entries(bags).map(([feature, given]) => {
       const table = this.#table((given as Bags | undefined)?.table ?? feature, feature);
-      return { feature, table, bags: checkBags(feature, given, table.index !== undefined) };
+      return { feature, table, bags: checkBags(feature, given, table.index !== undefined, table.spec.mode) };
     });
     const keys = checked.reduce((sum, { bags }) => sum + bags.keys.length, 0);
     const parts = keys < threadedKeysMin ? 1 : this.#pool.threads;

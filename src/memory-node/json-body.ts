@@ -6,6 +6,7 @@ import type { MissingPolicy } from '../kernel/call.ts';
 import { jsonBagsMax, jsonFeaturesMax } from '../limits.ts';
 import type { Bags } from '../plan/bags.ts';
 import { badKey, type CheckedBags, checkBags } from '../plan/checked-bags.ts';
+import type { TableMode } from '../plan/table-spec.ts';
 import type { ServedTable } from '../wire/handler.ts';
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 
@@ -89,7 +90,7 @@ async function featureOf(
     lengths: await wholeNumbers(lengths, false, slices),
     weights: await weightsOf(weights, slices),
   };
-  const checked = checkBags(name, { ...bags, ...numbers } as Bags, table.indexed);
+  const checked = checkBags(name, { ...bags, ...numbers } as Bags, table.indexed, table.mode as TableMode);
   if (checked.weights === undefined || (table.mode !== 'max' && table.mode !== 'none'))
     return { name, table, bags: checked };
   const message = `${name}: table ${table.name} pools by ${table.mode}, which takes no weights; leave them out`;

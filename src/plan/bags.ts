@@ -27,6 +27,11 @@ export interface Bags {
   readonly lengths?: Counts | undefined;
   /** One weight per key. */
   readonly weights?: NumberArray | undefined;
+  /**
+   * Which bag each result is of (TorchRec's `inverse_indices`); by default, result i is of bag i. Bags that several
+   * results share are then sent and pooled once.
+   */
+  readonly inverse?: Counts | undefined;
   /** The table to look up; by default, the table with the name of the feature. */
   readonly table?: string | undefined;
 }

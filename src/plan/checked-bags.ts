@@ -2,6 +2,7 @@
 import { FlexemrError, invalidAt, show } from '../errors.ts';
 import { bagsMax, keysMax, numberKeyMax } from '../limits.ts';
 import type { Bags, Counts, Keys, NumberArray } from './bags.ts';
+import type { TableMode } from './table-spec.ts';
 
 /** Bags that passed every check, in the form that kernels take. */
 export interface CheckedBags {
@@ -10,27 +11,63 @@ export interface CheckedBags {
   /** u32 [bags + 1], not decreasing, from 0 to keys.length. */
   readonly offsets: Uint32Array;
   readonly weights: Float32Array | undefined;
+  /** u32 [results]: the bag of each result; undefined: result i is of bag i. */
+  readonly inverse: Uint32Array | undefined;
 }
 
 /**
  * Checks the bags of one feature, and widens or narrows its arrays.
  * @throws INVALID_BAGS, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED
  */
-export function checkBags(feature: string, bags: Bags, indexed: boolean): CheckedBags {
+export function checkBags(feature: string, bags: Bags, indexed: boolean, mode: TableMode): CheckedBags {
+  const keyCount = countKeys(feature, bags);
+  const offsets = offsetsOf(feature, bags);
+  const keys = keysOf(feature, bags.keys, indexed);
+  const weights = weightsOf(feature, bags.weights, keyCount);
+  return { offsets, keys, weights, inverse: inverseOf(feature, bags.inverse, offsets.length - 1, mode) };
+}
+
+/** The number of keys. @throws INVALID_BAGS, LIMIT_EXCEEDED */
+export function countKeys(feature: string, bags: Bags): number {
   if (bags === null || typeof bags !== 'object' || !isArray(bags.keys)) {
     const message = `${feature}: give { keys, offsets } or { keys, lengths } with keys as an array`;
     throw new FlexemrError('INVALID_BAGS', message, { field: `${feature}.keys`, value: bags });
   }
   const keyCount = bags.keys.length;
-  if (keyCount > keysMax) {
-    const message = `${feature}: ${keyCount} keys in one lookup; at most ${keysMax}, so split the batch`;
-    throw new FlexemrError('LIMIT_EXCEEDED', message, { field: `${feature}.keys`, value: keyCount });
+  if (keyCount <= keysMax) return keyCount;
+  const message = `${feature}: ${keyCount} keys in one lookup; at most ${keysMax}, so split the batch`;
+  throw new FlexemrError('LIMIT_EXCEEDED', message, { field: `${feature}.keys`, value: keyCount });
+}
+
+/** Keys in the form that kernels take. 64-bit arrays and u32 row numbers are returned as they are. @throws INVALID_KEY */
+export function keysOf(feature: string, keys: Keys, indexed: boolean): CheckedBags['keys'] {
+  return indexed ? idsOf(feature, keys) : rowsOf(feature, keys);
+}
+
+/** The bag of each result as u32. @throws INVALID_BAGS, LIMIT_EXCEEDED */
+export function inverseOf(
+  feature: string,
+  inverse: Bags['inverse'],
+  bags: number,
+  mode: TableMode,
+): Uint32Array | undefined {
+  if (inverse === undefined) return undefined;
+  const field = `${feature}.inverse`;
+  if (!isArray(inverse) || mode === 'none') {
+    const problem = mode === 'none' ? 'is for bags that are pooled' : 'must be an array with a bag for each result';
+    throw new FlexemrError('INVALID_BAGS', `${field} ${problem}`, { field, value: inverse });
   }
-  return {
-    offsets: offsetsOf(feature, bags),
-    keys: indexed ? idsOf(feature, bags.keys) : rowsOf(feature, bags.keys),
-    weights: weightsOf(feature, bags.weights, keyCount),
-  };
+  if (inverse.length > bagsMax) {
+    const message = `${field}: ${inverse.length} results in one lookup; at most ${bagsMax}, so split the batch`;
+    throw new FlexemrError('LIMIT_EXCEEDED', message, { field, value: inverse.length });
+  }
+  const own = inverse instanceof Uint32Array ? inverse : new Uint32Array(inverse.length);
+  for (let i = 0; i < inverse.length; i++) {
+    const bag = inverse[i];
+    if (Number.isInteger(Number(bag)) && bag >= 0 && bag < bags) own[i] = Number(bag);
+    else throw invalidAt('INVALID_BAGS', field, i, bag, `is not one of the ${bags} bags`);
+  }
+  return own;
 }
 
 function isArray(value: unknown): boolean {

@@ -80,9 +80,30 @@ export class Deadline implements Disposable {
     clearTimeout(timer);
   }
 
+  /** Waits for the next turn of the event loop. @throws the error that ended the lookup */
+  async turn(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    nextTurn(resolve);
+    await promise;
+    if (this.#over) throw this.#over;
+  }
+
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener('abort', this.#aborted);
+  }
+}
+
+/** Calls `then` in the next turn. Timers of browsers wait for milliseconds, but messages do not. */
+function nextTurn(then: () => void): void {
+  if (typeof setImmediate === 'function') setImmediate(then);
+  else {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      then();
+    };
+    port2.postMessage(undefined);
   }
 }
 

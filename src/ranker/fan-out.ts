@@ -91,9 +91,8 @@ function isByCaller(over: FlexemrError | undefined): over is FlexemrError {
   return over !== undefined && over.code !== 'DEADLINE_EXCEEDED';
 }
 
-function failed({ node, segments }: Subrequest, cause: unknown): FlexemrError {
+function failed({ node, shards }: Subrequest, cause: unknown): FlexemrError {
   const known = cause instanceof FlexemrError ? cause : undefined;
-  const shards = segments.map(({ shard }) => shard);
   const why = cause instanceof Error ? cause.message : String(cause);
   const message = `memory node ${node}, asked for shards ${shards.join(', ')}: ${why}`;
   const { code = 'NODE_FAILED', field, value } = known ?? {};

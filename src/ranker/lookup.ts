@@ -1,18 +1,16 @@
 // The steps of one lookup, in order.
-import type { FlexemrError } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
-import { type Lookup, PooledFeatures } from '../lookup/pooled.ts';
-import type { Bags, KeyedBags } from '../plan/bags.ts';
-import { checkBags } from '../plan/checked-bags.ts';
-import type { PushDown } from './choose.ts';
+import type { AskedLookup, PushDown } from '../lookup/asked.ts';
+import { type BagReader, checkAll, overwritten } from '../lookup/bag-reader.ts';
+import { mergeReplies } from '../lookup/merged.ts';
+import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
+import type { KeyedBags } from '../plan/bags.ts';
 import type { Deadline } from './deadline.ts';
+import { failuresOf, incompleteOf } from './failures.ts';
 import { fanOut } from './fan-out.ts';
-import type { Feature } from './feature.ts';
-import { pooledOf } from './results.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
-import { segmentsOf } from './segments.ts';
-import { type Subrequest, subrequests } from './subrequest.ts';
+import { Subrequest } from './subrequest.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface LookupOptions {
@@ -35,91 +33,60 @@ export interface LookupRequest {
 /** What a ranker shares with its lookups. */
 export interface LookupContext {
   readonly workspace: Workspace;
+  readonly reader: BagReader;
   readonly budget: RetryBudget;
   readonly checksums: boolean;
-  readonly stats: { lookups: number; subrequests: number; segmentsPushed: number; segmentsFetched: number };
+  readonly stats: {
+    lookups: number;
+    subrequests: number;
+    segmentsPushed: number;
+    segmentsFetched: number;
+    bagsRepeated: number;
+  };
 }
 
-/** Checks and routes every feature, sends the subrequests, and merges the replies. @throws as Ranker.lookup */
-export async function lookUp(
-  request: LookupRequest,
-  route: Route,
-  { workspace, budget, stats, checksums }: LookupContext,
-): Promise<Lookup> {
-  const features = routeFeatures(request, route, workspace);
-  const segments =
-    features.length === 1 ? features[0].segments : features.flatMap((feature) => feature.segments);
-  const asks = subrequests(route.plan, segments, (node) => route.node(node), workspace);
-  stats.lookups++;
-  stats.subrequests += asks.length;
-  for (const { fetching } of segments) {
-    if (fetching) stats.segmentsFetched++;
-    else stats.segmentsPushed++;
+/** Asks the nodes of every feature, and merges their replies. @throws as Ranker.lookup */
+export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
+  const { deadline, options } = request;
+  const { workspace, budget, checksums } = context;
+  const asked = copyBags(request, route, context);
+  try {
+    while (!asked.prepare()) await deadline.turn();
+    const subrequests = framesOf(asked, route, context);
+    await fanOut(subrequests, { route, budget, deadline, checksums });
+    const failures = failuresOf(subrequests, asked, options.onFailure ?? 'error');
+    const incomplete = incompleteOf(subrequests, asked);
+    const replies = subrequests.map(({ reply }) => reply);
+    const results = await mergeReplies(asked, replies, workspace.mergeRoom, () => deadline.turn());
+    for (const reply of replies) if (!reply?.viewed) reply?.release();
+    return new PooledLookup(asked.names, results, replies, failures, incomplete);
+  } finally {
+    asked.close();
   }
-  await fanOut(asks, { route, budget, deadline: request.deadline, checksums });
-  const failures = failuresOf(asks, features, request.options.onFailure ?? 'error');
-  const pooled = new PooledFeatures(failures, () => release(asks));
-  for (const feature of features) pooled.set(feature.name, pooledOf(workspace, feature));
-  release(asks.filter(({ reply }) => !reply?.viewed));
-  return pooled;
 }
 
-function routeFeatures(
-  { bags, options, pushDown }: LookupRequest,
-  route: Route,
-  workspace: Workspace,
-): Feature[] {
-  const segmentOptions = { onMissing: options.onMissing, pushDown };
-  // The checks run in the same order as in Tables.lookup, so that both report the same error first.
-  const checked = Object.keys(bags).map((name) => {
-    const given: Bags | undefined = bags[name];
-    const table = route.table(given?.table ?? name, name);
-    return { name, table, bags: checkBags(name, given, table.indexed) };
-  });
-  for (const { name, table, bags } of checked) if (bags.weights !== undefined) table.checkWeighted(name);
-  return checked.map(({ name, table, bags }) => {
-    return { name, table, bags, ...segmentsOf(name, table, bags, segmentOptions, workspace) };
-  });
+/** Copies the bags, and checks their form. */
+function copyBags(request: LookupRequest, route: Route, { workspace, reader }: LookupContext): AskedLookup {
+  const { bags, options, pushDown } = request;
+  reader.read(bags, route.tableOf);
+  const asked = workspace.ask(reader, { onMissing: options.onMissing, pushDown }, route);
+  reader.clear();
+  try {
+    if (asked.open()) return asked;
+    checkAll(bags, route.tableOf);
+    throw overwritten();
+  } catch (error) {
+    asked.close();
+    throw error;
+  }
 }
 
-/** Releases the memory of the replies. */
-function release(asks: readonly Subrequest[]): void {
-  for (const { reply } of asks) reply?.release();
+function framesOf(asked: AskedLookup, route: Route, { workspace, stats }: LookupContext): Subrequest[] {
+  const { frames, segments, fetched, repeated } = asked;
+  stats.lookups++;
+  stats.subrequests += frames;
+  stats.segmentsFetched += fetched;
+  stats.segmentsPushed += segments - fetched;
+  stats.bagsRepeated += repeated;
+  return Array.from({ length: frames }, (_, i) => new Subrequest(asked, i, route.fingerprint, workspace));
 }
-
-/** The failures, if all of them are allowed. @throws the first failure that is not allowed */
-function failuresOf(
-  asks: readonly Subrequest[],
-  features: readonly Feature[],
-  onFailure: 'error' | 'partial',
-): FlexemrError[] {
-  const failures = asks.flatMap(({ error }) => error ?? []);
-  const fatal = failures.filter(({ code }) => onFailure === 'error' || !mayBePartial.includes(code));
-  if (fatal.length > 0) throw firstOf(fatal, features);
-  // One failure per node: a node may have been sent several subrequests.
-  return failures.filter(({ node }, i) => failures.findIndex((other) => other.node === node) === i);
-}
-
-/**
- * The failure to report. If nodes refused keys, this is the first refused key, as in a lookup within one process.
- * Otherwise it is the failure of the first subrequest.
- */
-function firstOf(failures: readonly FlexemrError[], features: readonly Feature[]): FlexemrError {
-  const order = new Map(features.map(({ name }, i) => [`${name}.keys`, i]));
-  const featureOf = ({ code, field = '' }: FlexemrError): number =>
-    (code === 'INVALID_KEY' ? order.get(field) : undefined) ?? Number.POSITIVE_INFINITY;
-  return failures.reduce((first, failure) => {
-    const [own, before] = [featureOf(failure), featureOf(first)];
-    const earlier = own === before ? (failure.position ?? 0) < (first.position ?? 0) : own < before;
-    return earlier ? failure : first;
-  });
-}
-
-/** Failures of a node, which leave bags incomplete. A lookup that is invalid or was cancelled gives no result. */
-const mayBePartial: readonly FlexemrError['code'][] = [
-  'UNAVAILABLE',
-  'OVERLOADED',
-  'NODE_FAILED',
-  'DEADLINE_EXCEEDED',
-  'INVALID_FRAME',
-];

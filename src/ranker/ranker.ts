@@ -10,14 +10,15 @@ import {
   options as optionsOf,
 } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { deadlineMsDefault, deadlineMsMax } from '../limits.ts';
+import { deadlineMsDefault, deadlineMsMax, workspaceBytesMax } from '../limits.ts';
+import type { PushDown } from '../lookup/asked.ts';
+import { BagReader } from '../lookup/bag-reader.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
-import type { PushDown } from './choose.ts';
 import { Deadline } from './deadline.ts';
 import { type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -59,6 +60,8 @@ export interface RankerStats extends Traffic {
   readonly subrequests: number;
   readonly segmentsPushed: number;
   readonly segmentsFetched: number;
+  /** Bags that were not sent, because an earlier bag of their feature was the same. */
+  readonly bagsRepeated: number;
 }
 
 const isDeadline = (ms: number): boolean => ms > 0 && ms <= deadlineMsMax;
@@ -77,7 +80,8 @@ export class Ranker implements AsyncDisposable {
   readonly #options: RankerOptions;
   readonly #workspace: Workspace;
   readonly #budget = new RetryBudget();
-  readonly #stats = { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0 };
+  readonly #stats = { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 };
+  readonly #reader = new BagReader();
   #route: Route;
   #unwatch: () => void = () => {};
   #closed = false;
@@ -102,8 +106,8 @@ export class Ranker implements AsyncDisposable {
 
   private constructor(options: RankerOptions, routing: RoutingTable) {
     this.#options = options;
-    this.#workspace = new Workspace(options.module, options.workspaceBytes);
-    this.#route = new Route(routing, this.#options.transport);
+    this.#workspace = new Workspace(options.module, options.workspaceBytes ?? workspaceBytesMax);
+    this.#route = new Route(routing, options.transport, this.#workspace);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -115,7 +119,8 @@ export class Ranker implements AsyncDisposable {
     if (this.#closed) return;
     try {
       const before = this.#route;
-      this.#route = new Route(routing, this.#options.transport, before);
+      this.#route = new Route(routing, this.#options.transport, this.#workspace, before);
+      before.retire();
       for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
@@ -124,7 +129,7 @@ export class Ranker implements AsyncDisposable {
 
   /** The specs of all tables. */
   get specs(): TableSpec[] {
-    return [...this.#route.tables.values()].map(({ spec }) => spec);
+    return this.#route.plan.tables.map(({ spec }) => spec);
   }
 
   get stats(): RankerStats {
@@ -153,8 +158,10 @@ export class Ranker implements AsyncDisposable {
 
   async #lookup(request: LookupRequest): Promise<Lookup> {
     const { checksums = true } = this.#options;
-    const context = { workspace: this.#workspace, budget: this.#budget, stats: this.#stats, checksums };
+    const [workspace, reader, budget, stats] = [this.#workspace, this.#reader, this.#budget, this.#stats];
+    const context = { workspace, reader, budget, stats, checksums };
     const route = this.#route;
+    route.begin();
     try {
       route.checkContents();
       return await lookUp(request, route, context);
@@ -162,8 +169,16 @@ export class Ranker implements AsyncDisposable {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
       // The nodes serve another plan. Read the routing table again, and retry if it has changed.
       if (this.#route === route) await request.deadline.wait(this.#readRouting());
-      if (this.#route.plan === route.plan) throw error;
-      return await lookUp(request, this.#route, context);
+      const changed = this.#route;
+      if (changed.fingerprint === route.fingerprint) throw error;
+      changed.begin();
+      try {
+        return await lookUp(request, changed, context);
+      } finally {
+        changed.end();
+      }
+    } finally {
+      route.end();
     }
   }
 

@@ -1,15 +1,24 @@
-import { FlexemrError, show } from '../errors.ts';
+import { FlexemrError } from '../errors.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
-import { numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
+import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import { NodeClient } from './node-client.ts';
-import { RoutedTable } from './routed-table.ts';
+import type { Workspace, WrittenPlan } from './workspace.ts';
 
 /** A routing table in use, with a client for each node that has shards. */
-export class Route {
-  readonly plan: bigint;
-  readonly tables: ReadonlyMap<string, RoutedTable>;
+export class Route implements WrittenPlan {
+  readonly fingerprint: bigint;
+  readonly plan: LookupPlan;
+  readonly written: PlanMemory | undefined;
   readonly nodes: ReadonlyMap<string, NodeClient>;
+  /** The clients in the order of the plan. */
+  readonly states: readonly NodeClient[];
+  readonly #tables: ReadonlyMap<string, LookupTable>;
+  /** Lookups that use it, and whether there will be no more. */
+  #lookups = 0;
+  #retired = false;
   /** The contents that the nodes reported when they were last compared. */
   #compared: readonly ReadonlyMap<string, string>[] = [];
 
@@ -17,13 +26,9 @@ export class Route {
    * @param before the previous route: nodes that are still at the same URL keep their clients
    * @throws INVALID_ROUTING if a node with shards has no URL
    */
-  constructor(routing: RoutingTable, transport: Transport, before?: Route) {
-    const shards = Map.groupBy(numberedShards(routing), ({ table }) => table);
+  constructor(routing: RoutingTable, transport: Transport, workspace: Workspace, before?: Route) {
     const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
-    this.plan = fingerprint(routing);
-    this.tables = new Map(
-      routing.tables.map((table) => [table.spec.name, new RoutedTable(table, shards.get(table) ?? [])]),
-    );
+    this.fingerprint = fingerprint(routing);
     this.nodes = new Map(
       routing.nodes
         .filter(({ id }) => used.has(id))
@@ -35,15 +40,35 @@ export class Route {
           throw new FlexemrError('INVALID_ROUTING', message, { field: 'url', node: id });
         }),
     );
+    const nodes = [...this.nodes.keys()];
+    this.states = [...this.nodes.values()];
+    this.plan = { tables: tablesOf(routing, nodes), nodes };
+    this.#tables = new Map(this.plan.tables.map((table) => [table.spec.name, table]));
+    this.written = workspace.write(this.plan);
   }
 
-  /** @throws UNKNOWN_TABLE */
-  table(name: string, feature: string): RoutedTable {
-    const table = this.tables.get(name);
-    if (table) return table;
-    const some = [...this.tables.keys()].slice(0, 5).join(', ');
-    const message = `${feature}: there is no table named ${show(name)} (known tables: ${some || 'none'})`;
-    throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
+  /** Finds a table. @throws UNKNOWN_TABLE */
+  readonly tableOf = (name: string, feature: string): LookupTable =>
+    this.#tables.get(name) ?? unknownTable(name, feature, this.#tables.keys());
+
+  /** A lookup begins to use it, or ends. */
+  begin(): void {
+    this.#lookups++;
+  }
+
+  end(): void {
+    this.#lookups--;
+    this.#freeIfUnused();
+  }
+
+  /** No more lookups will begin to use it. */
+  retire(): void {
+    this.#retired = true;
+    this.#freeIfUnused();
+  }
+
+  #freeIfUnused(): void {
+    if (this.#retired && this.#lookups === 0) this.written?.free();
   }
 
   /**
@@ -74,6 +99,18 @@ export class Route {
     if (node) return node;
     throw new FlexemrError('INVALID_ROUTING', `the routing table has no node ${id}`, { node: id });
   }
+}
+
+/** The tables of a routing table, with the places of their shards. */
+function tablesOf({ tables }: RoutingTable, nodes: readonly string[]): LookupTable[] {
+  const places = new Map(nodes.map((node, i) => [node, i]));
+  let number = 0;
+  return tables.map((table, place) => {
+    const shards = table.shards.map(({ node, end }) => {
+      return { last: end - 1, number: number++, node: places.get(node) ?? 0 };
+    });
+    return new LookupTable(place, table, shards);
+  });
 }
 
 /** A node, and the digest that it reports for the rows of a table. */

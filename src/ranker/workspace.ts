@@ -1,114 +1,141 @@
-import { FlexemrError } from '../errors.ts';
-import type { Kernels } from '../kernel/kernels.ts';
-import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
-import { checksumWindowBytes, wasmPageBytes, workspaceBytesMax } from '../limits.ts';
-import { roundUp } from '../store/free-list.ts';
+import { CHECKSUM_BYTES } from '../kernel/layout.ts';
+import type { Kernels } from '../kernel/kernels.ts';
+import { checksumWindowBytes, wasmPageBytes, workspaceShare } from '../limits.ts';
+import { AskedLookup, type AskOptions } from '../lookup/asked.ts';
+import type { AskedRoom } from '../lookup/asked-room.ts';
+import { type BagReader, outOfMemory } from '../lookup/bag-reader.ts';
+import type { LookupMemory } from '../lookup/lookup-memory.ts';
+import type { MergeRoom } from '../lookup/merged.ts';
+import { type LookupPlan, type NodeState, PlanMemory, planBytes } from '../lookup/plan-memory.ts';
+import { FreeList, roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 
-/**
- * A ranker's own plain memory, and kernels that work on it. Every use of it must finish between two awaits, because
- * `begin` discards everything that was there before. `take` allocates the next piece.
- */
-export class Workspace {
+/** Plain memory of a fixed size, and kernels that work on it. Addresses and views stay valid as long as it exists. */
+class PlainMemory implements LookupMemory {
   readonly kernels: Kernels;
-  readonly #memory: WebAssembly.Memory;
-  #bytes: Uint8Array;
-  #words: Uint32Array;
-  #floats: Float32Array;
-  #next = 0;
-  readonly #bytesMax: number;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly floats: Float32Array;
+  readonly longs: BigUint64Array;
+  readonly slots: FreeList;
 
-  /** @param module kernels built for plain memory @param bytesMax already checked */
-  constructor(module: WebAssembly.Module, bytesMax: number = workspaceBytesMax) {
-    this.#bytesMax = bytesMax;
-    this.#memory = new WebAssembly.Memory({ initial: 16 });
-    this.kernels = instantiate(module, this.#memory);
-    [this.#bytes, this.#words, this.#floats] = this.#views();
-  }
-
-  #views(): [Uint8Array, Uint32Array, Float32Array] {
-    const { buffer } = this.#memory;
-    return [new Uint8Array(buffer), new Uint32Array(buffer), new Float32Array(buffer)];
-  }
-
-  /** Discards everything, and reserves space for `bytes` bytes in `pieces` pieces. @throws OUT_OF_MEMORY */
-  begin(bytes: number, pieces: number): void {
+  /** @throws RangeError if the system has no memory */
+  constructor(module: WebAssembly.Module, bytes: number) {
+    const pages = Math.ceil(bytes / wasmPageBytes);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.kernels = instantiate(module, memory);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
+    this.floats = new Float32Array(memory.buffer);
+    this.longs = new BigUint64Array(memory.buffer);
     // The first 64 bytes stay free, so that address 0 can mean "none".
-    const needed = 64 + bytes + pieces * 64;
-    const missing = Math.ceil((needed - this.#bytes.length) / wasmPageBytes);
-    if (needed > this.#bytesMax) throw outOfMemory(needed, this.#bytesMax);
-    if (missing > 0) {
-      try {
-        this.#memory.grow(missing);
-      } catch (cause) {
-        throw outOfMemory(needed, this.#bytesMax, cause);
-      }
-      [this.#bytes, this.#words, this.#floats] = this.#views();
-    }
-    this.#next = 64;
-  }
-
-  /** Allocates `bytes` bytes. @returns their address */
-  take(bytes: number): number {
-    const at = this.#next;
-    this.#next += roundUp(bytes);
-    return at;
-  }
-
-  /** Frees everything that was allocated since `take` returned `at`. */
-  rewind(at: number): void {
-    this.#next = at;
-  }
-
-  /** Copies `data` into the workspace. @returns the address of the copy */
-  put(data: Uint8Array | Uint32Array | Float32Array): number {
-    const at = this.take(data.byteLength);
-    if (data instanceof Uint32Array) this.#words.set(data, at >>> 2);
-    else if (data instanceof Float32Array) this.#floats.set(data, at >>> 2);
-    else this.#bytes.set(data, at);
-    return at;
-  }
-
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-
-  get words(): Uint32Array {
-    return this.#words;
-  }
-
-  /** The checksum (assembly/checksum.ts) of a frame outside this memory, which is copied in one window at a time. */
-  checksum(frame: Uint8Array): number {
-    this.begin(CHECKSUM_BYTES + checksumWindowBytes, 2);
-    const sums = this.take(CHECKSUM_BYTES);
-    const window = this.take(checksumWindowBytes);
-    if (frame.length <= checksumWindowBytes) {
-      this.#bytes.set(frame, window);
-      return this.kernels.checksum(sums, window, frame.length) >>> 0;
-    }
-    this.#bytes.fill(0, sums, sums + CHECKSUM_BYTES);
-    for (let at = HEADER_BYTES; at < frame.length; at += checksumWindowBytes) {
-      const piece = frame.subarray(at, at + checksumWindowBytes);
-      this.#bytes.set(piece, window);
-      this.kernels.checksumAdd(sums, window, piece.length);
-    }
-    this.#bytes.set(frame.subarray(0, HEADER_BYTES), window);
-    return this.kernels.checksumEnd(sums, window) >>> 0;
-  }
-
-  /** A copy of `length` floats. */
-  floatsAt(at: number, length: number): Float32Array {
-    return this.#floats.slice(at >>> 2, (at >>> 2) + length);
-  }
-
-  /** A copy of `length` words. */
-  wordsAt(at: number, length: number): Uint32Array {
-    return this.#words.slice(at >>> 2, (at >>> 2) + length);
+    this.slots = new FreeList(64, pages * wasmPageBytes);
   }
 }
 
-function outOfMemory(bytes: number, most: number, cause?: unknown): FlexemrError {
-  const message = `merging this lookup needs ${bytes} bytes, but at most ${most} are allowed; split the batch`;
-  return new FlexemrError('OUT_OF_MEMORY', message, { field: 'bags', value: bytes, cause });
+/** A plan, its copy in a ranker's memory if there is one, and the states of its nodes. */
+export interface WrittenPlan {
+  readonly plan: LookupPlan;
+  readonly written: PlanMemory | undefined;
+  readonly states: readonly NodeState[];
+}
+
+function note(plan: PlanMemory, states: readonly NodeState[]): void {
+  for (let i = 0; i < states.length; i++) plan.setNode(i, states[i]);
+}
+
+/**
+ * A ranker's own memory. Lookups share one memory of a fixed size. A lookup that does not fit there gets a memory of
+ * its own, so a large lookup does not make the ranker larger for ever.
+ */
+export class Workspace {
+  readonly #module: WebAssembly.Module;
+  readonly #bytesMax: number;
+  readonly #shared: PlainMemory;
+  /** Address of the state of a checksum, and of a window of a frame. */
+  readonly #sums: number;
+  readonly #window: number;
+
+  /** @param module kernels built for plain memory @param bytesMax most bytes of one lookup, already checked */
+  constructor(module: WebAssembly.Module, bytesMax: number) {
+    this.#module = module;
+    this.#bytesMax = bytesMax;
+    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes;
+    this.#shared = new PlainMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
+    this.#sums = this.#shared.slots.allocate(CHECKSUM_BYTES) ?? 0;
+    this.#window = this.#shared.slots.allocate(checksumWindowBytes) ?? 0;
+  }
+
+  /** Writes a plan to the shared memory. Returns undefined if there is no space: then every lookup writes it anew. */
+  write(plan: LookupPlan): PlanMemory | undefined {
+    return PlanMemory.write(this.#shared, plan);
+  }
+
+  /** Copies the bags of a reader, and notes the state of the nodes. @throws OUT_OF_MEMORY */
+  ask(reader: BagReader, options: AskOptions, { plan, written, states }: WrittenPlan): AskedLookup {
+    const room = AskedLookup.room(reader, options, plan.nodes.length);
+    const block = written === undefined ? undefined : this.#shared.slots.allocate(room.bytes);
+    if (written === undefined || block === undefined) return this.#askAlone(reader, options, plan, states, room);
+    note(written, states);
+    return new AskedLookup(written, reader, options, block, room);
+  }
+
+  /** As `ask`, in a memory for this lookup only. */
+  #askAlone(
+    reader: BagReader,
+    options: AskOptions,
+    plan: LookupPlan,
+    states: readonly NodeState[],
+    room: AskedRoom,
+  ): AskedLookup {
+    const memory = this.#own(roundUp(room.bytes) + roundUp(planBytes(plan)), 64);
+    const written = PlanMemory.write(memory, plan);
+    const block = memory.slots.allocate(room.bytes);
+    if (written === undefined || block === undefined)
+      throw new RangeError(`a memory for ${room.bytes} bytes has no space for them`);
+    note(written, states);
+    return new AskedLookup(written, reader, options, block, room);
+  }
+
+  /** A memory for one lookup. @param unused bytes at its begin that are not counted @throws OUT_OF_MEMORY */
+  #own(bytes: number, unused: number): PlainMemory {
+    if (bytes > this.#bytesMax) throw outOfMemory(bytes, this.#bytesMax);
+    try {
+      return new PlainMemory(this.#module, unused + bytes);
+    } catch (cause) {
+      throw outOfMemory(bytes, this.#bytesMax, cause);
+    }
+  }
+
+  /**
+   * Memory for the merge of a lookup. If there is no space in the memory of the lookup, everything that the lookup has
+   * there is copied to the same addresses of a larger memory. @throws OUT_OF_MEMORY
+   */
+  readonly mergeRoom = (asked: AskedLookup, bytes: number): MergeRoom => {
+    const { memory } = asked;
+    if (bytes > this.#bytesMax) throw outOfMemory(bytes, this.#bytesMax);
+    const address = memory.slots.allocate(bytes);
+    if (address !== undefined) return { memory, address, free: () => memory.slots.free(address, bytes) };
+    const larger = this.#own(bytes, roundUp(asked.end));
+    asked.copyTo(larger);
+    return { memory: larger, address: roundUp(asked.end), free: () => {} };
+  };
+
+  /** The checksum (assembly/checksum.ts) of a frame outside this memory, which is copied in one window at a time. */
+  checksum(frame: Uint8Array): number {
+    const { bytes, kernels } = this.#shared;
+    if (frame.length <= checksumWindowBytes) {
+      bytes.set(frame, this.#window);
+      return kernels.checksum(this.#sums, this.#window, frame.length) >>> 0;
+    }
+    bytes.fill(0, this.#sums, this.#sums + CHECKSUM_BYTES);
+    for (let at = HEADER_BYTES; at < frame.length; at += checksumWindowBytes) {
+      const piece = frame.subarray(at, at + checksumWindowBytes);
+      bytes.set(piece, this.#window);
+      kernels.checksumAdd(this.#sums, this.#window, piece.length);
+    }
+    bytes.set(frame.subarray(0, HEADER_BYTES), this.#window);
+    return kernels.checksumEnd(this.#sums, this.#window) >>> 0;
+  }
 }

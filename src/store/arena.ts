@@ -13,6 +13,8 @@ export class Arena {
   readonly kernels: Kernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
+  readonly floats: Float32Array;
+  readonly longs: BigUint64Array;
   readonly rows: FreeList;
   readonly slots: FreeList;
 
@@ -42,6 +44,8 @@ export class Arena {
     this.kernels = instantiate(module, this.memory);
     this.bytes = new Uint8Array(this.memory.buffer);
     this.words = new Uint32Array(this.memory.buffer);
+    this.floats = new Float32Array(this.memory.buffer);
+    this.longs = new BigUint64Array(this.memory.buffer);
     this.rows = new FreeList(64, slotsBegin);
     this.slots = new FreeList(slotsBegin, pages * wasmPageBytes);
   }

@@ -161,14 +161,15 @@ export class Reply {
 
   /**
    * Checks that the reply has the length that its subrequest implies.
-   * @param segments number of segments of the subrequest @param keys number of all their keys @throws INVALID_FRAME
+   * @param bytes without sequences and exceptions @param segments number of segments of the subrequest
+   * @param keys number of all their keys @throws INVALID_FRAME
    */
-  checkLength({ end }: ReplyPlaces, segments: number, keys: number): void {
-    const exceptions = this.#at(wire.REPLY_EXCEPTIONS);
+  checkLength(bytes: number, segments: number, keys: number): void {
+    const exceptions = this.exceptionCount;
     if (exceptions > keys)
       throw invalidReply(`has ${exceptions} keys as exceptions, but its subrequest has ${keys}`, exceptions);
     const sequences = this.flags & wire.HEADER_FLAG_SEQUENCES ? segments * wire.SEQUENCE_BYTES : 0;
-    const wanted = end + sequences + exceptions * 4;
+    const wanted = bytes + sequences + exceptions * 4;
     if (wanted === this.bytes.length) return;
     throw invalidReply(`has ${this.bytes.length} bytes, but it should have ${wanted}`, this.bytes.length);
   }
@@ -181,14 +182,14 @@ export class Reply {
     return new Uint32Array(this.bytes.buffer as ArrayBuffer, this.bytes.byteOffset + at, length);
   }
 
-  /** Whether some keys were padded, missing or defaulted. */
-  get hasExceptions(): boolean {
-    return this.#at(wire.REPLY_EXCEPTIONS) > 0;
+  /** Number of keys that were padded, missing or defaulted. */
+  get exceptionCount(): number {
+    return this.#at(wire.REPLY_EXCEPTIONS);
   }
 
   /** Keys that were padded, missing or defaulted: position in the subrequest's keys | OUTCOME_* << 30. */
   get exceptions(): Uint32Array {
-    return this.#words.subarray(this.#words.length - this.#at(wire.REPLY_EXCEPTIONS));
+    return this.#words.subarray(this.#words.length - this.exceptionCount);
   }
 }
 

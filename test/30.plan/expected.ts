@@ -52,6 +52,7 @@ export function expectedPooled(table: ModelTable, bags: ModelBags): Pooled | num
     dim,
     values,
     counts,
+    distinct: undefined,
     missing: missing === 'skip' ? positions('missing') : none,
     defaulted: missing === 'default' ? positions('missing') : none,
     padded: positions('padded'),
@@ -115,7 +116,7 @@ export function foundIds(
   });
 }
 
-/** A result as bits, so that comparisons distinguish −0, NaN and the last digits. */
-export function bitsOf({ values, ...rest }: Pooled): object {
+/** A result as bits, so that comparisons distinguish −0, NaN and the last digits. Repetition does not change results. */
+export function bitsOf({ values, distinct, ...rest }: Pooled): object {
   return { ...rest, values: new Uint32Array(values.slice().buffer) };
 }

@@ -68,11 +68,11 @@ test('reading a reply gives what was written', () => {
         writeReplyLoad(words, 0, reported);
         words.set(exceptions, places.end >>> 2);
         const reply = replyOf(words);
-        reply.checkLength(places, shapes.length, exceptions.length);
+        reply.checkLength(places.end, shapes.length, exceptions.length);
         expect(reply.error).toBeUndefined();
         expect(reply.load).toEqual(reported);
         expect([...reply.exceptions]).toEqual(exceptions);
-        expect(reply.hasExceptions).toBe(exceptions.length > 0);
+        expect(reply.exceptionCount).toBe(exceptions.length);
         expect(words[wire.FRAME_ID >>> 2]).toBe(id);
         // The parts are contiguous, and each begins at a whole word: values, counts, denominators.
         const parts = [

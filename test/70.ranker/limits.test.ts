@@ -47,7 +47,9 @@ test('a feature that does not fit into a subrequest is refused before anything i
   await using ranker = await cluster.ranker({ transport: 'loopback', pushDown: 'always' });
   const many = new Uint32Array(10_000);
   const long: KeyedBags = { t1: { keys: [1], lengths: [1] }, t0: { keys: many, lengths: [10_000] } };
-  const wide: KeyedBags = { t0: { keys: many.subarray(0, 2_000), lengths: new Uint32Array(2_000).fill(1) } };
+  // No two bags are equal, so all of them have to be sent.
+  const pairs = Uint32Array.from({ length: 4_000 }, (_, i) => (i % 2 ? i >> 1 : (i >> 1) / rows) % rows);
+  const wide: KeyedBags = { t0: { keys: pairs, lengths: new Uint32Array(2_000).fill(2) } };
   for (const bags of [long, wide]) {
     const error = await refused(ranker.lookup(bags));
     expect(error).toMatchObject({ code: 'LIMIT_EXCEEDED', node: shards[0].node, shard: 0 });

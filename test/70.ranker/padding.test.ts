@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Bags, Pooled, TableMode } from '../../src/index.ts';
-import type { PushDown } from '../../src/ranker/choose.ts';
+import type { PushDown } from '../../src/lookup/asked.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { bits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';

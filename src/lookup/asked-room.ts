@@ -1,0 +1,51 @@
+// The memory that one lookup needs, computed before anything is copied.
+import * as layout from '../kernel/ask-layout.ts';
+import { CHECKSUM_BYTES } from '../kernel/layout.ts';
+import { HEADER_BYTES, SEGMENT_BYTES } from '../wire/layout.ts';
+import type { BagReader } from './bag-reader.ts';
+
+/** Rounds up to the alignment of arrays within a lookup. */
+export function alignUp(bytes: number): number {
+  return Math.ceil(bytes / 16) * 16;
+}
+
+/** The parts of the memory of a lookup: bytes, and the number of segments. */
+export interface AskedRoom {
+  readonly segments: number;
+  /** Copies of the caller's arrays. */
+  readonly input: number;
+  /** Memory for the largest step of `ask`, which is used again by every step. */
+  readonly work: number;
+  /** All of it, until replies arrive. */
+  readonly bytes: number;
+}
+
+/** @param fetches whether rows may be fetched @param nodes number of nodes */
+export function askedRoom(reader: BagReader, fetches: boolean, nodes: number): AskedRoom {
+  // Frames are summed in the work memory, too.
+  let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8)];
+  for (let i = 0; i < reader.count; i++) {
+    const { indexed, padding, shards: places } = reader.tables[i];
+    const [keys, bags, shards] = [reader.keys[i].length, reader.bags[i], places.length];
+    const weightBytes = reader.weights[i] === undefined ? 0 : keys * 4;
+    const keyBytes = keys * (indexed ? 8 : 4);
+    const own = shards === 1 ? 1 : Math.min(shards, Math.max(1, keys));
+    const counts = Math.max(bags + 1, reader.offsets[i].length);
+    input += alignUp(keys * reader.keys[i].BYTES_PER_ELEMENT) + alignUp(weightBytes);
+    input += alignUp(counts * reader.offsets[i].BYTES_PER_ELEMENT);
+    input += alignUp((reader.inverses[i]?.length ?? 0) * 4);
+    segments += own;
+    // A cut bag has at most as many parts as keys.
+    const offsetBytes = ((shards === 1 ? bags : Math.min(keys, bags * shards)) + own) * 4;
+    taken += keyBytes + weightBytes + offsetBytes;
+    taken += own * (SEGMENT_BYTES + HEADER_BYTES + layout.SENT_RECORD_BYTES + 2 * layout.RANGE_BYTES + 32);
+    if (padding !== undefined) taken += alignUp(keys * 4);
+    if (bags > 1) taken += alignUp(bags * 4) + alignUp(bags * 4 + 4);
+    if (shards > 1) taken += keyBytes + weightBytes + offsetBytes + keys * 4 + own * 64;
+    if (fetches) taken += keyBytes + keys * 4 + own * 32;
+    work = Math.max(work, 16 * Math.max(keys, bags, shards) + 64);
+  }
+  const records = reader.count * layout.FEATURE_BYTES + segments * layout.ASKED_BYTES;
+  const bytes = layout.ASK_BYTES + alignUp(records) + input + alignUp(taken) + alignUp(work);
+  return { segments, input, work: alignUp(work), bytes };
+}

@@ -1,0 +1,302 @@
+// One lookup in memory (kernel/ask-layout.ts): its bags, and the frames that ask for them.
+import { FlexemrError, invalidAt } from '../errors.ts';
+import * as layout from '../kernel/ask-layout.ts';
+import { type MissingPolicy, missingCodes } from '../kernel/call.ts';
+import { BAD_KEY, BAD_OFFSETS, DONE, MORE } from '../kernel/layout.ts';
+import { keysAtOnceMax, loopWordsMax } from '../limits.ts';
+import { type AskedRoom, alignUp, askedRoom } from './asked-room.ts';
+import { type BagReader, type FeatureNames, overwritten, type RawKeys } from './bag-reader.ts';
+import type { LookupMemory } from './lookup-memory.ts';
+import type { LookupTable } from './lookup-table.ts';
+import type { PlanMemory } from './plan-memory.ts';
+
+/** `auto` decides by bytes. */
+export type PushDown = 'auto' | 'always' | 'never';
+
+const pushDownCodes: Record<PushDown, number> = {
+  auto: layout.PUSH_AUTO,
+  always: layout.PUSH_ALWAYS,
+  never: layout.PUSH_NEVER,
+};
+
+/** Options of a lookup that apply to all its features. */
+export interface AskOptions {
+  readonly onMissing: MissingPolicy | undefined;
+  readonly pushDown: PushDown;
+}
+
+/** One lookup in memory. */
+export class AskedLookup {
+  readonly memory: LookupMemory;
+  readonly plan: PlanMemory;
+  readonly names: FeatureNames;
+  readonly tables: readonly LookupTable[];
+  /** The address of its block. */
+  readonly block: number;
+  readonly #bytes: number;
+  #open = true;
+
+  /** Bytes of memory that the bags of a reader need. */
+  static room(reader: BagReader, { pushDown }: AskOptions, nodes: number): AskedRoom {
+    return askedRoom(reader, pushDown !== 'always', nodes);
+  }
+
+  /**
+   * Copies the bags of a reader. Their caller may then use the arrays for something else.
+   * @param block address of `room.bytes` bytes
+   */
+  constructor(plan: PlanMemory, reader: BagReader, options: AskOptions, block: number, room: AskedRoom) {
+    const { memory } = plan;
+    const { segments, input, work, bytes } = room;
+    this.memory = memory;
+    this.plan = plan;
+    this.names = reader.names;
+    this.tables = reader.shape;
+    this.block = block;
+    this.#bytes = bytes;
+    const segmentList = this.#features + reader.count * layout.FEATURE_BYTES;
+    const inputAt = alignUp(segmentList + segments * layout.ASKED_BYTES);
+    memory.words.fill(0, block >>> 2, segmentList >>> 2);
+    this.set(layout.ASK_PLAN, plan.address);
+    this.set(layout.ASK_FEATURES, reader.count);
+    this.set(layout.ASK_FEATURE_LIST, this.#features);
+    this.set(layout.ASK_MISSING, options.onMissing === undefined ? 0 : missingCodes[options.onMissing] + 1);
+    this.set(layout.ASK_PUSH_DOWN, pushDownCodes[options.pushDown]);
+    this.set(layout.ASK_SEGMENT_LIST, segmentList);
+    this.set(layout.ASK_NEXT, inputAt + input);
+    this.set(layout.ASK_END, block + bytes - work);
+    this.set(layout.ASK_WORK, block + bytes - work);
+    let at = inputAt;
+    for (let i = 0; i < reader.count; i++) at = this.#writeFeature(reader, i, at);
+  }
+
+  get #features(): number {
+    return this.block + layout.ASK_BYTES;
+  }
+
+  /** Copies the arrays of a feature to `at`. @returns the end of the copies */
+  #writeFeature(reader: BagReader, i: number, at: number): number {
+    const { words, longs, floats } = this.memory;
+    const keys = reader.keys[i];
+    const offsets = reader.offsets[i];
+    const weights = reader.weights[i];
+    const inverse = reader.inverses[i];
+    const bags = reader.bags[i];
+    const record = (this.#features + i * layout.FEATURE_BYTES) >>> 2;
+    words[record + (layout.FEATURE_TABLE >>> 2)] = this.plan.table(reader.tables[i]);
+    words[record + (layout.FEATURE_KEYS >>> 2)] = at;
+    words[record + (layout.FEATURE_KEY_COUNT >>> 2)] = keys.length;
+    words[record + (layout.FEATURE_KEY_BYTES >>> 2)] = keys.BYTES_PER_ELEMENT;
+    words[record + (layout.FEATURE_KEY_KIND >>> 2)] = kindOf(keys);
+    if (keys instanceof Uint32Array) copy(keys, words, at >>> 2);
+    else longs.set(keys as BigUint64Array, at >>> 3);
+    at += alignUp(keys.length * keys.BYTES_PER_ELEMENT);
+    words[record + (layout.FEATURE_OFFSETS >>> 2)] = at;
+    words[record + (layout.FEATURE_COUNTS >>> 2)] = reader.counts[i];
+    words[record + (layout.FEATURE_GIVEN >>> 2)] = offsets.length;
+    words[record + (layout.FEATURE_BAGS >>> 2)] = bags;
+    if (offsets instanceof Uint32Array) copy(offsets, words, at >>> 2);
+    else if (offsets instanceof Int32Array) words.set(offsets, at >>> 2);
+    else longs.set(offsets as BigUint64Array, at >>> 3);
+    at += alignUp(Math.max(bags + 1, offsets.length) * offsets.BYTES_PER_ELEMENT);
+    if (weights !== undefined) {
+      words[record + (layout.FEATURE_WEIGHTS >>> 2)] = at;
+      copy(weights, floats, at >>> 2);
+      at += alignUp(weights.length * 4);
+    }
+    if (inverse === undefined) return at;
+    words[record + (layout.FEATURE_INVERSE >>> 2)] = at;
+    words[record + (layout.FEATURE_RESULTS >>> 2)] = inverse.length;
+    words.set(inverse, at >>> 2);
+    return at + alignUp(inverse.length * 4);
+  }
+
+  /** A field of its block. */
+  at(field: number): number {
+    return this.memory.words[(this.block + field) >>> 2];
+  }
+
+  set(field: number, value: number): void {
+    this.memory.words[(this.block + field) >>> 2] = value;
+  }
+
+  /** Checks the form of the bags. @returns false if some offset is wrong @throws INVALID_WEIGHTS */
+  open(): boolean {
+    const status = this.memory.kernels.openAsk(this.block);
+    if (status === DONE) return true;
+    if (status === BAD_OFFSETS) return false;
+    const feature = this.at(layout.ASK_ERROR_FEATURE);
+    throw this.tables[feature].takesNoWeights(this.names.list[feature]);
+  }
+
+  /**
+   * Prepares the frames, as far as one call goes. @returns whether they are ready
+   * @throws INVALID_KEY, INVALID_OPTION, LIMIT_EXCEEDED
+   */
+  prepare(): boolean {
+    const status = this.memory.kernels.ask(this.block, keysAtOnceMax);
+    if (status === DONE) return true;
+    if (status === MORE) return false;
+    const feature = this.at(layout.ASK_ERROR_FEATURE);
+    const position = this.at(layout.ASK_ERROR_POSITION);
+    if (status === layout.BAD_POLICY) throw this.tables[feature].noDefaultRow();
+    if (status === BAD_KEY) throw this.badKey(feature, position, this.#keyGiven(feature));
+    throw status === layout.TOO_LARGE ? this.#tooLarge(this.tables[feature], position) : overwritten();
+  }
+
+  /** The error for a key that has no row. */
+  badKey(feature: number, position: number, key: unknown): FlexemrError {
+    const field = `${this.names.list[feature]}.keys`;
+    return invalidAt('INVALID_KEY', field, position, key, this.tables[feature].whyNoRow);
+  }
+
+  /** The key of an error, as its caller gave it. */
+  #keyGiven(feature: number): number | bigint {
+    const kind = this.feature(feature, layout.FEATURE_KEY_KIND);
+    if (kind === layout.KEYS_NUMBERS) return Number(this.errorValue);
+    return kind === layout.KEYS_SIGNED ? BigInt.asIntN(64, this.errorValue) : this.errorValue;
+  }
+
+  #tooLarge({ spec }: LookupTable, limit: number): FlexemrError {
+    const segment = this.at(layout.ASK_ERROR_SEGMENT);
+    const [node, shard, value] = [this.nodeOf(segment), this.shardOf(segment), Number(this.errorValue)];
+    const unit = units.get(limit) ?? 'keys';
+    const message = `the bags of table ${spec.name} need ${value} ${unit} for memory node ${node}, which is more than its limit for one subrequest; split the batch`;
+    return new FlexemrError('LIMIT_EXCEEDED', message, { node, shard, value });
+  }
+
+  get errorValue(): bigint {
+    return this.memory.longs[(this.block + layout.ASK_ERROR_VALUE) >>> 3];
+  }
+
+  /** A field of a feature's record. */
+  feature(feature: number, field: number): number {
+    return this.memory.words[(this.#features + feature * layout.FEATURE_BYTES + field) >>> 2];
+  }
+
+  /** A field of a segment's record. */
+  segment(segment: number, field: number): number {
+    const list = this.at(layout.ASK_SEGMENT_LIST);
+    return this.memory.words[(list + segment * layout.ASKED_BYTES + field) >>> 2];
+  }
+
+  /** Address of the record of a frame. */
+  frame(frame: number): number {
+    return this.at(layout.ASK_FRAME_LIST) + frame * layout.SENT_RECORD_BYTES;
+  }
+
+  /** The number of the shard of a segment, and the node that holds it. */
+  shardOf(segment: number): number {
+    return this.#place(segment, layout.PLACE_NUMBER);
+  }
+
+  nodeOf(segment: number): string {
+    return this.plan.nodes[this.#place(segment, layout.PLACE_NODE)];
+  }
+
+  #place(segment: number, field: number): number {
+    return this.memory.words[(this.segment(segment, layout.ASKED_PLACE) + field) >>> 2];
+  }
+
+  /** The segments of a frame, in its order. */
+  segmentsOf(frame: number): number[] {
+    const record = this.frame(frame);
+    const all = Array.from({ length: this.segments }, (_, i) => i);
+    return all.filter((segment) => this.segment(segment, layout.ASKED_FRAME) === record);
+  }
+
+  /** The keys that a frame carries for a segment, u32 or u64 as pairs of u32 words. */
+  keysOf(segment: number): Uint32Array {
+    const unique = this.segment(segment, layout.ASKED_UNIQUE);
+    const count = this.segment(segment, unique ? layout.ASKED_UNIQUE_COUNT : layout.ASKED_KEY_COUNT);
+    const { indexed } = this.tableOf(segment);
+    const at = (unique || this.segment(segment, layout.ASKED_KEYS)) >>> 2;
+    return this.memory.words.slice(at, at + (indexed ? 2 * count : count));
+  }
+
+  /** The position, among the keys that were given, of a key that was sent for a segment. */
+  positionOf(segment: number, key: number): number {
+    return this.memory.kernels.positionOf(this.block, segment, key);
+  }
+
+  /** The table of a segment. */
+  tableOf(segment: number): LookupTable {
+    return this.tables[this.segment(segment, layout.ASKED_FEATURE)];
+  }
+
+  /** The bags of a segment that were sent; for mode `none`, its keys. */
+  bagsOf(segment: number): Uint32Array {
+    const count = this.segment(segment, layout.ASKED_RESULTS);
+    const numbers = this.segment(segment, layout.ASKED_BAG_NUMBERS) >>> 2;
+    if (numbers === 0) return Uint32Array.from({ length: count }, (_, i) => i);
+    return this.memory.words.slice(numbers, numbers + count);
+  }
+
+  /** The results of a feature that are of some of the bags that were sent, in order. */
+  resultsOf(feature: number, bags: ReadonlySet<number>): Uint32Array {
+    const inverse = this.feature(feature, layout.FEATURE_INVERSE) >>> 2;
+    if (inverse === 0) return Uint32Array.from(bags).sort();
+    const results = this.feature(feature, layout.FEATURE_RESULTS);
+    const all = Uint32Array.from({ length: results }, (_, i) => i);
+    return all.filter((result) => bags.has(this.memory.words[inverse + result]));
+  }
+
+  /** Number of frames, of segments, of segments whose rows are fetched, and of bags that repeat an earlier bag. */
+  get frames(): number {
+    return this.at(layout.ASK_FRAMES);
+  }
+
+  get segments(): number {
+    return this.at(layout.ASK_SEGMENTS);
+  }
+
+  get fetched(): number {
+    return this.at(layout.ASK_FETCHED);
+  }
+
+  get repeated(): number {
+    return this.at(layout.ASK_REPEATED);
+  }
+
+  /** The end of everything that it has in memory. */
+  get end(): number {
+    return Math.max(this.block + this.#bytes, this.plan.address + this.plan.bytes);
+  }
+
+  /** Copies everything that it has in memory to the same addresses of another memory. */
+  copyTo({ bytes }: LookupMemory): void {
+    for (const [begin, length] of [
+      [this.plan.address, this.plan.bytes],
+      [this.block, this.#bytes],
+    ])
+      bytes.set(this.memory.bytes.subarray(begin, begin + length), begin);
+  }
+
+  /** Whether its memory is still in use. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** Frees its memory. */
+  close(): void {
+    if (this.#open) this.memory.slots.free(this.block, this.#bytes);
+    this.#open = false;
+  }
+}
+
+/** What the limit of a node counts. */
+const units: ReadonlyMap<number, string> = new Map([
+  [layout.NODE_SUBREQUEST_BYTES, 'bytes'],
+  [layout.NODE_REPLY_BYTES, 'bytes of reply'],
+]);
+
+function kindOf(keys: RawKeys): number {
+  if (keys instanceof Uint32Array) return layout.KEYS_NUMBERS;
+  return keys instanceof BigUint64Array ? layout.KEYS_UNSIGNED : layout.KEYS_SIGNED;
+}
+
+/** A loop copies a few elements faster than `set` does. */
+function copy<T extends Uint32Array | Float32Array>(from: T, to: T, at: number): void {
+  if (from.length > loopWordsMax) to.set(from, at);
+  else for (let i = 0; i < from.length; i++) to[at + i] = from[i];
+}

@@ -1,0 +1,71 @@
+import { FlexemrError, show } from '../errors.ts';
+import type { MissingPolicy } from '../kernel/call.ts';
+import { type DType, rowBytes } from '../kernel/dtype.ts';
+import { paddingKey, type TableSpec } from '../plan/table-spec.ts';
+
+/** Where a part of a table is. */
+export interface TablePlace {
+  /** The last row number, or hash of an id, that it holds. */
+  readonly last: number;
+  /** Its number among all shards, and the place of its node among all nodes. */
+  readonly number: number;
+  readonly node: number;
+}
+
+/** A table as lookups see it, with the values that they need. */
+export class LookupTable {
+  /** Its place among all tables. */
+  readonly place: number;
+  readonly spec: TableSpec;
+  readonly version: number;
+  /** Keys are u64 ids. */
+  readonly indexed: boolean;
+  readonly dtype: DType;
+  readonly rowBytes: number;
+  /** The padding key as a u64. */
+  readonly padding: bigint | undefined;
+  /** In order. */
+  readonly shards: readonly TablePlace[];
+
+  constructor(
+    place: number,
+    { spec, version, indexed }: { spec: TableSpec; version: number; indexed: boolean },
+    shards: readonly TablePlace[],
+  ) {
+    this.place = place;
+    this.spec = spec;
+    this.version = version;
+    this.indexed = indexed;
+    this.dtype = spec.dtype ?? 'f32';
+    this.rowBytes = rowBytes(this.dtype, spec.dim);
+    this.padding = paddingKey(spec, indexed);
+    this.shards = shards;
+  }
+
+  /** The error of a lookup whose policy is `default`, because this table has no default row. */
+  noDefaultRow(): FlexemrError {
+    const asked: MissingPolicy = 'default';
+    const message = `onMissing: 'default' needs a defaultRow, but table ${this.spec.name} has none`;
+    return new FlexemrError('INVALID_OPTION', message, { field: 'onMissing', value: asked });
+  }
+
+  /** The error of a feature that has weights, because the table's mode takes none. */
+  takesNoWeights(feature: string): FlexemrError {
+    const { name, mode } = this.spec;
+    const message = `${feature}: table ${name} pools by ${mode}, which takes no weights; leave them out`;
+    return new FlexemrError('INVALID_WEIGHTS', message, { field: `${feature}.weights`, value: mode });
+  }
+
+  /** Why a key that has no row is refused. */
+  get whyNoRow(): string {
+    const { name, rows } = this.spec;
+    return this.indexed ? `is not an id of table ${name}` : `is not a row of table ${name}, which has ${rows} rows`;
+  }
+}
+
+/** @param known names of the tables that there are @throws UNKNOWN_TABLE */
+export function unknownTable(name: string, feature: string, known: Iterable<string>): never {
+  const some = [...known].slice(0, 5).join(', ');
+  const message = `${feature}: there is no table named ${show(name)} (known tables: ${some || 'none'})`;
+  throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
+}
