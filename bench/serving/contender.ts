@@ -11,6 +11,8 @@ export interface Serving {
   /** A directory for files of contenders. */
   readonly directory: string;
   readonly leftovers: Leftovers;
+  /** Names of the contenders to measure. Others need not be started. Empty: all. */
+  readonly wanted: readonly string[];
 }
 
 /** Vectors. If they are disposable, the caller disposes them after use. */

@@ -60,18 +60,23 @@ export interface Ours {
 export async function startOurs(serving: Serving, ours: Ours): Promise<Peer> {
   await using closing = new AsyncDisposableStack();
   const contenders: Contender[] = [];
-  for (const form of ours.forms) contenders.push(...(await startForm(serving, ours, form, closing)));
-  contenders.push(await inProcess(serving, ours, closing));
+  for (const form of ours.forms) {
+    const names = waysOf(form).map((way) => nameOf(ours, form, way));
+    if (isWanted(serving, names)) contenders.push(...(await startForm(serving, ours, form, closing)));
+  }
+  if (isWanted(serving, [`${ours.prefix}in process`]))
+    contenders.push(await inProcess(serving, ours, closing));
   const kept = closing.move();
   return { contenders, close: () => kept.disposeAsync() };
 }
 
 async function startForm(
   { workload, tablesFile, directory, leftovers }: Serving,
-  { prefix, code }: Ours,
+  ours: Ours,
   form: Form,
   closing: AsyncDisposableStack,
 ): Promise<Contender[]> {
+  const { prefix, code } = ours;
   const ids = Array.from({ length: form.nodes }, (_, i) => `node-${i}`);
   const tables = workload.tables.map(({ name, rows, dim, mode }) => ({ spec: { name, rows, dim, mode } }));
   const { routing } = planSharding({ tables, nodes: ids.map((id) => ({ id })), split: form.split });
@@ -87,19 +92,37 @@ async function startForm(
   const nodes = ids.map((id, i) => ({ id, url: started[i].message.url }));
   const pids = started.map(({ pid }) => pid);
   const contenders: Contender[] = [];
-  const ways = form.transports.map((transport) => ({ transport, checksums: true }));
-  if (form.unchecked) ways.push({ transport: form.transports[0], checksums: false });
-  for (const { transport, checksums } of ways) {
+  for (const way of waysOf(form)) {
+    const { transport, checksums } = way;
     const ranker = await code.openRanker({
       routing: { ...routing, nodes } satisfies RoutingTable,
       transport,
       checksums,
     });
     closing.defer(() => ranker.close());
-    const name = `${prefix}${transport}, ${formName(form)}${checksums ? '' : ', no checksums'}`;
-    contenders.push(contender(name, ranker, pids));
+    contenders.push(contender(nameOf(ours, form, way), ranker, pids));
   }
   return contenders;
+}
+
+/** A way to reach the nodes of a form. */
+interface Way {
+  readonly transport: TransportName;
+  readonly checksums: boolean;
+}
+
+function waysOf({ transports, unchecked }: Form): Way[] {
+  const ways = transports.map((transport) => ({ transport, checksums: true }));
+  return unchecked ? [...ways, { transport: transports[0], checksums: false }] : ways;
+}
+
+function nameOf({ prefix }: Ours, form: Form, { transport, checksums }: Way): string {
+  return `${prefix}${transport}, ${formName(form)}${checksums ? '' : ', no checksums'}`;
+}
+
+/** Whether some of these contenders will be measured. Each form holds all tables once more. */
+function isWanted({ wanted }: Serving, names: readonly string[]): boolean {
+  return wanted.length === 0 || names.some((name) => wanted.includes(name));
 }
 
 /** The tables in this process, without a memory node. */

@@ -30,7 +30,8 @@ export async function raceWorkload(context: Context, workload: Workload): Promis
   const started: Entrant[] = [];
   for (const { name, ours = false, optional = false, start } of peerFactories) {
     if (!context.options.peers.includes(name)) continue;
-    const serving: Serving = { workload, tablesFile, directory, leftovers };
+    const wanted = context.options.contenders;
+    const serving: Serving = { workload, tablesFile, directory, leftovers, wanted };
     const peer: Peer | undefined = await unlessAbsent(context, () => start(serving), optional);
     if (!peer) continue;
     closing.defer(() => peer.close());
