@@ -264,5 +264,5 @@ export const keysAtOnceMax = 16_384;
 /** A loop copies up to this number of words faster than `set` does. */
 export const loopWordsMax = 24;
 
-/** Bytes that a transport keeps allocated for later replies. */
-export const pooledReplyBytesMax = 134_217_728;
+/** Bytes that a transport keeps allocated for later replies, and a ranker for later results. */
+export const pooledBytesMax = 134_217_728;

@@ -6,7 +6,7 @@ import type { BagReader } from './bag-reader.ts';
 
 /** Rounds up to the alignment of arrays within a lookup. */
 export function alignUp(bytes: number): number {
-  return Math.ceil(bytes / 16) * 16;
+  return bytes + (-bytes & 15);
 }
 
 /** The parts of the memory of a lookup: bytes, and the number of segments. */

@@ -1,7 +1,7 @@
 // Reads the bags of a lookup as their caller gave them: finds the table of each feature, and the arrays to copy.
 import { FlexemrError } from '../errors.ts';
 import { COUNTS_LENGTHS, COUNTS_WIDE } from '../kernel/ask-layout.ts';
-import { bagsMax } from '../limits.ts';
+import { bagsMax, keysMax } from '../limits.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { checkBags, countKeys, inverseOf, keysOf, offsetsOf, weightsOf } from '../plan/checked-bags.ts';
 import type { LookupTable } from './lookup-table.ts';
@@ -75,7 +75,9 @@ export class BagReader {
   #readFeature(name: string, given: Bags, tableOf: TableFinder): void {
     const i = this.count;
     const table = tableOf(given?.table ?? name, name);
-    const keyCount = countKeys(name, given);
+    // Most keys are of this kind, and need no other look.
+    const plain = given?.keys instanceof Uint32Array && given.keys.length <= keysMax;
+    const keyCount = plain ? given.keys.length : countKeys(name, given);
     const { keys, offsets, lengths, includeLastOffset, weights, inverse } = given;
     const raw = rawCounts(offsets, lengths);
     const bags = raw === undefined ? -1 : raw.length - (includeLastOffset && offsets !== undefined ? 1 : 0);

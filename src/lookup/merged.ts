@@ -3,6 +3,7 @@ import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/ask-layout.ts';
 import { DONE, MORE } from '../kernel/layout.ts';
 import { keysAtOnceMax } from '../limits.ts';
+import type { BufferPool, PooledBytes } from '../store/buffer-pool.ts';
 import type { AskedLookup } from './asked.ts';
 import { alignUp } from './asked-room.ts';
 import type { LookupMemory } from './lookup-memory.ts';
@@ -26,17 +27,24 @@ export interface MergeRoom {
 /** Gives memory for the merge of a lookup. @throws OUT_OF_MEMORY */
 export type MergeAllocator = (asked: AskedLookup, bytes: number) => MergeRoom;
 
+/** What the merges of one ranker share. */
+export interface MergeContext {
+  readonly allocate: MergeAllocator;
+  /** Memory for results. */
+  readonly pool: BufferPool;
+  /** Waits for the next turn between two calls of the kernel. */
+  readonly pause: () => Promise<void>;
+}
+
 /**
  * Merges the replies. @param replies by frame; undefined: there is none, so its keys count as absent
- * @param pause waits for the next turn between two calls of the kernel
  * @returns the results (kernel/ask-layout.ts: RESULT_*) @throws OUT_OF_MEMORY
  */
 export async function mergeReplies(
   asked: AskedLookup,
   replies: readonly (CheckedReply | undefined)[],
-  allocate: MergeAllocator,
-  pause: () => Promise<void>,
-): Promise<ArrayBuffer> {
+  { allocate, pool, pause }: MergeContext,
+): Promise<PooledBytes> {
   for (let i = 0; i < replies.length; i++) {
     const record = asked.frame(i) >>> 2;
     const reply = replies[i];
@@ -65,7 +73,9 @@ export async function mergeReplies(
       if (reply) reply.viewed = words[(asked.frame(i) + layout.SENT_VIEWED) >>> 2] === 1;
     }
     const used = words[(asked.block + layout.MERGE_NEXT) >>> 2];
-    return copyOut(memory, address + broughtBytes, used);
+    const results = pool.take(used);
+    results.bytes.set(memory.bytes.subarray(address + broughtBytes, address + broughtBytes + used));
+    return results;
   } finally {
     room.free();
   }
@@ -86,10 +96,4 @@ function bring(
     const size = words[at + (layout.RANGE_SIZE >>> 2)];
     if (reply) bytes.set(reply.bytes.subarray(from, from + size), address + words[at + (layout.RANGE_TO >>> 2)]);
   }
-}
-
-function copyOut({ bytes }: LookupMemory, address: number, length: number): ArrayBuffer {
-  const out = new Uint8Array(length);
-  out.set(bytes.subarray(address, address + length));
-  return out.buffer;
 }

@@ -2,6 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/ask-layout.ts';
 import { OUTCOME_DEFAULTED, OUTCOME_MISSING, OUTCOME_PADDED } from '../kernel/layout.ts';
 import { resultBytesMax } from '../limits.ts';
+import type { BufferPool, PooledBytes } from '../store/buffer-pool.ts';
 import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
 import { FeatureNames } from './bag-reader.ts';
 
@@ -49,31 +50,36 @@ export interface HeldReply {
   release(): void;
 }
 
+/** The results of a merge (kernel/ask-layout.ts: RESULT_*), and memory for more. */
+export interface MergedResults {
+  readonly results: PooledBytes;
+  readonly pool: BufferPool;
+}
+
 const none: Uint32Array = new Uint32Array();
+const noNames = new FeatureNames([]);
+const allComplete: ReadonlyMap<number, Uint32Array> = new Map();
 
 /** A Lookup that makes the views of a feature's results when they are looked at. */
 export class PooledLookup implements Lookup {
   readonly failures: readonly FlexemrError[];
   #names: FeatureNames;
-  readonly #results: ArrayBuffer;
+  readonly #memory: ResultMemory;
   readonly #replies: readonly (HeldReply | undefined)[];
   readonly #incomplete: ReadonlyMap<number, Uint32Array>;
   #made: Pooled[] | undefined;
 
-  /**
-   * @param results RESULT_* (kernel/ask-layout.ts) @param replies by frame
-   * @param incomplete by feature: the results that lack rows
-   */
+  /** @param replies by frame @param incomplete by feature: the results that lack rows */
   constructor(
     names: FeatureNames,
-    results: ArrayBuffer,
+    merged: MergedResults,
     replies: readonly (HeldReply | undefined)[],
     failures: readonly FlexemrError[] = [],
-    incomplete: ReadonlyMap<number, Uint32Array> = new Map(),
+    incomplete: ReadonlyMap<number, Uint32Array> = allComplete,
   ) {
     this.failures = failures;
     this.#names = names;
-    this.#results = results;
+    this.#memory = new ResultMemory(merged);
     this.#replies = replies;
     this.#incomplete = incomplete;
   }
@@ -93,7 +99,12 @@ export class PooledLookup implements Lookup {
 
   #pooled(place: number): Pooled {
     this.#made ??= [];
-    this.#made[place] ??= pooledOf(this.#results, this.#replies, place, this.#incomplete.get(place) ?? none);
+    this.#made[place] ??= new FeatureResults(
+      this.#memory,
+      this.#replies,
+      place,
+      this.#incomplete.get(place) ?? none,
+    );
     return this.#made[place];
   }
 
@@ -119,79 +130,135 @@ export class PooledLookup implements Lookup {
 
   [Symbol.dispose](): void {
     for (const reply of this.#replies) reply?.release();
+    this.#memory.release();
     this.#names = noNames;
     this.#made = undefined;
   }
 }
 
-const noNames = new FeatureNames([]);
+/** The memory of the results of one lookup. */
+class ResultMemory {
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #pool: BufferPool;
+  readonly #held: PooledBytes[];
 
-/** Views of the results of one feature. */
-function pooledOf(
-  results: ArrayBuffer,
-  replies: readonly (HeldReply | undefined)[],
-  place: number,
-  incomplete: Uint32Array,
-): Pooled {
-  const record = new Uint32Array(results, place * layout.RESULT_BYTES, layout.RESULT_BYTES >>> 2);
-  const at = (field: number): number => record[field >>> 2];
-  const frame = at(layout.RESULT_FRAME);
-  const { buffer, byteOffset } = replies[frame]?.bytes ?? new Uint8Array(results);
-  const [dim, bags, inverseAt] = [at(layout.RESULT_DIM), at(layout.RESULT_BAGS), at(layout.RESULT_INVERSE)];
-  const values = new Float32Array(buffer as ArrayBuffer, byteOffset + at(layout.RESULT_VALUES), bags * dim);
-  const counts = new Uint32Array(buffer as ArrayBuffer, byteOffset + at(layout.RESULT_COUNTS), bags);
-  const exceptions = new Uint32Array(results, at(layout.RESULT_EXCEPTIONS), at(layout.RESULT_EXCEPTION_COUNT));
-  const unsent = new Uint32Array(results, at(layout.RESULT_PADDED), at(layout.RESULT_PADDED_COUNT));
-  const keys = {
-    missing: positionsOf(exceptions, OUTCOME_MISSING),
-    defaulted: positionsOf(exceptions, OUTCOME_DEFAULTED),
-    // Nodes get padding keys only in mode `none`.
-    padded: unsent.length > 0 ? unsent : positionsOf(exceptions, OUTCOME_PADDED),
-    incomplete,
-  };
-  if (inverseAt === 0) return { dim, values, counts, distinct: undefined, ...keys };
-  const inverse = new Uint32Array(results, inverseAt, at(layout.RESULT_RESULTS));
-  return repeated(dim, { values, counts, inverse }, keys);
+  constructor({ results, pool }: MergedResults) {
+    this.bytes = results.bytes;
+    this.words = new Uint32Array(results.bytes.buffer);
+    this.#pool = pool;
+    this.#held = [results];
+  }
+
+  /** Memory for `length` floats. */
+  floats(length: number): Float32Array {
+    const held = this.#pool.take(length * 4);
+    this.#held.push(held);
+    return new Float32Array(held.bytes.buffer, 0, length);
+  }
+
+  release(): void {
+    for (const held of this.#held) held.release();
+  }
 }
 
-/** Results of bags that several of them share. They are copied when they are looked at. */
-function repeated(
-  dim: number,
-  distinct: DistinctBags,
-  keys: Omit<Pooled, 'dim' | 'values' | 'counts' | 'distinct'>,
-): Pooled {
-  let [values, counts]: [Float32Array | undefined, Uint32Array | undefined] = [undefined, undefined];
-  return {
-    dim,
-    get values() {
-      values ??= repeatValues(dim, distinct);
-      return values;
-    },
-    get counts() {
-      counts ??= distinct.inverse.map((bag) => distinct.counts[bag]);
-      return counts;
-    },
-    distinct,
-    ...keys,
-  };
+/** Where the results of one feature are. Each array is made when it is looked at. */
+class FeatureResults implements Pooled {
+  readonly dim: number;
+  readonly incomplete: Uint32Array;
+  readonly #memory: ResultMemory;
+  /** The first word of its record (kernel/ask-layout.ts). */
+  readonly #record: number;
+  /** What values and counts are in: a reply, or the results. */
+  readonly #bytes: Uint8Array;
+  #values: Float32Array | undefined;
+  #counts: Uint32Array | undefined;
+  #distinct: DistinctBags | undefined;
+
+  constructor(
+    memory: ResultMemory,
+    replies: readonly (HeldReply | undefined)[],
+    place: number,
+    incomplete: Uint32Array,
+  ) {
+    this.#memory = memory;
+    this.#record = (place * layout.RESULT_BYTES) >>> 2;
+    this.#bytes = replies[this.#at(layout.RESULT_FRAME)]?.bytes ?? memory.bytes;
+    this.dim = this.#at(layout.RESULT_DIM);
+    this.incomplete = incomplete;
+  }
+
+  #at(field: number): number {
+    return this.#memory.words[this.#record + (field >>> 2)];
+  }
+
+  get values(): Float32Array {
+    this.#values ??= this.distinct === undefined ? this.#bagValues() : repeatValues(this.#memory, this.dim, this.distinct);
+    return this.#values;
+  }
+
+  get counts(): Uint32Array {
+    this.#counts ??=
+      this.distinct === undefined
+        ? this.#bagCounts()
+        : Uint32Array.from(this.distinct.inverse, (bag) => this.distinct?.counts[bag] ?? 0);
+    return this.#counts;
+  }
+
+  get distinct(): DistinctBags | undefined {
+    const at = this.#at(layout.RESULT_INVERSE);
+    if (at === 0) return undefined;
+    const inverse = new Uint32Array(this.#memory.words.buffer, at, this.#at(layout.RESULT_RESULTS));
+    this.#distinct ??= { values: this.#bagValues(), counts: this.#bagCounts(), inverse };
+    return this.#distinct;
+  }
+
+  #bagValues(): Float32Array {
+    const { buffer, byteOffset } = this.#bytes;
+    const at = byteOffset + this.#at(layout.RESULT_VALUES);
+    return new Float32Array(buffer as ArrayBuffer, at, this.#at(layout.RESULT_BAGS) * this.dim);
+  }
+
+  #bagCounts(): Uint32Array {
+    const { buffer, byteOffset } = this.#bytes;
+    const at = byteOffset + this.#at(layout.RESULT_COUNTS);
+    return new Uint32Array(buffer as ArrayBuffer, at, this.#at(layout.RESULT_BAGS));
+  }
+
+  get missing(): Uint32Array {
+    return this.#positions(OUTCOME_MISSING);
+  }
+
+  get defaulted(): Uint32Array {
+    return this.#positions(OUTCOME_DEFAULTED);
+  }
+
+  get padded(): Uint32Array {
+    const unsent = this.#at(layout.RESULT_PADDED_COUNT);
+    // Nodes get padding keys only in mode `none`.
+    if (unsent === 0) return this.#positions(OUTCOME_PADDED);
+    return new Uint32Array(this.#memory.words.buffer, this.#at(layout.RESULT_PADDED), unsent);
+  }
+
+  /** The positions of the keys that have this outcome. */
+  #positions(outcome: number): Uint32Array {
+    const count = this.#at(layout.RESULT_EXCEPTION_COUNT);
+    if (count === 0) return none;
+    return new Uint32Array(this.#memory.words.buffer, this.#at(layout.RESULT_EXCEPTIONS), count)
+      .filter((exception) => exception >>> EXCEPTION_OUTCOME_SHIFT === outcome)
+      .map((exception) => exception & EXCEPTION_POSITION_MASK);
+  }
 }
 
 /** @throws OUT_OF_MEMORY */
-function repeatValues(dim: number, { values, inverse }: DistinctBags): Float32Array {
+function repeatValues(memory: ResultMemory, dim: number, { values, inverse }: DistinctBags): Float32Array {
   const bytes = inverse.length * dim * 4;
   if (bytes > resultBytesMax) {
     const message = `the results of one feature have ${bytes} bytes, more than ${resultBytesMax}; use those of its distinct bags, or split the batch`;
     throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'bags', value: bytes });
   }
-  const all = new Float32Array(inverse.length * dim);
+  const all = memory.floats(inverse.length * dim);
   for (let i = 0; i < inverse.length; i++)
     all.set(values.subarray(inverse[i] * dim, (inverse[i] + 1) * dim), i * dim);
   return all;
-}
-
-function positionsOf(exceptions: Uint32Array, outcome: number): Uint32Array {
-  if (exceptions.length === 0) return none;
-  return exceptions
-    .filter((exception) => exception >>> EXCEPTION_OUTCOME_SHIFT === outcome)
-    .map((exception) => exception & EXCEPTION_POSITION_MASK);
 }

@@ -57,9 +57,11 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
     const failures = failuresOf(subrequests, asked, options.onFailure ?? 'error');
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);
-    const results = await mergeReplies(asked, replies, workspace.mergeRoom, () => deadline.turn());
+    const pause = (): Promise<void> => deadline.turn();
+    const { mergeRoom: allocate, pool } = workspace;
+    const results = await mergeReplies(asked, replies, { allocate, pool, pause });
     for (const reply of replies) if (!reply?.viewed) reply?.release();
-    return new PooledLookup(asked.names, results, replies, failures, incomplete);
+    return new PooledLookup(asked.names, { results, pool }, replies, failures, incomplete);
   } finally {
     asked.close();
   }

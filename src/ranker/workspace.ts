@@ -8,6 +8,7 @@ import { type BagReader, outOfMemory } from '../lookup/bag-reader.ts';
 import type { LookupMemory } from '../lookup/lookup-memory.ts';
 import type { MergeRoom } from '../lookup/merged.ts';
 import { type LookupPlan, type NodeState, PlanMemory, planBytes } from '../lookup/plan-memory.ts';
+import { BufferPool } from '../store/buffer-pool.ts';
 import { FreeList, roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 
@@ -50,6 +51,8 @@ function note(plan: PlanMemory, states: readonly NodeState[]): void {
  * its own, so a large lookup does not make the ranker larger for ever.
  */
 export class Workspace {
+  /** Memory for results. */
+  readonly pool: BufferPool = new BufferPool();
   readonly #module: WebAssembly.Module;
   readonly #bytesMax: number;
   readonly #shared: PlainMemory;

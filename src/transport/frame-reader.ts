@@ -1,5 +1,5 @@
 import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '../wire/layout.ts';
-import type { ReplyPool } from './reply-pool.ts';
+import type { BufferPool } from '../store/buffer-pool.ts';
 import type { Received } from './transport.ts';
 
 /** If at least this many bytes of a frame are missing, the next read goes directly to the frame's own memory. */
@@ -13,7 +13,7 @@ const directBytesMax = 524_288;
  */
 export class FrameReader {
   readonly #fixed: Uint8Array;
-  readonly #replies: ReplyPool;
+  readonly #replies: BufferPool;
   readonly #bytesMax: (id: number) => number;
   readonly #onFrame: (id: number, reply: Received) => void;
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
@@ -31,7 +31,7 @@ export class FrameReader {
    */
   constructor(
     fixed: Uint8Array,
-    replies: ReplyPool,
+    replies: BufferPool,
     bytesMax: (id: number) => number,
     onFrame: (id: number, reply: Received) => void,
   ) {

@@ -17,7 +17,7 @@ import { readDescription } from './description.ts';
 import { FrameIds } from './frame-ids.ts';
 import { frameLength, wrongLength } from './frame-length.ts';
 import { expectEnd } from './late-replies.ts';
-import { ReplyPool } from './reply-pool.ts';
+import { BufferPool } from '../store/buffer-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import {
   type Exchange,
@@ -36,7 +36,7 @@ export class HttpTransport implements Transport {
   readonly #security: ClientSecurity;
   readonly #pools = new Map<string, Pool>();
   readonly #sockets = new Set<Socket>();
-  readonly #replies = new ReplyPool();
+  readonly #replies = new BufferPool();
   readonly #ids = new FrameIds();
   #ended: Traffic = { bytesOut: 0, bytesIn: 0 };
   #closed = false;
@@ -152,7 +152,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   readonly #url: string;
   readonly #bytesMax: number;
   readonly #settle: PromiseWithResolvers<Received>;
-  readonly #pool: ReplyPool;
+  readonly #pool: BufferPool;
   readonly #over = Promise.withResolvers<void>();
   #received: Received | undefined;
   /** Bytes of the body received so far. Undefined before the body begins and after it has ended. */
@@ -161,7 +161,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
 
   /** @param bytesMax length of the longest valid reply */
-  constructor(url: string, pool: ReplyPool, bytesMax: number) {
+  constructor(url: string, pool: BufferPool, bytesMax: number) {
     this.#url = url;
     this.#pool = pool;
     this.#bytesMax = bytesMax;

@@ -5,7 +5,7 @@ import { connectMsMax, receiveBufferBytes, sendBufferBytes, subrequestMsMax } fr
 import { FrameIds } from './frame-ids.ts';
 import { FrameReader } from './frame-reader.ts';
 import { expectEnd } from './late-replies.ts';
-import type { ReplyPool } from './reply-pool.ts';
+import type { BufferPool } from '../store/buffer-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { type Exchange, isTls, type Outgoing, type Received } from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
@@ -49,7 +49,7 @@ export class StreamConnection {
   #error: Error | undefined;
 
   /** @param replies memory for replies */
-  constructor(url: string, security: ClientSecurity, replies: ReplyPool) {
+  constructor(url: string, security: ClientSecurity, replies: BufferPool) {
     this.#url = new URL(url);
     this.#exposed = !isTls(url);
     const fixed = new Uint8Array(receiveBufferBytes);

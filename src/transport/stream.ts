@@ -1,5 +1,5 @@
 import { smallReplyBytesMax, smallSubrequestBytesMax } from '../limits.ts';
-import { ReplyPool } from './reply-pool.ts';
+import { BufferPool } from '../store/buffer-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { NotAStream, StreamConnection } from './stream-connection.ts';
 import type { Exchange, Outgoing, Session, Traffic, Transport } from './transport.ts';
@@ -30,7 +30,7 @@ export class StreamTransport implements Transport {
       this.#ended = sum([this.#ended, traffic]);
     };
     this.#fallback = fallback;
-    this.#shared = { fallback, security, laneOf, replies: new ReplyPool(), onEnd };
+    this.#shared = { fallback, security, laneOf, replies: new BufferPool(), onEnd };
   }
 
   session(url: string): Session {
@@ -62,7 +62,7 @@ interface Shared {
   readonly fallback: Transport;
   readonly security: ClientSecurity;
   readonly laneOf: (outgoing: Outgoing) => Lane;
-  readonly replies: ReplyPool;
+  readonly replies: BufferPool;
   /** Called with the traffic of a connection that was closed. */
   readonly onEnd: (traffic: Traffic) => void;
 }

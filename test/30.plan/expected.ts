@@ -117,6 +117,7 @@ export function foundIds(
 }
 
 /** A result as bits, so that comparisons distinguish −0, NaN and the last digits. Repetition does not change results. */
-export function bitsOf({ values, distinct, ...rest }: Pooled): object {
-  return { ...rest, values: new Uint32Array(values.slice().buffer) };
+export function bitsOf({ dim, values, counts, missing, defaulted, padded, incomplete }: Pooled): object {
+  const bits = new Uint32Array(values.slice().buffer);
+  return { dim, values: bits, counts, missing, defaulted, padded, incomplete };
 }

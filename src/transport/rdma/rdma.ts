@@ -1,6 +1,6 @@
 import type * as Verbs from 'ibverbs-node';
 import { sessionWindow } from '../../limits.ts';
-import { ReplyPool } from '../reply-pool.ts';
+import { BufferPool } from '../../store/buffer-pool.ts';
 import type { ClientSecurity } from '../security.ts';
 import type { Session, Traffic, Transport } from '../transport.ts';
 import { closeDevice, loadVerbs, type OpenDevice, openDevice, registerMemory } from './device.ts';
@@ -50,7 +50,7 @@ export class RdmaTransport implements Transport {
     security: ClientSecurity,
   ) {
     const endpoint = new Endpoint(verbs, device);
-    this.#engine = { endpoint, replies: new ReplyPool(), security, fallback };
+    this.#engine = { endpoint, replies: new BufferPool(), security, fallback };
   }
 
   /** Returns a session of the fallback if the completion queue has no capacity for another connection. */

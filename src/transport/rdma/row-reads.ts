@@ -2,7 +2,7 @@ import type * as Verbs from 'ibverbs-node';
 import { sessionWindow } from '../../limits.ts';
 import { HEADER_BYTES, wireVersionOldest } from '../../wire/layout.ts';
 import { writeReplyHeader, writeReplyLoad } from '../../wire/reply.ts';
-import type { ReplyPool } from '../reply-pool.ts';
+import type { BufferPool } from '../../store/buffer-pool.ts';
 import type { Received, RowRead } from '../transport.ts';
 import type { ReadableShard } from './handshake.ts';
 import type { WorkBatch } from './work-batch.ts';
@@ -19,7 +19,7 @@ export const readRequestsMax: number = readsAtOnce * rowsAtOnce;
 export interface ReadContext {
   readonly verbs: typeof Verbs;
   readonly batch: WorkBatch;
-  readonly replies: ReplyPool;
+  readonly replies: BufferPool;
   /** Registered memory for rows, of readsAtOnce × readRoomBytes bytes. */
   readonly room: Uint8Array;
   /** Address of `room` for the card. */
