@@ -6,9 +6,9 @@ import * as v from 'valibot';
 import { kernels } from '#kernels';
 import { checkFields, given, integer, options as optionsOf } from './check.ts';
 import { edgeWorkspaceBytes, workspaceBytesMax } from './limits.ts';
+import type { PushDown } from './lookup/asked.ts';
 import { type RoutingSource, routingSource } from './plan/routing-source.ts';
 import type { RoutingTable } from './plan/routing-table.ts';
-import type { PushDown } from './lookup/asked.ts';
 import { Ranker, rankerFields } from './ranker/ranker.ts';
 import { FetchTransport } from './transport/fetch.ts';
 

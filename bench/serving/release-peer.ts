@@ -35,7 +35,9 @@ function checkOut(leftovers: Leftovers): string {
   try {
     execFileSync('git', ['archive', '--output', archive, releaseBefore], { cwd: root, stdio: 'pipe' });
   } catch {
-    throw new Absent(`0.4 is not measured: git has no commit ${releaseBefore} here; clone with all of the history`);
+    throw new Absent(
+      `0.4 is not measured: git has no commit ${releaseBefore} here; clone with all of the history`,
+    );
   }
   execFileSync('tar', ['-xf', archive, '-C', directory]);
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));

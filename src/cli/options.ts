@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
-import { splits } from '../plan/planner.ts';
 import type { PushDown } from '../lookup/asked.ts';
+import { splits } from '../plan/planner.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
 import { parseNodes } from './plan.ts';
 

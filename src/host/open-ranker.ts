@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { checkFields, given, isObject, options as optionsOf } from '../check.ts';
 import { kernelModule } from '../kernel/files.ts';
+import type { PushDown } from '../lookup/asked.ts';
 import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
-import type { PushDown } from '../lookup/asked.ts';
 import { Ranker, rankerFields } from '../ranker/ranker.ts';
 import { FetchTransport } from '../transport/fetch.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';

@@ -10,6 +10,8 @@ import type { LookupTable } from './lookup-table.ts';
 export type RawKeys = Uint32Array | BigUint64Array | BigInt64Array;
 type RawCounts = RawKeys | Int32Array;
 
+const none: Uint32Array = new Uint32Array();
+
 /** Finds a table. @throws UNKNOWN_TABLE */
 export type TableFinder = (name: string, feature: string) => LookupTable;
 
@@ -95,15 +97,16 @@ export class BagReader {
     }
     this.keys[i] = !table.indexed && keys instanceof Uint32Array ? keys : keysOf(name, keys, table.indexed);
     this.weights[i] = weights === undefined ? undefined : weightsOf(name, weights, keyCount);
-    this.inverses[i] = inverse === undefined ? undefined : inverseOf(name, inverse, this.bags[i], table.spec.mode);
+    this.inverses[i] =
+      inverse === undefined ? undefined : inverseOf(name, inverse, this.bags[i], table.spec.mode);
   }
 
   /** Forgets the caller's arrays. */
   clear(): void {
-    this.keys.length = 0;
-    this.offsets.length = 0;
-    this.weights.length = 0;
-    this.inverses.length = 0;
+    this.keys.fill(none);
+    this.offsets.fill(none);
+    this.weights.fill(undefined);
+    this.inverses.fill(undefined);
   }
 }
 

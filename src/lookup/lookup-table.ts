@@ -59,7 +59,9 @@ export class LookupTable {
   /** Why a key that has no row is refused. */
   get whyNoRow(): string {
     const { name, rows } = this.spec;
-    return this.indexed ? `is not an id of table ${name}` : `is not a row of table ${name}, which has ${rows} rows`;
+    return this.indexed
+      ? `is not an id of table ${name}`
+      : `is not a row of table ${name}, which has ${rows} rows`;
   }
 }
 

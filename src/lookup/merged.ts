@@ -94,6 +94,7 @@ function bring(
     const reply = replies[words[at + (layout.RANGE_FRAME >>> 2)]];
     const from = words[at + (layout.RANGE_FROM >>> 2)];
     const size = words[at + (layout.RANGE_SIZE >>> 2)];
-    if (reply) bytes.set(reply.bytes.subarray(from, from + size), address + words[at + (layout.RANGE_TO >>> 2)]);
+    if (reply)
+      bytes.set(reply.bytes.subarray(from, from + size), address + words[at + (layout.RANGE_TO >>> 2)]);
   }
 }

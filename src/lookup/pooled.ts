@@ -109,7 +109,7 @@ export class PooledLookup implements Lookup {
   }
 
   *entries(): MapIterator<[string, Pooled]> {
-    for (const [place, name] of this.#names.list.entries()) yield [name, this.#pooled(place)];
+    for (let place = 0; place < this.size; place++) yield [this.#names.list[place], this.#pooled(place)];
   }
 
   *keys(): MapIterator<string> {
@@ -117,7 +117,7 @@ export class PooledLookup implements Lookup {
   }
 
   *values(): MapIterator<Pooled> {
-    for (const [, pooled] of this.entries()) yield pooled;
+    for (let place = 0; place < this.size; place++) yield this.#pooled(place);
   }
 
   forEach(callback: (pooled: Pooled, name: string, lookup: ReadonlyMap<string, Pooled>) => void): void {
@@ -193,7 +193,8 @@ class FeatureResults implements Pooled {
   }
 
   get values(): Float32Array {
-    this.#values ??= this.distinct === undefined ? this.#bagValues() : repeatValues(this.#memory, this.dim, this.distinct);
+    this.#values ??=
+      this.distinct === undefined ? this.#bagValues() : repeatValues(this.#memory, this.dim, this.distinct);
     return this.#values;
   }
 

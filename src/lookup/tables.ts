@@ -16,6 +16,7 @@ import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
 import { FeatureLookup } from './feature.ts';
 import type { Lookup, Pooled } from './pooled.ts';
+
 class PooledFeatures extends Map<string, Pooled> implements Lookup {
   failures = [];
   [Symbol.dispose](): void {}

@@ -54,7 +54,8 @@ export function inverseOf(
   if (inverse === undefined) return undefined;
   const field = `${feature}.inverse`;
   if (!isArray(inverse) || mode === 'none') {
-    const problem = mode === 'none' ? 'is for bags that are pooled' : 'must be an array with a bag for each result';
+    const problem =
+      mode === 'none' ? 'is for bags that are pooled' : 'must be an array with a bag for each result';
     throw new FlexemrError('INVALID_BAGS', `${field} ${problem}`, { field, value: inverse });
   }
   if (inverse.length > bagsMax) {

@@ -11,7 +11,11 @@ export function errorOf(asked: AskedLookup, segment: number, error: WireError): 
     checkBlamedKey(asked, segment, error);
     return asked.badKey(feature, asked.positionOf(segment, error.position ?? 0), error.value);
   }
-  const [node, shard, table] = [asked.nodeOf(segment), asked.shardOf(segment), asked.tables[feature].spec.name];
+  const [node, shard, table] = [
+    asked.nodeOf(segment),
+    asked.shardOf(segment),
+    asked.tables[feature].spec.name,
+  ];
   const message = `memory node ${node}, shard ${shard} of table ${table}: ${describe(error)}`;
   const place = { node, shard, value: error.value, field: asked.names.list[feature] };
   return new FlexemrError(error.code, message, place);

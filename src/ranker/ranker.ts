@@ -64,6 +64,7 @@ export interface RankerStats extends Traffic {
   readonly bagsRepeated: number;
 }
 
+const noOptions: LookupOptions = {};
 const isDeadline = (ms: number): boolean => ms > 0 && ms <= deadlineMsMax;
 const isSignal = (value: unknown): boolean => value instanceof AbortSignal;
 const lookupOptions = optionsOf({
@@ -142,9 +143,10 @@ export class Ranker implements AsyncDisposable {
    *   LIMIT_EXCEEDED, OUT_OF_MEMORY; DEADLINE_EXCEEDED, CANCELLED, RELEASED; and from nodes UNAVAILABLE, OVERLOADED,
    *   UNAUTHORIZED, STALE_ROUTING, NODE_FAILED
    */
-  async lookup(bags: KeyedBags, options: LookupOptions = {}): Promise<Lookup> {
+  async lookup(bags: KeyedBags, options: LookupOptions = noOptions): Promise<Lookup> {
     if (this.#closed) throw closed();
-    const { deadline: ms = deadlineMsDefault, signal } = checkFields(lookupOptions, options);
+    const checked = options === noOptions ? noOptions : checkFields(lookupOptions, options);
+    const { deadline: ms = deadlineMsDefault, signal } = checked;
     check(named, bags, 'bags', 'INVALID_BAGS');
     using deadline = new Deadline(ms, signal);
     if (deadline.over) throw deadline.over;

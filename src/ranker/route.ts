@@ -1,7 +1,7 @@
 import { FlexemrError } from '../errors.ts';
-import { fingerprint } from '../plan/fingerprint.ts';
 import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
+import { fingerprint } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import { NodeClient } from './node-client.ts';

@@ -6,8 +6,8 @@ import type { RowRead } from '../transport/transport.ts';
 import { type FrameIdentity, writeIdentity } from '../wire/frame-identity.ts';
 import * as wire from '../wire/layout.ts';
 import { invalidReply, type Reply, type WireError } from '../wire/reply.ts';
-import { badResults, checkReply } from './reply-check.ts';
 import { errorOf } from './node-error.ts';
+import { badResults, checkReply } from './reply-check.ts';
 import type { Workspace } from './workspace.ts';
 
 /** The identity of a reply that the transport builds itself, from rows that it has read without sending a frame. */

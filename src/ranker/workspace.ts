@@ -1,6 +1,6 @@
-import { instantiate } from '../kernel/wasm.ts';
-import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import type { Kernels } from '../kernel/kernels.ts';
+import { CHECKSUM_BYTES } from '../kernel/layout.ts';
+import { instantiate } from '../kernel/wasm.ts';
 import { checksumWindowBytes, wasmPageBytes, workspaceShare } from '../limits.ts';
 import { AskedLookup, type AskOptions } from '../lookup/asked.ts';
 import type { AskedRoom } from '../lookup/asked-room.ts';
@@ -79,7 +79,8 @@ export class Workspace {
   ask(reader: BagReader, options: AskOptions, { plan, written, states }: WrittenPlan): AskedLookup {
     const room = AskedLookup.room(reader, options, plan.nodes.length);
     const block = written === undefined ? undefined : this.#shared.slots.allocate(room.bytes);
-    if (written === undefined || block === undefined) return this.#askAlone(reader, options, plan, states, room);
+    if (written === undefined || block === undefined)
+      return this.#askAlone(reader, options, plan, states, room);
     note(written, states);
     return new AskedLookup(written, reader, options, block, room);
   }

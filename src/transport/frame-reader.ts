@@ -1,5 +1,5 @@
-import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '../wire/layout.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
+import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '../wire/layout.ts';
 import type { Received } from './transport.ts';
 
 /** If at least this many bytes of a frame are missing, the next read goes directly to the frame's own memory. */

@@ -10,6 +10,7 @@ import {
   refusedBodyBytesMax,
   subrequestMsMax,
 } from '../limits.ts';
+import { BufferPool } from '../store/buffer-pool.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
 import { textOf } from './body-text.ts';
@@ -17,7 +18,6 @@ import { readDescription } from './description.ts';
 import { FrameIds } from './frame-ids.ts';
 import { frameLength, wrongLength } from './frame-length.ts';
 import { expectEnd } from './late-replies.ts';
-import { BufferPool } from '../store/buffer-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import {
   type Exchange,

@@ -1,8 +1,8 @@
 // Counts the received bytes of lookups at the ranker's sockets, including connecting and headers.
 import { describe, expect, test } from 'vitest';
 import type { KeyedBags, RowDtype } from '../../src/index.ts';
-import type { Split } from '../../src/plan/planner.ts';
 import type { PushDown } from '../../src/lookup/asked.ts';
+import type { Split } from '../../src/plan/planner.ts';
 import { bitsOf } from '../30.plan/expected.ts';
 import { Cluster } from '../cluster.ts';
 import { describeShape, dim, lookups, MlperfBags, mlperfTables, sum } from './mlperf.ts';

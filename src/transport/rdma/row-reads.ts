@@ -1,8 +1,8 @@
 import type * as Verbs from 'ibverbs-node';
 import { sessionWindow } from '../../limits.ts';
+import type { BufferPool } from '../../store/buffer-pool.ts';
 import { HEADER_BYTES, wireVersionOldest } from '../../wire/layout.ts';
 import { writeReplyHeader, writeReplyLoad } from '../../wire/reply.ts';
-import type { BufferPool } from '../../store/buffer-pool.ts';
 import type { Received, RowRead } from '../transport.ts';
 import type { ReadableShard } from './handshake.ts';
 import type { WorkBatch } from './work-batch.ts';
