@@ -50,7 +50,7 @@ export function mergeSegment(
   // Rows of a whole table were pooled to the results.
   if (isWhole(table)) return end(block);
   const done = <usize>max<i32>(0, load<i32>(block, ASK_AT) - MERGING), results = load<u32>(segment, ASKED_RESULTS);
-  const count = min(results - <u32>done, max<u32>(budget, 64)), call = work + WORK_MERGE, replied = valuesOf(block, segment);
+  const count = min(results - <u32>done, max<u32>(budget, 1)), call = work + WORK_MERGE, replied = valuesOf(block, segment);
   const reply = <usize>load<u32>(load<u32>(segment, ASKED_FRAME), SENT_BROUGHT);
   const values = fetched ? partials : replied;
   const counts = fetched ? <usize>load<u32>(work, CALL_COUNTS) : reply + load<u32>(segment, ASKED_COUNTS_AT);
@@ -133,7 +133,7 @@ function openPool(block: usize, table: usize, segment: usize, record: usize, cal
 
 /** Ends the next bags of a feature, and then the feature. @returns the keys that it is worth */
 export function endMerge(block: usize, feature: usize, table: usize, record: usize, budget: u32): u32 {
-  const rows = rowsOf(feature, table), first = load<u32>(block, ASK_AT), count = min(rows - first, max<u32>(budget, 64));
+  const rows = rowsOf(feature, table), first = load<u32>(block, ASK_AT), count = min(rows - first, max<u32>(budget, 1));
   const pooled = isWhole(table) && load<u32>(feature, FEATURE_SEGMENTS)
     && isReplied(segmentOf(block, load<u32>(feature, FEATURE_SEGMENT)));
   if (!pooled) {

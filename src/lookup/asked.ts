@@ -3,9 +3,10 @@ import { FlexemrError, invalidAt } from '../errors.ts';
 import * as layout from '../kernel/ask-layout.ts';
 import { type MissingPolicy, missingCodes } from '../kernel/call.ts';
 import { BAD_KEY, BAD_OFFSETS, DONE, MORE } from '../kernel/layout.ts';
-import { keysAtOnceMax, loopWordsMax } from '../limits.ts';
+import { keysAtOnceMax } from '../limits.ts';
 import { type AskedRoom, alignUp, askedRoom } from './asked-room.ts';
-import { type BagReader, type FeatureNames, overwritten, type RawKeys } from './bag-reader.ts';
+import { type BagReader, type FeatureNames, overwritten } from './bag-reader.ts';
+import { writeBags } from './bag-writer.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { LookupTable } from './lookup-table.ts';
 import type { PlanMemory } from './plan-memory.ts';
@@ -66,49 +67,11 @@ export class AskedLookup {
     this.set(layout.ASK_NEXT, inputAt + input);
     this.set(layout.ASK_END, block + bytes - work);
     this.set(layout.ASK_WORK, block + bytes - work);
-    let at = inputAt;
-    for (let i = 0; i < reader.count; i++) at = this.#writeFeature(reader, i, at);
+    writeBags(plan, reader, this.#features, inputAt);
   }
 
   get #features(): number {
     return this.block + layout.ASK_BYTES;
-  }
-
-  /** Copies the arrays of a feature to `at`. @returns the end of the copies */
-  #writeFeature(reader: BagReader, i: number, at: number): number {
-    const { words, longs, floats } = this.memory;
-    const keys = reader.keys[i];
-    const offsets = reader.offsets[i];
-    const weights = reader.weights[i];
-    const inverse = reader.inverses[i];
-    const bags = reader.bags[i];
-    const record = (this.#features + i * layout.FEATURE_BYTES) >>> 2;
-    words[record + (layout.FEATURE_TABLE >>> 2)] = this.plan.table(reader.tables[i]);
-    words[record + (layout.FEATURE_KEYS >>> 2)] = at;
-    words[record + (layout.FEATURE_KEY_COUNT >>> 2)] = keys.length;
-    words[record + (layout.FEATURE_KEY_BYTES >>> 2)] = keys.BYTES_PER_ELEMENT;
-    words[record + (layout.FEATURE_KEY_KIND >>> 2)] = kindOf(keys);
-    if (keys instanceof Uint32Array) copy(keys, words, at >>> 2);
-    else longs.set(keys as BigUint64Array, at >>> 3);
-    at += alignUp(keys.length * keys.BYTES_PER_ELEMENT);
-    words[record + (layout.FEATURE_OFFSETS >>> 2)] = at;
-    words[record + (layout.FEATURE_COUNTS >>> 2)] = reader.counts[i];
-    words[record + (layout.FEATURE_GIVEN >>> 2)] = offsets.length;
-    words[record + (layout.FEATURE_BAGS >>> 2)] = bags;
-    if (offsets instanceof Uint32Array) copy(offsets, words, at >>> 2);
-    else if (offsets instanceof Int32Array) words.set(offsets, at >>> 2);
-    else longs.set(offsets as BigUint64Array, at >>> 3);
-    at += alignUp(Math.max(bags + 1, offsets.length) * offsets.BYTES_PER_ELEMENT);
-    if (weights !== undefined) {
-      words[record + (layout.FEATURE_WEIGHTS >>> 2)] = at;
-      copy(weights, floats, at >>> 2);
-      at += alignUp(weights.length * 4);
-    }
-    if (inverse === undefined) return at;
-    words[record + (layout.FEATURE_INVERSE >>> 2)] = at;
-    words[record + (layout.FEATURE_RESULTS >>> 2)] = inverse.length;
-    words.set(inverse, at >>> 2);
-    return at + alignUp(inverse.length * 4);
   }
 
   /** A field of its block. */
@@ -289,14 +252,3 @@ const units: ReadonlyMap<number, string> = new Map([
   [layout.NODE_SUBREQUEST_BYTES, 'bytes'],
   [layout.NODE_REPLY_BYTES, 'bytes of reply'],
 ]);
-
-function kindOf(keys: RawKeys): number {
-  if (keys instanceof Uint32Array) return layout.KEYS_NUMBERS;
-  return keys instanceof BigUint64Array ? layout.KEYS_UNSIGNED : layout.KEYS_SIGNED;
-}
-
-/** A loop copies a few elements faster than `set` does. */
-function copy<T extends Uint32Array | Float32Array>(from: T, to: T, at: number): void {
-  if (from.length > loopWordsMax) to.set(from, at);
-  else for (let i = 0; i < from.length; i++) to[at + i] = from[i];
-}

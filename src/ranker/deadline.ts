@@ -9,7 +9,8 @@ export class Deadline implements Disposable {
   readonly #until: number;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #signal: AbortSignal | undefined;
-  readonly #cancels = new Set<() => void>();
+  /** What to call at the end. There are few, so a list is searched faster than a set. */
+  #cancels: (() => void)[] = [];
   #over: FlexemrError | undefined;
 
   /** @param ms milliseconds from now */
@@ -34,8 +35,9 @@ export class Deadline implements Disposable {
   /** Ends the lookup now, unless it has already ended. */
   end(error: FlexemrError): void {
     this.#over ??= error;
-    for (const cancel of [...this.#cancels]) cancel();
-    this.#cancels.clear();
+    const cancels = this.#cancels;
+    this.#cancels = [];
+    for (const cancel of cancels) cancel();
   }
 
   /** Why the lookup has ended; undefined until then. */
@@ -50,24 +52,49 @@ export class Deadline implements Disposable {
 
   /** Calls `cancel` when the lookup ends, or now if it has ended. @returns a function that removes `cancel` again */
   during(cancel: () => void): () => void {
-    if (this.#over) cancel();
-    else this.#cancels.add(cancel);
-    return () => this.#cancels.delete(cancel);
+    this.#add(cancel);
+    return () => this.#remove(cancel);
   }
 
-  /** Waits for `promise`. @throws what it throws, or the error that ended the lookup if that comes first */
-  async wait<T>(promise: Promise<T>): Promise<T> {
-    const { promise: end, reject } = Promise.withResolvers<never>();
-    const undo = this.during(() => reject(this.#over));
-    try {
-      const value = await Promise.race([promise, end]);
-      // The timer may be late: timers wait for other work of the thread, and what ended in time must not depend on that.
-      if (this.leftMs >= 0) return value;
-    } finally {
-      undo();
-    }
-    this.#passed();
-    throw this.#over;
+  #add(cancel: () => void): void {
+    if (this.#over) cancel();
+    else this.#cancels.push(cancel);
+  }
+
+  #remove(cancel: () => void): void {
+    const at = this.#cancels.indexOf(cancel);
+    if (at >= 0) this.#cancels.splice(at, 1);
+  }
+
+  /**
+   * Waits for `promise`. @param onEnd called if the lookup ends before
+   * @throws what it throws, or the error that ended the lookup if that comes first
+   */
+  wait<T>(promise: Promise<T>, onEnd?: () => void): Promise<T> {
+    // Promise.race would make three promises of it.
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        onEnd?.();
+        reject(this.#over);
+      };
+      this.#add(end);
+      const settle = (): void => {
+        this.#remove(end);
+        // The timer may be late: timers wait for other work of the thread, and what ended in time must not depend on that.
+        if (this.leftMs < 0) this.#passed();
+      };
+      promise.then(
+        (value) => {
+          settle();
+          if (this.#over) reject(this.#over);
+          else resolve(value);
+        },
+        (error: unknown) => {
+          this.#remove(end);
+          reject(error);
+        },
+      );
+    });
   }
 
   /** Waits for `ms` milliseconds, or until the lookup is over. */

@@ -1,7 +1,6 @@
 // Sends subrequests to the nodes, all at the same time. Temporary failures are retried while deadline and budget last.
 import { FlexemrError } from '../errors.ts';
-import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin, sessionWindow } from '../limits.ts';
-import type { Outgoing } from '../transport/transport.ts';
+import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin } from '../limits.ts';
 import type { Deadline } from './deadline.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
@@ -11,65 +10,39 @@ export interface FanOut {
   readonly route: Route;
   readonly budget: RetryBudget;
   readonly deadline: Deadline;
-  /** Frames carry checksums if nothing else detects bits that change in transit. */
-  readonly checksums: boolean;
 }
 
 /** Sends all subrequests. Afterwards each of them has either its reply or its error. */
-export async function fanOut(subrequests: readonly Subrequest[], to: FanOut): Promise<void> {
-  if (subrequests.length === 1) return await ask(subrequests[0], to);
-  await Promise.all(subrequests.map((subrequest) => ask(subrequest, to)));
+export function fanOut(subrequests: readonly Subrequest[], to: FanOut): Promise<unknown> {
+  if (subrequests.length === 1) return ask(subrequests[0], to);
+  return Promise.all(subrequests.map((subrequest) => ask(subrequest, to)));
 }
 
-async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
-  to.budget.earn();
+async function ask(subrequest: Subrequest, { route, budget, deadline }: FanOut): Promise<void> {
+  budget.earn();
   for (let attempt = 1; ; attempt++) {
-    const { error, retryAfterMs } = await tryOnce(subrequest, to);
-    subrequest.error = error;
-    if (error === undefined || !transient.includes(error.code)) return;
-    const { deadline } = to;
+    let retryAfterMs = 0;
+    try {
+      subrequest.begin();
+      const reply = await route.node(subrequest.node).ask(subrequest, deadline);
+      const { error } = subrequest.check(reply);
+      retryAfterMs = error?.retryAfterMs ?? 0;
+      subrequest.error = error && subrequest.errorOf(error);
+      if (error === undefined) return subrequest.answered(reply);
+    } catch (cause) {
+      const { over } = deadline;
+      // If the deadline has passed, the error names the node that did not answer in time.
+      subrequest.error = isByCaller(over) ? over : failed(subrequest, over ?? cause);
+    }
+    if (subrequest.error === undefined || !transient.includes(subrequest.error.code)) return;
     const backoffMs = Math.min(retryMsMax, retryMsMin * 4 ** (attempt - 1));
     const waitMs = Math.min(retryAfterMsMax, Math.max(retryAfterMs, backoffMs)) * (0.5 + Math.random());
     // A wait past the deadline would only delay the error.
-    if (attempt === attemptsMax || deadline.over || waitMs >= deadline.leftMs || !to.budget.spend()) return;
+    if (attempt === attemptsMax || deadline.over || waitMs >= deadline.leftMs || !budget.spend()) return;
     await deadline.sleep(waitMs);
     // If the deadline passes during the wait, the caller gets the last error of the node.
     if (isByCaller(deadline.over)) subrequest.error = deadline.over;
     if (deadline.over) return;
-  }
-}
-
-interface Attempt {
-  readonly error: FlexemrError | undefined;
-  readonly retryAfterMs: number;
-}
-
-async function tryOnce(subrequest: Subrequest, { route, deadline, checksums }: FanOut): Promise<Attempt> {
-  try {
-    subrequest.begin();
-    const node = route.node(subrequest.node);
-    const outgoing: Outgoing = {
-      bytes: subrequest.bytes,
-      replyBytes: subrequest.replyBytes,
-      replyBytesMax: subrequest.replyBytesMax,
-      reads: node.readsRows ? subrequest.reads : undefined,
-      write: (words, at, id, exposed) => {
-        const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(deadline.leftMs * 1000)));
-        const { wireVersion: version } = node;
-        const checksum = checksums && exposed && version > 1;
-        subrequest.write(words, at, { id, version, checksum, timeLeftUs, replyCredits: sessionWindow });
-      },
-    };
-    const reply = await node.ask(outgoing, deadline);
-    const { error } = subrequest.check(reply);
-    if (error !== undefined)
-      return { error: subrequest.errorOf(error), retryAfterMs: error.retryAfterMs ?? 0 };
-    subrequest.answered(reply);
-    return { error: undefined, retryAfterMs: 0 };
-  } catch (cause) {
-    const { over } = deadline;
-    // If the deadline has passed, the error names the node that did not answer in time.
-    return { error: isByCaller(over) ? over : failed(subrequest, over ?? cause), retryAfterMs: 0 };
   }
 }
 

@@ -2,7 +2,7 @@
 import type { MissingPolicy } from '../kernel/call.ts';
 import type { AskedLookup, PushDown } from '../lookup/asked.ts';
 import { type BagReader, checkAll, overwritten } from '../lookup/bag-reader.ts';
-import { mergeReplies } from '../lookup/merged.ts';
+import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { Deadline } from './deadline.ts';
@@ -48,20 +48,24 @@ export interface LookupContext {
 /** Asks the nodes of every feature, and merges their replies. @throws as Ranker.lookup */
 export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
   const { deadline, options } = request;
-  const { workspace, budget, checksums } = context;
+  const { workspace, budget } = context;
   const asked = copyBags(request, route, context);
   try {
     while (!asked.prepare()) await deadline.turn();
-    const subrequests = framesOf(asked, route, context);
-    await fanOut(subrequests, { route, budget, deadline, checksums });
+    const subrequests = framesOf(asked, route, request, context);
+    await fanOut(subrequests, { route, budget, deadline });
     const failures = failuresOf(subrequests, asked, options.onFailure ?? 'error');
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);
-    const pause = (): Promise<void> => deadline.turn();
-    const { mergeRoom: allocate, pool } = workspace;
-    const results = await mergeReplies(asked, replies, { allocate, pool, pause });
-    for (const reply of replies) if (!reply?.viewed) reply?.release();
-    return new PooledLookup(asked.names, { results, pool }, replies, failures, incomplete);
+    const merge = new ReplyMerge(asked, replies, workspace.mergeRoom);
+    try {
+      while (!merge.step()) await deadline.turn();
+      const merged = { results: merge.results(workspace.pool), pool: workspace.pool };
+      for (const reply of replies) if (!reply?.viewed) reply?.release();
+      return new PooledLookup(asked.names, merged, replies, failures, incomplete);
+    } finally {
+      merge.close();
+    }
   } finally {
     asked.close();
   }
@@ -83,12 +87,20 @@ function copyBags(request: LookupRequest, route: Route, { workspace, reader }: L
   }
 }
 
-function framesOf(asked: AskedLookup, route: Route, { workspace, stats }: LookupContext): Subrequest[] {
+function framesOf(
+  asked: AskedLookup,
+  route: Route,
+  { deadline }: LookupRequest,
+  { workspace, checksums, stats }: LookupContext,
+): Subrequest[] {
   const { frames, segments, fetched, repeated } = asked;
   stats.lookups++;
   stats.subrequests += frames;
   stats.segmentsFetched += fetched;
   stats.segmentsPushed += segments - fetched;
   stats.bagsRepeated += repeated;
-  return Array.from({ length: frames }, (_, i) => new Subrequest(asked, i, route.fingerprint, workspace));
+  const sending = { workspace, route, deadline, checksums };
+  const subrequests: Subrequest[] = [];
+  for (let i = 0; i < frames; i++) subrequests.push(new Subrequest(asked, i, sending));
+  return subrequests;
 }

@@ -120,14 +120,14 @@ export class NodeClient {
    */
   async ask(outgoing: Outgoing, deadline: Deadline): Promise<Reply> {
     if (this.#lanes.length === 0) await deadline.wait(this.connect());
-    const lane = await this.#credit(deadline);
+    const lane = this.#takeFreeLane() ?? (await this.#credit(deadline));
     const exchange = lane.session.send(outgoing);
     let late: Promise<void> | undefined;
-    const undo = deadline.during(() => {
+    const cancel = (): void => {
       late = exchange.cancel();
-    });
+    };
     try {
-      const received = await deadline.wait(exchange.reply);
+      const received = await deadline.wait(exchange.reply, cancel);
       const reply = new Reply(received.bytes, () => received.release());
       lane.window = Math.max(1, Math.min(sessionWindow, reply.load.requestCredits));
       lane.failures = 0;
@@ -137,20 +137,21 @@ export class NodeClient {
       if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') this.#hold(lane);
       throw error;
     } finally {
-      undo();
       // A cancelled subrequest gives its credit back only when the worker is done with it.
       if (late === undefined) this.#giveBack(lane);
       else void late.then(() => this.#giveBack(lane));
     }
   }
 
-  /** Takes a credit and returns its lane. Waits behind the subrequests that already wait. */
-  async #credit(deadline: Deadline): Promise<Lane> {
+  /** Takes a credit, if there is one and no subrequest waits for it. @returns its lane */
+  #takeFreeLane(): Lane | undefined {
     const free = this.#waiting.size === 0 ? this.#freeLane() : undefined;
-    if (free !== undefined) {
-      free.outstanding++;
-      return free;
-    }
+    if (free !== undefined) free.outstanding++;
+    return free;
+  }
+
+  /** Waits for a credit, behind the subrequests that already wait. @returns its lane */
+  async #credit(deadline: Deadline): Promise<Lane> {
     const { promise, resolve } = Promise.withResolvers<Lane | undefined>();
     this.#waiting.add(resolve);
     const undo = deadline.during(() => {
@@ -183,8 +184,9 @@ export class NodeClient {
 
   /** The worker with the fewest subrequests in flight. One that failed recently is used only if no other is free. */
   #freeLane(): Lane | undefined {
-    const now = this.#lanes.some(({ heldUntil }) => heldUntil > 0) ? performance.now() : 0;
     let best: Lane | undefined;
+    let now = 0;
+    for (const lane of this.#lanes) if (lane.heldUntil > 0) now = performance.now();
     for (const lane of this.#lanes) {
       if (lane.outstanding >= lane.window) continue;
       if (best === undefined || isBetter(lane, best, now)) best = lane;

@@ -16,6 +16,7 @@ export class Route implements WrittenPlan {
   /** The clients in the order of the plan. */
   readonly states: readonly NodeClient[];
   readonly #tables: ReadonlyMap<string, LookupTable>;
+  readonly #fingerprintWords: Uint32Array;
   /** Lookups that use it, and whether there will be no more. */
   #lookups = 0;
   #retired = false;
@@ -29,6 +30,7 @@ export class Route implements WrittenPlan {
   constructor(routing: RoutingTable, transport: Transport, workspace: Workspace, before?: Route) {
     const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
     this.fingerprint = fingerprint(routing);
+    this.#fingerprintWords = new Uint32Array(BigUint64Array.of(this.fingerprint).buffer);
     this.nodes = new Map(
       routing.nodes
         .filter(({ id }) => used.has(id))
@@ -50,6 +52,12 @@ export class Route implements WrittenPlan {
   /** Finds a table. @throws UNKNOWN_TABLE */
   readonly tableOf = (name: string, feature: string): LookupTable =>
     this.#tables.get(name) ?? unknownTable(name, feature, this.#tables.keys());
+
+  /** Writes the fingerprint, a u64, at word `at`. */
+  writeFingerprint(words: Uint32Array, at: number): void {
+    words[at] = this.#fingerprintWords[0];
+    words[at + 1] = this.#fingerprintWords[1];
+  }
 
   /** A lookup begins to use it, or ends. */
   begin(): void {

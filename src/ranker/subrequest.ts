@@ -1,26 +1,32 @@
 import type { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/ask-layout.ts';
 import { DONE } from '../kernel/layout.ts';
+import { sessionWindow } from '../limits.ts';
 import type { AskedLookup } from '../lookup/asked.ts';
-import type { RowRead } from '../transport/transport.ts';
+import type { Outgoing, RowRead } from '../transport/transport.ts';
 import { type FrameIdentity, writeIdentity } from '../wire/frame-identity.ts';
 import * as wire from '../wire/layout.ts';
 import { invalidReply, type Reply, type WireError } from '../wire/reply.ts';
+import type { Deadline } from './deadline.ts';
 import { errorOf } from './node-error.ts';
 import { badResults, checkReply } from './reply-check.ts';
+import type { Route } from './route.ts';
 import type { Workspace } from './workspace.ts';
 
 /** The identity of a reply that the transport builds itself, from rows that it has read without sending a frame. */
 const unsent: FrameIdentity = { id: 0, version: wire.wireVersion, checksum: false };
 
-/** The fields of a header that depend on how and when a frame is sent. */
-export interface SubrequestHead extends FrameIdentity {
-  readonly timeLeftUs: number;
-  readonly replyCredits: number;
+/** How the subrequests of a lookup are sent. */
+export interface Sending {
+  readonly workspace: Workspace;
+  readonly route: Route;
+  readonly deadline: Deadline;
+  /** Frames carry checksums if nothing else detects bits that change in transit. */
+  readonly checksums: boolean;
 }
 
 /** What a lookup asks of one node: a frame in its memory, and the reply. */
-export class Subrequest {
+export class Subrequest implements Outgoing {
   readonly node: string;
   /** Its place among the frames of the lookup. */
   readonly number: number;
@@ -32,17 +38,15 @@ export class Subrequest {
   error: FlexemrError | undefined;
   reply: Reply | undefined;
   readonly #asked: AskedLookup;
-  readonly #plan: bigint;
-  readonly #workspace: Workspace;
+  readonly #sending: Sending;
   /** Address of its frame. */
   readonly #address: number;
   /** The fields of its last frame that the reply must repeat. */
   #sent: FrameIdentity = unsent;
 
-  constructor(asked: AskedLookup, number: number, plan: bigint, workspace: Workspace) {
+  constructor(asked: AskedLookup, number: number, sending: Sending) {
     this.#asked = asked;
-    this.#plan = plan;
-    this.#workspace = workspace;
+    this.#sending = sending;
     this.number = number;
     this.node = asked.plan.nodes[this.#at(layout.SENT_NODE)];
     this.bytes = this.#at(layout.SENT_BYTES);
@@ -62,13 +66,15 @@ export class Subrequest {
     return this.#asked.segmentsOf(this.number).map((segment) => this.#asked.shardOf(segment));
   }
 
-  /** The rows that it asks for; undefined if it asks for anything else than rows that exist. */
+  /** The rows that it asks for; undefined if it asks for something else, or if rows cannot be read now. */
   get reads(): readonly RowRead[] | undefined {
-    if (this.#at(layout.SENT_READS) === 0) return undefined;
+    const { route } = this.#sending;
+    if (this.#at(layout.SENT_READS) === 0 || !route.node(this.node).readsRows) return undefined;
+    const { fingerprint: plan } = route;
     return this.#asked.segmentsOf(this.number).map((segment) => {
       const { version, rowBytes } = this.#asked.tableOf(segment);
       const [shard, keys] = [this.#asked.shardOf(segment), this.#asked.keysOf(segment)];
-      return { plan: this.#plan, shard, version, keys, rowBytes };
+      return { plan, shard, version, keys, rowBytes };
     });
   }
 
@@ -78,22 +84,25 @@ export class Subrequest {
   }
 
   /** Writes the frame from word `at` on. If the lookup has ended, nobody waits for the reply, and the frame is empty. */
-  write(to: Uint32Array, at: number, head: SubrequestHead): void {
+  write(to: Uint32Array, at: number, id: number, exposed: boolean): void {
     const length = this.bytes >>> 2;
     if (!this.#asked.isOpen) {
       to.fill(0, at, at + length);
       return;
     }
-    this.#sent = head;
+    const { route, deadline, checksums } = this.#sending;
+    const version = route.node(this.node).wireVersion;
+    const checksum = checksums && exposed && version > 1;
+    this.#sent = { id, version, checksum };
     const { words, kernels } = this.#asked.memory;
     const frame = this.#address >>> 2;
-    writeIdentity(words, frame, head);
-    words[frame + (wire.SUBREQUEST_PLAN >>> 2)] = Number(this.#plan & 0xffffffffn);
-    words[frame + (wire.SUBREQUEST_PLAN >>> 2) + 1] = Number(this.#plan >> 32n);
-    words[frame + (wire.SUBREQUEST_TIME_LEFT_US >>> 2)] = head.timeLeftUs;
-    words[frame + (wire.SUBREQUEST_REPLY_CREDITS >>> 2)] = head.replyCredits;
+    writeIdentity(words, frame, this.#sent);
+    const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(deadline.leftMs * 1000)));
+    words[frame + (wire.SUBREQUEST_TIME_LEFT_US >>> 2)] = timeLeftUs;
+    words[frame + (wire.SUBREQUEST_REPLY_CREDITS >>> 2)] = sessionWindow;
+    route.writeFingerprint(words, frame + (wire.SUBREQUEST_PLAN >>> 2));
     words[frame + (wire.FRAME_CHECKSUM >>> 2)] = 0;
-    if (head.checksum) {
+    if (checksum) {
       const sum = kernels.checksum(this.#asked.at(layout.ASK_WORK), this.#address, this.bytes);
       words[frame + (wire.FRAME_CHECKSUM >>> 2)] = sum;
     }
@@ -102,7 +111,7 @@ export class Subrequest {
 
   /** Checks that a reply is complete and answers the last frame. @returns the reply @throws INVALID_FRAME if not */
   check(reply: Reply): Reply {
-    checkReply(reply, this.#sent, this.#workspace);
+    checkReply(reply, this.#sent, this.#sending.workspace);
     return reply;
   }
 
@@ -110,7 +119,7 @@ export class Subrequest {
   answered(reply: Reply): void {
     reply.checkLength(this.replyBytes, this.#at(layout.SENT_SEGMENTS), this.#at(layout.SENT_KEYS));
     const tail = reply.bytes.subarray(wire.HEADER_BYTES + this.#at(layout.SENT_VALUES_BYTES));
-    const { memory, address, free } = this.#workspace.mergeRoom(this.#asked, tail.length);
+    const { memory, address, free } = this.#sending.workspace.mergeRoom(this.#asked, tail.length);
     memory.bytes.set(tail, address);
     const { block } = this.#asked;
     const status = memory.kernels.checkReply(block, this.number, address, tail.length, reply.exceptionCount);

@@ -102,6 +102,11 @@ export class StreamConnection {
     return this.#error;
   }
 
+  /** Whether the worker has answered that it offers streams. */
+  get isUpgraded(): boolean {
+    return this.#upgrade === undefined;
+  }
+
   get traffic(): { readonly bytesOut: number; readonly bytesIn: number } {
     return { bytesOut: this.#socket.bytesWritten, bytesIn: this.#socket.bytesRead };
   }

@@ -84,7 +84,9 @@ class StreamSession implements Session {
   send(outgoing: Outgoing): Exchange {
     if (this.#closed) return { reply: Promise.reject(released(this.#url)), cancel: async () => {} };
     if (this.#instead) return this.#instead.send(outgoing);
-    const exchange = this.#connection(this.#shared.laneOf(outgoing)).send(outgoing);
+    const connection = this.#connection(this.#shared.laneOf(outgoing));
+    const exchange = connection.send(outgoing);
+    if (connection.isUpgraded) return exchange;
     let current = exchange;
     const reply = exchange.reply.catch((error: unknown) => {
       if (!(error instanceof NotAStream)) throw error;

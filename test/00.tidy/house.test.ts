@@ -13,8 +13,8 @@ const rooms = [
   'modules',
   'plan',
   'store',
-  'lookup',
   'wire',
+  'lookup',
   'memory-node',
   'transport',
   'ranker',
@@ -193,9 +193,6 @@ function sectionsOf(bytes: Uint8Array): string[] {
 
 /** Expressions that a lookup may await without a deadline: they pass one on, or are not part of a lookup. */
 const awaitable = [
-  'ask(subrequests[0], to)',
-  'Promise.all(subrequests.map((subrequest) => ask(subrequest, to)))',
-  'tryOnce(subrequest, to)',
   'lookUp(request, ',
   'this.#lookup({ bags, options, deadline',
   // Waits for a credit. The deadline resolves it too.

@@ -1,4 +1,4 @@
-// Inserts faults into the source of the kernels, one at a time. The pooling property must find each of them.
+// Inserts faults into the source of the kernels, one at a time. Their properties must find each of them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';
@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { options } from '../../assembly/build.ts';
 import { instantiate } from '../../src/kernel/wasm.ts';
+import { askCases, assertAsks } from '../35.lookup/ask-case.ts';
 import { runs } from '../runs.ts';
 import { assertPools } from './pool-cases.ts';
 
@@ -91,11 +92,113 @@ const faults: readonly Fault[] = [
   },
 ];
 
+/** Faults in the kernels of a ranker. */
+const rankerFaults: readonly Fault[] = [
+  {
+    name: 'lengths become the ends of bags, not their starts',
+    file: 'ask.ts',
+    from: 'store<u32>(p, <u32>sum);\n      sum += length;',
+    to: 'sum += length;\n      store<u32>(p, <u32>sum);',
+  },
+  {
+    name: 'the policy of the lookup is ignored',
+    file: 'ask.ts',
+    from: 'return own ? own - 1 : load<u32>(table, TABLE_MISSING);',
+    to: 'return own && !own ? own - 1 : load<u32>(table, TABLE_MISSING);',
+  },
+  {
+    name: 'the key after the last row is a row',
+    file: 'ask-keys.ts',
+    from: 'if (key >= rows && !isPadding(table, key)) break;',
+    to: 'if (key > rows && !isPadding(table, key)) break;',
+  },
+  {
+    name: 'padding keys keep their weights',
+    file: 'ask-keys.ts',
+    from: 'if (weights) store<u32>(weights + (to << 2)',
+    to: 'if (weights && !weights) store<u32>(weights + (to << 2)',
+  },
+  {
+    name: 'bags with the same keys and other weights are equal',
+    file: 'ask-bags.ts',
+    from: 'if (!weights || isSame(ownWeights,',
+    to: 'if (!weights || !isSame(ownWeights,',
+  },
+  {
+    name: 'the last word of a bag is not compared',
+    file: 'ask-bags.ts',
+    from: 'return one == end || load<u32>(one) == load<u32>(other);',
+    to: 'return one <= end || load<u32>(one) == load<u32>(other);',
+  },
+  {
+    name: 'the last row of a shard belongs to the next shard',
+    file: 'cut.ts',
+    from: 'return u32(place > load<u32>(shards, PLACE_LAST));',
+    to: 'return u32(place >= load<u32>(shards, PLACE_LAST));',
+  },
+  {
+    name: 'a bag that goes on in the next slice is counted twice',
+    file: 'cut.ts',
+    from: 'if (load<u32>(cut, CUT_LAST_BAG) == bag + 1) continue;',
+    to: 'if (load<u32>(cut, CUT_LAST_BAG) == bag + 1 && i > begin) continue;',
+  },
+  {
+    name: 'a few rows too many are fetched',
+    file: 'choose.ts',
+    from: 'load<u32>(segment, ASKED_RESULTS) * each',
+    to: '(load<u32>(segment, ASKED_RESULTS) + 2) * each',
+  },
+  {
+    name: 'a frame exceeds the limit of its node by one segment',
+    file: 'frames.ts',
+    from: 'return load<u32>(frame, SENT_BYTES) + bytes <=',
+    to: 'return load<u32>(frame, SENT_BYTES) <=',
+  },
+  {
+    name: 'the padding row is read without its node',
+    file: 'frames.ts',
+    from: 'if (key >= rows || (pads && <u64>key == load<u64>(table, TABLE_PADDING))) return false;',
+    to: 'if (key >= rows) return false;',
+  },
+  {
+    name: 'the first partial of a later slice is merged twice',
+    file: 'merge-segment.ts',
+    from: 'store<u32>(block, <u32>done + count + MERGING, ASK_AT);',
+    to: 'store<u32>(block, <u32>done + count - 1 + MERGING, ASK_AT);',
+  },
+  {
+    name: 'weights of fetched rows are lost',
+    file: 'merge-segment.ts',
+    from: 'store<u32>(call, load<u32>(segment, ASKED_WEIGHTS), CALL_WEIGHTS);',
+    to: 'store<u32>(call, 0, CALL_WEIGHTS);',
+  },
+  {
+    name: 'a fetched row that is missing is pooled as zeros',
+    file: 'outcomes.ts',
+    from: 'if (outcome && outcome != <u8>OUTCOME_DEFAULTED) store<u32>(inverse',
+    to: 'if (outcome && outcome == 4) store<u32>(inverse',
+  },
+  {
+    name: 'an exception after a padding key has the wrong position',
+    file: 'outcomes.ts',
+    from: 'load<u32>(list + (<usize>known << 2)) <= key + known) known++;',
+    to: 'load<u32>(list + (<usize>known << 2)) < key + known) known++;',
+  },
+];
+
+const search = { numRuns: runs.mutantCases, seed: 1, endOnFailure: true };
+
 test.for(faults)('finds: $name', async (fault) => {
   const module = new WebAssembly.Module(await compileWith(fault));
   const kernels = (memory: WebAssembly.Memory): ReturnType<typeof instantiate> => instantiate(module, memory);
-  const search = { numRuns: runs.mutantCases, seed: 1, endOnFailure: true };
   expect(() => assertPools(kernels, fc.constant('plain'), search)).toThrow(/Property failed/);
+});
+
+test.for(rankerFaults)('finds: $name', async (fault) => {
+  const module = new WebAssembly.Module(await compileWith(fault));
+  const kernels = (memory: WebAssembly.Memory): ReturnType<typeof instantiate> => instantiate(module, memory);
+  const property = fc.property(askCases, (of) => assertAsks(of, kernels));
+  expect(() => fc.assert(property, search)).toThrow(/Property failed/);
 });
 
 /** A fault is the same without the optimizer, which takes twice as long as all the rest of the compiler. */

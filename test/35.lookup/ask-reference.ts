@@ -1,0 +1,190 @@
+// What `ask` decides, in plain TypeScript: which bags are sent, where they are cut, which rows are fetched, and which
+// frame of which node carries each segment. The frames of the kernel must have exactly these bytes.
+import type { MissingPolicy } from '../../src/kernel/call.ts';
+import { divides } from '../../src/kernel/pooling-mode.ts';
+import type { PushDown } from '../../src/lookup/asked.ts';
+import type { LookupTable } from '../../src/lookup/lookup-table.ts';
+import type { NodeState } from '../../src/lookup/plan-memory.ts';
+import { HEADER_BYTES } from '../../src/wire/layout.ts';
+import { type OutgoingSegment, segmentBytes } from '../../src/wire/subrequest.ts';
+
+/** One feature: keys as u64, bags as lists of positions of their keys. */
+export interface AskedFeature {
+  readonly table: LookupTable;
+  readonly keys: readonly bigint[];
+  readonly bags: readonly (readonly number[])[];
+  readonly weights: Float32Array | undefined;
+  /** Whether its caller said which bag each result is of. */
+  readonly inverse: boolean;
+}
+
+/** The segments of one subrequest. */
+export interface ReferenceFrame {
+  readonly node: number;
+  readonly reads: boolean;
+  readonly segments: OutgoingSegment[];
+}
+
+/** Why a lookup is refused. */
+export interface Refusal {
+  readonly code: string;
+  readonly feature: number;
+  readonly position?: number;
+}
+
+interface Options {
+  readonly onMissing: MissingPolicy | undefined;
+  readonly pushDown: PushDown;
+}
+
+/** @throws nothing: a refusal is returned */
+export function referenceAsk(
+  features: readonly AskedFeature[],
+  nodes: readonly NodeState[],
+  options: Options,
+): ReferenceFrame[] | Refusal {
+  const routed: { node: number; table: LookupTable; segment: OutgoingSegment; feature: number }[] = [];
+  for (const [i, feature] of features.entries()) {
+    const { spec, indexed } = feature.table;
+    const policy = options.onMissing ?? spec.missing ?? 'error';
+    if (policy === 'default' && spec.defaultRow === undefined) return { code: 'INVALID_OPTION', feature: i };
+    const bound = policy === 'error' ? BigInt(spec.rows) : 2n ** 32n;
+    const bad = feature.keys.findIndex(
+      (key) => !indexed && key >= bound && !(isPadding(feature, key) && key < 2n ** 32n),
+    );
+    if (bad >= 0) return { code: 'INVALID_KEY', feature: i, position: bad };
+    for (const { shard, segment } of segmentsOf(feature, policy, options.pushDown))
+      routed.push({ node: feature.table.shards[shard].node, table: feature.table, segment, feature: i });
+  }
+  const frames: ReferenceFrame[] = [];
+  for (const { node, table, segment, feature } of routed) {
+    const { limits, readsRows } = nodes[node];
+    const alone = sizesOf([segment], table);
+    if (!fits(alone, limits)) return { code: 'LIMIT_EXCEEDED', feature };
+    const reads = readsRows && isReadable(segment, table);
+    const last = frames.findLast((frame) => frame.node === node && frame.reads === reads);
+    const sizes = last && sums.get(last);
+    const both = sizes && add(sizes, alone);
+    if (last && both && fits(both, limits)) {
+      last.segments.push(segment);
+      sums.set(last, both);
+    } else {
+      const frame = { node, reads, segments: [segment] };
+      frames.push(frame);
+      sums.set(frame, alone);
+    }
+  }
+  return frames;
+}
+
+interface Sizes {
+  readonly bytes: number;
+  readonly replyBytes: number;
+  readonly keys: number;
+}
+
+const sums = new WeakMap<ReferenceFrame, Sizes>();
+
+function add(one: Sizes, other: Sizes): Sizes {
+  return {
+    bytes: one.bytes + other.bytes - HEADER_BYTES,
+    replyBytes: one.replyBytes + other.replyBytes - HEADER_BYTES,
+    keys: one.keys + other.keys,
+  };
+}
+
+/** Bytes of a frame and of the longest reply to it, and its keys. */
+function sizesOf([segment]: readonly OutgoingSegment[], table: LookupTable): Sizes {
+  const keys = segment.keys.length / (segment.wide ? 2 : 1);
+  const vectors = segment.fetch ? keys : segment.offsets ? segment.offsets.length - 1 : keys;
+  const values = Math.ceil((vectors * (segment.fetch ? table.rowBytes : table.spec.dim * 4)) / 4) * 4;
+  const counts = segment.fetch ? 0 : vectors * 4;
+  const denominators = hasDenominators(segment, table) ? vectors * 4 : 0;
+  return {
+    bytes: HEADER_BYTES + segmentBytes(segment),
+    replyBytes: HEADER_BYTES + values + counts + denominators + keys * 4,
+    keys,
+  };
+}
+
+function hasDenominators({ partial, weights }: OutgoingSegment, { spec }: LookupTable): boolean {
+  return partial && weights !== undefined && divides(spec.mode);
+}
+
+function fits({ bytes, replyBytes, keys }: Sizes, limits: NodeState['limits']): boolean {
+  return bytes <= limits.subrequestBytes && replyBytes <= limits.replyBytes && keys <= limits.subrequestKeys;
+}
+
+function isReadable({ fetch, wide, keys }: OutgoingSegment, { spec, padding }: LookupTable): boolean {
+  return fetch && !wide && keys.every((key) => key < spec.rows && BigInt(key) !== padding);
+}
+
+function isPadding({ table }: AskedFeature, key: bigint): boolean {
+  return key === table.padding;
+}
+
+/** The bags that are sent: without padding keys, and without bags that repeat an earlier one. */
+export function sentBags(feature: AskedFeature): readonly (readonly number[])[] {
+  const { table, keys, bags, weights, inverse } = feature;
+  if (table.spec.mode === 'none') return keys.map((_, i) => [i]);
+  const dense = bags.map((bag) => bag.filter((i) => !isPadding(feature, keys[i])));
+  if (inverse || bags.length < 2) return dense;
+  const texts = dense.map((bag) => bag.map((i) => `${keys[i]} ${weights ? bitsOf(weights[i]) : ''}`).join());
+  if (bags.length > 32 && new Set(texts.slice(0, 32)).size === 32) return dense;
+  const unique = new Set(texts).size;
+  return unique * 4 > bags.length * 3 ? dense : dense.filter((_, i) => texts.indexOf(texts[i]) === i);
+}
+
+function bitsOf(weight: number): number {
+  return new Uint32Array(Float32Array.of(weight).buffer)[0];
+}
+
+/** The shard of a key, as its place among the shards of the table. */
+export function shardOf({ indexed, shards }: LookupTable, key: bigint): number {
+  const place = indexed ? Number(hash(key) & 0xffffffffn) : Number(key);
+  const found = shards.findIndex(({ last }) => place <= last);
+  return found < 0 ? shards.length - 1 : found;
+}
+
+/** Finaliser of MurmurHash3. */
+export function hash(key: bigint): bigint {
+  const step = (value: bigint, factor: bigint): bigint =>
+    BigInt.asUintN(64, (value ^ (value >> 33n)) * factor);
+  const mixed = step(step(key, 0xff51afd7ed558ccdn), 0xc4ceb9fe1a85ec53n);
+  return mixed ^ (mixed >> 33n);
+}
+
+function segmentsOf(
+  feature: AskedFeature,
+  policy: MissingPolicy,
+  pushDown: PushDown,
+): { shard: number; segment: OutgoingSegment }[] {
+  const { table, keys, weights } = feature;
+  const { spec, indexed, version, shards } = table;
+  const [bags, whole, pooled] = [sentBags(feature), shards.length === 1, spec.mode !== 'none'];
+  if (bags.length === 0) return [];
+  return shards.flatMap(({ number }, shard) => {
+    const cut = bags.map((bag) => bag.filter((i) => whole || shardOf(table, keys[i]) === shard));
+    const own = whole ? cut : cut.filter(({ length }) => length > 0);
+    if (own.length === 0) return [];
+    const positions = own.flat();
+    const offsets = Uint32Array.of(0, ...own.map((_, bag) => own.slice(0, bag + 1).flat().length));
+    const weighted = weights && Float32Array.from(positions, (i) => weights[i]);
+    const wordsOf = (list: readonly bigint[]): Uint32Array =>
+      indexed ? new Uint32Array(BigUint64Array.from(list).buffer) : Uint32Array.from(list, Number);
+    const pushed: OutgoingSegment = {
+      ...{ shard: number, version, wide: indexed, partial: !whole, fetch: false },
+      missing: policy === (spec.missing ?? 'error') ? undefined : policy,
+      keys: wordsOf(positions.map((i) => keys[i])),
+      offsets: pooled ? offsets : undefined,
+      weights: weighted,
+    };
+    const unique = [...new Set(positions.map((i) => keys[i]))];
+    const each = spec.dim * 4 + (hasDenominators(pushed, table) ? 8 : 4);
+    const results = pooled ? own.length : positions.length;
+    const worthIt = unique.length * table.rowBytes * 1000 < results * each * 981;
+    const fetches = positions.length > 0 && (pushDown === 'never' || (pushDown === 'auto' && worthIt));
+    const fetched = { ...pushed, partial: false, fetch: true, offsets: undefined, weights: undefined };
+    return [{ shard, segment: fetches ? { ...fetched, keys: wordsOf(unique) } : pushed }];
+  });
+}
