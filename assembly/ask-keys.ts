@@ -1,9 +1,9 @@
 // Steps of `ask` that read keys: row numbers become u32, and padding keys are removed. Everything is done in place.
 
 import {
-  ASK_AT, ASK_BAG, ASK_BAGS, ASK_COUNT, ASK_FOUND, ASK_PADDING, ASK_UNPAD, ASK_UNPAD_OFFSETS, FEATURE_BAGS,
+  ASK_AT, ASK_BAG, ASK_BAGS, ASK_COUNT, ASK_FOUND, ASK_PADDING, ASK_SENDS_REPEATS, ASK_UNPAD, ASK_UNPAD_OFFSETS, FEATURE_BAGS,
   FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_OFFSETS, FEATURE_PADDED, FEATURE_PADDED_COUNT,
-  FEATURE_INVERSE, FEATURE_SENT_BAGS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, TABLE_HAS_PADDING, TABLE_INDEXED,
+  FEATURE_INVERSE, FEATURE_SENT_BAGS, FEATURE_SENT_OFFSETS, FEATURE_TABLE, FEATURE_WEIGHTS, TABLE_HAS_PADDING, TABLE_INDEXED,
   TABLE_PADDING, TABLE_POOLED, TABLE_ROWS,
 } from '../src/kernel/ask-layout';
 import { BAD_KEY, MISSING_ERROR } from '../src/kernel/layout';
@@ -34,14 +34,15 @@ function endKeys(block: usize, feature: usize, table: usize): u32 {
   store<u32>(feature, load<u32>(feature, FEATURE_BAGS), FEATURE_SENT_BAGS);
   store<u32>(feature, load<u32>(feature, FEATURE_OFFSETS), FEATURE_SENT_OFFSETS);
   const pads = load<u32>(table, TABLE_POOLED) && load<u32>(table, TABLE_HAS_PADDING);
-  enter(block, pads ? ASK_PADDING : afterPadding(feature, table));
+  enter(block, pads ? ASK_PADDING : afterPadding(block, feature, table));
   return 1;
 }
 
 /** Bags are compared only if there are several, and if their caller did not say which are equal. */
-@inline function afterPadding(feature: usize, table: usize): u32 {
+@inline function afterPadding(block: usize, feature: usize, table: usize): u32 {
   const several = load<u32>(feature, FEATURE_BAGS) > 1 && load<u32>(table, TABLE_POOLED);
-  return several && !load<u32>(feature, FEATURE_INVERSE) ? ASK_BAGS : ASK_COUNT;
+  const sought = several && !load<u32>(block, ASK_SENDS_REPEATS);
+  return sought && !load<u32>(feature, FEATURE_INVERSE) ? ASK_BAGS : ASK_COUNT;
 }
 
 /** Whether a key is the padding key of a table. */
@@ -87,7 +88,7 @@ export function findPadding(block: usize, feature: usize, table: usize, most: u3
   store<u32>(block, end, ASK_AT);
   store<u32>(block, found, ASK_FOUND);
   if (end < count) return end - begin;
-  if (!found) enter(block, afterPadding(feature, table));
+  if (!found) enter(block, afterPadding(block, feature, table));
   else {
     store<u32>(feature, <u32>take(block, <usize>found << 2), FEATURE_PADDED);
     enter(block, ASK_UNPAD);
@@ -134,8 +135,6 @@ export function shiftOffsets(block: usize, feature: usize, most: u32): u32 {
   }
   store<u32>(block, bag, ASK_BAG);
   store<u32>(block, before, ASK_FOUND);
-  if (bag > bags) {
-    enter(block, load<u32>(feature, FEATURE_BAGS) > 1 && !load<u32>(feature, FEATURE_INVERSE) ? ASK_BAGS : ASK_COUNT);
-  }
+  if (bag > bags) enter(block, afterPadding(block, feature, load<u32>(feature, FEATURE_TABLE)));
   return most - left + 1;
 }

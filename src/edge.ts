@@ -28,6 +28,8 @@ export interface EdgeRankerOptions {
   readonly token?: string | undefined;
   /** Default: `auto`, which pushes down or fetches, whichever transfers fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /** Bags of a feature that are equal are sent and pooled once. Default: true. */
+  readonly deduplicateBags?: boolean | undefined;
   /** Whether frames that are not sent over TLS carry checksums. Default: true. */
   readonly checksums?: boolean | undefined;
   /** Most bytes that one lookup may use to merge results. Default: 64 MiB, which is half of what an isolate has. */
@@ -38,6 +40,7 @@ const rankerOptions = optionsOf({
   routing: v.optional(given<RoutingTable | RoutingSource>('a routing table')),
   token: v.optional(v.string()),
   pushDown: rankerFields.pushDown,
+  deduplicateBags: rankerFields.deduplicateBags,
   checksums: rankerFields.checksums,
   workspaceBytes: v.optional(integer(1, workspaceBytesMax)),
 });

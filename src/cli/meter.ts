@@ -16,6 +16,8 @@ export interface Measured {
   /** Segments (the bags of a shard) that were pooled at its node, or here from fetched rows. */
   readonly segmentsPushed?: number;
   readonly segmentsFetched?: number;
+  /** Bags that were not sent, because an earlier bag of their feature was the same. */
+  readonly bagsRepeated?: number;
 }
 
 /** A source that measures the time of its lookups. */
@@ -53,6 +55,7 @@ export class Meter implements LookupSource {
       subrequests: now.subrequests - before.subrequests,
       segmentsPushed: now.segmentsPushed - before.segmentsPushed,
       segmentsFetched: now.segmentsFetched - before.segmentsFetched,
+      bagsRepeated: now.bagsRepeated - before.bagsRepeated,
     };
   }
 }

@@ -46,10 +46,11 @@ function movedText({
   subrequests,
   segmentsPushed,
   segmentsFetched,
+  bagsRepeated,
 }: LookupReport): string {
   if (bytesOut === undefined || bytesIn === undefined) return '';
   const moved = `${count(bytesOut / 1000)} KB out, ${count(bytesIn / 1000)} KB in`;
-  return `; ${moved}; ${subrequests} subrequests, ${segmentsPushed} segments pooled at nodes, ${segmentsFetched} fetched`;
+  return `; ${moved}; ${subrequests} subrequests, ${segmentsPushed} segments pooled at nodes, ${segmentsFetched} fetched, ${bagsRepeated} bags sent once`;
 }
 
 function count(value: number): string {

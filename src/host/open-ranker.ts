@@ -28,6 +28,8 @@ export interface OpenRankerOptions {
   readonly rdma?: DeviceChoice | undefined;
   /** Default `auto`: push down or fetch each segment, whichever brings back fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /** Bags of a feature that are equal are sent and pooled once. Default: true. */
+  readonly deduplicateBags?: boolean | undefined;
   /** Frames carry checksums, except over TLS and RDMA. Default: true. */
   readonly checksums?: boolean | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */

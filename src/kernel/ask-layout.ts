@@ -54,6 +54,8 @@ export const ASK_FEATURE_LIST = 8;
 export const ASK_MISSING = 12;
 /** PUSH_*. */
 export const ASK_PUSH_DOWN = 16;
+/** 1: bags that repeat an earlier one are sent, too. */
+export const ASK_SENDS_REPEATS = 140;
 /** Address of the record of the first segment. */
 export const ASK_SEGMENT_LIST = 20;
 /** The next free address, and the end of the free memory. */

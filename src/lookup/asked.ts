@@ -24,6 +24,8 @@ const pushDownCodes: Record<PushDown, number> = {
 export interface AskOptions {
   readonly onMissing: MissingPolicy | undefined;
   readonly pushDown: PushDown;
+  /** Bags of a feature that are equal are sent and pooled once. */
+  readonly deduplicateBags: boolean;
 }
 
 /** One lookup in memory. */
@@ -62,6 +64,7 @@ export class AskedLookup {
     this.set(layout.ASK_FEATURES, reader.count);
     this.set(layout.ASK_FEATURE_LIST, this.#features);
     this.set(layout.ASK_MISSING, options.onMissing === undefined ? 0 : missingCodes[options.onMissing] + 1);
+    this.set(layout.ASK_SENDS_REPEATS, Number(!options.deduplicateBags));
     this.set(layout.ASK_PUSH_DOWN, pushDownCodes[options.pushDown]);
     this.set(layout.ASK_SEGMENT_LIST, segmentList);
     this.set(layout.ASK_NEXT, inputAt + input);

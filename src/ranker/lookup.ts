@@ -28,6 +28,7 @@ export interface LookupRequest {
   readonly options: LookupOptions;
   readonly deadline: Deadline;
   readonly pushDown: PushDown;
+  readonly deduplicateBags: boolean;
 }
 
 /** What a ranker shares with its lookups. */
@@ -73,9 +74,10 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
 
 /** Copies the bags, and checks their form. */
 function copyBags(request: LookupRequest, route: Route, { workspace, reader }: LookupContext): AskedLookup {
-  const { bags, options, pushDown } = request;
+  const { bags, options, pushDown, deduplicateBags } = request;
+  const { onMissing } = options;
   reader.read(bags, route.tableOf);
-  const asked = workspace.ask(reader, { onMissing: options.onMissing, pushDown }, route);
+  const asked = workspace.ask(reader, { onMissing, pushDown, deduplicateBags }, route);
   reader.clear();
   try {
     if (asked.open()) return asked;

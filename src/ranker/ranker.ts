@@ -32,6 +32,8 @@ export interface RankerOptions {
   readonly module: WebAssembly.Module;
   /** Default `auto`: push down or fetch each segment, whichever brings back fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /** Bags of a feature that are equal are sent and pooled once. Default: true. */
+  readonly deduplicateBags?: boolean | undefined;
   /**
    * Frames carry checksums, which detect bits that change in transit; the frame is then sent again. Default: true.
    * Frames over TLS and RDMA carry no checksums, because both protocols have their own.
@@ -46,10 +48,12 @@ export interface RankerOptions {
 /** Options of a ranker that every entry of the package accepts. @internal */
 export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
+  readonly deduplicateBags: Optional<boolean>;
   readonly checksums: Optional<boolean>;
   readonly onRoutingError: Optional<(error: Error) => void>;
 } = {
   pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
+  deduplicateBags: v.optional(v.boolean()),
   checksums: v.optional(v.boolean()),
   onRoutingError: v.optional(callback<(error: Error) => void>()),
 };
@@ -152,7 +156,8 @@ export class Ranker implements AsyncDisposable {
     if (deadline.over) throw deadline.over;
     this.#underWay.add(deadline);
     try {
-      return await this.#lookup({ bags, options, deadline, pushDown: this.#options.pushDown ?? 'auto' });
+      const { pushDown = 'auto', deduplicateBags = true } = this.#options;
+      return await this.#lookup({ bags, options, deadline, pushDown, deduplicateBags });
     } finally {
       this.#underWay.delete(deadline);
     }

@@ -20,8 +20,8 @@ import { FreeList } from '../../src/store/free-list.ts';
 import { wireVersion } from '../../src/wire/layout.ts';
 import { subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
-import { expectBits } from '../bits.ts';
 import { bitsOf, expectedPooled, type Found } from '../30.plan/expected.ts';
+import { expectBits } from '../bits.ts';
 import {
   type AskedFeature,
   type ReferenceFrame,
@@ -56,6 +56,7 @@ export const askCases = fc.record({
   features: fc.array(feature, { maxLength: 4 }),
   onMissing: fc.constantFrom<MissingPolicy | undefined>(undefined, undefined, 'error', 'skip', 'default'),
   pushDown: fc.constantFrom<PushDown>('auto', 'always', 'never'),
+  deduplicateBags: fc.constantFrom(true, true, true, false),
   readsRows: fc.boolean(),
   small: fc.boolean(),
   budget: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(16_384)),
@@ -195,7 +196,8 @@ export function assertAsks(
   });
   const reader = new BagReader();
   const bags: KeyedBags = Object.fromEntries(drawn.map(({ bags: own }, i) => [`f${i}`, own]));
-  const options = { onMissing: of.onMissing, pushDown: of.pushDown };
+  const { onMissing, pushDown, deduplicateBags } = of;
+  const options = { onMissing, pushDown, deduplicateBags };
   reader.read(bags, (name) => drawn[Number(name.slice(1))].table);
   const room = AskedLookup.room(reader, options, 3);
   const block = memory.slots.allocate(room.bytes);

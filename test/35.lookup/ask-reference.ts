@@ -2,7 +2,7 @@
 // frame of which node carries each segment. The frames of the kernel must have exactly these bytes.
 import type { MissingPolicy } from '../../src/kernel/call.ts';
 import { divides } from '../../src/kernel/pooling-mode.ts';
-import type { PushDown } from '../../src/lookup/asked.ts';
+import type { AskOptions } from '../../src/lookup/asked.ts';
 import type { LookupTable } from '../../src/lookup/lookup-table.ts';
 import type { NodeState } from '../../src/lookup/plan-memory.ts';
 import { HEADER_BYTES } from '../../src/wire/layout.ts';
@@ -32,16 +32,11 @@ export interface Refusal {
   readonly position?: number;
 }
 
-interface Options {
-  readonly onMissing: MissingPolicy | undefined;
-  readonly pushDown: PushDown;
-}
-
 /** @throws nothing: a refusal is returned */
 export function referenceAsk(
   features: readonly AskedFeature[],
   nodes: readonly NodeState[],
-  options: Options,
+  options: AskOptions,
 ): ReferenceFrame[] | Refusal {
   const routed: { node: number; table: LookupTable; segment: OutgoingSegment; feature: number }[] = [];
   for (const [i, feature] of features.entries()) {
@@ -53,7 +48,7 @@ export function referenceAsk(
       (key) => !indexed && key >= bound && !(isPadding(feature, key) && key < 2n ** 32n),
     );
     if (bad >= 0) return { code: 'INVALID_KEY', feature: i, position: bad };
-    for (const { shard, segment } of segmentsOf(feature, policy, options.pushDown))
+    for (const { shard, segment } of segmentsOf(feature, policy, options))
       routed.push({ node: feature.table.shards[shard].node, table: feature.table, segment, feature: i });
   }
   const frames: ReferenceFrame[] = [];
@@ -124,11 +119,11 @@ function isPadding({ table }: AskedFeature, key: bigint): boolean {
 }
 
 /** The bags that are sent: without padding keys, and without bags that repeat an earlier one. */
-export function sentBags(feature: AskedFeature): readonly (readonly number[])[] {
+function sentBags(feature: AskedFeature, deduplicates: boolean): readonly (readonly number[])[] {
   const { table, keys, bags, weights, inverse } = feature;
   if (table.spec.mode === 'none') return keys.map((_, i) => [i]);
   const dense = bags.map((bag) => bag.filter((i) => !isPadding(feature, keys[i])));
-  if (inverse || bags.length < 2) return dense;
+  if (inverse || !deduplicates || bags.length < 2) return dense;
   const texts = dense.map((bag) => bag.map((i) => `${keys[i]} ${weights ? bitsOf(weights[i]) : ''}`).join());
   if (bags.length > 32 && new Set(texts.slice(0, 32)).size === 32) return dense;
   const unique = new Set(texts).size;
@@ -157,11 +152,15 @@ export function hash(key: bigint): bigint {
 function segmentsOf(
   feature: AskedFeature,
   policy: MissingPolicy,
-  pushDown: PushDown,
+  { pushDown, deduplicateBags }: AskOptions,
 ): { shard: number; segment: OutgoingSegment }[] {
   const { table, keys, weights } = feature;
   const { spec, indexed, version, shards } = table;
-  const [bags, whole, pooled] = [sentBags(feature), shards.length === 1, spec.mode !== 'none'];
+  const [bags, whole, pooled] = [
+    sentBags(feature, deduplicateBags),
+    shards.length === 1,
+    spec.mode !== 'none',
+  ];
   if (bags.length === 0) return [];
   return shards.flatMap(({ number }, shard) => {
     const cut = bags.map((bag) => bag.filter((i) => whole || shardOf(table, keys[i]) === shard));

@@ -116,7 +116,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
     }),
     openRanker: callable(main.openRanker, {
       ...{ routing, transport: 'http', security: { token: 'secret' }, rdma: { device: 'none' } },
-      ...{ pushDown: 'auto', checksums: true, onRoutingError: () => {} },
+      ...{ pushDown: 'auto', deduplicateBags: true, checksums: true, onRoutingError: () => {} },
     }),
     openTables: callable(main.openTables, absent, {
       threads: 1,
@@ -163,7 +163,14 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
   edge: {
     ...shared,
     openRanker: callable(edge.openRanker, {
-      ...{ routing, token: 'secret', pushDown: 'never', checksums: false, workspaceBytes: 1_000_000 },
+      ...{
+        routing,
+        token: 'secret',
+        pushDown: 'never',
+        deduplicateBags: false,
+        checksums: false,
+        workspaceBytes: 1_000_000,
+      },
     }),
   },
   component: {

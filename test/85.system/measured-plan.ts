@@ -43,7 +43,12 @@ export async function measure(
 ): Promise<Measured> {
   const split = (): PlannedTable[] => [...placed];
   await using cluster = await Cluster.start({ tables, nodes: nodeIds.length, split, workers: 1 });
-  await using ranker = await cluster.ranker({ transport: 'stream', pushDown: 'always' });
+  // Predictions do not know which bags will be equal.
+  await using ranker = await cluster.ranker({
+    transport: 'stream',
+    pushDown: 'always',
+    deduplicateBags: false,
+  });
   // This lookup connects, so the bytes after it are only those of lookups.
   await ranker.lookup(lookups[0]);
   const cost = async (asked: readonly KeyedBags[], keyBytes: number): Promise<Cost> => {
