@@ -23,7 +23,7 @@ const CUT_BYTES = 16;
 }
 
 /** The shard of a key: its place among the shards of the table. The last one has the keys past the end of the table. */
-@inline export function shardOfKey(table: usize, keys: usize, i: u32, indexed: u32, wide: bool): u32 {
+@inline function shardOfKey(table: usize, keys: usize, i: u32, indexed: u32, wide: bool): u32 {
   const at = wide ? <u32>load<u64>(keys + (<usize>i << 3)) : load<u32>(keys + (<usize>i << 2));
   const place = indexed ? <u32>hash(load<u64>(keys + (<usize>i << 3))) : at;
   const shards = <usize>load<u32>(table, TABLE_SHARDS), last = load<u32>(table, TABLE_SHARD_COUNT) - 1;
@@ -33,6 +33,11 @@ const CUT_BYTES = 16;
   while (shard > 0 && place <= load<u32>(shards + <usize>(shard - 1) * PLACE_BYTES, PLACE_LAST)) shard--;
   while (shard < last && place > load<u32>(shards + <usize>shard * PLACE_BYTES, PLACE_LAST)) shard++;
   return shard;
+}
+
+/** As `shardOfKey`, for steps that few lookups need. */
+export function shardAt(table: usize, keys: usize, i: u32, indexed: u32, wide: bool): u32 {
+  return shardOfKey(table, keys, i, indexed, wide);
 }
 
 /** Counts the next keys and bags of each shard. */

@@ -12,7 +12,7 @@ import {
 import { DONE, OUTCOME_DEFAULTED, OUTCOME_PADDED } from '../src/kernel/layout';
 import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK, HEADER_BYTES } from '../src/wire/layout';
 import { featureOf, segmentOf } from './ask';
-import { isCut, shardOfKey } from './cut';
+import { isCut, shardAt } from './cut';
 import { frameOf, isFetched, keysSent, vectorsSent } from './frames';
 
 function refuse(block: usize, status: i32, position: u32, value: u64): i32 {
@@ -135,7 +135,7 @@ export function listExceptions(block: usize, feature: usize, table: usize, list:
     const all = <usize>load<u32>(feature, FEATURE_KEYS), wide = load<u32>(feature, FEATURE_KEY_BYTES) == 8;
     const indexed = load<u32>(table, TABLE_INDEXED);
     for (let i: usize = 0; i < keys; i++) {
-      const cursor = cursors + (<usize>shardOfKey(table, all, <u32>i, indexed, wide) << 2), at = load<u32>(cursor);
+      const cursor = cursors + (<usize>shardAt(table, all, <u32>i, indexed, wide) << 2), at = load<u32>(cursor);
       store<u8>(outcomes + i, load<u8>(at));
       store<u32>(cursor, at + 1);
     }
@@ -208,7 +208,7 @@ function uncut(feature: usize, table: usize, segment: usize, number: u32): u32 {
   const shard = (load<u32>(segment, ASKED_PLACE) - load<u32>(table, TABLE_SHARDS)) / PLACE_BYTES;
   let left = number;
   for (let i: u32 = 0; i < count; i++) {
-    if (shardOfKey(table, keys, i, indexed, wide) == shard && !left--) return i;
+    if (shardAt(table, keys, i, indexed, wide) == shard && !left--) return i;
   }
   return count;
 }

@@ -15,7 +15,7 @@ import { TableBuilder } from '../store/table-builder.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
 import { FeatureLookup } from './feature.ts';
-import type { Lookup, Pooled } from './pooled.ts';
+import { type Lookup, type Pooled, repeatPooled } from './pooled.ts';
 
 class PooledFeatures extends Map<string, Pooled> implements Lookup {
   failures = [];
@@ -141,7 +141,9 @@ export class Tables implements AsyncDisposable {
       for (const [i, feature] of features.entries()) {
         const own = values.subarray(begin, begin + feature.vectors * feature.dim);
         begin += own.length;
-        pooled.set(checked[i].feature, feature.finish(own));
+        const { feature: name, bags: asked } = checked[i];
+        const results = feature.finish(own);
+        pooled.set(name, asked.inverse === undefined ? results : repeatPooled(results, asked.inverse));
       }
       return pooled;
     } finally {

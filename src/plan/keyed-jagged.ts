@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { checkFields, given, options, type Schema } from '../check.ts';
 import { FlexemrError, invalidAt } from '../errors.ts';
-import type { Counts, KeyedBags, Keys, NumberArray } from './bags.ts';
+import type { Bags, Counts, KeyedBags, Keys, NumberArray } from './bags.ts';
 import { isTypedArray, offsetsOf, weightsOf } from './checked-bags.ts';
 
 /** TorchRec's KeyedJaggedTensor: all bags of one feature, then all bags of the next. Give lengths, offsets, or both. */
@@ -14,6 +14,11 @@ export interface KeyedJagged {
   readonly lengths?: Counts | undefined;
   /** [bags of all features + 1]. */
   readonly offsets?: Counts | undefined;
+  /**
+   * Which bag of its feature each result is of (`inverse_indices`), feature-major; all features have the same number of
+   * results. Default: result i is of bag i.
+   */
+  readonly inverse?: NumberArray | Uint32Array | Int32Array | BigInt64Array | undefined;
   /** Bags of each feature. Default: all features have the same number of bags. */
   readonly strides?: readonly number[] | undefined;
 }
@@ -25,6 +30,7 @@ const keyedJaggedTensor: Schema<KeyedJagged> = options({
   weights: v.optional(given<NumberArray>('weights')),
   lengths: v.optional(given<Counts>('lengths')),
   offsets: v.optional(given<Counts>('offsets')),
+  inverse: v.optional(given<KeyedJagged['inverse']>('inverse indices')),
   strides: v.optional(v.array(v.number())),
 });
 
@@ -39,6 +45,7 @@ export function keyedJagged(tensor: KeyedJagged): KeyedBags {
   if (twice !== undefined) throw invalidBags('keys', twice, `the feature "${twice}" appears twice`);
   const bounds = boundsOf(jagged);
   const strides = stridesOf(jagged, bounds.length - 1);
+  const inverses = inversesOf(jagged);
   const checkedWeights = weightsOf('values', weights, values.length);
   const bags: Record<string, KeyedBags[string]> = Object.create(null);
   let first = 0;
@@ -50,6 +57,7 @@ export function keyedJagged(tensor: KeyedJagged): KeyedBags {
       offsets: own.map((offset) => offset - begin),
       includeLastOffset: true,
       weights: checkedWeights?.subarray(begin, end),
+      inverse: inverses?.[i],
     };
     first += strides[i];
   }
@@ -76,6 +84,18 @@ function boundsOf({ values, lengths, offsets }: KeyedJagged): Uint32Array {
   if (others.length === bounds.length) return bounds;
   const problem = `${others.length} offsets for ${bounds.length - 1} lengths; give one offset more than lengths`;
   throw new FlexemrError('INVALID_OFFSETS', problem, { field: 'offsets', position: others.length });
+}
+
+/** The inverse of each feature. Its elements are checked with the bags. */
+function inversesOf({ keys: features, inverse }: KeyedJagged): Bags['inverse'][] | undefined {
+  if (inverse === undefined) return undefined;
+  const results = inverse.length / features.length;
+  if (isTypedArray(inverse) || Array.isArray(inverse)) {
+    if (Number.isInteger(results))
+      return features.map((_, i) => inverse.slice(i * results, (i + 1) * results) as Bags['inverse']);
+  }
+  const problem = `must be an array of as many results for each of the ${features.length} features`;
+  throw invalidBags('inverse', inverse, `inverse ${problem}`);
 }
 
 /** Number of bags of each feature. @param bags of all features */
