@@ -4,14 +4,14 @@
 import {
   ANSWER_CALL, ANSWER_COUNTS, ANSWER_COUNTS_BYTES, ANSWER_DENOMINATORS, ANSWER_ERROR_POSITION,
   ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS_BEFORE,
-  ANSWER_NEAR_BYTES, ANSWER_PAYLOAD, ANSWER_REPLY, ANSWER_REPLY_BYTES, ANSWER_RESOLVED, ANSWER_SEGMENT, ANSWER_SEGMENTS,
+  ANSWER_INDEX_SCRATCH, ANSWER_NEAR_BYTES, ANSWER_PAYLOAD, ANSWER_REPLY, ANSWER_REPLY_BYTES, ANSWER_RESOLVED, ANSWER_SCRATCH, ANSWER_SEGMENT, ANSWER_SEGMENTS,
   ANSWER_SERVED, ANSWER_STAGE, ANSWER_STATUS, ANSWER_VALUES, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK, REFUSED,
-  RESOLVE_KEYS, SEGMENT_WEIGHT, SERVED_INDEX_SCRATCH, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, STAGE_BEGIN,
+  RESOLVE_KEYS, SEGMENT_WEIGHT, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, STAGE_BEGIN,
   STAGE_POOL, STAGE_RESOLVE,
 } from '../src/kernel/answer-layout';
 import {
   BAD_OFFSETS, CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DENOMINATORS, CALL_ERROR_POSITION, CALL_EXCEPTIONS,
-  CALL_OUTCOMES, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_MISSING, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL,
+  CALL_OUTCOMES, CALL_KEY_BYTES, CALL_KEY_COUNT, CALL_KEYS, CALL_MISSING, CALL_OFFSETS, CALL_OUT, CALL_PARTIAL, CALL_SCRATCH,
   CALL_TOUCH, CALL_WEIGHTS, DONE, MORE,
 } from '../src/kernel/layout';
 import {
@@ -67,14 +67,16 @@ function start(block: usize, served: usize, head: usize, segments: u32): void {
   // Kernels write only the outcomes of keys that they do not simply pool. All segments use the same memory for
   // outcomes.
   memory.fill(load<u32>(block, ANSWER_WORK), 0, load<u32>(block, ANSWER_OUTCOMES_BYTES));
-  if (isNear(block)) approachAll(served, head, segments, load<u32>(block, ANSWER_PAYLOAD));
+  if (isNear(block)) approachAll(block, served, head, segments);
 }
 
-function approachAll(served: usize, head: usize, segments: u32, payload: usize): void {
+function approachAll(block: usize, served: usize, head: usize, segments: u32): void {
+  const group = <usize>load<u32>(block, ANSWER_SCRATCH);
+  let payload = <usize>load<u32>(block, ANSWER_PAYLOAD);
   for (let i: u32 = 0; i < segments; i++) {
     const entry = entryOf(head, i), shard = shardOf(served, entry);
     const touched = load<u32>(shard, CALL_TOUCH) && !load<u32>(shard, SHARD_INDEX);
-    if (touched) approach(shard, payload, keyBytesOf(entry), keysOf(entry));
+    if (touched) approach(shard, group, payload, keyBytesOf(entry), keysOf(entry));
     payload += <usize>payloadBytes(entry);
   }
 }
@@ -88,6 +90,7 @@ function begin(block: usize, entry: usize, shard: usize): void {
   const payload = load<u32>(block, ANSWER_PAYLOAD), indexed = load<u32>(shard, SHARD_INDEX) != 0;
   const pooled = load<u32>(shard, SHARD_POOLED) && !(flags & FLAG_FETCH);
   memory.copy(call, shard, CALL_BYTES);
+  store<u32>(call, load<u32>(block, ANSWER_SCRATCH), CALL_SCRATCH);
   const outcomes = load<u32>(block, ANSWER_WORK), rows = outcomes + load<u32>(block, ANSWER_OUTCOMES_BYTES);
   const ownCounts = rows + <u32>rowsOfIdsBytes(entry, shard);
   store<u32>(call, indexed ? rows : payload, CALL_KEYS);
@@ -118,8 +121,7 @@ function resolve(block: usize, entry: usize, shard: usize, most: u32): void {
   const resolved = load<u32>(block, ANSWER_RESOLVED), count = min(most, keysOf(entry) - resolved);
   const ids = <usize>load<u32>(block, ANSWER_PAYLOAD) + (<usize>resolved << 3);
   const rows = <usize>load<u32>(block + ANSWER_CALL, CALL_KEYS) + (<usize>resolved << 2);
-  const scratch = load<u32>(load<u32>(block, ANSWER_SERVED), SERVED_INDEX_SCRATCH);
-  indexFind(load<u32>(shard, SHARD_INDEX), ids, rows, count, scratch);
+  indexFind(load<u32>(shard, SHARD_INDEX), ids, rows, count, load<u32>(block, ANSWER_INDEX_SCRATCH));
   store<u32>(block, resolved + count, ANSWER_RESOLVED);
   if (resolved + count == keysOf(entry)) store<u32>(block, STAGE_POOL, ANSWER_STAGE);
 }

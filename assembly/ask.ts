@@ -4,7 +4,7 @@
 import {
   ASK_ASSIGN, ASK_AT, ASK_BAG, ASK_BAGS, ASK_BEGIN, ASK_CHOOSE, ASK_COUNT, ASK_DONE, ASK_ERROR_FEATURE,
   ASK_ERROR_POSITION, ASK_ERROR_VALUE, ASK_FEATURE, ASK_FEATURE_LIST, ASK_FEATURES, ASK_FOUND, ASK_KEYS, ASK_MISSING,
-  ASK_NEXT, ASK_END, ASK_PADDING, ASK_SCATTER, ASK_SEGMENT, ASK_SEGMENT_LIST, ASK_SEGMENTS, ASK_STAGE, ASK_STATUS,
+  ASK_NEXT, ASK_END, ASK_PADDING, ASK_SCATTER, ASK_SEGMENT, ASK_SEGMENT_LIST, ASK_SEGMENTS, ASK_SPLIT_KEYS, ASK_STAGE, ASK_STATUS,
   ASK_UNPAD, ASK_UNPAD_OFFSETS, ASK_WRITE, ASKED_BAG_NUMBERS, ASKED_BAGS, ASKED_BYTES, ASKED_FEATURE, ASKED_FLAGS,
   ASKED_KEY_COUNT, ASKED_KEYS, ASKED_OFFSETS, ASKED_PLACE, ASKED_RESULTS, ASKED_UNIQUE, ASKED_WEIGHTS, BAD_POLICY,
   BAD_WEIGHTS, COUNTS_LENGTHS, COUNTS_WIDE, FEATURE_BAGS, FEATURE_BYTES, FEATURE_COUNTS, FEATURE_GIVEN,
@@ -19,6 +19,7 @@ import { findPadding, readKeys, removePadding, shiftOffsets } from './ask-keys';
 import { choose } from './choose';
 import { countPlaces, scatter } from './cut';
 import { assignFrames, writeFrames } from './frames';
+import { addParts } from './parts';
 
 @inline export function featureOf(block: usize, index: u32): usize {
   return <usize>load<u32>(block, ASK_FEATURE_LIST) + <usize>index * FEATURE_BYTES;
@@ -177,6 +178,12 @@ function cut(block: usize, feature: usize, table: usize, most: u32): u32 {
     return 0;
   }
   if (load<u32>(table, TABLE_SHARD_COUNT) > 1) return countPlaces(block, feature, table, most);
+  const split = load<u32>(block, ASK_SPLIT_KEYS);
+  if (split && keys > split) {
+    addParts(block, feature, table);
+    enter(block, ASK_CHOOSE);
+    return keys;
+  }
   const segment = addSegment(block, feature, table, load<u32>(table, TABLE_SHARDS));
   store<u32>(segment, load<u32>(feature, FEATURE_KEYS), ASKED_KEYS);
   store<u32>(segment, pooled ? load<u32>(feature, FEATURE_SENT_OFFSETS) : 0, ASKED_OFFSETS);

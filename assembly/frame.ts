@@ -4,8 +4,8 @@
 import {
   ANSWER_AWAY, ANSWER_CALL, ANSWER_COUNTS_BYTES, ANSWER_ERROR_POSITION, ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE,
   ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
-  ANSWER_TIME_LEFT_US, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK_BYTES, FRAME_KEYS_MAX, FRAME_SEGMENTS_MAX,
-  REFUSED, SEGMENT_BAGS_MAX, SEGMENT_WEIGHT, SERVED_HEADER_BYTES, SERVED_PLAN, SERVED_REPLY_BYTES_MAX, SERVED_SHARDS,
+  ANSWER_TIME_LEFT_US, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK_BYTES, FRAME_SEGMENTS_MAX,
+  REFUSED, SEGMENT_WEIGHT, SERVED_BAGS_MAX, SERVED_HEADER_BYTES, SERVED_KEYS_MAX, SERVED_PLAN, SERVED_REPLY_BYTES_MAX, SERVED_SHARDS,
   SHARD_AWAY, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, SHARD_VERSION,
 } from '../src/kernel/answer-layout';
 import {
@@ -140,6 +140,8 @@ function readHeader(answer: usize, head: usize, bytes: u32): i32 {
 /** Checks that the segments have the lengths that they claim, and that they end with the frame. */
 function readSegments(answer: usize, frame: usize, bytes: u32, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS), end = <u64>frame + bytes;
+  const served = <usize>load<u32>(answer, ANSWER_SERVED);
+  const keysMax = load<u32>(served, SERVED_KEYS_MAX), bagsMax = load<u32>(served, SERVED_BAGS_MAX);
   let next = <u64>entryOf(frame, segments), keys: u64 = 0;
   store<u32>(answer, <u32>next, ANSWER_PAYLOAD);
   for (let i: u32 = 0; i < segments; i++) {
@@ -147,7 +149,7 @@ function readSegments(answer: usize, frame: usize, bytes: u32, head: usize): i32
     if (flags & ~FLAGS_KNOWN || (flags & FLAG_FETCH && (bags || flags & FLAG_WEIGHTED))) {
       return refuse(answer, STATUS_INVALID_FRAME, i, SEGMENT_BAGS, load<u32>(entry, SEGMENT_BAGS));
     }
-    if (bags > <u32>SEGMENT_BAGS_MAX) return refuse(answer, STATUS_LIMIT_EXCEEDED, i, bags, SEGMENT_BAGS_MAX);
+    if (bags > bagsMax) return refuse(answer, STATUS_LIMIT_EXCEEDED, i, bags, bagsMax);
     const payload = next;
     next += payloadBytes(entry);
     if (next > end) return refuse(answer, STATUS_INVALID_FRAME, i, SEGMENT_KEYS, keysOf(entry));
@@ -157,7 +159,7 @@ function readSegments(answer: usize, frame: usize, bytes: u32, head: usize): i32
     keys += keysOf(entry);
   }
   if (next != end) return invalidHeader(answer, FRAME_BYTES, head);
-  if (keys > <u64>FRAME_KEYS_MAX) return refuse(answer, STATUS_LIMIT_EXCEEDED, 0, <u32>keys, FRAME_KEYS_MAX);
+  if (keys > keysMax) return refuse(answer, STATUS_LIMIT_EXCEEDED, 0, <u32>keys, keysMax);
   store<u32>(answer, <u32>keys, ANSWER_KEYS);
   return DONE;
 }

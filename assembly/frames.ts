@@ -2,7 +2,7 @@
 
 import {
   ASK_AT, ASK_ERROR_FEATURE, ASK_ERROR_POSITION, ASK_ERROR_SEGMENT, ASK_ERROR_VALUE, ASK_DONE, ASK_FRAME_LIST,
-  ASK_FRAMES, ASK_NEXT, ASK_PLAN, ASK_SEGMENTS, ASK_STATUS, ASK_WORK, ASK_WRITE, ASKED_BAGS, ASKED_COUNTS_AT,
+  ASK_FRAMES, ASK_NEXT, ASK_PLAN, ASK_SEGMENTS, ASK_SPLIT_KEYS, ASK_STATUS, ASK_WORK, ASK_WRITE, ASKED_BAGS, ASKED_COUNTS_AT,
   ASKED_DENOMINATORS_AT, ASKED_FEATURE, ASKED_FIRST_KEY, ASKED_FLAGS, ASKED_FRAME, ASKED_KEY_COUNT, ASKED_KEYS,
   ASKED_NUMBER, ASKED_OFFSETS, ASKED_PLACE, ASKED_RESULTS, ASKED_UNIQUE, ASKED_UNIQUE_COUNT, ASKED_VALUES_AT,
   ASKED_WEIGHTS, FEATURE_TABLE, NODE_BYTES, NODE_KEYS, NODE_READS_ROWS, NODE_REPLY_BYTES, NODE_SUBREQUEST_BYTES,
@@ -87,7 +87,9 @@ function assign(block: usize, plan: usize, current: usize, index: u32): bool {
   const reads: u32 = u32(load<u32>(node, NODE_READS_ROWS) && isReadable(segment, table));
   const slot = current + (<usize>number << 3) + (reads << 2);
   let frame = <usize>load<u32>(slot);
-  if (!frame || !fits(frame, node, bytes, most, keys)) {
+  const split = load<u32>(block, ASK_SPLIT_KEYS);
+  const full = split && frame && load<u32>(frame, SENT_KEYS) + keys > split;
+  if (!frame || full || !fits(frame, node, bytes, most, keys)) {
     frame = addFrame(block, number, reads);
     store<u32>(slot, <u32>frame);
   }

@@ -5,7 +5,7 @@ import {
   ASK_AT, ASK_DONE, ASK_FEATURE, ASK_FEATURES, ASK_FRAMES, ASK_NEXT, ASK_SEGMENT, ASK_STAGE, ASKED_BAG_NUMBERS,
   ASKED_COUNTS_AT, ASKED_DENOMINATORS_AT, ASKED_FRAME, ASKED_INVERSE, ASKED_KEY_COUNT, ASKED_OFFSETS, ASKED_RESULTS,
   ASKED_UNIQUE_COUNT, ASKED_VALUES, ASKED_VALUES_AT, ASKED_WEIGHTS, FEATURE_BAGS, FEATURE_EXCEPTIONS, FEATURE_INVERSE,
-  FEATURE_KEYS_GIVEN, FEATURE_PADDED, FEATURE_PADDED_COUNT, FEATURE_RESULTS, FEATURE_SEGMENT, FEATURE_SEGMENTS,
+  FEATURE_KEYS_GIVEN, FEATURE_PADDED, FEATURE_PADDED_COUNT, FEATURE_PARTS, FEATURE_RESULTS, FEATURE_SEGMENT, FEATURE_SEGMENTS,
   FEATURE_SENT_BAGS, FEATURE_TABLE, FEATURE_WEIGHTS, MERGE_BEGIN, MERGE_BROUGHT, MERGE_BROUGHT_BYTES, MERGE_END,
   MERGE_NEXT, MERGE_POOL, MERGE_RANGES, MERGE_RANGE_LIST, MERGE_RESULT_BYTES, MERGE_RESULTS, MERGE_WORK,
   MERGE_WORK_BYTES, RANGE_BYTES, RANGE_FROM, RANGE_GAP_MAX, RANGE_SIZE, RANGE_TO, RANGE_FRAME, RESULT_BAGS,
@@ -22,7 +22,10 @@ import { endMerge, mergeSegment, WORK_FREE } from './merge-segment';
 import { hasExceptions, listExceptions } from './outcomes';
 
 @inline export function up(bytes: u64): u64 { return (bytes + 15) & ~15; }
-@inline export function isWhole(table: usize): bool { return load<u32>(table, TABLE_SHARD_COUNT) == 1; }
+/** Whether one segment has all bags of a feature. */
+@inline export function isWhole(feature: usize, table: usize): bool {
+  return load<u32>(table, TABLE_SHARD_COUNT) == 1 && !load<u32>(feature, FEATURE_PARTS);
+}
 /** Number of results that nodes were asked for: one per bag that was sent, or one per key. */
 @inline export function rowsOf(feature: usize, table: usize): u32 {
   return load<u32>(table, TABLE_POOLED) ? load<u32>(feature, FEATURE_SENT_BAGS) : load<u32>(feature, FEATURE_KEYS_GIVEN);
@@ -31,7 +34,7 @@ import { hasExceptions, listExceptions } from './outcomes';
 
 /** Whether the results of a feature are used where they are in a reply. */
 function isViewed(block: usize, feature: usize, table: usize): bool {
-  if (!isWhole(table) || !load<u32>(feature, FEATURE_SEGMENTS)) return false;
+  if (!isWhole(feature, table) || !load<u32>(feature, FEATURE_SEGMENTS)) return false;
   const segment = segmentOf(block, load<u32>(feature, FEATURE_SEGMENT));
   return !isFetched(segment) && isReplied(segment);
 }
@@ -92,7 +95,7 @@ function bringSegments(block: usize, feature: usize, table: usize): u64 {
     store<u32>(segment, bring(block, frame, at, <u32>valuesSent(segment, table)), ASKED_VALUES);
     if (!isFetched(segment)) continue;
     const results = <u64>load<u32>(segment, ASKED_RESULTS);
-    const values = isWhole(table) ? 0 : up(results * load<u32>(table, TABLE_DIM) * 4);
+    const values = isWhole(feature, table) ? 0 : up(results * load<u32>(table, TABLE_DIM) * 4);
     work = max(work, values + 2 * up(results << 2) + up(load<u32>(segment, ASKED_KEY_COUNT)));
   }
   return work;

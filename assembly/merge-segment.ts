@@ -42,13 +42,13 @@ export function mergeSegment(
   const work = <usize>load<u32>(block, MERGE_WORK), fetched = isFetched(segment);
   const partials = work + WORK_FREE + <usize>up(<u64>rowsOf(feature, table) << 2);
   if (fetched && load<u32>(block, ASK_AT) < <u32>MERGING) {
-    if (!load<u32>(block, ASK_AT)) openPool(block, table, segment, record, work, partials);
+    if (!load<u32>(block, ASK_AT)) openPool(block, feature, table, segment, record, work, partials);
     store<u32>(block, POOLING, ASK_AT);
     const status = load<u32>(table, TABLE_POOLED) ? pool(work, budget) : gather(work, budget);
     if (status != DONE) return status;
   }
   // Rows of a whole table were pooled to the results.
-  if (isWhole(table)) return end(block);
+  if (isWhole(feature, table)) return end(block);
   const done = <usize>max<i32>(0, load<i32>(block, ASK_AT) - MERGING), results = load<u32>(segment, ASKED_RESULTS);
   const count = min(results - <u32>done, max<u32>(budget, 1)), call = work + WORK_MERGE, replied = valuesOf(block, segment);
   const reply = <usize>load<u32>(load<u32>(segment, ASKED_FRAME), SENT_BROUGHT);
@@ -99,8 +99,10 @@ function openResults(block: usize, feature: usize, table: usize, record: usize, 
 }
 
 /** Writes the block of the kernel that pools fetched rows. The same kernel on the same bytes gives the bits of a node. */
-function openPool(block: usize, table: usize, segment: usize, record: usize, call: usize, partials: usize): void {
-  const results = load<u32>(segment, ASKED_RESULTS), keys = load<u32>(segment, ASKED_KEY_COUNT), whole = isWhole(table);
+function openPool(
+  block: usize, feature: usize, table: usize, segment: usize, record: usize, call: usize, partials: usize,
+): void {
+  const results = load<u32>(segment, ASKED_RESULTS), keys = load<u32>(segment, ASKED_KEY_COUNT), whole = isWhole(feature, table);
   const unique = load<u32>(segment, ASKED_UNIQUE_COUNT), dim = load<u32>(table, TABLE_DIM);
   const own = <usize>load<u32>(block, MERGE_RESULTS), arrays = <usize>up(<u64>results << 2);
   const counts = whole ? partials : partials + <usize>up(<u64>results * dim * 4), outcomes = counts + 2 * arrays;
@@ -134,7 +136,7 @@ function openPool(block: usize, table: usize, segment: usize, record: usize, cal
 /** Ends the next bags of a feature, and then the feature. @returns the keys that it is worth */
 export function endMerge(block: usize, feature: usize, table: usize, record: usize, budget: u32): u32 {
   const rows = rowsOf(feature, table), first = load<u32>(block, ASK_AT), count = min(rows - first, max<u32>(budget, 1));
-  const pooled = isWhole(table) && load<u32>(feature, FEATURE_SEGMENTS)
+  const pooled = isWhole(feature, table) && load<u32>(feature, FEATURE_SEGMENTS)
     && isReplied(segmentOf(block, load<u32>(feature, FEATURE_SEGMENT)));
   if (!pooled) {
     openResults(block, feature, table, record, count, first);

@@ -2,7 +2,7 @@
 
 import {
   ASK_ERROR_FEATURE, ASK_ERROR_POSITION, ASK_ERROR_SEGMENT, ASK_ERROR_VALUE, ASK_SEGMENTS, ASKED_BAGS,
-  ASKED_COUNTS_AT, ASKED_FEATURE, ASKED_FIRST_KEY, ASKED_FRAME, ASKED_INVERSE, ASKED_KEY_COUNT, ASKED_OFFSETS,
+  ASKED_COUNTS_AT, ASKED_FEATURE, ASKED_FIRST_KEY, ASKED_FRAME, ASKED_INVERSE, ASKED_KEY_COUNT, ASKED_KEYS, ASKED_OFFSETS,
   ASKED_PLACE, ASKED_UNIQUE_COUNT, BAD_COUNT, BAD_EXCEPTION, BAD_OUTCOME, FEATURE_BAGS, FEATURE_INVERSE,
   FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_OFFSETS, FEATURE_PADDED, FEATURE_PADDED_COUNT,
   FEATURE_REPEATS, FEATURE_SEGMENT, FEATURE_SEGMENTS, FEATURE_SENT_OFFSETS, FEATURE_TABLE, PLACE_BYTES, SENT_BROUGHT,
@@ -122,8 +122,12 @@ export function listExceptions(block: usize, feature: usize, table: usize, list:
   const end = first + load<u32>(feature, FEATURE_SEGMENTS), shards = load<u32>(table, TABLE_SHARD_COUNT);
   const outcomes = work, ofSegments = work + keys, ofUnique = ofSegments + keys, cursors = (ofUnique + keys + 3) & ~3;
   memory.fill(work, 0, 3 * keys);
-  if (!isCut(table)) readCutOutcomes(segmentOf(block, first), outcomes, ofUnique);
-  else {
+  if (!isCut(table)) {
+    for (let i = first; i < end; i++) {
+      const segment = segmentOf(block, i);
+      readCutOutcomes(segment, outcomes + firstKey(feature, segment), ofUnique);
+    }
+  } else {
     let next = ofSegments;
     for (let i = first; i < end; i++) {
       const segment = segmentOf(block, i);
@@ -160,6 +164,11 @@ export function listExceptions(block: usize, feature: usize, table: usize, list:
   return <u32>(found - list) >> 2;
 }
 
+/** The first key of a segment of a whole table, among those that are sent for its feature. */
+function firstKey(feature: usize, segment: usize): u32 {
+  return (load<u32>(segment, ASKED_KEYS) - load<u32>(feature, FEATURE_KEYS)) / load<u32>(feature, FEATURE_KEY_BYTES);
+}
+
 @inline function note(at: usize, outcome: u32, position: u32): usize {
   if (!outcome) return at;
   store<u32>(at, position | (outcome << EXCEPTION_OUTCOME_SHIFT));
@@ -189,7 +198,7 @@ export function positionOf(block: usize, index: u32, sent: u32): u32 {
     const inverse = <usize>load<u32>(segment, ASKED_INVERSE);
     for (key = 0; key < <u32>cut && load<u32>(inverse + (<usize>key << 2)) != sent;) key++;
   }
-  if (isCut(table)) key = uncut(feature, table, segment, key);
+  key = isCut(table) ? uncut(feature, table, segment, key) : key + firstKey(feature, segment);
   if (!load<u32>(table, TABLE_POOLED)) return key;
   const bags = load<u32>(feature, FEATURE_BAGS), offsets = <usize>load<u32>(feature, FEATURE_OFFSETS);
   for (let bag: u32 = 0; bag < bags; bag++) {

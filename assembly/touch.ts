@@ -1,5 +1,4 @@
 import { CALL_ROW_BASE, CALL_ROW_BYTES, CALL_ROWS, CALL_TABLE, GROUP_KEYS } from '../src/kernel/layout';
-import { groupOf } from './scratch';
 
 /**
  * Loads from every cache line of the group's rows. WebAssembly has no prefetch. Every optimiser keeps a load whose
@@ -50,11 +49,11 @@ export function touch(rows: usize, end: usize, rowBytes: u32): void {
 /**
  * Touches the rows of keys, u32 or u64 [count], that a shard holds, before any of them is pooled. Many short segments
  * then wait for memory together, not one after the other.
- * @param shard its call block; its scratch holds addresses during this call
+ * @param shard its call block @param group scratch, which holds addresses during this call
  */
-export function approach(shard: usize, keys: usize, keyBytes: u32, count: u32): void {
+export function approach(shard: usize, group: usize, keys: usize, keyBytes: u32, count: u32): void {
   const table = load<u32>(shard, CALL_TABLE), rows = load<u32>(shard, CALL_ROWS), base = load<u32>(shard, CALL_ROW_BASE);
-  const rowBytes = load<u32>(shard, CALL_ROW_BYTES), group = groupOf(shard);
+  const rowBytes = load<u32>(shard, CALL_ROW_BYTES);
   for (const end = keys + <usize>count * keyBytes; keys < end;) {
     const stop = min(end, keys + <usize>GROUP_KEYS * keyBytes);
     let next = group;

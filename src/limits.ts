@@ -13,7 +13,7 @@ export const indexedRowsMax = 180_000_000;
 export const numberKeyMax = 9_007_199_254_740_991;
 
 /** Bags in one lookup of one feature. */
-export const bagsMax = 16_777_216;
+export const bagsMax = 16_777_215;
 
 /** Keys in one lookup of one feature. */
 export const keysMax = 268_435_456;
@@ -266,3 +266,10 @@ export const loopWordsMax = 24;
 
 /** Bytes that a transport keeps allocated for later replies, and a ranker for later results. */
 export const pooledBytesMax = 134_217_728;
+
+/** The largest u32. */
+export const u32Max = 4_294_967_295;
+/** Most keys of a frame that does not leave the process: positions of exceptions have 30 bits. */
+export const localFrameKeysMax = 1_073_741_823;
+/** Parts of a lookup for each thread that shares it. More parts spread the work better, but each of them costs time. */
+export const partsPerThread = 4;

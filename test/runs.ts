@@ -21,7 +21,7 @@ export const runs = {
   /** Lookups that fail, one after the other. */
   failedLookups: soak ? 20_000 : 400,
   /** Lookups that are prepared and merged in kernels. */
-  askCases: soak ? 100_000 : 1_500,
+  askCases: soak ? 100_000 : 500,
   /** Random tables looked up by several features. */
   lookupCases: soak ? 10_000 : 300,
   /** Random tables looked up by several threads. */

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { openRanker, TransportName } from '../../src/host/open-ranker.ts';
-import type { openTables, Tables } from '../../src/lookup/tables.ts';
+import type { openTables, Tables } from '../../src/local/tables.ts';
 import { planSharding, type Split } from '../../src/plan/planner.ts';
 import { routingJson } from '../../src/plan/routing-json.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
@@ -46,7 +46,7 @@ interface Code {
 
 export async function loadCode(directory: string): Promise<Code> {
   const load = (file: string): Promise<object> => import(pathToFileURL(join(directory, 'src', file)).href);
-  const [ranker, tables] = [await load('host/open-ranker.ts'), await load('lookup/tables.ts')];
+  const [ranker, tables] = [await load('host/open-ranker.ts'), await load('local/tables.ts')];
   return { directory, ...(ranker as Pick<Code, 'openRanker'>), ...(tables as Pick<Code, 'openTables'>) };
 }
 

@@ -8,9 +8,10 @@
 export const SERVED_PLAN = 0;
 /** Most bytes of a reply, including an exception for every key. */
 export const SERVED_REPLY_BYTES_MAX = 8;
-/** Address of INDEX_SCRATCH_BYTES for the current call. */
-export const SERVED_INDEX_SCRATCH = 12;
+/** Most keys of a frame, and most bags of a segment. */
+export const SERVED_KEYS_MAX = 12;
 export const SERVED_SHARDS = 16;
+export const SERVED_BAGS_MAX = 20;
 export const SERVED_HEADER_BYTES = 64;
 
 // A shard's record: a call block of layout.ts with the fields that depend on the shard only, followed by these fields:
@@ -65,6 +66,9 @@ export const ANSWER_VALUES = 100;
 export const ANSWER_COUNTS = 104;
 export const ANSWER_DENOMINATORS = 108;
 export const ANSWER_EXCEPTIONS = 112;
+/** Addresses of SCRATCH_BYTES and INDEX_SCRATCH_BYTES, of the thread that continues the answer. */
+export const ANSWER_SCRATCH = 116;
+export const ANSWER_INDEX_SCRATCH = 120;
 /** The call block of the current segment. */
 export const ANSWER_CALL = 128;
 export const ANSWER_BYTES = 256;
@@ -86,7 +90,5 @@ export const INDEXED_KEY_WEIGHT = 64;
 /** Most ids that one slice resolves. */
 export const RESOLVE_KEYS = 4096;
 
-// Limits of a frame (src/limits.ts: subrequestSegmentsMax, segmentBagsMax, subrequestKeysMax).
+/** Most segments of a frame (src/limits.ts: subrequestSegmentsMax). */
 export const FRAME_SEGMENTS_MAX = 65536;
-export const SEGMENT_BAGS_MAX = 1048576;
-export const FRAME_KEYS_MAX = 2097152;

@@ -56,6 +56,8 @@ export const ASK_MISSING = 12;
 export const ASK_PUSH_DOWN = 16;
 /** 1: bags that repeat an earlier one are sent, too. */
 export const ASK_SENDS_REPEATS = 140;
+/** Whole tables are divided into segments of so many keys, each in a frame of its own. 0: they are not divided. */
+export const ASK_SPLIT_KEYS = 144;
 /** Address of the record of the first segment. */
 export const ASK_SEGMENT_LIST = 20;
 /** The next free address, and the end of the free memory. */
@@ -157,6 +159,9 @@ export const FEATURE_EXCEPTIONS = 76;
 /** What keys were given as: KEYS_*. Only the host uses it, for errors. */
 export const FEATURE_KEY_KIND = 80;
 export const FEATURE_BYTES = 96;
+
+/** 1: its table has one shard, but the bags are divided among several segments. */
+export const FEATURE_PARTS = 84;
 
 export const KEYS_NUMBERS = 0;
 export const KEYS_UNSIGNED = 1;

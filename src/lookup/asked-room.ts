@@ -20,8 +20,22 @@ export interface AskedRoom {
   readonly bytes: number;
 }
 
-/** @param fetches whether rows may be fetched @param nodes number of nodes */
-export function askedRoom(reader: BagReader, fetches: boolean, nodes: number): AskedRoom {
+/** What the memory of a lookup depends on, besides its bags. */
+export interface RoomOptions {
+  /** Whether rows may be fetched. */
+  readonly fetches: boolean;
+  /** Whether equal bags are sought. */
+  readonly deduplicates: boolean;
+  /** Number of nodes. */
+  readonly nodes: number;
+  /** Keys of a part of a whole table; 0: it is not divided. */
+  readonly splitKeys: number;
+}
+
+export function askedRoom(
+  reader: BagReader,
+  { fetches, deduplicates, nodes, splitKeys }: RoomOptions,
+): AskedRoom {
   // Frames are summed in the work memory, too.
   let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8)];
   for (let i = 0; i < reader.count; i++) {
@@ -29,7 +43,8 @@ export function askedRoom(reader: BagReader, fetches: boolean, nodes: number): A
     const [keys, bags, shards] = [reader.keys[i].length, reader.bags[i], places.length];
     const weightBytes = reader.weights[i] === undefined ? 0 : keys * 4;
     const keyBytes = keys * (indexed ? 8 : 4);
-    const own = shards === 1 ? 1 : Math.min(shards, Math.max(1, keys));
+    const parts = splitKeys === 0 ? 1 : Math.ceil((keys + 1) / splitKeys);
+    const own = shards === 1 ? parts : Math.min(shards, Math.max(1, keys));
     const counts = Math.max(bags + 1, reader.offsets[i].length);
     input += alignUp(keys * reader.keys[i].BYTES_PER_ELEMENT) + alignUp(weightBytes);
     input += alignUp(counts * reader.offsets[i].BYTES_PER_ELEMENT);
@@ -40,10 +55,12 @@ export function askedRoom(reader: BagReader, fetches: boolean, nodes: number): A
     taken += keyBytes + weightBytes + offsetBytes;
     taken += own * (SEGMENT_BYTES + HEADER_BYTES + layout.SENT_RECORD_BYTES + 2 * layout.RANGE_BYTES + 32);
     if (padding !== undefined) taken += alignUp(keys * 4);
-    if (bags > 1) taken += alignUp(bags * 4) + alignUp(bags * 4 + 4);
+    if (deduplicates && bags > 1) taken += alignUp(bags * 4) + alignUp(bags * 4 + 4);
+    if (parts > 1 && shards === 1) taken += offsetBytes + Math.max(bags, keys) * 4 + own * 48;
     if (shards > 1) taken += keyBytes + weightBytes + offsetBytes + keys * 4 + own * 64;
     if (fetches) taken += keyBytes + keys * 4 + own * 32;
-    work = Math.max(work, 16 * Math.max(keys, bags, shards) + 64);
+    const compared = Math.max(fetches ? keys : 0, deduplicates ? bags : 0);
+    work = Math.max(work, 16 * Math.max(compared, shards) + 64);
   }
   const records = reader.count * layout.FEATURE_BYTES + segments * layout.ASKED_BYTES;
   const bytes = layout.ASK_BYTES + alignUp(records) + input + alignUp(taken) + alignUp(work);

@@ -26,6 +26,8 @@ export interface AskOptions {
   readonly pushDown: PushDown;
   /** Bags of a feature that are equal are sent and pooled once. */
   readonly deduplicateBags: boolean;
+  /** Whole tables are divided into segments of about so many keys, each in a frame of its own. 0: they are not. */
+  readonly splitKeys: number;
 }
 
 /** One lookup in memory. */
@@ -37,11 +39,14 @@ export class AskedLookup {
   /** The address of its block. */
   readonly block: number;
   readonly #bytes: number;
+  /** Ids that became row numbers, by feature. */
+  readonly #ids: ReadonlyMap<number, BigUint64Array | BigInt64Array> | undefined;
   #open = true;
 
   /** Bytes of memory that the bags of a reader need. */
-  static room(reader: BagReader, { pushDown }: AskOptions, nodes: number): AskedRoom {
-    return askedRoom(reader, pushDown !== 'always', nodes);
+  static room(reader: BagReader, options: AskOptions, nodes: number): AskedRoom {
+    const { pushDown, deduplicateBags: deduplicates, splitKeys } = options;
+    return askedRoom(reader, { fetches: pushDown !== 'always', deduplicates, nodes, splitKeys });
   }
 
   /**
@@ -55,6 +60,7 @@ export class AskedLookup {
     this.plan = plan;
     this.names = reader.names;
     this.tables = reader.shape;
+    this.#ids = reader.takeIds();
     this.block = block;
     this.#bytes = bytes;
     const segmentList = this.#features + reader.count * layout.FEATURE_BYTES;
@@ -65,6 +71,7 @@ export class AskedLookup {
     this.set(layout.ASK_FEATURE_LIST, this.#features);
     this.set(layout.ASK_MISSING, options.onMissing === undefined ? 0 : missingCodes[options.onMissing] + 1);
     this.set(layout.ASK_SENDS_REPEATS, Number(!options.deduplicateBags));
+    this.set(layout.ASK_SPLIT_KEYS, options.splitKeys);
     this.set(layout.ASK_PUSH_DOWN, pushDownCodes[options.pushDown]);
     this.set(layout.ASK_SEGMENT_LIST, segmentList);
     this.set(layout.ASK_NEXT, inputAt + input);
@@ -106,21 +113,22 @@ export class AskedLookup {
     const feature = this.at(layout.ASK_ERROR_FEATURE);
     const position = this.at(layout.ASK_ERROR_POSITION);
     if (status === layout.BAD_POLICY) throw this.tables[feature].noDefaultRow();
-    if (status === BAD_KEY) throw this.badKey(feature, position, this.#keyGiven(feature));
+    if (status === BAD_KEY) throw this.badKey(feature, position, this.errorValue);
     throw status === layout.TOO_LARGE ? this.#tooLarge(this.tables[feature], position) : overwritten();
   }
 
-  /** The error for a key that has no row. */
-  badKey(feature: number, position: number, key: unknown): FlexemrError {
+  /** The error for a key that has no row. @param key as a u64 */
+  badKey(feature: number, position: number, key: bigint): FlexemrError {
     const field = `${this.names.list[feature]}.keys`;
-    return invalidAt('INVALID_KEY', field, position, key, this.tables[feature].whyNoRow);
+    const given = this.#ids?.get(feature)?.[position] ?? this.#asGiven(feature, key);
+    return invalidAt('INVALID_KEY', field, position, given, this.tables[feature].whyNoRow);
   }
 
-  /** The key of an error, as its caller gave it. */
-  #keyGiven(feature: number): number | bigint {
+  /** A key as its caller gave it. */
+  #asGiven(feature: number, key: bigint): number | bigint {
     const kind = this.feature(feature, layout.FEATURE_KEY_KIND);
-    if (kind === layout.KEYS_NUMBERS) return Number(this.errorValue);
-    return kind === layout.KEYS_SIGNED ? BigInt.asIntN(64, this.errorValue) : this.errorValue;
+    if (kind === layout.KEYS_NUMBERS) return Number(key);
+    return kind === layout.KEYS_SIGNED ? BigInt.asIntN(64, key) : key;
   }
 
   #tooLarge({ spec }: LookupTable, limit: number): FlexemrError {

@@ -46,6 +46,7 @@ export class BagReader {
   readonly inverses: (Uint32Array | undefined)[] = [];
   names: FeatureNames = new FeatureNames([]);
   readonly #names: string[] = [];
+  #ids: Map<number, BigUint64Array | BigInt64Array> | undefined;
 
   /**
    * Reads all features. Offsets and keys of typed arrays are not looked at yet.
@@ -54,6 +55,7 @@ export class BagReader {
   read(bags: KeyedBags, tableOf: TableFinder): void {
     let same = true;
     this.count = 0;
+    this.#ids = undefined;
     try {
       for (const name in bags) {
         if (!Object.hasOwn(bags, name)) continue;
@@ -80,7 +82,7 @@ export class BagReader {
     // Most keys are of this kind, and need no other look.
     const plain = given?.keys instanceof Uint32Array && given.keys.length <= keysMax;
     const keyCount = plain ? given.keys.length : countKeys(name, given);
-    const { keys, offsets, lengths, includeLastOffset, weights, inverse } = given;
+    const { offsets, lengths, includeLastOffset, weights, inverse } = given;
     const raw = rawCounts(offsets, lengths);
     const bags = raw === undefined ? -1 : raw.length - (includeLastOffset && offsets !== undefined ? 1 : 0);
     this.tables[i] = table;
@@ -95,10 +97,26 @@ export class BagReader {
       this.counts[i] = 0;
       this.bags[i] = checked.length - 1;
     }
-    this.keys[i] = !table.indexed && keys instanceof Uint32Array ? keys : keysOf(name, keys, table.indexed);
+    this.keys[i] = plain && !table.takesIds ? given.keys : this.#keysOf(name, given, table);
     this.weights[i] = weights === undefined ? undefined : weightsOf(name, weights, keyCount);
     this.inverses[i] =
       inverse === undefined ? undefined : inverseOf(name, inverse, this.bags[i], table.spec.mode);
+  }
+
+  #keysOf(name: string, { keys }: Bags, table: LookupTable): RawKeys {
+    const own = keysOf(name, keys, table.takesIds);
+    if (table.resolve === undefined) return own;
+    const ids = own as BigUint64Array | BigInt64Array;
+    this.#ids ??= new Map();
+    this.#ids.set(this.count, ids);
+    return table.resolve(ids);
+  }
+
+  /** The ids, by feature, that became row numbers; undefined if there are none. */
+  takeIds(): ReadonlyMap<number, BigUint64Array | BigInt64Array> | undefined {
+    const ids = this.#ids;
+    this.#ids = undefined;
+    return ids;
   }
 
   /** Forgets the caller's arrays. */
@@ -114,8 +132,8 @@ export class BagReader {
 export function checkAll(bags: KeyedBags, tableOf: TableFinder): void {
   for (const name of Object.keys(bags)) {
     const given: Bags | undefined = bags[name];
-    const { indexed, spec } = tableOf(given?.table ?? name, name);
-    checkBags(name, given as Bags, indexed, spec.mode);
+    const { takesIds, spec } = tableOf(given?.table ?? name, name);
+    checkBags(name, given as Bags, takesIds, spec.mode);
   }
 }
 

@@ -12,14 +12,23 @@ export interface TablePlace {
   readonly node: number;
 }
 
+/** Ids to row numbers: one that no row has for ids without a row. */
+export type ResolveIds = (ids: BigUint64Array | BigInt64Array) => Uint32Array;
+
+function wide(key: number | undefined): bigint | undefined {
+  return key === undefined ? undefined : BigInt(key);
+}
+
 /** A table as lookups see it, with the values that they need. */
 export class LookupTable {
   /** Its place among all tables. */
   readonly place: number;
   readonly spec: TableSpec;
   readonly version: number;
-  /** Keys are u64 ids. */
+  /** Keys are u64 ids, also for `ask`. */
   readonly indexed: boolean;
+  /** Finds the row numbers of ids, if `ask` gets row numbers in place of ids. */
+  readonly resolve: ResolveIds | undefined;
   readonly dtype: DType;
   readonly rowBytes: number;
   /** The padding key as a u64. */
@@ -31,6 +40,7 @@ export class LookupTable {
     place: number,
     { spec, version, indexed }: { spec: TableSpec; version: number; indexed: boolean },
     shards: readonly TablePlace[],
+    resolved?: { readonly resolve: ResolveIds; readonly padding: number | undefined },
   ) {
     this.place = place;
     this.spec = spec;
@@ -38,8 +48,14 @@ export class LookupTable {
     this.indexed = indexed;
     this.dtype = spec.dtype ?? 'f32';
     this.rowBytes = rowBytes(this.dtype, spec.dim);
-    this.padding = paddingKey(spec, indexed);
+    this.resolve = resolved?.resolve;
+    this.padding = resolved === undefined ? paddingKey(spec, indexed) : wide(resolved.padding);
     this.shards = shards;
+  }
+
+  /** Whether callers give ids. */
+  get takesIds(): boolean {
+    return this.indexed || this.resolve !== undefined;
   }
 
   /** The error of a lookup whose policy is `default`, because this table has no default row. */
@@ -59,7 +75,7 @@ export class LookupTable {
   /** Why a key that has no row is refused. */
   get whyNoRow(): string {
     const { name, rows } = this.spec;
-    return this.indexed
+    return this.takesIds
       ? `is not an id of table ${name}`
       : `is not a row of table ${name}, which has ${rows} rows`;
   }

@@ -136,13 +136,8 @@ export class PooledLookup implements Lookup {
   }
 }
 
-/** Gives memory for results. */
-interface Floats {
-  floats(length: number): Float32Array;
-}
-
 /** The memory of the results of one lookup. */
-class ResultMemory implements Floats {
+class ResultMemory {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #pool: BufferPool;
@@ -257,7 +252,7 @@ class FeatureResults implements Pooled {
 }
 
 /** @throws OUT_OF_MEMORY */
-function repeatValues(memory: Floats, dim: number, { values, inverse }: DistinctBags): Float32Array {
+function repeatValues(memory: ResultMemory, dim: number, { values, inverse }: DistinctBags): Float32Array {
   const bytes = inverse.length * dim * 4;
   if (bytes > resultBytesMax) {
     const message = `the results of one feature have ${bytes} bytes, more than ${resultBytesMax}; use those of its distinct bags, or split the batch`;
@@ -267,11 +262,4 @@ function repeatValues(memory: Floats, dim: number, { values, inverse }: Distinct
   for (let i = 0; i < inverse.length; i++)
     all.set(values.subarray(inverse[i] * dim, (inverse[i] + 1) * dim), i * dim);
   return all;
-}
-
-/** The results of bags, for results that share bags. @throws OUT_OF_MEMORY */
-export function repeatPooled(pooled: Pooled, inverse: Uint32Array): Pooled {
-  const distinct = { values: pooled.values, counts: pooled.counts, inverse };
-  const values = repeatValues({ floats: (length) => new Float32Array(length) }, pooled.dim, distinct);
-  return { ...pooled, values, counts: inverse.map((bag) => pooled.counts[bag]), distinct };
 }

@@ -5,7 +5,7 @@ import { FRAME_CHECKSUM } from '../wire/layout.ts';
 import { type ReplyLoad, type WireError, writeReplyLoad } from '../wire/reply.ts';
 import { codeOf } from '../wire/status.ts';
 import { FrameChecksum } from './frame-checksum.ts';
-import type { WorkerArena } from './worker-arena.ts';
+import type { AnswerMemory } from './worker-arena.ts';
 
 /** An answer in progress. It pools slice by slice; its reply then stays in memory until `close`. */
 export interface Answering {
@@ -19,7 +19,7 @@ export interface Answering {
 
 /** The answer to a frame whose rows are all in the arena of the frame. The kernel does everything. */
 export class Answer implements Answering {
-  readonly #arena: WorkerArena;
+  readonly #arena: AnswerMemory;
   readonly #slot: number;
   readonly #slotBytes: number;
   #pooled = false;
@@ -27,7 +27,7 @@ export class Answer implements Answering {
   readonly #checksum: FrameChecksum | undefined;
 
   /** @param slot an opened answer (kernel/answer-layout.ts), followed by space for its reply and its work memory */
-  constructor(arena: WorkerArena, slot: number, slotBytes: number) {
+  constructor(arena: AnswerMemory, slot: number, slotBytes: number) {
     this.#arena = arena;
     this.#slot = slot;
     this.#slotBytes = slotBytes;
@@ -61,6 +61,16 @@ export class Answer implements Answering {
     return bytes.subarray(reply, reply + this.#replyBytes);
   }
 
+  /** Why the kernel refused it, if it did. */
+  get error(): WireError | undefined {
+    return this.at(layout.ANSWER_STATUS) === 0 ? undefined : wireErrorOf(this.#arena, this.#slot);
+  }
+
+  /** The address of its block. */
+  get block(): number {
+    return this.#slot;
+  }
+
   /** A field of its block. */
   at(field: number): number {
     return this.#arena.words[(this.#slot + field) >>> 2];
@@ -72,7 +82,7 @@ export class Answer implements Answering {
 }
 
 /** The reason why the answer of a block was refused. */
-export function wireErrorOf({ words }: WorkerArena, block: number): WireError {
+export function wireErrorOf({ words }: Pick<AnswerMemory, 'words'>, block: number): WireError {
   const at = (field: number): number => words[(block + field) >>> 2];
   return {
     code: codeOf(at(layout.ANSWER_STATUS)),

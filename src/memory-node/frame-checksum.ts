@@ -1,10 +1,10 @@
 import { CHECKSUM_BLOCK_BYTES, CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
-import type { WorkerArena } from './worker-arena.ts';
+import type { AnswerMemory } from './worker-arena.ts';
 
 /** Computes the checksum of a frame in a worker's memory, one slice at a time. */
 export class FrameChecksum {
-  readonly #arena: WorkerArena;
+  readonly #arena: AnswerMemory;
   readonly #frame: number;
   /** Address up to which the frame was added. */
   #at: number;
@@ -12,7 +12,7 @@ export class FrameChecksum {
   /** The sums so far, kept here while the worker handles other frames. Undefined if nothing was added yet. */
   #sums: Uint32Array | undefined;
 
-  constructor(arena: WorkerArena, frame: number) {
+  constructor(arena: AnswerMemory, frame: number) {
     this.#arena = arena;
     this.#frame = frame;
     this.#at = frame + HEADER_BYTES;

@@ -1,7 +1,14 @@
 import { FlexemrError } from '../errors.ts';
 import { ANSWER_KEYS, ANSWER_TIME_LEFT_US, ANSWER_WEIGHT } from '../kernel/answer-layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
-import { atOnceBytesMax, retryAfterMsDefault, sessionWindow, sliceBytesMax } from '../limits.ts';
+import {
+  atOnceBytesMax,
+  retryAfterMsDefault,
+  segmentBagsMax,
+  sessionWindow,
+  sliceBytesMax,
+  subrequestKeysMax,
+} from '../limits.ts';
 import type { DirectHandler, LentSlots } from '../wire/direct.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
 import type { Inbox, NodeDescription } from '../wire/handler.ts';
@@ -47,10 +54,10 @@ export class MemoryNode implements DirectHandler {
   readonly #sliceBytes: number;
   #hosting: Hosting | undefined;
   /** Frames arrive in the first one. */
-  #arenas: readonly ServedArena[] = [];
+  #arenas: readonly ServedArena<WorkerArena>[] = [];
   #hasher: Hasher | undefined;
   /** The arena that holds the rows of each shard. */
-  #arenaOf: ReadonlyMap<number, ServedArena> = new Map();
+  #arenaOf: ReadonlyMap<number, ServedArena<WorkerArena>> = new Map();
   #limits: NodeDescription['limits'] = limitsOf(0);
   #draining = false;
   /** Subrequests that need several slices, in order of arrival. Short ones are answered at once, between slices. */
@@ -81,7 +88,8 @@ export class MemoryNode implements DirectHandler {
     const { replyBytes } = this.#limits;
     this.#arenas = arenas.map((arena, i) => {
       const within = i === 0 ? shards : shards.filter((shard) => shard.arena === i);
-      return new ServedArena(arena, i, { plan, replyBytes, shards: within });
+      const [keysMax, bagsMax] = [subrequestKeysMax, segmentBagsMax];
+      return new ServedArena(arena, i, { plan, replyBytes, keysMax, bagsMax, shards: within });
     });
     this.#arenaOf = new Map(shards.map(({ number, arena }) => [number, this.#arenas[arena]]));
     const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });

@@ -5,25 +5,31 @@ import { roundUp } from '../store/free-list.ts';
 import type { WireError } from '../wire/reply.ts';
 import { Answer, wireErrorOf } from './answer.ts';
 import type { HostedShard } from './hosting.ts';
-import type { WorkerArena } from './worker-arena.ts';
+import type { AnswerMemory } from './worker-arena.ts';
 
 export interface Serving {
   /** Fingerprint of the routing table. */
   readonly plan: bigint;
   /** Bytes of the largest reply. */
   readonly replyBytes: number;
+  /** Most keys of a frame, and most bags of a segment. */
+  readonly keysMax: number;
+  readonly bagsMax: number;
   readonly shards: readonly HostedShard[];
 }
 
 /** An arena, and a description of what it serves. The description is written once to memory that its kernels read. */
-export class ServedArena {
-  readonly arena: WorkerArena;
+export class ServedArena<Memory extends AnswerMemory = AnswerMemory> {
+  readonly arena: Memory;
+  /** Bytes of its description. */
+  readonly bytes: number;
   readonly #served: number;
   /** Address of the answer block of the frame that was opened last (kernel/answer-layout.ts). */
   readonly #opened: number;
 
   /** @param number of the arena; rows in other arenas count as away @throws RangeError if its slots are too small */
-  constructor(arena: WorkerArena, number: number, { plan, replyBytes, shards }: Serving) {
+  constructor(arena: Memory, number: number, serving: Serving) {
+    const { plan, replyBytes, keysMax, bagsMax, shards } = serving;
     const numbers = shards.reduce((most, shard) => Math.max(most, shard.number + 1), 0);
     const listBytes = roundUp(layout.SERVED_HEADER_BYTES + numbers * 4);
     const bytes = layout.ANSWER_BYTES + listBytes + shards.length * layout.SHARD_BYTES;
@@ -36,7 +42,8 @@ export class ServedArena {
     words[(served + layout.SERVED_PLAN) >>> 2] = Number(plan & 0xffffffffn);
     words[(served + layout.SERVED_PLAN + 4) >>> 2] = Number(plan >> 32n);
     words[(served + layout.SERVED_REPLY_BYTES_MAX) >>> 2] = replyBytes;
-    words[(served + layout.SERVED_INDEX_SCRATCH) >>> 2] = arena.indexScratch;
+    words[(served + layout.SERVED_KEYS_MAX) >>> 2] = keysMax;
+    words[(served + layout.SERVED_BAGS_MAX) >>> 2] = bagsMax;
     words[(served + layout.SERVED_SHARDS) >>> 2] = numbers;
     for (const [i, shard] of shards.entries()) {
       const record = served + listBytes + i * layout.SHARD_BYTES;
@@ -44,6 +51,7 @@ export class ServedArena {
       writeShard(arena, record, shard, shard.arena !== number);
     }
     this.arena = arena;
+    this.bytes = bytes;
     this.#served = served;
     this.#opened = opened;
   }
@@ -82,19 +90,21 @@ export class ServedArena {
     words.copyWithin(slot >>> 2, this.#opened >>> 2, (this.#opened + layout.ANSWER_CALL) >>> 2);
     words[(slot + layout.ANSWER_REPLY) >>> 2] = slot + layout.ANSWER_BYTES;
     words[(slot + layout.ANSWER_WORK) >>> 2] = slot + layout.ANSWER_BYTES + replyBytes;
+    words[(slot + layout.ANSWER_SCRATCH) >>> 2] = this.arena.scratch;
+    words[(slot + layout.ANSWER_INDEX_SCRATCH) >>> 2] = this.arena.indexScratch;
     return new Answer(this.arena, slot, bytes);
+  }
+
+  /** Frees the description. No answer may be in progress. */
+  close(): void {
+    this.arena.slots.free(this.#opened, this.bytes);
   }
 }
 
-function writeShard(
-  { words, scratch }: WorkerArena,
-  record: number,
-  shard: HostedShard,
-  away: boolean,
-): void {
+function writeShard({ words }: AnswerMemory, record: number, shard: HostedShard, away: boolean): void {
   const { mode, rows, padding, missing, touch, version, index } = shard;
   const frame = { keys: 0, keyBytes: 4, keyCount: 0, offsets: 0, weights: 0 } as const;
-  const results = { out: 0, counts: 0, denominators: 0, outcomes: 0, scratch };
+  const results = { out: 0, counts: 0, denominators: 0, outcomes: 0, scratch: 0 };
   writePoolCall(
     words,
     record,

@@ -4,18 +4,32 @@ import { instantiate } from '../kernel/wasm.ts';
 import type { SlotRange } from './hosting.ts';
 import { Slots } from './slots.ts';
 
+/** Memory in which frames are answered, by one thread at a time. */
+export interface AnswerMemory {
+  readonly kernels: Kernels;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly slots: {
+    allocate(bytes: number): number | undefined;
+    free(address: number, bytes: number): void;
+  };
+  /** Address of SCRATCH_BYTES for the current call. A thread runs one call at a time. */
+  readonly scratch: number;
+  /** Address of INDEX_SCRATCH_BYTES. */
+  readonly indexScratch: number;
+  /** Address of CHECKSUM_BYTES for the current frame. */
+  readonly checksum: number;
+}
+
 /** One worker's view of one arena: its own kernels, and a range of slots that no other worker writes to. */
-export class WorkerArena {
+export class WorkerArena implements AnswerMemory {
   readonly memory: WebAssembly.Memory;
   readonly kernels: Kernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly slots: Slots;
-  /** Address of SCRATCH_BYTES for the current call. A worker runs one call at a time. */
   readonly scratch: number;
-  /** Address of INDEX_SCRATCH_BYTES. */
   readonly indexScratch: number;
-  /** Address of CHECKSUM_BYTES for the current frame. */
   readonly checksum: number;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, { begin, end }: SlotRange) {

@@ -77,7 +77,7 @@ function copyBags(request: LookupRequest, route: Route, { workspace, reader }: L
   const { bags, options, pushDown, deduplicateBags } = request;
   const { onMissing } = options;
   reader.read(bags, route.tableOf);
-  const asked = workspace.ask(reader, { onMissing, pushDown, deduplicateBags }, route);
+  const asked = workspace.ask(reader, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   reader.clear();
   try {
     if (asked.open()) return asked;

@@ -2,20 +2,27 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { FlexemrError } from '../errors.ts';
 import { kernelModule, packageFile } from '../kernel/files.ts';
-import { runCalls } from '../kernel/run-calls.ts';
+import { runAnswers } from '../kernel/run-answers.ts';
 import type { Arena } from './arena.ts';
 import { type LoadedRows, loadRows, type RowsJob } from './load-rows.ts';
 
-/** One kernel call, ready to run on any thread that has kernels for its arena. */
-export interface KernelCall {
+/** Answers in one arena that threads share out among them (kernel/run-answers.ts). */
+export interface SharedAnswers {
   readonly arena: Arena;
-  readonly kernel: 'pool' | 'gather';
-  readonly address: number;
+  readonly list: number;
+  /** Addresses of scratch memory, one for each thread. */
+  readonly scratches: readonly number[];
 }
 
 /** Work for a thread. Arenas are identified by their numbers: their positions in the pool's list. */
 export type Work =
-  | { readonly calls: readonly (Omit<KernelCall, 'arena'> & { readonly arena: number })[] }
+  | {
+      readonly answers: readonly {
+        readonly arena: number;
+        readonly list: number;
+        readonly scratch: number;
+      }[];
+    }
   | { readonly load: RowsJob; readonly arena: number; readonly staging: number };
 
 /** A task for a thread: its work, and the memories of those arenas that the thread has not received yet. */
@@ -25,10 +32,10 @@ export interface PoolTask {
   readonly work: Work;
 }
 
-/** The reply of a thread. The result is the status of each kernel call, or the outcome of loading rows. */
+/** The reply of a thread. The result is the outcome of loading rows; answers have none. */
 export interface PoolReply {
   readonly id: number;
-  readonly result?: readonly number[] | LoadedRows;
+  readonly result?: LoadedRows | undefined;
   readonly error?: Error;
 }
 
@@ -138,23 +145,24 @@ export class ThreadPool implements AsyncDisposable {
   }
 
   /**
-   * Runs the calls of each part on a different thread.
-   * @returns the statuses of the calls of each part @throws WORKER_FAILED, after all threads are done
+   * Runs answers on all threads: each takes the next one as long as there are some.
+   * @throws WORKER_FAILED, after all threads are done
    */
-  async run(parts: readonly (readonly KernelCall[])[]): Promise<(readonly number[])[]> {
-    const [own, ...others] = parts;
-    const running = others.map((calls, i) => {
-      const numbered = calls.map((call) => ({ ...call, arena: this.#arenas.indexOf(call.arena) }));
-      const arenas = numbered.map(({ arena }) => arena);
-      return this.#members[i].run<readonly number[]>({ calls: numbered }, arenas);
+  async answer(shared: readonly SharedAnswers[]): Promise<void> {
+    const numbered = shared.map((answers) => ({ ...answers, number: this.#arenas.indexOf(answers.arena) }));
+    const running = this.#members.map((member, i) => {
+      const answers = numbered.map(({ number, list, scratches }) => {
+        return { arena: number, list, scratch: scratches[i + 1] };
+      });
+      return member.run<undefined>(
+        { answers },
+        answers.map(({ arena }) => arena),
+      );
     });
-    const ownCalls = own.map(({ arena, kernel, address }) => ({ kernels: arena.kernels, kernel, address }));
-    const ownStatuses = await Promise.allSettled([
-      new Promise<readonly number[]>((resolve) => resolve(runCalls(ownCalls))),
-    ]);
+    for (const { arena, list, scratches } of shared) runAnswers(arena, list, scratches[0]);
     // Waits for every thread even if one has failed: the caller then frees slots that no thread may still use.
-    const settled = await Promise.allSettled(running);
-    return [...ownStatuses, ...settled].map(unwrap);
+    const failed = (await Promise.allSettled(running)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   /**
@@ -209,9 +217,4 @@ export class ThreadPool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function unwrap(result: PromiseSettledResult<readonly number[]>): readonly number[] {
-  if (result.status === 'rejected') throw result.reason;
-  return result.value;
 }

@@ -16,6 +16,7 @@ const rooms = [
   'wire',
   'lookup',
   'memory-node',
+  'local',
   'transport',
   'ranker',
   'component',

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { options } from '../../assembly/build.ts';
 import { instantiate } from '../../src/kernel/wasm.ts';
-import { askCases, assertAsks } from '../35.lookup/ask-case.ts';
+import { AskMemory, askCases, assertAsks } from '../35.lookup/ask-case.ts';
 import { runs } from '../runs.ts';
 import { assertPools } from './pool-cases.ts';
 
@@ -195,9 +195,8 @@ test.for(faults)('finds: $name', async (fault) => {
 });
 
 test.for(rankerFaults)('finds: $name', async (fault) => {
-  const module = new WebAssembly.Module(await compileWith(fault));
-  const kernels = (memory: WebAssembly.Memory): ReturnType<typeof instantiate> => instantiate(module, memory);
-  const property = fc.property(askCases, (of) => assertAsks(of, kernels));
+  const memory = new AskMemory(new WebAssembly.Module(await compileWith(fault)));
+  const property = fc.property(askCases, (of) => assertAsks(of, memory));
   expect(() => fc.assert(property, search)).toThrow(/Property failed/);
 });
 

@@ -6,6 +6,7 @@ import * as layout from '../../src/kernel/ask-layout.ts';
 import type { MissingPolicy } from '../../src/kernel/call.ts';
 import type { Kernels } from '../../src/kernel/kernels.ts';
 import { DONE, MORE } from '../../src/kernel/layout.ts';
+import { instantiate } from '../../src/kernel/wasm.ts';
 import { AskedLookup, type PushDown } from '../../src/lookup/asked.ts';
 import { BagReader } from '../../src/lookup/bag-reader.ts';
 import type { LookupMemory } from '../../src/lookup/lookup-memory.ts';
@@ -43,7 +44,7 @@ const feature = fc.record({
   shards: fc.array(fc.nat({ max: 2 }), { minLength: 1, maxLength: 5 }),
   lengths: fc.array(fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 9 })), { maxLength: 45 }),
   /** From how many keys bags are drawn: with few, bags repeat. */
-  range: fc.integer({ min: 1, max: 40 }),
+  range: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 40 })),
   absent: fc.boolean(),
   weighted: fc.boolean(),
   inverse: fc.option(fc.array(fc.nat(), { maxLength: 9 }), { nil: undefined }),
@@ -57,6 +58,8 @@ export const askCases = fc.record({
   onMissing: fc.constantFrom<MissingPolicy | undefined>(undefined, undefined, 'error', 'skip', 'default'),
   pushDown: fc.constantFrom<PushDown>('auto', 'always', 'never'),
   deduplicateBags: fc.constantFrom(true, true, true, false),
+  /** Only lookups in one process divide tables. Their rows are never fetched. */
+  splitKeys: fc.constantFrom(0, 0, 0, 7),
   readsRows: fc.boolean(),
   small: fc.boolean(),
   budget: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(16_384)),
@@ -135,19 +138,29 @@ function countsOf({ counts, lengths }: FeatureCase, offsets: readonly number[]):
   }
 }
 
-/** A memory whose bytes are all poison, except for the kernels' own. */
-function poisonedMemory(kernelsOf: (memory: WebAssembly.Memory) => Kernels, seed: number): LookupMemory {
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: 16 });
-  const bytes = new Uint8Array(memory.buffer);
-  bytes.fill(seed & 1 ? 0xff : 0xa5);
-  return {
-    kernels: kernelsOf(memory),
-    bytes,
-    words: new Uint32Array(memory.buffer),
-    floats: new Float32Array(memory.buffer),
-    longs: new BigUint64Array(memory.buffer),
-    slots: new FreeList(64 + (seed % 7) * 64, bytes.length),
-  };
+/** Kernels over a memory, which all cases use one after the other: to make a memory takes longer than a case. */
+export class AskMemory implements LookupMemory {
+  readonly kernels: Kernels;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly floats: Float32Array;
+  readonly longs: BigUint64Array;
+  slots: FreeList = new FreeList(0, 0);
+
+  constructor(module: WebAssembly.Module) {
+    const memory = new WebAssembly.Memory({ initial: 16, maximum: 16 });
+    this.kernels = instantiate(module, memory);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
+    this.floats = new Float32Array(memory.buffer);
+    this.longs = new BigUint64Array(memory.buffer);
+  }
+
+  /** Fills everything with poison. */
+  poison(seed: number): void {
+    this.bytes.fill(seed & 1 ? 0xff : 0xa5);
+    this.slots = new FreeList(64 + (seed % 7) * 64, this.bytes.length);
+  }
 }
 
 /** Fails if a byte outside of some ranges has changed since `before`. */
@@ -165,16 +178,12 @@ function expectNoStray(
 
 /** What happened, so that a test can see that it covers everything. */
 export type Seen = Record<
-  'refused' | 'repeated' | 'fetched' | 'cut' | 'frames' | 'exceptions' | 'viewed',
+  'refused' | 'repeated' | 'fetched' | 'cut' | 'divided' | 'frames' | 'exceptions' | 'viewed',
   number
 >;
 
 /** Asserts that a lookup is prepared and merged as the reference says. */
-export function assertAsks(
-  of: AskCase,
-  kernelsOf: (memory: WebAssembly.Memory) => Kernels,
-  seen?: Seen,
-): void {
+export function assertAsks(of: AskCase, memory: AskMemory, seen?: Seen): void {
   const random = randomOf(of.seed);
   let shards = 0;
   const drawn = of.features.map((each, i) => {
@@ -182,7 +191,7 @@ export function assertAsks(
     shards += made.table.shards.length;
     return made;
   });
-  const memory = poisonedMemory(kernelsOf, of.seed);
+  memory.poison(of.seed);
   const most = of.small ? 900 : 2 ** 20;
   const node = (): NodeState => ({
     limits: { subrequestBytes: most, replyBytes: 4 * most, subrequestKeys: most / 4 },
@@ -197,7 +206,8 @@ export function assertAsks(
   const reader = new BagReader();
   const bags: KeyedBags = Object.fromEntries(drawn.map(({ bags: own }, i) => [`f${i}`, own]));
   const { onMissing, pushDown, deduplicateBags } = of;
-  const options = { onMissing, pushDown, deduplicateBags };
+  const splitKeys = pushDown === 'always' ? of.splitKeys : 0;
+  const options = { onMissing, pushDown, deduplicateBags, splitKeys };
   reader.read(bags, (name) => drawn[Number(name.slice(1))].table);
   const room = AskedLookup.room(reader, options, 3);
   const block = memory.slots.allocate(room.bytes);
@@ -239,8 +249,9 @@ export function assertAsks(
     drawn.map((each, i) => bitsOf(expectedOf(each, policies[i]))),
   );
   if (seen === undefined) return;
-  seen.repeated += asked.repeated;
-  seen.fetched += asked.fetched;
+  seen.repeated += Number(asked.repeated > 0);
+  seen.divided += Number(splitKeys > 0 && asked.segments > drawn.length);
+  seen.fetched += Number(asked.fetched > 0);
   seen.cut += Number(drawn.some(({ table }) => table.shards.length > 1));
   seen.frames += Number(frames.length > 1);
   seen.exceptions += Number(replies.some(({ exceptionCount }) => exceptionCount > 0));

@@ -60,7 +60,8 @@ export function referenceAsk(
     const last = frames.findLast((frame) => frame.node === node && frame.reads === reads);
     const sizes = last && sums.get(last);
     const both = sizes && add(sizes, alone);
-    if (last && both && fits(both, limits)) {
+    const full = options.splitKeys > 0 && both !== undefined && both.keys > options.splitKeys;
+    if (last && both && !full && fits(both, limits)) {
       last.segments.push(segment);
       sums.set(last, both);
     } else {
@@ -152,7 +153,7 @@ export function hash(key: bigint): bigint {
 function segmentsOf(
   feature: AskedFeature,
   policy: MissingPolicy,
-  { pushDown, deduplicateBags }: AskOptions,
+  { pushDown, deduplicateBags, splitKeys }: AskOptions,
 ): { shard: number; segment: OutgoingSegment }[] {
   const { table, keys, weights } = feature;
   const { spec, indexed, version, shards } = table;
@@ -162,28 +163,42 @@ function segmentsOf(
     spec.mode !== 'none',
   ];
   if (bags.length === 0) return [];
+  const divided = whole && splitKeys > 0 && bags.flat().length > splitKeys;
   return shards.flatMap(({ number }, shard) => {
     const cut = bags.map((bag) => bag.filter((i) => whole || shardOf(table, keys[i]) === shard));
-    const own = whole ? cut : cut.filter(({ length }) => length > 0);
-    if (own.length === 0) return [];
-    const positions = own.flat();
-    const offsets = Uint32Array.of(0, ...own.map((_, bag) => own.slice(0, bag + 1).flat().length));
-    const weighted = weights && Float32Array.from(positions, (i) => weights[i]);
-    const wordsOf = (list: readonly bigint[]): Uint32Array =>
-      indexed ? new Uint32Array(BigUint64Array.from(list).buffer) : Uint32Array.from(list, Number);
-    const pushed: OutgoingSegment = {
-      ...{ shard: number, version, wide: indexed, partial: !whole, fetch: false },
-      missing: policy === (spec.missing ?? 'error') ? undefined : policy,
-      keys: wordsOf(positions.map((i) => keys[i])),
-      offsets: pooled ? offsets : undefined,
-      weights: weighted,
-    };
-    const unique = [...new Set(positions.map((i) => keys[i]))];
-    const each = spec.dim * 4 + (hasDenominators(pushed, table) ? 8 : 4);
-    const results = pooled ? own.length : positions.length;
-    const worthIt = unique.length * table.rowBytes * 1000 < results * each * 981;
-    const fetches = positions.length > 0 && (pushDown === 'never' || (pushDown === 'auto' && worthIt));
-    const fetched = { ...pushed, partial: false, fetch: true, offsets: undefined, weights: undefined };
-    return [{ shard, segment: fetches ? { ...fetched, keys: wordsOf(unique) } : pushed }];
+    const held = whole ? cut : cut.filter(({ length }) => length > 0);
+    return (divided ? partsOf(held, splitKeys) : [held]).flatMap((own) => {
+      if (own.length === 0) return [];
+      const positions = own.flat();
+      const offsets = Uint32Array.of(0, ...own.map((_, bag) => own.slice(0, bag + 1).flat().length));
+      const weighted = weights && Float32Array.from(positions, (i) => weights[i]);
+      const wordsOf = (list: readonly bigint[]): Uint32Array =>
+        indexed ? new Uint32Array(BigUint64Array.from(list).buffer) : Uint32Array.from(list, Number);
+      const pushed: OutgoingSegment = {
+        ...{ shard: number, version, wide: indexed, partial: !whole || divided, fetch: false },
+        missing: policy === (spec.missing ?? 'error') ? undefined : policy,
+        keys: wordsOf(positions.map((i) => keys[i])),
+        offsets: pooled ? offsets : undefined,
+        weights: weighted,
+      };
+      const unique = [...new Set(positions.map((i) => keys[i]))];
+      const each = spec.dim * 4 + (hasDenominators(pushed, table) ? 8 : 4);
+      const results = pooled ? own.length : positions.length;
+      const worthIt = unique.length * table.rowBytes * 1000 < results * each * 981;
+      const fetches = positions.length > 0 && (pushDown === 'never' || (pushDown === 'auto' && worthIt));
+      const fetched = { ...pushed, partial: false, fetch: true, offsets: undefined, weights: undefined };
+      return [{ shard, segment: fetches ? { ...fetched, keys: wordsOf(unique) } : pushed }];
+    });
   });
+}
+
+/** Bags, in order, in groups of at least so many keys. */
+function partsOf(bags: readonly (readonly number[])[], splitKeys: number): (readonly number[])[][] {
+  const parts: (readonly number[])[][] = [];
+  for (const bag of bags) {
+    const last = parts.at(-1);
+    if (last !== undefined && last.flat().length < splitKeys) last.push(bag);
+    else parts.push([bag]);
+  }
+  return parts;
 }

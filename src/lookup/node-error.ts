@@ -1,15 +1,15 @@
 // Translates the error of a node into terms of the lookup: its features, and positions in their keys.
 import { FlexemrError } from '../errors.ts';
 import { ASKED_FEATURE } from '../kernel/ask-layout.ts';
-import type { AskedLookup } from '../lookup/asked.ts';
 import { invalidReply, type WireError } from '../wire/reply.ts';
+import type { AskedLookup } from './asked.ts';
 
 /** @param segment that the error names @throws INVALID_FRAME if it names a key that was not sent */
 export function errorOf(asked: AskedLookup, segment: number, error: WireError): FlexemrError {
   const feature = asked.segment(segment, ASKED_FEATURE);
   if (error.code === 'INVALID_KEY') {
     checkBlamedKey(asked, segment, error);
-    return asked.badKey(feature, asked.positionOf(segment, error.position ?? 0), error.value);
+    return asked.badKey(feature, asked.positionOf(segment, error.position ?? 0), BigInt(error.value ?? 0));
   }
   const [node, shard, table] = [
     asked.nodeOf(segment),

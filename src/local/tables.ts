@@ -1,26 +1,22 @@
 import * as v from 'valibot';
 import { check, checkFields, integer, named, options as optionsOf, typedArray } from '../check.ts';
-import { FlexemrError, show } from '../errors.ts';
+import { FlexemrError } from '../errors.ts';
 import { rowBytes } from '../kernel/dtype.ts';
 import { kernelModule } from '../kernel/files.ts';
-import { runCalls } from '../kernel/run-calls.ts';
-import { threadedKeysMin, threadsMax } from '../limits.ts';
-import type { Bags, KeyedBags } from '../plan/bags.ts';
-import { checkBags } from '../plan/checked-bags.ts';
+import { threadsMax } from '../limits.ts';
+import { BagReader } from '../lookup/bag-reader.ts';
+import { unknownTable } from '../lookup/lookup-table.ts';
+import type { Lookup } from '../lookup/pooled.ts';
+import type { KeyedBags } from '../plan/bags.ts';
 import { checkTableSpec, type TableSpec } from '../plan/table-spec.ts';
+import { BufferPool } from '../store/buffer-pool.ts';
 import { type LoadOptions, loadOptions, loadTables } from '../store/load.ts';
 import { Store, type StoreOptions, storeOptions } from '../store/store.ts';
-import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
-import { FeatureLookup } from './feature.ts';
-import { type Lookup, type Pooled, repeatPooled } from './pooled.ts';
-
-class PooledFeatures extends Map<string, Pooled> implements Lookup {
-  failures = [];
-  [Symbol.dispose](): void {}
-}
+import { lookUpHere } from './local-lookup.ts';
+import { LocalPlan } from './local-plan.ts';
 
 export interface TablesOptions extends StoreOptions {
   /** Threads that share the work of lookups and of loading files; 1 (default) means only the calling thread. */
@@ -49,6 +45,11 @@ export class Tables implements AsyncDisposable {
   readonly #store: Store;
   readonly #pool: ThreadPool;
   readonly #running: Set<Promise<unknown>> = new Set();
+  readonly #reader = new BagReader();
+  /** Memory for results. */
+  readonly #results = new BufferPool();
+  /** The tables as lookups see them; undefined after a change. */
+  #plan: LocalPlan | undefined;
 
   /** @throws INVALID_OPTION */
   constructor(options: TablesOptions = {}) {
@@ -75,7 +76,11 @@ export class Tables implements AsyncDisposable {
   async load(source: TableSource, options: LoadOptions = {}): Promise<void> {
     checkFields(optionsOf(loadOptions), options);
     await using file = await openTableFile(source);
-    await loadTables(this.#store, file, this.#pool, options);
+    try {
+      await loadTables(this.#store, file, this.#pool, options);
+    } finally {
+      this.#replan();
+    }
   }
 
   /** Adds a table whose rows are in memory. @throws INVALID_TABLE, LIMIT_EXCEEDED, OUT_OF_MEMORY */
@@ -91,6 +96,7 @@ export class Tables implements AsyncDisposable {
         });
       } else builder.fillPacked(rows);
       this.#store.add(builder.build(ids));
+      this.#replan();
     } catch (error) {
       builder.abandon();
       throw error;
@@ -103,8 +109,10 @@ export class Tables implements AsyncDisposable {
    */
   async remove(name: string): Promise<void> {
     check(v.string(), name, 'name');
-    const table = this.#table(name, name);
-    this.#store.tables.delete(name);
+    const { tables } = this.#store;
+    const table = tables.get(name) ?? unknownTable(name, name, tables.keys());
+    tables.delete(name);
+    this.#replan();
     await Promise.allSettled(this.#running);
     this.#store.freeTable(table);
   }
@@ -124,63 +132,23 @@ export class Tables implements AsyncDisposable {
 
   async #lookup(bags: KeyedBags): Promise<Lookup> {
     check(named, bags, 'bags', 'INVALID_BAGS');
-    const checked = Object.entries(bags).map(([feature, given]) => {
-      const table = this.#table((given as Bags | undefined)?.table ?? feature, feature);
-      return { feature, table, bags: checkBags(feature, given, table.index !== undefined, table.spec.mode) };
-    });
-    const keys = checked.reduce((sum, { bags }) => sum + bags.keys.length, 0);
-    const parts = keys < threadedKeysMin ? 1 : this.#pool.threads;
-    const features: FeatureLookup[] = [];
-    try {
-      for (const { feature, table, bags } of checked)
-        features.push(new FeatureLookup(feature, table, bags, parts));
-      await this.#run(features, parts);
-      const values = new Float32Array(features.reduce((sum, { vectors, dim }) => sum + vectors * dim, 0));
-      let begin = 0;
-      const pooled = new PooledFeatures();
-      for (const [i, feature] of features.entries()) {
-        const own = values.subarray(begin, begin + feature.vectors * feature.dim);
-        begin += own.length;
-        const { feature: name, bags: asked } = checked[i];
-        const results = feature.finish(own);
-        pooled.set(name, asked.inverse === undefined ? results : repeatPooled(results, asked.inverse));
-      }
-      return pooled;
-    } finally {
-      for (const feature of features) feature.close();
-    }
-  }
-
-  /** Runs every call of every feature. @throws the error of the first feature in which a call failed */
-  async #run(features: readonly FeatureLookup[], parts: number): Promise<void> {
-    const work = Array.from({ length: parts }, (_, part) => features.map((feature) => feature.calls(part)));
-    const statuses =
-      parts > 1
-        ? await this.#pool.run(work.map((calls) => calls.flat()))
-        : [runCalls(work[0].flat().map((call) => ({ ...call, kernels: call.arena.kernels })))];
-    let next = 0;
-    features.forEach((feature, i) => {
-      const shards = work[0][i].length;
-      const calls = work.flatMap((ofPart) => ofPart[i]);
-      const own = statuses.flatMap((ofPart) => ofPart.slice(next, next + shards));
-      next += shards;
-      const error = feature.error(calls, own);
-      if (error) throw error;
+    // Even a lookup without tables needs some memory.
+    if (this.#store.arenas.length === 0) this.#store.arenaWithSpace(0, 0);
+    this.#plan ??= new LocalPlan(this.#store);
+    return await lookUpHere(bags, {
+      plan: this.#plan,
+      reader: this.#reader,
+      pool: this.#results,
+      threads: this.#pool,
     });
   }
 
-  #table(name: string, feature: string): Table {
-    const table = this.#store.tables.get(name);
-    if (table) return table;
-    const some = [...this.#store.tables.keys()].slice(0, 5).join(', ');
-    throw new FlexemrError(
-      'UNKNOWN_TABLE',
-      `${feature}: there is no table named ${show(name)} (known tables: ${some || 'none'})`,
-      {
-        field: feature,
-        value: name,
-      },
-    );
+  /** The plan no longer describes the store. Lookups in flight keep it. */
+  #replan(): void {
+    const plan = this.#plan;
+    this.#plan = undefined;
+    if (this.#running.size === 0) plan?.close();
+    else void Promise.allSettled(this.#running).then(() => plan?.close());
   }
 
   /** Ends the worker threads. Tables stay usable from the calling thread. */
