@@ -1,5 +1,5 @@
-// Builds wasm/kernels.shared.wasm and wasm/kernels.plain.wasm from the same source, and wasm/flexemr.h, their contract
-// for C, from src/kernel/layout.ts.
+// Builds wasm/kernels.shared.wasm and wasm/kernels.plain.wasm from the same source, the part of the latter that rankers
+// need (kernels.ranker.wasm), and wasm/flexemr.h, their contract for C, from src/kernel/layout.ts.
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -11,21 +11,17 @@ const root: string = fileURLToPath(new URL('..', import.meta.url));
 // Never use traps-never-happen: it would remove loads whose values are dropped, by which the kernels read ahead.
 const common: string =
   '--runtime stub --noAssert -O3s --converge --enable simd,bulk-memory --importMemory --use abort= --disableWarning 201';
-const memories = {
-  shared: '--enable threads --sharedMemory --initialMemory 1 --maximumMemory 65536',
-  plain: '--disable threads --initialMemory 1',
-};
+const plainMemory: string = '--disable threads --initialMemory 1';
+const builds = {
+  shared: ['assembly/kernels.ts', '--enable threads --sharedMemory --initialMemory 1 --maximumMemory 65536'],
+  plain: ['assembly/kernels.ts', plainMemory],
+  ranker: ['assembly/ranker.ts', plainMemory],
+} as const;
 
 /** Arguments of the compiler for one of the builds. */
-export function options(memory: keyof typeof memories, outFile: string): string[] {
-  return [
-    'assembly/kernels.ts',
-    '-o',
-    outFile,
-    '--baseDir',
-    root,
-    ...`${common} ${memories[memory]}`.split(' '),
-  ];
+export function options(build: keyof typeof builds, outFile: string): string[] {
+  const [source, memory] = builds[build];
+  return [source, '-o', outFile, '--baseDir', root, ...`${common} ${memory}`.split(' ')];
 }
 
 /** The offsets of the fields of call blocks, and the codes. src/kernel/layout.ts describes them. */
@@ -37,8 +33,8 @@ function header(): string {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   // Files of an earlier build must not get into the package.
   rmSync(`${root}dist`, { recursive: true, force: true });
-  for (const memory of ['shared', 'plain'] as const) {
-    const { error, stderr } = await asc.main(options(memory, `wasm/kernels.${memory}.wasm`));
+  for (const build of ['shared', 'plain', 'ranker'] as const) {
+    const { error, stderr } = await asc.main(options(build, `wasm/kernels.${build}.wasm`));
     if (error) throw new Error(`${stderr.toString()}${error.message}`);
   }
   writeFileSync(`${root}wasm/flexemr.h`, header());

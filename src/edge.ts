@@ -3,7 +3,7 @@ export type {} from './libraries.ts';
 // The ranker for edge runtimes: it uses kernels over plain memory, the runtime's own fetch, and nothing that only some
 // of these runtimes have.
 import * as v from 'valibot';
-import { kernels } from '#kernels';
+import { ranker } from '#ranker';
 import { checkFields, given, integer, options as optionsOf } from './check.ts';
 import { edgeWorkspaceBytes, workspaceBytesMax } from './limits.ts';
 import type { PushDown } from './lookup/asked.ts';
@@ -51,7 +51,7 @@ export async function openRanker(options: EdgeRankerOptions): Promise<Ranker> {
   return await Ranker.open({
     routing: routingSource(routing),
     transport: new FetchTransport({ token }),
-    module: kernels,
+    module: ranker,
     workspaceBytes,
     ...how,
   });

@@ -1,1 +1,2 @@
 export declare const kernels: URL;
+export declare const ranker: URL;

@@ -45,9 +45,8 @@ interface Code {
 }
 
 export async function loadCode(directory: string): Promise<Code> {
-  const load = (file: string): Promise<object> => import(pathToFileURL(join(directory, 'src', file)).href);
-  const [ranker, tables] = [await load('host/open-ranker.ts'), await load('local/tables.ts')];
-  return { directory, ...(ranker as Pick<Code, 'openRanker'>), ...(tables as Pick<Code, 'openTables'>) };
+  const entry: object = await import(pathToFileURL(join(directory, 'src/index.ts')).href);
+  return { directory, ...(entry as Omit<Code, 'directory'>) };
 }
 
 /** What to start, and what the names of its contenders begin with. */

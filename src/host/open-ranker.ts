@@ -59,7 +59,7 @@ const rankerOptions = optionsOf({
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   const { routing, transport, security = {}, rdma, ...how } = checkFields(rankerOptions, options);
   const source = sourceOf(routing);
-  const module = kernelModule('plain');
+  const module = kernelModule('ranker');
   return await Ranker.open({
     routing: source,
     transport: await transportOf(transport ?? 'stream', security, rdma),

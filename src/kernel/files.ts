@@ -41,8 +41,11 @@ function compiled(name: string, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Mod
   }
 }
 
-/** The kernels: built for shared memory (workers) or plain memory. @throws MISSING_DEPENDENCY */
-export function kernelModule(build: 'shared' | 'plain'): WebAssembly.Module {
+/**
+ * The kernels: built for shared memory (workers) or plain memory; `ranker` is the part of the latter that rankers need.
+ * @throws MISSING_DEPENDENCY
+ */
+export function kernelModule(build: 'shared' | 'plain' | 'ranker'): WebAssembly.Module {
   return moduleFromFile(`kernels.${build}.wasm`);
 }
 

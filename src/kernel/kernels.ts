@@ -1,3 +1,17 @@
+/** The kernels of a ranker. */
+export type RankerKernels = Pick<
+  Kernels,
+  | 'openAsk'
+  | 'ask'
+  | 'checkReply'
+  | 'openMerge'
+  | 'mergeReplies'
+  | 'positionOf'
+  | 'checksum'
+  | 'checksumAdd'
+  | 'checksumEnd'
+>;
+
 /**
  * The kernels, seen from TypeScript. Every pointer is a byte address in the memory that they were instantiated over.
  * Kernels copy no arguments and allocate nothing. Block layouts and status codes: layout.ts.

@@ -28,7 +28,7 @@ import { Workspace } from './workspace.ts';
 export interface RankerOptions {
   readonly routing: RoutingSource;
   readonly transport: Transport;
-  /** Kernels built for plain memory, which is not shared. */
+  /** The kernels of a ranker, for plain memory. */
   readonly module: WebAssembly.Module;
   /** Default `auto`: push down or fetch each segment, whichever brings back fewer bytes. */
   readonly pushDown?: PushDown | undefined;

@@ -1,4 +1,4 @@
-import type { Kernels } from '../kernel/kernels.ts';
+import type { RankerKernels } from '../kernel/kernels.ts';
 import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import { checksumWindowBytes, wasmPageBytes, workspaceShare } from '../limits.ts';
@@ -14,7 +14,7 @@ import { HEADER_BYTES } from '../wire/layout.ts';
 
 /** Plain memory of a fixed size, and kernels that work on it. Addresses and views stay valid as long as it exists. */
 class PlainMemory implements LookupMemory {
-  readonly kernels: Kernels;
+  readonly kernels: RankerKernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly floats: Float32Array;
@@ -60,7 +60,7 @@ export class Workspace {
   readonly #sums: number;
   readonly #window: number;
 
-  /** @param module kernels built for plain memory @param bytesMax most bytes of one lookup, already checked */
+  /** @param module the kernels of a ranker @param bytesMax most bytes of one lookup, already checked */
   constructor(module: WebAssembly.Module, bytesMax: number) {
     this.#module = module;
     this.#bytesMax = bytesMax;

@@ -29,6 +29,7 @@ const strangers = ['memory-node', 'transport'] as const;
 const ground = ['check.ts', 'errors.ts', 'json-text.ts', 'libraries.ts', 'limits.ts'];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
+  `modules/ranker/${runtime}.ts`,
   `modules/component/${runtime}.ts`,
 ]);
 const publicEntries = ['component.ts', 'edge.ts', 'index.ts', 'kernels.ts'];

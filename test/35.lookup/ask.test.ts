@@ -10,7 +10,7 @@ test('frames and results are those of the reference, in slices of any size, and 
     ...{ refused: 0, repeated: 0, fetched: 0, cut: 0 },
     ...{ divided: 0, frames: 0, exceptions: 0, viewed: 0 },
   };
-  const memory = new AskMemory(kernelModule('plain'));
+  const memory = new AskMemory(kernelModule('ranker'));
   fc.assert(
     fc.property(askCases, (of) => assertAsks(of, memory, seen)),
     { numRuns: runs.askCases },

@@ -18,7 +18,7 @@ const word = fc.oneof(extreme, fc.integer({ min: 0, max: 0xffffffff }));
 const frame = fc
   .array(word, { minLength: HEADER_BYTES / 4, maxLength: 90 })
   .map((words) => new Uint8Array(Uint32Array.from(words).buffer));
-const workspace = new Workspace(kernelModule('plain'), 2 ** 20);
+const workspace = new Workspace(kernelModule('ranker'), 2 ** 20);
 
 /** Computes the checksum with kernels in a poisoned memory, in pieces of whole blocks. */
 function byKernels(bytes: Uint8Array, blocks: readonly number[], shared: boolean): number {

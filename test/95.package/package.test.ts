@@ -43,7 +43,12 @@ test('contains the files that it needs, and no example data', () => {
     'wasm/wasm-rt.h',
   ];
   expect(packed).toEqual(
-    expect.arrayContaining([...expected, 'wasm/kernels.shared.wasm', 'wasm/kernels.plain.wasm']),
+    expect.arrayContaining([
+      ...expected,
+      'wasm/kernels.shared.wasm',
+      'wasm/kernels.plain.wasm',
+      'wasm/kernels.ranker.wasm',
+    ]),
   );
   expect(packed.filter((path) => !/^(dist|wasm)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))).toEqual([]);
 });
