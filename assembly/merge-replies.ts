@@ -11,7 +11,7 @@ import {
   MERGE_WORK_BYTES, RANGE_BYTES, RANGE_FROM, RANGE_GAP_MAX, RANGE_SIZE, RANGE_TO, RANGE_FRAME, RESULT_BAGS,
   RESULT_BYTES, RESULT_COUNTS, RESULT_DIM, RESULT_EXCEPTION_COUNT, RESULT_EXCEPTIONS, RESULT_FRAME, RESULT_INVERSE,
   RESULT_PADDED, RESULT_PADDED_COUNT, RESULT_RESULTS, RESULT_VALUES, SENT_BROUGHT, SENT_EXCEPTIONS, SENT_LAST_RANGE,
-  SENT_RECORD_BYTES, SENT_REPLIED, SENT_VALUES_BYTES, SENT_VIEWED, TABLE_DIM, TABLE_DTYPE, TABLE_MODE, TABLE_POOLED,
+  SENT_RECORD_BYTES, SENT_REPLIED, SENT_TAIL, SENT_TAIL_KEPT, SENT_VALUES_BYTES, SENT_VIEWED, TABLE_DIM, TABLE_DTYPE, TABLE_MODE, TABLE_POOLED,
   TABLE_ROW_BYTES, TABLE_SHARD_COUNT,
 } from '../src/kernel/ask-layout';
 import { DONE, MORE, NONE } from '../src/kernel/layout';
@@ -101,11 +101,14 @@ function bringSegments(block: usize, feature: usize, table: usize): u64 {
   return work;
 }
 
+/** Whether the part of a reply after its values was kept when the reply was checked. */
+@inline function isTailKept(frame: usize): bool { return load<u32>(frame, SENT_TAIL_KEPT) != 0; }
+
 /** Lists everything after the values: counts, denominators, sequences and exceptions. */
 function bringTail(block: usize, index: u32): void {
   const frame = frameOf(block, index), from = <u32>HEADER_BYTES + load<u32>(frame, SENT_VALUES_BYTES);
   const replied = load<u32>(frame, SENT_REPLIED);
-  if (replied > from) store<u32>(frame, bring(block, frame, from, replied - from), SENT_BROUGHT);
+  if (replied > from && !isTailKept(frame)) store<u32>(frame, bring(block, frame, from, replied - from), SENT_BROUGHT);
 }
 
 /** Adds bytes of a reply to the ranges, or to the last range of this reply. @returns the number of the range */
@@ -162,8 +165,10 @@ export function mergeReplies(block: usize, budget: u32): i32 {
 function start(block: usize): void {
   const brought = load<u32>(block, MERGE_BROUGHT), frames = load<u32>(block, ASK_FRAMES);
   for (let i: u32 = 0; i < frames; i++) {
-    const frame = frameOf(block, i), range = rangeOf(block, load<u32>(frame, SENT_BROUGHT));
-    if (load<u32>(frame, SENT_REPLIED) <= <u32>HEADER_BYTES + load<u32>(frame, SENT_VALUES_BYTES)) continue;
+    const frame = frameOf(block, i), from = <u32>HEADER_BYTES + load<u32>(frame, SENT_VALUES_BYTES);
+    if (isTailKept(frame)) store<u32>(frame, load<u32>(frame, SENT_TAIL) - from, SENT_BROUGHT);
+    if (load<u32>(frame, SENT_REPLIED) <= from || isTailKept(frame)) continue;
+    const range = rangeOf(block, load<u32>(frame, SENT_BROUGHT));
     store<u32>(frame, brought + load<u32>(range, RANGE_TO) - load<u32>(range, RANGE_FROM), SENT_BROUGHT);
   }
   store<u32>(block, load<u32>(block, ASK_FEATURES) * RESULT_BYTES, MERGE_NEXT);

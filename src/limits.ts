@@ -262,7 +262,7 @@ export const resultBytesMax = 4_294_967_296;
 export const keysAtOnceMax = 16_384;
 
 /** A loop copies up to this number of words faster than `set` does. */
-export const loopWordsMax = 24;
+export const loopWordsMax = 32;
 
 /** Bytes that a transport keeps allocated for later replies, and a ranker for later results. */
 export const pooledBytesMax = 134_217_728;

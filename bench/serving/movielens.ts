@@ -12,7 +12,15 @@ export async function movielensWorkload(): Promise<Workload> {
   const tables = stored.map(({ name, rows, dim, mode, weighted }) => ({ name, rows, dim, mode, weighted }));
   const rowsPublished = sum(tables.map((table) => table.rows));
   const requests = (): Promise<FeatureBags[]> => readRequests(tables);
-  return { name: 'movielens', tables, rowsPublished, file: path, skews: [undefined], requests };
+  return {
+    name: 'movielens',
+    tables,
+    rowsPublished,
+    file: path,
+    skews: [undefined],
+    batchSizes: [1, 16, 128],
+    requests,
+  };
 }
 
 async function readRequests(tables: readonly TableShape[]): Promise<FeatureBags[]> {

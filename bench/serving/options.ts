@@ -2,9 +2,6 @@ import { parseArgs } from 'node:util';
 import { UsageError } from '../usage.ts';
 import type { Course } from './race.ts';
 
-/** Samples of one lookup. */
-export const batchSizes = [1, 16, 128] as const;
-
 const full = { warmMs: 2_500, rounds: 9, roundMs: 300, inFlight: '16,2,2' };
 /** Only shows that everything runs. Its figures are meaningless. */
 const quickly = { warmMs: 0, rounds: 1, roundMs: 20, inFlight: '2,1,1' };
@@ -18,7 +15,7 @@ export interface ServingOptions {
   /** Names of the contenders to measure. Empty: all. */
   readonly contenders: readonly string[];
   readonly course: Course;
-  /** Lookups in flight, for each of the batch sizes. */
+  /** Lookups in flight, for the smallest, the middle and the largest batch. */
   readonly inFlight: readonly number[];
 }
 
@@ -48,7 +45,7 @@ export function readOptions(
     peers: chosen('--peers', values.peers, names.peers),
     contenders: values.contender,
     course: { ...course, rounds },
-    inFlight: counts('--in-flight', values['in-flight'] ?? inFlight, batchSizes.length),
+    inFlight: counts('--in-flight', values['in-flight'] ?? inFlight, 3),
   };
 }
 

@@ -3,7 +3,6 @@ import { UsageError } from '../usage.ts';
 import { checkAgreement } from './agreement.ts';
 import type { Contender, Peer, Serving } from './contender.ts';
 import { type Context, unlessAbsent } from './context.ts';
-import { batchSizes } from './options.ts';
 import { peerFactories } from './peers.ts';
 import { callingRacer, race } from './race.ts';
 import { tableHead, tableRow } from './report.ts';
@@ -46,7 +45,7 @@ export async function raceWorkload(context: Context, workload: Workload): Promis
     const requests = await workload.requests(skew);
     const keys = describeKeys(workload, skew);
     console.log(`\n${tableHead(`${workload.name}, ${keys}`, 'samples', withOurs)}`);
-    for (const i of batchSizes.keys())
+    for (const i of workload.batchSizes.keys())
       results.push(...(await raceBatches(context, { workload, keys, requests, entrants }, i)));
   }
   return results;
@@ -81,7 +80,7 @@ async function raceBatches(
   heat: Heat,
   size: number,
 ): Promise<ServingResult[]> {
-  const batch = batchSizes[size];
+  const batch = heat.workload.batchSizes[size];
   const inFlight = options.inFlight[size];
   const batches = batchesOf(heat.requests, batch);
   const contenders = heat.entrants.map(({ contender }) => contender);

@@ -29,4 +29,5 @@ export interface ServingFile {
   readonly workloads: readonly string[];
   readonly results: readonly ServingResult[];
   readonly bare: readonly BareResult[];
+  readonly candidates: readonly Outcome[];
 }

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, environment } from '../environment.ts';
 import { Absent } from '../usage.ts';
 import { raceTransports } from './bare/race-transports.ts';
+import { raceCandidates } from './candidates.ts';
 import { Leftovers } from './leftovers.ts';
 import { readOptions } from './options.ts';
 import { peerFactories } from './peers.ts';
@@ -14,10 +15,11 @@ import { describeWorkload } from './workload.ts';
 import { allWorkloads, workloadNames } from './workloads.ts';
 
 const bareName = 'bare';
+const candidatesName = 'candidates';
 
 export async function run(args: string[]): Promise<void> {
   const options = readOptions(args, {
-    only: [...workloadNames, bareName],
+    only: [...workloadNames, bareName, candidatesName],
     peers: peerFactories.map(({ name }) => name),
   });
   const env = environment();
@@ -29,8 +31,10 @@ export async function run(args: string[]): Promise<void> {
   const context = { options, leftovers: new Leftovers(), traffic: new Traffic(), absent: new Set<string>() };
   const results: ServingResult[] = [];
   const bare: BareResult[] = [];
-  const workloads = (await allWorkloads(options.quick)).filter(({ name }) => options.only.includes(name));
+  const all = await allWorkloads(options.quick);
+  const workloads = all.filter(({ name }) => options.only.includes(name));
   if (options.only.includes(bareName)) bare.push(...(await raceTransports(context)));
+  const ranking = options.only.includes(candidatesName) ? await raceCandidates(context, all[0]) : [];
   for (const workload of workloads) results.push(...(await raceWorkload(context, workload)));
   if (options.json !== undefined) {
     const file: ServingFile = {
@@ -41,6 +45,7 @@ export async function run(args: string[]): Promise<void> {
       workloads: workloads.map(describeWorkload),
       results,
       bare,
+      candidates: ranking,
     };
     writeFileSync(options.json, `${JSON.stringify(file, null, 2)}\n`);
   }

@@ -29,6 +29,8 @@ export interface Workload {
   /** The file of its rows. Undefined if the rows are generated. */
   readonly file: string | undefined;
   readonly skews: readonly Skew[];
+  /** Samples of one lookup. */
+  readonly batchSizes: readonly number[];
   /** Samples to look up, with one feature per table. */
   requests(skew: Skew): Promise<FeatureBags[]>;
 }

@@ -18,9 +18,16 @@ interface Shape {
   /** Keys of each table in every sample. */
   readonly lookups: readonly number[];
   readonly skews: readonly Skew[];
+  readonly batchSizes: readonly number[];
 }
 
-/** DLRM-DCNv2 of MLPerf, and RM1, RM2 and RM3 of DeepRecSys. */
+const batchSizes = [1, 16, 128];
+
+/** The published mean number of keys in a bag of Meta's traces of 2021. Its distribution is not published. */
+const metaLookups = 15.8;
+const metaTables = 856;
+
+/** DLRM-DCNv2 of MLPerf, RM1, RM2 and RM3 of DeepRecSys, and the tables of Meta's traces of 2021. */
 const shapes: readonly Shape[] = [
   {
     name: 'mlperf',
@@ -31,10 +38,22 @@ const shapes: readonly Shape[] = [
     ],
     lookups: [3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1],
     skews: [undefined, 1.05],
+    batchSizes,
   },
   alike('rm1', 8, 4_000_000, 32, 80),
   alike('rm2', 32, 500_000, 64, 120),
   alike('rm3', 10, 2_000_000, 32, 20),
+  {
+    name: 'meta2021',
+    dim: 64,
+    rows: new Array<number>(metaTables).fill(1_000_000),
+    // Exponential, so that many bags are short and some are long.
+    lookups: Array.from({ length: metaTables }, (_, i) => {
+      return Math.max(1, Math.round(-Math.log(1 - (i + 0.5) / metaTables) * metaLookups));
+    }),
+    skews: [1.05],
+    batchSizes: [1, 8],
+  },
 ];
 
 export const workloadNames: readonly string[] = [...shapes.map(({ name }) => name), 'movielens'];
@@ -42,7 +61,7 @@ export const workloadNames: readonly string[] = [...shapes.map(({ name }) => nam
 /** A shape whose tables are all equal. */
 function alike(name: string, tables: number, rows: number, dim: number, lookups: number): Shape {
   const each = (value: number): number[] => new Array<number>(tables).fill(value);
-  return { name, dim, rows: each(rows), lookups: each(lookups), skews: [undefined] };
+  return { name, dim, rows: each(rows), lookups: each(lookups), skews: [undefined], batchSizes };
 }
 
 export async function allWorkloads(quick: boolean): Promise<Workload[]> {
@@ -51,14 +70,17 @@ export async function allWorkloads(quick: boolean): Promise<Workload[]> {
 }
 
 /** A workload with random keys. The largest tables are cut until all tables fit in `bytesMax`. */
-function drawnWorkload({ name, dim, rows, lookups, skews }: Shape, bytesMax: number): Workload {
+function drawnWorkload(
+  { name, dim, rows, lookups, skews, batchSizes: sizes }: Shape,
+  bytesMax: number,
+): Workload {
   const cap = rowsCap(rows, bytesMax / (dim * 4));
   const tables = rows.map((own, i): TableShape => {
     return { name: `t${i}`, rows: Math.min(own, cap), dim, mode: 'sum', weighted: false };
   });
   const requests = async (skew: Skew): Promise<FeatureBags[]> =>
     tables.map((table, i) => drawBags(table, lookups[i], skew, 1000 + i));
-  return { name, tables, rowsPublished: sum(rows), file: undefined, skews, requests };
+  return { name, tables, rowsPublished: sum(rows), file: undefined, skews, batchSizes: sizes, requests };
 }
 
 /** The largest cap on the rows of each table with which all tables together have at most `budget` rows. */

@@ -52,7 +52,8 @@ export function askedRoom(
     segments += own;
     // A cut bag has at most as many parts as keys.
     const offsetBytes = ((shards === 1 ? bags : Math.min(keys, bags * shards)) + own) * 4;
-    taken += keyBytes + weightBytes + offsetBytes;
+    // The frames, and the counts and denominators of their replies.
+    taken += keyBytes + weightBytes + offsetBytes + Math.max(keys, bags) * 8 + own * 16;
     taken += own * (SEGMENT_BYTES + HEADER_BYTES + layout.SENT_RECORD_BYTES + 2 * layout.RANGE_BYTES + 32);
     if (padding !== undefined) taken += alignUp(keys * 4);
     if (deduplicates && bags > 1) taken += alignUp(bags * 4) + alignUp(bags * 4 + 4);

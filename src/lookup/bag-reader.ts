@@ -46,6 +46,9 @@ export class BagReader {
   readonly inverses: (Uint32Array | undefined)[] = [];
   names: FeatureNames = new FeatureNames([]);
   readonly #names: string[] = [];
+  /** How the last lookup found its tables, and the names that it asked for. */
+  #tableOf: TableFinder | undefined;
+  readonly #asked: (string | undefined)[] = [];
   #ids: Map<number, BigUint64Array | BigInt64Array> | undefined;
 
   /**
@@ -61,14 +64,17 @@ export class BagReader {
         if (!Object.hasOwn(bags, name)) continue;
         same &&= this.names.list[this.count] === name;
         this.#names[this.count] = name;
-        this.#readFeature(name, bags[name], tableOf);
+        // Lookups with the same features find the same tables.
+        this.#readFeature(name, bags[name], same && tableOf === this.#tableOf, tableOf);
         this.count++;
       }
     } catch (error) {
+      this.#tableOf = undefined;
       // Arrays before this one may have a wrong element. The first error is reported.
       checkAll(bags, tableOf);
       throw error;
     }
+    this.#tableOf = tableOf;
     this.#names.length = this.count;
     this.tables.length = this.count;
     if (this.shape.length !== this.count || this.shape.some((table, i) => table !== this.tables[i]))
@@ -76,9 +82,12 @@ export class BagReader {
     if (!same || this.names.list.length !== this.count) this.names = new FeatureNames([...this.#names]);
   }
 
-  #readFeature(name: string, given: Bags, tableOf: TableFinder): void {
+  #readFeature(name: string, given: Bags, same: boolean, tableOf: TableFinder): void {
     const i = this.count;
-    const table = tableOf(given?.table ?? name, name);
+    const asked = given?.table;
+    const known = same && asked === this.#asked[i] && i < this.tables.length;
+    const table = known ? this.tables[i] : tableOf(asked ?? name, name);
+    this.#asked[i] = asked;
     // Most keys are of this kind, and need no other look.
     const plain = given?.keys instanceof Uint32Array && given.keys.length <= keysMax;
     const keyCount = plain ? given.keys.length : countKeys(name, given);

@@ -121,6 +121,26 @@ export class Deadline implements Disposable {
   }
 }
 
+/** The deadlines of the lookups in flight. A set would leave garbage whenever one is added and deleted. */
+export class Deadlines {
+  readonly #all: Deadline[] = [];
+
+  add(deadline: Deadline): void {
+    this.#all.push(deadline);
+  }
+
+  delete(deadline: Deadline): void {
+    const at = this.#all.lastIndexOf(deadline);
+    const last = this.#all.pop();
+    if (last !== undefined && at < this.#all.length) this.#all[at] = last;
+  }
+
+  /** Ends all of them. @param error makes the error of each */
+  end(error: () => FlexemrError): void {
+    for (const deadline of [...this.#all]) deadline.end(error());
+  }
+}
+
 /** Calls `then` in the next turn. Timers of browsers wait for milliseconds, but messages do not. */
 function nextTurn(then: () => void): void {
   if (typeof setImmediate === 'function') setImmediate(then);

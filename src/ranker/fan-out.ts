@@ -3,11 +3,9 @@ import { FlexemrError } from '../errors.ts';
 import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin } from '../limits.ts';
 import type { Deadline } from './deadline.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import type { Route } from './route.ts';
 import type { Subrequest } from './subrequest.ts';
 
 export interface FanOut {
-  readonly route: Route;
   readonly budget: RetryBudget;
   readonly deadline: Deadline;
 }
@@ -18,13 +16,13 @@ export function fanOut(subrequests: readonly Subrequest[], to: FanOut): Promise<
   return Promise.all(subrequests.map((subrequest) => ask(subrequest, to)));
 }
 
-async function ask(subrequest: Subrequest, { route, budget, deadline }: FanOut): Promise<void> {
+async function ask(subrequest: Subrequest, { budget, deadline }: FanOut): Promise<void> {
   budget.earn();
   for (let attempt = 1; ; attempt++) {
     let retryAfterMs = 0;
     try {
       subrequest.begin();
-      const reply = await route.node(subrequest.node).ask(subrequest, deadline);
+      const reply = await subrequest.client.ask(subrequest, deadline);
       const { error } = subrequest.check(reply);
       retryAfterMs = error?.retryAfterMs ?? 0;
       subrequest.error = error && subrequest.errorOf(error);

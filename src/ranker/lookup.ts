@@ -27,8 +27,6 @@ export interface LookupRequest {
   readonly bags: KeyedBags;
   readonly options: LookupOptions;
   readonly deadline: Deadline;
-  readonly pushDown: PushDown;
-  readonly deduplicateBags: boolean;
 }
 
 /** What a ranker shares with its lookups. */
@@ -36,6 +34,8 @@ export interface LookupContext {
   readonly workspace: Workspace;
   readonly reader: BagReader;
   readonly budget: RetryBudget;
+  readonly pushDown: PushDown;
+  readonly deduplicateBags: boolean;
   readonly checksums: boolean;
   readonly stats: {
     lookups: number;
@@ -54,7 +54,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
   try {
     while (!asked.prepare()) await deadline.turn();
     const subrequests = framesOf(asked, route, request, context);
-    await fanOut(subrequests, { route, budget, deadline });
+    await fanOut(subrequests, { budget, deadline });
     const failures = failuresOf(subrequests, asked, options.onFailure ?? 'error');
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);
@@ -73,9 +73,11 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
 }
 
 /** Copies the bags, and checks their form. */
-function copyBags(request: LookupRequest, route: Route, { workspace, reader }: LookupContext): AskedLookup {
-  const { bags, options, pushDown, deduplicateBags } = request;
-  const { onMissing } = options;
+function copyBags(
+  { bags, options: { onMissing } }: LookupRequest,
+  route: Route,
+  { workspace, reader, pushDown, deduplicateBags }: LookupContext,
+): AskedLookup {
   reader.read(bags, route.tableOf);
   const asked = workspace.ask(reader, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   reader.clear();

@@ -19,8 +19,8 @@ import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
-import { Deadline } from './deadline.ts';
-import { type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
+import { Deadline, Deadlines } from './deadline.ts';
+import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 import { Workspace } from './workspace.ts';
@@ -83,14 +83,11 @@ const lookupOptions = optionsOf({
 /** Looks up bags in tables that memory nodes hold. */
 export class Ranker implements AsyncDisposable {
   readonly #options: RankerOptions;
-  readonly #workspace: Workspace;
-  readonly #budget = new RetryBudget();
-  readonly #stats = { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 };
-  readonly #reader = new BagReader();
+  readonly #context: LookupContext;
   #route: Route;
   #unwatch: () => void = () => {};
   #closed = false;
-  readonly #underWay = new Set<Deadline>();
+  readonly #underWay = new Deadlines();
   #reading: Promise<void> | undefined;
 
   /**
@@ -111,8 +108,15 @@ export class Ranker implements AsyncDisposable {
 
   private constructor(options: RankerOptions, routing: RoutingTable) {
     this.#options = options;
-    this.#workspace = new Workspace(options.module, options.workspaceBytes ?? workspaceBytesMax);
-    this.#route = new Route(routing, options.transport, this.#workspace);
+    const { pushDown = 'auto', deduplicateBags = true, checksums = true } = options;
+    this.#context = {
+      workspace: new Workspace(options.module, options.workspaceBytes ?? workspaceBytesMax),
+      reader: new BagReader(),
+      budget: new RetryBudget(),
+      ...{ pushDown, deduplicateBags, checksums },
+      stats: { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },
+    };
+    this.#route = new Route(routing, options.transport, this.#context.workspace);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -124,7 +128,7 @@ export class Ranker implements AsyncDisposable {
     if (this.#closed) return;
     try {
       const before = this.#route;
-      this.#route = new Route(routing, this.#options.transport, this.#workspace, before);
+      this.#route = new Route(routing, this.#options.transport, this.#context.workspace, before);
       before.retire();
       for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
@@ -138,7 +142,7 @@ export class Ranker implements AsyncDisposable {
   }
 
   get stats(): RankerStats {
-    return { ...this.#stats, ...this.#options.transport.traffic() };
+    return { ...this.#context.stats, ...this.#options.transport.traffic() };
   }
 
   /**
@@ -154,38 +158,32 @@ export class Ranker implements AsyncDisposable {
     check(named, bags, 'bags', 'INVALID_BAGS');
     using deadline = new Deadline(ms, signal);
     if (deadline.over) throw deadline.over;
+    const request = { bags, options, deadline };
+    const route = this.#route;
     this.#underWay.add(deadline);
+    route.begin();
     try {
-      const { pushDown = 'auto', deduplicateBags = true } = this.#options;
-      return await this.#lookup({ bags, options, deadline, pushDown, deduplicateBags });
+      route.checkContents();
+      return await lookUp(request, route, this.#context);
+    } catch (error) {
+      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
+      return await this.#lookUpAgain(request, route, error);
     } finally {
+      route.end();
       this.#underWay.delete(deadline);
     }
   }
 
-  async #lookup(request: LookupRequest): Promise<Lookup> {
-    const { checksums = true } = this.#options;
-    const [workspace, reader, budget, stats] = [this.#workspace, this.#reader, this.#budget, this.#stats];
-    const context = { workspace, reader, budget, stats, checksums };
-    const route = this.#route;
-    route.begin();
+  /** The nodes serve another plan. Reads the routing table again, and retries if it has changed. */
+  async #lookUpAgain(request: LookupRequest, route: Route, stale: FlexemrError): Promise<Lookup> {
+    if (this.#route === route) await request.deadline.wait(this.#readRouting());
+    const changed = this.#route;
+    if (changed.fingerprint === route.fingerprint) throw stale;
+    changed.begin();
     try {
-      route.checkContents();
-      return await lookUp(request, route, context);
-    } catch (error) {
-      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
-      // The nodes serve another plan. Read the routing table again, and retry if it has changed.
-      if (this.#route === route) await request.deadline.wait(this.#readRouting());
-      const changed = this.#route;
-      if (changed.fingerprint === route.fingerprint) throw error;
-      changed.begin();
-      try {
-        return await lookUp(request, changed, context);
-      } finally {
-        changed.end();
-      }
+      return await lookUp(request, changed, this.#context);
     } finally {
-      route.end();
+      changed.end();
     }
   }
 
@@ -206,7 +204,7 @@ export class Ranker implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     this.#unwatch();
-    for (const deadline of this.#underWay) deadline.end(closed());
+    this.#underWay.end(closed);
     await Promise.all([...this.#route.nodes.values()].map((node) => node.close()));
     await this.#options.transport.close();
   }

@@ -84,8 +84,8 @@ export class Route implements WrittenPlan {
    * @throws STALE_ROUTING if two nodes differ; the message names both
    */
   checkContents(): void {
-    const described = [...this.nodes.values()].map((node) => node.contents);
-    if (described.every((contents, i) => contents === this.#compared[i])) return;
+    if (this.#isCompared()) return;
+    const described = this.states.map((node) => node.contents);
     const known = new Map<string, NodeContent>();
     for (const { id, contents } of this.nodes.values()) {
       for (const [table, content] of contents) {
@@ -98,14 +98,14 @@ export class Route implements WrittenPlan {
     this.#compared = described;
   }
 
-  uses(node: NodeClient): boolean {
-    return this.nodes.get(node.id) === node;
+  #isCompared(): boolean {
+    for (let i = 0; i < this.states.length; i++)
+      if (this.states[i].contents !== this.#compared[i]) return false;
+    return true;
   }
 
-  node(id: string): NodeClient {
-    const node = this.nodes.get(id);
-    if (node) return node;
-    throw new FlexemrError('INVALID_ROUTING', `the routing table has no node ${id}`, { node: id });
+  uses(node: NodeClient): boolean {
+    return this.nodes.get(node.id) === node;
   }
 }
 

@@ -9,6 +9,7 @@ import { type FrameIdentity, writeIdentity } from '../wire/frame-identity.ts';
 import * as wire from '../wire/layout.ts';
 import { invalidReply, type Reply, type WireError } from '../wire/reply.ts';
 import type { Deadline } from './deadline.ts';
+import type { NodeClient } from './node-client.ts';
 import { badResults, checkReply } from './reply-check.ts';
 import type { Route } from './route.ts';
 import type { Workspace } from './workspace.ts';
@@ -27,7 +28,7 @@ export interface Sending {
 
 /** What a lookup asks of one node: a frame in its memory, and the reply. */
 export class Subrequest implements Outgoing {
-  readonly node: string;
+  readonly client: NodeClient;
   /** Its place among the frames of the lookup. */
   readonly number: number;
   readonly bytes: number;
@@ -48,7 +49,7 @@ export class Subrequest implements Outgoing {
     this.#asked = asked;
     this.#sending = sending;
     this.number = number;
-    this.node = asked.plan.nodes[this.#at(layout.SENT_NODE)];
+    this.client = sending.route.states[this.#at(layout.SENT_NODE)];
     this.bytes = this.#at(layout.SENT_BYTES);
     this.replyBytes = this.#at(layout.SENT_REPLY_BYTES);
     this.replyBytesMax = this.#at(layout.SENT_REPLY_BYTES_MAX);
@@ -66,11 +67,14 @@ export class Subrequest implements Outgoing {
     return this.#asked.segmentsOf(this.number).map((segment) => this.#asked.shardOf(segment));
   }
 
+  get node(): string {
+    return this.client.id;
+  }
+
   /** The rows that it asks for; undefined if it asks for something else, or if rows cannot be read now. */
   get reads(): readonly RowRead[] | undefined {
-    const { route } = this.#sending;
-    if (this.#at(layout.SENT_READS) === 0 || !route.node(this.node).readsRows) return undefined;
-    const { fingerprint: plan } = route;
+    if (this.#at(layout.SENT_READS) === 0 || !this.client.readsRows) return undefined;
+    const { fingerprint: plan } = this.#sending.route;
     return this.#asked.segmentsOf(this.number).map((segment) => {
       const { version, rowBytes } = this.#asked.tableOf(segment);
       const [shard, keys] = [this.#asked.shardOf(segment), this.#asked.keysOf(segment)];
@@ -91,7 +95,7 @@ export class Subrequest implements Outgoing {
       return;
     }
     const { route, deadline, checksums } = this.#sending;
-    const version = route.node(this.node).wireVersion;
+    const version = this.client.wireVersion;
     const checksum = checksums && exposed && version > 1;
     this.#sent = { id, version, checksum };
     const { words, kernels } = this.#asked.memory;
@@ -118,15 +122,21 @@ export class Subrequest implements Outgoing {
   /** Takes the reply. @throws INVALID_FRAME if it does not match the subrequest, OUT_OF_MEMORY */
   answered(reply: Reply): void {
     reply.checkLength(this.replyBytes, this.#at(layout.SENT_SEGMENTS), this.#at(layout.SENT_KEYS));
-    const tail = reply.bytes.subarray(wire.HEADER_BYTES + this.#at(layout.SENT_VALUES_BYTES));
-    const { memory, address, free } = this.#sending.workspace.mergeRoom(this.#asked, tail.length);
-    memory.bytes.set(tail, address);
-    const { block } = this.#asked;
-    const status = memory.kernels.checkReply(block, this.number, address, tail.length, reply.exceptionCount);
-    const [position, value] = [layout.ASK_ERROR_POSITION, layout.ASK_ERROR_VALUE].map(
-      (field) => memory.words[(block + field) >>> 2],
-    );
-    free();
+    const { memory, block } = this.#asked;
+    const from = wire.HEADER_BYTES + this.#at(layout.SENT_VALUES_BYTES);
+    const bytes = reply.bytes.length - from;
+    // A reply without exceptions has memory beside the frame, where the merge reads it.
+    const kept = reply.bytes.length === this.replyBytes;
+    const room = kept
+      ? { memory, address: this.#at(layout.SENT_TAIL), free: () => {} }
+      : this.#sending.workspace.mergeRoom(this.#asked, bytes);
+    memory.words[(this.#asked.frame(this.number) + layout.SENT_TAIL_KEPT) >>> 2] = Number(kept);
+    reply.copyTail(from, room.memory, room.address);
+    const { kernels, words } = room.memory;
+    const status = kernels.checkReply(block, this.number, room.address, bytes, reply.exceptionCount);
+    const position = words[(block + layout.ASK_ERROR_POSITION) >>> 2];
+    const value = words[(block + layout.ASK_ERROR_VALUE) >>> 2];
+    room.free();
     if (status !== DONE) throw badResults(status, position, value, this.#at(layout.SENT_KEYS));
     this.reply = reply;
   }

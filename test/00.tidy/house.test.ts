@@ -196,7 +196,7 @@ function sectionsOf(bytes: Uint8Array): string[] {
 /** Expressions that a lookup may await without a deadline: they pass one on, or are not part of a lookup. */
 const awaitable = [
   'lookUp(request, ',
-  'this.#lookup({ bags, options, deadline',
+  'this.#lookUpAgain(request, ',
   // Waits for a credit. The deadline resolves it too.
   'promise;',
   // Opening, closing and connecting to nodes, which have their own limits.

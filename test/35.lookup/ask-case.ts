@@ -47,7 +47,7 @@ const feature = fc.record({
   range: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 40 })),
   absent: fc.boolean(),
   weighted: fc.boolean(),
-  inverse: fc.option(fc.array(fc.nat(), { maxLength: 9 }), { nil: undefined }),
+  inverse: fc.option(fc.array(fc.nat(), { maxLength: 9 }), { nil: undefined, freq: 1 }),
   wideKeys: fc.boolean(),
   counts: fc.constantFrom('u32', 'i32', 'u64', 'lengths', 'long lengths', 'numbers'),
 });
