@@ -39,7 +39,7 @@ export function askedRoom(
   // Frames are summed in the work memory, too.
   let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8)];
   for (let i = 0; i < reader.count; i++) {
-    const { indexed, padding, shards: places } = reader.tables[i];
+    const { spec, indexed, padding, shards: places } = reader.tables[i];
     const [keys, bags, shards] = [reader.keys[i].length, reader.bags[i], places.length];
     const weightBytes = reader.weights[i] === undefined ? 0 : keys * 4;
     const keyBytes = keys * (indexed ? 8 : 4);
@@ -52,8 +52,11 @@ export function askedRoom(
     segments += own;
     // A cut bag has at most as many parts as keys.
     const offsetBytes = ((shards === 1 ? bags : Math.min(keys, bags * shards)) + own) * 4;
+    // A whole table has a result for every bag; other shards only for bags that they have keys of.
+    const pooled = shards === 1 ? bags : Math.min(keys, bags * shards);
+    const results = spec.mode === 'none' ? keys : pooled;
     // The frames, and the counts and denominators of their replies.
-    taken += keyBytes + weightBytes + offsetBytes + Math.max(keys, bags) * 8 + own * 16;
+    taken += keyBytes + weightBytes + offsetBytes + results * 8 + own * 16;
     taken += own * (SEGMENT_BYTES + HEADER_BYTES + layout.SENT_RECORD_BYTES + 2 * layout.RANGE_BYTES + 32);
     if (padding !== undefined) taken += alignUp(keys * 4);
     if (deduplicates && bags > 1) taken += alignUp(bags * 4) + alignUp(bags * 4 + 4);
