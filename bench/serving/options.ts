@@ -19,17 +19,19 @@ export interface ServingOptions {
   readonly inFlight: readonly number[];
 }
 
-/** @param names the allowed values of the options */
+/** @param names the allowed values of the options; those in `unasked` are used only if they are asked for */
 export function readOptions(
   args: string[],
-  names: { only: readonly string[]; peers: readonly string[] },
+  names: { only: readonly string[]; peers: readonly string[]; unasked: readonly string[] },
 ): ServingOptions {
+  const usual = (all: readonly string[]): string =>
+    all.filter((name) => !names.unasked.includes(name)).join();
   const { values } = parseArgs({
     args,
     options: {
       json: { type: 'string' },
-      only: { type: 'string', default: names.only.join() },
-      peers: { type: 'string', default: names.peers.join() },
+      only: { type: 'string', default: usual(names.only) },
+      peers: { type: 'string', default: usual(names.peers) },
       contender: { type: 'string', multiple: true, default: [] },
       rounds: { type: 'string' },
       'in-flight': { type: 'string' },

@@ -21,6 +21,8 @@ export async function run(args: string[]): Promise<void> {
   const options = readOptions(args, {
     only: [...workloadNames, bareName, candidatesName],
     peers: peerFactories.map(({ name }) => name),
+    // They take long to start.
+    unasked: ['release', 'meta2021'],
   });
   const env = environment();
   console.log(describe(env));
