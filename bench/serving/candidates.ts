@@ -40,6 +40,8 @@ export async function raceCandidates(context: Context, workload: Workload): Prom
       await openRanker({
         routing: { ...routing, nodes: [{ id: 'node', url: started.message.url }] },
         deduplicateBags,
+        // Rows are not fetched, which would send equal keys once, too.
+        pushDown: 'always',
       }),
     );
   const requests = await workload.requests(1.05);
