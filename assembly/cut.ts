@@ -2,12 +2,11 @@
 // bag order. The keys are counted first, so that each segment then has exactly the memory that it needs.
 
 import {
-  ASK_AT, ASK_BAG, ASK_CHOOSE, ASK_SCATTER, ASK_WORK, ASKED_BAG_NUMBERS, ASKED_BAGS, ASKED_KEY_COUNT, ASKED_KEYS,
-  ASKED_OFFSETS, ASKED_WEIGHTS, FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_SEGMENT,
-  FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, PLACE_BYTES, PLACE_LAST, TABLE_INDEXED, TABLE_POOLED, TABLE_SHARD_COUNT,
-  TABLE_SHARDS,
+  ASK_AT, ASK_BAG, ASK_CHOOSE, ASK_SCATTER, ASK_WORK, ASKED_BAG_NUMBERS, ASKED_KEY_COUNT, ASKED_KEYS, ASKED_OFFSETS,
+  ASKED_WEIGHTS, FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, PLACE_BYTES,
+  PLACE_LAST, TABLE_INDEXED, TABLE_POOLED, TABLE_SHARD_COUNT, TABLE_SHARDS,
 } from '../src/kernel/ask-layout';
-import { addSegment, enter, segmentOf, setBags, take } from './ask';
+import { addSegment, enter, setBags, take } from './ask';
 import { hash } from './hash';
 
 // What a cut notes of each shard: its keys so far, its bags so far, the last of them + 1, and its segment.

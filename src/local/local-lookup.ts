@@ -6,7 +6,8 @@ import { INDEX_SCRATCH_BYTES, SCRATCH_BYTES } from '../kernel/layout.ts';
 import { answerListBytes, writeAnswerList } from '../kernel/run-answers.ts';
 import { partsPerThread, threadedKeysMin, u32Max } from '../limits.ts';
 import { AskedLookup, type AskOptions } from '../lookup/asked.ts';
-import { type BagReader, checkAll, overwritten } from '../lookup/bag-reader.ts';
+import type { AskedRoom } from '../lookup/asked-room.ts';
+import type { BagReader } from '../lookup/bag-reader.ts';
 import { type CheckedReply, ReplyMerge } from '../lookup/merged.ts';
 import { errorOf } from '../lookup/node-error.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
@@ -43,9 +44,11 @@ export async function lookUpHere(
 ): Promise<Lookup> {
   reader.read(bags, plan.tableOf);
   const splitKeys = splitKeysOf(reader, threads.threads);
-  const bytes = localBytesMax(reader, plan, splitKeys, threads.threads);
+  const options = askOptions(splitKeys);
+  const room = AskedLookup.room(reader, options, plan.served.length);
+  const bytes = room.bytes + otherBytesMax(reader, plan, threads.threads);
   try {
-    return await lookUpRead(bags, { plan, reader, pool, threads }, splitKeys);
+    return await lookUpRead(bags, { plan, reader, pool, threads }, options, room);
   } catch (error) {
     // The error says how much is enough for all steps, not for the one that failed.
     if (!(error instanceof FlexemrError) || error.code !== 'OUT_OF_MEMORY') throw error;
@@ -57,14 +60,18 @@ export async function lookUpHere(
 async function lookUpRead(
   bags: KeyedBags,
   { plan, reader, pool, threads }: LocalContext,
-  splitKeys: number,
+  options: AskOptions,
+  room: AskedRoom,
 ): Promise<Lookup> {
-  const asked = copyBags(bags, plan, reader, splitKeys);
+  const block = slotIn(plan.memory.memory, room.bytes);
+  const asked = new AskedLookup(plan.memory, reader, options, block, room);
+  reader.clear();
+  asked.open(bags, plan.tableOf);
   const frames: LocalFrame[] = [];
   try {
     while (!asked.prepare());
     for (let i = 0; i < asked.frames; i++) frames.push(openFrame(asked, plan, i));
-    if (splitKeys > 0) await answerTogether(frames, plan, threads);
+    if (options.splitKeys > 0) await answerTogether(frames, plan, threads);
     else for (const { answer } of frames) while (answer.step(u32Max) === false);
     return merged(asked, repliesOf(asked, frames), pool);
   } finally {
@@ -85,9 +92,9 @@ function askOptions(splitKeys: number): AskOptions {
   return { onMissing: undefined, pushDown: 'always', deduplicateBags: true, splitKeys };
 }
 
-/** Bytes of slots that are enough for a lookup, with everything else that an arena needs slots for. */
-function localBytesMax(reader: BagReader, plan: LocalPlan, splitKeys: number, threads: number): number {
-  let bytes = plan.bytes + AskedLookup.room(reader, askOptions(splitKeys), plan.served.length).bytes;
+/** Bytes of slots that are enough for everything but the bags of a lookup. */
+function otherBytesMax(reader: BagReader, plan: LocalPlan, threads: number): number {
+  let { bytes } = plan;
   for (let i = 0; i < reader.count; i++) {
     const { spec } = reader.tables[i];
     const keys = reader.keys[i].length;
@@ -96,22 +103,6 @@ function localBytesMax(reader: BagReader, plan: LocalPlan, splitKeys: number, th
     bytes += 3 * results * (spec.dim * 4 + 16) + 20 * keys + 4_096;
   }
   return bytes + (threads + 2) * (SCRATCH_BYTES + INDEX_SCRATCH_BYTES);
-}
-
-function copyBags(bags: KeyedBags, plan: LocalPlan, reader: BagReader, splitKeys: number): AskedLookup {
-  const options = askOptions(splitKeys);
-  const room = AskedLookup.room(reader, options, plan.served.length);
-  const block = slotIn(plan.memory.memory, room.bytes);
-  const asked = new AskedLookup(plan.memory, reader, options, block, room);
-  reader.clear();
-  try {
-    if (asked.open()) return asked;
-    checkAll(bags, plan.tableOf);
-    throw overwritten();
-  } catch (error) {
-    asked.close();
-    throw error;
-  }
 }
 
 /** Runs the answers on all threads. @throws OUT_OF_MEMORY, WORKER_FAILED */

@@ -4,8 +4,9 @@ import * as layout from '../kernel/ask-layout.ts';
 import { type MissingPolicy, missingCodes } from '../kernel/call.ts';
 import { BAD_KEY, BAD_OFFSETS, DONE, MORE } from '../kernel/layout.ts';
 import { keysAtOnceMax } from '../limits.ts';
+import type { KeyedBags } from '../plan/bags.ts';
 import { type AskedRoom, alignUp, askedRoom } from './asked-room.ts';
-import { type BagReader, type FeatureNames, overwritten } from './bag-reader.ts';
+import { type BagReader, checkAll, type FeatureNames, overwritten, type TableFinder } from './bag-reader.ts';
 import { writeBags } from './bag-writer.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { LookupTable } from './lookup-table.ts';
@@ -93,13 +94,18 @@ export class AskedLookup {
     this.memory.words[(this.block + field) >>> 2] = value;
   }
 
-  /** Checks the form of the bags. @returns false if some offset is wrong @throws INVALID_WEIGHTS */
-  open(): boolean {
+  /**
+   * Checks the form of the bags, and closes the lookup if it is wrong. @param bags as their caller gave them
+   * @throws INVALID_OFFSETS, INVALID_WEIGHTS
+   */
+  open(bags: KeyedBags, tableOf: TableFinder): void {
     const status = this.memory.kernels.openAsk(this.block);
-    if (status === DONE) return true;
-    if (status === BAD_OFFSETS) return false;
+    if (status === DONE) return;
     const feature = this.at(layout.ASK_ERROR_FEATURE);
-    throw this.tables[feature].takesNoWeights(this.names.list[feature]);
+    this.close();
+    if (status !== BAD_OFFSETS) throw this.tables[feature].takesNoWeights(this.names.list[feature]);
+    checkAll(bags, tableOf);
+    throw overwritten();
   }
 
   /**

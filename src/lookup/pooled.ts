@@ -199,18 +199,16 @@ class FeatureResults implements Pooled {
   }
 
   get counts(): Uint32Array {
-    this.#counts ??=
-      this.distinct === undefined
-        ? this.#bagCounts()
-        : Uint32Array.from(this.distinct.inverse, (bag) => this.distinct?.counts[bag] ?? 0);
+    const { distinct } = this;
+    this.#counts ??= distinct?.inverse.map((bag) => distinct.counts[bag]) ?? this.#bagCounts();
     return this.#counts;
   }
 
   get distinct(): DistinctBags | undefined {
     const at = this.#at(layout.RESULT_INVERSE);
-    if (at === 0) return undefined;
+    if (at === 0 || this.#distinct !== undefined) return this.#distinct;
     const inverse = new Uint32Array(this.#memory.words.buffer, at, this.#at(layout.RESULT_RESULTS));
-    this.#distinct ??= { values: this.#bagValues(), counts: this.#bagCounts(), inverse };
+    this.#distinct = { values: this.#bagValues(), counts: this.#bagCounts(), inverse };
     return this.#distinct;
   }
 

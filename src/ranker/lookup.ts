@@ -1,7 +1,7 @@
 // The steps of one lookup, in order.
 import type { MissingPolicy } from '../kernel/call.ts';
 import type { AskedLookup, PushDown } from '../lookup/asked.ts';
-import { type BagReader, checkAll, overwritten } from '../lookup/bag-reader.ts';
+import type { BagReader } from '../lookup/bag-reader.ts';
 import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -81,14 +81,8 @@ function copyBags(
   reader.read(bags, route.tableOf);
   const asked = workspace.ask(reader, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   reader.clear();
-  try {
-    if (asked.open()) return asked;
-    checkAll(bags, route.tableOf);
-    throw overwritten();
-  } catch (error) {
-    asked.close();
-    throw error;
-  }
+  asked.open(bags, route.tableOf);
+  return asked;
 }
 
 function framesOf(
