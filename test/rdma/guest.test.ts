@@ -13,23 +13,33 @@ if (missing.length > 0) {
   console.warn(`SKIPPED: ${message}`);
 }
 
+// Soft-RoCE itself now and then waits for ever after packets were lost and reordered, so it has several tries there.
 const twoHosts = `
 . /run/hosts.sh
 ping_pong() {
   ibv_rc_pingpong -d rxe_left -g 0 -m 4096 -n 50 > /dev/null &
-  await_port 18515 && timeout 60 ibv_rc_pingpong -d rxe_right -g 0 -m 4096 -n 50 localhost > /dev/null && wait $!
-  echo "$1: $?"
+  await_port 18515 && timeout 30 ibv_rc_pingpong -d rxe_right -g 0 -m 4096 -n 50 localhost > /dev/null && wait $!
+  status=$?
+  kill $! 2> /dev/null
+  return $status
 }
+in_four_tries() { "$@" || "$@" || "$@" || "$@"; }
+packets_lost() { tc -s qdisc show dev left | grep -q 'dropped [1-9]'; }
 state() { ibv_devinfo -d rxe_right | awk '/state:/ { print $2 }'; }
-ping_pong plain
+said() {
+  "$@"
+  echo "$*: $?"
+}
+said ping_pong
 impair left loss 5% delay 1ms reorder 25%
-ping_pong impaired
+said in_four_tries ping_pong
+said packets_lost
 mend left
 unplug right
 state
 plug right
 state
-ping_pong mended
+said ping_pong
 `;
 
 describe.skipIf(missing.length > 0)('the guest', () => {
@@ -47,11 +57,12 @@ describe.skipIf(missing.length > 0)('the guest', () => {
     const onOutput = (text: string): unknown => heard.push(text);
     const { output } = await runInGuest(twoHosts, { network: 'two-hosts', onOutput });
     expect(output.split('\n').filter((line) => line !== '')).toEqual([
-      'plain: 0',
-      'impaired: 0',
+      'ping_pong: 0',
+      'in_four_tries ping_pong: 0',
+      'packets_lost: 0',
       'PORT_DOWN',
       'PORT_ACTIVE',
-      'mended: 0',
+      'ping_pong: 0',
     ]);
     expect(heard.join('')).toBe(output);
   });
