@@ -149,9 +149,8 @@ export const jsonBytesMax = 8_388_608;
 export const jsonDepthMax = 32;
 export const jsonFeaturesMax = 32_768;
 export const jsonBagsMax = 262_144;
-/** Segments of such a lookup that one subrequest asks for, and the keys after which no more segments are added. */
-export const jsonSegmentsAtOnce = 256;
-export const jsonKeysAtOnce = 32_768;
+/** Memory for one such lookup. */
+export const jsonWorkspaceBytesMax = 268_435_456;
 /** Bytes of f32 in its answer. To write them as text takes about 25 ms, and all other work has to wait. */
 export const jsonResultBytesMax = 1_048_576;
 

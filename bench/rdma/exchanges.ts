@@ -14,7 +14,7 @@ import { RdmaPort } from '../../src/transport/rdma/rdma-port.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import type { Outgoing, Session } from '../../src/transport/transport.ts';
 import { SEQUENCE_BYTES, wireVersion } from '../../src/wire/layout.ts';
-import { subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
+import { subrequestBytes, writeSubrequest } from '../../test/40.wire/write-subrequest.ts';
 import { writeTables } from '../serving/rows.ts';
 
 const table = { name: 'one', rows: 64, dim: 16, mode: 'sum', weighted: false } as const;

@@ -151,8 +151,8 @@ function merged(asked: AskedLookup, replies: readonly CheckedReply[], pool: Buff
 /** Opens the answer to a frame. A frame for another arena is copied there. @throws OUT_OF_MEMORY, INVALID_KEY */
 function openFrame(asked: AskedLookup, { served }: LocalPlan, number: number): LocalFrame {
   const { words, bytes } = asked.memory;
-  const field = (offset: number): number => words[(asked.frame(number) + offset) >>> 2];
-  const [node, length, at] = [layout.SENT_NODE, layout.SENT_BYTES, layout.SENT_ADDRESS].map(field);
+  const fields = [layout.SENT_NODE, layout.SENT_BYTES, layout.SENT_ADDRESS];
+  const [node, length, at] = fields.map((field) => asked.sent(number, field));
   const home = served[node];
   const here = home.arena.bytes === bytes;
   const address = here ? at : slotIn(home.arena, length);

@@ -165,6 +165,17 @@ export class AskedLookup {
     return this.at(layout.ASK_FRAME_LIST) + frame * layout.SENT_RECORD_BYTES;
   }
 
+  /** A field of a frame's record. */
+  sent(frame: number, field: number): number {
+    return this.memory.words[(this.frame(frame) + field) >>> 2];
+  }
+
+  /** The number of the frame that a segment is in. */
+  frameOf(segment: number): number {
+    const list = this.at(layout.ASK_FRAME_LIST);
+    return (this.segment(segment, layout.ASKED_FRAME) - list) / layout.SENT_RECORD_BYTES;
+  }
+
   /** The number of the shard of a segment, and the node that holds it. */
   shardOf(segment: number): number {
     return this.#place(segment, layout.PLACE_NUMBER);
@@ -180,9 +191,8 @@ export class AskedLookup {
 
   /** The segments of a frame, in its order. */
   segmentsOf(frame: number): number[] {
-    const record = this.frame(frame);
     const all = Array.from({ length: this.segments }, (_, i) => i);
-    return all.filter((segment) => this.segment(segment, layout.ASKED_FRAME) === record);
+    return all.filter((segment) => this.frameOf(segment) === frame);
   }
 
   /** The keys that a frame carries for a segment, u32 or u64 as pairs of u32 words. */

@@ -1,20 +1,20 @@
 // Writes the results of a lookup as JSON. Floats that JSON cannot express (NaN, Infinity) become strings.
 
-import * as layout from '../kernel/layout.ts';
+import * as layout from '../kernel/ask-layout.ts';
 import { divides } from '../kernel/pooling-mode.ts';
-import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
-import { type Reply, type ReplyShape, replyPlaces } from '../wire/reply.ts';
+import type { AskedLookup } from '../lookup/asked.ts';
+import type { Lookup } from '../lookup/pooled.ts';
+import { FLAG_PARTIAL } from '../wire/layout.ts';
+import type { Reply } from '../wire/reply.ts';
 import type { Slices } from '../wire/slices.ts';
-import type { JsonFeature } from './json-body.ts';
-import type { JsonSegment } from './json-cut.ts';
+import type { OwnShard, OwnTables } from './own-tables.ts';
 
 type JsonNumber = number | 'NaN' | 'Infinity' | '-Infinity';
 
 /** The results of one shard. */
-interface JsonShard {
+interface JsonShard extends OwnShard {
   readonly shard: number;
-  readonly begin: number;
-  readonly end: number;
+  /** Whether other shards hold the rest of the table. The results must then be merged with theirs and divided. */
   readonly partial: boolean;
   /** One vector per bag. Tables of mode `none` have `values` instead, one vector per key. */
   readonly bags?: JsonNumber[][];
@@ -23,128 +23,111 @@ interface JsonShard {
   readonly denominators?: JsonNumber[];
 }
 
-/** Positions of the keys that were not simply pooled, by outcome. */
-interface Outcomes {
+/** The answer of one feature. */
+interface JsonAnswer {
+  readonly dim: number;
+  readonly shards: JsonShard[];
+  /** Positions of the keys that were not simply pooled. */
   readonly missing: number[];
   readonly padded: number[];
   readonly defaulted: number[];
 }
 
-/** The answer of one feature. */
-interface JsonAnswer extends Outcomes {
-  readonly dim: number;
-  readonly shards: JsonShard[];
+/** A lookup and what this node answered: replies by frame, none to frames of other nodes. */
+export interface AnsweredLookup {
+  readonly asked: AskedLookup;
+  readonly replies: readonly (Reply | undefined)[];
+  readonly merged: Lookup;
+  readonly tables: OwnTables;
 }
 
-/** The answers of all features, filled in as replies arrive. */
-export class JsonAnswers {
-  readonly #answers = new Map<JsonFeature, JsonAnswer>();
-
-  constructor(features: readonly JsonFeature[]) {
-    for (const feature of features)
-      this.#answers.set(feature, {
-        dim: feature.table.dim,
-        shards: [],
-        missing: [],
-        padded: [],
-        defaulted: [],
-      });
+/** The body of the answer: results of every bag, by feature and shard. */
+export async function jsonAnswer(lookup: AnsweredLookup, slices: Slices): Promise<object> {
+  const features: [string, JsonAnswer][] = [];
+  for (const [name, { dim, missing, padded, defaulted }] of lookup.merged) {
+    const shards = await shardsOf(lookup, features.length, slices);
+    const positions = { missing: [...missing], padded: [...padded], defaulted: [...defaulted] };
+    features.push([name, { dim, shards, ...positions }]);
   }
-
-  /** Adds the reply to these segments. The reply has the order of the segments. */
-  async add(segments: readonly JsonSegment[], reply: Reply, slices: Slices): Promise<void> {
-    const shapes = segments.map(shapeOf);
-    const places = replyPlaces(shapes);
-    const { exceptions } = reply;
-    let [firstKey, exception] = [0, 0];
-    for (const [i, segment] of segments.entries()) {
-      const answer = this.#answers.get(segment.feature);
-      if (answer === undefined) continue;
-      const { vectors, denominators } = shapes[i];
-      answer.shards.push(
-        await jsonShard(
-          segment,
-          {
-            values: reply.floats(places.values[i], vectors * answer.dim),
-            counts: reply.counts(places.counts[i], vectors),
-            denominators: denominators ? reply.floats(places.denominators[i], vectors) : undefined,
-          },
-          slices,
-        ),
-      );
-      // Exceptions are in the order of the keys.
-      const end = firstKey + segment.positions.length;
-      for (; exception < exceptions.length; exception++) {
-        const place = exceptions[exception] & EXCEPTION_POSITION_MASK;
-        if (place >= end) break;
-        listOf(answer, exceptions[exception] >>> EXCEPTION_OUTCOME_SHIFT).push(
-          segment.positions[place - firstKey],
-        );
-      }
-      firstKey = end;
-    }
-  }
-
-  /** The body of the answer, after all replies were added. */
-  get features(): object {
-    const entries = Array.from(this.#answers, ([{ name }, answer]) => {
-      // Positions are in order within each shard only.
-      for (const list of [answer.missing, answer.padded, answer.defaulted]) list.sort((a, b) => a - b);
-      return [name, answer] as const;
-    });
-    return Object.fromEntries(entries);
-  }
+  return { features: Object.fromEntries(features) };
 }
 
-function listOf(answer: Outcomes, outcome: number): number[] {
-  if (outcome === layout.OUTCOME_MISSING) return answer.missing;
-  return outcome === layout.OUTCOME_PADDED ? answer.padded : answer.defaulted;
+/** The results of one feature, in the order of the shards. */
+async function shardsOf(
+  { asked, replies, tables }: AnsweredLookup,
+  feature: number,
+  slices: Slices,
+): Promise<JsonShard[]> {
+  const first = asked.feature(feature, layout.FEATURE_SEGMENT);
+  const count = asked.feature(feature, layout.FEATURE_SEGMENTS);
+  const [whole, ...others] = asked.tables[feature].shards;
+  // Nothing is asked of a whole table if there are no bags.
+  if (count === 0 && others.length === 0) return [emptyShard(asked, feature, whole.number, tables)];
+  const answered: JsonShard[] = [];
+  for (let segment = first; segment < first + count; segment++) {
+    const reply = replies[asked.frameOf(segment)];
+    if (reply) answered.push(await shardOf(asked, segment, reply, tables, slices));
+  }
+  return answered;
 }
 
-function shapeOf({ feature: { table, bags }, partial, positions }: JsonSegment): ReplyShape {
+function emptyShard(asked: AskedLookup, feature: number, shard: number, tables: OwnTables): JsonShard {
+  const results = asked.tables[feature].spec.mode === 'none' ? { values: [] } : { bags: [] };
+  return { shard, ...rangeOf(tables, shard), partial: false, ...results, counts: [] };
+}
+
+function rangeOf(tables: OwnTables, shard: number): OwnShard {
+  const { begin = 0, end = 0 } = tables.shard(shard) ?? {};
+  return { begin, end };
+}
+
+/** Number of results in the answer of a segment: one per bag, or one per key. */
+export function listedOf(asked: AskedLookup, segment: number): number {
+  const feature = asked.segment(segment, layout.ASKED_FEATURE);
+  const isNone = asked.tableOf(segment).spec.mode === 'none';
+  return asked.feature(feature, isNone ? layout.FEATURE_KEYS_GIVEN : layout.FEATURE_BAGS);
+}
+
+/** A segment has results only for bags that have keys in it. The results of the others are 0. */
+async function shardOf(
+  asked: AskedLookup,
+  segment: number,
+  reply: Reply,
+  tables: OwnTables,
+  slices: Slices,
+): Promise<JsonShard> {
+  const { dim, mode } = asked.tableOf(segment).spec;
+  const [shard, numbers] = [asked.shardOf(segment), asked.bagsOf(segment)];
+  const at = (field: number): number => asked.segment(segment, field);
+  const values = reply.floats(at(layout.ASKED_VALUES_AT), numbers.length * dim);
+  const counts = reply.counts(at(layout.ASKED_COUNTS_AT), numbers.length);
+  const partial = (at(layout.ASKED_FLAGS) & FLAG_PARTIAL) !== 0;
+  const weighted = asked.feature(at(layout.ASKED_FEATURE), layout.FEATURE_WEIGHTS) !== 0;
+  const listed = listedOf(asked, segment);
+  const vectors = new Array<JsonNumber[]>(listed).fill(new Array<number>(dim).fill(0));
+  for (let i = 0; i < numbers.length; i++) {
+    if (i % 64 === 0) await slices.pause();
+    vectors[numbers[i]] = jsonNumbers(values.subarray(i * dim, (i + 1) * dim));
+  }
+  const placed = <T>(all: ArrayLike<T>, none: T): T[] => {
+    const list = new Array<T>(listed).fill(none);
+    for (let i = 0; i < numbers.length; i++) list[numbers[i]] = all[i];
+    return list;
+  };
+  const denominators =
+    partial && weighted && divides(mode)
+      ? jsonNumbers(reply.floats(at(layout.ASKED_DENOMINATORS_AT), numbers.length))
+      : undefined;
   return {
-    vectors: table.mode === 'none' ? positions.length : bags.offsets.length - 1,
-    vectorBytes: table.dim * 4,
-    counts: true,
-    denominators: partial && bags.weights !== undefined && divides(table.mode),
+    shard,
+    ...rangeOf(tables, shard),
+    partial,
+    ...(mode === 'none' ? { values: vectors } : { bags: vectors }),
+    counts: placed(counts, 0),
+    ...(denominators && { denominators: placed<JsonNumber>(denominators, 0) }),
   };
 }
 
-interface Results {
-  readonly values: Float32Array;
-  readonly counts: Uint32Array;
-  readonly denominators: Float32Array | undefined;
-}
-
-async function jsonShard(
-  { feature, hosted, begin, end, partial, positions }: JsonSegment,
-  { values, counts, denominators }: Results,
-  slices: Slices,
-): Promise<JsonShard> {
-  const { table, bags } = feature;
-  const vectors: JsonNumber[][] = [];
-  for (let i = 0; i < counts.length; i++) {
-    if (i % 64 === 0) await slices.pause();
-    vectors.push(numbers(values.subarray(i * table.dim, (i + 1) * table.dim)));
-  }
-  const place = { shard: hosted.number, begin, end, partial };
-  if (table.mode !== 'none')
-    return {
-      ...place,
-      bags: vectors,
-      counts: [...counts],
-      ...(denominators && { denominators: numbers(denominators) }),
-    };
-  const absent = new Array<number>(table.dim).fill(0);
-  const placed = new Array<JsonNumber[]>(bags.keys.length).fill(absent);
-  const placedCounts = new Array<number>(bags.keys.length).fill(0);
-  for (let i = 0; i < positions.length; i++) {
-    placed[positions[i]] = vectors[i];
-    placedCounts[positions[i]] = counts[i];
-  }
-  return { ...place, values: placed, counts: placedCounts };
-}
-
-function numbers(values: Float32Array): JsonNumber[] {
+function jsonNumbers(values: Float32Array): JsonNumber[] {
   return Array.from(values, (value) => (Number.isFinite(value) ? value : (String(value) as JsonNumber)));
 }

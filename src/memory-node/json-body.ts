@@ -1,26 +1,19 @@
 // Reads a lookup in JSON. Values that JSON cannot express (u64, NaN) are strings; everything else is as in the API.
 import * as v from 'valibot';
 import { join, named, oneOf, read, type Schema } from '../check.ts';
-import { FlexemrError, show } from '../errors.ts';
+import { FlexemrError } from '../errors.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
-import { jsonBagsMax, jsonFeaturesMax } from '../limits.ts';
-import type { Bags } from '../plan/bags.ts';
-import { badKey, type CheckedBags, checkBags } from '../plan/checked-bags.ts';
-import type { TableMode } from '../plan/table-spec.ts';
-import type { ServedTable } from '../wire/handler.ts';
+import { jsonFeaturesMax } from '../limits.ts';
+import type { TableFinder } from '../lookup/bag-reader.ts';
+import type { Bags, KeyedBags } from '../plan/bags.ts';
+import { badKey } from '../plan/checked-bags.ts';
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
-
-/** The bags of one feature. */
-export interface JsonFeature {
-  readonly name: string;
-  readonly table: ServedTable;
-  readonly bags: CheckedBags;
-}
+import type { OwnTables } from './own-tables.ts';
 
 export interface JsonRequest {
-  readonly features: readonly JsonFeature[];
+  readonly bags: KeyedBags;
   /** Undefined: the policy of each table applies. */
-  readonly missing: MissingPolicy | undefined;
+  readonly onMissing: MissingPolicy | undefined;
 }
 
 const bodySchema = v.strictObject({
@@ -28,7 +21,7 @@ const bodySchema = v.strictObject({
   onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
 });
 
-/** The bags of one feature. checkBags checks the arrays, because it reports which element is wrong. */
+/** The bags of one feature. The lookup checks the arrays, because it reports which element is wrong. */
 const bagsSchema = v.strictObject({
   table: v.optional(v.string()),
   keys: v.optional(v.unknown()),
@@ -39,32 +32,28 @@ const bagsSchema = v.strictObject({
 });
 
 /**
- * Checks a body against the tables of this node.
- * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED
+ * Reads a body. @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, LIMIT_EXCEEDED, and INVALID_KEY for ids
  */
 export async function requestOf(
   body: unknown,
-  tables: ReadonlyMap<string, ServedTable>,
+  { tableOf }: Pick<OwnTables, 'tableOf'>,
   slices: Slices,
 ): Promise<JsonRequest> {
   const { bags, onMissing } = parse(bodySchema, body, 'body');
   const given = Object.entries(bags);
   checkCount('features', given.length, jsonFeaturesMax);
-  const features: JsonFeature[] = [];
-  let count = 0;
+  const features: [string, Bags][] = [];
   for (const [name, own] of given) {
-    const feature = await featureOf(name, own, tables, slices);
-    count += feature.bags.offsets.length - 1;
-    checkCount('bags', count, jsonBagsMax);
-    features.push(feature);
+    features.push([name, await bagsOf(name, own, tableOf, slices)]);
     await slices.pause();
   }
-  return { features, missing: onMissing };
+  return { bags: Object.fromEntries(features), onMissing };
 }
 
-function checkCount(what: string, count: number, most: number): void {
+/** @throws LIMIT_EXCEEDED */
+export function checkCount(what: string, count: number, most: number): void {
   if (count <= most) return;
-  const message = `a lookup in JSON has at most ${most} ${what}, but this one has ${count} or more; split the lookup, or send frames`;
+  const message = `a lookup in JSON has at most ${most} ${what}, but this one has ${count}; split the lookup, or send frames`;
   throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: count });
 }
 
@@ -76,37 +65,21 @@ function parse<T>(schema: Schema<T>, given: unknown, name: string): T {
   });
 }
 
-async function featureOf(
-  name: string,
-  given: unknown,
-  tables: ReadonlyMap<string, ServedTable>,
-  slices: Slices,
-): Promise<JsonFeature> {
+async function bagsOf(name: string, given: unknown, tableOf: TableFinder, slices: Slices): Promise<Bags> {
   const { keys, weights, offsets, lengths, ...bags } = parse(bagsSchema, given, name);
-  const table = tableOf(name, bags.table ?? name, tables);
+  const { takesIds } = tableOf(bags.table ?? name, name);
   const numbers = {
-    keys: table.indexed ? await idsOf(name, keys, slices) : await wholeNumbers(keys, true, slices),
+    keys: takesIds ? await idsOf(name, keys, slices) : await wholeNumbers(keys, true, slices),
     offsets: await wholeNumbers(offsets, false, slices),
     lengths: await wholeNumbers(lengths, false, slices),
     weights: await weightsOf(weights, slices),
   };
-  const checked = checkBags(name, { ...bags, ...numbers } as Bags, table.indexed, table.mode as TableMode);
-  if (checked.weights === undefined || (table.mode !== 'max' && table.mode !== 'none'))
-    return { name, table, bags: checked };
-  const message = `${name}: table ${table.name} pools by ${table.mode}, which takes no weights; leave them out`;
-  throw new FlexemrError('INVALID_WEIGHTS', message, { field: `${name}.weights`, value: table.mode });
-}
-
-function tableOf(feature: string, name: string, tables: ReadonlyMap<string, ServedTable>): ServedTable {
-  const table = tables.get(name);
-  if (table) return table;
-  const message = `${feature}: this node holds no shard of table ${show(name)}; GET /v1/tables lists its tables`;
-  throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
+  return { ...bags, ...numbers } as Bags;
 }
 
 /**
  * Converts whole numbers to u32. If one element is something else, it returns an array and not a Uint32Array, and
- * checkBags then reports which element is wrong. @param decimals whether strings of digits count as numbers
+ * the lookup then reports which element is wrong. @param decimals whether strings of digits count as numbers
  */
 async function wholeNumbers(given: unknown, decimals: boolean, slices: Slices): Promise<unknown> {
   if (!Array.isArray(given)) return given;

@@ -1,92 +1,102 @@
-// Answers a lookup in JSON: sends it to this node as a frame, like any other lookup, and writes the reply as JSON.
+// Answers a lookup in JSON: ask, answer, merge, as a ranker does it, but what other nodes hold is left out.
 import { FlexemrError } from '../errors.ts';
-import { jsonKeysAtOnce, jsonResultBytesMax, jsonSegmentsAtOnce } from '../limits.ts';
-import { badKey } from '../plan/checked-bags.ts';
-import { unreadIdentity } from '../wire/frame-identity.ts';
+import * as layout from '../kernel/ask-layout.ts';
+import { jsonBagsMax, jsonResultBytesMax, jsonWorkspaceBytesMax } from '../limits.ts';
+import type { AskedLookup } from '../lookup/asked.ts';
+import { ReplyMerge } from '../lookup/merged.ts';
+import { errorOf } from '../lookup/node-error.ts';
+import { PooledLookup } from '../lookup/pooled.ts';
+import { Workspace } from '../lookup/workspace.ts';
+import { writeIdentity } from '../wire/frame-identity.ts';
 import type { Handler, Inbox } from '../wire/handler.ts';
-import { wireVersion } from '../wire/layout.ts';
-import { Reply, type WireError } from '../wire/reply.ts';
+import * as wire from '../wire/layout.ts';
+import { Reply } from '../wire/reply.ts';
 import type { Slices } from '../wire/slices.ts';
-import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../wire/subrequest.ts';
 import type { Hosting } from './hosting.ts';
-import type { Hasher } from './id-hashes.ts';
-import { JsonAnswers } from './json-answer.ts';
-import { type JsonFeature, requestOf } from './json-body.ts';
-import { type JsonSegment, listedOf, outgoingOf, ownShards, segmentsOf } from './json-cut.ts';
+import { jsonAnswer, listedOf } from './json-answer.ts';
+import { checkCount, requestOf } from './json-body.ts';
+import { OwnTables } from './own-tables.ts';
 
-/**
- * Answers every bag of a lookup in JSON from the shards that this node holds (docs/openapi.json), in slices.
- * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS,
- *   LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, DEADLINE_EXCEEDED
- */
-export async function lookupJson(
-  handler: Handler,
-  hosting: Hosting,
-  hasher: Hasher,
-  body: unknown,
-  slices: Slices,
-): Promise<object> {
-  const served = new Map(hosting.description.tables.map((table) => [table.name, table]));
-  const { features, missing } = await requestOf(body, served, slices);
-  const answers = new JsonAnswers(features);
-  for (const segments of await groupsOf(features, hosting, hasher, slices)) {
-    // Segments without results are not asked for, and the reply contains nothing for them.
-    const asked = segments.filter((segment) => listedOf(segment) > 0);
-    const outgoing: OutgoingSegment[] = [];
-    for (const segment of asked) outgoing.push(await outgoingOf(segment, missing, slices));
-    const reply = await ask(handler, hosting.plan, outgoing);
-    if (reply.error) throw errorOf(reply.error, asked);
-    await answers.add(segments, reply, slices);
+const identity = { id: 0, version: wire.wireVersion, checksum: false };
+
+/** The lookups in JSON of a node. */
+export class JsonLookups {
+  readonly #handler: Handler;
+  readonly #planWords: Uint32Array;
+  readonly #workspace: Workspace;
+  readonly #tables: OwnTables;
+
+  constructor(handler: Handler, hosting: Hosting) {
+    this.#handler = handler;
+    this.#planWords = new Uint32Array(BigUint64Array.of(hosting.plan).buffer);
+    this.#workspace = new Workspace({ module: hosting.module, shared: true }, jsonWorkspaceBytesMax);
+    this.#tables = new OwnTables(hosting, handler.describe().limits, this.#workspace);
   }
-  return { features: answers.features };
-}
 
-/** Groups the segments of each subrequest. A large lookup becomes several small subrequests. @throws LIMIT_EXCEEDED */
-async function groupsOf(
-  features: readonly JsonFeature[],
-  { shards, description }: Hosting,
-  hasher: Hasher,
-  slices: Slices,
-): Promise<JsonSegment[][]> {
-  const hosted = new Map(shards.map((shard) => [shard.number, shard]));
-  const own = new Map(description.tables.map((table) => [table, ownShards(table, hosted)]));
-  const groups: JsonSegment[][] = [];
-  let [resultBytes, keys] = [0, 0];
-  for (const feature of features) {
-    for (const segment of await segmentsOf(feature, own.get(feature.table) ?? [], hasher, slices)) {
-      resultBytes += listedOf(segment) * feature.table.dim * 4;
-      checkSize(resultBytes);
-      const last = groups.at(-1);
-      if (last !== undefined && keys < jsonKeysAtOnce && last.length < jsonSegmentsAtOnce) last.push(segment);
-      else {
-        groups.push([segment]);
-        keys = 0;
-      }
-      keys += segment.positions.length;
+  /**
+   * Answers every bag of a lookup (docs/openapi.json) from the shards that this node holds, in slices.
+   * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS,
+   *   LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, DEADLINE_EXCEEDED, OUT_OF_MEMORY
+   */
+  async lookUp(body: unknown, slices: Slices): Promise<object> {
+    const { bags, onMissing } = await requestOf(body, this.#tables, slices);
+    // Bags that are equal have results of their own in the answer, so they are not sought.
+    const options = { onMissing, pushDown: 'always', deduplicateBags: false, splitKeys: 0 } as const;
+    const asked = this.#workspace.ask(bags, options, this.#tables);
+    try {
+      checkCount('bags', sumOf(asked, layout.FEATURE_BAGS), jsonBagsMax);
+      while (!asked.prepare()) await slices.pause();
+      checkSize(asked, this.#tables);
+      const replies: (Reply | undefined)[] = [];
+      for (let frame = 0; frame < asked.frames; frame++) replies.push(await this.#answer(asked, frame));
+      using merged = await this.#merged(asked, replies, slices);
+      return await jsonAnswer({ asked, replies, merged, tables: this.#tables }, slices);
+    } finally {
+      asked.close();
     }
-    await slices.pause();
   }
-  return groups;
-}
 
-function checkSize(bytes: number): void {
-  if (bytes <= jsonResultBytesMax) return;
-  const message = `the answer has ${bytes} bytes of vectors or more, but JSON can carry at most ${jsonResultBytesMax}; split the lookup, or send frames`;
-  throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: bytes });
-}
+  /** The reply of this node to a frame; undefined if the frame is for other nodes. */
+  async #answer(asked: AskedLookup, frame: number): Promise<Reply | undefined> {
+    const [segment] = asked.segmentsOf(frame);
+    if (this.#tables.shard(asked.shardOf(segment)) === undefined) return undefined;
+    const { words, bytes } = asked.memory;
+    const [address, length] = [layout.SENT_ADDRESS, layout.SENT_BYTES].map((field) =>
+      asked.sent(frame, field),
+    );
+    writeIdentity(words, address >>> 2, identity);
+    words.set(this.#planWords, (address + wire.SUBREQUEST_PLAN) >>> 2);
+    words[(address + wire.SUBREQUEST_REPLY_CREDITS) >>> 2] = 1;
+    const reply = await this.#send(bytes.subarray(address, address + length));
+    if (reply.error === undefined) return reply;
+    throw errorOf(asked, asked.segmentsOf(frame)[reply.error.segment ?? 0], reply.error);
+  }
 
-async function ask(handler: Handler, plan: bigint, outgoing: readonly OutgoingSegment[]): Promise<Reply> {
-  const bytes = subrequestBytes(outgoing);
-  const inbox = handler.admit(bytes);
-  if ('code' in inbox) return new Reply(handler.refuse(unreadIdentity, inbox));
-  try {
-    const { buffer, byteOffset } = inbox.frame;
-    const words = new Uint32Array(buffer, byteOffset, bytes >>> 2);
-    const head = { id: 0, version: wireVersion, checksum: false, plan, timeLeftUs: 0, replyCredits: 1 };
-    writeSubrequest(words, 0, head, bytes, outgoing);
-    return await answerOf(inbox);
-  } finally {
-    inbox.release();
+  async #send(frame: Uint8Array): Promise<Reply> {
+    const inbox = this.#handler.admit(frame.length);
+    if ('code' in inbox) return new Reply(this.#handler.refuse(identity, inbox));
+    try {
+      inbox.frame.set(frame);
+      return await answerOf(inbox);
+    } finally {
+      inbox.release();
+    }
+  }
+
+  /** What the replies say of keys that were not simply pooled, in the order of the keys. */
+  async #merged(
+    asked: AskedLookup,
+    replies: readonly (Reply | undefined)[],
+    slices: Slices,
+  ): Promise<PooledLookup> {
+    const { pool, mergeRoom } = this.#workspace;
+    const merge = new ReplyMerge(asked, replies, mergeRoom);
+    try {
+      while (!merge.step()) await slices.pause();
+      return new PooledLookup(asked.names, { results: merge.results(pool), pool }, replies);
+    } finally {
+      merge.close();
+    }
   }
 }
 
@@ -95,32 +105,18 @@ function answerOf(inbox: Inbox): Promise<Reply> {
   return new Promise((resolve) => inbox.answer((reply) => resolve(new Reply(Uint8Array.from(reply)))));
 }
 
-/** Converts a node's error to one about the fields of the JSON. */
-function errorOf(error: WireError, asked: readonly JsonSegment[]): FlexemrError {
-  const { code, position = 0, value } = error;
-  const { feature, positions, hosted } = asked[error.segment ?? 0] ?? {};
-  const name = feature?.name ?? 'bags';
-  if (code === 'INVALID_KEY' && feature) {
-    const what = feature.table.indexed ? 'an id' : 'a row';
-    return badKey(name, positions?.[position] ?? 0, value, `is not ${what} of table ${feature.table.name}`);
-  }
-  const place = { field: code === 'INVALID_OPTION' ? 'onMissing' : name, value, shard: hosted?.number };
-  return new FlexemrError(code, `${name}: ${describe(error)}`, place);
+function sumOf(asked: AskedLookup, field: number): number {
+  return asked.tables.reduce((sum, _, feature) => sum + asked.feature(feature, field), 0);
 }
 
-function describe({ code, position, value }: WireError): string {
-  switch (code) {
-    case 'OVERLOADED':
-      return 'the node has no space for more; try again';
-    case 'UNAVAILABLE':
-      return 'the node is starting or draining; try again';
-    case 'DEADLINE_EXCEEDED':
-      return 'the node could not answer in time';
-    case 'LIMIT_EXCEEDED':
-      return `${position} is over the limit of ${value}; split the lookup`;
-    case 'INVALID_OPTION':
-      return "onMissing: 'default' needs a defaultRow, but the table has none";
-    default:
-      return `the node refuses the lookup (${code}, position ${position}, value ${value})`;
+/** @throws LIMIT_EXCEEDED */
+function checkSize(asked: AskedLookup, tables: OwnTables): void {
+  let bytes = 0;
+  for (let segment = 0; segment < asked.segments; segment++) {
+    if (tables.shard(asked.shardOf(segment)) !== undefined)
+      bytes += listedOf(asked, segment) * asked.tableOf(segment).spec.dim * 4;
   }
+  if (bytes <= jsonResultBytesMax) return;
+  const message = `the answer has ${bytes} bytes of vectors, but JSON can carry at most ${jsonResultBytesMax}; split the lookup, or send frames`;
+  throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: bytes });
 }

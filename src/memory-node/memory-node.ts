@@ -1,6 +1,5 @@
 import { FlexemrError } from '../errors.ts';
 import { ANSWER_KEYS, ANSWER_TIME_LEFT_US, ANSWER_WEIGHT } from '../kernel/answer-layout.ts';
-import { instantiate } from '../kernel/wasm.ts';
 import {
   atOnceBytesMax,
   retryAfterMsDefault,
@@ -19,8 +18,7 @@ import type { Answering } from './answer.ts';
 import { copyHead } from './frame-head.ts';
 import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
 import type { Hosting } from './hosting.ts';
-import type { Hasher } from './id-hashes.ts';
-import { lookupJson } from './json-lookup.ts';
+import { JsonLookups } from './json-lookup.ts';
 import { limitsOf, overloaded, Places } from './places.ts';
 import { ServedArena } from './served-arena.ts';
 import { SplitAnswer } from './split-answer.ts';
@@ -55,7 +53,8 @@ export class MemoryNode implements DirectHandler {
   #hosting: Hosting | undefined;
   /** Frames arrive in the first one. */
   #arenas: readonly ServedArena<WorkerArena>[] = [];
-  #hasher: Hasher | undefined;
+  /** Made by the first lookup in JSON. */
+  #json: JsonLookups | undefined;
   /** The arena that holds the rows of each shard. */
   #arenaOf: ReadonlyMap<number, ServedArena<WorkerArena>> = new Map();
   #limits: NodeDescription['limits'] = limitsOf(0);
@@ -92,8 +91,7 @@ export class MemoryNode implements DirectHandler {
       return new ServedArena(arena, i, { plan, replyBytes, keysMax, bagsMax, shards: within });
     });
     this.#arenaOf = new Map(shards.map(({ number, arena }) => [number, this.#arenas[arena]]));
-    const memory = new WebAssembly.Memory({ initial: 2, maximum: 2, shared: true });
-    this.#hasher = { kernels: instantiate(module, memory), memory };
+    this.#json = undefined;
     this.#hosting = hosting;
   }
 
@@ -288,9 +286,11 @@ export class MemoryNode implements DirectHandler {
   }
 
   async lookupJson(body: unknown, slices: Slices = new Slices()): Promise<unknown> {
-    if (this.#hosting !== undefined && this.#hasher !== undefined)
-      return await lookupJson(this, this.#hosting, this.#hasher, body, slices);
-    const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
-    throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
+    if (this.#hosting === undefined) {
+      const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
+      throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
+    }
+    this.#json ??= new JsonLookups(this, this.#hosting);
+    return await this.#json.lookUp(body, slices);
   }
 }

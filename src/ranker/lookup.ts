@@ -1,9 +1,9 @@
 // The steps of one lookup, in order.
 import type { MissingPolicy } from '../kernel/call.ts';
 import type { AskedLookup, PushDown } from '../lookup/asked.ts';
-import type { BagReader } from '../lookup/bag-reader.ts';
 import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
+import type { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { Deadline } from './deadline.ts';
 import { failuresOf, incompleteOf } from './failures.ts';
@@ -11,7 +11,6 @@ import { fanOut } from './fan-out.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
 import { Subrequest } from './subrequest.ts';
-import type { Workspace } from './workspace.ts';
 
 export interface LookupOptions {
   /** Milliseconds from now; default 5000. */
@@ -32,7 +31,6 @@ export interface LookupRequest {
 /** What a ranker shares with its lookups. */
 export interface LookupContext {
   readonly workspace: Workspace;
-  readonly reader: BagReader;
   readonly budget: RetryBudget;
   readonly pushDown: PushDown;
   readonly deduplicateBags: boolean;
@@ -48,14 +46,15 @@ export interface LookupContext {
 
 /** Asks the nodes of every feature, and merges their replies. @throws as Ranker.lookup */
 export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
-  const { deadline, options } = request;
-  const { workspace, budget } = context;
-  const asked = copyBags(request, route, context);
+  const { bags, deadline, options } = request;
+  const { workspace, budget, pushDown, deduplicateBags } = context;
+  const { onMissing, onFailure = 'error' } = options;
+  const asked = workspace.ask(bags, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   try {
     while (!asked.prepare()) await deadline.turn();
     const subrequests = framesOf(asked, route, request, context);
     await fanOut(subrequests, { budget, deadline });
-    const failures = failuresOf(subrequests, asked, options.onFailure ?? 'error');
+    const failures = failuresOf(subrequests, asked, onFailure);
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);
     const merge = new ReplyMerge(asked, replies, workspace.mergeRoom);
@@ -70,19 +69,6 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
   } finally {
     asked.close();
   }
-}
-
-/** Copies the bags, and checks their form. */
-function copyBags(
-  { bags, options: { onMissing } }: LookupRequest,
-  route: Route,
-  { workspace, reader, pushDown, deduplicateBags }: LookupContext,
-): AskedLookup {
-  reader.read(bags, route.tableOf);
-  const asked = workspace.ask(reader, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
-  reader.clear();
-  asked.open(bags, route.tableOf);
-  return asked;
 }
 
 function framesOf(

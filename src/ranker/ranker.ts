@@ -12,8 +12,8 @@ import {
 import { FlexemrError } from '../errors.ts';
 import { deadlineMsDefault, deadlineMsMax, workspaceBytesMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
-import { BagReader } from '../lookup/bag-reader.ts';
 import type { Lookup } from '../lookup/pooled.ts';
+import { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -23,7 +23,6 @@ import { Deadline, Deadlines } from './deadline.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
-import { Workspace } from './workspace.ts';
 
 export interface RankerOptions {
   readonly routing: RoutingSource;
@@ -110,8 +109,10 @@ export class Ranker implements AsyncDisposable {
     this.#options = options;
     const { pushDown = 'auto', deduplicateBags = true, checksums = true } = options;
     this.#context = {
-      workspace: new Workspace(options.module, options.workspaceBytes ?? workspaceBytesMax),
-      reader: new BagReader(),
+      workspace: new Workspace(
+        { module: options.module, shared: false },
+        options.workspaceBytes ?? workspaceBytesMax,
+      ),
       budget: new RetryBudget(),
       ...{ pushDown, deduplicateBags, checksums },
       stats: { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },

@@ -1,10 +1,10 @@
 // A ranker does not trust a reply: it compares every field with the subrequest before it uses any of them.
 import type { FlexemrError } from '../errors.ts';
 import { BAD_COUNT, BAD_OUTCOME } from '../kernel/ask-layout.ts';
+import type { Workspace } from '../lookup/workspace.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
 import { HEADER_BYTES, HEADER_FLAGS_KNOWN, wireVersionOldest } from '../wire/layout.ts';
 import { invalidReply, type Reply } from '../wire/reply.ts';
-import type { Workspace } from './workspace.ts';
 
 /** Checks that a reply is complete and answers the subrequest that was sent. @throws INVALID_FRAME if not */
 export function checkReply(reply: Reply, sent: FrameIdentity, workspace: Workspace): void {

@@ -1,11 +1,11 @@
 import { FlexemrError } from '../errors.ts';
 import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
+import type { Workspace, WrittenPlan } from '../lookup/workspace.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import { NodeClient } from './node-client.ts';
-import type { Workspace, WrittenPlan } from './workspace.ts';
 
 /** A routing table in use, with a client for each node that has shards. */
 export class Route implements WrittenPlan {

@@ -4,6 +4,7 @@ import { DONE } from '../kernel/layout.ts';
 import { sessionWindow } from '../limits.ts';
 import type { AskedLookup } from '../lookup/asked.ts';
 import { errorOf } from '../lookup/node-error.ts';
+import type { Workspace } from '../lookup/workspace.ts';
 import type { Outgoing, RowRead } from '../transport/transport.ts';
 import { type FrameIdentity, writeIdentity } from '../wire/frame-identity.ts';
 import * as wire from '../wire/layout.ts';
@@ -12,7 +13,6 @@ import type { Deadline } from './deadline.ts';
 import type { NodeClient } from './node-client.ts';
 import { badResults, checkReply } from './reply-check.ts';
 import type { Route } from './route.ts';
-import type { Workspace } from './workspace.ts';
 
 /** The identity of a reply that the transport builds itself, from rows that it has read without sending a frame. */
 const unsent: FrameIdentity = { id: 0, version: wire.wireVersion, checksum: false };
@@ -59,7 +59,7 @@ export class Subrequest implements Outgoing {
   }
 
   #at(field: number): number {
-    return this.#asked.memory.words[(this.#asked.frame(this.number) + field) >>> 2];
+    return this.#asked.sent(this.number, field);
   }
 
   /** Numbers of the shards that it asks for. */

@@ -60,40 +60,6 @@ export function errorReply(identity: FrameIdentity, error: WireError, load: Repl
   return new Uint8Array(words.buffer);
 }
 
-/** The shape of a segment's part of a reply. Ranker and node both know it from the subrequest. */
-export interface ReplyShape {
-  /** Number of results: one per bag, or one per key. */
-  readonly vectors: number;
-  /** Bytes of a result: dim × 4, or of a row as stored. */
-  readonly vectorBytes: number;
-  /** Whether each result has a u32 count. Fetched rows have none. */
-  readonly counts: boolean;
-  readonly denominators: boolean;
-}
-
-/** Where the parts of a reply begin, in bytes from its start. All are multiples of 4. */
-export interface ReplyPlaces {
-  readonly values: readonly number[];
-  readonly counts: readonly number[];
-  readonly denominators: readonly number[];
-  /** The end of all parts before the exceptions. */
-  readonly end: number;
-}
-
-export function replyPlaces(shapes: readonly ReplyShape[]): ReplyPlaces {
-  let next = wire.HEADER_BYTES;
-  const place = (bytes: number): number => {
-    const at = next;
-    // Not by bit operations: a subrequest can ask for more than 2^32 bytes, and is then refused because of its size.
-    next += Math.ceil(bytes / 4) * 4;
-    return at;
-  };
-  const values = shapes.map(({ vectors, vectorBytes }) => place(vectors * vectorBytes));
-  const counts = shapes.map(({ vectors, counts: counted }) => place(counted ? vectors * 4 : 0));
-  const denominators = shapes.map(({ vectors, denominators: has }) => place(has ? vectors * 4 : 0));
-  return { values, counts, denominators, end: next };
-}
-
 /** A reply that a ranker has received, in its own memory. */
 export class Reply {
   readonly #words: Uint32Array;

@@ -19,9 +19,9 @@ import type { TableMode } from '../../src/plan/table-spec.ts';
 import { BufferPool } from '../../src/store/buffer-pool.ts';
 import { FreeList } from '../../src/store/free-list.ts';
 import { wireVersion } from '../../src/wire/layout.ts';
-import { subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { bitsOf, expectedPooled, type Found } from '../30.plan/expected.ts';
+import { subrequestBytes, writeSubrequest } from '../40.wire/write-subrequest.ts';
 import { expectBits } from '../bits.ts';
 import {
   type AskedFeature,

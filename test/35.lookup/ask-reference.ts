@@ -6,7 +6,7 @@ import type { AskOptions } from '../../src/lookup/asked.ts';
 import type { LookupTable } from '../../src/lookup/lookup-table.ts';
 import type { NodeState } from '../../src/lookup/plan-memory.ts';
 import { HEADER_BYTES } from '../../src/wire/layout.ts';
-import { type OutgoingSegment, segmentBytes } from '../../src/wire/subrequest.ts';
+import { type OutgoingSegment, segmentBytes } from '../40.wire/write-subrequest.ts';
 
 /** One feature: keys as u64, bags as lists of positions of their keys. */
 export interface AskedFeature {

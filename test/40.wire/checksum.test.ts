@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { instantiateKernels, kernelModule } from '../../src/kernel/files.ts';
 import { CHECKSUM_BLOCK_BYTES, CHECKSUM_BYTES } from '../../src/kernel/layout.ts';
 import { checksumWindowBytes } from '../../src/limits.ts';
+import { Workspace } from '../../src/lookup/workspace.ts';
 import { FrameChecksum } from '../../src/memory-node/frame-checksum.ts';
 import type { WorkerArena } from '../../src/memory-node/worker-arena.ts';
-import { Workspace } from '../../src/ranker/workspace.ts';
 import { headerChecksum } from '../../src/wire/frame-identity.ts';
 import { HEADER_BYTES } from '../../src/wire/layout.ts';
 import { PoisonedMemory } from '../10.kernel/poisoned.ts';
@@ -18,7 +18,7 @@ const word = fc.oneof(extreme, fc.integer({ min: 0, max: 0xffffffff }));
 const frame = fc
   .array(word, { minLength: HEADER_BYTES / 4, maxLength: 90 })
   .map((words) => new Uint8Array(Uint32Array.from(words).buffer));
-const workspace = new Workspace(kernelModule('ranker'), 2 ** 20);
+const workspace = new Workspace({ module: kernelModule('ranker'), shared: false }, 2 ** 20);
 
 /** Computes the checksum with kernels in a poisoned memory, in pieces of whole blocks. */
 function byKernels(bytes: Uint8Array, blocks: readonly number[], shared: boolean): number {

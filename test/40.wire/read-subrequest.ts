@@ -3,7 +3,7 @@ import type { MissingPolicy } from '../../src/kernel/call.ts';
 import { segmentBagsMax, subrequestKeysMax, subrequestSegmentsMax } from '../../src/limits.ts';
 import * as wire from '../../src/wire/layout.ts';
 import type { WireError } from '../../src/wire/reply.ts';
-import { missingPolicies } from '../../src/wire/subrequest.ts';
+import { missingPolicies } from './write-subrequest.ts';
 
 /** A segment of a subrequest. Addresses are in bytes from the start of `words`. */
 export interface IncomingSegment {

@@ -1,9 +1,9 @@
 // The recorded subrequests: one of each kind that a ranker sends, and one of each kind that a node refuses.
 import * as wire from '../../src/wire/layout.ts';
-import type { OutgoingSegment } from '../../src/wire/subrequest.ts';
 import { sealed } from './checksum-oracle.ts';
 import { frameOf } from './segments.ts';
 import { ids, plan } from './small-node.ts';
+import type { OutgoingSegment } from './write-subrequest.ts';
 
 /** The number of the first shard and the version of each table of the small node. */
 const at = {

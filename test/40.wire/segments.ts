@@ -6,7 +6,7 @@ import {
   type SubrequestHead,
   subrequestBytes,
   writeSubrequest,
-} from '../../src/wire/subrequest.ts';
+} from './write-subrequest.ts';
 
 const u32 = fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 0xffffffff }));
 

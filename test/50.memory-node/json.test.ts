@@ -185,7 +185,7 @@ describe('the only node of a cluster', () => {
     [
       'a row past the end',
       { bags: { sum: { keys: [5, 1, 40], offsets: [0] } } },
-      { code: 'INVALID_KEY', field: 'sum.keys', position: 2, value: 40n },
+      { code: 'INVALID_KEY', field: 'sum.keys', position: 2, value: 40 },
     ],
     [
       'an id that a number cannot represent',

@@ -11,7 +11,7 @@ import {
   REPLY_REQUEST_CREDITS,
   wireVersion,
 } from '../../src/wire/layout.ts';
-import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../../src/wire/subrequest.ts';
+import { type OutgoingSegment, subrequestBytes, writeSubrequest } from '../40.wire/write-subrequest.ts';
 
 type Frame = Uint8Array<ArrayBuffer>;
 

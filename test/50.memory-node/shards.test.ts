@@ -5,7 +5,7 @@ import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
 import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK, HEADER_BYTES } from '../../src/wire/layout.ts';
 import { Reply } from '../../src/wire/reply.ts';
-import type { OutgoingSegment } from '../../src/wire/subrequest.ts';
+import type { OutgoingSegment } from '../40.wire/write-subrequest.ts';
 import { Cluster } from '../cluster.ts';
 import { localNode } from '../local-node.ts';
 import { runs } from '../runs.ts';

@@ -1,7 +1,7 @@
-// Subrequests of a ranker to a node. The ranker writes them; the node's kernel reads them without a copy.
-import type { MissingPolicy } from '../kernel/call.ts';
-import { type FrameIdentity, writeIdentity } from './frame-identity.ts';
-import * as wire from './layout.ts';
+// Writes subrequests without a kernel, from fields that a test or a benchmark chooses.
+import type { MissingPolicy } from '../../src/kernel/call.ts';
+import { type FrameIdentity, writeIdentity } from '../../src/wire/frame-identity.ts';
+import * as wire from '../../src/wire/layout.ts';
 
 /** Keys of some bags in one shard, to be sent. */
 export interface OutgoingSegment {
@@ -77,12 +77,8 @@ export function writeSubrequest(
   }
 }
 
-/** A loop copies up to this number of words faster than `set` does. */
-const loopWordsMax = 24;
-
 function put(words: Uint32Array, at: number, own: Uint32Array): number {
-  if (own.length > loopWordsMax) words.set(own, at);
-  else for (let i = 0; i < own.length; i++) words[at + i] = own[i];
+  words.set(own, at);
   return at + own.length;
 }
 

@@ -2,18 +2,25 @@ import type { RankerKernels } from '../kernel/kernels.ts';
 import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import { checksumWindowBytes, wasmPageBytes, workspaceShare } from '../limits.ts';
-import { AskedLookup, type AskOptions } from '../lookup/asked.ts';
-import type { AskedRoom } from '../lookup/asked-room.ts';
-import { type BagReader, outOfMemory } from '../lookup/bag-reader.ts';
-import type { LookupMemory } from '../lookup/lookup-memory.ts';
-import type { MergeRoom } from '../lookup/merged.ts';
-import { type LookupPlan, type NodeState, PlanMemory, planBytes } from '../lookup/plan-memory.ts';
+import type { KeyedBags } from '../plan/bags.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
 import { FreeList, roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
+import { AskedLookup, type AskOptions } from './asked.ts';
+import type { AskedRoom } from './asked-room.ts';
+import { BagReader, outOfMemory, type TableFinder } from './bag-reader.ts';
+import type { LookupMemory } from './lookup-memory.ts';
+import type { MergeRoom } from './merged.ts';
+import { type LookupPlan, type NodeState, PlanMemory, planBytes } from './plan-memory.ts';
 
-/** Plain memory of a fixed size, and kernels that work on it. Addresses and views stay valid as long as it exists. */
-class PlainMemory implements LookupMemory {
+/** Kernels, and whether they need shared memory. */
+export interface KernelModule {
+  readonly module: WebAssembly.Module;
+  readonly shared: boolean;
+}
+
+/** Memory of a fixed size, and kernels that work on it. Addresses and views stay valid as long as it exists. */
+class FixedMemory implements LookupMemory {
   readonly kernels: RankerKernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
@@ -22,9 +29,9 @@ class PlainMemory implements LookupMemory {
   readonly slots: FreeList;
 
   /** @throws RangeError if the system has no memory */
-  constructor(module: WebAssembly.Module, bytes: number) {
+  constructor({ module, shared }: KernelModule, bytes: number) {
     const pages = Math.ceil(bytes / wasmPageBytes);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
     this.kernels = instantiate(module, memory);
     this.bytes = new Uint8Array(memory.buffer);
     this.words = new Uint32Array(memory.buffer);
@@ -35,9 +42,10 @@ class PlainMemory implements LookupMemory {
   }
 }
 
-/** A plan, its copy in a ranker's memory if there is one, and the states of its nodes. */
+/** A plan, its copy in a workspace if there is one, and the states of its nodes. */
 export interface WrittenPlan {
   readonly plan: LookupPlan;
+  readonly tableOf: TableFinder;
   readonly written: PlanMemory | undefined;
   readonly states: readonly NodeState[];
 }
@@ -47,25 +55,26 @@ function note(plan: PlanMemory, states: readonly NodeState[]): void {
 }
 
 /**
- * A ranker's own memory. Lookups share one memory of a fixed size. A lookup that does not fit there gets a memory of
- * its own, so a large lookup does not make the ranker larger for ever.
+ * The memory of many lookups. They share one memory of a fixed size. A lookup that does not fit there gets a memory of
+ * its own, so a large lookup does not make the workspace larger for ever.
  */
 export class Workspace {
   /** Memory for results. */
   readonly pool: BufferPool = new BufferPool();
-  readonly #module: WebAssembly.Module;
+  readonly #reader: BagReader = new BagReader();
+  readonly #module: KernelModule;
   readonly #bytesMax: number;
-  readonly #shared: PlainMemory;
+  readonly #shared: FixedMemory;
   /** Address of the state of a checksum, and of a window of a frame. */
   readonly #sums: number;
   readonly #window: number;
 
-  /** @param module the kernels of a ranker @param bytesMax most bytes of one lookup, already checked */
-  constructor(module: WebAssembly.Module, bytesMax: number) {
+  /** @param bytesMax most bytes of one lookup, already checked */
+  constructor(module: KernelModule, bytesMax: number) {
     this.#module = module;
     this.#bytesMax = bytesMax;
     const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes;
-    this.#shared = new PlainMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
+    this.#shared = new FixedMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
     this.#sums = this.#shared.slots.allocate(CHECKSUM_BYTES) ?? 0;
     this.#window = this.#shared.slots.allocate(checksumWindowBytes) ?? 0;
   }
@@ -75,18 +84,30 @@ export class Workspace {
     return PlanMemory.write(this.#shared, plan);
   }
 
+  /**
+   * Copies the bags of a lookup, and checks their form.
+   * @throws UNKNOWN_TABLE, INVALID_BAGS, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, LIMIT_EXCEEDED, OUT_OF_MEMORY
+   */
+  ask(bags: KeyedBags, options: AskOptions, plan: WrittenPlan): AskedLookup {
+    this.#reader.read(bags, plan.tableOf);
+    const asked = this.#copy(this.#reader, options, plan);
+    this.#reader.clear();
+    asked.open(bags, plan.tableOf);
+    return asked;
+  }
+
   /** Copies the bags of a reader, and notes the state of the nodes. @throws OUT_OF_MEMORY */
-  ask(reader: BagReader, options: AskOptions, { plan, written, states }: WrittenPlan): AskedLookup {
+  #copy(reader: BagReader, options: AskOptions, { plan, written, states }: WrittenPlan): AskedLookup {
     const room = AskedLookup.room(reader, options, plan.nodes.length);
     const block = written === undefined ? undefined : this.#shared.slots.allocate(room.bytes);
     if (written === undefined || block === undefined)
-      return this.#askAlone(reader, options, plan, states, room);
+      return this.#copyAlone(reader, options, plan, states, room);
     note(written, states);
     return new AskedLookup(written, reader, options, block, room);
   }
 
-  /** As `ask`, in a memory for this lookup only. */
-  #askAlone(
+  /** As `#copy`, to a memory for this lookup only. */
+  #copyAlone(
     reader: BagReader,
     options: AskOptions,
     plan: LookupPlan,
@@ -103,10 +124,10 @@ export class Workspace {
   }
 
   /** A memory for one lookup. @param unused bytes at its begin that are not counted @throws OUT_OF_MEMORY */
-  #own(bytes: number, unused: number): PlainMemory {
+  #own(bytes: number, unused: number): FixedMemory {
     if (bytes > this.#bytesMax) throw outOfMemory(bytes, this.#bytesMax);
     try {
-      return new PlainMemory(this.#module, unused + bytes);
+      return new FixedMemory(this.#module, unused + bytes);
     } catch (cause) {
       throw outOfMemory(bytes, this.#bytesMax, cause);
     }
