@@ -161,6 +161,9 @@ export const smallReplyBytesMax = 65_536;
 /** Bytes of large replies that are written in one turn of the event loop, so that small replies need not wait. */
 export const replyPieceBytesMax = 262_144;
 
+/** Bytes of replies that a node collects before it sends them. The ranker then merges them beside further pooling. */
+export const togetherBytesMax = 65_536;
+
 /** Buffers of a stream: bytes that are sent together, and bytes that one read returns. */
 export const sendBufferBytes = 262_144;
 export const receiveBufferBytes = 262_144;

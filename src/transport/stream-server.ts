@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { sessionWindow } from '../limits.ts';
+import { sessionWindow, togetherBytesMax } from '../limits.ts';
 import { answerableIdentity } from '../wire/frame-identity.ts';
 import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
 import { FRAME_BYTES, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
@@ -77,11 +77,15 @@ class Connection {
   }
 
   take(chunk: Buffer): void {
-    // Replies to the frames of one chunk are sent together.
+    // Replies to the frames of one chunk are sent together, but the peer need not wait for all of many.
     this.#socket.cork();
     let at = 0;
-    while (at < chunk.length && this.#writer.writable && this.#open.size < sessionWindow)
+    while (at < chunk.length && this.#writer.writable && this.#open.size < sessionWindow) {
       at += this.#takeSome(chunk, at);
+      if (this.#socket.writableLength < togetherBytesMax) continue;
+      this.#socket.uncork();
+      this.#socket.cork();
+    }
     this.#socket.uncork();
     this.#watch();
     const left = this.#writer.writable ? chunk.subarray(at) : chunk.subarray(chunk.length);
