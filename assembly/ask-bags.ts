@@ -7,7 +7,7 @@ import {
   FEATURE_SENT_BAGS,
   FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, REPEAT_KEYS_MAX, REPEATS_SOUGHT,
 } from '../src/kernel/ask-layout';
-import { enter, take } from './ask';
+import { enter, seedOf, take } from './ask';
 import { hash } from './hash';
 
 /** Compares the next bags with those before them, and then moves the bags to send together. */
@@ -27,7 +27,7 @@ export function findRepeats(block: usize, feature: usize, most: u32): u32 {
     if (bag == <u32>REPEATS_SOUGHT && found == bag) return giveUp(block, feature);
     const at = offsets + (<usize>bag << 2), keys = load<u32>(at, 4) - load<u32>(at);
     left -= keys + 1;
-    const number = keys > <u32>REPEAT_KEYS_MAX ? found : numberOf(feature, bag, found, work, entries - 1, firsts);
+    const number = keys > <u32>REPEAT_KEYS_MAX ? found : numberOf(block, feature, bag, found, work, entries - 1, firsts);
     store<u32>(inverse + (<usize>bag << 2), number);
     if (number == found) {
       store<u32>(firsts + (<usize>found << 2), bag);
@@ -58,13 +58,13 @@ function giveUp(block: usize, feature: usize): u32 {
 }
 
 /** The number of the bag that this one repeats, or `found` if there is none. */
-function numberOf(feature: usize, bag: u32, found: u32, entries: usize, mask: u32, firsts: usize): u32 {
+function numberOf(block: usize, feature: usize, bag: u32, found: u32, entries: usize, mask: u32, firsts: usize): u32 {
   const offsets = <usize>load<u32>(feature, FEATURE_OFFSETS), wide = load<u32>(feature, FEATURE_KEY_BYTES) == 8;
   const begin = <usize>load<u32>(offsets + (<usize>bag << 2)), end = load<u32>(offsets + (<usize>bag << 2), 4);
   const keys = <usize>load<u32>(feature, FEATURE_KEYS), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
   const shift: usize = wide ? 3 : 2, bytes = (end - begin) << shift;
   const own = keys + (begin << shift), ownWeights = weights + (begin << 2);
-  let place = <u32>hashOf(own, bytes) & mask, number = load<u32>(entries + (<usize>place << 2));
+  let place = <u32>hashOf(own, bytes, seedOf(block)) & mask, number = load<u32>(entries + (<usize>place << 2));
   while (number) {
     const other = <usize>load<u32>(firsts + (<usize>(number - 1) << 2)), at = offsets + (other << 2);
     const first = <usize>load<u32>(at);
@@ -78,12 +78,11 @@ function numberOf(feature: usize, bag: u32, found: u32, entries: usize, mask: u3
   return found;
 }
 
-function hashOf(at: usize, bytes: usize): u64 {
-  let sum = <u64>bytes;
+function hashOf(at: usize, bytes: usize, seed: u64): u64 {
+  let sum = seed ^ bytes;
   const end = at + bytes;
-  for (; at + 8 <= end; at += 8) sum = ((sum ^ load<u64>(at)) * 0x9e3779b97f4a7c15) ^ (sum >> 29);
-  if (at < end) sum = (sum ^ load<u32>(at)) * 0x9e3779b97f4a7c15;
-  return hash(sum);
+  for (; at + 8 <= end; at += 8) sum = hash(sum ^ load<u64>(at));
+  return at < end ? hash(sum ^ load<u32>(at)) : hash(sum);
 }
 
 function isSame(one: usize, other: usize, bytes: usize): bool {

@@ -7,7 +7,7 @@ import {
   PUSH_ALWAYS, PUSH_NEVER, TABLE_DIM, TABLE_INDEXED, TABLE_MODE, TABLE_ROW_BYTES,
 } from '../src/kernel/ask-layout';
 import { FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED } from '../src/wire/layout';
-import { endFeature, segmentOf, take } from './ask';
+import { endFeature, seedOf, segmentOf, take } from './ask';
 import { hasDenominator } from './divide';
 import { hash } from './hash';
 
@@ -73,10 +73,11 @@ function next(block: usize, worth: u32): u32 {
 function deduplicate<K>(block: usize, segment: usize, begin: u32, end: u32, mask: u32, most: u32): u32 {
   const keys = <usize>load<u32>(segment, ASKED_KEYS), unique = <usize>load<u32>(segment, ASKED_UNIQUE);
   const inverse = <usize>load<u32>(segment, ASKED_INVERSE), entries = <usize>load<u32>(block, ASK_WORK);
+  const seed = seedOf(block);
   let found = load<u32>(block, ASK_FOUND);
   for (let i: usize = begin; i < end; i++) {
     const key = load<K>(keys + i * sizeof<K>());
-    let place = <u32>hash(<u64>key) & mask;
+    let place = <u32>hash(<u64>key ^ seed) & mask;
     for (;; place = (place + 1) & mask) {
       const number = load<u32>(entries + (<usize>place << 2));
       if (!number) {

@@ -6,6 +6,8 @@
 /** Address of the record of the first node, and the number of nodes. */
 export const PLAN_NODES = 0;
 export const PLAN_NODE_COUNT = 4;
+/** u64 that callers of lookups do not know. With it, nobody can choose keys that collide in hash tables. */
+export const PLAN_SEED = 8;
 export const PLAN_BYTES = 16;
 
 // A node: its limits for one subrequest, and 1 if rows can be read without a request to it. The host updates them.

@@ -3,11 +3,11 @@ import * as v from 'valibot';
 import { check, integer, numberWhere, typedArray } from '../check.ts';
 import { rowBytes as bytesOfRow, type DType } from './dtype.ts';
 import type { PoolingMode } from './pooling-mode.ts';
-import type { Partial } from './reference.ts';
+import type { DistinctBags, Partial } from './reference.ts';
 import * as reference from './reference.ts';
 import { anyDim, anyDtype, anyMode } from './schemas.ts';
 
-export type { DType, Partial, PoolingMode };
+export type { DistinctBags, DType, Partial, PoolingMode };
 
 const bytes = typedArray<Uint8Array>('Uint8Array');
 const floats = typedArray<Float32Array>('Float32Array');
@@ -89,4 +89,51 @@ export function canonical(values: Float32Array): Float32Array {
 export function deduplicate(given: BigUint64Array): { unique: BigUint64Array; inverse: Uint32Array } {
   check(keys, given, 'keys');
   return reference.deduplicate(given);
+}
+
+const count = integer(0, 0xffff_ffff);
+
+/** Offsets of bags whose keys are all of `keys` keys. */
+function offsetsOf(keys: number): v.GenericSchema<unknown, Uint32Array> {
+  const areOffsets = (given: Uint32Array): boolean =>
+    given[0] === 0 && given.at(-1) === keys && given.every((end, bag) => bag === 0 || end >= given[bag - 1]);
+  return v.pipe(
+    typedArray<Uint32Array>('Uint32Array'),
+    v.check(areOffsets, `a Uint32Array from 0 to ${keys} that never falls`),
+  );
+}
+
+/**
+ * Finds the bags of a feature that do not repeat an earlier one. Only these are sent to memory nodes.
+ * @param offsets u32 [bags + 1] @param weights f32 [keys] @throws INVALID_OPTION
+ */
+export function distinctBags(
+  given: BigUint64Array,
+  offsets: Uint32Array,
+  weights?: Float32Array,
+): DistinctBags {
+  check(keys, given, 'keys');
+  check(offsetsOf(given.length), offsets, 'offsets');
+  check(v.optional(vector(given.length)), weights, 'weights');
+  return reference.distinctBags(given, offsets, weights);
+}
+
+/**
+ * The shard of a key, as its place among the shards of its table.
+ * @param last the last row number that each shard holds, in order; for an indexed table, the last hash of an id
+ * @throws INVALID_OPTION
+ */
+export function shardOf(key: bigint, last: Uint32Array, indexed: boolean): number {
+  const isKey = (value: bigint): boolean => value >= 0n && value < 2n ** 64n;
+  check(v.pipe(v.bigint(), v.check(isKey, 'a u64')), key, 'key');
+  check(typedArray<Uint32Array>('Uint32Array'), last, 'last');
+  check(v.boolean(), indexed, 'indexed');
+  return reference.shardOf(key, last, indexed);
+}
+
+/** Whether rows take so much fewer bytes than pooled vectors that they are fetched instead. @throws INVALID_OPTION */
+export function fetchesRows(rows: number, rowBytes: number, results: number, resultBytes: number): boolean {
+  for (const [name, value] of Object.entries({ rows, rowBytes, results, resultBytes }))
+    check(count, value, name);
+  return reference.fetchesRows(rows, rowBytes, results, resultBytes);
 }

@@ -1,6 +1,7 @@
 // What the kernels compute, stated plainly: one f32 operation at a time, in the order that docs/numerics.md gives.
 // Slow on purpose; every kernel is tested against it bit for bit.
 
+import { FETCH_PERMILLE_MAX, REPEAT_KEYS_MAX, REPEATS_SOUGHT } from './ask-layout.ts';
 import { type DType, rowBytes } from './dtype.ts';
 import { divides, type PoolingMode } from './pooling-mode.ts';
 
@@ -119,4 +120,65 @@ export function deduplicate(keys: BigUint64Array): { unique: BigUint64Array; inv
     return position;
   });
   return { unique: BigUint64Array.from(positions.keys()), inverse };
+}
+
+/** The bags of a feature that are sent to memory nodes. */
+export interface DistinctBags {
+  /** The numbers of the bags that are sent, in order. */
+  readonly bags: Uint32Array;
+  /** For each bag, the place of an equal bag among those that are sent. */
+  readonly inverse: Uint32Array;
+}
+
+/**
+ * Finds the bags of a feature that do not repeat an earlier one: the same keys, with the same weights, in the same
+ * order. All bags are sent if the first ones do not repeat each other, or if few do, because results are then copied.
+ * @param offsets u32 [bags + 1] of keys without padding keys
+ */
+export function distinctBags(
+  keys: BigUint64Array,
+  offsets: Uint32Array,
+  weights?: Float32Array,
+): DistinctBags {
+  const count = offsets.length - 1;
+  const weightBits = weights && new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
+  const places = new Map<string, number>();
+  const bags: number[] = [];
+  const inverse = Uint32Array.from({ length: count }, (_, bag) => {
+    const [begin, end] = [offsets[bag], offsets[bag + 1]];
+    const text = `${keys.slice(begin, end)} ${weightBits?.slice(begin, end)}`;
+    const place = places.get(text) ?? bags.length;
+    if (place < bags.length) return place;
+    if (end - begin <= REPEAT_KEYS_MAX) places.set(text, place);
+    bags.push(bag);
+    return place;
+  });
+  const sought = Math.min(count, REPEATS_SOUGHT);
+  const repeats = count <= REPEATS_SOUGHT || bags.filter((bag) => bag < sought).length < sought;
+  if (repeats && bags.length * 4 <= count * 3) return { bags: Uint32Array.from(bags), inverse };
+  const all = Uint32Array.from({ length: count }, (_, bag) => bag);
+  return { bags: all, inverse: all };
+}
+
+/** The finaliser of MurmurHash3. */
+function hash(key: bigint): bigint {
+  const step = (value: bigint, factor: bigint): bigint =>
+    BigInt.asUintN(64, (value ^ (value >> 33n)) * factor);
+  const mixed = step(step(key, 0xff51afd7ed558ccdn), 0xc4ceb9fe1a85ec53n);
+  return mixed ^ (mixed >> 33n);
+}
+
+/**
+ * The shard of a key, as its place among the shards of its table. The last shard has the keys past the end.
+ * @param last the last row number that each shard holds, in order; for an indexed table, the last hash of an id
+ */
+export function shardOf(key: bigint, last: Uint32Array, indexed: boolean): number {
+  const place = indexed ? hash(key) & 0xffffffffn : key;
+  const found = last.findIndex((end) => place <= end);
+  return found < 0 ? last.length - 1 : found;
+}
+
+/** Whether rows take fewer bytes than pooled vectors with their counts, so much fewer that they are fetched. */
+export function fetchesRows(rows: number, rowBytes: number, results: number, resultBytes: number): boolean {
+  return rows > 0 && rows * rowBytes * 1000 < results * resultBytes * FETCH_PERMILLE_MAX;
 }

@@ -9,7 +9,7 @@ import { AskedLookup, type AskOptions } from '../lookup/asked.ts';
 import type { AskedRoom } from '../lookup/asked-room.ts';
 import type { BagReader } from '../lookup/bag-reader.ts';
 import { type CheckedReply, ReplyMerge } from '../lookup/merged.ts';
-import { errorOf } from '../lookup/node-error.ts';
+import { errorOf, firstOf } from '../lookup/node-error.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { Answer } from '../memory-node/answer.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -17,6 +17,7 @@ import type { BufferPool, PooledBytes } from '../store/buffer-pool.ts';
 import { noSlot } from '../store/key-index.ts';
 import type { ThreadPool } from '../store/thread-pool.ts';
 import { FRAME_VERSION, HEADER_BYTES, wireVersion } from '../wire/layout.ts';
+import type { ReplyLoad } from '../wire/reply.ts';
 import { type LocalPlan, slotIn } from './local-plan.ts';
 
 /** A frame of a lookup, in the arena of its rows, and its answer. */
@@ -177,33 +178,16 @@ function openFrame(asked: AskedLookup, { served }: LocalPlan, number: number): L
 
 /** The replies, where they are. @throws the error of the first key that was refused */
 function repliesOf(asked: AskedLookup, frames: readonly LocalFrame[]): CheckedReply[] {
-  let first: { readonly error: FlexemrError; readonly segment: number } | undefined;
-  const load = { requestCredits: 0, replyCredits: 0, queued: 0, busyUs: 0 };
-  const replies = frames.map(({ number, answer }) => {
-    const { error } = answer;
-    if (error === undefined) {
-      return { bytes: answer.reply(load), exceptionCount: answer.at(ANSWER_EXCEPTIONS), viewed: false };
-    }
-    // Segments are in the order of the features.
-    const segment = asked.segmentsOf(number)[error.segment ?? 0];
-    const own = { error: errorOf(asked, segment, error), segment };
-    if (first === undefined || isEarlier(asked, own, first)) first = own;
-    return { bytes: new Uint8Array(), exceptionCount: 0, viewed: false };
+  const refused = frames.flatMap(({ number, answer: { error } }) =>
+    error === undefined ? [] : [errorOf(asked, asked.segmentsOf(number)[error.segment ?? 0], error)],
+  );
+  if (refused.length > 0) throw firstOf(refused, asked.names.list);
+  return frames.map(({ answer }) => {
+    return { bytes: answer.reply(noLoad), exceptionCount: answer.at(ANSWER_EXCEPTIONS), viewed: false };
   });
-  if (first !== undefined) throw first.error;
-  return replies;
 }
 
-interface Refused {
-  readonly error: FlexemrError;
-  readonly segment: number;
-}
-
-function isEarlier(asked: AskedLookup, one: Refused, other: Refused): boolean {
-  const [own, theirs] = [one, other].map(({ segment }) => asked.segment(segment, layout.ASKED_FEATURE));
-  if (own !== theirs) return own < theirs;
-  return (one.error.position ?? 0) < (other.error.position ?? 0);
-}
+const noLoad: ReplyLoad = { requestCredits: 0, replyCredits: 0, queued: 0, busyUs: 0 };
 
 /** The vectors and counts of a reply, if results are used as they are in it. */
 function copyOf({ bytes, viewed }: CheckedReply, pool: BufferPool): PooledBytes | undefined {

@@ -48,3 +48,18 @@ function describe({ code, position, value, retryAfterMs }: WireError): string {
       return `it refuses the subrequest (${code}, position ${position}, value ${value})`;
   }
 }
+
+/**
+ * The failure to report. If keys were refused, this is the first of them in the order of the features. Otherwise it is
+ * the failure of the first frame.
+ */
+export function firstOf(failures: readonly FlexemrError[], features: readonly string[]): FlexemrError {
+  const order = new Map(features.map((name, i) => [`${name}.keys`, i]));
+  const featureOf = ({ code, field = '' }: FlexemrError): number =>
+    (code === 'INVALID_KEY' ? order.get(field) : undefined) ?? Number.POSITIVE_INFINITY;
+  return failures.reduce((first, failure) => {
+    const [own, before] = [featureOf(failure), featureOf(first)];
+    const earlier = own === before ? (failure.position ?? 0) < (first.position ?? 0) : own < before;
+    return earlier ? failure : first;
+  });
+}

@@ -57,6 +57,7 @@ export class PlanMemory {
     const { words } = memory;
     words[(address + layout.PLAN_NODES) >>> 2] = this.#nodeList;
     words[(address + layout.PLAN_NODE_COUNT) >>> 2] = nodes.length;
+    words.set(crypto.getRandomValues(new Uint32Array(2)), (address + layout.PLAN_SEED) >>> 2);
     let places = this.#tableList + tables.length * layout.TABLE_BYTES;
     for (const table of tables) {
       this.#writeTable(table, places);

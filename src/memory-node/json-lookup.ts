@@ -15,7 +15,7 @@ import type { Slices } from '../wire/slices.ts';
 import type { Hosting } from './hosting.ts';
 import { jsonAnswer, listedOf } from './json-answer.ts';
 import { checkCount, requestOf } from './json-body.ts';
-import { OwnTables } from './own-tables.ts';
+import { OwnTables, thisNode } from './own-tables.ts';
 
 const identity = { id: 0, version: wire.wireVersion, checksum: false };
 
@@ -58,8 +58,7 @@ export class JsonLookups {
 
   /** The reply of this node to a frame; undefined if the frame is for other nodes. */
   async #answer(asked: AskedLookup, frame: number): Promise<Reply | undefined> {
-    const [segment] = asked.segmentsOf(frame);
-    if (this.#tables.shard(asked.shardOf(segment)) === undefined) return undefined;
+    if (asked.sent(frame, layout.SENT_NODE) !== thisNode) return undefined;
     const { words, bytes } = asked.memory;
     const [address, length] = [layout.SENT_ADDRESS, layout.SENT_BYTES].map((field) =>
       asked.sent(frame, field),

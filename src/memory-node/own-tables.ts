@@ -8,7 +8,8 @@ import type { RowDtype, TableMode } from '../plan/table-spec.ts';
 import type { NodeDescription, ServedTable } from '../wire/handler.ts';
 import type { HostedShard, Hosting } from './hosting.ts';
 
-const thisNode = 0;
+/** Places in the plan. */
+export const thisNode = 0;
 const otherNodes = 1;
 
 /** Nothing is sent to other nodes, so that nothing is too large for them. */

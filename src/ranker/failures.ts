@@ -2,6 +2,7 @@
 import type { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/ask-layout.ts';
 import type { AskedLookup } from '../lookup/asked.ts';
+import { firstOf } from '../lookup/node-error.ts';
 import type { Subrequest } from './subrequest.ts';
 
 /** The failures, if all of them are allowed. @throws the first failure that is not allowed */
@@ -28,21 +29,6 @@ const mayBePartial: readonly FlexemrError['code'][] = [
   'DEADLINE_EXCEEDED',
   'INVALID_FRAME',
 ];
-
-/**
- * The failure to report. If nodes refused keys, this is the first refused key, as in a lookup within one process.
- * Otherwise it is the failure of the first subrequest.
- */
-function firstOf(failures: readonly FlexemrError[], features: readonly string[]): FlexemrError {
-  const order = new Map(features.map((name, i) => [`${name}.keys`, i]));
-  const featureOf = ({ code, field = '' }: FlexemrError): number =>
-    (code === 'INVALID_KEY' ? order.get(field) : undefined) ?? Number.POSITIVE_INFINITY;
-  return failures.reduce((first, failure) => {
-    const [own, before] = [featureOf(failure), featureOf(first)];
-    const earlier = own === before ? (failure.position ?? 0) < (first.position ?? 0) : own < before;
-    return earlier ? failure : first;
-  });
-}
 
 /** The results, by feature, that lack the rows that a failed node holds. */
 export function incompleteOf(

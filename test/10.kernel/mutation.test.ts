@@ -149,6 +149,12 @@ const rankerFaults: readonly Fault[] = [
     to: '(load<u32>(segment, ASKED_RESULTS) + 2) * each',
   },
   {
+    name: 'every part of a whole table has the first keys',
+    file: 'parts.ts',
+    from: 'load<u32>(feature, FEATURE_KEYS) + begin * ',
+    to: 'load<u32>(feature, FEATURE_KEYS) + 0 * ',
+  },
+  {
     name: 'a frame exceeds the limit of its node by one segment',
     file: 'frames.ts',
     from: 'return load<u32>(frame, SENT_BYTES) + bytes <=',

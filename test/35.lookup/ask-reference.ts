@@ -1,7 +1,8 @@
-// What `ask` decides, in plain TypeScript: which bags are sent, where they are cut, which rows are fetched, and which
-// frame of which node carries each segment. The frames of the kernel must have exactly these bytes.
+// What `ask` does, in plain TypeScript: which bags are sent, where they are cut, which rows are fetched, and which frame
+// of which node carries each segment. The frames of the kernel must have exactly these bytes.
 import type { MissingPolicy } from '../../src/kernel/call.ts';
 import { divides } from '../../src/kernel/pooling-mode.ts';
+import * as reference from '../../src/kernel/reference.ts';
 import type { AskOptions } from '../../src/lookup/asked.ts';
 import type { LookupTable } from '../../src/lookup/lookup-table.ts';
 import type { NodeState } from '../../src/lookup/plan-memory.ts';
@@ -125,29 +126,20 @@ function sentBags(feature: AskedFeature, deduplicates: boolean): readonly (reado
   if (table.spec.mode === 'none') return keys.map((_, i) => [i]);
   const dense = bags.map((bag) => bag.filter((i) => !isPadding(feature, keys[i])));
   if (inverse || !deduplicates || bags.length < 2) return dense;
-  const texts = dense.map((bag) => bag.map((i) => `${keys[i]} ${weights ? bitsOf(weights[i]) : ''}`).join());
-  if (bags.length > 32 && new Set(texts.slice(0, 32)).size === 32) return dense;
-  const unique = new Set(texts).size;
-  return unique * 4 > bags.length * 3 ? dense : dense.filter((_, i) => texts.indexOf(texts[i]) === i);
-}
-
-function bitsOf(weight: number): number {
-  return new Uint32Array(Float32Array.of(weight).buffer)[0];
+  const flat = dense.flat();
+  const offsets = Uint32Array.of(0, ...dense.map((_, bag) => dense.slice(0, bag + 1).flat().length));
+  const sentKeys = BigUint64Array.from(flat, (i) => keys[i]);
+  const sentWeights = weights && Float32Array.from(flat, (i) => weights[i]);
+  return Array.from(reference.distinctBags(sentKeys, offsets, sentWeights).bags, (bag) => dense[bag]);
 }
 
 /** The shard of a key, as its place among the shards of the table. */
 export function shardOf({ indexed, shards }: LookupTable, key: bigint): number {
-  const place = indexed ? Number(hash(key) & 0xffffffffn) : Number(key);
-  const found = shards.findIndex(({ last }) => place <= last);
-  return found < 0 ? shards.length - 1 : found;
-}
-
-/** Finaliser of MurmurHash3. */
-export function hash(key: bigint): bigint {
-  const step = (value: bigint, factor: bigint): bigint =>
-    BigInt.asUintN(64, (value ^ (value >> 33n)) * factor);
-  const mixed = step(step(key, 0xff51afd7ed558ccdn), 0xc4ceb9fe1a85ec53n);
-  return mixed ^ (mixed >> 33n);
+  return reference.shardOf(
+    key,
+    Uint32Array.from(shards, ({ last }) => last),
+    indexed,
+  );
 }
 
 function segmentsOf(
@@ -184,8 +176,8 @@ function segmentsOf(
       const unique = [...new Set(positions.map((i) => keys[i]))];
       const each = spec.dim * 4 + (hasDenominators(pushed, table) ? 8 : 4);
       const results = pooled ? own.length : positions.length;
-      const worthIt = unique.length * table.rowBytes * 1000 < results * each * 981;
-      const fetches = positions.length > 0 && (pushDown === 'never' || (pushDown === 'auto' && worthIt));
+      const worthIt = reference.fetchesRows(unique.length, table.rowBytes, results, each);
+      const fetches = pushDown === 'auto' ? worthIt : pushDown === 'never' && positions.length > 0;
       const fetched = { ...pushed, partial: false, fetch: true, offsets: undefined, weights: undefined };
       return [{ shard, segment: fetches ? { ...fetched, keys: wordsOf(unique) } : pushed }];
     });

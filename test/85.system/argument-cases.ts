@@ -159,6 +159,14 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
     'reference.mergePartials': callable(reference.mergePartials, 'sqrtn', 2, [partial, partial], true),
     'reference.canonical': callable(reference.canonical, Float32Array.of(Number.NaN)),
     'reference.deduplicate': callable(reference.deduplicate, BigUint64Array.of(1n, 2n, 1n)),
+    'reference.distinctBags': callable(
+      reference.distinctBags,
+      BigUint64Array.of(1n, 2n, 1n),
+      Uint32Array.of(0, 1, 3),
+      Float32Array.of(1, 2, 3),
+    ),
+    'reference.shardOf': callable(reference.shardOf, 5n, Uint32Array.of(3, 9), true),
+    'reference.fetchesRows': callable(reference.fetchesRows, 1, 512, 4, 516),
   },
   edge: {
     ...shared,
