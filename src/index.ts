@@ -6,6 +6,7 @@ export { type LoopbackCluster, loopbackCluster } from './host/loopback-cluster.t
 export { type Log, MemoryNodeHost, type MemoryNodeOptions } from './host/memory-node-host.ts';
 export type { Ready } from './host/node-process.ts';
 export { type OpenRankerOptions, openRanker, type TransportName } from './host/open-ranker.ts';
+export { type OpenScorerOptions, openScorer } from './host/open-scorer.ts';
 export type { ClusterOptions } from './host/plan-cluster.ts';
 export * as reference from './kernel/checked-reference.ts';
 export type { PoolingMode } from './kernel/pooling-mode.ts';
@@ -37,6 +38,9 @@ export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './pla
 export { DenseNetwork, sigmoid, stackPooled } from './ranker/dense-network.ts';
 export type { LookupOptions } from './ranker/lookup.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
+export type { ScoreRequest } from './scorer/score-request.ts';
+export type { ScoreOptions, Scores } from './scorer/score-task.ts';
+export type { Scorer, ScorerStats, VectorSource } from './scorer/scorer.ts';
 export type { LoadOptions, LoadProgress } from './store/load.ts';
 export { SafetensorsFile } from './store/safetensors.ts';
 export { type TensorData, writeSafetensors } from './store/safetensors-writer.ts';

@@ -275,3 +275,14 @@ export const u32Max = 4_294_967_295;
 export const localFrameKeysMax = 1_073_741_823;
 /** Parts of a lookup for each thread that shares it. More parts spread the work better, but each of them costs time. */
 export const partsPerThread = 4;
+
+/** Scoring: candidates of a request; candidates of a batch and in the queue, unless said otherwise; and the most. */
+export const candidatesMax = 65_536;
+export const batchCandidatesDefault = 128;
+export const queueCandidatesDefault = 4_096;
+export const queueCandidatesMax = 1_048_576;
+
+/** Longest time that a request may wait for others, and how long a thread may take to open a dense network. */
+export const batchDelayMsMax = 1_000;
+export const denseOpenMsMax = 60_000;
+export const denseThreadsMax = 64;

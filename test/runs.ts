@@ -22,6 +22,8 @@ export const runs = {
   failedLookups: soak ? 20_000 : 400,
   /** Lookups that are prepared and merged in kernels. */
   askCases: soak ? 100_000 : 500,
+  /** Requests that a scorer puts together. */
+  scoredBatches: soak ? 5_000 : 100,
   /** Rankers with memory of any size. */
   workspaces: soak ? 2_000 : 60,
   /** Random tables looked up by several features. */

@@ -1,5 +1,6 @@
 import { FlexemrError } from '../errors.ts';
 import { DenseNetwork, sigmoid, stackPooled } from '../ranker/dense-network.ts';
+import { commonDim } from '../scorer/common-dim.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { writeSafetensors } from '../store/safetensors-writer.ts';
 import { type LookupOptions, lookUpBatch } from './lookup.ts';
@@ -43,7 +44,7 @@ async function scoreRequests(
   bags: readonly RequestBags[],
 ): Promise<Float32Array> {
   const requests = bags[0]?.requests ?? 0;
-  const dim = commonDim(source);
+  const dim = commonDim(source.specs);
   const features = denseFeatures(file, requests);
   const names = source.specs.map(({ name }) => name);
   const logits = new Float32Array(requests);
@@ -54,17 +55,6 @@ async function scoreRequests(
     logits.set(await network.logits(dense, pooled, end - begin, dim), begin);
   }
   return logits;
-}
-
-function commonDim({ specs }: LookupSource): number {
-  const [first] = specs;
-  if (first === undefined) {
-    throw new FlexemrError('INVALID_TABLE', 'there is no table to look up', { field: 'tables' });
-  }
-  const other = specs.find(({ dim, mode }) => dim !== first.dim || mode === 'none');
-  if (other === undefined) return first.dim;
-  const message = `a dense network needs pooled vectors of one width: table ${first.name} has dim ${first.dim}, but table ${other.name} ${other.mode === 'none' ? 'is not pooled' : `has dim ${other.dim}`}`;
-  throw new FlexemrError('INVALID_TABLE', message, { field: 'dim', value: other.dim });
 }
 
 function denseFeatures(file: SafetensorsFile, requests: number): number {

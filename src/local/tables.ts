@@ -124,9 +124,12 @@ export class Tables implements AsyncDisposable {
    */
   lookup(bags: KeyedBags): Promise<Lookup> {
     const lookup = this.#lookup(bags);
-    this.#running.add(lookup);
-    const done = (): boolean => this.#running.delete(lookup);
-    lookup.then(done, done);
+    // With one thread, it has already ended.
+    if (this.#pool.threads > 1) {
+      this.#running.add(lookup);
+      const done = (): boolean => this.#running.delete(lookup);
+      lookup.then(done, done);
+    }
     return lookup;
   }
 

@@ -17,6 +17,8 @@ interface OnnxRuntime {
 }
 interface OnnxSession {
   readonly inputNames: readonly string[];
+  /** Newer versions only. */
+  readonly inputMetadata?: readonly { readonly name: string; readonly shape?: readonly unknown[] }[];
   readonly outputNames: readonly string[];
   run(feeds: Record<string, OnnxTensor>): Promise<Record<string, OnnxTensor>>;
 }
@@ -59,6 +61,13 @@ export class DenseNetwork {
     if (names === 'dense, logit, pooled') return new DenseNetwork(name, runtime, session);
     const message = `${path}: inputs and outputs are ${names}, but must be inputs dense and pooled, and output logit`;
     throw new FlexemrError('INVALID_FILE', message, { field: 'dense', value: names });
+  }
+
+  /** Number of dense features, if the file says it and the runtime reports it. */
+  get features(): number | undefined {
+    const input = this.#session.inputMetadata?.find(({ name }) => name === 'dense');
+    const features = input?.shape?.at(-1);
+    return typeof features === 'number' && features > 0 ? features : undefined;
   }
 
   /**

@@ -19,6 +19,7 @@ const rooms = [
   'local',
   'transport',
   'ranker',
+  'scorer',
   'component',
   'host',
   'cli',
@@ -38,6 +39,7 @@ const entries = [
   ...conditions,
   'cli/main.ts',
   'store/pool-thread.ts',
+  'host/dense-thread.ts',
   'host/memory-node-worker.ts',
 ];
 

@@ -4,6 +4,7 @@ import * as component from '../../src/component.ts';
 import * as edge from '../../src/edge.ts';
 import * as main from '../../src/index.ts';
 import * as kernels from '../../src/kernels.ts';
+import { type DenseRunner, Scorer } from '../../src/scorer/scorer.ts';
 
 /** A function, or a method of a class or of an object, by a name such as `Tables#lookup`. */
 export interface Callable {
@@ -123,6 +124,11 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
       dtype: 'f16',
       tables: { t: { mode: 'max' } },
     }),
+    // It has no dense network.
+    openScorer: callable(main.openScorer, {
+      ...{ source: { specs: [spec], lookup: async () => new Map() }, denseThreads: 1 },
+      ...{ batchCandidates: 8, batchDelay: 0, queueCandidates: 64 },
+    }),
     Tables: made(main.Tables, { threads: 2, slotBytes: 65_536, shardBytes: 4096 }),
     keyedJagged: callable(main.keyedJagged, {
       ...{
@@ -200,6 +206,13 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
   },
 };
 
+/** A dense network that does nothing. */
+const adder: DenseRunner = {
+  ...{ features: 2, threads: 1 },
+  run: async (_dense, _pooled, candidates) => new Float32Array(candidates),
+  close: async () => {},
+};
+
 /** Objects that the entries' functions return, with valid arguments of their methods. */
 export async function objects(
   file: string,
@@ -237,6 +250,15 @@ export async function objects(
         located: ['rows'],
         read: ['rows', 'F32'],
         readInto: ['rows', 8, new Uint8Array(16)],
+      },
+    ],
+    [
+      new Scorer(small, adder, { batchCandidates: 8, batchDelay: 0, queueCandidates: 64 }),
+      {
+        score: [
+          { bags: { t: { keys: [1, 2], lengths: [1, 1] } }, dense: new Float32Array(4) },
+          { deadline: 1000, signal: new AbortController().signal },
+        ],
       },
     ],
     [
