@@ -1,7 +1,7 @@
 // Joins requests to one lookup and one run of the dense network. What a request says once for all of its candidates is
 // looked up once.
 import type { KeyedBags } from '../plan/bags.ts';
-import type { CheckedRequest, RequestBags, ScoreInputs } from './score-request.ts';
+import type { CheckedRequest, ScoreInputs, TableBags } from './score-request.ts';
 
 /** Number of candidates of all requests. */
 export function candidatesOf(requests: readonly CheckedRequest[]): number {
@@ -15,7 +15,7 @@ export function joinBags(requests: readonly CheckedRequest[], { specs }: ScoreIn
 
 function joined(requests: readonly CheckedRequest[], table: number): KeyedBags[string] {
   const parts = requests.map(({ tables }) => tables[table]);
-  const sum = (count: (part: RequestBags) => number): number =>
+  const sum = (count: (part: TableBags) => number): number =>
     parts.reduce((total, part) => total + count(part), 0);
   const keyCount = sum(({ keys }) => keys.length);
   const isNarrow = parts.every(({ keys }) => keys instanceof Uint32Array);
@@ -41,7 +41,7 @@ function joined(requests: readonly CheckedRequest[], table: number): KeyedBags[s
   return { keys, offsets, includeLastOffset: true, weights, inverse };
 }
 
-function copyKeys(from: RequestBags['keys'], to: Uint32Array | BigUint64Array, at: number): void {
+function copyKeys(from: TableBags['keys'], to: Uint32Array | BigUint64Array, at: number): void {
   if (to instanceof Uint32Array) to.set(from as Uint32Array, at);
   else if (from instanceof Uint32Array) for (let i = 0; i < from.length; i++) to[at + i] = BigInt(from[i]);
   else to.set(new BigUint64Array(from.buffer, from.byteOffset, from.length), at);

@@ -22,7 +22,7 @@ export interface ScoreInputs {
 }
 
 /** The bags of one table. */
-export interface RequestBags extends CheckedBags {
+export interface TableBags extends CheckedBags {
   readonly bags: number;
   /** Number of results: that of the candidates, or 1. */
   readonly results: number;
@@ -32,7 +32,7 @@ export interface RequestBags extends CheckedBags {
 export interface CheckedRequest {
   readonly candidates: number;
   /** In the order of the tables. */
-  readonly tables: readonly RequestBags[];
+  readonly tables: readonly TableBags[];
   /** f32 [candidates, features], or f32 [1, features]. */
   readonly dense: Float32Array;
   /** Names the tables whose bags have weights. Only requests with the same are looked up together. */
@@ -74,7 +74,7 @@ function checkNames(bags: Readonly<Record<string, unknown>>, specs: readonly Tab
   }
 }
 
-function bagsOf({ name, mode }: TableSpec, given: Bags | undefined): RequestBags {
+function bagsOf({ name, mode }: TableSpec, given: Bags | undefined): TableBags {
   if (given === undefined || given === null || given.table !== undefined) {
     const problem = given?.table === undefined ? 'its bags are missing' : 'a table cannot name another one';
     const message = `${name}: ${problem}; a request has the bags of every table of the model`;

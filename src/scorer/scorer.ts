@@ -127,6 +127,8 @@ export class Scorer implements AsyncDisposable {
   #refusal(candidates: number, deadline: number): FlexemrError | undefined {
     const full = this.#queue.refusal(candidates);
     if (full) return full;
+    // Whatever batches took before, a scorer without work tries, and so learns how long they take now.
+    if (this.#queue.length === 0 && this.#running.size === 0) return undefined;
     const waitMs = this.#waitMs(candidates);
     if (waitMs <= deadline) return undefined;
     const message = `a request takes about ${Math.ceil(waitMs)} ms now, but its deadline is ${deadline} ms; try again`;
