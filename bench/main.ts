@@ -7,6 +7,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   rdma: () => import('./rdma/rdma.ts'),
   component: () => import('./component.ts'),
   digest: () => import('./digest.ts'),
+  heap: () => import('./heap.ts'),
   loading: () => import('./loading.ts'),
   plot: () => import('./plot.ts'),
 };

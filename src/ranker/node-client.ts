@@ -129,7 +129,7 @@ export class NodeClient {
     try {
       const received = await deadline.wait(exchange.reply, cancel);
       const reply = new Reply(received.bytes, () => received.release());
-      lane.window = Math.max(1, Math.min(sessionWindow, reply.load.requestCredits));
+      lane.window = Math.max(1, Math.min(sessionWindow, reply.requestCredits));
       lane.failures = 0;
       lane.heldUntil = 0;
       return reply;

@@ -16,7 +16,7 @@ export class FrameReader {
   readonly #replies: BufferPool;
   readonly #bytesMax: (id: number) => number;
   readonly #onFrame: (id: number, reply: Received) => void;
-  readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
+  readonly #header: Uint8Array = new Uint8Array(HEADER_BYTES);
   #headerFilled = 0;
   #reply: Received | undefined;
   #frame: Uint8Array | undefined;
@@ -75,12 +75,17 @@ export class FrameReader {
   /** Takes bytes from another buffer. @returns false if they are not frames */
   take(chunk: Uint8Array): boolean {
     for (let at = 0; at < chunk.length; ) {
-      if (this.#frame === undefined) {
+      if (this.#frame !== undefined) at += this.#takeBody(chunk, at);
+      else if (this.#headerFilled === 0 && chunk.length - at >= HEADER_BYTES) {
+        // Most headers arrive whole, and are copied with the rest of their frame.
+        if (!this.#begin(chunk, at)) return false;
+      } else {
         at += this.#takeHeader(chunk, at);
         if (this.#headerFilled < HEADER_BYTES) return true;
-        if (!this.#begin()) return false;
+        this.#headerFilled = 0;
+        if (!this.#begin(this.#header, 0)) return false;
+        this.#takeBody(this.#header, 0);
       }
-      at += this.#takeBody(chunk, at);
     }
     return true;
   }
@@ -92,17 +97,15 @@ export class FrameReader {
     return count;
   }
 
-  #begin(): boolean {
-    const bytes = this.#header.readUInt32LE(FRAME_BYTES);
-    if (this.#header.readUInt32LE(FRAME_MAGIC) !== REPLY_MAGIC) return false;
-    this.#id = this.#header.readUInt32LE(FRAME_ID);
+  /** Reserves memory for the frame whose header is at byte `at`. @returns false if it is not a frame */
+  #begin(from: Uint8Array, at: number): boolean {
+    const bytes = wordAt(from, at + FRAME_BYTES);
+    if (wordAt(from, at + FRAME_MAGIC) !== REPLY_MAGIC) return false;
+    this.#id = wordAt(from, at + FRAME_ID);
     if (bytes < HEADER_BYTES || bytes > this.#bytesMax(this.#id)) return false;
     this.#reply = this.#replies.take(bytes);
     this.#frame = this.#reply.bytes;
-    this.#frame.set(this.#header);
-    this.#filled = HEADER_BYTES;
-    this.#headerFilled = 0;
-    this.#finish();
+    this.#filled = 0;
     return true;
   }
 
@@ -126,4 +129,9 @@ export class FrameReader {
     this.#frames++;
     this.#onFrame(this.#id, reply);
   }
+}
+
+/** A u32, little-endian, at any address. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
 }

@@ -87,11 +87,12 @@ class Connection {
       this.#socket.cork();
     }
     this.#socket.uncork();
+    if (this.#inbox !== undefined && this.#coming === undefined) this.#await(this.#inbox);
     this.#watch();
-    const left = this.#writer.writable ? chunk.subarray(at) : chunk.subarray(chunk.length);
-    if (!this.#full && left.length === 0) return;
+    const isTaken = at === chunk.length || !this.#writer.writable;
+    if (isTaken && !this.#full) return;
     this.#socket.pause();
-    if (left.length > 0) this.#socket.unshift(left);
+    if (!isTaken) this.#socket.unshift(chunk.subarray(at));
     this.#resumeReading();
   }
 
@@ -131,14 +132,18 @@ class Connection {
       inbox.frame.set(this.#header);
       this.#filled = HEADER_BYTES;
       if (bytes === HEADER_BYTES) this.#finish(inbox);
-      else
-        this.#coming = this.#unfinished.begin(() => {
-          // Another frame may use its memory from now on.
-          this.#inbox = undefined;
-          inbox.release();
-          this.#socket.destroy();
-        });
     }
+  }
+
+  /** The frame in `#inbox` is not complete, so from now on it may be cut off. */
+  #await(inbox: Inbox): void {
+    this.#coming = this.#unfinished.begin(() => {
+      // Another frame may use its memory from now on.
+      this.#inbox = undefined;
+      inbox.release();
+      this.#socket.destroy();
+    });
+    this.#coming.progress(this.#filled - HEADER_BYTES);
   }
 
   /** Skips the rest of the frame if the refusal is temporary. After an invalid frame, the stream cannot continue. */

@@ -117,9 +117,14 @@ export class Reply {
     };
   }
 
+  /** Number of subrequests that this session may have in flight. */
+  get requestCredits(): number {
+    return this.#at(wire.REPLY_REQUEST_CREDITS);
+  }
+
   get load(): ReplyLoad {
     return {
-      requestCredits: this.#at(wire.REPLY_REQUEST_CREDITS),
+      requestCredits: this.requestCredits,
       replyCredits: this.#at(wire.REPLY_REPLY_CREDITS),
       queued: this.#at(wire.REPLY_QUEUED),
       busyUs: this.#at(wire.REPLY_BUSY_US),
