@@ -1,4 +1,19 @@
+import * as v from 'valibot';
+import { numberWhere, type Optional } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
+import { deadlineMsMax } from '../limits.ts';
+
+const isDeadline = (ms: number): boolean => ms > 0 && ms <= deadlineMsMax;
+const isSignal = (value: unknown): boolean => value instanceof AbortSignal;
+
+/** Options of everything that has a deadline. @internal */
+export const deadlineFields: { readonly deadline: Optional<number>; readonly signal: Optional<AbortSignal> } =
+  {
+    deadline: v.optional(
+      numberWhere(isDeadline, `milliseconds from now, more than 0, at most ${deadlineMsMax}`),
+    ),
+    signal: v.optional(v.custom<AbortSignal>(isSignal, 'an AbortSignal')),
+  };
 
 /**
  * Ends a lookup: at its deadline, or as soon as its caller cancels it or its ranker is closed. A lookup waits only
@@ -9,13 +24,15 @@ export class Deadline implements Disposable {
   readonly #until: number;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #signal: AbortSignal | undefined;
+  readonly #what: string;
   /** What to call at the end. There are few, so a list is searched faster than a set. */
   #cancels: (() => void)[] = [];
   #over: FlexemrError | undefined;
 
-  /** @param ms milliseconds from now */
-  constructor(ms: number, signal: AbortSignal | undefined) {
+  /** @param ms milliseconds from now @param what ends, for errors */
+  constructor(ms: number, signal: AbortSignal | undefined, what = 'lookup') {
     this.#ms = ms;
+    this.#what = what;
     this.#until = performance.now() + ms;
     this.#signal = signal;
     this.#timer = setTimeout(this.#passed, ms);
@@ -23,12 +40,15 @@ export class Deadline implements Disposable {
     if (signal?.aborted) this.#aborted();
   }
 
-  readonly #passed = (): void => this.end(deadlineExceeded(this.#ms));
+  readonly #passed = (): void => this.end(deadlineExceeded(this.#what, this.#ms));
 
   readonly #aborted = (): void => {
     const cause = this.#signal?.reason;
     this.end(
-      new FlexemrError('CANCELLED', 'the lookup was cancelled by its caller', { field: 'signal', cause }),
+      new FlexemrError('CANCELLED', `the ${this.#what} was cancelled by its caller`, {
+        field: 'signal',
+        cause,
+      }),
     );
   };
 
@@ -154,9 +174,7 @@ function nextTurn(then: () => void): void {
   }
 }
 
-function deadlineExceeded(ms: number): FlexemrError {
-  return new FlexemrError('DEADLINE_EXCEEDED', `the lookup did not finish within its deadline of ${ms} ms`, {
-    field: 'deadline',
-    value: ms,
-  });
+function deadlineExceeded(what: string, ms: number): FlexemrError {
+  const message = `the ${what} did not finish within its deadline of ${ms} ms`;
+  return new FlexemrError('DEADLINE_EXCEEDED', message, { field: 'deadline', value: ms });
 }

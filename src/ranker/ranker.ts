@@ -1,16 +1,7 @@
 import * as v from 'valibot';
-import {
-  callback,
-  check,
-  checkFields,
-  named,
-  numberWhere,
-  type Optional,
-  oneOf,
-  options as optionsOf,
-} from '../check.ts';
+import { callback, check, checkFields, named, type Optional, oneOf, options as optionsOf } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { deadlineMsDefault, deadlineMsMax, workspaceBytesMax } from '../limits.ts';
+import { deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import { Workspace } from '../lookup/workspace.ts';
@@ -19,7 +10,7 @@ import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
-import { Deadline, Deadlines } from './deadline.ts';
+import { Deadline, Deadlines, deadlineFields } from './deadline.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
@@ -68,13 +59,8 @@ export interface RankerStats extends Traffic {
 }
 
 const noOptions: LookupOptions = {};
-const isDeadline = (ms: number): boolean => ms > 0 && ms <= deadlineMsMax;
-const isSignal = (value: unknown): boolean => value instanceof AbortSignal;
 const lookupOptions = optionsOf({
-  deadline: v.optional(
-    numberWhere(isDeadline, `milliseconds from now, more than 0, at most ${deadlineMsMax}`),
-  ),
-  signal: v.optional(v.custom<AbortSignal>(isSignal, 'an AbortSignal')),
+  ...deadlineFields,
   onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
   onFailure: v.optional(oneOf(['error', 'partial'])),
 });

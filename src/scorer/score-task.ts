@@ -1,4 +1,4 @@
-import { FlexemrError } from '../errors.ts';
+import type { Deadline } from '../ranker/deadline.ts';
 import type { CheckedRequest } from './score-request.ts';
 
 /** The scores of the candidates of a request, in order. */
@@ -16,42 +16,30 @@ export interface ScoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A request in the queue or in a batch. It ends once: with scores, with an error, at its deadline, or by its signal. */
+/** A request in the queue or in a batch. It ends once: with scores, with an error, or with its deadline. */
 export class ScoreTask {
   readonly request: CheckedRequest;
   readonly scores: Promise<Scores>;
   readonly queuedAt: number = performance.now();
-  readonly #until: number;
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #signal: AbortSignal | undefined;
+  readonly #deadline: Deadline;
   readonly #onEnd: (task: ScoreTask) => void;
   readonly #resolve: (scores: Scores) => void;
   readonly #reject: (error: Error) => void;
   #ended = false;
 
-  /** @param deadline milliseconds from now @param onEnd called once, before anybody sees the result */
-  constructor(
-    request: CheckedRequest,
-    { deadline, signal }: { readonly deadline: number; readonly signal: AbortSignal | undefined },
-    onEnd: (task: ScoreTask) => void,
-  ) {
+  /** @param onEnd called once, before anybody sees the result */
+  constructor(request: CheckedRequest, deadline: Deadline, onEnd: (task: ScoreTask) => void) {
     const { promise, resolve, reject } = Promise.withResolvers<Scores>();
     this.request = request;
     this.scores = promise;
+    this.#deadline = deadline;
+    this.#onEnd = onEnd;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#until = this.queuedAt + deadline;
-    this.#signal = signal;
-    this.#onEnd = onEnd;
-    this.#timer = setTimeout(() => this.fail(exceeded(deadline)), deadline);
-    signal?.addEventListener('abort', this.abort);
+    deadline.during(() => {
+      if (deadline.over) this.fail(deadline.over);
+    });
   }
-
-  /** Its caller no longer waits. */
-  readonly abort = (): void => {
-    const place = { field: 'signal', cause: this.#signal?.reason };
-    this.fail(new FlexemrError('CANCELLED', 'the request was cancelled by its caller', place));
-  };
 
   get ended(): boolean {
     return this.#ended;
@@ -59,7 +47,7 @@ export class ScoreTask {
 
   /** Milliseconds until its deadline. */
   get leftMs(): number {
-    return this.#until - performance.now();
+    return this.#deadline.leftMs;
   }
 
   succeed(scores: Scores): void {
@@ -73,14 +61,8 @@ export class ScoreTask {
   #end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.abort);
+    this.#deadline[Symbol.dispose]();
     this.#onEnd(this);
     return true;
   }
-}
-
-function exceeded(ms: number): FlexemrError {
-  const message = `the request was not scored within its deadline of ${ms} ms`;
-  return new FlexemrError('DEADLINE_EXCEEDED', message, { field: 'deadline', value: ms });
 }

@@ -1,11 +1,11 @@
 // Scores requests: a bounded queue, batches, a lookup, the dense network.
-import * as v from 'valibot';
-import { checkFields, numberWhere, options as optionsOf } from '../check.ts';
+import { checkFields, options as optionsOf } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { deadlineMsDefault, deadlineMsMax } from '../limits.ts';
+import { deadlineMsDefault } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
+import { Deadline, deadlineFields } from '../ranker/deadline.ts';
 import { sigmoid, stackPooled } from '../ranker/dense-network.ts';
 import { commonDim } from './common-dim.ts';
 import { candidatesOf, joinBags, joinDense } from './score-batch.ts';
@@ -52,14 +52,7 @@ export interface ScorerStats {
   readonly queued: number;
 }
 
-const isDeadline = (ms: number): boolean => ms > 0 && ms <= deadlineMsMax;
-const isSignal = (value: unknown): boolean => value instanceof AbortSignal;
-const scoreOptions = optionsOf({
-  deadline: v.optional(
-    numberWhere(isDeadline, `milliseconds from now, more than 0, at most ${deadlineMsMax}`),
-  ),
-  signal: v.optional(v.custom<AbortSignal>(isSignal, 'an AbortSignal')),
-});
+const scoreOptions = optionsOf(deadlineFields);
 
 /** Errors that one request of a batch may have caused. */
 const byRequest: readonly string[] = [
@@ -116,9 +109,9 @@ export class Scorer implements AsyncDisposable {
       this.#stats.refused++;
       throw refusal;
     }
-    const task = new ScoreTask(checked, { deadline, signal }, (ended) => this.#queue.remove(ended));
-    if (signal?.aborted) task.abort();
-    else this.#queue.push(task);
+    const end = new Deadline(deadline, signal, 'request');
+    const task = new ScoreTask(checked, end, (ended) => this.#queue.remove(ended));
+    if (!task.ended) this.#queue.push(task);
     this.#pump();
     return await task.scores;
   }
