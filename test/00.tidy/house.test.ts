@@ -19,8 +19,11 @@ const rooms = [
   'local',
   'transport',
   'ranker',
+  'model',
   'scorer',
   'component',
+  'telemetry',
+  'service',
   'host',
   'cli',
   'entry',
@@ -43,8 +46,8 @@ const entries = [
   'host/memory-node-worker.ts',
 ];
 
-/** Only two folders and these files may use Node.js. All other files run in every JavaScript runtime. */
-const runtimeRooms = ['host', 'cli'];
+/** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */
+const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
 const runtimeFiles = [
   'kernel/files.ts',
   'store/content.ts',
