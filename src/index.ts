@@ -15,6 +15,14 @@ export { openTables, type Rows, Tables, type TablesOptions } from './local/table
 export type { PushDown } from './lookup/asked.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export type { WorkerStats } from './memory-node/memory-node.ts';
+export type {
+  Model,
+  ModelFeature,
+  ModelInput,
+  ModelNetwork,
+  ModelOutput,
+  ModelSignature,
+} from './model/model.ts';
 export type { Bags, Counts, KeyedBags, Keys } from './plan/bags.ts';
 export { type KeyedJagged, keyedJagged } from './plan/keyed-jagged.ts';
 export {
@@ -35,12 +43,12 @@ export { parseRouting, routingJson } from './plan/routing-json.ts';
 export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
 export type { PlannedNode, PlannedShard, PlannedTable, RoutingTable } from './plan/routing-table.ts';
 export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './plan/table-spec.ts';
-export { DenseNetwork, sigmoid, stackPooled } from './ranker/dense-network.ts';
 export type { LookupOptions } from './ranker/lookup.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
+export type { VectorOptions, VectorSource } from './scorer/batch-run.ts';
 export type { ScoreRequest } from './scorer/score-request.ts';
-export type { ScoreOptions, Scores } from './scorer/score-task.ts';
-export type { Scorer, ScorerStats, VectorSource } from './scorer/scorer.ts';
+export type { Scores } from './scorer/score-task.ts';
+export type { ScoreOptions, Scorer, ScorerStats } from './scorer/scorer.ts';
 export type { LoadOptions, LoadProgress } from './store/load.ts';
 export { SafetensorsFile } from './store/safetensors.ts';
 export { type TensorData, writeSafetensors } from './store/safetensors-writer.ts';
@@ -49,3 +57,4 @@ export type { TableSource } from './store/table-file.ts';
 export type { ClientSecurity, ServerSecurity } from './transport/security.ts';
 export type { Exchange, Outgoing, Session, Traffic, Transport } from './transport/transport.ts';
 export type { NodeDescription, ServedTable } from './wire/handler.ts';
+export type { TraceContext } from './wire/trace.ts';

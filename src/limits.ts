@@ -286,3 +286,14 @@ export const queueCandidatesMax = 1_048_576;
 export const batchDelayMsMax = 1_000;
 export const denseOpenMsMax = 60_000;
 export const denseThreadsMax = 64;
+
+/** Models: networks, characters of a name, the width of a dense input, and the rows of a padded sequence. */
+export const networksMax = 64;
+export const modelNameCharsMax = 128;
+export const denseWidthMax = 1_048_576;
+export const sequenceLengthMax = 65_536;
+/** Bytes of one input of a network for one batch. */
+export const networkInputBytesMax = 1_073_741_824;
+
+/** How long a network may take for one batch before its thread is ended. */
+export const denseRunMsMax = 60_000;

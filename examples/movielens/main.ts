@@ -4,14 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
 import { parse } from 'csv-parse/sync';
-import {
-  DenseNetwork,
-  openRanker,
-  SafetensorsFile,
-  sigmoid,
-  stackPooled,
-  startLocalCluster,
-} from '../../src/index.ts';
+import { openRanker, openScorer, SafetensorsFile, startLocalCluster } from '../../src/index.ts';
 import { candidates } from './recommend.ts';
 import { type Requests, readRequests } from './requests.ts';
 
@@ -27,27 +20,32 @@ await using cluster = await startLocalCluster({
 });
 await using ranker = await openRanker({ routing: cluster.routing, transport: 'stream' });
 await using file = await SafetensorsFile.open(join(here, 'requests.safetensors'));
-const network = await DenseNetwork.open(join(here, 'dense.onnx'));
+await using scorer = await openScorer({ source: ranker, dense: join(here, 'dense.onnx') });
 const names = ranker.specs.map(({ name }) => name);
 const dim = ranker.specs[0].dim;
 const lookupNs = createHistogram();
 
-/** Pooled vectors, f32 [requests, tables, dim], and the probability that each film is liked. */
-async function score({ bags, dense }: Requests): Promise<{ pooled: Float32Array; probs: Float32Array }> {
+/** The probability that each film is liked. */
+async function score({ bags, dense }: Requests): Promise<Float32Array> {
+  const { outputs } = await scorer.score({ bags, dense: { dense } });
+  return outputs.prob;
+}
+
+/** Pooled vectors, f32 [requests, tables, dim]. */
+async function pool({ bags, dense }: Requests): Promise<Float32Array> {
   const started = performance.now();
   const lookup = await ranker.lookup(bags);
   lookupNs.record(Math.ceil((performance.now() - started) * 1e6));
-  const requests = dense.length / 10;
-  const pooled = stackPooled(
-    names.map((name) => lookup.get(name)?.values ?? new Float32Array()),
-    requests,
-    dim,
-  );
-  return { pooled, probs: sigmoid(await network.logits(dense, pooled, requests, dim)) };
+  const all = new Float32Array((dense.length / 10) * names.length * dim);
+  for (const [table, name] of names.entries())
+    lookup.get(name)?.values.forEach((value, i) => {
+      all[(Math.floor(i / dim) * names.length + table) * dim + (i % dim)] = value;
+    });
+  return all;
 }
 
 const requests = await readRequests(file, names);
-const { pooled, probs } = await score(requests);
+const [pooled, probs] = [await pool(requests), await score(requests)];
 
 const users = await file.read('user_id', 'I64');
 const movies = await file.read('movie_id', 'I64');
@@ -59,7 +57,7 @@ const titles = new Map<string, string>(
 );
 const films = [...new Set(movies)].map((movie) => movies.indexOf(movie));
 for (const user of busiest(users).slice(0, usersShown)) {
-  const { probs: liked } = await score(candidates(requests, user, users.lastIndexOf(user), films));
+  const liked = await score(candidates(requests, user, users.lastIndexOf(user), films));
   const best = films.map((film, i) => ({ title: titles.get(String(movies[film])), prob: liked[i] }));
   best.sort((a, b) => b.prob - a.prob);
   console.log(`user ${user}, the ten best of ${films.length} films:`);

@@ -10,6 +10,7 @@ import { machineText } from './doctor.ts';
 import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
 import {
+  checkModelOptions,
   checkSource,
   dtypeOption,
   gidIndexOption,
@@ -18,6 +19,7 @@ import {
   rdmaDeviceOption,
   tableListOption,
   tablesText,
+  withModel,
   withSource,
 } from './options.ts';
 import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
@@ -167,9 +169,8 @@ withRequests(program.command('lookup'))
     report(await lookup(options), options.json);
   });
 
-withRequests(program.command('score'))
-  .description('pool, then run the dense network; writes logit and prob, F32 [requests]')
-  .requiredOption('--dense <file>', 'dense network, ONNX: inputs dense and pooled, output logit')
+withModel(withRequests(program.command('score')))
+  .description('pool, then run the dense network; writes its outputs, such as logit and prob, F32 [requests]')
   .addHelpText(
     'after',
     example(
@@ -179,6 +180,7 @@ withRequests(program.command('score'))
   )
   .action(async (options: ScoreOptions & { json?: boolean }, command: Command) => {
     checkSource(command, options);
+    checkModelOptions(command, options);
     report(await score(options), options.json);
   });
 

@@ -88,6 +88,34 @@ export function withSource(command: Command): Command {
     .option('--key <file>', 'key of the certificate, PEM');
 }
 
+/** The options for a model. */
+export interface ModelOptions {
+  /** Networks, ONNX files in the order in which they run. */
+  readonly dense?: readonly string[] | undefined;
+  /** A model.json, instead of `dense`. */
+  readonly model?: string | undefined;
+}
+
+/** Adds the options for a model. */
+export function withModel(command: Command): Command {
+  return command
+    .option(
+      '--dense <file...>',
+      'dense network, ONNX, such as one with inputs dense and pooled and output logit; or several, in the order in which they run',
+    )
+    .addOption(
+      new Option('--model <file>', 'model.json, which says what the inputs of the networks are').conflicts(
+        'dense',
+      ),
+    );
+}
+
+/** Ends the command if no model is given. */
+export function checkModelOptions(command: Command, { dense, model }: ModelOptions): void {
+  if (dense === undefined && model === undefined)
+    command.error("error: required option '--dense <file...>' not specified (or --model)");
+}
+
 /** Checks options that need other options or certain values of them. Ends the command if they do not fit together. */
 export function checkSource(command: Command, options: SourceOptions): void {
   const { tables, routing, nodes, transport, threads, cert, key } = options;

@@ -1,38 +1,40 @@
-// A worker thread that runs a dense network, so that lookups of the main thread do not wait for matrix products.
-import { parentPort, workerData } from 'node:worker_threads';
-import { FlexemrError } from '../errors.ts';
-import { DenseNetwork } from '../ranker/dense-network.ts';
-import type { DenseError, DenseReply, DenseTask } from './dense-threads.ts';
+// A worker thread that runs networks, so that lookups of the main thread do not wait for matrix products.
+import { parentPort } from 'node:worker_threads';
+import { OnnxNetwork } from '../model/onnx-network.ts';
+import type { Tensors } from '../model/tensor.ts';
+import type { NumberedReply, NumberedTask } from '../store/task-thread.ts';
+import type { DenseResult, DenseTask } from './dense-threads.ts';
+import { type Outcome, outcomeOf } from './worker-control.ts';
 
-function send(reply: DenseReply, transfer: ArrayBuffer[] = []): void {
-  parentPort?.postMessage(reply, transfer);
+/** Empty until they are open, and after an error. */
+let networks: readonly OnnxNetwork[] = [];
+
+async function open(files: readonly string[]): Promise<DenseResult> {
+  networks = await Promise.all(files.map((file) => OnnxNetwork.open(file)));
+  return { runtime: networks[0].runtime, networks: networks.map(({ info }) => info) };
 }
 
-function failure(error: unknown): DenseError {
-  const {
-    code = 'WORKER_FAILED',
-    field,
-    value,
-  } = error instanceof FlexemrError ? error : ({} as FlexemrError);
-  return { code, message: error instanceof Error ? error.message : String(error), field, value };
+async function answer(task: DenseTask): Promise<DenseResult> {
+  return 'open' in task ? await open(task.open) : { outputs: await networks[task.network].run(task.inputs) };
 }
 
-async function serve(
-  network: DenseNetwork,
-  { id, dense, pooled, candidates, dim }: DenseTask,
-): Promise<void> {
-  try {
-    const logits = Float32Array.from(await network.logits(dense, pooled, candidates, dim));
-    send({ id, logits }, [logits.buffer]);
-  } catch (error) {
-    send({ id, error: failure(error) });
-  }
+/** Tasks are done one after the other, so that none begins before the networks are open. */
+let last: Promise<void> = Promise.resolve();
+
+parentPort?.on('message', ({ id, task }: NumberedTask<DenseTask>) => {
+  last = last.then(async () => {
+    const reply: NumberedReply<Outcome<DenseResult>> = await outcomeOf(() => answer(task)).then(
+      (result) => ({ id, result }),
+      (error: Error) => ({ id, error }),
+    );
+    parentPort?.postMessage(reply, buffersOf(reply.result?.value));
+  });
+});
+
+function buffersOf(result: DenseResult | undefined): ArrayBuffer[] {
+  return result !== undefined && 'outputs' in result ? memoryOf(result.outputs) : [];
 }
 
-try {
-  const network = await DenseNetwork.open((workerData as { readonly path: string }).path);
-  parentPort?.on('message', (task: DenseTask) => void serve(network, task));
-  send({ id: 0, opened: { runtime: network.runtime, features: network.features } });
-} catch (error) {
-  send({ id: 0, error: failure(error) });
+function memoryOf(tensors: Tensors): ArrayBuffer[] {
+  return Object.values(tensors).map(({ data }) => data.buffer as ArrayBuffer);
 }

@@ -1,183 +1,122 @@
-// Worker threads that run one dense network.
-import { Worker } from 'node:worker_threads';
-import { type ErrorCode, FlexemrError } from '../errors.ts';
+// Worker threads that run the networks of a model.
+import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
-import { denseOpenMsMax } from '../limits.ts';
-import type { DenseRunner } from '../scorer/scorer.ts';
+import { denseOpenMsMax, denseRunMsMax } from '../limits.ts';
+import type { NetworkInfo, Tensors } from '../model/tensor.ts';
+import type { DenseRunner } from '../scorer/batch-run.ts';
+import { TaskThread } from '../store/task-thread.ts';
+import { type Outcome, resultOf } from './worker-control.ts';
 
-/** A batch for a thread. */
-export interface DenseTask {
-  readonly id: number;
-  readonly dense: Float32Array;
-  readonly pooled: Float32Array;
-  readonly candidates: number;
-  readonly dim: number;
-}
+/** Opens ONNX files, or runs one of these networks. */
+export type DenseTask =
+  | { readonly open: readonly string[] }
+  | { readonly network: number; readonly inputs: Tensors };
 
-/** The reply of a thread. Its first one has the id 0: it has opened the network, or could not. */
-export interface DenseReply {
-  readonly id: number;
-  readonly opened?: OpenedNetwork;
-  readonly logits?: Float32Array;
-  readonly error?: DenseError;
-}
-
-/** An error as data: a class does not pass from thread to thread. */
-export interface DenseError {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly field: string | undefined;
-  readonly value: unknown;
-}
-
-interface OpenedNetwork {
-  /** The package that runs it. */
+interface Opened {
+  /** The package that runs the networks. */
   readonly runtime: string;
-  readonly features: number | undefined;
+  readonly networks: readonly NetworkInfo[];
 }
+export type DenseResult = Opened | { readonly outputs: Tensors };
 
-interface Waiting {
-  readonly resolve: (reply: DenseReply) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** One thread. It takes one batch after the other. */
+/** One thread. It takes one task after the other. */
 class DenseThread {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #opened: Promise<DenseReply>;
-  #tasks = 0;
-  #dead: FlexemrError | undefined;
+  readonly #thread = new TaskThread<DenseTask>(packageFile('./dense-thread', import.meta.url), undefined);
+  readonly #opened: Promise<Opened>;
 
-  constructor(path: string) {
-    this.#worker = new Worker(packageFile('./dense-thread', import.meta.url), { workerData: { path } });
-    this.#opened = this.#reply(0);
-    // If it replaces another thread, nobody waits until it has opened the network.
-    this.#opened.catch(() => {});
-    this.#worker.on('message', (reply: DenseReply) => this.#settle(reply));
-    let cause: unknown;
-    this.#worker.on('error', (error) => {
-      cause = error;
-    });
-    this.#worker.on('exit', () => {
-      const message = 'the thread that ran the dense network has ended';
-      this.#fail(new FlexemrError('WORKER_FAILED', message, { field: 'dense', cause }));
-    });
+  constructor(files: readonly string[]) {
+    this.#opened = this.#run<Opened>({ open: files }, denseOpenMsMax);
+    // A thread without networks is of no use. The next one may find the files again.
+    this.#opened.catch(() => void this.end());
   }
 
   /** @throws MISSING_DEPENDENCY, INVALID_FILE, WORKER_FAILED */
-  async open(): Promise<OpenedNetwork> {
-    const message = `the dense network was not opened within ${denseOpenMsMax} ms`;
-    const timer = setTimeout(
-      () => this.#fail(new FlexemrError('WORKER_FAILED', message, { field: 'dense' })),
-      denseOpenMsMax,
-    );
+  get opened(): Promise<Opened> {
+    return this.#opened;
+  }
+
+  /** Number of tasks that it has. */
+  get load(): number {
+    return this.#thread.load;
+  }
+
+  get isEnded(): boolean {
+    return this.#thread.isEnded;
+  }
+
+  async run(network: number, inputs: Tensors): Promise<Tensors> {
+    const memory = Object.values(inputs).map(({ data }) => data.buffer as ArrayBuffer);
+    await this.#opened;
+    return (await this.#run<{ outputs: Tensors }>({ network, inputs }, denseRunMsMax, memory)).outputs;
+  }
+
+  /** A thread that does not answer in time is ended, so that it fails what it has, and is replaced. */
+  async #run<R extends DenseResult>(
+    task: DenseTask,
+    msMax: number,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<R> {
+    const timer = setTimeout(() => void this.end(), msMax);
     try {
-      const { opened } = await this.#opened;
-      if (opened === undefined) throw new FlexemrError('WORKER_FAILED', message, { field: 'dense' });
-      return opened;
+      return resultOf(await this.#thread.run<Outcome<R>>(task, transfer));
+    } catch (error) {
+      if (!(error instanceof FlexemrError) || error.code !== 'WORKER_FAILED') throw error;
+      const message = 'the thread that ran the networks has ended, or had not answered in time; try again';
+      throw new FlexemrError('WORKER_FAILED', message, { field: 'dense', cause: error });
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Number of batches that it has. */
-  get load(): number {
-    return this.#waiting.size;
-  }
-
-  get isDead(): boolean {
-    return this.#dead !== undefined;
-  }
-
-  async run(task: Omit<DenseTask, 'id'>): Promise<Float32Array> {
-    const id = ++this.#tasks;
-    const reply = this.#reply(id);
-    const { dense, pooled } = task;
-    this.#worker.postMessage({ id, ...task } satisfies DenseTask, [
-      dense.buffer as ArrayBuffer,
-      pooled.buffer as ArrayBuffer,
-    ]);
-    return (await reply).logits ?? new Float32Array();
-  }
-
-  #reply(id: number): Promise<DenseReply> {
-    if (this.#dead) return Promise.reject(this.#dead);
-    // Only a thread with work keeps the process alive.
-    this.#worker.ref();
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-  }
-
-  #settle(reply: DenseReply): void {
-    const waiting = this.#waiting.get(reply.id);
-    this.#waiting.delete(reply.id);
-    if (this.#waiting.size === 0) this.#worker.unref();
-    if (reply.error === undefined) waiting?.resolve(reply);
-    else waiting?.reject(new FlexemrError(reply.error.code, reply.error.message, reply.error));
-  }
-
-  #fail(error: FlexemrError): void {
-    this.#dead ??= error;
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-  }
-
   async end(): Promise<void> {
-    await this.#worker.terminate();
+    await this.#thread.end();
   }
 }
 
-/** A dense network in threads of its own. A thread that has ended is replaced. */
+/** Networks in threads of their own. A thread that has ended is replaced. */
 export class DenseThreads implements DenseRunner {
-  readonly features: number;
-  /** The package that runs it. */
   readonly runtime: string;
-  readonly #path: string;
+  readonly networks: readonly NetworkInfo[];
+  readonly #files: readonly string[];
   readonly #threads: DenseThread[];
+  #restarts = 0;
 
-  /** @param path an ONNX file, as for DenseNetwork.open @throws MISSING_DEPENDENCY, INVALID_FILE, WORKER_FAILED */
-  static async open(path: string, count: number): Promise<DenseThreads> {
-    const threads = Array.from({ length: count }, () => new DenseThread(path));
+  /** @param files ONNX files @throws MISSING_DEPENDENCY, INVALID_FILE, WORKER_FAILED */
+  static async open(files: readonly string[], count: number): Promise<DenseThreads> {
+    const threads = Array.from({ length: count }, () => new DenseThread(files));
     try {
-      const [{ runtime, features }] = await Promise.all(threads.map((thread) => thread.open()));
-      if (features !== undefined) return new DenseThreads(path, threads, { runtime, features });
-      const message = `${path} does not say how many dense features it takes: export it with input dense [batch, features], and install ONNX Runtime 1.22 or later`;
-      throw new FlexemrError('INVALID_FILE', message, { field: 'dense', value: path });
+      const [opened] = await Promise.all(threads.map((thread) => thread.opened));
+      return new DenseThreads(files, threads, opened);
     } catch (error) {
       await Promise.all(threads.map((thread) => thread.end()));
       throw error;
     }
   }
 
-  private constructor(
-    path: string,
-    threads: DenseThread[],
-    { runtime, features }: { readonly runtime: string; readonly features: number },
-  ) {
-    this.#path = path;
+  private constructor(files: readonly string[], threads: DenseThread[], { runtime, networks }: Opened) {
+    this.#files = files;
     this.#threads = threads;
     this.runtime = runtime;
-    this.features = features;
+    this.networks = networks;
   }
 
   get threads(): number {
     return this.#threads.length;
   }
 
-  async run(
-    dense: Float32Array,
-    pooled: Float32Array,
-    candidates: number,
-    dim: number,
-  ): Promise<Float32Array> {
-    const place = this.#leastLoaded();
-    if (this.#threads[place].isDead) this.#threads[place] = new DenseThread(this.#path);
-    return await this.#threads[place].run({ dense, pooled, candidates, dim });
+  /** Threads that were replaced. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
-  #leastLoaded(): number {
+  async run(network: number, inputs: Tensors): Promise<Tensors> {
     const loads = this.#threads.map(({ load }) => load);
-    return loads.indexOf(Math.min(...loads));
+    const place = loads.indexOf(Math.min(...loads));
+    if (this.#threads[place].isEnded) {
+      this.#threads[place] = new DenseThread(this.#files);
+      this.#restarts++;
+    }
+    return await this.#threads[place].run(network, inputs);
   }
 
   async close(): Promise<void> {

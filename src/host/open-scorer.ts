@@ -1,23 +1,36 @@
 import * as v from 'valibot';
 import { checkFields, filePath, given, integer, numberWhere, options as optionsOf } from '../check.ts';
+import { FlexemrError } from '../errors.ts';
 import {
   batchCandidatesDefault,
   batchDelayMsMax,
   candidatesMax,
   denseThreadsMax,
+  networksMax,
   queueCandidatesDefault,
   queueCandidatesMax,
 } from '../limits.ts';
-import { commonDim } from '../scorer/common-dim.ts';
-import { Scorer, type VectorSource } from '../scorer/scorer.ts';
+import { describeModel } from '../model/describe-model.ts';
+import type { Model } from '../model/model.ts';
+import { planModel } from '../model/model-plan.ts';
+import type { VectorSource } from '../scorer/batch-run.ts';
+import type { ScorerObserver } from '../scorer/observer.ts';
+import { Scorer } from '../scorer/scorer.ts';
+import type { Tracer } from '../wire/trace.ts';
 import { DenseThreads } from './dense-threads.ts';
+import { readModel } from './model-file.ts';
 
 export interface OpenScorerOptions {
   /** Where pooled vectors come from: a `Ranker`, or `Tables` in this process. It stays open when the scorer closes. */
   readonly source: VectorSource;
-  /** The dense network, an ONNX file with inputs `dense` and `pooled` and output `logit`. */
-  readonly dense: string;
-  /** Threads that run the dense network; default 1. */
+  /** The model: the path of a model.json, or what is in one. */
+  readonly model?: string | Model | undefined;
+  /**
+   * Instead of a model: its networks, ONNX files in the order in which they run. Their inputs and outputs then say what
+   * the model is (`describeModel`).
+   */
+  readonly dense?: string | readonly string[] | undefined;
+  /** Threads that run the networks; default 1. */
   readonly denseThreads?: number | undefined;
   /** Most candidates of a batch; default 128. A request that has more is a batch of its own. */
   readonly batchCandidates?: number | undefined;
@@ -25,6 +38,12 @@ export interface OpenScorerOptions {
   readonly batchDelay?: number | undefined;
   /** Most candidates in the queue; default 4096. */
   readonly queueCandidates?: number | undefined;
+}
+
+/** What only this package gives to a scorer. */
+export interface ScorerSeams {
+  readonly tracer?: Tracer | undefined;
+  readonly observer?: ScorerObserver | undefined;
 }
 
 const isSource = (value: unknown): boolean =>
@@ -37,7 +56,13 @@ const scorerOptions = optionsOf({
     given<VectorSource>('a Ranker or Tables'),
     v.custom<VectorSource>(isSource, 'a Ranker or Tables'),
   ),
-  dense: filePath,
+  model: v.optional(
+    v.custom<string | Model>(
+      (value) => (typeof value === 'object' && value !== null) || v.is(filePath, value),
+      'the path of a model.json, or a model',
+    ),
+  ),
+  dense: v.optional(v.union([filePath, v.pipe(v.array(filePath), v.minLength(1), v.maxLength(networksMax))])),
   denseThreads: v.optional(integer(1, denseThreadsMax)),
   batchCandidates: v.optional(integer(1, candidatesMax)),
   batchDelay: v.optional(numberWhere(isDelay, `milliseconds, from 0 to ${batchDelayMsMax}`)),
@@ -45,15 +70,58 @@ const scorerOptions = optionsOf({
 });
 
 /**
- * Opens a scorer: a bounded queue, batches, a lookup for each, and a dense network in threads of its own.
- * @throws INVALID_OPTION, INVALID_TABLE, INVALID_FILE, MISSING_DEPENDENCY, WORKER_FAILED
+ * Opens a scorer: a bounded queue, batches, a lookup for each, and networks in threads of their own.
+ * @throws INVALID_OPTION, INVALID_FILE, MISSING_DEPENDENCY, WORKER_FAILED
  */
 export async function openScorer(options: OpenScorerOptions): Promise<Scorer> {
-  const { source, dense, denseThreads = 1, ...more } = checkFields(scorerOptions, options);
-  commonDim(source.specs);
-  return new Scorer(source, await DenseThreads.open(dense, denseThreads), {
-    batchCandidates: more.batchCandidates ?? batchCandidatesDefault,
-    batchDelay: more.batchDelay ?? 0,
-    queueCandidates: more.queueCandidates ?? queueCandidatesDefault,
-  });
+  return await openScorerWith(options, {});
+}
+
+/** The same, heard and traced. */
+export async function openScorerWith(
+  options: OpenScorerOptions,
+  { tracer, observer }: ScorerSeams,
+): Promise<Scorer> {
+  const { source, model, dense, denseThreads = 1, ...more } = checkFields(scorerOptions, options);
+  const read = model === undefined ? undefined : await readModel(model);
+  if ((read === undefined) === (dense === undefined)) {
+    const message = 'give either model, or dense with the networks of the model';
+    throw new FlexemrError('INVALID_OPTION', message, { field: 'model', value: model });
+  }
+  const files = read?.networks.map(({ file }) => file) ?? [dense ?? []].flat();
+  const threads = await DenseThreads.open(files, denseThreads);
+  try {
+    const known = read ?? describeModel(threads.networks, source.specs, modelNameDefault);
+    return new Scorer({
+      source,
+      dense: threads,
+      plan: planModel(known, threads.networks, source.specs),
+      batching: {
+        batchCandidates: more.batchCandidates ?? batchCandidatesDefault,
+        batchDelay: more.batchDelay ?? 0,
+        queueCandidates: more.queueCandidates ?? queueCandidatesDefault,
+      },
+      tracer,
+      observer,
+    });
+  } catch (error) {
+    await threads.close();
+    throw error;
+  }
+}
+
+export const modelNameDefault = 'model';
+
+/**
+ * What `openScorer` takes these networks for: the contents of a model.json to edit. Paths stay as they are given.
+ * @throws INVALID_FILE, MISSING_DEPENDENCY
+ */
+export async function describeFiles(
+  files: readonly string[],
+  specs: VectorSource['specs'],
+  name: string,
+): Promise<Model> {
+  const threads = await DenseThreads.open(files, 1);
+  await threads.close();
+  return describeModel(threads.networks, specs, name);
 }

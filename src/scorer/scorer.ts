@@ -1,34 +1,18 @@
-// Scores requests: a bounded queue, batches, a lookup, the dense network.
-import { checkFields, options as optionsOf } from '../check.ts';
-import { FlexemrError } from '../errors.ts';
-import { deadlineMsDefault } from '../limits.ts';
-import type { Lookup } from '../lookup/pooled.ts';
-import type { KeyedBags } from '../plan/bags.ts';
-import type { TableSpec } from '../plan/table-spec.ts';
+// Scores requests: a bounded queue, batches, a lookup, the networks.
+
+import * as v from 'valibot';
+import { checkFields, integer, options as optionsOf } from '../check.ts';
+import { type ErrorCode, FlexemrError } from '../errors.ts';
+import { candidatesMax, deadlineMsDefault } from '../limits.ts';
+import type { ModelSignature } from '../model/model.ts';
 import { Deadline, deadlineFields } from '../ranker/deadline.ts';
-import { sigmoid, stackPooled } from '../ranker/dense-network.ts';
-import { commonDim } from './common-dim.ts';
-import { candidatesOf, joinBags, joinDense } from './score-batch.ts';
-import { checkRequest, type ScoreInputs, type ScoreRequest } from './score-request.ts';
-import { type ScoreOptions, type Scores, ScoreTask } from './score-task.ts';
+import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
+import { type BatchContext, BatchRun } from './batch-run.ts';
+import { largest } from './ranking.ts';
+import { ScoreBatch } from './score-batch.ts';
+import { checkRequest, type ScoreRequest } from './score-request.ts';
+import { type Ending, type Scores, ScoreTask } from './score-task.ts';
 import { TaskQueue } from './task-queue.ts';
-
-/** Where pooled vectors come from. `Ranker` and `Tables` implement it. */
-export interface VectorSource {
-  readonly specs: readonly TableSpec[];
-  lookup(bags: KeyedBags, options?: { readonly deadline?: number | undefined }): Promise<Lookup>;
-}
-
-/** Runs the dense network for a batch. */
-export interface DenseRunner {
-  /** Number of dense features of a candidate. */
-  readonly features: number;
-  /** How many batches it runs at the same time. */
-  readonly threads: number;
-  /** @param dense f32 [candidates, features] @param pooled f32 [candidates, tables, dim] @returns f32 [candidates] */
-  run(dense: Float32Array, pooled: Float32Array, candidates: number, dim: number): Promise<Float32Array>;
-  close(): Promise<void>;
-}
 
 /** How requests are put together. */
 export interface Batching {
@@ -48,11 +32,34 @@ export interface ScorerStats {
   readonly batches: number;
   /** Requests that were refused because the queue was too long. */
   readonly refused: number;
-  /** Candidates that wait now. */
+  /** Requests that ended with an error, by its code. */
+  readonly errors: Readonly<Partial<Record<ErrorCode, number>>>;
+  /** Candidates that wait now, and the batches in progress. */
   readonly queued: number;
+  readonly running: number;
 }
 
-const scoreOptions = optionsOf(deadlineFields);
+export interface ScoreOptions {
+  /** Milliseconds from now; default 5000. */
+  readonly deadline?: number | undefined;
+  /** Ends the request, for example because its client has gone. */
+  readonly signal?: AbortSignal | undefined;
+  /** How many of the best candidates `Scores.top` lists; more than there are: all. Default: none. */
+  readonly topK?: number | undefined;
+  /** The span that the request belongs to. */
+  readonly trace?: TraceContext | undefined;
+}
+
+/** What a scorer needs. */
+export interface ScorerParts extends BatchContext {
+  readonly batching: Batching;
+}
+
+const scoreOptions = optionsOf({
+  ...deadlineFields,
+  topK: v.optional(integer(1, candidatesMax)),
+  trace: v.optional(traceContext),
+});
 
 /** Errors that one request of a batch may have caused. */
 const byRequest: readonly string[] = [
@@ -66,32 +73,35 @@ const byRequest: readonly string[] = [
 
 /** Scores the candidates of requests. Requests that wait at the same time are scored together. */
 export class Scorer implements AsyncDisposable {
-  readonly #source: VectorSource;
-  readonly #dense: DenseRunner;
-  readonly #batching: Batching;
-  readonly #inputs: ScoreInputs;
-  readonly #dim: number;
+  readonly #parts: ScorerParts;
   readonly #queue: TaskQueue;
   readonly #running = new Set<Promise<void>>();
   #delay: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   /** Milliseconds that a batch takes, a moving average. */
   #batchMs = 0;
-  #stats = { requests: 0, candidates: 0, batches: 0, refused: 0 };
+  readonly #stats = { requests: 0, candidates: 0, batches: 0, refused: 0 };
+  readonly #errors: Partial<Record<ErrorCode, number>> = {};
 
-  /** @throws INVALID_TABLE if the vectors of all tables cannot be stacked */
-  constructor(source: VectorSource, dense: DenseRunner, batching: Batching) {
-    this.#source = source;
-    this.#dense = dense;
-    this.#batching = batching;
-    const { specs } = source;
-    this.#inputs = { specs, features: dense.features };
-    this.#dim = commonDim(specs);
-    this.#queue = new TaskQueue(batching.queueCandidates);
+  /** @param parts already checked */
+  constructor(parts: ScorerParts) {
+    this.#parts = parts;
+    this.#queue = new TaskQueue(parts.batching.queueCandidates);
+  }
+
+  /** What requests have, and what they get. */
+  get signature(): ModelSignature {
+    return this.#parts.plan.signature;
+  }
+
+  /** The package that runs the networks. */
+  get runtime(): string {
+    return this.#parts.dense.runtime;
   }
 
   get stats(): ScorerStats {
-    return { ...this.#stats, queued: this.#queue.candidates };
+    const { candidates: queued } = this.#queue;
+    return { ...this.#stats, errors: { ...this.#errors }, queued, running: this.#running.size };
   }
 
   /**
@@ -101,20 +111,33 @@ export class Scorer implements AsyncDisposable {
    *   WORKER_FAILED, and the errors of nodes, as Ranker.lookup
    */
   async score(request: ScoreRequest, options: ScoreOptions = {}): Promise<Scores> {
-    const { deadline = deadlineMsDefault, signal } = checkFields(scoreOptions, options);
-    const checked = checkRequest(request, this.#inputs);
+    const { deadline = deadlineMsDefault, signal, topK, trace } = checkFields(scoreOptions, options);
+    const checked = checkRequest(request, this.#parts.plan);
     if (this.#closed) throw closed();
-    const refusal = this.#refusal(checked.candidates, deadline);
+    const end = new Deadline(deadline, signal, 'request');
+    const span = this.#parts.tracer?.start('score', trace, {
+      attributes: { 'flexemr.candidates': checked.candidates },
+    });
+    const own = span?.context ?? trace;
+    const task = new ScoreTask(checked, { deadline: end, topK, span, trace: own, onEnd: this.#onEnd });
+    const refusal = task.ended ? undefined : this.#refusal(checked.candidates, deadline);
     if (refusal) {
       this.#stats.refused++;
-      throw refusal;
-    }
-    const end = new Deadline(deadline, signal, 'request');
-    const task = new ScoreTask(checked, end, (ended) => this.#queue.remove(ended));
-    if (!task.ended) this.#queue.push(task);
+      task.fail(refusal);
+    } else if (!task.ended) this.#queue.push(task);
     this.#pump();
     return await task.scores;
   }
+
+  readonly #onEnd = (task: ScoreTask, ending: Ending): void => {
+    this.#queue.remove(task);
+    const { code } = ending;
+    if (code === undefined) {
+      this.#stats.requests++;
+      this.#stats.candidates += task.request.candidates;
+    } else this.#errors[code] = (this.#errors[code] ?? 0) + 1;
+    this.#parts.observer?.ended(ending);
+  };
 
   /** Why a request cannot be served in time, known at once instead of at its deadline. */
   #refusal(candidates: number, deadline: number): FlexemrError | undefined {
@@ -130,7 +153,7 @@ export class Scorer implements AsyncDisposable {
 
   /** Milliseconds until a request that arrives now would be scored. */
   #waitMs(candidates: number): number {
-    const { batchCandidates } = this.#batching;
+    const { batchCandidates } = this.#parts.batching;
     const batches = Math.ceil((this.#queue.candidates + candidates) / batchCandidates) + this.#running.size;
     // The last batch takes its whole time, however many run beside it.
     return this.#batchMs * Math.max(1, batches / this.#batchesMax);
@@ -138,7 +161,7 @@ export class Scorer implements AsyncDisposable {
 
   /** One batch is looked up while others are in the dense network. */
   get #batchesMax(): number {
-    return this.#dense.threads + 1;
+    return this.#parts.dense.threads + 1;
   }
 
   /** Begins batches, as many as may run. */
@@ -150,7 +173,7 @@ export class Scorer implements AsyncDisposable {
         this.#delay = setTimeout(() => this.#pump(), waitMs);
         return;
       }
-      const batch = this.#run(this.#queue.take(this.#batching.batchCandidates));
+      const batch = this.#run(this.#take());
       this.#running.add(batch);
       void batch.finally(() => {
         this.#running.delete(batch);
@@ -161,49 +184,65 @@ export class Scorer implements AsyncDisposable {
 
   /** Milliseconds that the oldest request may still wait for others. */
   #delayLeft(): number {
-    const { batchCandidates, batchDelay } = this.#batching;
+    const { batchCandidates, batchDelay } = this.#parts.batching;
     if (this.#queue.candidates >= batchCandidates) return 0;
     return (this.#queue.oldest ?? 0) + batchDelay - performance.now();
+  }
+
+  /** Takes the requests of the next batch from the queue. */
+  #take(): ScoreTask[] {
+    const { batching, observer } = this.#parts;
+    const tasks = this.#queue.take(batching.batchCandidates);
+    const now = performance.now();
+    for (const { queuedAt } of tasks) observer?.waited(now - queuedAt);
+    return tasks;
   }
 
   /** Scores a batch. If it fails because of one of its requests, the others are scored without that one. */
   async #run(tasks: readonly ScoreTask[]): Promise<void> {
     const began = performance.now();
+    const span = this.#span(tasks);
     try {
-      const logits = await this.#logits(tasks);
+      const batch = new ScoreBatch(
+        tasks.map(({ request }) => request),
+        this.#parts.plan,
+      );
+      const deadlineMs = Math.max(1, ...tasks.map(({ leftMs }) => leftMs));
+      const outputs = await new BatchRun(batch, this.#parts, span).outputs(deadlineMs);
       const ms = performance.now() - began;
       this.#batchMs = this.#batchMs === 0 ? ms : 0.9 * this.#batchMs + 0.1 * ms;
       this.#stats.batches++;
-      this.#answer(tasks, logits);
+      this.#parts.observer?.batch(batch.candidates);
+      span?.end();
+      this.#answer(tasks, outputs, batch.candidates);
     } catch (error) {
+      span?.end(error as Error);
       const isOneOf = error instanceof FlexemrError && byRequest.includes(error.code);
       if (tasks.length === 1 || !isOneOf) for (const task of tasks) task.fail(error as Error);
       else for (const task of tasks) if (!task.ended) await this.#run([task]);
     }
   }
 
-  async #logits(tasks: readonly ScoreTask[]): Promise<Float32Array> {
-    const requests = tasks.map(({ request }) => request);
-    const candidates = candidatesOf(requests);
-    const deadline = Math.max(1, ...tasks.map(({ leftMs }) => leftMs));
-    const dense = joinDense(requests, this.#inputs);
-    using lookup = await this.#source.lookup(joinBags(requests, this.#inputs), { deadline });
-    const vectors = Array.from(lookup.values(), ({ values }) => values);
-    const pooled = stackPooled(vectors, candidates, this.#dim);
-    return await this.#dense.run(dense, pooled, candidates, this.#dim);
+  /** The span of a batch. It is a part of the trace of its first request that has one, and has links to the others. */
+  #span(tasks: readonly ScoreTask[]): Span | undefined {
+    const [first, ...others] = tasks.flatMap(({ trace }) => trace ?? []);
+    const attributes = { 'flexemr.requests': tasks.length };
+    return this.#parts.tracer?.start('batch', first, { attributes, links: others });
   }
 
-  #answer(tasks: readonly ScoreTask[], logits: Float32Array): void {
+  #answer(tasks: readonly ScoreTask[], outputs: Readonly<Record<string, Float32Array>>, all: number): void {
+    const { score } = this.signature;
     let first = 0;
     for (const task of tasks) {
       const { candidates } = task.request;
-      const own = logits.slice(first, first + candidates);
+      const own = Object.entries(outputs).map(([name, values]) => {
+        const width = values.length / all;
+        return [name, values.slice(first * width, (first + candidates) * width)] as const;
+      });
       first += candidates;
-      if (!task.ended) {
-        this.#stats.requests++;
-        this.#stats.candidates += candidates;
-      }
-      task.succeed({ logits: own, probs: sigmoid(own) });
+      const named = Object.fromEntries(own);
+      const top = task.topK === undefined ? undefined : largest(named[score], task.topK);
+      task.succeed({ candidates, outputs: named, top });
     }
   }
 
@@ -213,7 +252,7 @@ export class Scorer implements AsyncDisposable {
     clearTimeout(this.#delay);
     for (const task of this.#queue.clear()) task.fail(closed());
     await Promise.allSettled(this.#running);
-    await this.#dense.close();
+    await this.#parts.dense.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

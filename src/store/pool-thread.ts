@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { runAnswers } from '../kernel/run-answers.ts';
 import { instantiate } from '../kernel/wasm.ts';
 import { type ArenaView, type LoadedRows, loadRows } from './load-rows.ts';
-import type { PoolReply, PoolTask, Work } from './thread-pool.ts';
+import type { NumberedReply, NumberedTask } from './task-thread.ts';
+import type { PoolTask, Work } from './thread-pool.ts';
 
 const module = workerData as WebAssembly.Module;
 const arenas: ArenaView[] = [];
@@ -17,14 +18,13 @@ function resultOf(work: Work): LoadedRows | undefined {
   return undefined;
 }
 
-parentPort?.on('message', ({ id, memories, work }: PoolTask) => {
+parentPort?.on('message', ({ id, task: { memories, work } }: NumberedTask<PoolTask>) => {
   for (const { arena, memory } of memories)
     arenas[arena] = { kernels: instantiate(module, memory), bytes: new Uint8Array(memory.buffer) };
-  const reply: PoolReply = { id, ...answer(work) };
-  parentPort?.postMessage(reply);
+  parentPort?.postMessage({ id, ...answer(work) } satisfies NumberedReply<LoadedRows>);
 });
 
-function answer(work: Work): Pick<PoolReply, 'result' | 'error'> {
+function answer(work: Work): Omit<NumberedReply<LoadedRows>, 'id'> {
   try {
     return { result: resultOf(work) };
   } catch (error) {

@@ -1,10 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { FlexemrError } from '../errors.ts';
 import { kernelModule, packageFile } from '../kernel/files.ts';
 import { runAnswers } from '../kernel/run-answers.ts';
 import type { Arena } from './arena.ts';
 import { type LoadedRows, loadRows, type RowsJob } from './load-rows.ts';
+import { TaskThread } from './task-thread.ts';
 
 /** Answers in one arena that threads share out among them (kernel/run-answers.ts). */
 export interface SharedAnswers {
@@ -27,76 +26,36 @@ export type Work =
 
 /** A task for a thread: its work, and the memories of those arenas that the thread has not received yet. */
 export interface PoolTask {
-  readonly id: number;
   readonly memories: readonly { readonly arena: number; readonly memory: WebAssembly.Memory }[];
   readonly work: Work;
-}
-
-/** The reply of a thread. The result is the outcome of loading rows; answers have none. */
-export interface PoolReply {
-  readonly id: number;
-  readonly result?: LoadedRows | undefined;
-  readonly error?: Error;
 }
 
 /** Number of tasks that a thread has at a time while rows are loaded: one in progress and the next one. */
 const tasksAhead = 2;
 
-interface Waiting {
-  readonly resolve: (result: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** One worker thread with kernels for the arenas that it has received, and its unfinished tasks. */
+/** One worker thread with kernels for the arenas that it has received. */
 class PoolThread {
-  readonly #worker: Worker;
+  readonly #thread: TaskThread<PoolTask>;
   readonly #arenas: readonly Arena[];
   readonly #seen = new Set<number>();
-  readonly #waiting = new Map<number, Waiting>();
-  #tasks = 0;
 
-  /** @param onExit called when the worker has ended, before its unfinished tasks fail */
-  constructor(arenas: readonly Arena[], onExit: () => void) {
+  /** @param onEnd called when the thread has ended, before its unfinished tasks fail */
+  constructor(arenas: readonly Arena[], onEnd: () => void) {
     this.#arenas = arenas;
-    this.#worker = new Worker(packageFile('./pool-thread', import.meta.url), {
-      workerData: kernelModule('shared'),
-    });
-    this.#worker.unref();
-    this.#worker.on('message', (reply: PoolReply) => this.#settle(reply));
-    let cause: unknown;
-    this.#worker.on('error', (error) => {
-      cause = error;
-    });
-    this.#worker.on('exit', (code) => {
-      onExit();
-      const message = `a worker thread ended (exit code ${code}) before its work was done; try again`;
-      const error = new FlexemrError('WORKER_FAILED', message, { value: code, cause });
-      for (const { reject } of this.#waiting.values()) reject(error);
-    });
+    const file = packageFile('./pool-thread', import.meta.url);
+    this.#thread = new TaskThread(file, kernelModule('shared'), onEnd);
   }
 
   /** @param arenas numbers of the arenas that the work uses */
   run<T>(work: Work, arenas: Iterable<number>): Promise<T> {
-    const id = this.#tasks++;
     const unseen = [...new Set(arenas)].filter((arena) => !this.#seen.has(arena));
     const memories = unseen.map((arena) => ({ arena, memory: this.#arenas[arena].memory }));
     for (const arena of unseen) this.#seen.add(arena);
-    this.#worker.postMessage({ id, memories, work } satisfies PoolTask);
-    // Only a worker with work keeps the process alive.
-    this.#worker.ref();
-    return new Promise<T>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-  }
-
-  #settle({ id, result, error }: PoolReply): void {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (this.#waiting.size === 0) this.#worker.unref();
-    if (error === undefined) waiting?.resolve(result as never);
-    else waiting?.reject(error);
+    return this.#thread.run<T>({ memories, work });
   }
 
   async end(): Promise<void> {
-    await this.#worker.terminate();
+    await this.#thread.end();
   }
 }
 

@@ -1,4 +1,6 @@
 // Where a request is in a trace, and what records spans. Nothing here knows a library.
+import * as v from 'valibot';
+import { integer, options, type Schema } from '../check.ts';
 
 /** A span of a trace (W3C Trace Context, level 1). */
 export interface TraceContext {
@@ -17,6 +19,20 @@ export interface Span {
   /** Ends the span once. @param error why the work failed */
   end(error?: Error): void;
 }
+
+const hexadecimal = (digits: number): Schema<string> =>
+  v.custom<string>(
+    (value) =>
+      typeof value === 'string' && new RegExp(`^[0-9a-f]{${digits}}$`).test(value) && !/^0+$/.test(value),
+    `${digits} hexadecimal digits in lower case, not all 0`,
+  );
+
+/** @internal */
+export const traceContext: Schema<TraceContext> = options({
+  traceId: hexadecimal(32),
+  spanId: hexadecimal(16),
+  flags: integer(0, 255),
+});
 
 export interface SpanOptions {
   readonly kind?: 'server' | 'client' | 'internal' | undefined;

@@ -57,6 +57,7 @@ const runtimeFiles = [
   'store/safetensors-writer.ts',
   'store/load-rows.ts',
   'store/pool-thread.ts',
+  'store/task-thread.ts',
   'store/thread-pool.ts',
   'store/whole-file.ts',
   'transport/connections.ts',

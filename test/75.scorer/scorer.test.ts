@@ -15,45 +15,28 @@ import {
   Tables,
   type VectorSource,
 } from '../../src/index.ts';
-import { type Batching, type DenseRunner, Scorer } from '../../src/scorer/scorer.ts';
+import { describeModel } from '../../src/model/describe-model.ts';
+import { planModel } from '../../src/model/model-plan.ts';
+import { type Batching, Scorer } from '../../src/scorer/scorer.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { denseFile, requestsFile, tablesFile } from '../80.cli/command.ts';
 import { runs } from '../runs.ts';
+import { Adder } from './adder.ts';
 
 const [rows, dim, features] = [30, 4, 2];
 const modes = ['sum', 'mean', 'max'] as const;
 const batching: Batching = { batchCandidates: 8, batchDelay: 0, queueCandidates: 64 };
 
-/** A dense network that anybody can compute: the sum of all inputs of a candidate, one f32 addition after the other. */
-class Adder implements DenseRunner {
-  readonly features = features;
-  readonly threads = 1;
-  /** Candidates of each run. */
-  readonly ran: number[] = [];
-  /** Runs wait for it. */
-  gate: Promise<void> = Promise.resolve();
-
-  async run(dense: Float32Array, pooled: Float32Array, candidates: number): Promise<Float32Array> {
-    this.ran.push(candidates);
-    await this.gate;
-    const width = pooled.length / candidates;
-    return Float32Array.from({ length: candidates }, (_, i) =>
-      [
-        ...dense.subarray(i * features, (i + 1) * features),
-        ...pooled.subarray(i * width, (i + 1) * width),
-      ].reduce((sum, value) => Math.fround(sum + value), 0),
-    );
-  }
-
-  async close(): Promise<void> {}
-
-  /** Makes runs wait. @returns a function that lets them go on */
-  hold(): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.gate = promise;
-    return resolve;
-  }
+/** A scorer over the tables of this test, whose network is an adder: the sum of all inputs of a candidate. */
+function scorerOf(adder: Adder, more: Partial<Batching> = {}): Scorer {
+  const plan = planModel(describeModel(adder.networks, tables.specs, 'adder'), adder.networks, tables.specs);
+  return new Scorer({
+    ...{ source: tables, dense: adder, plan, batching: { ...batching, ...more } },
+    ...{ tracer: undefined, observer: undefined },
+  });
 }
+const adderOf = (): Adder =>
+  new Adder([{ inputs: { dense: [features], pooled: [modes.length, dim] }, outputs: { logit: [] } }]);
 
 let tables: Tables;
 beforeAll(async () => {
@@ -119,18 +102,22 @@ function requestOf(of: Drawn): { readonly short: ScoreRequest; readonly full: Sc
     : row;
   const bags = (form: 'short' | 'full'): ScoreRequest['bags'] =>
     Object.fromEntries(entries.map((entry) => [entry.mode, entry[form]]));
-  return { short: { bags: bags('short'), dense: row }, full: { bags: bags('full'), dense } };
+  return {
+    short: { bags: bags('short'), dense: { dense: row } },
+    full: { bags: bags('full'), dense: { dense } },
+  };
 }
 
 /** The logits of a request without a scorer. */
-async function logitsOf({ bags, dense }: ScoreRequest): Promise<Float32Array> {
-  const candidates = dense.length / features;
+async function logitsOf({ bags, dense = {} }: ScoreRequest): Promise<Float32Array> {
+  const candidates = dense.dense.length / features;
   const vectors = [...(await tables.lookup(bags)).values()].map(({ values }) => values);
-  const pooled = Float32Array.from({ length: candidates * modes.length * dim }, (_, i) => {
-    const [candidate, column] = [Math.floor(i / (modes.length * dim)), i % (modes.length * dim)];
-    return vectors[Math.floor(column / dim)][candidate * dim + (column % dim)];
-  });
-  return await new Adder().run(dense, pooled, candidates);
+  return Float32Array.from({ length: candidates }, (_, i) =>
+    [
+      ...dense.dense.subarray(i * features, (i + 1) * features),
+      ...vectors.flatMap((values) => [...values.subarray(i * dim, (i + 1) * dim)]),
+    ].reduce((sum, value) => Math.fround(sum + value), 0),
+  );
 }
 
 test('any batches give each request the scores that it has alone', async () => {
@@ -140,19 +127,19 @@ test('any batches give each request the scores that it has alone', async () => {
       fc.integer({ min: 1, max: 20 }),
       fc.constantFrom(0, 1),
       async (all, batchCandidates, batchDelay) => {
-        const adder = new Adder();
-        const queueCandidates = 1_000;
-        await using scorer = new Scorer(tables, adder, { batchCandidates, batchDelay, queueCandidates });
+        const adder = adderOf();
+        await using scorer = scorerOf(adder, { batchCandidates, batchDelay, queueCandidates: 1_000 });
         const requests = all.map(requestOf);
         const scores = await Promise.all(requests.map(({ short }) => scorer.score(short)));
-        for (const [i, { logits, probs }] of scores.entries()) {
+        for (const [i, { outputs }] of scores.entries()) {
           const wanted = await logitsOf(requests[i].full);
-          expect(new Uint32Array(logits.buffer)).toEqual(new Uint32Array(wanted.buffer));
-          expect(probs).toEqual(wanted.map((logit) => 1 / (1 + Math.exp(-logit))));
+          expect(new Uint32Array(outputs.logit.buffer)).toEqual(new Uint32Array(wanted.buffer));
+          expect(outputs.prob).toEqual(wanted.map((logit) => 1 / (1 + Math.exp(-logit))));
         }
         const candidates = all.reduce((sum, own) => sum + candidatesOf(own), 0);
         const batches = adder.ran.length;
-        expect(scorer.stats).toEqual({ requests: all.length, candidates, batches, refused: 0, queued: 0 });
+        const idle = { refused: 0, errors: {}, queued: 0 };
+        expect(scorer.stats).toMatchObject({ requests: all.length, candidates, batches, ...idle });
         expect(adder.ran.reduce((sum, ran) => sum + ran, 0)).toBe(candidates);
         const largest = Math.max(batchCandidates, ...all.map(candidatesOf));
         expect(Math.max(...adder.ran)).toBeLessThanOrEqual(largest);
@@ -164,7 +151,7 @@ test('any batches give each request the scores that it has alone', async () => {
 
 const one = (key = 1): ScoreRequest => ({
   bags: Object.fromEntries(modes.map((mode) => [mode, { keys: [key], lengths: [1] }])),
-  dense: new Float32Array(features),
+  dense: { dense: new Float32Array(features) },
 });
 const errorOf = (scores: Promise<Scores>): Promise<FlexemrError> =>
   scores.then(
@@ -179,9 +166,9 @@ async function held(
   queued: number,
   more: Partial<Batching> = {},
 ): Promise<{ scorer: Scorer; adder: Adder; scores: Promise<Scores>[]; release: () => void }> {
-  const adder = new Adder();
+  const adder = adderOf();
   const release = adder.hold();
-  const scorer = new Scorer(tables, adder, { ...batching, ...more });
+  const scorer = scorerOf(adder, more);
   const scores: Promise<Scores>[] = [];
   for (let i = 0; i < 2; i++) {
     scores.push(scorer.score(one()));
@@ -265,7 +252,7 @@ describe('a scorer', () => {
     release();
     expect(await bad).toMatchObject({ code: 'INVALID_KEY', field: 'sum.keys', position: 0, value: rows });
     const all = await Promise.all([...scores, after]);
-    for (const { logits } of all) expect(logits).toEqual(all[0].logits);
+    for (const { outputs } of all) expect(outputs).toEqual(all[0].outputs);
     await scorer.close();
   });
 
@@ -286,8 +273,13 @@ describe('a scorer', () => {
   });
   test.for<[string, unknown, object]>([
     ['nothing', undefined, { code: 'INVALID_BAGS', field: 'request' }],
-    ['no dense features', { bags: one().bags }, { code: 'INVALID_BAGS', field: 'dense' }],
-    ['half of the dense features', { ...one(), dense: new Float32Array(1) }, { code: 'INVALID_OPTION' }],
+    ['no dense features', { bags: one().bags }, { code: 'INVALID_OPTION', field: 'dense.dense' }],
+    ['another dense input', { ...one(), dense: { other: [] } }, { code: 'INVALID_OPTION', value: 'other' }],
+    [
+      'half of the dense features',
+      { ...one(), dense: { dense: new Float32Array(1) } },
+      { code: 'INVALID_OPTION' },
+    ],
     ['a table missing', { ...one(), bags: {} }, { code: 'INVALID_BAGS', field: 'sum' }],
     ['an unknown table', bags('nowhere', {}), { code: 'UNKNOWN_TABLE', field: 'bags', value: 'nowhere' }],
     [
@@ -299,13 +291,13 @@ describe('a scorer', () => {
       'three results of one table and two of another',
       {
         bags: { ...bags('sum', { keys: [], lengths: [0, 0, 0] }).bags, max: { keys: [], lengths: [0, 0] } },
-        dense: new Float32Array(features),
+        dense: { dense: new Float32Array(features) },
       },
       { code: 'INVALID_BAGS', field: 'max', value: 2 },
     ],
     ['a key that is text', bags('sum', { keys: ['1'], lengths: [1] }), { code: 'INVALID_KEY', position: 0 }],
   ])('refuses %s', async ([, request, wanted]) => {
-    await using scorer = new Scorer(tables, new Adder(), batching);
+    await using scorer = scorerOf(adderOf());
     expect(await errorOf(scorer.score(request as ScoreRequest))).toMatchObject(wanted);
   });
 });
@@ -334,7 +326,8 @@ describe('the example', () => {
         const own = { keys: keys.slice(begin, end), lengths: [end - begin] };
         return [names[table], { ...own, weights: weights?.slice(begin, end) }];
       });
-      return { bags: Object.fromEntries(bags), dense: dense.slice(i * width, (i + 1) * width) };
+      const row = dense.slice(i * width, (i + 1) * width);
+      return { bags: Object.fromEntries(bags), dense: { dense: row } };
     });
     return { all, probs, names };
   }
@@ -354,23 +347,26 @@ describe('the example', () => {
       await using scorer = await openScorer({ source, dense: denseFile, denseThreads: 2 });
       const together = await Promise.all(all.map((request) => scorer.score(request)));
       const alone = await scorer.score(all[0]);
-      const off = together.map((scores, i) => Math.abs(scores.probs[0] - probs[i]));
+      const off = together.map((scores, i) => Math.abs(scores.outputs.prob[0] - probs[i]));
       expect(all).toHaveLength(200);
       expect(Math.max(...off)).toBeLessThan(1e-5);
-      expect(Math.abs(alone.probs[0] - probs[0])).toBeLessThan(1e-5);
+      expect(Math.abs(alone.outputs.prob[0] - probs[0])).toBeLessThan(1e-5);
       expect(scorer.stats.batches).toBeLessThan(100);
     },
   );
 
-  test('goes on after a thread of the dense network has ended', async () => {
+  test('goes on after a thread of the networks has ended', async () => {
     await using threads = await opened();
-    const run = (): Promise<Float32Array> =>
-      threads.run(new Float32Array(threads.features), new Float32Array(13 * 32), 1, 32);
-    const [before] = await run();
+    const run = async (): Promise<number> => {
+      const dense = { type: 'float32', data: new Float32Array(10), dims: [1, 10] } as const;
+      const pooled = { type: 'float32', data: new Float32Array(13 * 32), dims: [1, 13, 32] } as const;
+      return Number((await threads.run(0, { dense, pooled })).logit.data[0]);
+    };
+    const before = await run();
     const failing = run().catch((error: FlexemrError) => error.code);
     await threads.close();
-    expect(['WORKER_FAILED', expect.any(Float32Array)]).toContainEqual(await failing);
-    expect((await run())[0]).toBe(before);
+    expect(['WORKER_FAILED', before]).toContain(await failing);
+    expect(await run()).toBe(before);
   });
 
   test('refuses a file that is not a network', async () => {
@@ -381,6 +377,6 @@ describe('the example', () => {
 });
 
 async function opened(): Promise<DenseThreads & AsyncDisposable> {
-  const threads = await DenseThreads.open(denseFile, 1);
+  const threads = await DenseThreads.open([denseFile], 1);
   return Object.assign(threads, { [Symbol.asyncDispose]: () => threads.close() });
 }

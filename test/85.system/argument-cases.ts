@@ -4,7 +4,10 @@ import * as component from '../../src/component.ts';
 import * as edge from '../../src/edge.ts';
 import * as main from '../../src/index.ts';
 import * as kernels from '../../src/kernels.ts';
-import { type DenseRunner, Scorer } from '../../src/scorer/scorer.ts';
+import { describeModel } from '../../src/model/describe-model.ts';
+import { planModel } from '../../src/model/model-plan.ts';
+import { Scorer } from '../../src/scorer/scorer.ts';
+import { Adder } from '../75.scorer/adder.ts';
 
 /** A function, or a method of a class or of an object, by a name such as `Tables#lookup`. */
 export interface Callable {
@@ -44,6 +47,21 @@ const nodes = [{ id: 'node0', url: 'http://127.0.0.1:9', bytes: 1_000_000 }];
 const tables = [{ spec, indexed: false, version: 1 }];
 const { routing } = main.planSharding({ tables, nodes, split: 'auto' });
 const absent = { file: 'absent.safetensors', list: [stored] };
+/** Its network does not exist. */
+const model = {
+  ...{ name: 'm', version: '1', features: [{ name: 't', table: 't' }] },
+  networks: [
+    {
+      file: 'absent.onnx',
+      inputs: [
+        { name: 'x', concat: ['t'] },
+        { name: 'd', dense: 3 },
+      ],
+    },
+  ],
+  ...{ outputs: [{ name: 'p', from: 'logit', sigmoid: true }], score: 'p' },
+} as const;
+const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), flags: 1 };
 const words = new Uint32Array(1024);
 const shardRows = {
   ...{ address: 0, rows: 4, rowBase: 0, tableRows: 4, rowBytes: 8, dim: 2, dtype: 'f32', finite: true },
@@ -68,7 +86,6 @@ const poolCall = {
 const mergeBuffers = {
   ...{ partials: 0, counts: 0, denominators: 0, bagNumbers: 0, out: 0, outCounts: 0, outDenominators: 0 },
 };
-const dense = { tables: [rows, rows], requests: 4, dim: 2 };
 const partial = { values: Float32Array.of(1, 2), count: 1, denominator: 0 };
 
 const callable = (call: (...args: never[]) => unknown, ...valid: unknown[]): Callable => ({ call, valid });
@@ -127,7 +144,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
     // It has no dense network.
     openScorer: callable(main.openScorer, {
       ...{ source: { specs: [spec], lookup: async () => new Map() }, denseThreads: 1 },
-      ...{ batchCandidates: 8, batchDelay: 0, queueCandidates: 64 },
+      ...{ batchCandidates: 8, batchDelay: 0, queueCandidates: 64, model },
     }),
     Tables: made(main.Tables, { threads: 2, slotBytes: 65_536, shardBytes: 4096 }),
     keyedJagged: callable(main.keyedJagged, {
@@ -143,10 +160,6 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
       ...{ tables, nodes, split: 'auto', loads: { t: { bagsPerRequest: 1, keysPerBag: 2.5 } } },
     }),
     predict: callable(main.predict, routing, { t: { bagsPerRequest: 1, keysPerBag: 2.5 } }),
-    DenseNetwork: callable(main.DenseNetwork.open, 'absent.onnx'),
-    'DenseNetwork.open': callable(main.DenseNetwork.open, 'absent.onnx'),
-    sigmoid: callable(main.sigmoid, rows),
-    stackPooled: callable(main.stackPooled, dense.tables, dense.requests, dense.dim),
     SafetensorsFile: callable(main.SafetensorsFile.open, 'absent.safetensors'),
     'SafetensorsFile.open': callable(main.SafetensorsFile.open, 'absent.safetensors', [stored]),
     writeSafetensors: callable(
@@ -206,18 +219,16 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
   },
 };
 
-/** A dense network that does nothing. */
-const adder: DenseRunner = {
-  ...{ features: 2, threads: 1 },
-  run: async (_dense, _pooled, candidates) => new Float32Array(candidates),
-  close: async () => {},
-};
+/** A scorer whose network adds. */
+function scorerOf(source: main.Tables): Scorer {
+  const adder = new Adder([{ inputs: { dense: [2], pooled: [1, 2] }, outputs: { logit: [] } }]);
+  const plan = planModel(describeModel(adder.networks, source.specs, 'adder'), adder.networks, source.specs);
+  const batching = { batchCandidates: 8, batchDelay: 0, queueCandidates: 64 };
+  return new Scorer({ source, dense: adder, plan, batching, tracer: undefined, observer: undefined });
+}
 
 /** Objects that the entries' functions return, with valid arguments of their methods. */
-export async function objects(
-  file: string,
-  onnx: string,
-): Promise<readonly [object, Record<string, unknown[]>][]> {
+export async function objects(file: string): Promise<readonly [object, Record<string, unknown[]>][]> {
   await main.writeSafetensors(file, [{ name: 'rows', dtype: 'F32', shape: [4, 2], data: rows }], {
     tables: JSON.stringify([stored]),
   });
@@ -253,17 +264,13 @@ export async function objects(
       },
     ],
     [
-      new Scorer(small, adder, { batchCandidates: 8, batchDelay: 0, queueCandidates: 64 }),
+      scorerOf(small),
       {
         score: [
-          { bags: { t: { keys: [1, 2], lengths: [1, 1] } }, dense: new Float32Array(4) },
-          { deadline: 1000, signal: new AbortController().signal },
+          { bags: { t: { keys: [1, 2], lengths: [1, 1] } }, dense: { dense: new Float32Array(4) } },
+          { deadline: 1000, signal: new AbortController().signal, topK: 2, trace },
         ],
       },
-    ],
-    [
-      await main.DenseNetwork.open(onnx),
-      { logits: [new Float32Array(36), new Float32Array(2 * 2 * 16), 2, 16] },
     ],
     [
       await main.MemoryNodeHost.start({ tables: file, routing: cluster.routing, node: 'node0' }),

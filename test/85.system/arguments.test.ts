@@ -16,7 +16,6 @@ import {
   withoutArguments,
 } from './argument-cases.ts';
 
-const onnx = join(import.meta.dirname, '../../examples/movielens/dense.onnx');
 const home = process.cwd();
 let dir: string;
 
@@ -151,7 +150,7 @@ describe.for(Object.keys(entries))('entry %s', (name) => {
 });
 
 test('methods of the objects that the entries return', async () => {
-  for (const [object, valid] of await objects(join(dir, 'tables.safetensors'), onnx)) {
+  for (const [object, valid] of await objects(join(dir, 'tables.safetensors'))) {
     const methods = methodsOf(
       Object.getPrototypeOf(object) === Object.prototype ? object : Object.getPrototypeOf(object),
     );
