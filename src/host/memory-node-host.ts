@@ -28,7 +28,7 @@ import type { LoadProgress } from '../store/load.ts';
 import { checkSource, type TableSource } from '../store/table-file.ts';
 import { allowedOrigin } from '../transport/cross-origin.ts';
 import { allowedHosts } from '../transport/host-check.ts';
-import type { ListenerOptions } from '../transport/listener.ts';
+import type { PortOptions } from '../transport/http-port.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { checkExposure, type ServerSecurity, serverSecurity } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
@@ -184,7 +184,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     } = this.#options;
     const shared = { host, security, allowOrigin, allowHosts, stuckMs, connections: this.#connections };
     const own = { ...shared, port: this.#threads[i].port || (port === 0 ? 0 : port + i) };
-    const common: ListenerOptions | undefined =
+    const common: PortOptions | undefined =
       commonPort === undefined ? undefined : { ...shared, port: commonPort, reusePort: true };
     await this.#threads[i].listen(own, common);
   }

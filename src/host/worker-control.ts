@@ -2,7 +2,7 @@
 import { type ErrorCode, FlexemrError } from '../errors.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import type { WorkerStats } from '../memory-node/memory-node.ts';
-import type { ListenerOptions } from '../transport/listener.ts';
+import type { PortOptions } from '../transport/http-port.ts';
 import type { DeviceTokens } from '../transport/rdma/device.ts';
 import type { ReadableShard } from '../transport/rdma/handshake.ts';
 
@@ -14,7 +14,7 @@ export interface RdmaServing {
 
 export interface WorkerControl {
   /** Opens the worker's own port, and the common one if there is one. @returns its own port */
-  listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<Outcome<number>>;
+  listen(own: PortOptions, common: PortOptions | undefined): Promise<Outcome<number>>;
   /** Begins to serve shards. @param ports of all workers @param rdma given if the worker serves by RDMA too */
   host(hosting: Hosting, ports: readonly number[], rdma: RdmaServing | undefined): Promise<Outcome<void>>;
   stats(): WorkerStats;

@@ -7,7 +7,7 @@ import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
-import type { ListenerOptions } from '../transport/listener.ts';
+import type { PortOptions } from '../transport/http-port.ts';
 import { type RdmaServing, resultOf, type Warning, type WorkerControl } from './worker-control.ts';
 
 export interface WorkerThreadEvents {
@@ -36,7 +36,7 @@ export class WorkerThread {
     this.#ended = once(this.#worker, 'exit').then(() => onDeath(cause));
   }
 
-  async listen(own: ListenerOptions, common: ListenerOptions | undefined): Promise<void> {
+  async listen(own: PortOptions, common: PortOptions | undefined): Promise<void> {
     const call = this.#control.listen(own, common).catch((cause: Error) => {
       throw cannotListen(cause, own);
     });
@@ -97,7 +97,7 @@ function startWorker(file: URL, workerData: object): Worker {
 }
 
 /** The error if a server does not accept its options. Only the name and message of `cause` come from the worker. */
-function cannotListen(cause: Error, { host, port }: ListenerOptions): FlexemrError {
+function cannotListen(cause: Error, { host, port }: PortOptions): FlexemrError {
   const message = `cannot listen on ${host}:${port}: ${cause.message}. Check the certificate and its key.`;
   return new FlexemrError('INVALID_OPTION', message, { field: 'port', value: port, cause });
 }

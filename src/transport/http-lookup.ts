@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { FlexemrError } from '../errors.ts';
 import { unreadIdentity } from '../wire/frame-identity.ts';
 import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
 import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
 import { Slices } from '../wire/slices.ts';
-import { httpStatusOf, statusOf } from '../wire/status.ts';
+import { httpStatusOf } from '../wire/status.ts';
+import { sendError, sendJson } from './http-answer.ts';
 import type { JsonBodies } from './json-bodies.ts';
 import { parseJson } from './json-parser.ts';
 import { jsonPieces } from './json-writer.ts';
@@ -135,24 +135,4 @@ async function sendPieces(response: ServerResponse, pieces: readonly Buffer[]): 
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
   await pipeline(Readable.from(pieces), response);
-}
-
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  if (response.destroyed) return;
-  const text = Buffer.from(`${JSON.stringify(body)}\n`);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': text.length });
-  response.end(text);
-}
-
-/** Sends an error as JSON: code, message, field, position. @param as the HTTP status; default: that of the code */
-export function sendError(response: ServerResponse, error: unknown, as?: number): void {
-  const known = error instanceof FlexemrError;
-  if (!known) process.emitWarning(error instanceof Error ? error : String(error));
-  const { code, message, field, position } = known
-    ? error
-    : new FlexemrError('NODE_FAILED', 'the memory node failed; its log says why', { cause: error });
-  const status = as ?? httpStatusOf(statusOf(code));
-  if (status === 429 || status === 503) response.setHeader('retry-after', 1);
-  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
-  sendJson(response, status, { error: { code, message, field, position } });
 }

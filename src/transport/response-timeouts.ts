@@ -48,14 +48,19 @@ export class ResponseTimeouts {
   }
 
   /**
-   * Waits until responses that have begun are sent, and requests that are still arriving are answered or cut off.
-   * @param isWorking whether requests are being worked on, which have `stuckMs` to be answered
+   * Waits until open responses are sent or cut off. A request may take `stuckMs` to arrive, then as long to be answered,
+   * and its answer as long to be sent.
+   * @param isWorking whether requests that have arrived are being worked on, so that answers will follow
    */
   async close(isWorking: () => boolean): Promise<void> {
-    const until = performance.now() + this.#stuckMs;
-    const open = (): boolean =>
-      [...this.#leavingSince.keys()].some(({ headersSent, req }) => headersSent || !req.complete) ||
-      (isWorking() && performance.now() < until);
+    const begun = performance.now();
+    const open = (): boolean => {
+      const ms = performance.now() - begun;
+      const responses = [...this.#leavingSince.keys()];
+      const isMoving = responses.some(({ headersSent, req }) => headersSent || !req.complete);
+      const isAwaited = responses.length > 0 && ms < this.#stuckMs && isWorking();
+      return (isMoving && ms < 3 * this.#stuckMs) || isAwaited;
+    };
     while (open()) await new Promise((waited) => setTimeout(waited, 5));
     clearInterval(this.#timer);
   }

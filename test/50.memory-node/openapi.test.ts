@@ -333,7 +333,9 @@ test('the documented codes are those of errors, and each has the documented stat
 });
 
 test('the document lists every path that is served', () => {
-  const source = readFileSync(join(root, 'src/transport/listener.ts'), 'utf8');
+  const source = ['http-port', 'listener']
+    .map((name) => readFileSync(join(root, `src/transport/${name}.ts`), 'utf8'))
+    .join();
   const served = new Set([...source.matchAll(/url === '(\/[^']*)'/g)].map(([, path]) => path));
   expect([...served].sort()).toEqual(Object.keys(doc.paths).sort());
 });

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../../errors.ts';
-import { sendError } from '../http-lookup.ts';
+import { sendError } from '../http-answer.ts';
 import { onResponseEnd } from '../response-timeouts.ts';
 import { type ConnectRequest, planHeader, readRequest } from './handshake.ts';
 
