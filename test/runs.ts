@@ -24,6 +24,10 @@ export const runs = {
   askCases: soak ? 100_000 : 500,
   /** Requests that a scorer puts together. */
   scoredBatches: soak ? 5_000 : 100,
+  /** Networks that are split in two. */
+  splitGraphs: soak ? 2_000 : 40,
+  /** Dense networks that are compared with plain loops. */
+  dlrmNetworks: soak ? 1_000 : 20,
   /** Rankers with memory of any size. */
   workspaces: soak ? 2_000 : 60,
   /** Random tables looked up by several features. */
