@@ -3,7 +3,7 @@ export { fileRouting, writeRouting } from './host/file-routing.ts';
 export { type HttpRoutingOptions, httpRouting } from './host/http-routing.ts';
 export { type LocalCluster, type LocalClusterOptions, startLocalCluster } from './host/local-cluster.ts';
 export { type LoopbackCluster, loopbackCluster } from './host/loopback-cluster.ts';
-export { type Log, MemoryNodeHost, type MemoryNodeOptions } from './host/memory-node-host.ts';
+export { MemoryNodeHost, type MemoryNodeOptions } from './host/memory-node-host.ts';
 export type { Ready } from './host/node-process.ts';
 export { type OpenRankerOptions, openRanker, type TransportName } from './host/open-ranker.ts';
 export { type OpenScorerOptions, openScorer } from './host/open-scorer.ts';
@@ -13,6 +13,7 @@ export type { PoolingMode } from './kernel/pooling-mode.ts';
 export type {} from './libraries.ts';
 export { openTables, type Rows, Tables, type TablesOptions } from './local/tables.ts';
 export type { PushDown } from './lookup/asked.ts';
+export type { Log } from './log.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export type { WorkerStats } from './memory-node/memory-node.ts';
 export type {

@@ -297,3 +297,6 @@ export const networkInputBytesMax = 1_073_741_824;
 
 /** How long a network may take for one batch before its thread is ended. */
 export const denseRunMsMax = 60_000;
+
+/** Time between two questions of a scoring service to each memory node, whether it is there. */
+export const nodeCheckMs = 2_000;

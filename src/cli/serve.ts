@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { fileRouting } from '../host/file-routing.ts';
-import { type Log, MemoryNodeHost } from '../host/memory-node-host.ts';
+import { MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
+import type { Log } from '../log.ts';
 import { predictionOf } from '../plan/prediction.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';

@@ -19,6 +19,7 @@ import {
   workerRestartMsMin,
   workersMax,
 } from '../limits.ts';
+import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
 import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
@@ -35,12 +36,6 @@ import { connectionsOf } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import { WorkerThread } from './worker-thread.ts';
-
-/** The log of a node. */
-export interface Log {
-  info(what: object, message: string): void;
-  warn(what: object, message: string): void;
-}
 
 export interface MemoryNodeOptions extends MemoryNodeTuning {
   /** The safetensors file of the tables. The node loads only its own shards. */
