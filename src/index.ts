@@ -49,3 +49,4 @@ export type { TableSource } from './store/table-file.ts';
 export type { ClientSecurity, ServerSecurity } from './transport/security.ts';
 export type { Exchange, Outgoing, Session, Traffic, Transport } from './transport/transport.ts';
 export type { NodeDescription, ServedTable } from './wire/handler.ts';
+export type { TraceContext } from './wire/trace.ts';

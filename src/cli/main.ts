@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
 import { inspectMachine } from '../host/machine.ts';
+import { packageVersion } from '../kernel/files.ts';
 import { failedMsMax, workersMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { removeDrafts } from '../store/whole-file.ts';
@@ -26,10 +26,8 @@ import { type ScoreOptions, score } from './score.ts';
 import { readyText, type ServeOptions, serve } from './serve.ts';
 import { stopSignals } from './stop-request.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-
 const program = new Command('flexemr')
-  .version(version)
+  .version(packageVersion())
   .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
   .exitOverride()
   .configureOutput({ outputError: (text) => printError(text.replace(/^error: /, '')) });

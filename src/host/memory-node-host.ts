@@ -21,7 +21,8 @@ import {
 } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
-import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
+import type { WorkerStats } from '../memory-node/memory-node.ts';
+import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';

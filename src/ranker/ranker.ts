@@ -10,6 +10,7 @@ import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
+import { type Span, type Tracer, traceContext } from '../wire/trace.ts';
 import { Deadline, Deadlines, deadlineFields } from './deadline.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -33,6 +34,8 @@ export interface RankerOptions {
   readonly workspaceBytes?: number | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
+  /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Options of a ranker that every entry of the package accepts. @internal */
@@ -63,6 +66,7 @@ const lookupOptions = optionsOf({
   ...deadlineFields,
   onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
   onFailure: v.optional(oneOf(['error', 'partial'])),
+  trace: v.optional(traceContext),
 });
 
 /** Looks up bags in tables that memory nodes hold. */
@@ -93,14 +97,14 @@ export class Ranker implements AsyncDisposable {
 
   private constructor(options: RankerOptions, routing: RoutingTable) {
     this.#options = options;
-    const { pushDown = 'auto', deduplicateBags = true, checksums = true } = options;
+    const { pushDown = 'auto', deduplicateBags = true, checksums = true, tracer } = options;
     this.#context = {
       workspace: new Workspace(
         { module: options.module, shared: false },
         options.workspaceBytes ?? workspaceBytesMax,
       ),
       budget: new RetryBudget(),
-      ...{ pushDown, deduplicateBags, checksums },
+      ...{ pushDown, deduplicateBags, checksums, tracer },
       stats: { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },
     };
     this.#route = new Route(routing, options.transport, this.#context.workspace);
@@ -141,36 +145,50 @@ export class Ranker implements AsyncDisposable {
   async lookup(bags: KeyedBags, options: LookupOptions = noOptions): Promise<Lookup> {
     if (this.#closed) throw closed();
     const checked = options === noOptions ? noOptions : checkFields(lookupOptions, options);
-    const { deadline: ms = deadlineMsDefault, signal } = checked;
+    const { deadline: ms = deadlineMsDefault, signal, trace } = checked;
     check(named, bags, 'bags', 'INVALID_BAGS');
     using deadline = new Deadline(ms, signal);
     if (deadline.over) throw deadline.over;
-    const request = { bags, options, deadline };
+    const { tracer } = this.#context;
+    const span = tracer && begun(tracer, bags, trace);
+    const request = { bags, options: checked, deadline, span };
     const route = this.#route;
     this.#underWay.add(deadline);
     route.begin();
     try {
       route.checkContents();
-      return await lookUp(request, route, this.#context);
+      const found = await lookUp(request, route, this.#context);
+      span?.end();
+      return found;
     } catch (error) {
-      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
-      return await this.#lookUpAgain(request, route, error);
+      return await this.#lookUpAgain(request, route, error as Error);
     } finally {
       route.end();
       this.#underWay.delete(deadline);
     }
   }
 
-  /** The nodes serve another plan. Reads the routing table again, and retries if it has changed. */
-  async #lookUpAgain(request: LookupRequest, route: Route, stale: FlexemrError): Promise<Lookup> {
-    if (this.#route === route) await request.deadline.wait(this.#readRouting());
-    const changed = this.#route;
-    if (changed.fingerprint === route.fingerprint) throw stale;
-    changed.begin();
+  /**
+   * A lookup has failed. If the nodes serve another plan, reads the routing table again, and retries if it has changed.
+   * @throws the last error
+   */
+  async #lookUpAgain(request: LookupRequest, route: Route, error: Error): Promise<Lookup> {
+    const { span, deadline } = request;
+    let changed: Route | undefined;
     try {
-      return await lookUp(request, changed, this.#context);
+      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
+      if (this.#route === route) await deadline.wait(this.#readRouting());
+      if (this.#route.fingerprint === route.fingerprint) throw error;
+      changed = this.#route;
+      changed.begin();
+      const found = await lookUp(request, changed, this.#context);
+      span?.end();
+      return found;
+    } catch (last) {
+      span?.end(last as Error);
+      throw last;
     } finally {
-      changed.end();
+      changed?.end();
     }
   }
 
@@ -199,6 +217,11 @@ export class Ranker implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Begins the span of a lookup. */
+function begun(tracer: Tracer, bags: KeyedBags, trace = tracer.active()): Span {
+  return tracer.start('lookup', trace, { attributes: { 'flexemr.features': Object.keys(bags).length } });
 }
 
 function closed(): FlexemrError {

@@ -228,7 +228,8 @@ export async function objects(
   const rowsOf = { dtype: 'f32', dim: 2, rows } as const;
   const pooled = { keys: Uint32Array.of(1, 2), offsets: Uint32Array.of(0, 2) };
   const pooling = { mode: 'sum', padding: 0, missing: 'skip', partial: true } as const;
-  const lookUp = [bags, { deadline: 1000, signal: new AbortController().signal, onMissing: 'skip' }];
+  const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), flags: 1 };
+  const lookUp = [bags, { deadline: 1000, signal: new AbortController().signal, onMissing: 'skip', trace }];
   return [
     [
       small,
