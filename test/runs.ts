@@ -54,6 +54,8 @@ export const runs = {
   frames: soak ? 50_000 : 500,
   /** Hostile subrequests. */
   hostileSubrequests: soak ? 1_000_000 : 4_000,
+  /** Subrequests to a node that records spans. */
+  tracedSubrequests: soak ? 20_000 : 300,
   /** Lookups in JSON. */
   jsonLookups: soak ? 10_000 : 300,
   /** Subrequests to one memory node, with its rows in one arena and in many. */
@@ -83,6 +85,10 @@ export const runs = {
   lies: soak ? 20_000 : 100,
   /** Lookups over each transport whose frames change in transit. */
   meddledLookups: soak ? 100_000 : 400,
+  /** Lookups over each transport whose frames carry a trace context. */
+  tracedLookups: soak ? 500 : 6,
+  /** Spans that an SDK gets. */
+  spans: soak ? 20_000 : 200,
   /** Concurrent lookups over each transport. */
   lookupsAtOnce: soak ? 2_000 : 60,
   /** Random tables on random nodes. */

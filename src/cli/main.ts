@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
 import { inspectMachine } from '../host/machine.ts';
+import { packageVersion } from '../kernel/files.ts';
 import { failedMsMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { removeDrafts } from '../store/whole-file.ts';
 import { machineText } from './doctor.ts';
-import { inspect, inspectionText, suggest } from './inspect.ts';
 import { example, print } from './help.ts';
+import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
 import {
   checkModelOptions,
@@ -26,10 +26,8 @@ import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
 import { stopSignals } from './stop-request.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-
 const program = new Command('flexemr')
-  .version(version)
+  .version(packageVersion())
   .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
   .exitOverride()
   .configureOutput({ outputError: (text) => printError(text.replace(/^error: /, '')) });

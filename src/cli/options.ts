@@ -107,8 +107,13 @@ export function withListening(command: Command, clients: string): Command {
       '--allow-host <name...>',
       'without a token: accept these host names too, besides those of this machine',
     )
-    .option('--allow-origin <origin>', 'allow pages of this origin (CORS), such as https://app.example; *: all')
-    .addOption(new Option('--log-level <level>', 'least level of log lines (default: info)').choices(logLevels));
+    .option(
+      '--allow-origin <origin>',
+      'allow pages of this origin (CORS), such as https://app.example; *: all',
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level of log lines (default: info)').choices(logLevels),
+    );
 }
 
 /** The options for a model. */

@@ -17,8 +17,8 @@ import { planModel } from '../model/model-plan.ts';
 import type { VectorSource } from '../scorer/batch-run.ts';
 import type { ScorerObserver } from '../scorer/observer.ts';
 import { Scorer } from '../scorer/scorer.ts';
-import type { Tracer } from '../wire/trace.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
+import type { Tracer } from '../wire/trace.ts';
 import { DenseThreads } from './dense-threads.ts';
 import { readModel } from './model-file.ts';
 

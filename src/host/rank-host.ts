@@ -41,7 +41,14 @@ export class RankHost implements AsyncDisposable {
    */
   static async start(given: RankHostOptions): Promise<RankHost> {
     const options = checkFields(rankHostOptions, given);
-    const { host = '127.0.0.1', port = 0, security = {}, insecure = false, log = silent, metrics = true } = options;
+    const {
+      host = '127.0.0.1',
+      port = 0,
+      security = {},
+      insecure = false,
+      log = silent,
+      metrics = true,
+    } = options;
     checkExposure(host, security, insecure);
     const connections = connectionsOf(1, 1);
     const observed = metrics ? new RankerMetrics() : undefined;
@@ -67,7 +74,12 @@ export class RankHost implements AsyncDisposable {
     }
   }
 
-  private constructor(options: RankHostOptions, scorer: Scorer, service: RankService, ranker: Ranker | undefined) {
+  private constructor(
+    options: RankHostOptions,
+    scorer: Scorer,
+    service: RankService,
+    ranker: Ranker | undefined,
+  ) {
     this.#options = options;
     this.scorer = scorer;
     this.#service = service;

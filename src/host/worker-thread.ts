@@ -6,7 +6,8 @@ import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import type { MemoryNodeTuning, WorkerStats } from '../memory-node/memory-node.ts';
+import type { WorkerStats } from '../memory-node/memory-node.ts';
+import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import { type RdmaServing, resultOf, type Warning, type WorkerControl } from './worker-control.ts';
 

@@ -17,7 +17,8 @@ const files: Readonly<Record<string, readonly [path: string, type: string]>> = {
 };
 
 /** The page loads from this server alone, and no other page may frame it. */
-const policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+const policy =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
 
 export class Page {
   readonly #files: ReadonlyMap<string, readonly [bytes: Buffer, type: string]>;
@@ -29,7 +30,7 @@ export class Page {
     return new Page(new Map(await Promise.all(read)));
   }
 
-  private constructor(read: Page['#files']) {
+  private constructor(read: ReadonlyMap<string, readonly [bytes: Buffer, type: string]>) {
     this.#files = read;
   }
 

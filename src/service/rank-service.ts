@@ -1,5 +1,6 @@
 // The HTTP service of a scorer: its routes, its metrics and its page, behind a port with the rules of memory nodes.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
 import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Scorer } from '../scorer/scorer.ts';
@@ -10,7 +11,7 @@ import { onResponseEnd } from '../transport/response-timeouts.ts';
 import type { Traffic } from '../transport/transport.ts';
 import { endpointOf } from './endpoints.ts';
 import { Page } from './page.ts';
-import { openRoutes, type Routes } from './routes.ts';
+import { openRoutes } from './routes.ts';
 
 export interface RankServiceOptions extends PortOptions {
   readonly scorer: Scorer;
@@ -21,7 +22,7 @@ export interface RankServiceOptions extends PortOptions {
 
 /** Serves a scorer over HTTP. */
 export class RankService implements PortHandler, AsyncDisposable {
-  readonly #routes: Routes;
+  readonly #routes: FastifyInstance;
   readonly #page: Page;
   readonly #metrics: RankerMetrics | undefined;
   #port: HttpPort | undefined;
@@ -31,7 +32,7 @@ export class RankService implements PortHandler, AsyncDisposable {
   /** @throws INVALID_OPTION, UNAVAILABLE, MISSING_DEPENDENCY */
   static async open({ scorer, metrics, log, ...port }: RankServiceOptions): Promise<RankService> {
     const service: RankService = new RankService(
-      await openRoutes(scorer, { ready: () => service.ready, log }),
+      await openRoutes(scorer, { ready: () => service.ready }),
       await Page.open(),
       metrics,
     );
@@ -39,7 +40,7 @@ export class RankService implements PortHandler, AsyncDisposable {
     return service;
   }
 
-  private constructor(routes: Routes, page: Page, metrics: RankerMetrics | undefined) {
+  private constructor(routes: FastifyInstance, page: Page, metrics: RankerMetrics | undefined) {
     this.#routes = routes;
     this.#page = page;
     this.#metrics = metrics;

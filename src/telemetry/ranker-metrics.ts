@@ -1,7 +1,9 @@
 // The metrics of a ranker, in the names and units of Prometheus. Counters are read when somebody asks for them; only
 // what has no counter elsewhere is observed as it happens. docs/operating.md lists all of them.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { RankerStats, SubrequestEnd } from '../ranker/ranker.ts';
+import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { NodeStatus } from '../ranker/node-client.ts';
+import type { RankerStats } from '../ranker/ranker.ts';
 import type { ScorerObserver } from '../scorer/observer.ts';
 import type { Ending } from '../scorer/score-task.ts';
 import type { ScorerStats } from '../scorer/scorer.ts';
@@ -19,14 +21,7 @@ export interface RankerReadings {
   readonly denseThreadRestarts: number;
   /** Bytes of the connections of the HTTP port. */
   readonly http: Traffic;
-  readonly nodes: readonly NodeReading[];
-}
-
-/** A memory node, as a ranker sees it. */
-export interface NodeReading {
-  readonly node: string;
-  readonly up: boolean;
-  readonly workers: number;
+  readonly nodes: readonly NodeStatus[];
 }
 
 /** An HTTP request that was answered. */
@@ -50,31 +45,64 @@ export class RankerMetrics implements ScorerObserver {
 
   constructor() {
     const registers = [this.#registry];
-    const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: L[] = []) =>
-      new Histogram<L>({ name, help, buckets, labelNames, registers });
+    const histogram = <L extends string>(
+      name: string,
+      help: string,
+      buckets: number[],
+      labelNames: L[] = [],
+    ) => new Histogram<L>({ name, help, buckets, labelNames, registers });
     const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
       new Counter<L>({ name, help, labelNames, registers });
     collectDefaultMetrics({ register: this.#registry });
-    this.#http = counter('flexemr_http_requests_total', 'HTTP requests that were answered.', ['endpoint', 'status']);
-    this.#httpTime = histogram('flexemr_http_request_duration_seconds', 'Time from the header of an HTTP request to the end of its answer.', seconds, ['endpoint']);
-    this.#request = histogram('flexemr_scorer_request_duration_seconds', 'Time from the arrival of a request at the scorer to its scores or its error.', seconds);
-    this.#queueWait = histogram('flexemr_scorer_queue_wait_seconds', 'Time that a request waited in the queue before its batch began.', seconds);
+    this.#http = counter('flexemr_http_requests_total', 'HTTP requests that were answered.', [
+      'endpoint',
+      'status',
+    ]);
+    this.#httpTime = histogram(
+      'flexemr_http_request_duration_seconds',
+      'Time from the header of an HTTP request to the end of its answer.',
+      seconds,
+      ['endpoint'],
+    );
+    this.#request = histogram(
+      'flexemr_scorer_request_duration_seconds',
+      'Time from the arrival of a request at the scorer to its scores or its error.',
+      seconds,
+    );
+    this.#queueWait = histogram(
+      'flexemr_scorer_queue_wait_seconds',
+      'Time that a request waited in the queue before its batch began.',
+      seconds,
+    );
     this.#batch = histogram('flexemr_scorer_batch_candidates', 'Candidates of a batch.', candidates);
-    this.#stage = histogram('flexemr_scorer_stage_duration_seconds', 'Time of the lookup of a batch, and of each network.', seconds, ['stage']);
-    this.#subrequest = histogram('flexemr_ranker_subrequest_duration_seconds', 'Time from sending a subrequest to its reply or its error.', seconds, ['node']);
-    this.#subrequestErrors = counter('flexemr_ranker_subrequest_errors_total', 'Subrequests that failed.', ['node', 'code']);
+    this.#stage = histogram(
+      'flexemr_scorer_stage_duration_seconds',
+      'Time of the lookup of a batch, and of each network.',
+      seconds,
+      ['stage'],
+    );
+    this.#subrequest = histogram(
+      'flexemr_ranker_subrequest_duration_seconds',
+      'Time from sending a subrequest to its reply or its error.',
+      seconds,
+      ['node'],
+    );
+    this.#subrequestErrors = counter('flexemr_ranker_subrequest_errors_total', 'Subrequests that failed.', [
+      'node',
+      'code',
+    ]);
   }
 
   /** Registers what is read when somebody asks for metrics. */
   read(read: () => RankerReadings): void {
     const registers = [this.#registry];
     let readings = read();
-    const counter = (name: string, help: string, valueOf: (readings: RankerReadings) => number): void => {
+    const counter = (name: string, help: string, of: (readings: RankerReadings) => number): void => {
       new Counter({
         ...{ name, help, registers },
         collect(): void {
           this.reset();
-          this.inc(valueOf(readings));
+          this.inc(of(readings));
         },
       });
     };
@@ -94,7 +122,11 @@ export class RankerMetrics implements ScorerObserver {
       },
     });
     new Counter({
-      ...{ name: `${scorer}_errors_total`, help: 'Requests that ended with an error, by its code.', registers },
+      ...{
+        name: `${scorer}_errors_total`,
+        help: 'Requests that ended with an error, by its code.',
+        registers,
+      },
       labelNames: ['code'],
       collect(): void {
         this.reset();
@@ -104,18 +136,38 @@ export class RankerMetrics implements ScorerObserver {
     counter(`${scorer}_requests_total`, 'Requests that were scored.', (now) => now.scorer.requests);
     counter(`${scorer}_candidates_total`, 'Candidates that were scored.', (now) => now.scorer.candidates);
     counter(`${scorer}_batches_total`, 'Batches that were scored.', (now) => now.scorer.batches);
-    counter(`${scorer}_dense_thread_restarts_total`, 'Threads of the networks that were replaced.', (now) => now.denseThreadRestarts);
-    counter('flexemr_http_received_bytes_total', 'Bytes that HTTP clients have sent.', (now) => now.http.bytesIn);
-    counter('flexemr_http_sent_bytes_total', 'Bytes that were sent to HTTP clients.', (now) => now.http.bytesOut);
+    counter(
+      `${scorer}_dense_thread_restarts_total`,
+      'Threads of the networks that were replaced.',
+      (now) => now.denseThreadRestarts,
+    );
+    counter(
+      'flexemr_http_received_bytes_total',
+      'Bytes that HTTP clients have sent.',
+      (now) => now.http.bytesIn,
+    );
+    counter(
+      'flexemr_http_sent_bytes_total',
+      'Bytes that were sent to HTTP clients.',
+      (now) => now.http.bytesOut,
+    );
     if (readings.ranker === undefined) return;
     const ranker = (name: string, help: string, of: keyof RankerStats): void =>
       counter(`flexemr_ranker_${name}`, help, (now) => now.ranker?.[of] ?? 0);
     ranker('lookups_total', 'Lookups.', 'lookups');
     ranker('subrequests_total', 'Subrequests, without retries.', 'subrequests');
     ranker('retries_total', 'Subrequests that were sent again.', 'retries');
-    ranker('segments_pushed_total', 'Segments (the bags of a shard) that were pooled at their node.', 'segmentsPushed');
+    ranker(
+      'segments_pushed_total',
+      'Segments (the bags of a shard) that were pooled at their node.',
+      'segmentsPushed',
+    );
     ranker('segments_fetched_total', 'Segments that were pooled here, from fetched rows.', 'segmentsFetched');
-    ranker('bags_repeated_total', 'Bags that were not sent, because an earlier bag of their feature was the same.', 'bagsRepeated');
+    ranker(
+      'bags_repeated_total',
+      'Bags that were not sent, because an earlier bag of their feature was the same.',
+      'bagsRepeated',
+    );
     ranker('sent_bytes_total', 'Bytes to memory nodes.', 'bytesOut');
     ranker('received_bytes_total', 'Bytes from memory nodes.', 'bytesIn');
     new Gauge({

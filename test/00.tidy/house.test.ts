@@ -131,6 +131,13 @@ test('a ranker imports only the interface of transports', () => {
   expect([...known]).toEqual(['transport/transport.ts']);
 });
 
+test('one file knows OpenTelemetry', () => {
+  const knowing = files.filter((file) =>
+    importsOf(file).some((target) => target.startsWith('@opentelemetry')),
+  );
+  expect(knowing).toEqual(['telemetry/open-telemetry.ts']);
+});
+
 test('no imports are circular', () => {
   const circles: string[] = [];
   const done = new Set<string>();
