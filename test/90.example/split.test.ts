@@ -170,6 +170,15 @@ describe('any network', () => {
     await expect(split(sum, ['a', 'b'])).rejects.toThrow('all nodes depend on a, b alone');
   });
 
+  test('a dimension that is not known has neither size nor name', async () => {
+    const places = [node('NonZero', ['a'], 'places'), node('Cast', ['places'], 'cast', [int('to', 1)])];
+    const { top } = await split(model([...places, node('Add', ['cast', 'b'], 'y')], 'y'), ['a']);
+    expect(top.graph.input[0]).toEqual({
+      name: 'cast',
+      type: { tensorType: { elemType: 'FLOAT', shape: { dim: [{ dimValue: 2n }, {}] } } },
+    });
+  });
+
   test('a value without known dimensions is not passed on', async () => {
     const total = node('ReduceSum', ['a'], 'total', [int('keepdims', 0)]);
     await expect(split(model([total, node('Add', ['total', 'b'], 'y')], 'y'), ['a'])).rejects.toThrow(
