@@ -219,6 +219,7 @@ const awaitable = [
   'Promise.all([...ranker.#route',
   'ranker.close()',
   'Promise.all([...this.#route',
+  'Promise.allSettled([...this.#route',
   'this.#options.transport.close()',
   'this.close()',
   'this.#connecting;',
