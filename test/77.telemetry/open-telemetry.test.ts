@@ -111,6 +111,19 @@ test('a span can begin before it is known that there is one', async () => {
   expect(startTime[0] * 1e3 + startTime[1] / 1e6).toBeLessThanOrEqual(Date.now() - 3_000);
 });
 
+test('a span is as long as the clock of the process says, in parts of a millisecond', async () => {
+  const tracer = await loaded();
+  for (let i = 0; i < 20; i++) {
+    const span = tracer.start('name', undefined);
+    const from = performance.now();
+    while (performance.now() - from < 0.3);
+    span.end();
+  }
+  const lengths = exporter.getFinishedSpans().map(({ duration }) => duration[0] * 1e3 + duration[1] / 1e6);
+  // Times since 1970 are rounded to 0.0003 ms.
+  for (const ms of lengths) expect(ms).toBeGreaterThan(0.299);
+});
+
 test('a span that is not sampled is passed on as such', async () => {
   trace.disable();
   register(0);
