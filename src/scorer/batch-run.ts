@@ -59,8 +59,7 @@ export class BatchRun {
   /** The outputs of the model: f32 [candidates of the batch] or [candidates of the batch, width]. */
   async outputs(deadlineMs: number): Promise<Record<string, Float32Array>> {
     const { networks, outputs, features } = this.#context.plan;
-    const lookup =
-      features.length === 0 ? undefined : this.#stage('lookup', (trace) => this.#lookUp(deadlineMs, trace));
+    const lookup = features.length === 0 ? undefined : this.#timed('lookup', this.#lookUp(deadlineMs));
     // If it fails while a network still runs, nobody else handles the rejection yet.
     lookup?.catch(() => {});
     const running: Promise<NetworkRows>[] = [];
@@ -75,7 +74,9 @@ export class BatchRun {
     }
   }
 
-  async #lookUp(deadline: number, trace: TraceContext | undefined): Promise<void> {
+  /** A ranker makes a span of its own. */
+  async #lookUp(deadline: number): Promise<void> {
+    const trace = this.#span?.context;
     this.#lookup = await this.#context.source.lookup(this.#batch.bags(), { deadline, trace });
   }
 
@@ -94,8 +95,15 @@ export class BatchRun {
     };
     const counts = networkCounts(network, this.#batch, made);
     const inputs = networkInputs(network, counts, this.#batch, made);
-    const outputs = await this.#stage(network.name, () => this.#context.dense.run(at, inputs));
-    return { counts, outputs };
+    const span = this.#context.tracer?.start(network.name, this.#span?.context);
+    try {
+      const outputs = await this.#timed(network.name, this.#context.dense.run(at, inputs));
+      span?.end();
+      return { counts, outputs };
+    } catch (error) {
+      span?.end(error as Error);
+      throw error;
+    }
   }
 
   readonly #features: FeatureRows[] = [];
@@ -120,20 +128,12 @@ export class BatchRun {
     return sigmoid ? values.map((value) => 1 / (1 + Math.exp(-value))) : values;
   }
 
-  /** Measures a stage, and records its span. */
-  async #stage<T>(name: string, work: (trace: TraceContext | undefined) => Promise<T>): Promise<T> {
-    const { tracer, observer } = this.#context;
-    const span = tracer?.start(name, this.#span?.context);
+  /** Reports the time that a stage takes, if it succeeds. */
+  async #timed<T>(stage: string, work: Promise<T>): Promise<T> {
     const began = performance.now();
-    try {
-      const done = await work(span?.context ?? this.#span?.context);
-      span?.end();
-      observer?.stage(name, performance.now() - began);
-      return done;
-    } catch (error) {
-      span?.end(error as Error);
-      throw error;
-    }
+    const done = await work;
+    this.#context.observer?.stage(stage, performance.now() - began);
+    return done;
   }
 }
 
