@@ -25,7 +25,7 @@ import {
 import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
-import { readyText, type ServeOptions, serve } from './serve.ts';
+import { logLevels, readyText, type ServeOptions, serve } from './serve.ts';
 import { stopSignals } from './stop-request.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -134,6 +134,9 @@ program
   )
   .addOption(rdmaDeviceOption())
   .addOption(gidIndexOption())
+  .addOption(
+    new Option('--log-level <level>', 'least severe log entries to write (default: info)').choices(logLevels),
+  )
   .option('--json', 'print the ready line as JSON')
   .addHelpText(
     'after',

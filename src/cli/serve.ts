@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { type LevelWithSilent, pino } from 'pino';
 import { fileRouting } from '../host/file-routing.ts';
 import { type Log, MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
@@ -10,6 +10,9 @@ import { LoadBar } from './progress.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 import { StopRequest } from './stop-request.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
+
+/** From the most to the fewest log entries. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export interface ServeOptions extends SecurityOptions, TableOptions {
   /** The routing table that `flexemr plan` wrote. */
@@ -27,6 +30,8 @@ export interface ServeOptions extends SecurityOptions, TableOptions {
   readonly transport?: 'stream' | 'rdma' | undefined;
   readonly rdmaDevice?: string | undefined;
   readonly gidIndex?: number | undefined;
+  /** The least severe log entries that are written. Default: info. */
+  readonly logLevel?: LevelWithSilent | undefined;
 }
 
 /**
@@ -36,7 +41,7 @@ export interface ServeOptions extends SecurityOptions, TableOptions {
 export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
   const stop = new StopRequest();
   try {
-    const log = logOf(options.node);
+    const log = logOf(options);
     const routing = await fileRouting(options.plan).read();
     const started = await Promise.race([startWithBar(options, routing, log), stop.asked]);
     // It was told to stop before it served, so there are no subrequests to answer.
@@ -53,10 +58,10 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
 }
 
 /** A log that never ends the node, even if nobody reads stderr any more. */
-function logOf(node: string): Log {
+function logOf({ node, logLevel = 'info' }: ServeOptions): Log {
   const stderr = pino.destination({ fd: 2, sync: true });
   stderr.on('error', () => {});
-  return pino({ base: { node } }, stderr);
+  return pino({ base: { node }, level: logLevel }, stderr);
 }
 
 async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {

@@ -125,6 +125,11 @@ export class HttpPort {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Number of connections that are open now. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { method, url } = request;
     if (!this.#isOwn(request)) {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { FlexemrError } from '../errors.ts';
 import { jsonBodiesBytesMax, jsonBytesMax } from '../limits.ts';
+import type { PortCounts } from './port-stats.ts';
 import type { Unfinished, UnfinishedRequests } from './unfinished.ts';
 
 /** One body. Its bytes count until `end`. */
@@ -13,11 +14,13 @@ export interface JsonBody {
 /** The JSON bodies that one worker has received, in part or completely, and has not answered. Their sum is limited. */
 export class JsonBodies {
   readonly #unfinished: UnfinishedRequests;
+  readonly #counts: PortCounts;
   #bytes = 0;
   #count = 0;
 
-  constructor(unfinished: UnfinishedRequests) {
+  constructor(unfinished: UnfinishedRequests, counts: PortCounts) {
     this.#unfinished = unfinished;
+    this.#counts = counts;
   }
 
   /** Bodies that are not answered yet. */
@@ -29,7 +32,9 @@ export class JsonBodies {
     let own = 0;
     let ended = false;
     this.#count++;
+    this.#counts.jsonLookups++;
     const take = (bytes: number): void => {
+      this.#counts.bytesReceived += bytes;
       // It was cut off. Bytes that still arrive do not count.
       if (ended) return;
       own += bytes;
