@@ -117,7 +117,7 @@ function readHeader(answer: usize, head: usize, bytes: u32): i32 {
     return refuse(answer, STATUS_UNSUPPORTED_VERSION, 0, 0, version);
   }
   if (load<u32>(head, FRAME_BYTES) != bytes) return invalidHeader(answer, FRAME_BYTES, head);
-  // Everything that has no meaning in a version must be 0. A trace context may be anything, because nodes ignore it.
+  // Everything that has no meaning in a version must be 0. A trace context may be anything, because no answer depends on it.
   const flags = <u32>load<u8>(head, FRAME_FLAGS);
   if (version == 1 ? load<u32>(head, FRAME_VERSION) != 1 : (flags & ~HEADER_FLAG_CHECKSUM) != 0) {
     return invalidHeader(answer, FRAME_VERSION, head);

@@ -20,6 +20,7 @@ export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
 export type { RoutingTable } from './plan/routing-table.ts';
 export type { LookupOptions } from './ranker/lookup.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
+export type { TraceContext } from './wire/trace.ts';
 
 export interface EdgeRankerOptions {
   /** `parseRouting` reads one from JSON. */

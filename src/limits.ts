@@ -298,3 +298,16 @@ export const networkInputBytesMax = 1_073_741_824;
 
 /** How long a network may take for one batch before its thread is ended. */
 export const denseRunMsMax = 60_000;
+
+/** Time between two questions of a scoring service to each memory node, whether it is there. */
+export const nodeCheckMs = 2_000;
+/** Bytes of f32 in its answer, and in that of a request to score. To write them as text takes about 25 ms. */
+
+/**
+ * A request to score whose tensors are binary: its bytes (in JSON alone at most `jsonBytesMax`), its tensors, and the
+ * dimensions of a tensor; and bytes of all requests that were received and not answered yet.
+ */
+export const scoreBytesMax = 16_777_216;
+export const scoreTensorsMax = 16_384;
+export const tensorDimsMax = 8;
+export const scoreBodiesBytesMax = 134_217_728;

@@ -3,6 +3,7 @@ import { loadHostings } from '../src/host/hostings.ts';
 import type { Hosting } from '../src/memory-node/hosting.ts';
 import { MemoryNode } from '../src/memory-node/memory-node.ts';
 import type { RoutingTable } from '../src/plan/routing-table.ts';
+import type { Tracer } from '../src/wire/trace.ts';
 
 export interface LocalNodeOptions {
   /** A safetensors file. */
@@ -11,6 +12,7 @@ export interface LocalNodeOptions {
   readonly node: string;
   /** The bytes for frames and replies in each arena. The node's limit for a frame is a share of them. */
   readonly slotBytes?: number | undefined;
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Loads a node's shards, and serves them as its only worker. @throws as MemoryNodeHost.start */
@@ -21,13 +23,14 @@ export async function localNode(options: LocalNodeOptions): Promise<MemoryNode> 
 /** Loads a node's shards. @returns the node and its hosting */
 export async function localHosting({
   slotBytes,
+  tracer,
   ...options
 }: LocalNodeOptions): Promise<{ node: MemoryNode; hosting: Hosting }> {
   const [hosting] = await loadHostings({ ...options, workers: 1 });
   const slots = hosting.slots.map(({ begin, end }) => {
     return { begin, end: Math.min(end, begin + (slotBytes ?? Number.POSITIVE_INFINITY)) };
   });
-  const node = new MemoryNode(options.node, []);
+  const node = new MemoryNode(options.node, [], { tracer });
   node.host({ ...hosting, slots });
   return { node, hosting };
 }

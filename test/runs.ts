@@ -24,6 +24,10 @@ export const runs = {
   askCases: soak ? 100_000 : 500,
   /** Requests that a scorer puts together. */
   scoredBatches: soak ? 5_000 : 100,
+  /** Networks that are split in two. */
+  splitGraphs: soak ? 2_000 : 40,
+  /** Dense networks that are compared with plain loops. */
+  dlrmNetworks: soak ? 1_000 : 20,
   /** Rankers with memory of any size. */
   workspaces: soak ? 2_000 : 60,
   /** Random tables looked up by several features. */
@@ -50,6 +54,8 @@ export const runs = {
   frames: soak ? 50_000 : 500,
   /** Hostile subrequests. */
   hostileSubrequests: soak ? 1_000_000 : 4_000,
+  /** Subrequests to a node that records spans. */
+  tracedSubrequests: soak ? 20_000 : 300,
   /** Lookups in JSON. */
   jsonLookups: soak ? 10_000 : 300,
   /** Loads of a memory node whose effects on its metrics are known. */
@@ -81,6 +87,10 @@ export const runs = {
   lies: soak ? 20_000 : 100,
   /** Lookups over each transport whose frames change in transit. */
   meddledLookups: soak ? 100_000 : 400,
+  /** Lookups over each transport whose frames carry a trace context. */
+  tracedLookups: soak ? 500 : 6,
+  /** Spans that an SDK gets. */
+  spans: soak ? 20_000 : 200,
   /** Concurrent lookups over each transport. */
   lookupsAtOnce: soak ? 2_000 : 60,
   /** Random tables on random nodes. */

@@ -1,10 +1,12 @@
-// The main job on a real model: score held-out MovieLens requests as a DLRM does, with the tables shared out among
-// two memory-node processes, recommend films to three users, and compare with what PyTorch computed.   npm start
+// The main job on a real model: a scoring service over two memory-node processes. It asks over HTTP, as any client would:
+// it scores held-out MovieLens requests, recommends films to three users, and compares with what PyTorch computed.
+//   npm start               npm start -- --serve   goes on serving, with its page, until Ctrl+C
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
 import { parse } from 'csv-parse/sync';
-import { openRanker, openScorer, SafetensorsFile, startLocalCluster } from '../../src/index.ts';
+import { openRanker, RankHost, SafetensorsFile, startLocalCluster } from '../../src/index.ts';
+import { Client } from './client.ts';
 import { candidates } from './recommend.ts';
 import { type Requests, readRequests } from './requests.ts';
 
@@ -19,19 +21,54 @@ await using cluster = await startLocalCluster({
   split: 'table',
 });
 await using ranker = await openRanker({ routing: cluster.routing, transport: 'stream' });
+await using service = await RankHost.start({
+  source: ranker,
+  dense: [join(here, 'bottom.onnx'), join(here, 'top.onnx')],
+  name: 'movielens',
+});
 await using file = await SafetensorsFile.open(join(here, 'requests.safetensors'));
-await using scorer = await openScorer({ source: ranker, dense: join(here, 'dense.onnx') });
+const client = new Client(service.url, service.scorer.signature);
 const names = ranker.specs.map(({ name }) => name);
 const dim = ranker.specs[0].dim;
 const lookupNs = createHistogram();
 
-/** The probability that each film is liked. */
-async function score({ bags, dense }: Requests): Promise<Float32Array> {
-  const { outputs } = await scorer.score({ bags, dense: { dense } });
-  return outputs.prob;
+const requests = await readRequests(file, names);
+const [pooled, probs] = [await pool(requests), await client.score(requests)];
+
+const users = await file.read('user_id', 'I64');
+const movies = await file.read('movie_id', 'I64');
+const titles = new Map<string, string>(
+  parse<Record<string, string>>(readFileSync(join(here, 'movies.csv')), { columns: true }).map((film) => [
+    film.movieId,
+    film.title,
+  ]),
+);
+const films = [...new Set(movies)].map((movie) => movies.indexOf(movie));
+for (const user of busiest(users).slice(0, usersShown)) {
+  const best = await client.rank(candidates(requests, user, users.lastIndexOf(user), films), filmsShown);
+  console.log(`user ${user}, the ten best of ${films.length} films:`);
+  for (const [i, { candidate, score }] of best.entries()) {
+    const title = titles.get(String(movies[films[candidate]]));
+    console.log(`  ${String(i + 1).padStart(2)}. ${(score * 100).toFixed(0)} %  ${title}`);
+  }
 }
 
-/** Pooled vectors, f32 [requests, tables, dim]. */
+console.log(networkLine());
+if (process.argv.includes('--serve')) {
+  console.log(`its page is ${service.url}/ (Ctrl+C ends it)`);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.once('SIGINT', () => resolve());
+  await promise;
+}
+const deltaPooled = largestDifference(pooled, await file.read('expected_pooled', 'F32'));
+const deltaProb = largestDifference(probs, await file.read('expected_prob', 'F32'));
+const area = auc(probs, await file.read('label', 'F32'));
+console.log(
+  `movielens: ${probs.length} requests, max |Δpooled| = ${deltaPooled.toExponential(2)}, ` +
+    `max |Δprob| = ${deltaProb.toExponential(2)}, AUC = ${area.toFixed(4)}`,
+);
+
+/** Pooled vectors without the service, f32 [requests, tables, dim]. */
 async function pool({ bags, dense }: Requests): Promise<Float32Array> {
   const started = performance.now();
   const lookup = await ranker.lookup(bags);
@@ -44,37 +81,6 @@ async function pool({ bags, dense }: Requests): Promise<Float32Array> {
   return all;
 }
 
-const requests = await readRequests(file, names);
-const [pooled, probs] = [await pool(requests), await score(requests)];
-
-const users = await file.read('user_id', 'I64');
-const movies = await file.read('movie_id', 'I64');
-const titles = new Map<string, string>(
-  parse<Record<string, string>>(readFileSync(join(here, 'movies.csv')), { columns: true }).map((film) => [
-    film.movieId,
-    film.title,
-  ]),
-);
-const films = [...new Set(movies)].map((movie) => movies.indexOf(movie));
-for (const user of busiest(users).slice(0, usersShown)) {
-  const liked = await score(candidates(requests, user, users.lastIndexOf(user), films));
-  const best = films.map((film, i) => ({ title: titles.get(String(movies[film])), prob: liked[i] }));
-  best.sort((a, b) => b.prob - a.prob);
-  console.log(`user ${user}, the ten best of ${films.length} films:`);
-  for (const [i, { title, prob }] of best.slice(0, filmsShown).entries()) {
-    console.log(`  ${String(i + 1).padStart(2)}. ${(prob * 100).toFixed(0)} %  ${title}`);
-  }
-}
-
-console.log(networkLine());
-const deltaPooled = largestDifference(pooled, await file.read('expected_pooled', 'F32'));
-const deltaProb = largestDifference(probs, await file.read('expected_prob', 'F32'));
-const area = auc(probs, await file.read('label', 'F32'));
-console.log(
-  `movielens: ${probs.length} requests, max |Δpooled| = ${deltaPooled.toExponential(2)}, ` +
-    `max |Δprob| = ${deltaProb.toExponential(2)}, AUC = ${area.toFixed(4)}`,
-);
-
 /** What is where, and what it took to ask for it. */
 function networkLine(): string {
   const held = cluster.nodes.map(({ node, bytes }) => `${node} ${(bytes / 1e6).toFixed(2)} MB`).join(', ');
@@ -86,7 +92,6 @@ function networkLine(): string {
     `${lookups} lookups, ${moved[0]} KB in, ${moved[1]} KB out, p50 ${p50} ms`
   );
 }
-
 /** Users by how often they ask, most often first. */
 function busiest(all: BigInt64Array): bigint[] {
   const asked = Map.groupBy(all, (user) => user);

@@ -3,9 +3,12 @@
 import { crc32 } from 'node:zlib';
 import { pickBags, type Requests } from './requests.ts';
 
-/** Tables that describe the film; all others but `user_x_genre` describe the user and the moment. */
-const filmTables = new Set(['movie', 'genres', 'title_tokens', 'year', 'tag_words']);
 const crossTable = 'user_x_genre';
+/** Tables whose bags belong to the film; all others describe the user and the moment. */
+export const filmTables: ReadonlySet<string> = new Set([
+  ...['movie', 'genres', 'title_tokens', 'year', 'tag_words'],
+  crossTable,
+]);
 const crossRows = 8192;
 
 /** Dense features of the film; number 8 is the product of the user's and the film's mean rating, both off centre. */

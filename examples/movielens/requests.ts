@@ -25,12 +25,21 @@ export async function readRequests(file: SafetensorsFile, tables: readonly strin
 }
 
 /** The bags of requests picked by position, which may be picked again and again. */
-export function pickBags({ keys, offsets, weights }: Bags, positions: readonly number[]): Bags {
-  const bounds = [...(offsets as BigInt64Array)].map(Number);
+export function pickBags(bags: Bags, positions: readonly number[]): Bags {
+  const bounds = boundsOf(bags);
   const ranges = positions.map((i) => [bounds[i], bounds[i + 1]] as const);
+  const [keys, weights] = [Array.from(bags.keys, Number), bags.weights && [...bags.weights]];
   return {
-    keys: ranges.flatMap(([begin, end]) => [...(keys as BigInt64Array).subarray(begin, end)].map(Number)),
+    keys: ranges.flatMap(([begin, end]) => keys.slice(begin, end)),
     lengths: ranges.map(([begin, end]) => end - begin),
-    weights: weights && ranges.flatMap(([begin, end]) => [...(weights as Float32Array).subarray(begin, end)]),
+    weights: weights && ranges.flatMap(([begin, end]) => weights.slice(begin, end)),
   };
+}
+
+/** Where each bag begins, and where the last one ends. */
+export function boundsOf({ offsets, lengths = [] }: Bags): number[] {
+  if (offsets !== undefined) return Array.from(offsets, Number);
+  const bounds = [0];
+  for (const length of lengths) bounds.push(bounds[bounds.length - 1] + Number(length));
+  return bounds;
 }

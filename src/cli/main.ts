@@ -1,37 +1,33 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { FlexemrError } from '../errors.ts';
 import { inspectMachine } from '../host/machine.ts';
-import { failedMsMax, workersMax } from '../limits.ts';
+import { packageVersion } from '../kernel/files.ts';
+import { failedMsMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { removeDrafts } from '../store/whole-file.ts';
 import { machineText } from './doctor.ts';
+import { example, print } from './help.ts';
 import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
 import {
   checkModelOptions,
   checkSource,
   dtypeOption,
-  gidIndexOption,
-  integer,
-  parsePort,
-  rdmaDeviceOption,
   tableListOption,
   tablesText,
   withModel,
+  withNodeSecurity,
   withSource,
 } from './options.ts';
 import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
-import { logLevels, readyText, type ServeOptions, serve } from './serve.ts';
+import { addRank, addServe } from './servers.ts';
 import { stopSignals } from './stop-request.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-
 const program = new Command('flexemr')
-  .version(version)
+  .version(packageVersion())
   .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
   .exitOverride()
   .configureOutput({ outputError: (text) => printError(text.replace(/^error: /, '')) });
@@ -93,60 +89,8 @@ const planning = program
     print(options.json ? JSON.stringify(planJson(planned)) : planText(planned));
   });
 
-program
-  .command('serve')
-  .description(
-    'serve one memory node of a plan; on SIGTERM, SIGINT or SIGHUP it answers the subrequests that it holds, and ends',
-  )
-  .requiredOption('--tables <file>', tablesText)
-  .addOption(tableListOption())
-  .requiredOption('--plan <file>', 'routing table that flexemr plan has written')
-  .requiredOption('--node <id>', 'id of this node in the plan')
-  .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
-  .addOption(
-    new Option(
-      '--port <n>',
-      'port of the first worker; others use the next ports (default: free ports)',
-    ).argParser(parsePort),
-  )
-  .addOption(
-    new Option('--workers <n>', 'worker threads, each with its own port (default: 1)').argParser(
-      integer(1, workersMax),
-    ),
-  )
-  .addOption(new Option('--common-port <n>', 'a port that all workers share').argParser(parsePort))
-  .option('--token-file <file>', 'token that requests must carry')
-  .option('--cert <file>', 'certificate for TLS, PEM')
-  .option('--key <file>', 'key of the certificate, PEM')
-  .option('--ca <file>', 'certificates that must have signed the certificate of each ranker, PEM')
-  .option('--verify', 'compare every row, not only a sample, with a plan that was made with --verify')
-  .option('--insecure', 'allow other machines to connect without a token or --ca')
-  .option(
-    '--allow-host <name...>',
-    'without a token: accept these host names too, besides those of this machine',
-  )
-  .option('--allow-origin <origin>', 'allow pages of this origin (CORS), such as https://app.example; *: all')
-  .addOption(
-    new Option('--transport <how>', '"rdma": serve by RDMA too, for rankers that support it').choices([
-      'stream',
-      'rdma',
-    ]),
-  )
-  .addOption(rdmaDeviceOption())
-  .addOption(gidIndexOption())
-  .addOption(
-    new Option('--log-level <level>', 'least severe log entries to write (default: info)').choices(logLevels),
-  )
-  .option('--json', 'print the ready line as JSON')
-  .addHelpText(
-    'after',
-    example(
-      'flexemr serve --tables tables.safetensors --plan plan.json --node node0 --port 4100 --workers 2',
-    ),
-  )
-  .action(async (options: ServeOptions & { json?: boolean }) =>
-    serve(options, (ready) => print(options.json ? JSON.stringify(ready) : readyText(ready))),
-  );
+addServe(program);
+addRank(program);
 
 program
   .command('doctor')
@@ -188,18 +132,10 @@ withModel(withRequests(program.command('score')))
   });
 
 function withRequests(command: Command): Command {
-  return withSource(
-    command
-      .requiredOption(
-        '--requests <file>',
-        'requests, safetensors: indices_TT, offsets_TT, optional weights_TT',
-      )
-      .requiredOption('--out <file>', 'where to write, safetensors'),
-  ).option('--json', 'print the summary as JSON');
-}
-
-function example(...commands: readonly string[]): string {
-  return `\nExample:\n${commands.map((command) => `  ${command}`).join('\n')}`;
+  const files = command
+    .requiredOption('--requests <file>', 'requests, safetensors: indices_TT, offsets_TT, optional weights_TT')
+    .requiredOption('--out <file>', 'where to write, safetensors');
+  return withNodeSecurity(withSource(files)).option('--json', 'print the summary as JSON');
 }
 
 function report(done: LookupReport, json: boolean | undefined): void {
@@ -209,10 +145,6 @@ function report(done: LookupReport, json: boolean | undefined): void {
 /** Writes the text to stderr as one line. */
 function printError(text: string): void {
   process.stderr.write(`flexemr: ${text.trim().replace(/\s*\n\s*/g, ' ')}\n`);
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 /** Ends the command after an error that its action cannot catch: writes one line, and exits with status 1. */
@@ -230,8 +162,8 @@ for (const signal of stopSignals)
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A node continues to serve even if nobody reads its output. Other commands end, because their output is lost.
-  if (process.argv[2] === 'serve') return;
+  // A server continues to serve even if nobody reads its output. Other commands end, because their output is lost.
+  if (['serve', 'rank'].includes(process.argv[2])) return;
   if (error.code === 'EPIPE') process.exit(128 + 13);
   fail(
     new FlexemrError('INVALID_FILE', `cannot write to stdout: ${error.message}`, {

@@ -2,6 +2,7 @@ import { createHistogram } from 'node:perf_hooks';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
+import type { VectorOptions } from '../scorer/batch-run.ts';
 import type { LookupSource } from './lookup-source.ts';
 
 /** Measurements of lookups. The optional fields are known only for memory nodes. */
@@ -35,9 +36,9 @@ export class Meter implements LookupSource {
     return this.#source.specs;
   }
 
-  async lookup(bags: KeyedBags): Promise<Lookup> {
+  async lookup(bags: KeyedBags, options?: VectorOptions): Promise<Lookup> {
     const started = performance.now();
-    const found = await this.#source.lookup(bags);
+    const found = await this.#source.lookup(bags, options);
     this.#ns.record(Math.max(1, Math.round((performance.now() - started) * 1e6)));
     return found;
   }

@@ -4,6 +4,7 @@ import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import { splits } from '../plan/planner.ts';
+import { logLevels } from './log.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
 import { parseNodes } from './plan.ts';
 
@@ -81,11 +82,38 @@ export function withSource(command: Command): Command {
       ),
     )
     .addOption(rdmaDeviceOption())
-    .addOption(gidIndexOption())
-    .option('--token-file <file>', 'token for the running nodes')
-    .option('--ca <file>', 'certificates to trust for the running nodes, PEM')
-    .option('--cert <file>', 'certificate to show to the running nodes, PEM')
-    .option('--key <file>', 'key of the certificate, PEM');
+    .addOption(gidIndexOption());
+}
+
+/** Adds the options for the security of running nodes. @param prefix of their names */
+export function withNodeSecurity(command: Command, prefix: '' | 'nodes-' = ''): Command {
+  return command
+    .option(`--${prefix}token-file <file>`, 'token for the running nodes')
+    .option(`--${prefix}ca <file>`, 'certificates to trust for the running nodes, PEM')
+    .option(`--${prefix}cert <file>`, 'certificate to show to the running nodes, PEM')
+    .option(`--${prefix}key <file>`, 'key of the certificate, PEM');
+}
+
+/** Adds the options for where a server listens, and who may ask. */
+export function withListening(command: Command, clients: string): Command {
+  return command
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--token-file <file>', 'token that requests must carry')
+    .option('--cert <file>', 'certificate for TLS, PEM')
+    .option('--key <file>', 'key of the certificate, PEM')
+    .option('--ca <file>', `certificates that must have signed the certificate of each ${clients}, PEM`)
+    .option('--insecure', 'allow other machines to connect without a token or --ca')
+    .option(
+      '--allow-host <name...>',
+      'without a token: accept these host names too, besides those of this machine',
+    )
+    .option(
+      '--allow-origin <origin>',
+      'allow pages of this origin (CORS), such as https://app.example; *: all',
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level of log lines (default: info)').choices(logLevels),
+    );
 }
 
 /** The options for a model. */
@@ -117,8 +145,12 @@ export function checkModelOptions(command: Command, { dense, model }: ModelOptio
 }
 
 /** Checks options that need other options or certain values of them. Ends the command if they do not fit together. */
-export function checkSource(command: Command, options: SourceOptions): void {
-  const { tables, routing, nodes, transport, threads, cert, key } = options;
+export function checkSource(
+  command: Command,
+  options: SourceOptions,
+  security: readonly string[] = ['tokenFile', 'ca', 'cert', 'key'],
+): void {
+  const { tables, routing, nodes, transport, threads } = options;
   const refuse = (what: string): never => command.error(`error: ${what}`);
   if (tables === undefined && routing === undefined)
     refuse(
@@ -131,7 +163,7 @@ export function checkSource(command: Command, options: SourceOptions): void {
   const ofNodes = given(['transport', 'pushDown', 'deadline']);
   if (ofNodes !== undefined && nodes === undefined && routing === undefined)
     refuse(`option '${flagOf(ofNodes)}' is for memory nodes: give --nodes or --routing too`);
-  const ofRunning = given(['tokenFile', 'ca', 'cert', 'key']);
+  const ofRunning = given(security);
   if (ofRunning !== undefined && routing === undefined)
     refuse(`option '${flagOf(ofRunning)}' is for running memory nodes: give --routing too`);
   const ofRdma = given(['rdmaDevice', 'gidIndex']);
@@ -143,8 +175,9 @@ export function checkSource(command: Command, options: SourceOptions): void {
     refuse("option '--threads <n>' cannot be used with option '--transport loopback'");
   if (nodes !== undefined && threads !== undefined && threads > workersMax)
     refuse(`option '--threads <n>' must be from 1 to ${workersMax} with option '--nodes <n>'`);
-  if ((cert === undefined) !== (key === undefined))
-    refuse("give '--cert <file>' and '--key <file>' together");
+  const pair = security.slice(-2);
+  if (pair.filter((name) => given([name]) !== undefined).length === 1)
+    refuse(`give ${pair.map((name) => `'${flagOf(name)} <file>'`).join(' and ')} together`);
 }
 
 function flagOf(name: string): string {

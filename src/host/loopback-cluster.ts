@@ -1,6 +1,7 @@
 import { checkFields, options as optionsOf } from '../check.ts';
 import { MemoryNode } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import { loadTracer } from '../telemetry/open-telemetry.ts';
 import { LoopbackTransport } from '../transport/loopback.ts';
 import { loadHostings } from './hostings.ts';
 import { type ClusterOptions, clusterFields, planCluster } from './plan-cluster.ts';
@@ -13,7 +14,7 @@ export interface LoopbackCluster {
 
 /**
  * Plans and loads memory nodes in this process, all on this thread.
- * @throws INVALID_OPTION, as planCluster, OUT_OF_MEMORY
+ * @throws INVALID_OPTION, as planCluster, OUT_OF_MEMORY, MISSING_DEPENDENCY
  */
 export async function loopbackCluster(options: ClusterOptions): Promise<LoopbackCluster> {
   checkFields(optionsOf(clusterFields), options);
@@ -22,8 +23,9 @@ export async function loopbackCluster(options: ClusterOptions): Promise<Loopback
   const nodes = planned.nodes.map((node) => ({ ...node, url: `http://${node.id}.loopback` }));
   const routing = { ...planned, nodes };
   const handlers = new Map<string, MemoryNode>();
+  const tracer = await loadTracer();
   for (const { id, url } of nodes) {
-    const memoryNode = new MemoryNode(id, []);
+    const memoryNode = new MemoryNode(id, [], { tracer });
     const [hosting] = await loadHostings({ tables: options.tables, routing, node: id, workers: 1 });
     memoryNode.host(hosting);
     handlers.set(url, memoryNode);

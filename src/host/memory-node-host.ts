@@ -20,9 +20,10 @@ import {
   workerRestartMsMin,
   workersMax,
 } from '../limits.ts';
+import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
-import type { MemoryNodeTuning } from '../memory-node/memory-node.ts';
+import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
@@ -38,12 +39,6 @@ import { loadHostings } from './hostings.ts';
 import { NodeMeter } from './node-meter.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import { WorkerThread } from './worker-thread.ts';
-
-/** The log of a node. */
-export interface Log {
-  info(what: object, message: string): void;
-  warn(what: object, message: string): void;
-}
 
 export interface MemoryNodeOptions extends MemoryNodeTuning {
   /** The safetensors file of the tables. The node loads only its own shards. */
@@ -80,6 +75,9 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
 const isLog = (value: unknown): boolean =>
   isObject(value) && typeof value.info === 'function' && typeof value.warn === 'function';
 
+/** @internal */
+export const anyLog: Schema<Log> = v.custom<Log>(isLog, 'a log with the functions info and warn');
+
 /** Tables, routing and exposure are checked by other functions. */
 const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   tables: given<TableSource>('the path of a file, or { file, list }'),
@@ -97,7 +95,7 @@ const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   stuckMs: v.optional(integer(stuckMsMin, stuckMsMax)),
   rdma: v.optional(deviceChoice),
   onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
-  log: v.optional(v.custom<Log>(isLog, 'a log with the functions info and warn')),
+  log: v.optional(anyLog),
   sliceBytes: v.optional(numberWhere((bytes) => bytes > 0, 'bytes, more than 0')),
 });
 

@@ -5,17 +5,27 @@ import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
 import { drainMsMax, metricsMsMax } from '../limits.ts';
-import { MemoryNode, type MemoryNodeTuning } from '../memory-node/memory-node.ts';
+import { MemoryNode } from '../memory-node/memory-node.ts';
+import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
+import { loadTracer } from '../telemetry/open-telemetry.ts';
 import type { Warn } from '../transport/http-port.ts';
 import { Listener } from '../transport/listener.ts';
 import { PortCounts } from '../transport/port-stats.ts';
 import { loadVerbs } from '../transport/rdma/device.ts';
 import { RdmaPort } from '../transport/rdma/rdma-port.ts';
-import { type MetricsRequest, outcomeOf, type Warning, type WorkerControl } from './worker-control.ts';
+import {
+  type MetricsRequest,
+  outcomeOf,
+  resultOf,
+  type Warning,
+  type WorkerControl,
+} from './worker-control.ts';
 
 const { name, tuning } = workerData as { readonly name: string; readonly tuning: MemoryNodeTuning };
 const ports: { port: number }[] = [];
-const node = new MemoryNode(name, ports, tuning);
+/** An SDK that the program registers with `--import` is in this thread too. */
+const tracer = await outcomeOf(loadTracer);
+const node = new MemoryNode(name, ports, { ...tuning, tracer: tracer.value });
 const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
 
@@ -42,6 +52,7 @@ const room = { counts: new PortCounts(), metrics };
 const control: WorkerControl = {
   listen: (own, common) =>
     outcomeOf(async () => {
+      resultOf(tracer);
       listeners.push(await Listener.open(node, own, warn, room));
       if (common) listeners.push(await Listener.open(node, common, warn, room));
       return listeners[0].port;

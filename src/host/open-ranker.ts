@@ -5,6 +5,7 @@ import type { PushDown } from '../lookup/asked.ts';
 import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { Ranker, rankerFields } from '../ranker/ranker.ts';
+import { loadTracer } from '../telemetry/open-telemetry.ts';
 import { FetchTransport } from '../transport/fetch.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { RdmaTransport } from '../transport/rdma/rdma.ts';
@@ -59,11 +60,13 @@ const rankerOptions = optionsOf({
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   const { routing, transport, security = {}, rdma, ...how } = checkFields(rankerOptions, options);
   const source = sourceOf(routing);
+  const tracer = await loadTracer();
   const module = kernelModule('ranker');
   return await Ranker.open({
     routing: source,
     transport: await transportOf(transport ?? 'stream', security, rdma),
     module,
+    tracer,
     ...how,
   });
 }

@@ -12,10 +12,12 @@ import {
 } from '../limits.ts';
 import { describeModel } from '../model/describe-model.ts';
 import type { Model } from '../model/model.ts';
+import { modelLabel } from '../model/model-json.ts';
 import { planModel } from '../model/model-plan.ts';
 import type { VectorSource } from '../scorer/batch-run.ts';
 import type { ScorerObserver } from '../scorer/observer.ts';
 import { Scorer } from '../scorer/scorer.ts';
+import { loadTracer } from '../telemetry/open-telemetry.ts';
 import type { Tracer } from '../wire/trace.ts';
 import { DenseThreads } from './dense-threads.ts';
 import { readModel } from './model-file.ts';
@@ -25,6 +27,8 @@ export interface OpenScorerOptions {
   readonly source: VectorSource;
   /** The model: the path of a model.json, or what is in one. */
   readonly model?: string | Model | undefined;
+  /** The name of the model, instead of the one that it has. Default: `model`. */
+  readonly name?: string | undefined;
   /**
    * Instead of a model: its networks, ONNX files in the order in which they run. Their inputs and outputs then say what
    * the model is (`describeModel`).
@@ -51,7 +55,8 @@ const isSource = (value: unknown): boolean =>
   Array.isArray((value as Partial<VectorSource>).specs);
 const isDelay = (ms: number): boolean => ms >= 0 && ms <= batchDelayMsMax;
 
-const scorerOptions = optionsOf({
+/** @internal */
+export const scorerFields = {
   source: v.pipe(
     given<VectorSource>('a Ranker or Tables'),
     v.custom<VectorSource>(isSource, 'a Ranker or Tables'),
@@ -63,26 +68,31 @@ const scorerOptions = optionsOf({
     ),
   ),
   dense: v.optional(v.union([filePath, v.pipe(v.array(filePath), v.minLength(1), v.maxLength(networksMax))])),
+  name: v.optional(modelLabel),
   denseThreads: v.optional(integer(1, denseThreadsMax)),
   batchCandidates: v.optional(integer(1, candidatesMax)),
   batchDelay: v.optional(numberWhere(isDelay, `milliseconds, from 0 to ${batchDelayMsMax}`)),
   queueCandidates: v.optional(integer(1, queueCandidatesMax)),
-});
+};
+const scorerOptions = optionsOf(scorerFields);
 
 /**
  * Opens a scorer: a bounded queue, batches, a lookup for each, and networks in threads of their own.
  * @throws INVALID_OPTION, INVALID_FILE, MISSING_DEPENDENCY, WORKER_FAILED
  */
 export async function openScorer(options: OpenScorerOptions): Promise<Scorer> {
-  return await openScorerWith(options, {});
+  const checked = checkFields(scorerOptions, options);
+  return (await openParts(checked, { tracer: await loadTracer() })).scorer;
 }
 
-/** The same, heard and traced. */
-export async function openScorerWith(
-  options: OpenScorerOptions,
+/**
+ * Opens a scorer, and returns the threads of its networks too.
+ * @param options already checked @throws as openScorer
+ */
+export async function openParts(
+  { source, model, dense, denseThreads = 1, ...more }: OpenScorerOptions,
   { tracer, observer }: ScorerSeams,
-): Promise<Scorer> {
-  const { source, model, dense, denseThreads = 1, ...more } = checkFields(scorerOptions, options);
+): Promise<{ readonly scorer: Scorer; readonly threads: DenseThreads }> {
   const read = model === undefined ? undefined : await readModel(model);
   if ((read === undefined) === (dense === undefined)) {
     const message = 'give either model, or dense with the networks of the model';
@@ -91,8 +101,9 @@ export async function openScorerWith(
   const files = read?.networks.map(({ file }) => file) ?? [dense ?? []].flat();
   const threads = await DenseThreads.open(files, denseThreads);
   try {
-    const known = read ?? describeModel(threads.networks, source.specs, modelNameDefault);
-    return new Scorer({
+    const described = read ?? describeModel(threads.networks, source.specs, 'model');
+    const known = { ...described, name: more.name ?? described.name };
+    const scorer = new Scorer({
       source,
       dense: threads,
       plan: planModel(known, threads.networks, source.specs),
@@ -104,13 +115,12 @@ export async function openScorerWith(
       tracer,
       observer,
     });
+    return { scorer, threads };
   } catch (error) {
     await threads.close();
     throw error;
   }
 }
-
-export const modelNameDefault = 'model';
 
 /**
  * What `openScorer` takes these networks for: the contents of a model.json to edit. Paths stay as they are given.

@@ -6,7 +6,7 @@ import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import type { MemoryNodeTuning } from '../memory-node/memory-node.ts';
+import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { emptyReport, endedReport, type WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import {

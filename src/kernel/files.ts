@@ -33,6 +33,11 @@ export function packageFile(path: string, from: string): URL {
   });
 }
 
+/** The version of this package. @throws MISSING_DEPENDENCY */
+export function packageVersion(): string {
+  return JSON.parse(readFileSync(packageFile('../../package.json', import.meta.url), 'utf8')).version;
+}
+
 function compiled(name: string, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   try {
     return new WebAssembly.Module(bytes);

@@ -4,6 +4,7 @@ import type { Inbox } from '../wire/handler.ts';
 import { FRAME_CHECKSUM } from '../wire/layout.ts';
 import type { WireError } from '../wire/reply.ts';
 import type { Answering } from './answer.ts';
+import type { AnswerSpan } from './answer-span.ts';
 import { FrameChecksum } from './frame-checksum.ts';
 import type { FrameHead } from './frame-head.ts';
 import type { WorkerArena } from './worker-arena.ts';
@@ -15,6 +16,9 @@ export interface SubrequestOwner {
   /** Its slots are free again. */
   closed(held: HeldSubrequest): void;
 }
+
+/** Its sender has left, or was too slow to send all of it. */
+const unanswered: WireError = { code: 'CANCELLED' };
 
 /** An admitted subrequest. Until it is released, it holds a slot for its frame and then one for its answer. */
 export class HeldSubrequest implements Inbox {
@@ -29,6 +33,8 @@ export class HeldSubrequest implements Inbox {
   /** `performance.now()` by which it must be answered. */
   deadline = 0;
   busyUs = 0;
+  /** Undefined if nothing is traced. */
+  readonly span: AnswerSpan | undefined;
   readonly #arena: WorkerArena;
   readonly #owner: SubrequestOwner;
   /** A copy of the header and the entries, if the memory of the frame is not freed with this subrequest. */
@@ -40,10 +46,18 @@ export class HeldSubrequest implements Inbox {
   #checked = false;
 
   /** @param head given if `release` must not free the frame itself: a copy of its head, which `release` frees */
-  constructor(arena: WorkerArena, address: number, bytes: number, owner: SubrequestOwner, head?: FrameHead) {
+  constructor(
+    arena: WorkerArena,
+    address: number,
+    bytes: number,
+    owner: SubrequestOwner,
+    span: AnswerSpan | undefined,
+    head?: FrameHead,
+  ) {
     this.#arena = arena;
     this.#owner = owner;
     this.#head = head;
+    this.span = span;
     this.address = address;
     this.bytes = bytes;
   }
@@ -97,8 +111,9 @@ export class HeldSubrequest implements Inbox {
     this.deadline = this.arrived + ms;
   }
 
-  /** Passes the reply to the caller of `answer`. */
-  finish(reply: Uint8Array): void {
+  /** Passes the reply to the caller of `answer`. @param error what it says */
+  finish(reply: Uint8Array, error?: WireError): void {
+    this.span?.end(error);
     this.#done?.(reply);
   }
 
@@ -107,6 +122,7 @@ export class HeldSubrequest implements Inbox {
     this.#released = true;
     this.work?.close();
     this.work = undefined;
+    this.span?.end(unanswered);
     const { address, bytes } = this.#head ?? this;
     this.#arena.slots.free(address, bytes);
     this.#owner.closed(this);

@@ -12,6 +12,7 @@ import type { Handler, Inbox } from '../wire/handler.ts';
 import * as wire from '../wire/layout.ts';
 import { Reply } from '../wire/reply.ts';
 import type { Slices } from '../wire/slices.ts';
+import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
 import type { Hosting } from './hosting.ts';
 import { jsonAnswer, listedOf } from './json-answer.ts';
 import { checkCount, requestOf } from './json-body.ts';
@@ -25,9 +26,13 @@ export class JsonLookups {
   readonly #planWords: Uint32Array;
   readonly #workspace: Workspace;
   readonly #tables: OwnTables;
+  readonly #tracer: Tracer | undefined;
+  readonly #node: string;
 
-  constructor(handler: Handler, hosting: Hosting) {
+  constructor(handler: Handler, hosting: Hosting, tracer: Tracer | undefined) {
     this.#handler = handler;
+    this.#tracer = tracer;
+    this.#node = hosting.description.node;
     this.#planWords = new Uint32Array(BigUint64Array.of(hosting.plan).buffer);
     this.#workspace = new Workspace({ module: hosting.module, shared: true }, jsonWorkspaceBytesMax);
     this.#tables = new OwnTables(hosting, handler.describe().limits, this.#workspace);
@@ -35,10 +40,23 @@ export class JsonLookups {
 
   /**
    * Answers every bag of a lookup (docs/openapi.json) from the shards that this node holds, in slices.
+   * @param trace of its sender
    * @throws INVALID_BAGS, INVALID_OPTION, UNKNOWN_TABLE, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS,
    *   LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, DEADLINE_EXCEEDED, OUT_OF_MEMORY
    */
-  async lookUp(body: unknown, slices: Slices): Promise<object> {
+  async lookUp(body: unknown, slices: Slices, trace: TraceContext | undefined): Promise<object> {
+    const span = trace && this.#tracer && begun(this.#tracer, trace, this.#node);
+    try {
+      const answer = await this.#lookUp(body, slices, span);
+      span?.end();
+      return answer;
+    } catch (error) {
+      span?.end(error as Error);
+      throw error;
+    }
+  }
+
+  async #lookUp(body: unknown, slices: Slices, span: Span | undefined): Promise<object> {
     const { bags, onMissing } = await requestOf(body, this.#tables, slices);
     // Bags that are equal have results of their own in the answer, so they are not sought.
     const options = { onMissing, pushDown: 'always', deduplicateBags: false, splitKeys: 0 } as const;
@@ -47,6 +65,7 @@ export class JsonLookups {
       checkCount('bags', sumOf(asked, layout.FEATURE_BAGS), jsonBagsMax);
       while (!asked.prepare()) await slices.pause();
       checkSize(asked, this.#tables);
+      span?.set('flexemr.keys', sumOf(asked, layout.FEATURE_KEYS_GIVEN));
       const replies: (Reply | undefined)[] = [];
       for (let frame = 0; frame < asked.frames; frame++) replies.push(await this.#answer(asked, frame));
       using merged = await this.#merged(asked, replies, slices);
@@ -97,6 +116,10 @@ export class JsonLookups {
       merge.close();
     }
   }
+}
+
+function begun(tracer: Tracer, trace: TraceContext, node: string): Span {
+  return tracer.start('answer', trace, { kind: 'server', attributes: { 'flexemr.node': node } });
 }
 
 /** The reply, copied to memory of its own. */

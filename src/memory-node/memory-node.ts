@@ -14,7 +14,9 @@ import type { Inbox, NodeDescription } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
 import { Slices } from '../wire/slices.ts';
+import type { TraceContext, Tracer } from '../wire/trace.ts';
 import type { Answering } from './answer.ts';
+import { AnswerSpan } from './answer-span.ts';
 import { copyHead } from './frame-head.ts';
 import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
 import type { Hosting } from './hosting.ts';
@@ -23,22 +25,16 @@ import { limitsOf, overloaded, Places } from './places.ts';
 import { ServedArena } from './served-arena.ts';
 import type { Slots } from './slots.ts';
 import { SplitAnswer } from './split-answer.ts';
+import type { TracedTuning } from './tuning.ts';
 import { WorkerArena } from './worker-arena.ts';
 import { WorkerCounts, type WorkerStats } from './worker-stats.ts';
-
-export interface MemoryNodeTuning {
-  /**
-   * Bytes of rows that one slice of pooling reads. Short subrequests are answered between the slices of large ones, so
-   * they wait less if slices are smaller. Default: 256 KiB, about 50 µs. Infinity: no slices.
-   */
-  readonly sliceBytes?: number | undefined;
-}
 
 /** One worker of a memory node. It takes in subrequests and pools them where the rows are, one slice at a time. */
 export class MemoryNode implements DirectHandler {
   readonly #workers: readonly { readonly port: number }[];
   readonly #name: string;
   readonly #sliceBytes: number;
+  readonly #tracer: Tracer | undefined;
   #hosting: Hosting | undefined;
   /** Frames arrive in the first one. */
   #arenas: readonly ServedArena<WorkerArena>[] = [];
@@ -58,12 +54,13 @@ export class MemoryNode implements DirectHandler {
   constructor(
     name: string,
     workers: readonly { readonly port: number }[],
-    { sliceBytes = sliceBytesMax }: MemoryNodeTuning = {},
+    { sliceBytes = sliceBytesMax, tracer }: TracedTuning = {},
   ) {
     this.#name = name;
     // Kernels take a u32.
     this.#sliceBytes = Math.min(sliceBytes, 0xffffffff);
     this.#workers = workers;
+    this.#tracer = tracer;
   }
 
   /** Serves these shards from now on. */
@@ -117,7 +114,7 @@ export class MemoryNode implements DirectHandler {
     if (!this.#places.begin(bytes)) return this.#refused(overloaded);
     const { arena } = this.#arenas[0];
     const address = arena.slots.allocate(bytes);
-    if (address !== undefined) return new HeldSubrequest(arena, address, bytes, this.#owner);
+    if (address !== undefined) return new HeldSubrequest(arena, address, bytes, this.#owner, this.#span());
     this.#places.end(bytes);
     return this.#refused(overloaded);
   }
@@ -160,7 +157,7 @@ export class MemoryNode implements DirectHandler {
     const head = this.#places.free > 0 ? copyHead(arena, address, bytes) : undefined;
     if (head === undefined) return this.#refused(overloaded);
     this.#places.take();
-    return new HeldSubrequest(arena, address, bytes, this.#directOwner, head);
+    return new HeldSubrequest(arena, address, bytes, this.#directOwner, this.#span(), head);
   }
 
   /** The owner of subrequests from `admitAt`, whose frames are already complete. */
@@ -175,6 +172,10 @@ export class MemoryNode implements DirectHandler {
     if (bytes < HEADER_BYTES || bytes % 4 !== 0) return { code: 'INVALID_FRAME', position: 8, value: bytes };
     const most = this.#limits.subrequestBytes;
     return bytes > most ? { code: 'LIMIT_EXCEEDED', position: bytes, value: most } : undefined;
+  }
+
+  #span(): AnswerSpan | undefined {
+    return this.#tracer && new AnswerSpan(this.#tracer, this.#name);
   }
 
   #refused(error: WireError): WireError {
@@ -228,6 +229,7 @@ export class MemoryNode implements DirectHandler {
   #begin(held: HeldSubrequest): WireError | undefined {
     const [home] = this.#arenas;
     const error = home.open(held.address, held.bytes, held.head);
+    held.span?.begin(home, held.head);
     if (error) return error;
     const answer = this.#answer(home, held);
     if (answer === undefined) return { code: 'OVERLOADED' };
@@ -282,15 +284,15 @@ export class MemoryNode implements DirectHandler {
   #fail(held: HeldSubrequest, error: WireError): void {
     this.#counts.failed(error.code);
     this.#counts.answered(performance.now() - held.arrived);
-    held.finish(errorReply(held.identity, error, this.#load(held.busyUs)));
+    held.finish(errorReply(held.identity, error, this.#load(held.busyUs)), error);
   }
 
-  async lookupJson(body: unknown, slices: Slices = new Slices()): Promise<unknown> {
+  async lookupJson(body: unknown, slices: Slices = new Slices(), trace?: TraceContext): Promise<unknown> {
     if (this.#hosting === undefined) {
       const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
       throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
     }
-    this.#json ??= new JsonLookups(this, this.#hosting);
-    return await this.#json.lookUp(body, slices);
+    this.#json ??= new JsonLookups(this, this.#hosting, this.#tracer);
+    return await this.#json.lookUp(body, slices, trace);
   }
 }

@@ -7,8 +7,8 @@ import { denseWidthMax, modelNameCharsMax, sequenceLengthMax, tableNameCharsMax 
 import type { Model, ModelInput } from './model.ts';
 
 const text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(tableNameCharsMax));
-/** It is a part of addresses. */
-const label = v.pipe(
+/** A name that is a part of addresses. @internal */
+export const modelLabel: Schema<string> = v.pipe(
   v.string(),
   v.regex(
     new RegExp(`^[\\w.-]{1,${modelNameCharsMax}}$`),
@@ -44,8 +44,8 @@ const input = v.pipe(
 ) as unknown as Schema<ModelInput>;
 
 const document: Schema<Model> = v.strictObject({
-  name: label,
-  version: v.optional(label, '1'),
+  name: modelLabel,
+  version: v.optional(modelLabel, '1'),
   features: v.array(v.strictObject({ name: text, table: text })),
   networks: v.pipe(v.array(v.strictObject({ file: text, inputs: v.array(input) })), v.nonEmpty()),
   outputs: v.pipe(

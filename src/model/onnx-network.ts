@@ -1,5 +1,6 @@
 // Runs a network of an ONNX file by ONNX Runtime, which is an optional package.
 import { FlexemrError } from '../errors.ts';
+import { u32Max } from '../limits.ts';
 import type { NetworkInfo, Tensor, TensorInfo, Tensors } from './tensor.ts';
 
 /** The part of the ONNX Runtime API that is used here. Both packages offer it. */
@@ -81,8 +82,11 @@ export class OnnxNetwork {
 
 function infoOf(name: string, metadata: readonly OnnxMetadata[] | undefined): TensorInfo {
   const known = metadata?.find((one) => one.name === name);
-  const dims = known?.shape?.map((size) => (typeof size === 'number' && size >= 0 ? size : undefined));
-  return { name, type: known?.type ?? 'float32', dims };
+  // An unknown size is a name, −1 or 2^32 − 1. An unknown number of dimensions is reported as none.
+  const dims = known?.shape?.map((size) =>
+    typeof size === 'number' && size >= 0 && size < u32Max ? size : undefined,
+  );
+  return { name, type: known?.type ?? 'float32', dims: dims?.length === 0 ? undefined : dims };
 }
 
 async function loadRuntime(): Promise<[(typeof packages)[number], OnnxRuntime]> {

@@ -5,9 +5,10 @@ import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
+import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
 import type { Deadline } from './deadline.ts';
 import { failuresOf, incompleteOf } from './failures.ts';
-import { fanOut } from './fan-out.ts';
+import { fanOut, type SubrequestEnd } from './fan-out.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
 import { Subrequest } from './subrequest.ts';
@@ -20,12 +21,18 @@ export interface LookupOptions {
   readonly onMissing?: MissingPolicy | undefined;
   /** `error` (default): all or nothing. `partial`: the results of nodes that answered; incomplete bags are marked. */
   readonly onFailure?: 'error' | 'partial' | undefined;
+  /**
+   * The span that this lookup is part of. It is passed on to the nodes. Default: the active span of the OpenTelemetry
+   * SDK, if one was registered when the ranker was opened.
+   */
+  readonly trace?: TraceContext | undefined;
 }
 
 export interface LookupRequest {
   readonly bags: KeyedBags;
   readonly options: LookupOptions;
   readonly deadline: Deadline;
+  readonly span: Span | undefined;
 }
 
 /** What a ranker shares with its lookups. */
@@ -35,9 +42,13 @@ export interface LookupContext {
   readonly pushDown: PushDown;
   readonly deduplicateBags: boolean;
   readonly checksums: boolean;
+  readonly tracer: Tracer | undefined;
+  /** Called after each attempt of a subrequest. */
+  onSubrequest: ((end: SubrequestEnd) => void) | undefined;
   readonly stats: {
     lookups: number;
     subrequests: number;
+    retries: number;
     segmentsPushed: number;
     segmentsFetched: number;
     bagsRepeated: number;
@@ -46,14 +57,16 @@ export interface LookupContext {
 
 /** Asks the nodes of every feature, and merges their replies. @throws as Ranker.lookup */
 export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
-  const { bags, deadline, options } = request;
-  const { workspace, budget, pushDown, deduplicateBags } = context;
+  const { bags, deadline, options, span } = request;
+  const { workspace, budget, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
   const { onMissing, onFailure = 'error' } = options;
   const asked = workspace.ask(bags, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   try {
     while (!asked.prepare()) await deadline.turn();
     const subrequests = framesOf(asked, route, request, context);
-    await fanOut(subrequests, { budget, deadline });
+    span?.set('flexemr.subrequests', subrequests.length);
+    const trace = span?.context ?? options.trace;
+    await fanOut(subrequests, { budget, deadline, tracer, trace, stats, onSubrequest });
     const failures = failuresOf(subrequests, asked, onFailure);
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);

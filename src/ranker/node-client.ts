@@ -28,6 +28,15 @@ interface Lane {
 /** The limits of a node for one subrequest and its reply. */
 export type NodeLimits = Omit<NodeDescription['limits'], 'sessionWindow'>;
 
+/** A memory node, as a ranker sees it. */
+export interface NodeStatus {
+  readonly node: string;
+  readonly url: string;
+  /** Whether it answered when it was asked last. */
+  readonly up: boolean;
+  readonly workers: number;
+}
+
 /** The client of one memory node: a session with each of its workers, each with a window of credits. */
 export class NodeClient {
   readonly id: string;
@@ -42,6 +51,7 @@ export class NodeClient {
     subrequestKeys: subrequestKeysMax / 8,
   };
   #connecting: Promise<void> | undefined;
+  #up = false;
   #retired = false;
   #wireVersion = wireVersionOldest;
   #contents: ReadonlyMap<string, string> = new Map();
@@ -54,6 +64,10 @@ export class NodeClient {
 
   get limits(): NodeLimits {
     return this.#limits;
+  }
+
+  get status(): NodeStatus {
+    return { node: this.id, url: this.url, up: this.#up, workers: this.#lanes.length };
   }
 
   /** Digests of the tables in its file, by table name, as the node last reported them. */
@@ -73,9 +87,19 @@ export class NodeClient {
 
   /** Asks the node for its workers. @throws UNAVAILABLE, UNAUTHORIZED, UNSUPPORTED_VERSION */
   async connect(): Promise<void> {
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = undefined;
-    });
+    this.#connecting ??= this.#connect()
+      .then(
+        () => {
+          this.#up = true;
+        },
+        (error: unknown) => {
+          this.#up = false;
+          throw error;
+        },
+      )
+      .finally(() => {
+        this.#connecting = undefined;
+      });
     await this.#connecting;
   }
 

@@ -10,8 +10,11 @@ import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
+import { type Span, type Tracer, traceContext } from '../wire/trace.ts';
 import { Deadline, Deadlines, deadlineFields } from './deadline.ts';
+import type { SubrequestEnd } from './fan-out.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
+import type { NodeStatus } from './node-client.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 
@@ -33,6 +36,8 @@ export interface RankerOptions {
   readonly workspaceBytes?: number | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
+  /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Options of a ranker that every entry of the package accepts. @internal */
@@ -51,7 +56,9 @@ export const rankerFields: {
 /** What was requested since the ranker was opened, and the bytes that its transport transferred. */
 export interface RankerStats extends Traffic {
   readonly lookups: number;
+  /** Without those that were sent again. */
   readonly subrequests: number;
+  readonly retries: number;
   readonly segmentsPushed: number;
   readonly segmentsFetched: number;
   /** Bags that were not sent, because an earlier bag of their feature was the same. */
@@ -63,6 +70,7 @@ const lookupOptions = optionsOf({
   ...deadlineFields,
   onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
   onFailure: v.optional(oneOf(['error', 'partial'])),
+  trace: v.optional(traceContext),
 });
 
 /** Looks up bags in tables that memory nodes hold. */
@@ -93,15 +101,19 @@ export class Ranker implements AsyncDisposable {
 
   private constructor(options: RankerOptions, routing: RoutingTable) {
     this.#options = options;
-    const { pushDown = 'auto', deduplicateBags = true, checksums = true } = options;
+    const { pushDown = 'auto', deduplicateBags = true, checksums = true, tracer } = options;
     this.#context = {
       workspace: new Workspace(
         { module: options.module, shared: false },
         options.workspaceBytes ?? workspaceBytesMax,
       ),
       budget: new RetryBudget(),
-      ...{ pushDown, deduplicateBags, checksums },
-      stats: { lookups: 0, subrequests: 0, segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },
+      ...{ pushDown, deduplicateBags, checksums, tracer },
+      onSubrequest: undefined,
+      stats: {
+        ...{ lookups: 0, subrequests: 0, retries: 0 },
+        ...{ segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },
+      },
     };
     this.#route = new Route(routing, options.transport, this.#context.workspace);
     this.#unwatch = options.routing.watch(
@@ -128,6 +140,22 @@ export class Ranker implements AsyncDisposable {
     return this.#route.plan.tables.map(({ spec }) => spec);
   }
 
+  /** Every memory node, and whether it answered when it was asked last. */
+  get nodes(): NodeStatus[] {
+    return [...this.#route.nodes.values()].map(({ status }) => status);
+  }
+
+  /** Asks every memory node whether it is there. @returns what `nodes` gives then */
+  async checkNodes(): Promise<NodeStatus[]> {
+    await Promise.allSettled([...this.#route.nodes.values()].map((node) => node.connect()));
+    return this.nodes;
+  }
+
+  /** Hears each attempt of a subrequest. @internal */
+  observe(onSubrequest: (end: SubrequestEnd) => void): void {
+    this.#context.onSubrequest = onSubrequest;
+  }
+
   get stats(): RankerStats {
     return { ...this.#context.stats, ...this.#options.transport.traffic() };
   }
@@ -141,36 +169,50 @@ export class Ranker implements AsyncDisposable {
   async lookup(bags: KeyedBags, options: LookupOptions = noOptions): Promise<Lookup> {
     if (this.#closed) throw closed();
     const checked = options === noOptions ? noOptions : checkFields(lookupOptions, options);
-    const { deadline: ms = deadlineMsDefault, signal } = checked;
+    const { deadline: ms = deadlineMsDefault, signal, trace } = checked;
     check(named, bags, 'bags', 'INVALID_BAGS');
     using deadline = new Deadline(ms, signal);
     if (deadline.over) throw deadline.over;
-    const request = { bags, options, deadline };
+    const { tracer } = this.#context;
+    const span = tracer && begun(tracer, bags, trace);
+    const request = { bags, options: checked, deadline, span };
     const route = this.#route;
     this.#underWay.add(deadline);
     route.begin();
     try {
       route.checkContents();
-      return await lookUp(request, route, this.#context);
+      const found = await lookUp(request, route, this.#context);
+      span?.end();
+      return found;
     } catch (error) {
-      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
-      return await this.#lookUpAgain(request, route, error);
+      return await this.#lookUpAgain(request, route, error as Error);
     } finally {
       route.end();
       this.#underWay.delete(deadline);
     }
   }
 
-  /** The nodes serve another plan. Reads the routing table again, and retries if it has changed. */
-  async #lookUpAgain(request: LookupRequest, route: Route, stale: FlexemrError): Promise<Lookup> {
-    if (this.#route === route) await request.deadline.wait(this.#readRouting());
-    const changed = this.#route;
-    if (changed.fingerprint === route.fingerprint) throw stale;
-    changed.begin();
+  /**
+   * A lookup has failed. If the nodes serve another plan, reads the routing table again, and retries if it has changed.
+   * @throws the last error
+   */
+  async #lookUpAgain(request: LookupRequest, route: Route, error: Error): Promise<Lookup> {
+    const { span, deadline } = request;
+    let changed: Route | undefined;
     try {
-      return await lookUp(request, changed, this.#context);
+      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
+      if (this.#route === route) await deadline.wait(this.#readRouting());
+      if (this.#route.fingerprint === route.fingerprint) throw error;
+      changed = this.#route;
+      changed.begin();
+      const found = await lookUp(request, changed, this.#context);
+      span?.end();
+      return found;
+    } catch (last) {
+      span?.end(last as Error);
+      throw last;
     } finally {
-      changed.end();
+      changed?.end();
     }
   }
 
@@ -199,6 +241,11 @@ export class Ranker implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Begins the span of a lookup. */
+function begun(tracer: Tracer, bags: KeyedBags, trace = tracer.active()): Span {
+  return tracer.start('lookup', trace, { attributes: { 'flexemr.features': Object.keys(bags).length } });
 }
 
 function closed(): FlexemrError {

@@ -7,8 +7,10 @@ import { errorOf } from '../lookup/node-error.ts';
 import type { Workspace } from '../lookup/workspace.ts';
 import type { Outgoing, RowRead } from '../transport/transport.ts';
 import { type FrameIdentity, writeIdentity } from '../wire/frame-identity.ts';
+import { writeTrace } from '../wire/frame-trace.ts';
 import * as wire from '../wire/layout.ts';
 import { invalidReply, type Reply, type WireError } from '../wire/reply.ts';
+import type { TraceContext } from '../wire/trace.ts';
 import type { Deadline } from './deadline.ts';
 import type { NodeClient } from './node-client.ts';
 import { badResults, checkReply } from './reply-check.ts';
@@ -38,6 +40,8 @@ export class Subrequest implements Outgoing {
   /** Why there is no reply. */
   error: FlexemrError | undefined;
   reply: Reply | undefined;
+  /** Where its current attempt is in a trace. */
+  trace: TraceContext | undefined;
   readonly #asked: AskedLookup;
   readonly #sending: Sending;
   /** Address of its frame. */
@@ -56,6 +60,7 @@ export class Subrequest implements Outgoing {
     this.#address = this.#at(layout.SENT_ADDRESS);
     this.error = undefined;
     this.reply = undefined;
+    this.trace = undefined;
   }
 
   #at(field: number): number {
@@ -83,8 +88,9 @@ export class Subrequest implements Outgoing {
   }
 
   /** Called before each attempt, when no frame has been sent that a reply could answer. */
-  begin(): void {
+  begin(trace: TraceContext | undefined): void {
     this.#sent = unsent;
+    this.trace = trace;
   }
 
   /** Writes the frame from word `at` on. If the lookup has ended, nobody waits for the reply, and the frame is empty. */
@@ -101,6 +107,8 @@ export class Subrequest implements Outgoing {
     const { words, kernels } = this.#asked.memory;
     const frame = this.#address >>> 2;
     writeIdentity(words, frame, this.#sent);
+    // An attempt before may have written its own context.
+    if (this.trace !== undefined) writeTrace(words, frame, version > 1 ? this.trace : undefined);
     const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(deadline.leftMs * 1000)));
     words[frame + (wire.SUBREQUEST_TIME_LEFT_US >>> 2)] = timeLeftUs;
     words[frame + (wire.SUBREQUEST_REPLY_CREDITS >>> 2)] = sessionWindow;

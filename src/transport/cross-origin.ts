@@ -22,7 +22,7 @@ export function allowOrigin(origin: string, request: IncomingMessage, response: 
     return false;
   response.writeHead(204, {
     'access-control-allow-methods': 'GET, POST',
-    'access-control-allow-headers': 'authorization, content-type',
+    'access-control-allow-headers': 'authorization, content-type, traceparent',
     'access-control-max-age': String(preflightSeconds),
   });
   response.end();

@@ -2,6 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import { connectMsMax, descriptionBytesMax, fetchConnectionsMax } from '../limits.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
+import { withTraceparent } from '../wire/traceparent.ts';
 import { textOf } from './body-text.ts';
 import { readDescription } from './description.ts';
 import { FetchExchange } from './fetch-exchange.ts';
@@ -59,7 +60,7 @@ export class FetchTransport implements Transport {
     this.#bytesOut += outgoing.bytes;
     this.#underWay.set(exchange, url);
     try {
-      const headers = { ...this.#headers, 'content-type': frameType };
+      const headers = withTraceparent({ ...this.#headers, 'content-type': frameType }, outgoing.trace);
       const reply = await exchange.post(new Uint8Array(words.buffer), headers);
       this.#bytesIn += reply.length;
       return unpooled(reply);

@@ -8,6 +8,7 @@ import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
 import { frameType } from '../wire/media-type.ts';
 import { Slices } from '../wire/slices.ts';
 import { httpStatusOf } from '../wire/status.ts';
+import { parseTraceparent } from '../wire/traceparent.ts';
 import { sendError, sendJson } from './http-answer.ts';
 import type { JsonBodies } from './json-bodies.ts';
 import { parseJson } from './json-parser.ts';
@@ -111,15 +112,18 @@ async function answerJson(
   response: ServerResponse,
 ): Promise<void> {
   const body = jsonBodies.begin();
+  counts.jsonLookups++;
   const coming = unfinished.begin(() => {
     body.end();
     cutOff(request, response);
   });
   try {
     const bytes = await body.read(request, coming);
+    counts.bytesReceived += bytes.length;
     coming.end();
     const slices = new Slices();
-    const answer = await handler.lookupJson(await parseJson(bytes, slices), slices);
+    const trace = parseTraceparent(request.headers.traceparent);
+    const answer = await handler.lookupJson(await parseJson(bytes, slices), slices, trace);
     // Nobody reads it any more.
     if (response.destroyed) return;
     await sendPieces(response, await jsonPieces(answer, slices), counts);

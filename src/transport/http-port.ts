@@ -10,6 +10,7 @@ import { sendError, sendJson } from './http-answer.ts';
 import { lingeringClose } from './lingering-close.ts';
 import { onResponseEnd, ResponseTimeouts } from './response-timeouts.ts';
 import { type ServerSecurity, tokenMatches } from './security.ts';
+import type { Traffic } from './transport.ts';
 
 export interface PortOptions {
   readonly host: string;
@@ -62,6 +63,9 @@ export class HttpPort {
   readonly #responseTimeouts: ResponseTimeouts;
   readonly #connections: Connections;
   readonly #warn: Warn;
+  readonly #sockets = new Set<Socket>();
+  /** Bytes of connections that have ended. */
+  #ended: Traffic = { bytesIn: 0, bytesOut: 0 };
 
   /** @throws INVALID_OPTION; UNAVAILABLE if it cannot listen on the port */
   static async open(handler: PortHandler, options: PortOptions, warn: Warn = () => {}): Promise<HttpPort> {
@@ -96,6 +100,13 @@ export class HttpPort {
   }
 
   #countConnections(): void {
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        this.#ended = sum(this.#ended, socket);
+      });
+    });
     const { cert, ca } = this.#security;
     if (cert === undefined) this.#server.on('connection', (socket) => this.#connections.add(socket));
     else {
@@ -128,6 +139,11 @@ export class HttpPort {
   /** Number of connections that are open now. */
   get connections(): number {
     return this.#connections.size;
+  }
+
+  /** Bytes of all connections, with TLS and headers. */
+  get traffic(): Traffic {
+    return [...this.#sockets].reduce(sum, this.#ended);
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
@@ -191,6 +207,10 @@ export class HttpPort {
     await closed;
     this.#server.close();
   }
+}
+
+function sum({ bytesIn, bytesOut }: Traffic, { bytesRead, bytesWritten }: Socket): Traffic {
+  return { bytesIn: bytesIn + bytesRead, bytesOut: bytesOut + bytesWritten };
 }
 
 function serverOf(

@@ -13,6 +13,7 @@ import {
 import { BufferPool } from '../store/buffer-pool.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
+import { withTraceparent } from '../wire/traceparent.ts';
 import { textOf } from './body-text.ts';
 import { readDescription } from './description.ts';
 import { FrameIds } from './frame-ids.ts';
@@ -92,7 +93,7 @@ export class HttpTransport implements Transport {
       send: (outgoing) => {
         const frame = frameOf(outgoing, this.#ids.next(), !isTls(url));
         const receiver = new Receiver(url, this.#replies, outgoing.replyBytesMax);
-        return send(pool, receiver, headers, frame);
+        return send(pool, receiver, withTraceparent(headers, outgoing.trace), frame);
       },
       close: async () => {},
     };

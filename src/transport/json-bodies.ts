@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { FlexemrError } from '../errors.ts';
 import { jsonBodiesBytesMax, jsonBytesMax } from '../limits.ts';
-import type { PortCounts } from './port-stats.ts';
 import type { Unfinished, UnfinishedRequests } from './unfinished.ts';
 
 /** One body. Its bytes count until `end`. */
@@ -11,16 +10,33 @@ export interface JsonBody {
   end(): void;
 }
 
-/** The JSON bodies that one worker has received, in part or completely, and has not answered. Their sum is limited. */
+/** How many bytes bodies may have, and what clients can do about it. */
+export interface BodyLimits {
+  /** Of all bodies together. */
+  readonly sumBytesMax: number;
+  /** Of one body. */
+  readonly bytesMax: number;
+  /** What to send instead of a body that is too long. */
+  readonly instead: string;
+}
+
+const lookupLimits: BodyLimits = {
+  sumBytesMax: jsonBodiesBytesMax,
+  bytesMax: jsonBytesMax,
+  instead: 'split the lookup, or send frames',
+};
+
+/** The bodies that one worker has received, in part or completely, and has not answered. Their sum is limited. */
 export class JsonBodies {
   readonly #unfinished: UnfinishedRequests;
-  readonly #counts: PortCounts;
+  readonly #limits: BodyLimits;
   #bytes = 0;
   #count = 0;
 
-  constructor(unfinished: UnfinishedRequests, counts: PortCounts) {
+  /** @param limits default: those of lookups in JSON */
+  constructor(unfinished: UnfinishedRequests, limits: BodyLimits = lookupLimits) {
     this.#unfinished = unfinished;
-    this.#counts = counts;
+    this.#limits = limits;
   }
 
   /** Bodies that are not answered yet. */
@@ -28,17 +44,16 @@ export class JsonBodies {
     return this.#count;
   }
 
-  begin(): JsonBody {
+  /** @param bytesMax of this body, if it may have fewer than others */
+  begin(bytesMax: number = this.#limits.bytesMax): JsonBody {
     let own = 0;
     let ended = false;
     this.#count++;
-    this.#counts.jsonLookups++;
     const take = (bytes: number): void => {
-      this.#counts.bytesReceived += bytes;
       // It was cut off. Bytes that still arrive do not count.
       if (ended) return;
       own += bytes;
-      this.#take(own, bytes);
+      this.#take(own, bytes, bytesMax);
     };
     return {
       read: (request, coming) => readBody(request, coming, take),
@@ -51,18 +66,19 @@ export class JsonBodies {
     };
   }
 
-  #take(own: number, bytes: number): void {
+  #take(own: number, bytes: number, bytesMax: number): void {
+    const { sumBytesMax, instead } = this.#limits;
     this.#bytes += bytes;
-    if (own > jsonBytesMax) {
-      const message = `the body has more than ${jsonBytesMax} bytes; split the lookup, or send frames`;
+    if (own > bytesMax) {
+      const message = `the body has more than ${bytesMax} bytes; ${instead}`;
       throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'body', value: own });
     }
     const fits = this.#unfinished.makeRoom(
-      () => this.#bytes <= jsonBodiesBytesMax,
+      () => this.#bytes <= sumBytesMax,
       (there) => !there,
     );
     if (fits) return;
-    const message = `this worker already holds ${jsonBodiesBytesMax} bytes of JSON lookups; try again, or send frames`;
+    const message = `requests with ${sumBytesMax} bytes are already held here; try again`;
     throw new FlexemrError('OVERLOADED', message, { field: 'body', value: own });
   }
 }

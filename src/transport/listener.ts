@@ -79,7 +79,7 @@ class NodeRoutes implements PortHandler {
     const unfinished = new UnfinishedRequests();
     this.#handler = handler;
     this.#metrics = metrics;
-    this.#room = { handler, unfinished, jsonBodies: new JsonBodies(unfinished, counts), counts };
+    this.#room = { handler, unfinished, jsonBodies: new JsonBodies(unfinished), counts };
     this.#streams = new StreamServer(this.#room, stuckMs);
   }
 

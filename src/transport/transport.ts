@@ -1,5 +1,6 @@
 // What a ranker knows about transports: frames go to a worker, and replies come back. It does not depend on a runtime.
 import type { NodeDescription } from '../wire/handler.ts';
+import type { TraceContext } from '../wire/trace.ts';
 
 /** Rows of one shard to read, one per key. Keys are row numbers of the table. */
 export interface RowRead {
@@ -20,6 +21,8 @@ export interface Outgoing {
   readonly replyBytesMax: number;
   /** The rows that it asks for; undefined unless it asks only for existing rows. Transports may read them directly. */
   readonly reads?: readonly RowRead[] | undefined;
+  /** Where its current attempt is in a trace. The frame says so too. */
+  readonly trace?: TraceContext | undefined;
   /**
    * Writes all of it from word `at` of `words`. May be called again, to send it again.
    * @param id the id that its reply must carry

@@ -2,6 +2,7 @@
 import type { FrameIdentity } from './frame-identity.ts';
 import type { WireError } from './reply.ts';
 import type { Slices } from './slices.ts';
+import type { TraceContext } from './trace.ts';
 
 /** Memory for one subrequest. Its holder calls `release` exactly once. */
 export interface Inbox {
@@ -62,6 +63,6 @@ export interface Handler {
   /** Whether the tables are loaded and the worker is not draining. */
   readonly ready: boolean;
   describe(): NodeDescription;
-  /** A lookup in JSON, for people and portable tools, in slices. @throws FlexemrError */
-  lookupJson(body: unknown, slices?: Slices): Promise<unknown>;
+  /** A lookup in JSON, for people and portable tools, in slices. @param trace of its sender @throws FlexemrError */
+  lookupJson(body: unknown, slices?: Slices, trace?: TraceContext): Promise<unknown>;
 }

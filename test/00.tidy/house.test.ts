@@ -30,7 +30,7 @@ const rooms = [
 ] as const;
 /** Memory nodes and transports share only the wire format, and must not import each other. */
 const strangers = ['memory-node', 'transport'] as const;
-const ground = ['check.ts', 'errors.ts', 'json-text.ts', 'libraries.ts', 'limits.ts'];
+const ground = ['check.ts', 'errors.ts', 'json-text.ts', 'libraries.ts', 'limits.ts', 'log.ts'];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
   `modules/ranker/${runtime}.ts`,
@@ -131,6 +131,13 @@ test('a ranker imports only the interface of transports', () => {
   expect([...known]).toEqual(['transport/transport.ts']);
 });
 
+test('one file knows OpenTelemetry', () => {
+  const knowing = files.filter((file) =>
+    importsOf(file).some((target) => target.startsWith('@opentelemetry')),
+  );
+  expect(knowing).toEqual(['telemetry/open-telemetry.ts']);
+});
+
 test('no imports are circular', () => {
   const circles: string[] = [];
   const done = new Set<string>();
@@ -212,6 +219,7 @@ const awaitable = [
   'Promise.all([...ranker.#route',
   'ranker.close()',
   'Promise.all([...this.#route',
+  'Promise.allSettled([...this.#route',
   'this.#options.transport.close()',
   'this.close()',
   'this.#connecting;',

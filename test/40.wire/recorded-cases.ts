@@ -134,7 +134,7 @@ export function recordedCases(version: number): Map<string, Uint32Array<ArrayBuf
     ['another-plan', frameOf({ ...head, plan: plan ^ 1n }, sum)],
     ['another-magic', spoilt(wire.FRAME_MAGIC, wire.REPLY_MAGIC)],
     ['another-length', spoilt(wire.FRAME_BYTES, 64)],
-    // Version 1 reserves this word; in version 2 it is part of a trace context, which a node ignores.
+    // Version 1 reserves this word; in version 2 it is part of a trace context, which changes no answer.
     ['reserved-word', spoilt(wire.SUBREQUEST_TRACE_ID, 1)],
     ['too-many-segments', spoilt(wire.SUBREQUEST_SEGMENTS, 65_537)],
     ['more-segments-than-bytes', spoilt(wire.SUBREQUEST_SEGMENTS, 60_000)],

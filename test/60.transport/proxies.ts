@@ -58,16 +58,21 @@ async function dribble(from: Socket, to: Socket, size: () => number): Promise<vo
   }
 }
 
+interface PlainProxy extends Proxy {
+  readonly upgrades: number;
+  /** The header of this name of each request. */
+  readonly traceparents: readonly unknown[];
+}
+
 /** Passes HTTP requests and responses on, but no Upgrade. @param answer status of the answer to an Upgrade */
-export async function plainProxy(
-  port: number,
-  answer?: number,
-): Promise<Proxy & { readonly upgrades: number }> {
+export async function plainProxy(port: number, answer?: number): Promise<PlainProxy> {
   const sockets = new Set<Socket>();
+  const traceparents: unknown[] = [];
   let upgrades = 0;
   const server = createHttpServer((near, response) => {
     const { upgrade, connection: _, ...headers } = near.headers;
     if (upgrade !== undefined) upgrades++;
+    traceparents.push(headers.traceparent);
     if (upgrade !== undefined && answer !== undefined) {
       response.writeHead(answer, { 'content-length': 0 }).end();
       return;
@@ -84,6 +89,7 @@ export async function plainProxy(
   const proxy = await listen(server, sockets);
   return {
     ...proxy,
+    traceparents,
     get upgrades() {
       return upgrades;
     },

@@ -92,7 +92,9 @@ test('pages of the allowed origin can send requests and read the answers', async
     expect(asked.status).toBe(204);
     expect(asked.headers.get('access-control-allow-origin')).toBe(origin);
     expect(asked.headers.get('access-control-allow-methods')).toBe('GET, POST');
-    expect(asked.headers.get('access-control-allow-headers')).toBe('authorization, content-type');
+    expect(asked.headers.get('access-control-allow-headers')).toBe(
+      'authorization, content-type, traceparent',
+    );
     // A page can also read refusals, so that it knows the reason.
     const refused = await fetch(url, { method: 'POST', headers: { origin, 'content-type': frameType } });
     expect(refused.status).toBe(401);

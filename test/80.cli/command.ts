@@ -56,8 +56,10 @@ export class Running implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], program: string = process.execPath) {
-    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: tmpdir() });
+  /** @param env variables beside those of this process */
+  constructor(args: readonly string[], program: string = process.execPath, env: NodeJS.ProcessEnv = {}) {
+    const options = { cwd: tmpdir(), env: { ...process.env, ...env } };
+    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });

@@ -61,7 +61,6 @@ const model = {
   ],
   ...{ outputs: [{ name: 'p', from: 'logit', sigmoid: true }], score: 'p' },
 } as const;
-const trace = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), flags: 1 };
 const words = new Uint32Array(1024);
 const shardRows = {
   ...{ address: 0, rows: 4, rowBase: 0, tableRows: 4, rowBytes: 8, dim: 2, dtype: 'f32', finite: true },
@@ -239,7 +238,8 @@ export async function objects(file: string): Promise<readonly [object, Record<st
   const rowsOf = { dtype: 'f32', dim: 2, rows } as const;
   const pooled = { keys: Uint32Array.of(1, 2), offsets: Uint32Array.of(0, 2) };
   const pooling = { mode: 'sum', padding: 0, missing: 'skip', partial: true } as const;
-  const lookUp = [bags, { deadline: 1000, signal: new AbortController().signal, onMissing: 'skip' }];
+  const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), flags: 1 };
+  const lookUp = [bags, { deadline: 1000, signal: new AbortController().signal, onMissing: 'skip', trace }];
   return [
     [
       small,

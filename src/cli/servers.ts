@@ -1,0 +1,125 @@
+// The commands that serve until they are told to stop.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  batchDelayMsMax,
+  candidatesMax,
+  denseThreadsMax,
+  queueCandidatesMax,
+  workersMax,
+} from '../limits.ts';
+import { example, print } from './help.ts';
+import {
+  checkModelOptions,
+  checkSource,
+  gidIndexOption,
+  integer,
+  parsePort,
+  rdmaDeviceOption,
+  tableListOption,
+  tablesText,
+  withListening,
+  withModel,
+  withNodeSecurity,
+  withSource,
+} from './options.ts';
+import { describe, type RankOptions, rank, rankReadyText } from './rank.ts';
+import { readyText, type ServeOptions, serve } from './serve.ts';
+
+export function addServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .description(
+      'serve one memory node of a plan; on SIGTERM, SIGINT or SIGHUP it answers the subrequests that it holds, and ends',
+    )
+    .requiredOption('--tables <file>', tablesText)
+    .addOption(tableListOption())
+    .requiredOption('--plan <file>', 'routing table that flexemr plan has written')
+    .requiredOption('--node <id>', 'id of this node in the plan');
+  withListening(command, 'ranker')
+    .addOption(
+      new Option(
+        '--port <n>',
+        'port of the first worker; others use the next ports (default: free ports)',
+      ).argParser(parsePort),
+    )
+    .addOption(
+      new Option('--workers <n>', 'worker threads, each with its own port (default: 1)').argParser(
+        integer(1, workersMax),
+      ),
+    )
+    .addOption(new Option('--common-port <n>', 'a port that all workers share').argParser(parsePort))
+    .option('--verify', 'compare every row, not only a sample, with a plan that was made with --verify')
+    .addOption(
+      new Option('--transport <how>', '"rdma": serve by RDMA too, for rankers that support it').choices([
+        'stream',
+        'rdma',
+      ]),
+    )
+    .addOption(rdmaDeviceOption())
+    .addOption(gidIndexOption())
+    .option('--json', 'print the ready line as JSON')
+    .addHelpText(
+      'after',
+      example(
+        'flexemr serve --tables tables.safetensors --plan plan.json --node node0 --port 4100 --workers 2',
+      ),
+    )
+    .action(async (options: ServeOptions & { json?: boolean }) =>
+      serve(options, (ready) => print(options.json ? JSON.stringify(ready) : readyText(ready))),
+    );
+}
+
+export function addRank(program: Command): void {
+  const command = program
+    .command('rank')
+    .description(
+      'serve a model over HTTP: requests in, scores and the best candidates out; on SIGTERM, SIGINT or SIGHUP it answers the requests that it has, and ends',
+    );
+  withListening(withNodeSecurity(withSource(withModel(command)), 'nodes-'), 'client')
+    .addOption(new Option('--port <n>', 'port to listen on (default: a free port)').argParser(parsePort))
+    .option('--name <name>', 'name of the model in addresses (default: that of --model, or "model")')
+    .addOption(
+      new Option('--dense-threads <n>', 'threads that run the networks (default: 1)').argParser(
+        integer(1, denseThreadsMax),
+      ),
+    )
+    .addOption(
+      new Option('--batch-candidates <n>', 'most candidates of a batch (default: 128)').argParser(
+        integer(1, candidatesMax),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--batch-delay <ms>',
+        'longest time that a request waits for others to join its batch (default: 0)',
+      ).argParser(parseDelay),
+    )
+    .addOption(
+      new Option('--queue-candidates <n>', 'most candidates that wait (default: 4096)').argParser(
+        integer(1, queueCandidatesMax),
+      ),
+    )
+    .option('--no-metrics', 'count nothing: no /metrics, and a page without figures')
+    .option('--describe', 'print the model that the networks are taken for, as a model.json, and end')
+    .option('--json', 'print the ready line as JSON')
+    .addHelpText(
+      'after',
+      example(
+        'flexemr rank --tables tables.safetensors --dense dense.onnx --nodes 2 --port 8080',
+        'flexemr rank --routing plan.json --model model.json --port 8080',
+        'flexemr rank --tables tables.safetensors --dense bottom.onnx top.onnx --describe',
+      ),
+    )
+    .action(async (options: RankOptions & { json?: boolean; describe?: boolean }, own: Command) => {
+      checkSource(own, options, ['nodesTokenFile', 'nodesCa', 'nodesCert', 'nodesKey']);
+      checkModelOptions(own, options);
+      if (options.describe) return print(await describe(options));
+      await rank(options, (ready) => print(options.json ? JSON.stringify(ready) : rankReadyText(ready)));
+    });
+}
+
+function parseDelay(text: string): number {
+  const ms = Number(text);
+  if (text !== '' && ms >= 0 && ms <= batchDelayMsMax) return ms;
+  throw new InvalidArgumentError(`must be milliseconds from 0 to ${batchDelayMsMax}.`);
+}

@@ -1,0 +1,109 @@
+import * as v from 'valibot';
+import { checkFields, options as optionsOf, type Schema } from '../check.ts';
+import { nodeCheckMs } from '../limits.ts';
+import type { Log } from '../log.ts';
+import { Ranker } from '../ranker/ranker.ts';
+import type { Scorer } from '../scorer/scorer.ts';
+import { RankService } from '../service/rank-service.ts';
+import { loadTracer } from '../telemetry/open-telemetry.ts';
+import { RankerMetrics } from '../telemetry/ranker-metrics.ts';
+import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
+import { checkExposure } from '../transport/security.ts';
+import { connectionsOf } from './descriptors.ts';
+import { anyLog } from './memory-node-host.ts';
+import { type OpenScorerOptions, openParts, scorerFields } from './open-scorer.ts';
+
+export interface RankHostOptions extends OpenScorerOptions, ListenOptions {
+  /** Default true: counts and measures everything, for /metrics and the page. */
+  readonly metrics?: boolean | undefined;
+  readonly log?: Log | undefined;
+}
+
+const rankHostOptions: Schema<RankHostOptions> = optionsOf({
+  ...scorerFields,
+  ...listenFields,
+  metrics: v.optional(v.boolean()),
+  log: v.optional(anyLog),
+});
+
+const silent: Log = { info() {}, warn() {} };
+
+/** A scoring service: a scorer and its HTTP port. Its source of pooled vectors stays open when it closes. */
+export class RankHost implements AsyncDisposable {
+  readonly scorer: Scorer;
+  readonly #service: RankService;
+  readonly #options: RankHostOptions;
+  readonly #checks: NodeJS.Timeout | undefined;
+
+  /**
+   * Opens the scorer, and listens.
+   * @throws INVALID_OPTION, INVALID_FILE, MISSING_DEPENDENCY, WORKER_FAILED, UNAVAILABLE, LIMIT_EXCEEDED
+   */
+  static async start(given: RankHostOptions): Promise<RankHost> {
+    const options = checkFields(rankHostOptions, given);
+    const {
+      host = '127.0.0.1',
+      port = 0,
+      security = {},
+      insecure = false,
+      log = silent,
+      metrics = true,
+    } = options;
+    checkExposure(host, security, insecure);
+    const connections = connectionsOf(1, 1);
+    const observed = metrics ? new RankerMetrics() : undefined;
+    const { scorer, threads } = await openParts(options, { tracer: await loadTracer(), observer: observed });
+    try {
+      const ranker = options.source instanceof Ranker ? options.source : undefined;
+      if (observed) ranker?.observe((end) => observed.subrequest(end));
+      const service = await RankService.open({
+        ...{ ...options, scorer, metrics: observed, log },
+        ...{ host, port, connections },
+      });
+      observed?.read(() => ({
+        scorer: scorer.stats,
+        ranker: ranker?.stats,
+        denseThreadRestarts: threads.restarts,
+        nodes: ranker?.nodes ?? [],
+        http: service.traffic,
+      }));
+      return new RankHost(options, scorer, service, ranker);
+    } catch (error) {
+      await scorer.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: RankHostOptions,
+    scorer: Scorer,
+    service: RankService,
+    ranker: Ranker | undefined,
+  ) {
+    this.#options = options;
+    this.scorer = scorer;
+    this.#service = service;
+    if (ranker === undefined) return;
+    // Without requests, nothing else notices that a node has gone, or has come back.
+    this.#checks = setInterval(() => void ranker.checkNodes(), nodeCheckMs);
+    this.#checks.unref();
+  }
+
+  /** The address for clients. */
+  get url(): string {
+    const { host = '127.0.0.1', security } = this.#options;
+    const name = host.includes(':') ? `[${host}]` : host;
+    return `${security?.cert === undefined ? 'http' : 'https'}://${name}:${this.#service.port}`;
+  }
+
+  /** Answers the requests that it has, and ends. */
+  async close(): Promise<void> {
+    clearInterval(this.#checks);
+    await this.#service.close();
+    await this.scorer.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,104 @@
+// The HTTP service of a scorer: its routes, its metrics and its page, behind a port with the rules of memory nodes.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { FlexemrError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Scorer } from '../scorer/scorer.ts';
+import type { RankerMetrics } from '../telemetry/ranker-metrics.ts';
+import { sendError } from '../transport/http-answer.ts';
+import { HttpPort, type PortHandler, type PortOptions } from '../transport/http-port.ts';
+import { onResponseEnd } from '../transport/response-timeouts.ts';
+import type { Traffic } from '../transport/transport.ts';
+import { endpointOf } from './endpoints.ts';
+import { Page } from './page.ts';
+import { openRoutes } from './routes.ts';
+
+export interface RankServiceOptions extends PortOptions {
+  readonly scorer: Scorer;
+  /** Undefined: requests are not counted, and there is nothing at /metrics. */
+  readonly metrics: RankerMetrics | undefined;
+  readonly log: Log;
+}
+
+/** Serves a scorer over HTTP. */
+export class RankService implements PortHandler, AsyncDisposable {
+  readonly #routes: FastifyInstance;
+  readonly #page: Page;
+  readonly #metrics: RankerMetrics | undefined;
+  #port: HttpPort | undefined;
+  #requests = 0;
+  #draining = false;
+
+  /** @throws INVALID_OPTION, UNAVAILABLE, MISSING_DEPENDENCY */
+  static async open({ scorer, metrics, log, ...port }: RankServiceOptions): Promise<RankService> {
+    const service: RankService = new RankService(
+      await openRoutes(scorer, { ready: () => service.ready }),
+      await Page.open(),
+      metrics,
+    );
+    service.#port = await HttpPort.open(service, port, (what, message) => log.warn(what, message));
+    return service;
+  }
+
+  private constructor(routes: FastifyInstance, page: Page, metrics: RankerMetrics | undefined) {
+    this.#routes = routes;
+    this.#page = page;
+    this.#metrics = metrics;
+  }
+
+  get port(): number {
+    return this.#port?.port ?? 0;
+  }
+
+  /** Bytes of its connections. */
+  get traffic(): Traffic {
+    return this.#port?.traffic ?? { bytesOut: 0, bytesIn: 0 };
+  }
+
+  get ready(): boolean {
+    return !this.#draining;
+  }
+
+  get working(): boolean {
+    return this.#requests > 0;
+  }
+
+  /** The page holds no figures: it asks for them, with the token. */
+  isPublic({ method, url = '' }: IncomingMessage): boolean {
+    return (method === 'GET' || method === 'HEAD') && this.#page.has(url);
+  }
+
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#requests++;
+    const began = performance.now();
+    onResponseEnd(response, () => {
+      this.#requests--;
+      const endpoint = endpointOf(request.url ?? '');
+      this.#metrics?.http({ endpoint, status: response.statusCode, ms: performance.now() - began });
+    });
+    if (this.#draining) {
+      response.setHeader('connection', 'close');
+      sendError(response, new FlexemrError('UNAVAILABLE', 'this ranker is stopping', { field: 'ranker' }));
+    } else if (this.isPublic(request)) this.#page.serve(request, response);
+    else if (request.url === '/metrics' && request.method === 'GET' && this.#metrics)
+      void sendMetrics(this.#metrics, response);
+    else this.#routes.routing(request, response);
+  }
+
+  /** Answers the requests that it has, and ends. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    await this.#port?.close();
+    await this.#routes.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+async function sendMetrics(metrics: RankerMetrics, response: ServerResponse): Promise<void> {
+  const { type, text } = await metrics.text();
+  response.writeHead(200, { 'content-type': type });
+  response.end(text);
+}
