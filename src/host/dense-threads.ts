@@ -1,9 +1,9 @@
 // Worker threads that run the networks of a model.
 import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
-import { denseOpenMsMax, denseRunMsMax } from '../limits.ts';
 import type { NetworkInfo, Tensors } from '../model/tensor.ts';
 import type { DenseRunner } from '../scorer/batch-run.ts';
+import { denseOpenMsMax, denseRunMsMax } from '../scoring-limits.ts';
 import { TaskThread } from '../store/task-thread.ts';
 import { type Outcome, resultOf } from './worker-control.ts';
 

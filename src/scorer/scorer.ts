@@ -3,9 +3,10 @@
 import * as v from 'valibot';
 import { checkFields, integer, options as optionsOf } from '../check.ts';
 import { type ErrorCode, FlexemrError } from '../errors.ts';
-import { candidatesMax, deadlineMsDefault } from '../limits.ts';
+import { deadlineMsDefault } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
 import { Deadline, deadlineFields } from '../ranker/deadline.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
 import { type BatchContext, BatchRun } from './batch-run.ts';
 import { BatchTimes } from './batch-times.ts';

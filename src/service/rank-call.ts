@@ -2,9 +2,9 @@
 import * as v from 'valibot';
 import { integer, isObject, named, read } from '../check.ts';
 import { show } from '../errors.ts';
-import { candidatesMax } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
 import { deadlineFields } from '../ranker/deadline.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 import type { Slices } from '../wire/slices.ts';
 import type { Place } from './failure.ts';
 import { BagColumn } from './rank-bags.ts';

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
-import { jsonBytesMax, scoreBodiesBytesMax, scoreBytesMax } from '../limits.ts';
+import { jsonBytesMax } from '../limits.ts';
+import { scoreBodiesBytesMax, scoreBytesMax } from '../scoring-limits.ts';
 import { JsonBodies, type JsonBody } from '../transport/json-bodies.ts';
 import { onResponseEnd } from '../transport/response-timeouts.ts';
 import { type Unfinished, UnfinishedRequests } from '../transport/unfinished.ts';

@@ -1,9 +1,9 @@
 // The inputs of a model as tensors of the Open Inference Protocol. Bags are ragged, and so are several tensors, named as
 // NVIDIA Merlin does: NAME__values and NAME__offsets. Bags of equal length can be one tensor NAME.
 import { FlexemrError, show } from '../errors.ts';
-import { candidatesMax } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
 import type { Bags } from '../plan/bags.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 import type { Slices } from '../wire/slices.ts';
 import { floatsOf } from './floats.ts';
 import { integersOf } from './integers.ts';
