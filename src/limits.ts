@@ -151,7 +151,7 @@ export const jsonFeaturesMax = 32_768;
 export const jsonBagsMax = 262_144;
 /** Memory for one such lookup. */
 export const jsonWorkspaceBytesMax = 268_435_456;
-/** Bytes of f32 in its answer. To write them as text takes about 25 ms, and all other work has to wait. */
+/** Bytes of f32 in its answer, and in that of a request to score. To write them as text takes about 25 ms. */
 export const jsonResultBytesMax = 1_048_576;
 
 /** Frames above these sizes use a separate connection, so that small frames do not wait behind them. */
@@ -286,3 +286,12 @@ export const queueCandidatesMax = 1_048_576;
 export const batchDelayMsMax = 1_000;
 export const denseOpenMsMax = 60_000;
 export const denseThreadsMax = 64;
+
+/**
+ * A request to score whose tensors are binary: its bytes (in JSON alone at most `jsonBytesMax`), its tensors, and the
+ * dimensions of a tensor; and bytes of all requests that were received and not answered yet.
+ */
+export const scoreBytesMax = 16_777_216;
+export const scoreTensorsMax = 16_384;
+export const tensorDimsMax = 8;
+export const scoreBodiesBytesMax = 134_217_728;

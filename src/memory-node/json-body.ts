@@ -7,6 +7,7 @@ import { jsonFeaturesMax } from '../limits.ts';
 import type { TableFinder } from '../lookup/bag-reader.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { badKey } from '../plan/checked-bags.ts';
+import { idOf, isDecimal, noId } from '../plan/json-key.ts';
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 import type { OwnTables } from './own-tables.ts';
 
@@ -94,31 +95,17 @@ async function wholeNumbers(given: unknown, decimals: boolean, slices: Slices): 
   return numbers;
 }
 
-function isDecimal(key: unknown): key is string {
-  return typeof key === 'string' && /^-?\d{1,20}$/.test(key);
-}
-
 /** Converts numbers and decimal strings to u64. */
 async function idsOf(feature: string, keys: unknown, slices: Slices): Promise<unknown> {
   if (!Array.isArray(keys)) return keys;
   const ids = new BigUint64Array(keys.length);
   for (let i = 0; i < keys.length; i++) {
     if (i % elementsAtOnce === 0) await slices.pause();
-    ids[i] = idOf(feature, i, keys[i]);
+    const id = idOf(keys[i]);
+    if (id === undefined) throw badKey(feature, i, keys[i], noId);
+    ids[i] = id;
   }
   return ids;
-}
-
-const idLeast = -(2n ** 63n);
-const idEnd = 2n ** 64n;
-
-/** A negative id stands for the u64 with the same bits, as in files with signed ids. */
-function idOf(feature: string, position: number, key: unknown): bigint {
-  if (typeof key === 'number' && Number.isSafeInteger(key) && key >= 0) return BigInt(key);
-  const id = isDecimal(key) ? BigInt(key) : undefined;
-  if (id !== undefined && id >= idLeast && id < idEnd) return id < 0n ? id + idEnd : id;
-  const problem = 'is not an id: an integer from 0 to 2^53 − 1, or a decimal string from −2^63 to 2^64 − 1';
-  throw badKey(feature, position, key, problem);
 }
 
 const notFinite: unknown[] = ['NaN', 'Infinity', '-Infinity'];

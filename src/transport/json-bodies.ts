@@ -10,14 +10,33 @@ export interface JsonBody {
   end(): void;
 }
 
-/** The JSON bodies that one worker has received, in part or completely, and has not answered. Their sum is limited. */
+/** How many bytes bodies may have, and what clients can do about it. */
+export interface BodyLimits {
+  /** Of all bodies together. */
+  readonly sumBytesMax: number;
+  /** Of one body. */
+  readonly bytesMax: number;
+  /** What to send instead of a body that is too long. */
+  readonly instead: string;
+}
+
+const lookupLimits: BodyLimits = {
+  sumBytesMax: jsonBodiesBytesMax,
+  bytesMax: jsonBytesMax,
+  instead: 'split the lookup, or send frames',
+};
+
+/** The bodies that one worker has received, in part or completely, and has not answered. Their sum is limited. */
 export class JsonBodies {
   readonly #unfinished: UnfinishedRequests;
+  readonly #limits: BodyLimits;
   #bytes = 0;
   #count = 0;
 
-  constructor(unfinished: UnfinishedRequests) {
+  /** @param limits default: those of lookups in JSON */
+  constructor(unfinished: UnfinishedRequests, limits: BodyLimits = lookupLimits) {
     this.#unfinished = unfinished;
+    this.#limits = limits;
   }
 
   /** Bodies that are not answered yet. */
@@ -25,7 +44,8 @@ export class JsonBodies {
     return this.#count;
   }
 
-  begin(): JsonBody {
+  /** @param bytesMax of this body, if it may have fewer than others */
+  begin(bytesMax: number = this.#limits.bytesMax): JsonBody {
     let own = 0;
     let ended = false;
     this.#count++;
@@ -33,7 +53,7 @@ export class JsonBodies {
       // It was cut off. Bytes that still arrive do not count.
       if (ended) return;
       own += bytes;
-      this.#take(own, bytes);
+      this.#take(own, bytes, bytesMax);
     };
     return {
       read: (request, coming) => readBody(request, coming, take),
@@ -46,18 +66,19 @@ export class JsonBodies {
     };
   }
 
-  #take(own: number, bytes: number): void {
+  #take(own: number, bytes: number, bytesMax: number): void {
+    const { sumBytesMax, instead } = this.#limits;
     this.#bytes += bytes;
-    if (own > jsonBytesMax) {
-      const message = `the body has more than ${jsonBytesMax} bytes; split the lookup, or send frames`;
+    if (own > bytesMax) {
+      const message = `the body has more than ${bytesMax} bytes; ${instead}`;
       throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'body', value: own });
     }
     const fits = this.#unfinished.makeRoom(
-      () => this.#bytes <= jsonBodiesBytesMax,
+      () => this.#bytes <= sumBytesMax,
       (there) => !there,
     );
     if (fits) return;
-    const message = `this worker already holds ${jsonBodiesBytesMax} bytes of JSON lookups; try again, or send frames`;
+    const message = `requests with ${sumBytesMax} bytes are already held here; try again`;
     throw new FlexemrError('OVERLOADED', message, { field: 'body', value: own });
   }
 }

@@ -1,10 +1,13 @@
 // Writes JSON in slices and in pieces, so that a long answer does not delay other requests.
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
+import { floatText } from './float-text.ts';
 
 /** Text of at least this many characters becomes one buffer. */
 const pieceChars = 65_536;
 
-/** The same text as JSON.stringify for plain data, as UTF-8 in pieces. */
+const floatsAtOnce = 16;
+
+/** The same text as JSON.stringify for plain data, as UTF-8 in pieces. A Float32Array is an array of its shortest numbers. */
 export async function jsonPieces(value: unknown, slices: Slices): Promise<Buffer[]> {
   const pieces: Buffer[] = [];
   let text = '';
@@ -23,6 +26,7 @@ export async function jsonPieces(value: unknown, slices: Slices): Promise<Buffer
 
 function* textOf(value: unknown): Generator<string> {
   if (Array.isArray(value)) yield* arrayText(value);
+  else if (value instanceof Float32Array) yield* floatsText(value);
   else if (typeof value === 'object' && value !== null) yield* objectText(value);
   else yield JSON.stringify(value);
 }
@@ -37,6 +41,16 @@ function* arrayText(values: readonly unknown[]): Generator<string> {
       yield JSON.stringify(values.slice(i, i + elementsAtOnce)).slice(1, -1);
       i += elementsAtOnce;
     }
+  }
+  yield ']';
+}
+
+function* floatsText(values: Float32Array): Generator<string> {
+  yield '[';
+  // The clock is read after 64 parts. This many numbers take about 10 µs.
+  for (let i = 0; i < values.length; i += floatsAtOnce) {
+    if (i > 0) yield ',';
+    yield Array.from(values.subarray(i, i + floatsAtOnce), floatText).join();
   }
   yield ']';
 }

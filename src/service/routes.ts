@@ -1,0 +1,56 @@
+// The routes of a scoring service. Sockets, tokens and TLS belong to the port in front of them.
+import { readFileSync } from 'node:fs';
+import { maxHeaderSize } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { scoreBodiesBytesMax } from '../limits.ts';
+import { inferenceError, plainError } from './failure.ts';
+import { inferenceRoutes } from './inference-routes.ts';
+import { loadFastify } from './load-fastify.ts';
+import { rank } from './rank-route.ts';
+import { RequestBodies } from './request-bodies.ts';
+import { ScoreInputs } from './score-inputs.ts';
+import type { Scoring } from './scoring.ts';
+import { answerErrors, sendFailure, serve } from './serve.ts';
+
+export interface RoutesOptions {
+  /** Whether requests are scored: the model is open, and the service is not draining. Default: always. */
+  readonly ready?: (() => boolean) | undefined;
+  /** Bytes of all bodies that were received and not answered yet. Default: scoreBodiesBytesMax. */
+  readonly bodiesBytes?: number | undefined;
+}
+
+/**
+ * Opens the routes of a service: the Open Inference Protocol, `POST /v1/rank` and `GET /openapi.json`.
+ * @returns a Fastify instance, whose `routing(request, response)` answers a request of any HTTP server
+ * @throws MISSING_DEPENDENCY; INVALID_OPTION if inputs of the model have names that tensors cannot have
+ */
+export async function openRoutes(
+  scoring: Scoring,
+  { ready = () => true, bodiesBytes = scoreBodiesBytesMax }: RoutesOptions = {},
+): Promise<FastifyInstance> {
+  const fastify = await loadFastify();
+  const inputs = new ScoreInputs(scoring.signature);
+  const room = { scoring, inputs, bodies: new RequestBodies(bodiesBytes), ready };
+  const app = fastify({
+    // Names of models may be as long as a request's path.
+    routerOptions: { maxParamLength: maxHeaderSize },
+    frameworkErrors: (error, request, reply) =>
+      void sendFailure(reply, error, request.url.startsWith('/v2') ? inferenceError : plainError),
+  });
+  // Handlers read bodies themselves, in slices, and only if everything before the body is right.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  const { version } = JSON.parse(shipped('package.json').toString());
+  await app.register(async (v2) => inferenceRoutes(v2, room, version), { prefix: '/v2' });
+  answerErrors(app, plainError);
+  serve(app, 'POST', '/v1/rank', (request, reply) => rank(room, request, reply));
+  const openapi = shipped('docs/openapi-rank.json');
+  serve(app, 'GET', '/openapi.json', (_request, reply) => reply.type('application/json').send(openapi));
+  await app.ready();
+  return app;
+}
+
+/** A file of the package. */
+function shipped(path: string): Buffer {
+  return readFileSync(new URL(`../../${path}`, import.meta.url));
+}
