@@ -71,7 +71,7 @@ test('a client that leaves in the middle of its request frees its bytes', async 
 test('many requests at once each get their own scores', async () => {
   const answers = Array.from({ length: 100 }, async (_, i) => {
     const ages = [i, i + 0.5, -i];
-    scoring.valuesOf = (name, length, { dense }) =>
+    scoring.valuesOf = (name, length, { dense = {} }) =>
       name === 'score' ? Float32Array.from(dense.age) : new Float32Array(length);
     const { payload, headers } = written(`request ${i}`, ages);
     const answer = await port.post(url, headers, payload);
