@@ -58,6 +58,8 @@ export const runs = {
   tracedSubrequests: soak ? 20_000 : 300,
   /** Lookups in JSON. */
   jsonLookups: soak ? 10_000 : 300,
+  /** Loads of a memory node whose effects on its metrics are known. */
+  countedLoads: soak ? 200 : 5,
   /** Subrequests to one memory node, with its rows in one arena and in many. */
   arenaLookups: soak ? 20_000 : 300,
   /** Hostile frames that are sent to a running memory node. */
@@ -81,6 +83,10 @@ export const runs = {
   siegeMs: soak ? 600_000 : 4_000,
   /** Texts that are JSON or nearly JSON. */
   jsonTexts: soak ? 100_000 : 1_000,
+  /** Requests to score, written in the forms of the protocol, and outputs in its replies. */
+  scoreRequests: soak ? 20_000 : 400,
+  /** Changed requests to score. */
+  changedScoreRequests: soak ? 100_000 : 800,
   /** Replies with impossible fields. */
   lies: soak ? 20_000 : 100,
   /** Lookups over each transport whose frames change in transit. */

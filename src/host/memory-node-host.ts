@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import * as v from 'valibot';
 import {
   callback,
@@ -11,34 +12,27 @@ import {
   type Schema,
 } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import {
-  connectionsMax,
-  portMax,
-  stuckMsMax,
-  stuckMsMin,
-  workerRestartMsMin,
-  workersMax,
-} from '../limits.ts';
+import { connectionsMax, portMax, workerRestartMsMin, workersMax } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
-import type { WorkerStats } from '../memory-node/memory-node.ts';
 import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { checkSource, type TableSource } from '../store/table-file.ts';
-import { allowedOrigin } from '../transport/cross-origin.ts';
-import { allowedHosts } from '../transport/host-check.ts';
+import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
+import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
-import { checkExposure, type ServerSecurity, serverSecurity } from '../transport/security.ts';
+import { checkExposure } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';
+import { NodeMeter } from './node-meter.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import { WorkerThread } from './worker-thread.ts';
 
-export interface MemoryNodeOptions extends MemoryNodeTuning {
+export interface MemoryNodeOptions extends MemoryNodeTuning, ListenOptions {
   /** The safetensors file of the tables. The node loads only its own shards. */
   readonly tables: TableSource;
   readonly routing: RoutingTable;
@@ -49,21 +43,11 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
    * if the plan contains a digest of it.
    */
   readonly verify?: boolean | undefined;
-  /** Default 127.0.0.1. Addresses other than loopback need a token, mutual TLS, or `insecure`. */
-  readonly host?: string | undefined;
   /** Port of the first worker. The other workers use the following ports. 0 (default): any free ports. */
   readonly port?: number | undefined;
   readonly workers?: number | undefined;
   /** A port that all workers share. Connections spread unevenly over the workers, and not every system supports it. */
   readonly commonPort?: number | undefined;
-  readonly security?: ServerSecurity | undefined;
-  readonly insecure?: boolean | undefined;
-  /** Pages of this origin may send requests by `flexemr/edge` (CORS): `https://app.example`, or `*`. Default: none. */
-  readonly allowOrigin?: string | undefined;
-  /** More host names that a node without a token accepts. It always accepts addresses and names without a dot. */
-  readonly allowHosts?: readonly string[] | undefined;
-  /** Ms that a peer may take for a request, a frame or a reply before it is cut off. Default and maximum: 10 s. */
-  readonly stuckMs?: number | undefined;
   /** Serves by RDMA too, with this device; {}: the first device that works. Needs the package ibverbs-node. */
   readonly rdma?: DeviceChoice | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -82,15 +66,9 @@ const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   routing: given<RoutingTable>('a routing table'),
   node: v.string(),
   verify: v.optional(v.boolean()),
-  host: v.optional(v.pipe(v.string(), v.nonEmpty('a host name or an address'))),
-  port: v.optional(integer(0, portMax)),
+  ...listenFields,
   workers: v.optional(integer(1, workersMax)),
   commonPort: v.optional(integer(0, portMax)),
-  security: v.optional(serverSecurity),
-  insecure: v.optional(v.boolean()),
-  allowOrigin: v.optional(allowedOrigin),
-  allowHosts: v.optional(allowedHosts),
-  stuckMs: v.optional(integer(stuckMsMin, stuckMsMax)),
   rdma: v.optional(deviceChoice),
   onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
   log: v.optional(anyLog),
@@ -101,6 +79,7 @@ const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
 export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
   readonly #threads: WorkerThread[] = [];
+  readonly #meter = new NodeMeter();
   /** The most connections of each port. */
   readonly #connections: number;
   #hostings: Hosting[] = [];
@@ -155,6 +134,7 @@ export class MemoryNodeHost implements AsyncDisposable {
       {
         onDeath: (cause) => void this.#replace(i, cause),
         onWarning: ({ warned, message }) => this.#options.log?.warn({ worker: i, ...warned }, message),
+        onMetrics: (to) => void this.#sendMetrics(to),
       },
     );
   }
@@ -208,6 +188,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     if (this.#closing) return;
     const thread = this.#thread(i);
     thread.port = port;
+    this.#meter.replaced(i, this.#threads[i]);
     this.#threads[i] = thread;
     try {
       await this.#listen(i);
@@ -230,8 +211,27 @@ export class MemoryNodeHost implements AsyncDisposable {
    * The statistics of each worker since it was started. All are 0 for a worker that is being replaced.
    * @throws WORKER_FAILED if a worker does not answer
    */
-  async stats(): Promise<WorkerStats[]> {
+  async stats(): Promise<WorkerReport[]> {
     return await Promise.all(this.#threads.map((thread) => thread.stats()));
+  }
+
+  /**
+   * The metrics of the node and of this process, in the text format of Prometheus. Every worker answers
+   * `GET /metrics` with them. A worker that has died or hangs counts as it was last seen.
+   */
+  async metrics(): Promise<string> {
+    return await this.#meter.metrics(this.#threads, this.#hostings[0]);
+  }
+
+  /** Sends the metrics to a worker that was asked for them. */
+  async #sendMetrics(to: MessagePort): Promise<void> {
+    try {
+      to.postMessage(await this.metrics());
+    } catch (error) {
+      this.#options.log?.warn({ err: error }, 'the metrics could not be collected');
+    } finally {
+      to.close();
+    }
   }
 
   /** Answers the subrequests that it holds, and ends. */
@@ -243,7 +243,10 @@ export class MemoryNodeHost implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.#threads.map((thread) => thread.drain()));
-    const workers = await this.stats().catch(() => undefined);
+    const workers = await this.stats().then(
+      (all) => all.map(summary),
+      () => undefined,
+    );
     if (this.#hostings.length > 0) this.#options.log?.info({ workers }, 'drained');
     await Promise.all(this.#threads.map((thread) => thread.end()));
     this.#tables?.close();
@@ -252,6 +255,11 @@ export class MemoryNodeHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** What the log says of a worker. */
+function summary({ subrequests, keys, errors, refused, busyUs, held }: WorkerReport): object {
+  return { subrequests, keys, errors, refused, busyUs, held };
 }
 
 /** @throws INVALID_OPTION */

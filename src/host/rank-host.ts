@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { checkFields, options as optionsOf, type Schema } from '../check.ts';
-import { nodeCheckMs } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { Ranker } from '../ranker/ranker.ts';
 import type { Scorer } from '../scorer/scorer.ts';
+import { nodeCheckMs } from '../scoring-limits.ts';
 import { RankService } from '../service/rank-service.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import { RankerMetrics } from '../telemetry/ranker-metrics.ts';

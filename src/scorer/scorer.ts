@@ -3,11 +3,13 @@
 import * as v from 'valibot';
 import { checkFields, integer, options as optionsOf } from '../check.ts';
 import { type ErrorCode, FlexemrError } from '../errors.ts';
-import { candidatesMax, deadlineMsDefault } from '../limits.ts';
+import { deadlineMsDefault } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
 import { Deadline, deadlineFields } from '../ranker/deadline.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
 import { type BatchContext, BatchRun } from './batch-run.ts';
+import { BatchTimes } from './batch-times.ts';
 import { largest } from './ranking.ts';
 import { ScoreBatch } from './score-batch.ts';
 import { checkRequest, type ScoreRequest } from './score-request.ts';
@@ -61,6 +63,9 @@ const scoreOptions = optionsOf({
   trace: v.optional(traceContext),
 });
 
+/** A request is only accepted if its deadline is this much longer than it is expected to take: batches differ. */
+const deadlineMargin = 1.25;
+
 /** Errors that one request of a batch may have caused. */
 const byRequest: readonly string[] = [
   'INVALID_KEY',
@@ -78,8 +83,7 @@ export class Scorer implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   #delay: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
-  /** Milliseconds that a batch takes, a moving average. */
-  #batchMs = 0;
+  readonly #times = new BatchTimes();
   readonly #stats = { requests: 0, candidates: 0, batches: 0, refused: 0 };
   readonly #errors: Partial<Record<ErrorCode, number>> = {};
 
@@ -145,18 +149,21 @@ export class Scorer implements AsyncDisposable {
     if (full) return full;
     // Whatever batches took before, a scorer without work tries, and so learns how long they take now.
     if (this.#queue.length === 0 && this.#running.size === 0) return undefined;
-    const waitMs = this.#waitMs(candidates);
-    if (waitMs <= deadline) return undefined;
-    const message = `a request takes about ${Math.ceil(waitMs)} ms now, but its deadline is ${deadline} ms; try again`;
+    const ms = this.#expectedMs(candidates);
+    if (ms * deadlineMargin <= deadline) return undefined;
+    const message = `a request takes about ${Math.ceil(ms)} ms now, but its deadline is ${deadline} ms; try again`;
     return new FlexemrError('OVERLOADED', message, { field: 'deadline', value: deadline });
   }
 
   /** Milliseconds until a request that arrives now would be scored. */
-  #waitMs(candidates: number): number {
+  #expectedMs(candidates: number): number {
     const { batchCandidates } = this.#parts.batching;
-    const batches = Math.ceil((this.#queue.candidates + candidates) / batchCandidates) + this.#running.size;
-    // The last batch takes its whole time, however many run beside it.
-    return this.#batchMs * Math.max(1, batches / this.#batchesMax);
+    const ahead = Math.ceil((this.#queue.candidates + candidates) / batchCandidates) - 1;
+    const own = this.#queue.candidates + candidates - ahead * batchCandidates;
+    // If no more batches may begin, the first one that ends makes room.
+    const blocked = this.#running.size < this.#batchesMax ? 0 : 1;
+    const each = this.#times.of(batchCandidates) / this.#batchesMax;
+    return (blocked + ahead) * each + this.#times.of(own);
   }
 
   /** One batch is looked up while others are in the dense network. */
@@ -198,8 +205,12 @@ export class Scorer implements AsyncDisposable {
     return tasks;
   }
 
-  /** Scores a batch. If it fails because of one of its requests, the others are scored without that one. */
-  async #run(tasks: readonly ScoreTask[]): Promise<void> {
+  /**
+   * Scores a batch. If it fails because of one of its requests, its halves are scored, so that only this one fails. If a
+   * thread ended with it, it is scored by another thread.
+   */
+  async #run(tasks: readonly ScoreTask[], isRetry = false): Promise<void> {
+    if (tasks.length === 0) return;
     const began = performance.now();
     const span = this.#span(tasks);
     try {
@@ -209,17 +220,23 @@ export class Scorer implements AsyncDisposable {
       );
       const deadlineMs = Math.max(1, ...tasks.map(({ leftMs }) => leftMs));
       const outputs = await new BatchRun(batch, this.#parts, span).outputs(deadlineMs);
-      const ms = performance.now() - began;
-      this.#batchMs = this.#batchMs === 0 ? ms : 0.9 * this.#batchMs + 0.1 * ms;
+      this.#times.add(batch.candidates, performance.now() - began);
       this.#stats.batches++;
       this.#parts.observer?.batch(batch.candidates);
       span?.end();
       this.#answer(tasks, outputs, batch.candidates);
     } catch (error) {
       span?.end(error as Error);
-      const isOneOf = error instanceof FlexemrError && byRequest.includes(error.code);
-      if (tasks.length === 1 || !isOneOf) for (const task of tasks) task.fail(error as Error);
-      else for (const task of tasks) if (!task.ended) await this.#run([task]);
+      const code = error instanceof FlexemrError ? error.code : undefined;
+      const left = tasks.filter(({ ended }) => !ended);
+      if (code === 'WORKER_FAILED' && !isRetry) await this.#run(left, true);
+      else if (tasks.length === 1 || code === undefined || !byRequest.includes(code))
+        for (const task of left) task.fail(error as Error);
+      else {
+        const half = Math.ceil(left.length / 2);
+        await this.#run(left.slice(0, half), isRetry);
+        await this.#run(left.slice(half), isRetry);
+      }
     }
   }
 

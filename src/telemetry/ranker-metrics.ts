@@ -1,6 +1,6 @@
 // The metrics of a ranker, in the names and units of Prometheus. Counters are read when somebody asks for them; only
 // what has no counter elsewhere is observed as it happens. docs/operating.md lists all of them.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SubrequestEnd } from '../ranker/fan-out.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { RankerStats } from '../ranker/ranker.ts';
@@ -8,6 +8,7 @@ import type { ScorerObserver } from '../scorer/observer.ts';
 import type { Ending } from '../scorer/score-task.ts';
 import type { ScorerStats } from '../scorer/scorer.ts';
 import type { Traffic } from '../transport/transport.ts';
+import { processMetrics } from './process-metrics.ts';
 
 /** Seconds from 0.1 ms to 10 s: three steps per decade. */
 const seconds = [1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -53,7 +54,6 @@ export class RankerMetrics implements ScorerObserver {
     ) => new Histogram<L>({ name, help, buckets, labelNames, registers });
     const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
       new Counter<L>({ name, help, labelNames, registers });
-    collectDefaultMetrics({ register: this.#registry });
     this.#http = counter('flexemr_http_requests_total', 'HTTP requests that were answered.', [
       'endpoint',
       'status',
@@ -216,6 +216,7 @@ export class RankerMetrics implements ScorerObserver {
 
   /** All metrics as text. @returns its media type too */
   async text(): Promise<{ readonly type: string; readonly text: string }> {
-    return { type: this.#registry.contentType, text: await this.#registry.metrics() };
+    const own = await this.#registry.metrics();
+    return { type: this.#registry.contentType, text: `${own}\n${await processMetrics()}` };
   }
 }
