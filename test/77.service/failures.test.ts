@@ -52,7 +52,10 @@ afterAll(async () => {
   await tables?.close();
 });
 
-async function rank(more: object = {}, signal?: AbortSignal): Promise<{ status: number; code?: string }> {
+async function rank(
+  more: object = {},
+  signal?: AbortSignal,
+): Promise<{ status: number; code: string | undefined }> {
   const headers = { 'content-type': 'application/json' };
   const payload = JSON.stringify({ ...JSON.parse(body), ...more });
   const response = await fetch(`${service.url}/v1/rank`, {
