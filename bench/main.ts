@@ -8,6 +8,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   stages: () => import('./slo/stages.ts'),
   observing: () => import('./slo/observing.ts'),
   'said-once': () => import('./slo/said-once.ts'),
+  overload: () => import('./slo/overload.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   component: () => import('./component.ts'),
   digest: () => import('./digest.ts'),

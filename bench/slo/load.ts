@@ -26,6 +26,9 @@ export interface LoadResult {
   readonly good: number;
   /** Requests that were refused, or failed in another way. */
   readonly failed: number;
+  /** Those that were refused because there were too many (429), and how long that took: the 99th percentile in ms. */
+  readonly refused: number;
+  readonly refused99Ms: number;
   /** Whether the rest was not sent. */
   readonly ended: boolean;
   /** `failedMs` if that many failed. */
@@ -106,6 +109,7 @@ class LoadRun {
   readonly #lag: Float64Array;
   #late = 0;
   #failed = 0;
+  readonly #refusedMs: number[] = [];
 
   constructor(due: readonly number[], load: Load) {
     this.#due = due;
@@ -134,14 +138,17 @@ class LoadRun {
         status = statusCode;
       },
       onResponseData() {},
-      onResponseEnd: () => this.#ended(at, status === 200, performance.now() - began),
-      onResponseError: () => this.#ended(at, false, 0),
+      onResponseEnd: () => this.#ended(at, status, performance.now() - began),
+      onResponseError: () => this.#ended(at, 0, 0),
     };
   }
 
-  #ended(at: number, isScored: boolean, nowMs: number): void {
+  /** @param status 0 if there was no answer */
+  #ended(at: number, status: number, nowMs: number): void {
     this.inFlight--;
     if (at < this.#first) return;
+    const isScored = status === 200;
+    if (status === 429) this.#refusedMs.push(nowMs - this.#due[at]);
     const took = isScored ? nowMs - this.#due[at] : failedMs;
     this.#took[at - this.#first] = took;
     if (took > this.#load.sloMs) this.#late++;
@@ -155,6 +162,8 @@ class LoadRun {
       due: this.#took.length,
       good: this.#took.filter((ms) => ms <= sloMs).length,
       failed: this.#failed,
+      refused: this.#refusedMs.length,
+      refused99Ms: percentile(Float64Array.from(this.#refusedMs), 0.99),
       ended: this.isLost,
       p50Ms: percentile(this.#took, 0.5),
       p99Ms: percentile(this.#took, 0.99),
