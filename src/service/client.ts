@@ -9,12 +9,14 @@ import { HttpError, inWordsOf, type Place } from './failure.ts';
 import type { RequestBodies } from './request-bodies.ts';
 import type { ScoreInputs } from './score-inputs.ts';
 import type { Scoring } from './scoring.ts';
+import type { Turns } from './turns.ts';
 
 /** What the routes of a service share. */
 export interface ServiceRoom {
   readonly scoring: Scoring;
   readonly inputs: ScoreInputs;
   readonly bodies: RequestBodies;
+  readonly turns: Turns;
   /** Whether requests are scored: the model is open, and the service is not draining. */
   readonly ready: () => boolean;
 }
@@ -44,12 +46,14 @@ export class Client {
    * Reads the body of the request.
    * @param types that it may have; undefined: none
    * @param isBinary whether more than JSON follows
-   * @throws HttpError, and as RequestBodies.read
+   * @throws HttpError, OVERLOADED, and as RequestBodies.read
    */
   async body(types: readonly (string | undefined)[], isBinary: boolean): Promise<Buffer> {
     checkType(this.#request, types);
+    this.#room.turns.check();
     const body = await this.#room.bodies.read(this.#request.raw, this.#reply.raw, isBinary);
     this.#arrived = performance.now();
+    await this.#room.turns.take();
     return body;
   }
 

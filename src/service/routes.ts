@@ -12,6 +12,7 @@ import { RequestBodies } from './request-bodies.ts';
 import { ScoreInputs } from './score-inputs.ts';
 import type { Scoring } from './scoring.ts';
 import { answerErrors, sendFailure, serve } from './serve.ts';
+import { Turns } from './turns.ts';
 
 export interface RoutesOptions {
   /** Whether requests are scored: the model is open, and the service is not draining. Default: always. */
@@ -31,7 +32,7 @@ export async function openRoutes(
 ): Promise<FastifyInstance> {
   const fastify = await loadFastify();
   const inputs = new ScoreInputs(scoring.signature);
-  const room = { scoring, inputs, bodies: new RequestBodies(bodiesBytes), ready };
+  const room = { scoring, inputs, bodies: new RequestBodies(bodiesBytes), turns: new Turns(), ready };
   const app = fastify({
     // Names of models may be as long as a request's path.
     routerOptions: { maxParamLength: maxHeaderSize },
