@@ -41,6 +41,8 @@ test('contains the files that it needs, and no example data', () => {
     'wasm/flexemr.wit',
     'wasm/flexemr.h',
     'wasm/wasm-rt.h',
+    'page/index.html',
+    'page/page.js',
   ];
   expect(packed).toEqual(
     expect.arrayContaining([
@@ -50,7 +52,9 @@ test('contains the files that it needs, and no example data', () => {
       'wasm/kernels.ranker.wasm',
     ]),
   );
-  expect(packed.filter((path) => !/^(dist|wasm)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))).toEqual([]);
+  expect(packed.filter((path) => !/^(dist|wasm|page)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))).toEqual(
+    [],
+  );
 });
 
 test('passes publint', () => {
