@@ -43,6 +43,8 @@ test('contains the files that it needs, and no example data', () => {
     'wasm/flexemr.wit',
     'wasm/flexemr.h',
     'wasm/wasm-rt.h',
+    'page/index.html',
+    'page/page.js',
   ];
   expect(packed).toEqual(
     expect.arrayContaining([
@@ -54,7 +56,7 @@ test('contains the files that it needs, and no example data', () => {
   );
   expect(
     packed.filter(
-      (path) => !/^(dist|wasm)\/|^[A-Z]+(\.md)?$|^(package|docs\/openapi-rank)\.json$/.test(path),
+      (path) => !/^(dist|wasm|page)\/|^[A-Z]+(\.md)?$|^(package|docs\/openapi-rank)\.json$/.test(path),
     ),
   ).toEqual([]);
 });
