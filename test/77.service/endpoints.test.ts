@@ -101,7 +101,7 @@ test.for([
   ['INVALID_KEY', 400, {}],
   ['UNAUTHORIZED', 500, {}],
   ['UNKNOWN_TABLE', 500, {}],
-  ['WORKER_FAILED', 500, {}],
+  ['WORKER_FAILED', 503, { 'retry-after': '1' }],
 ] as const)('an error %s of the scorer is a status %i', async ([code, status, headers]) => {
   scoring.error = new FlexemrError(code, 'it says why');
   const reply = await app.inject({
