@@ -56,16 +56,33 @@ test('a client that leaves ends its request, and nobody else’s', async () => {
   expect(scoring.options[0].signal?.aborted).toBe(false);
 });
 
-test('a client that leaves in the middle of its request frees its bytes', async () => {
-  const { payload, headers } = written('leaves', [1]);
+/** A request in JSON that takes almost all of the space. */
+function large(): { payload: Buffer; headers: Record<string, string> } {
+  const { payload, headers } = bodyOf(writeInfer(requestOf(1), first, 'json'));
+  const padded = Buffer.concat([payload, Buffer.alloc(bodiesBytes - 100 - payload.length, 32)]);
+  return { payload: padded, headers: { ...headers, 'content-length': String(padded.length) } };
+}
+
+test('while a request takes all of the space, others are refused, until its client leaves', async () => {
+  const { payload, headers } = written('small', [1]);
   for (let i = 0; i < 3; i++) {
-    const half = Buffer.alloc(bodiesBytes - 2, 32);
-    const leaver = await port.begin(url, { ...headers, 'content-length': String(bodiesBytes) }, half);
-    const status = async (): Promise<number> => (await port.post(url, headers, payload)).statusCode;
-    await expect.poll(status).toBe(429);
+    scoring = new FakeScoring();
+    scoring.gate = new Promise(() => {});
+    const leaver = await port.begin(url, large().headers, large().payload);
+    await expect.poll(() => scoring.options.length).toBe(1);
+    scoring.gate = Promise.resolve();
+    const refused = await port.post(url, headers, payload);
+    expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, '1']);
     leaver.destroy();
-    await expect.poll(status).toBe(200);
+    await expect.poll(async () => (await port.post(url, headers, payload)).statusCode).toBe(200);
   }
+});
+
+test('clients that leave in the middle of their requests free the space', async () => {
+  const { payload, headers } = large();
+  for (let i = 0; i < 5; i++)
+    (await port.begin(url, headers, payload.subarray(0, bodiesBytes / 2))).destroy();
+  await expect.poll(async () => (await port.post(url, headers, payload)).statusCode).toBe(200);
 });
 
 test('many requests at once each get their own scores', async () => {

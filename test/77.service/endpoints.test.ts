@@ -130,3 +130,11 @@ test('a service that is not ready says so', async () => {
   expect(statuses).toEqual([200, 503, 503, 503, 503]);
   await starting.close();
 });
+
+test('a model may have a long name', async () => {
+  const name = 'Ü'.repeat(500);
+  const own = { signature: { ...signature, name }, score: () => Promise.reject() };
+  const routes = await openRoutes(own);
+  expect((await routes.inject(`/v2/models/${encodeURIComponent(name)}`)).json()).toMatchObject({ name });
+  await routes.close();
+});

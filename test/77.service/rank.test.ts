@@ -144,6 +144,7 @@ describe('an error names the path', () => {
       /^candidates\[1\].genres: 0.5 is not an id/,
       { field: 'candidates[1].genres' },
     ],
+    ['a key below 0', withGenres(-1), 'INVALID_KEY', /^candidates\[1\].genres: -1 is not an id/],
     [
       'a key that is null',
       withGenres(null),
