@@ -24,7 +24,7 @@ export const sequenceLengthMax = 65_536;
 export const networkInputBytesMax = 1_073_741_824;
 
 /** How long a request may wait to be read, before others are refused. */
-export const turnWaitMsMax = 5;
+export const turnWaitMsMax = 50;
 
 /** Time between two questions of a scoring service to each memory node, whether it is there. */
 export const nodeCheckMs = 2_000;
