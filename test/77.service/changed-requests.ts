@@ -56,7 +56,7 @@ function placesIn(value: unknown): [container: Container, name: string][] {
 }
 
 export function changedJson({ json, binary }: WrittenInfer, list: Changes['json']): WrittenInfer {
-  const copy = structuredCloneRaw(json);
+  const copy = copyOf(json);
   for (const { place, change } of list) {
     const places = placesIn(copy);
     if (places.length === 0) break;
@@ -67,10 +67,10 @@ export function changedJson({ json, binary }: WrittenInfer, list: Changes['json'
 }
 
 /** A copy in which raw numbers stay raw. */
-function structuredCloneRaw(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(structuredCloneRaw);
+function copyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOf);
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, structuredCloneRaw(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copyOf(inner)]));
 }
 
 function applyTo(
@@ -86,7 +86,7 @@ function applyTo(
     return;
   }
   if (change !== 'drop' && 'put' in change) {
-    fields[name] = change.put;
+    fields[name] = copyOf(change.put);
     return;
   }
   if (Array.isArray(container)) container.splice(Number(name), 1);
