@@ -3,7 +3,7 @@
 
 import {
   ANSWER_AWAY, ANSWER_CALL, ANSWER_COUNTS_BYTES, ANSWER_ERROR_POSITION, ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE,
-  ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
+  ANSWER_FETCHED_KEYS, ANSWER_FETCHES, ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
   ANSWER_TIME_LEFT_US, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK_BYTES, FRAME_SEGMENTS_MAX,
   REFUSED, SEGMENT_WEIGHT, SERVED_BAGS_MAX, SERVED_HEADER_BYTES, SERVED_KEYS_MAX, SERVED_PLAN, SERVED_REPLY_BYTES_MAX, SERVED_SHARDS,
   SHARD_AWAY, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, SHARD_VERSION,
@@ -187,7 +187,7 @@ function refusal(answer: usize, i: u32, entry: usize, shard: usize): i32 {
 function measure(answer: usize, served: usize, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS);
   let values: u64 = 0, counts: u64 = 0, denominators: u64 = 0, outcomes: u64 = 0, rest: u64 = 0, weight: u64 = 0;
-  let away: u32 = 0;
+  let away: u32 = 0, fetches: u32 = 0, fetchedKeys: u32 = 0;
   for (let i: u32 = 0; i < segments; i++) {
     const entry = entryOf(head, i), shard = shardOf(served, entry);
     const status = refusal(answer, i, entry, shard);
@@ -199,6 +199,10 @@ function measure(answer: usize, served: usize, head: usize): i32 {
     rest = max(rest, rowsOfIdsBytes(entry, shard) + ownResultsBytes(entry, shard));
     weight += SEGMENT_WEIGHT + <u64>sizeOf(entry) * load<u32>(shard, SHARD_KEY_WEIGHT);
     away += load<u32>(shard, SHARD_AWAY);
+    if (flagsOf(entry) & FLAG_FETCH) {
+      fetches++;
+      fetchedKeys += keysOf(entry);
+    }
   }
   const reply = HEADER_BYTES + values + counts + denominators;
   const most = reply + (<u64>load<u32>(answer, ANSWER_KEYS) << 2), limit = load<u32>(served, SERVED_REPLY_BYTES_MAX);
@@ -210,5 +214,7 @@ function measure(answer: usize, served: usize, head: usize): i32 {
   store<u32>(answer, <u32>(outcomes + rest), ANSWER_WORK_BYTES);
   store<u32>(answer, <u32>min<u64>(weight, NONE), ANSWER_WEIGHT);
   store<u32>(answer, away, ANSWER_AWAY);
+  store<u32>(answer, fetches, ANSWER_FETCHES);
+  store<u32>(answer, fetchedKeys, ANSWER_FETCHED_KEYS);
   return DONE;
 }

@@ -16,7 +16,7 @@ export { openTables, type Rows, Tables, type TablesOptions } from './local/table
 export type { Log } from './log.ts';
 export type { PushDown } from './lookup/asked.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
-export type { WorkerStats } from './memory-node/memory-node.ts';
+export type { WorkerStats } from './memory-node/worker-stats.ts';
 export type {
   Model,
   ModelFeature,
@@ -57,6 +57,7 @@ export { SafetensorsFile } from './store/safetensors.ts';
 export { type TensorData, writeSafetensors } from './store/safetensors-writer.ts';
 export { suggestTables } from './store/suggested-tables.ts';
 export type { TableSource } from './store/table-file.ts';
+export type { WorkerReport } from './telemetry/worker-report.ts';
 export type { ClientSecurity, ServerSecurity } from './transport/security.ts';
 export type { Exchange, Outgoing, Session, Traffic, Transport } from './transport/transport.ts';
 export type { NodeDescription, ServedTable } from './wire/handler.ts';

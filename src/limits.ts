@@ -135,9 +135,10 @@ export const connectionsMin = 2;
 /** Time between two lines in a node's log about connections that it had to close. */
 export const pressureLogMsMin = 10_000;
 
-/** How long a memory node waits for a worker thread: to listen and to take its tables, and to report its statistics. */
+/** How long a node waits for a worker thread: to listen and take its tables, to report; a worker for all metrics. */
 export const workerStartMsMax = 30_000;
 export const workerStatsMsMax = 1_000;
+export const metricsMsMax = 5_000;
 
 /** How long a peer may take for a frame, request or reply before it is cut off; how long a connection may be idle. */
 export const stuckMsMax = 10_000;

@@ -58,6 +58,8 @@ export const runs = {
   tracedSubrequests: soak ? 20_000 : 300,
   /** Lookups in JSON. */
   jsonLookups: soak ? 10_000 : 300,
+  /** Loads of a memory node whose effects on its metrics are known. */
+  countedLoads: soak ? 200 : 5,
   /** Subrequests to one memory node, with its rows in one arena and in many. */
   arenaLookups: soak ? 20_000 : 300,
   /** Hostile frames that are sent to a running memory node. */

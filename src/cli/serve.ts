@@ -1,4 +1,3 @@
-import { pino } from 'pino';
 import { fileRouting } from '../host/file-routing.ts';
 import { MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
@@ -7,6 +6,7 @@ import { predictionOf } from '../plan/prediction.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import { mib } from './columns.ts';
+import { type LogLevel, logOf } from './log.ts';
 import { LoadBar } from './progress.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 import { StopRequest } from './stop-request.ts';
@@ -28,6 +28,8 @@ export interface ServeOptions extends SecurityOptions, TableOptions {
   readonly transport?: 'stream' | 'rdma' | undefined;
   readonly rdmaDevice?: string | undefined;
   readonly gidIndex?: number | undefined;
+  /** The least severe log entries that are written. Default: info. */
+  readonly logLevel?: LogLevel | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ServeOptions extends SecurityOptions, TableOptions {
 export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
   const stop = new StopRequest();
   try {
-    const log = logOf(options.node);
+    const log = logOf({ node: options.node }, options.logLevel);
     const routing = await fileRouting(options.plan).read();
     const started = await Promise.race([startWithBar(options, routing, log), stop.asked]);
     // It was told to stop before it served, so there are no subrequests to answer.
@@ -51,13 +53,6 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
     // An open channel to the parent process would keep this process alive.
     if (process.connected) process.disconnect?.();
   }
-}
-
-/** A log that never ends the node, even if nobody reads stderr any more. */
-function logOf(node: string): Log {
-  const stderr = pino.destination({ fd: 2, sync: true });
-  stderr.on('error', () => {});
-  return pino({ base: { node } }, stderr);
 }
 
 async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {

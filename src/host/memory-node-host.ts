@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import * as v from 'valibot';
 import {
   callback,
@@ -22,12 +23,12 @@ import {
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
-import type { WorkerStats } from '../memory-node/memory-node.ts';
 import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { checkSource, type TableSource } from '../store/table-file.ts';
+import type { WorkerReport } from '../telemetry/worker-report.ts';
 import { allowedOrigin } from '../transport/cross-origin.ts';
 import { allowedHosts } from '../transport/host-check.ts';
 import type { PortOptions } from '../transport/http-port.ts';
@@ -35,6 +36,7 @@ import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice
 import { checkExposure, type ServerSecurity, serverSecurity } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';
+import { NodeMeter } from './node-meter.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import { WorkerThread } from './worker-thread.ts';
 
@@ -101,6 +103,7 @@ const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
 export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
   readonly #threads: WorkerThread[] = [];
+  readonly #meter = new NodeMeter();
   /** The most connections of each port. */
   readonly #connections: number;
   #hostings: Hosting[] = [];
@@ -155,6 +158,7 @@ export class MemoryNodeHost implements AsyncDisposable {
       {
         onDeath: (cause) => void this.#replace(i, cause),
         onWarning: ({ warned, message }) => this.#options.log?.warn({ worker: i, ...warned }, message),
+        onMetrics: (to) => void this.#sendMetrics(to),
       },
     );
   }
@@ -208,6 +212,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     if (this.#closing) return;
     const thread = this.#thread(i);
     thread.port = port;
+    this.#meter.replaced(i, this.#threads[i]);
     this.#threads[i] = thread;
     try {
       await this.#listen(i);
@@ -230,8 +235,27 @@ export class MemoryNodeHost implements AsyncDisposable {
    * The statistics of each worker since it was started. All are 0 for a worker that is being replaced.
    * @throws WORKER_FAILED if a worker does not answer
    */
-  async stats(): Promise<WorkerStats[]> {
+  async stats(): Promise<WorkerReport[]> {
     return await Promise.all(this.#threads.map((thread) => thread.stats()));
+  }
+
+  /**
+   * The metrics of the node and of this process, in the text format of Prometheus. Every worker answers
+   * `GET /metrics` with them. A worker that has died or hangs counts as it was last seen.
+   */
+  async metrics(): Promise<string> {
+    return await this.#meter.metrics(this.#threads, this.#hostings[0]);
+  }
+
+  /** Sends the metrics to a worker that was asked for them. */
+  async #sendMetrics(to: MessagePort): Promise<void> {
+    try {
+      to.postMessage(await this.metrics());
+    } catch (error) {
+      this.#options.log?.warn({ err: error }, 'the metrics could not be collected');
+    } finally {
+      to.close();
+    }
   }
 
   /** Answers the subrequests that it holds, and ends. */
@@ -243,7 +267,10 @@ export class MemoryNodeHost implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.#threads.map((thread) => thread.drain()));
-    const workers = await this.stats().catch(() => undefined);
+    const workers = await this.stats().then(
+      (all) => all.map(summary),
+      () => undefined,
+    );
     if (this.#hostings.length > 0) this.#options.log?.info({ workers }, 'drained');
     await Promise.all(this.#threads.map((thread) => thread.end()));
     this.#tables?.close();
@@ -252,6 +279,11 @@ export class MemoryNodeHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** What the log says of a worker. */
+function summary({ subrequests, keys, errors, refused, busyUs, held }: WorkerReport): object {
+  return { subrequests, keys, errors, refused, busyUs, held };
 }
 
 /** @throws INVALID_OPTION */

@@ -1,16 +1,25 @@
 // A worker thread of a memory node. It has its own handler and ports, and shares only the arenas with other threads.
-import { parentPort, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { drainMsMax } from '../limits.ts';
+import { FlexemrError } from '../errors.ts';
+import { drainMsMax, metricsMsMax } from '../limits.ts';
 import { MemoryNode } from '../memory-node/memory-node.ts';
 import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import type { Warn } from '../transport/http-port.ts';
 import { Listener } from '../transport/listener.ts';
+import { PortCounts } from '../transport/port-stats.ts';
 import { loadVerbs } from '../transport/rdma/device.ts';
 import { RdmaPort } from '../transport/rdma/rdma-port.ts';
-import { outcomeOf, resultOf, type Warning, type WorkerControl } from './worker-control.ts';
+import {
+  type MetricsRequest,
+  outcomeOf,
+  resultOf,
+  type Warning,
+  type WorkerControl,
+} from './worker-control.ts';
 
 const { name, tuning } = workerData as { readonly name: string; readonly tuning: MemoryNodeTuning };
 const ports: { port: number }[] = [];
@@ -23,12 +32,29 @@ let rdmaPort: RdmaPort | undefined;
 /** Sends a warning to the main thread, which logs it. */
 const warn: Warn = (what, message) => parentPort?.postMessage({ warned: what, message } satisfies Warning);
 
+/** Asks the main thread for the metrics of all workers. @throws UNAVAILABLE */
+async function metrics(): Promise<string> {
+  const { port1, port2 } = new MessageChannel();
+  parentPort?.postMessage({ metricsTo: port2 } satisfies MetricsRequest, [port2]);
+  try {
+    const [text] = await once(port1, 'message', { signal: AbortSignal.timeout(metricsMsMax) });
+    return text;
+  } catch (cause) {
+    const message = `the node has not collected its metrics within ${metricsMsMax} ms; try again`;
+    throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: name, cause });
+  } finally {
+    port1.close();
+  }
+}
+
+const room = { counts: new PortCounts(), metrics };
+
 const control: WorkerControl = {
   listen: (own, common) =>
     outcomeOf(async () => {
       resultOf(tracer);
-      listeners.push(await Listener.open(node, own, warn));
-      if (common) listeners.push(await Listener.open(node, common, warn));
+      listeners.push(await Listener.open(node, own, warn, room));
+      if (common) listeners.push(await Listener.open(node, common, warn, room));
       return listeners[0].port;
     }),
   host: (hosting, all, rdma) =>
@@ -36,10 +62,13 @@ const control: WorkerControl = {
       ports.splice(0, ports.length, ...all.map((port) => ({ port })));
       node.host(hosting);
       if (rdma === undefined) return;
-      rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards);
+      rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards, room.counts);
       for (const listener of listeners) listener.rdma = rdmaPort;
     }),
-  stats: () => node.stats,
+  stats() {
+    const connections = listeners.reduce((sum, listener) => sum + listener.connections, 0);
+    return { ...node.stats, ...room.counts.stats(connections), ready: Number(node.ready) };
+  },
   async drain() {
     node.drain();
     const until = performance.now() + drainMsMax;

@@ -1,7 +1,8 @@
 // The calls by which the main thread of a memory node controls its workers. No lookup goes through them.
+import type { MessagePort } from 'node:worker_threads';
 import { type ErrorCode, FlexemrError } from '../errors.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import type { WorkerStats } from '../memory-node/memory-node.ts';
+import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import type { DeviceTokens } from '../transport/rdma/device.ts';
 import type { ReadableShard } from '../transport/rdma/handshake.ts';
@@ -17,7 +18,7 @@ export interface WorkerControl {
   listen(own: PortOptions, common: PortOptions | undefined): Promise<Outcome<number>>;
   /** Begins to serve shards. @param ports of all workers @param rdma given if the worker serves by RDMA too */
   host(hosting: Hosting, ports: readonly number[], rdma: RdmaServing | undefined): Promise<Outcome<void>>;
-  stats(): WorkerStats;
+  stats(): WorkerReport;
   /** Takes no more subrequests, answers those that it holds, and closes its ports. */
   drain(): Promise<void>;
 }
@@ -26,6 +27,11 @@ export interface WorkerControl {
 export interface Warning {
   readonly warned: object;
   readonly message: string;
+}
+
+/** A request of a worker for the metrics of the whole node. The main thread sends them as text to this port. */
+export interface MetricsRequest {
+  readonly metricsTo: MessagePort;
 }
 
 /**

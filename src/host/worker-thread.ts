@@ -1,19 +1,27 @@
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import type { WorkerStats } from '../memory-node/memory-node.ts';
 import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
+import { emptyReport, endedReport, type WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
-import { type RdmaServing, resultOf, type Warning, type WorkerControl } from './worker-control.ts';
+import {
+  type MetricsRequest,
+  type RdmaServing,
+  resultOf,
+  type Warning,
+  type WorkerControl,
+} from './worker-control.ts';
 
 export interface WorkerThreadEvents {
   onDeath(cause: unknown): void;
   onWarning(warning: Warning): void;
+  /** The worker asks for the metrics of the node. They go to the port. */
+  onMetrics(to: MessagePort): void;
 }
 
 /** Starts and controls one worker thread of a memory node. */
@@ -21,14 +29,16 @@ export class WorkerThread {
   readonly #control: Comlink.Remote<WorkerControl>;
   readonly #worker: Worker;
   readonly #ended: Promise<unknown>;
+  #seen: WorkerReport = emptyReport;
   port = 0;
 
-  constructor(name: string, tuning: MemoryNodeTuning, { onDeath, onWarning }: WorkerThreadEvents) {
+  constructor(name: string, tuning: MemoryNodeTuning, { onDeath, onWarning, onMetrics }: WorkerThreadEvents) {
     this.#worker = startWorker(packageFile('./memory-node-worker', import.meta.url), { name, tuning });
     this.#control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
-    this.#worker.on('message', (said: Partial<Warning>) => {
+    this.#worker.on('message', (said: Partial<Warning & MetricsRequest>) => {
       // The replies of Comlink arrive here too.
       if (said.warned !== undefined) onWarning(said as Warning);
+      if (said.metricsTo !== undefined) onMetrics(said.metricsTo);
     });
     let cause: unknown;
     this.#worker.on('error', (error) => {
@@ -55,9 +65,25 @@ export class WorkerThread {
     });
   }
 
-  async stats(): Promise<WorkerStats> {
-    const none = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0, held: 0 };
-    return await this.#answer<WorkerStats>(this.#control.stats(), workerStatsMsMax, () => none);
+  /** All are 0 if it has ended. @throws WORKER_FAILED if it does not answer */
+  async stats(): Promise<WorkerReport> {
+    return (await this.#ask()) ?? emptyReport;
+  }
+
+  /** The same, but what it had counted when last seen if it has ended or does not answer. */
+  async report(): Promise<WorkerReport> {
+    return (await this.#ask().catch(() => undefined)) ?? this.counted;
+  }
+
+  async #ask(): Promise<WorkerReport | undefined> {
+    const stats = await this.#answer(this.#control.stats(), workerStatsMsMax, () => undefined);
+    if (stats !== undefined) this.#seen = stats;
+    return stats;
+  }
+
+  /** What it had counted when it was last seen. */
+  get counted(): WorkerReport {
+    return endedReport(this.#seen);
   }
 
   /** Drains the worker. Gives up without an error if it does not answer. */
@@ -69,7 +95,7 @@ export class WorkerThread {
    * Waits for the reply to a control call. A worker that has died or hangs never replies.
    * @param onDeath gives the result if the worker has ended @throws WORKER_FAILED after `msMax` ms
    */
-  async #answer<T>(call: Promise<T>, msMax: number, onDeath: () => T): Promise<T> {
+  async #answer<T, U>(call: Promise<T>, msMax: number, onDeath: () => U): Promise<T | U> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const message = `a worker thread of the memory node has not answered for ${msMax} ms`;

@@ -39,6 +39,9 @@ export const ANSWER_TIME_LEFT_US = 16;
 export const ANSWER_WEIGHT = 20;
 /** Number of segments whose rows are in another memory. */
 export const ANSWER_AWAY = 24;
+/** Number of segments whose rows are fetched as stored, and of their keys. */
+export const ANSWER_FETCHES = 68;
+export const ANSWER_FETCHED_KEYS = 124;
 /** Bytes of the reply without exceptions, and the parts of it that are values and counts. */
 export const ANSWER_REPLY_BYTES = 28;
 export const ANSWER_VALUES_BYTES = 32;

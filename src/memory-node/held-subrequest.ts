@@ -28,8 +28,8 @@ export class HeldSubrequest implements Inbox {
   work: Answering | undefined;
   /** Approximate number of bytes that pooling reads. It decides whether the subrequest is answered at once. */
   weight = 0;
-  /** `performance.now()` when its answer was allocated. */
-  begun = 0;
+  /** `performance.now()` when its frame was complete. */
+  arrived = 0;
   /** `performance.now()` by which it must be answered. */
   deadline = 0;
   busyUs = 0;
@@ -99,16 +99,16 @@ export class HeldSubrequest implements Inbox {
 
   answer(done: (reply: Uint8Array) => void): void {
     this.#done = done;
+    this.arrived = performance.now();
     this.#owner.accept(this);
   }
 
-  /** Begins its answer. The deadline is `timeLeftUs` from now (0: no limit), and at most `subrequestMsMax` from now. */
+  /** Begins its answer. The deadline is `timeLeftUs` (0: no limit), and at most `subrequestMsMax`, after its arrival. */
   begin(work: Answering, weight: number, timeLeftUs: number): void {
     this.weight = weight;
     const ms = timeLeftUs === 0 ? subrequestMsMax : Math.min(subrequestMsMax, timeLeftUs / 1000);
     this.work = work;
-    this.begun = performance.now();
-    this.deadline = this.begun + ms;
+    this.deadline = this.arrived + ms;
   }
 
   /** Passes the reply to the caller of `answer`. @param error what it says */

@@ -1,5 +1,5 @@
 import { FlexemrError } from '../errors.ts';
-import { ANSWER_KEYS, ANSWER_TIME_LEFT_US, ANSWER_WEIGHT } from '../kernel/answer-layout.ts';
+import * as layout from '../kernel/answer-layout.ts';
 import {
   atOnceBytesMax,
   retryAfterMsDefault,
@@ -23,22 +23,11 @@ import type { Hosting } from './hosting.ts';
 import { JsonLookups } from './json-lookup.ts';
 import { limitsOf, overloaded, Places } from './places.ts';
 import { ServedArena } from './served-arena.ts';
+import type { Slots } from './slots.ts';
 import { SplitAnswer } from './split-answer.ts';
 import type { TracedTuning } from './tuning.ts';
 import { WorkerArena } from './worker-arena.ts';
-
-/** What a worker has done since it started. */
-export interface WorkerStats {
-  readonly subrequests: number;
-  readonly keys: number;
-  /** Subrequests answered with an error, including those that were refused for lack of space. */
-  readonly errors: number;
-  readonly refused: number;
-  /** µs spent pooling. */
-  readonly busyUs: number;
-  /** Subrequests held now. */
-  readonly held: number;
-}
+import { WorkerCounts, type WorkerStats } from './worker-stats.ts';
 
 /** One worker of a memory node. It takes in subrequests and pools them where the rows are, one slice at a time. */
 export class MemoryNode implements DirectHandler {
@@ -59,7 +48,7 @@ export class MemoryNode implements DirectHandler {
   readonly #waiting: HeldSubrequest[] = [];
   #pumping = false;
   #places = new Places(0);
-  #stats = { subrequests: 0, keys: 0, errors: 0, refused: 0, busyUs: 0 };
+  readonly #counts = new WorkerCounts();
 
   /** @param workers filled in when all of them listen */
   constructor(
@@ -102,7 +91,15 @@ export class MemoryNode implements DirectHandler {
   }
 
   get stats(): WorkerStats {
-    return { ...this.#stats, held: this.#places.held };
+    const sum = (of: (slots: Slots) => number): number =>
+      this.#arenas.reduce((total, { arena }) => total + of(arena.slots), 0);
+    return {
+      ...this.#counts.stats,
+      held: this.#places.held,
+      waiting: this.#waiting.length,
+      slotBytes: sum(({ bytes }) => bytes),
+      slotBytesFree: sum(({ bytesFree }) => bytesFree),
+    };
   }
 
   describe(): NodeDescription {
@@ -182,12 +179,12 @@ export class MemoryNode implements DirectHandler {
   }
 
   #refused(error: WireError): WireError {
-    this.#stats.refused++;
+    this.#counts.refused++;
     return error;
   }
 
   refuse(identity: FrameIdentity, error: WireError): Uint8Array {
-    this.#stats.errors++;
+    this.#counts.failed(error.code);
     return errorReply(identity, error, this.#load(0));
   }
 
@@ -207,7 +204,7 @@ export class MemoryNode implements DirectHandler {
     else if (this.#check(held, held.bytes)) {
       if (held.weight > atOnceBytes) this.#wait(held);
       // This is usually one slice. Ids of an indexed table are resolved in slices of their own.
-      else for (let now = held.begun; !this.#step(held, now); now = performance.now());
+      else for (let now = held.arrived; !this.#step(held, now); now = performance.now());
     }
   }
 
@@ -236,9 +233,8 @@ export class MemoryNode implements DirectHandler {
     if (error) return error;
     const answer = this.#answer(home, held);
     if (answer === undefined) return { code: 'OVERLOADED' };
-    this.#stats.subrequests++;
-    this.#stats.keys += home.at(ANSWER_KEYS);
-    held.begin(answer, home.at(ANSWER_WEIGHT), home.at(ANSWER_TIME_LEFT_US));
+    this.#counts.opened(home.contents);
+    held.begin(answer, home.at(layout.ANSWER_WEIGHT), home.at(layout.ANSWER_TIME_LEFT_US));
     return undefined;
   }
 
@@ -260,12 +256,15 @@ export class MemoryNode implements DirectHandler {
       return true;
     }
     const outcome = work.step(this.#sliceBytes);
-    const busy = (performance.now() - started) * 1000;
-    this.#stats.busyUs += busy;
+    const now = performance.now();
+    const busy = (now - started) * 1000;
+    this.#counts.busyUs += busy;
     held.busyUs += busy;
     if (outcome === false) return false;
-    if (outcome === true) held.finish(work.reply(this.#load(held.busyUs)));
-    else this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...outcome });
+    if (outcome === true) {
+      this.#counts.answered(now - held.arrived);
+      held.finish(work.reply(this.#load(held.busyUs)));
+    } else this.#fail(held, { retryAfterMs: retryAfterMsDefault, ...outcome });
     return true;
   }
 
@@ -283,7 +282,8 @@ export class MemoryNode implements DirectHandler {
   }
 
   #fail(held: HeldSubrequest, error: WireError): void {
-    this.#stats.errors++;
+    this.#counts.failed(error.code);
+    this.#counts.answered(performance.now() - held.arrived);
     held.finish(errorReply(held.identity, error, this.#load(held.busyUs)), error);
   }
 

@@ -70,6 +70,16 @@ export class ServedArena<Memory extends AnswerMemory = AnswerMemory> {
     return this.at(layout.ANSWER_AWAY) > 0;
   }
 
+  /** What its segments ask for, in total. */
+  get contents(): { keys: number; segments: number; fetches: number; fetchedKeys: number } {
+    return {
+      keys: this.at(layout.ANSWER_KEYS),
+      segments: this.at(layout.ANSWER_SEGMENTS),
+      fetches: this.at(layout.ANSWER_FETCHES),
+      fetchedKeys: this.at(layout.ANSWER_FETCHED_KEYS),
+    };
+  }
+
   /** Bytes of its reply if every key is an exception. */
   get replyBytesMax(): number {
     return this.at(layout.ANSWER_REPLY_BYTES) + this.at(layout.ANSWER_KEYS) * 4;

@@ -25,6 +25,10 @@ export class Slots {
     return this.end - this.begin;
   }
 
+  get bytesFree(): number {
+    return this.#shared.bytesFree + this.#spare.bytesFree;
+  }
+
   /** Allocates `bytes` bytes. Returns their address, or undefined if there is no space now. */
   allocate(bytes: number): number | undefined {
     const address = this.#shared.allocate(bytes);

@@ -38,6 +38,11 @@ export class FreeList {
     else gaps.splice(at, 0, { begin: address, end });
   }
 
+  /** Bytes of all gaps. */
+  get bytesFree(): number {
+    return this.#free.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  }
+
   /** Bytes of the largest gap. */
   get largest(): number {
     return this.#free.reduce((most, { begin, end }) => Math.max(most, end - begin), 0);

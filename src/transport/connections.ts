@@ -48,6 +48,10 @@ export class Connections {
     return this.#known.keys();
   }
 
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Adds a new connection. */
   add(socket: Socket): void {
     const address = socket.remoteAddress;

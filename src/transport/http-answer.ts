@@ -2,11 +2,19 @@ import type { ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
 import { httpStatusOf, statusOf } from '../wire/status.ts';
 
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+/** The text format of Prometheus. */
+export const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** @param type its content-type */
+export function sendText(response: ServerResponse, status: number, type: string, text: string): void {
   if (response.destroyed) return;
-  const text = Buffer.from(`${JSON.stringify(body)}\n`);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': text.length });
-  response.end(text);
+  const bytes = Buffer.from(text);
+  response.writeHead(status, { 'content-type': type, 'content-length': bytes.length });
+  response.end(bytes);
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  sendText(response, status, 'application/json', `${JSON.stringify(body)}\n`);
 }
 
 /** Sends an error as JSON: code, message, field, position. @param as the HTTP status; default: that of the code */

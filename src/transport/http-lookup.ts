@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { FlexemrError } from '../errors.ts';
 import { unreadIdentity } from '../wire/frame-identity.ts';
 import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
 import { HEADER_BYTES, REPLY_STATUS } from '../wire/layout.ts';
@@ -12,6 +13,7 @@ import { sendError, sendJson } from './http-answer.ts';
 import type { JsonBodies } from './json-bodies.ts';
 import { parseJson } from './json-parser.ts';
 import { jsonPieces } from './json-writer.ts';
+import type { PortCounts } from './port-stats.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { onResponseEnd } from './response-timeouts.ts';
 import type { UnfinishedRequests } from './unfinished.ts';
@@ -21,6 +23,7 @@ export interface LookupRoom {
   readonly handler: Handler;
   readonly unfinished: UnfinishedRequests;
   readonly jsonBodies: JsonBodies;
+  readonly counts: PortCounts;
 }
 
 /** `POST /v1/lookup`: answers a frame with a frame, and JSON with JSON. */
@@ -34,11 +37,8 @@ export function answerLookup(room: LookupRoom, request: IncomingMessage, respons
   }
 }
 
-function answerFrame(
-  { handler, unfinished }: LookupRoom,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
+function answerFrame(room: LookupRoom, request: IncomingMessage, response: ServerResponse): void {
+  const { handler, unfinished, counts } = room;
   const bytes = Number(request.headers['content-length']);
   if (!Number.isSafeInteger(bytes)) {
     sendJson(response, 411, {
@@ -50,13 +50,13 @@ function answerFrame(
   if ('code' in inbox) {
     // The rest of the request is not needed, so it is discarded.
     request.resume();
-    sendFrame(response, handler.refuse(unreadIdentity, inbox));
-  } else receive(inbox, unfinished, request, response);
+    sendFrame(response, handler.refuse(unreadIdentity, inbox), counts);
+  } else receive(inbox, room, request, response);
 }
 
 function receive(
   inbox: Inbox,
-  requests: UnfinishedRequests,
+  { unfinished: requests, counts }: LookupRoom,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -72,6 +72,7 @@ function receive(
     inbox.release();
   });
   request.on('data', (chunk: Uint8Array) => {
+    counts.bytesReceived += chunk.length;
     // Another request may use its memory by now.
     if (isCutOff) return;
     inbox.frame.set(chunk, filled);
@@ -80,7 +81,8 @@ function receive(
   });
   request.on('end', () => {
     unfinished.end();
-    if (!isCutOff && filled === inbox.frame.length) inbox.answer((reply) => sendFrame(response, reply));
+    if (!isCutOff && filled === inbox.frame.length)
+      inbox.answer((reply) => sendFrame(response, reply, counts));
   });
 }
 
@@ -92,7 +94,7 @@ function cutOff(request: IncomingMessage, response: ServerResponse): void {
 }
 
 /** Sends a reply, with the HTTP status for the status in its header. */
-function sendFrame(response: ServerResponse, reply: Uint8Array): void {
+function sendFrame(response: ServerResponse, reply: Uint8Array, counts: PortCounts): void {
   const words = new Uint32Array(reply.buffer, reply.byteOffset, HEADER_BYTES >>> 2);
   const status = httpStatusOf(words[REPLY_STATUS >>> 2]);
   const headers: Record<string, string | number> = {
@@ -101,29 +103,32 @@ function sendFrame(response: ServerResponse, reply: Uint8Array): void {
   };
   if (status === 429 || status === 503) headers['retry-after'] = 1;
   response.writeHead(status, headers);
-  new ReplyWriter(response).end(reply);
+  new ReplyWriter(response, counts).end(reply);
 }
 
 async function answerJson(
-  { handler, unfinished, jsonBodies }: LookupRoom,
+  { handler, unfinished, jsonBodies, counts }: LookupRoom,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const body = jsonBodies.begin();
+  counts.jsonLookups++;
   const coming = unfinished.begin(() => {
     body.end();
     cutOff(request, response);
   });
   try {
     const bytes = await body.read(request, coming);
+    counts.bytesReceived += bytes.length;
     coming.end();
     const slices = new Slices();
     const trace = parseTraceparent(request.headers.traceparent);
     const answer = await handler.lookupJson(await parseJson(bytes, slices), slices, trace);
     // Nobody reads it any more.
     if (response.destroyed) return;
-    await sendPieces(response, await jsonPieces(answer, slices));
+    await sendPieces(response, await jsonPieces(answer, slices), counts);
   } catch (error) {
+    counts.jsonErrors.add(error instanceof FlexemrError ? error.code : 'NODE_FAILED');
     // A client that has left before it sent the whole request needs no answer.
     if (!response.headersSent && (request.complete || !request.destroyed)) sendError(response, error);
   } finally {
@@ -133,8 +138,13 @@ async function answerJson(
 }
 
 /** Sends a body of several pieces, as fast as the client reads it. */
-async function sendPieces(response: ServerResponse, pieces: readonly Buffer[]): Promise<void> {
+async function sendPieces(
+  response: ServerResponse,
+  pieces: readonly Buffer[],
+  counts: PortCounts,
+): Promise<void> {
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  counts.bytesSent += length;
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
   await pipeline(Readable.from(pieces), response);
 }

@@ -136,6 +136,11 @@ export class HttpPort {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Number of connections that are open now. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** Bytes of all connections, with TLS and headers. */
   get traffic(): Traffic {
     return [...this.#sockets].reduce(sum, this.#ended);

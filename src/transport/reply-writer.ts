@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { replyPieceBytesMax } from '../limits.ts';
+import type { PortCounts } from './port-stats.ts';
 
 interface Leaving {
   readonly reply: Uint8Array;
@@ -14,12 +15,14 @@ interface Leaving {
  */
 export class ReplyWriter {
   readonly #way: Writable;
+  readonly #counts: PortCounts;
   readonly #leaving: Leaving[] = [];
   #ended = false;
 
   /** @param way a socket, or a response */
-  constructor(way: Writable) {
+  constructor(way: Writable, counts: PortCounts) {
     this.#way = way;
+    this.#counts = counts;
   }
 
   /** Whether the system has not yet taken all replies. */
@@ -53,6 +56,7 @@ export class ReplyWriter {
   }
 
   #begin(reply: Uint8Array, onLeft: (() => void) | undefined): void {
+    this.#counts.bytesSent += reply.length;
     if (this.#leaving.length === 0 && reply.length <= replyPieceBytesMax) this.#put(reply, onLeft);
     else if (this.#leaving.push({ reply, written: 0, onLeft }) === 1) this.#turn();
   }

@@ -4,26 +4,28 @@ import { answerableIdentity } from '../wire/frame-identity.ts';
 import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
 import { FRAME_BYTES, FRAME_MAGIC, HEADER_BYTES, SUBREQUEST_MAGIC } from '../wire/layout.ts';
 import type { WireError } from '../wire/reply.ts';
+import type { LookupRoom } from './http-lookup.ts';
+import type { PortCounts } from './port-stats.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import type { Unfinished, UnfinishedRequests } from './unfinished.ts';
 
+type StreamRoom = Pick<LookupRoom, 'handler' | 'unfinished' | 'counts'>;
+
 /** Serves framed streams with one handler. Replies are sent as they become ready, from the memory of their pooling. */
 export class StreamServer {
-  readonly #handler: Handler;
-  readonly #unfinished: UnfinishedRequests;
+  readonly #room: StreamRoom;
   readonly #stuckMs: number;
   readonly #connections = new Set<Connection>();
 
   /** @param stuckMs how long a peer may take for a frame or a reply before it is cut off */
-  constructor(handler: Handler, unfinished: UnfinishedRequests, stuckMs: number) {
-    this.#handler = handler;
-    this.#unfinished = unfinished;
+  constructor(room: StreamRoom, stuckMs: number) {
+    this.#room = room;
     this.#stuckMs = stuckMs;
   }
 
   /** Serves a connection that was upgraded. @param head bytes that arrived with the Upgrade */
   serve(socket: Socket, head: Buffer): void {
-    const connection = new Connection(socket, this.#handler, this.#unfinished, this.#stuckMs);
+    const connection = new Connection(socket, this.#room, this.#stuckMs);
     this.#connections.add(connection);
     socket.on('close', () => this.#connections.delete(connection));
     if (head.length > 0) connection.take(head);
@@ -37,6 +39,7 @@ export class StreamServer {
 class Connection {
   readonly #socket: Socket;
   readonly #writer: ReplyWriter;
+  readonly #counts: PortCounts;
   readonly #handler: Handler;
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
   #headerFilled = 0;
@@ -54,9 +57,10 @@ class Connection {
   /** The peer has ended its side. */
   #ended = false;
 
-  constructor(socket: Socket, handler: Handler, unfinished: UnfinishedRequests, stuckMs: number) {
+  constructor(socket: Socket, { handler, unfinished, counts }: StreamRoom, stuckMs: number) {
     this.#socket = socket;
-    this.#writer = new ReplyWriter(socket);
+    this.#writer = new ReplyWriter(socket, counts);
+    this.#counts = counts;
     this.#handler = handler;
     this.#unfinished = unfinished;
     this.#stuckMs = stuckMs;
@@ -87,6 +91,7 @@ class Connection {
       this.#socket.cork();
     }
     this.#socket.uncork();
+    this.#counts.bytesReceived += at;
     if (this.#inbox !== undefined && this.#coming === undefined) this.#await(this.#inbox);
     this.#watch();
     const isTaken = at === chunk.length || !this.#writer.writable;

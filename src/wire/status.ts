@@ -20,6 +20,9 @@ const statuses: readonly { readonly code: ErrorCode; readonly status: number; re
   { code: 'UNAUTHORIZED', status: 15, http: 401 },
 ];
 
+/** The codes of the errors that a node answers with. */
+export const answeredCodes: readonly ErrorCode[] = statuses.map(({ code }) => code);
+
 /** Number of an error in a reply's header; 0 means none. */
 export function statusOf(code: ErrorCode): number {
   return statuses.find((entry) => entry.code === code)?.status ?? statusOf('NODE_FAILED');

@@ -2,12 +2,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { MemoryNodeHost, type MemoryNodeOptions } from '../../src/host/memory-node-host.ts';
-import type { WorkerStats } from '../../src/memory-node/memory-node.ts';
+import type { WorkerReport } from '../../src/telemetry/worker-report.ts';
 
 /** The process sends a report at the start and for each request. */
 interface Report {
   readonly ports: readonly number[];
-  readonly stats: readonly WorkerStats[];
+  readonly stats: readonly WorkerReport[];
   readonly rssBytes: number;
 }
 

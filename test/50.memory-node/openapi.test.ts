@@ -7,7 +7,9 @@ import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { type ErrorCode, FlexemrError } from '../../src/index.ts';
 import { jsonBytesMax } from '../../src/limits.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import { metricsType } from '../../src/transport/http-answer.ts';
 import { Listener } from '../../src/transport/listener.ts';
+import { PortCounts } from '../../src/transport/port-stats.ts';
 import type { Handler, Inbox } from '../../src/wire/handler.ts';
 import { HEADER_BYTES } from '../../src/wire/layout.ts';
 import { frameType } from '../../src/wire/media-type.ts';
@@ -15,6 +17,7 @@ import { Reply } from '../../src/wire/reply.ts';
 import { codeOf, httpStatusOf, statusOf } from '../../src/wire/status.ts';
 import { Cluster } from '../cluster.ts';
 import { localNode } from '../local-node.ts';
+import { parseMetrics } from '../metrics-text.ts';
 import { frameOf, lookupFrame, segmentOf } from './lookups.ts';
 import { RawPeer } from './raw-peer.ts';
 import { wholeNumbers } from './whole-numbers.ts';
@@ -91,7 +94,9 @@ beforeAll(async () => {
   live = await MemoryNodeHost.start({ ...options, workers: 2, security });
   const drained = await localNode(options);
   drained.drain();
-  draining = await Listener.open(drained, { host: '127.0.0.1', port: 0 });
+  const metrics = (): Promise<string> => Promise.reject(new FlexemrError('UNAVAILABLE', 'no answer'));
+  const room = { counts: new PortCounts(), metrics };
+  draining = await Listener.open(drained, { host: '127.0.0.1', port: 0 }, undefined, room);
   hasty = await Listener.open(handler, { host: '127.0.0.1', port: 0, stuckMs: 200 });
 });
 afterAll(async () => {
@@ -241,6 +246,9 @@ const provoked: Record<string, () => Promise<Answer>> = {
   'post /v1/lookup 504 application/json': () => failing(new FlexemrError('DEADLINE_EXCEEDED', 'too late')),
   'get /v1/tables 200 application/json': () => get(`${live.url}/v1/tables`),
   'get /v1/tables 401 application/json': () => get(`${live.url}/v1/tables`, {}),
+  [`get /metrics 200 ${metricsType}`]: () => get(`${live.url}/metrics`),
+  'get /metrics 401 application/json': () => get(`${live.url}/metrics`, {}),
+  'get /metrics 503 application/json': () => get(`http://127.0.0.1:${draining.port}/metrics`, {}),
   'get /v1/stream 101 ': () => upgrade(live.ports[1], authorization),
   'get /v1/stream 401 application/json': () => upgrade(live.ports[1], 'Bearer '),
   'get /v1/stream 426 application/json': () => get(`${live.url}/v1/stream`),
@@ -273,7 +281,8 @@ test('the document lists the answers that are provoked here, and no others', () 
 });
 
 test.for(Object.entries(provoked))('%s', async ([name, provoke]) => {
-  const [method, path, status, type] = name.split(' ');
+  const [method, path, status, ...words] = name.split(' ');
+  const type = words.join(' ');
   const answer = await provoke();
   expect({ status: answer.status, type: answer.headers.get('content-type') ?? '' }).toEqual({
     status: Number(status),
@@ -295,7 +304,8 @@ test.for(Object.entries(provoked))('%s', async ([name, provoke]) => {
   } else if (type === frameType) {
     const { error } = new Reply(answer.body);
     expect(error === undefined ? 200 : httpStatusOf(statusOf(error.code))).toBe(answer.status);
-  } else expect(answer.body).toHaveLength(0);
+  } else if (type === metricsType) parseMetrics(new TextDecoder().decode(answer.body));
+  else expect(answer.body).toHaveLength(0);
 });
 
 test('lookups that are answered match the schema, and so does the example', async () => {

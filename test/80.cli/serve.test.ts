@@ -132,6 +132,13 @@ describe('the end', () => {
     ]);
   });
 
+  test('SIGTERM with --log-level: writes no entries that are less severe', async () => {
+    const { node } = await served(...one, '--log-level', 'warn');
+    await using _ = node;
+    node.child.kill('SIGTERM');
+    expect(await node.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
   test.for(['stream', 'http'] as const)(
     'SIGTERM under load by %s: all admitted lookups are answered',
     async (transport) => {
@@ -297,6 +304,7 @@ describe('wrong options are refused on one line', () => {
     [[...one, '--common-port', '1e9'], /--common-port/],
     [[...one, '--workers', '0'], /--workers.*1 to 64/],
     [[...one, '--workers', '65'], /--workers.*1 to 64/],
+    [[...one, '--log-level', 'loud'], /--log-level.*debug, info/],
     [[...one, '--insecur'], /--insecur/],
     [[...one, 'more'], /too many|excess/i],
   ] as [string[], RegExp][])('with exit code 2: $1', ([args, line]) => refused(['serve', ...args], 2, line));

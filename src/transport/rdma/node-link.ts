@@ -2,6 +2,7 @@ import type * as Verbs from 'ibverbs-node';
 import type { DirectHandler, LentSlots } from '../../wire/direct.ts';
 import { answerableIdentity, type FrameIdentity } from '../../wire/frame-identity.ts';
 import type { Inbox } from '../../wire/handler.ts';
+import type { PortCounts } from '../port-stats.ts';
 import { Connection, sendKind } from './connection.ts';
 import type { Endpoint, Link } from './endpoint.ts';
 import type { ConnectRequest, Peer, Slots } from './handshake.ts';
@@ -17,6 +18,7 @@ export interface LinkRoom {
   readonly slots: Verbs.MemoryRegion;
   /** Memory that this ranker's subrequests arrive in. Only this ranker uses it, until the link closes. */
   readonly lent: LentSlots;
+  readonly counts: PortCounts;
 }
 
 /**
@@ -78,6 +80,7 @@ export class NodeLink implements Link {
   /** A subrequest of `bytes` bytes has arrived in a slot. */
   #arrived(slot: number, bytes: number): void {
     this.#connection.received();
+    this.#room.counts.bytesReceived += bytes;
     // The ranker breaks the protocol: the slot does not exist, is too small, or already holds a subrequest.
     if (slot >= this.requests.count || bytes > this.requests.bytes || this.#open[slot] !== undefined) {
       this.close();
@@ -120,6 +123,7 @@ export class NodeLink implements Link {
 
   #send(slot: number, local: number, bytes: number, lkey: number = this.#room.slots.lkey): void {
     this.#connection.write(this.#replies, slot, local, bytes, lkey);
+    this.#room.counts.bytesSent += bytes;
     // The ranker may use the slot again before the completion of this send arrives.
     this.#leaving.push(this.#open[slot]);
     this.#open[slot] = undefined;

@@ -2,6 +2,7 @@ import type * as Verbs from 'ibverbs-node';
 import { FlexemrError } from '../../errors.ts';
 import { sessionWindow } from '../../limits.ts';
 import type { DirectHandler, LentSlots } from '../../wire/direct.ts';
+import { PortCounts } from '../port-stats.ts';
 import { attachDevice, type DeviceTokens, registerMemory } from './device.ts';
 import { Endpoint } from './endpoint.ts';
 import { type ConnectAnswer, type ConnectRequest, type ReadableShard, toJson } from './handshake.ts';
@@ -21,6 +22,7 @@ export class RdmaPort {
   /** Memory that replies are sent from. Only the card may access it, and no remote side. */
   readonly #slots: Verbs.MemoryRegion;
   readonly #shards: readonly ReadableShard[];
+  readonly #counts: PortCounts;
   readonly #links = new Set<NodeLink>();
 
   /** @param shards rows that rankers may read by READs @throws OUT_OF_MEMORY, and errors of the device */
@@ -29,9 +31,11 @@ export class RdmaPort {
     tokens: DeviceTokens,
     handler: DirectHandler,
     shards: readonly ReadableShard[],
+    counts: PortCounts = new PortCounts(),
   ) {
     this.#handler = handler;
     this.#shards = shards;
+    this.#counts = counts;
     this.#endpoint = new Endpoint(verbs, attachDevice(verbs, tokens));
     try {
       this.#slots = registerMemory(verbs, this.#endpoint.device, handler.slots, verbs.access.localWrite);
@@ -77,7 +81,13 @@ export class RdmaPort {
   }
 
   #link(lent: LentSlots, request: ConnectRequest, onEnd: () => void): NodeLink {
-    const room = { handler: this.#handler, endpoint: this.#endpoint, slots: this.#slots, lent };
+    const room = {
+      handler: this.#handler,
+      endpoint: this.#endpoint,
+      slots: this.#slots,
+      lent,
+      counts: this.#counts,
+    };
     const ended = (): void => {
       this.#links.delete(link);
       onEnd();
