@@ -301,7 +301,6 @@ export const denseRunMsMax = 60_000;
 
 /** Time between two questions of a scoring service to each memory node, whether it is there. */
 export const nodeCheckMs = 2_000;
-/** Bytes of f32 in its answer, and in that of a request to score. To write them as text takes about 25 ms. */
 
 /**
  * A request to score whose tensors are binary: its bytes (in JSON alone at most `jsonBytesMax`), its tensors, and the

@@ -3,9 +3,10 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { FlexemrError } from '../errors.ts';
 import { onResponseEnd } from '../transport/response-timeouts.ts';
-import { parseTraceparent } from '../wire/traceparent.ts';
 import { type ErrorForm, failureOf, HttpError, inWordsOf, type Place } from './failure.ts';
 import type { RequestBodies } from './request-bodies.ts';
+import type { RequestRecord } from './request-record.ts';
+import type { RequestRecords } from './request-records.ts';
 import type { ScoreInputs } from './score-inputs.ts';
 import type { ScoreOptions, ScoreRequest, Scores, Scoring } from './scoring.ts';
 
@@ -13,6 +14,7 @@ export interface ServiceRoom {
   readonly scoring: Scoring;
   readonly inputs: ScoreInputs;
   readonly bodies: RequestBodies;
+  readonly records: RequestRecords;
   /** Whether requests are scored: the model is open, and the service is not draining. */
   readonly ready: () => boolean;
 }
@@ -32,17 +34,23 @@ export function serve(app: FastifyInstance, method: 'GET' | 'POST', url: string,
 }
 
 /** Answers all errors of an app, also for paths that do not exist. */
-export function answerErrors(app: FastifyInstance, form: ErrorForm): void {
-  app.setErrorHandler((error, _request, reply) => sendFailure(reply, error, form));
-  app.setNotFoundHandler((request, reply) => sendFailure(reply, nothingAt(request), form));
+export function answerErrors(app: FastifyInstance, form: ErrorForm, records: RequestRecords): void {
+  app.setErrorHandler((error, _request, reply) => sendFailure(reply, error, form, records));
+  app.setNotFoundHandler((request, reply) => sendFailure(reply, nothingAt(request), form, records));
 }
 
 function nothingAt({ method, url }: FastifyRequest): HttpError {
   return new HttpError(404, 'url', `${method} ${url} does not exist; GET /openapi.json lists what does`);
 }
 
-export function sendFailure(reply: FastifyReply, error: unknown, form: ErrorForm): FastifyReply {
+export function sendFailure(
+  reply: FastifyReply,
+  error: unknown,
+  form: ErrorForm,
+  records: RequestRecords,
+): FastifyReply {
   const failure = failureOf(error);
+  records.of(reply.request.raw).failed(failure);
   const { status, body } = form(failure);
   return sendJson(reply.headers(failure.headers), status, body);
 }
@@ -81,14 +89,14 @@ export function checkType({ headers }: FastifyRequest, types: readonly (string |
 /** A client that waits for scores. */
 export class Client {
   readonly #scoring: Scoring;
-  readonly #trace: ScoreOptions['trace'];
+  readonly #record: RequestRecord;
   readonly #gone = new AbortController();
   /** `performance.now()` when the whole request had arrived. */
   #arrived = 0;
 
-  constructor({ scoring }: ServiceRoom, { headers }: FastifyRequest, { raw }: FastifyReply) {
+  constructor({ scoring, records }: ServiceRoom, request: FastifyRequest, { raw }: FastifyReply) {
     this.#scoring = scoring;
-    this.#trace = parseTraceparent(headers.traceparent);
+    this.#record = records.of(request.raw);
     onResponseEnd(raw, () => this.#gone.abort());
   }
 
@@ -106,9 +114,11 @@ export class Client {
     placeOf: (field: string, position: number | undefined) => Place | undefined,
   ): Promise<Scores> {
     const left = deadline && Math.max(1, deadline - (performance.now() - this.#arrived));
-    const options = { deadline: left, topK, signal: this.#gone.signal, trace: this.#trace };
+    const options = { deadline: left, topK, signal: this.#gone.signal, trace: this.#record.trace };
     try {
-      return await this.#scoring.score(request, options);
+      const scores = await this.#scoring.score(request, options);
+      this.#record.candidates = scores.candidates;
+      return scores;
     } catch (error) {
       throw inWordsOf(error, placeOf);
     }

@@ -7,6 +7,7 @@ import { inferenceRoutes } from './inference-routes.ts';
 import { loadFastify } from './load-fastify.ts';
 import { rank } from './rank-route.ts';
 import { RequestBodies } from './request-bodies.ts';
+import { RequestRecords } from './request-records.ts';
 import { answerErrors, sendFailure, serve } from './room.ts';
 import { ScoreInputs } from './score-inputs.ts';
 import type { Scoring } from './scoring.ts';
@@ -14,6 +15,8 @@ import type { Scoring } from './scoring.ts';
 export interface RoutesOptions {
   /** Whether requests are scored: the model is open, and the service is not draining. Default: always. */
   readonly ready?: (() => boolean) | undefined;
+  /** Default: nobody hears of requests. */
+  readonly records?: RequestRecords | undefined;
 }
 
 /**
@@ -23,23 +26,23 @@ export interface RoutesOptions {
  */
 export async function openRoutes(
   scoring: Scoring,
-  { ready = () => true }: RoutesOptions = {},
+  { ready = () => true, records = new RequestRecords() }: RoutesOptions = {},
 ): Promise<FastifyInstance> {
   const fastify = await loadFastify();
   const inputs = new ScoreInputs(scoring.signature);
-  const room = { scoring, inputs, bodies: new RequestBodies(), ready };
+  const room = { scoring, inputs, bodies: new RequestBodies(), records, ready };
   const app = fastify({
     // Names of models may be as long as a request's path.
     routerOptions: { maxParamLength: maxHeaderSize },
     frameworkErrors: (error, request, reply) =>
-      void sendFailure(reply, error, request.url.startsWith('/v2') ? inferenceError : plainError),
+      void sendFailure(reply, error, request.url.startsWith('/v2') ? inferenceError : plainError, records),
   });
   // Handlers read bodies themselves, in slices, and only if everything before the body is right.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   const { version } = JSON.parse(shipped('package.json').toString());
   await app.register(async (v2) => inferenceRoutes(v2, room, version), { prefix: '/v2' });
-  answerErrors(app, plainError);
+  answerErrors(app, plainError, records);
   serve(app, 'POST', '/v1/rank', (request, reply) => rank(room, request, reply));
   const openapi = shipped('docs/openapi-rank.json');
   serve(app, 'GET', '/openapi.json', (_request, reply) => reply.type('application/json').send(openapi));
