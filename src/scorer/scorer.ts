@@ -8,6 +8,7 @@ import type { ModelSignature } from '../model/model.ts';
 import { Deadline, deadlineFields } from '../ranker/deadline.ts';
 import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
 import { type BatchContext, BatchRun } from './batch-run.ts';
+import { BatchTimes } from './batch-times.ts';
 import { largest } from './ranking.ts';
 import { ScoreBatch } from './score-batch.ts';
 import { checkRequest, type ScoreRequest } from './score-request.ts';
@@ -61,6 +62,9 @@ const scoreOptions = optionsOf({
   trace: v.optional(traceContext),
 });
 
+/** A request is only accepted if its deadline is this much longer than it is expected to take: batches differ. */
+const deadlineMargin = 1.25;
+
 /** Errors that one request of a batch may have caused. */
 const byRequest: readonly string[] = [
   'INVALID_KEY',
@@ -78,8 +82,7 @@ export class Scorer implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   #delay: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
-  /** Milliseconds that a batch takes, a moving average. */
-  #batchMs = 0;
+  readonly #times = new BatchTimes();
   readonly #stats = { requests: 0, candidates: 0, batches: 0, refused: 0 };
   readonly #errors: Partial<Record<ErrorCode, number>> = {};
 
@@ -145,18 +148,21 @@ export class Scorer implements AsyncDisposable {
     if (full) return full;
     // Whatever batches took before, a scorer without work tries, and so learns how long they take now.
     if (this.#queue.length === 0 && this.#running.size === 0) return undefined;
-    const waitMs = this.#waitMs(candidates);
-    if (waitMs <= deadline) return undefined;
-    const message = `a request takes about ${Math.ceil(waitMs)} ms now, but its deadline is ${deadline} ms; try again`;
+    const ms = this.#expectedMs(candidates);
+    if (ms * deadlineMargin <= deadline) return undefined;
+    const message = `a request takes about ${Math.ceil(ms)} ms now, but its deadline is ${deadline} ms; try again`;
     return new FlexemrError('OVERLOADED', message, { field: 'deadline', value: deadline });
   }
 
   /** Milliseconds until a request that arrives now would be scored. */
-  #waitMs(candidates: number): number {
+  #expectedMs(candidates: number): number {
     const { batchCandidates } = this.#parts.batching;
-    const batches = Math.ceil((this.#queue.candidates + candidates) / batchCandidates) + this.#running.size;
-    // The last batch takes its whole time, however many run beside it.
-    return this.#batchMs * Math.max(1, batches / this.#batchesMax);
+    const ahead = Math.ceil((this.#queue.candidates + candidates) / batchCandidates) - 1;
+    const own = this.#queue.candidates + candidates - ahead * batchCandidates;
+    // If no more batches may begin, the first one that ends makes room.
+    const blocked = this.#running.size < this.#batchesMax ? 0 : 1;
+    const each = this.#times.of(batchCandidates) / this.#batchesMax;
+    return (blocked + ahead) * each + this.#times.of(own);
   }
 
   /** One batch is looked up while others are in the dense network. */
@@ -209,8 +215,7 @@ export class Scorer implements AsyncDisposable {
       );
       const deadlineMs = Math.max(1, ...tasks.map(({ leftMs }) => leftMs));
       const outputs = await new BatchRun(batch, this.#parts, span).outputs(deadlineMs);
-      const ms = performance.now() - began;
-      this.#batchMs = this.#batchMs === 0 ? ms : 0.9 * this.#batchMs + 0.1 * ms;
+      this.#times.add(batch.candidates, performance.now() - began);
       this.#stats.batches++;
       this.#parts.observer?.batch(batch.candidates);
       span?.end();
