@@ -14,8 +14,9 @@ export function onResponseEnd(response: ServerResponse, done: () => void): void 
     response.off('close', gone);
     done();
   };
-  // There is one listener for each pipelined request.
+  // There is one listener for each pipelined request, and for each part of a service that waits for the end.
   socket.setMaxListeners(0);
+  response.setMaxListeners(0);
   socket.on('close', gone);
   response.on('close', gone);
 }
