@@ -9,6 +9,7 @@ import type { ScorerObserver } from '../scorer/observer.ts';
 import type { Ending } from '../scorer/score-task.ts';
 import type { ScorerStats } from '../scorer/scorer.ts';
 import type { Traffic } from '../transport/transport.ts';
+import { answeredCodes } from '../wire/status.ts';
 import { processMetrics } from './process-metrics.ts';
 
 /** Seconds from 0.1 ms to 10 s: three steps per decade. */
@@ -58,15 +59,17 @@ export class RankerMetrics implements ScorerObserver {
     ) => new Histogram<L>({ name, help, buckets, labelNames, registers });
     const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
       new Counter<L>({ name, help, labelNames, registers });
-    this.#http = counter('flexemr_http_requests_total', 'HTTP requests that were answered.', [
-      'endpoint',
-      'status',
-    ]);
+    this.#http = counter(
+      'flexemr_http_requests_total',
+      'HTTP requests that have ended. Status 499: the client left before it had the whole answer.',
+      ['endpoint', 'status'],
+    );
     this.#httpErrors = counter(
       'flexemr_http_errors_total',
       'HTTP requests that were answered with an error of the service, by its code.',
       ['code'],
     );
+    for (const code of answeredCodes) this.#httpErrors.inc({ code }, 0);
     this.#httpTime = histogram(
       'flexemr_http_request_duration_seconds',
       'Time from the header of an HTTP request to the end of its answer.',
@@ -139,6 +142,8 @@ export class RankerMetrics implements ScorerObserver {
       labelNames: ['code'],
       collect(): void {
         this.reset();
+        // All codes from the start, because the rate of a counter that appears with its first error misses that error.
+        for (const code of answeredCodes) this.inc({ code }, 0);
         for (const [code, count] of Object.entries(readings.scorer.errors)) this.inc({ code }, count);
       },
     });

@@ -9,7 +9,11 @@ const looks = 10;
  */
 export function onResponseEnd(response: ServerResponse, done: () => void): void {
   const { socket } = response.req;
+  let isDone = false;
   const gone = (): void => {
+    // If the socket closes, Node.js tells the response while it tells the listeners of the socket.
+    if (isDone) return;
+    isDone = true;
     socket.off('close', gone);
     response.off('close', gone);
     done();

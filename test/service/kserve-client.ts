@@ -129,7 +129,7 @@ function viewed({ buffer, byteOffset, byteLength }: Tensor['data']): Uint8Array 
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-async function joined(parts: readonly Uint8Array[]): Promise<Uint8Array> {
+async function joined(parts: Uint8Array[]): Promise<Uint8Array> {
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
 }
 

@@ -26,6 +26,7 @@ export default async function open(project: TestProject): Promise<() => Promise<
     const { code, stderr } = await service.ended;
     const lines = [...stderr.matchAll(/"msg":"(.*?)"/g)].map(([, msg]) => msg);
     // It has nothing to say at its default level, whatever its clients do.
-    if (code !== 0 || lines.join() !== 'draining,drained' || stderr.split('\n').length !== 3) throw new Error(`status ${code}: ${stderr}`);
+    if (code !== 0 || lines.join() !== 'draining,drained' || stderr.split('\n').length !== 3)
+      throw new Error(`status ${code}: ${stderr}`);
   };
 }
