@@ -103,6 +103,8 @@ export const runs = {
   paddedLookups: soak ? 5_000 : 100,
   /** Workloads whose bytes are counted. */
   chosenWorkloads: soak ? 5_000 : 100,
+  /** Requests to a scoring service that nobody expects. */
+  strangeRequests: soak ? 20_000 : 400,
   /** Bytes of the large table that is loaded to measure memory. */
   largeTableBytes: soak ? 2 ** 31 : 2 ** 28,
 } as const;

@@ -13,6 +13,7 @@ import { type LookupOptions, lookup } from './lookup.ts';
 import {
   checkModelOptions,
   checkSource,
+  deadlineOption,
   dtypeOption,
   tableListOption,
   tablesText,
@@ -135,7 +136,10 @@ function withRequests(command: Command): Command {
   const files = command
     .requiredOption('--requests <file>', 'requests, safetensors: indices_TT, offsets_TT, optional weights_TT')
     .requiredOption('--out <file>', 'where to write, safetensors');
-  return withNodeSecurity(withSource(files)).option('--json', 'print the summary as JSON');
+  return withNodeSecurity(withSource(files).addOption(deadlineOption())).option(
+    '--json',
+    'print the summary as JSON',
+  );
 }
 
 function report(done: LookupReport, json: boolean | undefined): void {

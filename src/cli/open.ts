@@ -31,6 +31,8 @@ export interface SourceOptions extends SecurityOptions, Partial<TableOptions> {
   readonly pushDown?: PushDown | undefined;
   /** Deadline of each lookup, in ms. */
   readonly deadline?: number | undefined;
+  /** Called if the routing table has changed and cannot be used. */
+  readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
 /** Opens the source of lookups of a command. @throws as openTables, startLocalCluster, openRanker; INVALID_FILE */
@@ -54,9 +56,10 @@ async function openWithBar(tables: TableSource, { dtype, threads }: SourceOption
 }
 
 async function openRunning(options: SourceOptions, routing: string): Promise<OpenSource> {
-  const { pushDown, deadline } = options;
+  const { pushDown, deadline, onRoutingError } = options;
   const security = await readSecurity(options);
-  return new RemoteSource(await openRanker({ routing, ...networkOf(options), security, pushDown }), deadline);
+  const opening = { routing, ...networkOf(options), security, pushDown, onRoutingError };
+  return new RemoteSource(await openRanker(opening), deadline);
 }
 
 type ClusterSource = Omit<SourceOptions, 'tables'> & {

@@ -76,13 +76,14 @@ export function withSource(command: Command): Command {
         'pool at the nodes, or fetch rows and pool here (default: auto)',
       ).choices(pushDowns),
     )
-    .addOption(
-      new Option('--deadline <ms>', 'deadline of each lookup in memory nodes (default: 5000)').argParser(
-        parseDeadline,
-      ),
-    )
     .addOption(rdmaDeviceOption())
     .addOption(gidIndexOption());
+}
+
+export function deadlineOption(): Option {
+  return new Option('--deadline <ms>', 'deadline of each lookup in memory nodes (default: 5000)').argParser(
+    parseDeadline,
+  );
 }
 
 /** Adds the options for the security of running nodes. @param prefix of their names */

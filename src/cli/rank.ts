@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describeFiles } from '../host/open-scorer.ts';
 import { RankHost } from '../host/rank-host.ts';
-import type { ServerSecurity } from '../transport/security.ts';
+import { checkExposure, type ServerSecurity } from '../transport/security.ts';
 import { type LogLevel, logOf } from './log.ts';
 import type { OpenSource } from './lookup-source.ts';
 import { openSource, type SourceOptions } from './open.ts';
@@ -37,8 +37,8 @@ export interface RankReady {
   readonly url: string;
   readonly model: string;
   readonly runtime: string;
-  /** Ids of the memory nodes; empty if the tables are in this process. */
-  readonly nodes: readonly string[];
+  /** The memory nodes; empty if the tables are in this process. */
+  readonly nodes: readonly { readonly node: string; readonly url: string }[];
 }
 
 /** `flexemr rank`: scores requests over HTTP until it is told to stop. @throws as openSource, RankHost.start */
@@ -70,14 +70,18 @@ async function start(options: RankOptions, log: ReturnType<typeof logOf>): Promi
   const { dense, model, name, denseThreads, batchCandidates, batchDelay, queueCandidates, metrics } = options;
   const { host: address, port, insecure, allowOrigin, allowHost: allowHosts } = options;
   const security: ServerSecurity = await readSecurity(options);
-  const source = await openSource({ ...options, ...nodeSecurity(options) });
+  // To open tables and nodes may take minutes. A wrong option is told before.
+  checkExposure(address ?? '127.0.0.1', security, insecure ?? false);
+  const onRoutingError = (err: Error): void => log.warn({ err }, 'the changed routing table cannot be used');
+  const source = await openSource({ ...options, ...nodeSecurity(options), onRoutingError });
   try {
     const host = await RankHost.start({
       source: source instanceof RemoteSource ? source.ranker : source,
       ...{ dense, model, name, denseThreads, batchCandidates, batchDelay, queueCandidates },
       ...{ host: address, port, security, insecure, allowOrigin, allowHosts, metrics, log },
     });
-    const nodes = source instanceof RemoteSource ? source.ranker.nodes.map(({ node }) => node) : [];
+    const known = source instanceof RemoteSource ? source.ranker.nodes : [];
+    const nodes = known.map(({ node, url }) => ({ node, url }));
     const { signature, runtime } = host.scorer;
     return { host, source, ready: { ready: true, url: host.url, model: signature.name, runtime, nodes } };
   } catch (error) {
@@ -100,6 +104,7 @@ export async function describe(options: RankOptions): Promise<string> {
 
 /** The ready line for people. */
 export function rankReadyText({ url, model, runtime, nodes }: RankReady): string {
-  const where = nodes.length === 0 ? 'tables in this process' : `memory nodes ${nodes.join(', ')}`;
+  const names = nodes.map(({ node }) => node).join(', ');
+  const where = nodes.length === 0 ? 'tables in this process' : `memory nodes ${names}`;
   return `${model} is ready at ${url} (${runtime}, ${where}); its page is ${url}/`;
 }

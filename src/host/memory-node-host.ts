@@ -55,10 +55,13 @@ export interface MemoryNodeOptions extends MemoryNodeTuning, ListenOptions {
 }
 
 const isLog = (value: unknown): boolean =>
-  isObject(value) && typeof value.info === 'function' && typeof value.warn === 'function';
+  isObject(value) && ['debug', 'info', 'warn', 'error'].every((level) => typeof value[level] === 'function');
 
 /** @internal */
-export const anyLog: Schema<Log> = v.custom<Log>(isLog, 'a log with the functions info and warn');
+export const anyLog: Schema<Log> = v.custom<Log>(
+  isLog,
+  'a log with the functions debug, info, warn and error',
+);
 
 /** Tables, routing and exposure are checked by other functions. */
 const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({

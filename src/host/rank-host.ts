@@ -3,7 +3,6 @@ import { checkFields, options as optionsOf, type Schema } from '../check.ts';
 import type { Log } from '../log.ts';
 import { Ranker } from '../ranker/ranker.ts';
 import type { Scorer } from '../scorer/scorer.ts';
-import { nodeCheckMs } from '../scoring-limits.ts';
 import { RankService } from '../service/rank-service.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import { RankerMetrics } from '../telemetry/ranker-metrics.ts';
@@ -11,6 +10,7 @@ import { type ListenOptions, listenFields } from '../transport/listen-options.ts
 import { checkExposure } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
 import { anyLog } from './memory-node-host.ts';
+import { NodeWatch } from './node-watch.ts';
 import { type OpenScorerOptions, openParts, scorerFields } from './open-scorer.ts';
 
 export interface RankHostOptions extends OpenScorerOptions, ListenOptions {
@@ -26,14 +26,14 @@ const rankHostOptions: Schema<RankHostOptions> = optionsOf({
   log: v.optional(anyLog),
 });
 
-const silent: Log = { info() {}, warn() {} };
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A scoring service: a scorer and its HTTP port. Its source of pooled vectors stays open when it closes. */
 export class RankHost implements AsyncDisposable {
   readonly scorer: Scorer;
   readonly #service: RankService;
   readonly #options: RankHostOptions;
-  readonly #checks: NodeJS.Timeout | undefined;
+  readonly #watch: NodeWatch | undefined;
 
   /**
    * Opens the scorer, and listens.
@@ -52,12 +52,13 @@ export class RankHost implements AsyncDisposable {
     checkExposure(host, security, insecure);
     const connections = connectionsOf(1, 1);
     const observed = metrics ? new RankerMetrics() : undefined;
-    const { scorer, threads } = await openParts(options, { tracer: await loadTracer(), observer: observed });
+    const tracer = await loadTracer();
+    const { scorer, threads } = await openParts(options, { tracer, observer: observed });
     try {
       const ranker = options.source instanceof Ranker ? options.source : undefined;
       if (observed) ranker?.observe((end) => observed.subrequest(end));
       const service = await RankService.open({
-        ...{ ...options, scorer, metrics: observed, log },
+        ...{ ...options, scorer, metrics: observed, tracer, log },
         ...{ host, port, connections },
       });
       observed?.read(() => ({
@@ -83,10 +84,7 @@ export class RankHost implements AsyncDisposable {
     this.#options = options;
     this.scorer = scorer;
     this.#service = service;
-    if (ranker === undefined) return;
-    // Without requests, nothing else notices that a node has gone, or has come back.
-    this.#checks = setInterval(() => void ranker.checkNodes(), nodeCheckMs);
-    this.#checks.unref();
+    this.#watch = ranker && new NodeWatch(ranker, options.log ?? silent);
   }
 
   /** The address for clients. */
@@ -98,7 +96,7 @@ export class RankHost implements AsyncDisposable {
 
   /** Answers the requests that it has, and ends. */
   async close(): Promise<void> {
-    clearInterval(this.#checks);
+    this.#watch?.close();
     await this.#service.close();
     await this.scorer.close();
   }

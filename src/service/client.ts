@@ -4,9 +4,9 @@ import type { ScoreRequest } from '../scorer/score-request.ts';
 import type { Scores } from '../scorer/score-task.ts';
 import type { ScoreOptions } from '../scorer/scorer.ts';
 import { onResponseEnd } from '../transport/response-timeouts.ts';
-import { parseTraceparent } from '../wire/traceparent.ts';
 import { HttpError, inWordsOf, type Place } from './failure.ts';
 import type { RequestBodies } from './request-bodies.ts';
+import type { RequestRecords } from './request-records.ts';
 import type { ScoreInputs } from './score-inputs.ts';
 import type { Scoring } from './scoring.ts';
 import type { Turns } from './turns.ts';
@@ -17,6 +17,7 @@ export interface ServiceRoom {
   readonly inputs: ScoreInputs;
   readonly bodies: RequestBodies;
   readonly turns: Turns;
+  readonly records: RequestRecords;
   /** Whether requests are scored: the model is open, and the service is not draining. */
   readonly ready: () => boolean;
 }
@@ -67,10 +68,12 @@ export class Client {
     placeOf: (field: string, position: number | undefined) => Place | undefined,
   ): Promise<Scores> {
     const left = deadline && Math.max(1, deadline - (performance.now() - this.#arrived));
-    const trace = parseTraceparent(this.#request.headers.traceparent);
+    const record = this.#room.records.of(this.#request.raw);
     try {
-      const options = { deadline: left, topK, signal: this.#gone.signal, trace };
-      return await this.#room.scoring.score(request, options);
+      const options = { deadline: left, topK, signal: this.#gone.signal, trace: record.trace };
+      const scores = await this.#room.scoring.score(request, options);
+      record.candidates = scores.candidates;
+      return scores;
     } catch (error) {
       throw inWordsOf(error, placeOf);
     }

@@ -28,6 +28,9 @@ export interface Failure {
     readonly field: string | undefined;
     readonly position: number | undefined;
   };
+  readonly cause: FlexemrError;
+  /** An error that nobody expected. It goes to the log, and only there. */
+  readonly unexpected: Error | undefined;
 }
 
 /** How errors are answered. */
@@ -56,22 +59,28 @@ const behind: { readonly [Code in ErrorCode]?: ErrorCode } = {
   OUT_OF_MEMORY: 'LIMIT_EXCEEDED',
 };
 
-/** What to answer. An error that nobody expected goes to the log, and only there. */
+/** What to answer. */
 export function failureOf(error: unknown): Failure {
-  if (!(error instanceof FlexemrError)) return failureOf(errorOf(error));
+  if (!(error instanceof FlexemrError)) {
+    const known = errorOf(error);
+    return { ...failureOf(known), unexpected: known instanceof HttpError ? undefined : asError(error) };
+  }
   const { message, field, position } = error;
   const code = behind[error.code] ?? error.code;
   const status = error instanceof HttpError ? error.status : httpStatusOf(statusOf(code));
   const own = error instanceof HttpError ? error.headers : {};
   const headers = status === 429 || status === 503 ? { ...own, 'retry-after': '1' } : own;
-  return { status, headers, error: { code, message, field, position } };
+  return { status, headers, error: { code, message, field, position }, cause: error, unexpected: undefined };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** Fastify's own errors about a request have a status. */
 function errorOf(error: unknown): FlexemrError {
   const { statusCode = 500, message = '' } = (error ?? {}) as { statusCode?: number; message?: string };
   if (statusCode >= 400 && statusCode < 500) return new HttpError(statusCode, 'request', message);
-  process.emitWarning(error instanceof Error ? error : String(error));
   return new FlexemrError('NODE_FAILED', 'the service failed; its log says why', { cause: error });
 }
 

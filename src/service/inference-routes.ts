@@ -16,7 +16,7 @@ const types = ['application/json', 'application/octet-stream', undefined];
 /** Adds the routes of the protocol to an app whose prefix is `/v2`. @param version of the server */
 export function inferenceRoutes(app: FastifyInstance, room: ServiceRoom, version: string): void {
   const { signature } = room.scoring;
-  answerErrors(app, inferenceError);
+  answerErrors(app, inferenceError, room.records);
   serve(app, 'GET', '/', (_request, reply) => sendJson(reply, 200, serverMetadata(version)));
   serve(app, 'GET', '/health/live', (_request, reply) => sendJson(reply, 200, { live: true }));
   serve(app, 'GET', '/health/ready', (_request, reply) => sendReady(reply, room, {}));

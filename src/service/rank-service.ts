@@ -5,18 +5,20 @@ import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Scorer } from '../scorer/scorer.ts';
 import type { RankerMetrics } from '../telemetry/ranker-metrics.ts';
-import { sendError } from '../transport/http-answer.ts';
+import { metricsType, sendError, sendText } from '../transport/http-answer.ts';
 import { HttpPort, type PortHandler, type PortOptions } from '../transport/http-port.ts';
 import { onResponseEnd } from '../transport/response-timeouts.ts';
 import type { Traffic } from '../transport/transport.ts';
-import { endpointOf } from './endpoints.ts';
+import type { Tracer } from '../wire/trace.ts';
 import { Page } from './page.ts';
+import { RequestRecords } from './request-records.ts';
 import { openRoutes } from './routes.ts';
 
 export interface RankServiceOptions extends PortOptions {
   readonly scorer: Scorer;
   /** Undefined: requests are not counted, and there is nothing at /metrics. */
   readonly metrics: RankerMetrics | undefined;
+  readonly tracer: Tracer | undefined;
   readonly log: Log;
 }
 
@@ -25,25 +27,34 @@ export class RankService implements PortHandler, AsyncDisposable {
   readonly #routes: FastifyInstance;
   readonly #page: Page;
   readonly #metrics: RankerMetrics | undefined;
+  readonly #records: RequestRecords;
   #port: HttpPort | undefined;
   #requests = 0;
   #draining = false;
 
   /** @throws INVALID_OPTION, UNAVAILABLE, MISSING_DEPENDENCY */
-  static async open({ scorer, metrics, log, ...port }: RankServiceOptions): Promise<RankService> {
+  static async open({ scorer, metrics, tracer, log, ...port }: RankServiceOptions): Promise<RankService> {
+    const records = new RequestRecords({ tracer, metrics, log });
     const service: RankService = new RankService(
-      await openRoutes(scorer, { ready: () => service.ready }),
+      await openRoutes(scorer, { ready: () => service.ready, records }),
       await Page.open(),
       metrics,
+      records,
     );
     service.#port = await HttpPort.open(service, port, (what, message) => log.warn(what, message));
     return service;
   }
 
-  private constructor(routes: FastifyInstance, page: Page, metrics: RankerMetrics | undefined) {
+  private constructor(
+    routes: FastifyInstance,
+    page: Page,
+    metrics: RankerMetrics | undefined,
+    records: RequestRecords,
+  ) {
     this.#routes = routes;
     this.#page = page;
     this.#metrics = metrics;
+    this.#records = records;
   }
 
   get port(): number {
@@ -68,14 +79,14 @@ export class RankService implements PortHandler, AsyncDisposable {
     return (method === 'GET' || method === 'HEAD') && this.#page.has(url);
   }
 
+  begin(request: IncomingMessage, response: ServerResponse): void {
+    this.#records.begin(request, response);
+  }
+
   serve(request: IncomingMessage, response: ServerResponse): void {
     this.#requests++;
-    const began = performance.now();
-    onResponseEnd(response, () => {
-      this.#requests--;
-      const endpoint = endpointOf(request.url ?? '');
-      this.#metrics?.http({ endpoint, status: response.statusCode, ms: performance.now() - began });
-    });
+    onResponseEnd(response, () => this.#requests--);
+    this.#records.take(request);
     if (this.#draining) {
       response.setHeader('connection', 'close');
       sendError(response, new FlexemrError('UNAVAILABLE', 'this ranker is stopping', { field: 'ranker' }));
@@ -90,6 +101,7 @@ export class RankService implements PortHandler, AsyncDisposable {
     this.#draining = true;
     await this.#port?.close();
     await this.#routes.close();
+    this.#records.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -98,7 +110,9 @@ export class RankService implements PortHandler, AsyncDisposable {
 }
 
 async function sendMetrics(metrics: RankerMetrics, response: ServerResponse): Promise<void> {
-  const { type, text } = await metrics.text();
-  response.writeHead(200, { 'content-type': type });
-  response.end(text);
+  try {
+    sendText(response, 200, metricsType, await metrics.text());
+  } catch (error) {
+    sendError(response, error);
+  }
 }

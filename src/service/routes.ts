@@ -9,6 +9,7 @@ import { inferenceRoutes } from './inference-routes.ts';
 import { loadFastify } from './load-fastify.ts';
 import { rank } from './rank-route.ts';
 import { RequestBodies } from './request-bodies.ts';
+import { RequestRecords } from './request-records.ts';
 import { ScoreInputs } from './score-inputs.ts';
 import type { Scoring } from './scoring.ts';
 import { answerErrors, sendFailure, serve } from './serve.ts';
@@ -19,6 +20,8 @@ export interface RoutesOptions {
   readonly ready?: (() => boolean) | undefined;
   /** Bytes of all bodies that were received and not answered yet. Default: scoreBodiesBytesMax. */
   readonly bodiesBytes?: number | undefined;
+  /** Default: nobody hears of requests. */
+  readonly records?: RequestRecords | undefined;
 }
 
 /**
@@ -28,22 +31,33 @@ export interface RoutesOptions {
  */
 export async function openRoutes(
   scoring: Scoring,
-  { ready = () => true, bodiesBytes = scoreBodiesBytesMax }: RoutesOptions = {},
+  {
+    ready = () => true,
+    bodiesBytes = scoreBodiesBytesMax,
+    records = new RequestRecords(),
+  }: RoutesOptions = {},
 ): Promise<FastifyInstance> {
   const fastify = await loadFastify();
   const inputs = new ScoreInputs(scoring.signature);
-  const room = { scoring, inputs, bodies: new RequestBodies(bodiesBytes), turns: new Turns(), ready };
+  const room = {
+    scoring,
+    inputs,
+    bodies: new RequestBodies(bodiesBytes),
+    turns: new Turns(),
+    records,
+    ready,
+  };
   const app = fastify({
     // Names of models may be as long as a request's path.
     routerOptions: { maxParamLength: maxHeaderSize },
     frameworkErrors: (error, request, reply) =>
-      void sendFailure(reply, error, request.url.startsWith('/v2') ? inferenceError : plainError),
+      void sendFailure(reply, error, request.url.startsWith('/v2') ? inferenceError : plainError, records),
   });
   // Handlers read bodies themselves, in slices, and only if everything before the body is right.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   await app.register(async (v2) => inferenceRoutes(v2, room, packageVersion()), { prefix: '/v2' });
-  answerErrors(app, plainError);
+  answerErrors(app, plainError, records);
   serve(app, 'POST', '/v1/rank', (request, reply) => rank(room, request, reply));
   const openapi = readFileSync(packageFile('../../docs/openapi-rank.json', import.meta.url));
   serve(app, 'GET', '/openapi.json', (_request, reply) => reply.type('application/json').send(openapi));

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { type ErrorForm, failureOf, HttpError } from './failure.ts';
+import type { RequestRecords } from './request-records.ts';
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 
@@ -18,17 +19,23 @@ export function serve(app: FastifyInstance, method: 'GET' | 'POST', url: string,
 }
 
 /** Answers all errors of an app, also for paths that do not exist. */
-export function answerErrors(app: FastifyInstance, form: ErrorForm): void {
-  app.setErrorHandler((error, _request, reply) => sendFailure(reply, error, form));
-  app.setNotFoundHandler((request, reply) => sendFailure(reply, nothingAt(request), form));
+export function answerErrors(app: FastifyInstance, form: ErrorForm, records: RequestRecords): void {
+  app.setErrorHandler((error, _request, reply) => sendFailure(reply, error, form, records));
+  app.setNotFoundHandler((request, reply) => sendFailure(reply, nothingAt(request), form, records));
 }
 
 function nothingAt({ method, url }: FastifyRequest): HttpError {
   return new HttpError(404, 'url', `${method} ${url} does not exist; GET /openapi.json lists what does`);
 }
 
-export function sendFailure(reply: FastifyReply, error: unknown, form: ErrorForm): FastifyReply {
+export function sendFailure(
+  reply: FastifyReply,
+  error: unknown,
+  form: ErrorForm,
+  records: RequestRecords,
+): FastifyReply {
   const failure = failureOf(error);
+  records.of(reply.request.raw).failed(failure);
   const { status, body } = form(failure);
   return sendJson(reply.headers(failure.headers), status, body);
 }

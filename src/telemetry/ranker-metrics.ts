@@ -1,6 +1,7 @@
 // The metrics of a ranker, in the names and units of Prometheus. Counters are read when somebody asks for them; only
 // what has no counter elsewhere is observed as it happens. docs/operating.md lists all of them.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../errors.ts';
 import type { SubrequestEnd } from '../ranker/fan-out.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { RankerStats } from '../ranker/ranker.ts';
@@ -8,6 +9,7 @@ import type { ScorerObserver } from '../scorer/observer.ts';
 import type { Ending } from '../scorer/score-task.ts';
 import type { ScorerStats } from '../scorer/scorer.ts';
 import type { Traffic } from '../transport/transport.ts';
+import { answeredCodes } from '../wire/status.ts';
 import { processMetrics } from './process-metrics.ts';
 
 /** Seconds from 0.1 ms to 10 s: three steps per decade. */
@@ -31,6 +33,8 @@ export interface HttpAnswer {
   readonly endpoint: string;
   readonly status: number;
   readonly ms: number;
+  /** Of the error, if it was answered with one. */
+  readonly code: ErrorCode | undefined;
 }
 
 export class RankerMetrics implements ScorerObserver {
@@ -42,6 +46,7 @@ export class RankerMetrics implements ScorerObserver {
   readonly #subrequest: Histogram<'node'>;
   readonly #subrequestErrors: Counter<'node' | 'code'>;
   readonly #http: Counter<'endpoint' | 'status'>;
+  readonly #httpErrors: Counter<'code'>;
   readonly #httpTime: Histogram<'endpoint'>;
 
   constructor() {
@@ -54,10 +59,17 @@ export class RankerMetrics implements ScorerObserver {
     ) => new Histogram<L>({ name, help, buckets, labelNames, registers });
     const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
       new Counter<L>({ name, help, labelNames, registers });
-    this.#http = counter('flexemr_http_requests_total', 'HTTP requests that were answered.', [
-      'endpoint',
-      'status',
-    ]);
+    this.#http = counter(
+      'flexemr_http_requests_total',
+      'HTTP requests that have ended. Status 499: the client left before it had the whole answer.',
+      ['endpoint', 'status'],
+    );
+    this.#httpErrors = counter(
+      'flexemr_http_errors_total',
+      'HTTP requests that were answered with an error of the service, by its code.',
+      ['code'],
+    );
+    for (const code of answeredCodes) this.#httpErrors.inc({ code }, 0);
     this.#httpTime = histogram(
       'flexemr_http_request_duration_seconds',
       'Time from the header of an HTTP request to the end of its answer.',
@@ -130,6 +142,8 @@ export class RankerMetrics implements ScorerObserver {
       labelNames: ['code'],
       collect(): void {
         this.reset();
+        // All codes from the start, because the rate of a counter that appears with its first error misses that error.
+        for (const code of answeredCodes) this.inc({ code }, 0);
         for (const [code, count] of Object.entries(readings.scorer.errors)) this.inc({ code }, count);
       },
     });
@@ -209,14 +223,14 @@ export class RankerMetrics implements ScorerObserver {
     if (code !== undefined) this.#subrequestErrors.inc({ node, code });
   }
 
-  http({ endpoint, status, ms }: HttpAnswer): void {
+  http({ endpoint, status, ms, code }: HttpAnswer): void {
     this.#http.inc({ endpoint, status });
+    if (code !== undefined) this.#httpErrors.inc({ code });
     this.#httpTime.observe({ endpoint }, ms / 1_000);
   }
 
-  /** All metrics as text. @returns its media type too */
-  async text(): Promise<{ readonly type: string; readonly text: string }> {
-    const own = await this.#registry.metrics();
-    return { type: this.#registry.contentType, text: `${own}\n${await processMetrics()}` };
+  /** All metrics, and those of this process, in the text format of Prometheus. */
+  async text(): Promise<string> {
+    return `${await this.#registry.metrics()}\n${await processMetrics()}`;
   }
 }

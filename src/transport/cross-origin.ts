@@ -15,14 +15,19 @@ function isOrigin(value: unknown): boolean {
   return value === '*' || (/^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value);
 }
 
+/** Headers of requests to nodes and of the Open Inference Protocol, which pages may send or read. */
+const requestHeaders = 'authorization, content-type, traceparent, inference-header-content-length';
+const answerHeaders = 'inference-header-content-length, retry-after';
+
 /** Sets on a response which pages may read it. @returns whether the request was a preflight, which is now answered */
 export function allowOrigin(origin: string, request: IncomingMessage, response: ServerResponse): boolean {
   response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('access-control-expose-headers', answerHeaders);
   if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined)
     return false;
   response.writeHead(204, {
     'access-control-allow-methods': 'GET, POST',
-    'access-control-allow-headers': 'authorization, content-type, traceparent',
+    'access-control-allow-headers': requestHeaders,
     'access-control-max-age': String(preflightSeconds),
   });
   response.end();

@@ -38,6 +38,8 @@ export interface PortHandler {
   readonly ready: boolean;
   /** Whether requests that have arrived are being worked on. While some are, `close` waits for their answers. */
   readonly working: boolean;
+  /** Hears of every request, also of those that the port answers. */
+  begin?(request: IncomingMessage, response: ServerResponse): void;
   /** Answers a request. */
   serve(request: IncomingMessage, response: ServerResponse): void;
   /** Whether the request needs no token. Default: all need it, except health checks, which the port answers. */
@@ -151,6 +153,7 @@ export class HttpPort {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { method, url } = request;
+    this.#handler.begin?.(request, response);
     if (!this.#isOwn(request)) {
       sendError(response, misdirected(request.headers.host), 421);
       return;

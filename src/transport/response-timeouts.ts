@@ -9,13 +9,18 @@ const looks = 10;
  */
 export function onResponseEnd(response: ServerResponse, done: () => void): void {
   const { socket } = response.req;
+  let isDone = false;
   const gone = (): void => {
+    // If the socket closes, Node.js tells the response while it tells the listeners of the socket.
+    if (isDone) return;
+    isDone = true;
     socket.off('close', gone);
     response.off('close', gone);
     done();
   };
-  // There is one listener for each pipelined request.
+  // There is one listener for each pipelined request, and for each part of a service that waits for the end.
   socket.setMaxListeners(0);
+  response.setMaxListeners(0);
   socket.on('close', gone);
   response.on('close', gone);
 }

@@ -150,10 +150,8 @@ describe.each([1, 3])('with %i workers', (workers) => {
 describe('a worker that dies', () => {
   test('is replaced at its port, lookups continue, and its own subrequests fail at once', async () => {
     const told: string[] = [];
-    const log = {
-      info: (_: object, message: string) => told.push(message),
-      warn: (_: object, message: string) => told.push(message),
-    };
+    const tell = (_: object, message: string): number => told.push(message);
+    const log = { debug: tell, info: tell, warn: tell, error: tell };
     await using node = await start({ workers: 3, log });
     const { ports } = node;
     await using ranker = await openRanker({ routing: { ...routing, nodes: [{ id: 'n0', url: node.url }] } });

@@ -93,7 +93,7 @@ test('pages of the allowed origin can send requests and read the answers', async
     expect(asked.headers.get('access-control-allow-origin')).toBe(origin);
     expect(asked.headers.get('access-control-allow-methods')).toBe('GET, POST');
     expect(asked.headers.get('access-control-allow-headers')).toBe(
-      'authorization, content-type, traceparent',
+      'authorization, content-type, traceparent, inference-header-content-length',
     );
     // A page can also read refusals, so that it knows the reason.
     const refused = await fetch(url, { method: 'POST', headers: { origin, 'content-type': frameType } });

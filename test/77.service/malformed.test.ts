@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { jsonBytesMax, scoreBytesMax } from '../../src/limits.ts';
+import { jsonBytesMax } from '../../src/limits.ts';
+import { scoreBytesMax } from '../../src/scoring-limits.ts';
 import { openRoutes } from '../../src/service/routes.ts';
 import { runs } from '../runs.ts';
 import { changedBody, changedJson, changes } from './changed-requests.ts';

@@ -1,7 +1,7 @@
 // A request that is wrong is refused with an error that names the tensor, and says what the model takes.
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { candidatesMax, scoreBytesMax } from '../../src/limits.ts';
+import { candidatesMax, scoreBytesMax } from '../../src/scoring-limits.ts';
 import { openRoutes } from '../../src/service/routes.ts';
 import { requestOf } from './drawn-requests.ts';
 import { FakeScoring } from './fake-scoring.ts';

@@ -75,12 +75,13 @@ export class Running implements AsyncDisposable {
     return this.child.pid ?? 0;
   }
 
-  /** Waits for the first line that the process prints. */
-  async line(): Promise<string> {
-    await until(`a line of ${this.child.spawnargs.join(' ')}`, () => {
+  /** Waits for the first line that the process prints. Fails if that takes longer than `ms`. */
+  async line(ms?: number): Promise<string> {
+    const printed = (): boolean => {
       if (this.child.exitCode !== null) expect.fail(`the process ended: ${this.stderr}`);
       return this.stdout.includes('\n');
-    });
+    };
+    await until(`a line of ${this.child.spawnargs.join(' ')}`, printed, ms);
     return this.stdout.split('\n')[0];
   }
 

@@ -12,6 +12,7 @@ export interface CollectedSpan {
   readonly kind: number;
   readonly attributes: readonly { readonly key: string; readonly value: Readonly<Record<string, unknown>> }[];
   readonly status: { readonly code?: number };
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
   /** Process id of its sender. */
   readonly pid: number;
 }
