@@ -23,8 +23,8 @@ export const sequenceLengthMax = 65_536;
 /** Bytes of one input of a network for one batch. */
 export const networkInputBytesMax = 1_073_741_824;
 
-/** How long a request may wait to be read, before others are refused. */
-export const turnWaitMsMax = 50;
+/** Part of its deadline that a request may wait to be read, before others are refused. */
+export const turnWaitShareMax = 0.2;
 
 /** Time between two questions of a scoring service to each memory node, whether it is there. */
 export const nodeCheckMs = 2_000;

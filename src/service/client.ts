@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FlexemrError } from '../errors.ts';
+import { deadlineMsDefault } from '../limits.ts';
 import type { ScoreRequest } from '../scorer/score-request.ts';
 import type { Scores } from '../scorer/score-task.ts';
 import type { ScoreOptions } from '../scorer/scorer.ts';
@@ -67,6 +68,7 @@ export class Client {
     { deadline, topK }: Pick<ScoreOptions, 'deadline' | 'topK'>,
     placeOf: (field: string, position: number | undefined) => Place | undefined,
   ): Promise<Scores> {
+    this.#room.turns.hasDeadline(deadline ?? deadlineMsDefault);
     const left = deadline && Math.max(1, deadline - (performance.now() - this.#arrived));
     const record = this.#room.records.of(this.#request.raw);
     try {

@@ -1,5 +1,9 @@
 import { FlexemrError } from '../errors.ts';
-import { turnWaitMsMax } from '../scoring-limits.ts';
+import { deadlineMsDefault } from '../limits.ts';
+import { turnWaitShareMax } from '../scoring-limits.ts';
+
+/** The share of a new deadline in the average. */
+const share = 0.1;
 
 interface Waiting {
   readonly since: number;
@@ -14,12 +18,20 @@ export class Turns {
   readonly #waiting: Waiting[] = [];
   /** Whether this turn has been taken. */
   #taken = false;
+  /** Of the requests before, an average in ms. A request says its own only when it is read. */
+  #deadlineMs: number = deadlineMsDefault;
+
+  /** A request that was read has this deadline. */
+  hasDeadline(ms: number): void {
+    this.#deadlineMs += share * (ms - this.#deadlineMs);
+  }
 
   /** Refuses a request before it is read, if those before it already wait too long. @throws OVERLOADED */
   check(): void {
     const [first] = this.#waiting;
-    if (first === undefined || performance.now() - first.since < turnWaitMsMax) return;
-    const message = `${this.#waiting.length} requests wait to be read, for more than ${turnWaitMsMax} ms; try again`;
+    const waitMsMax = turnWaitShareMax * this.#deadlineMs;
+    if (first === undefined || performance.now() - first.since < waitMsMax) return;
+    const message = `${this.#waiting.length} requests wait to be read, for more than ${Math.round(waitMsMax)} ms; try again`;
     throw new FlexemrError('OVERLOADED', message, { field: 'queue', value: this.#waiting.length });
   }
 

@@ -52,7 +52,6 @@ const entries = [
   'store/pool-thread.ts',
   'host/dense-thread.ts',
   'host/memory-node-worker.ts',
-  'service/routes.ts',
 ];
 
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */

@@ -1,7 +1,8 @@
 // Requests are read in order, one in each turn of the event loop, and refused once others wait too long.
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { turnWaitMsMax } from '../../src/scoring-limits.ts';
+import { deadlineMsDefault } from '../../src/limits.ts';
+import { turnWaitShareMax } from '../../src/scoring-limits.ts';
 import { Turns } from '../../src/service/turns.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setImmediate', 'performance'] }));
@@ -39,9 +40,15 @@ test('a request is refused while another has waited too long, and only then', as
   const waiting = [turns.take(), turns.take(), turns.take()];
   const since = performance.now();
   turns.check();
-  vi.spyOn(performance, 'now').mockReturnValue(since + turnWaitMsMax);
+  vi.spyOn(performance, 'now').mockReturnValue(since + turnWaitShareMax * deadlineMsDefault);
   expect(() => turns.check()).toThrow(expect.objectContaining({ code: 'OVERLOADED', field: 'queue' }));
   await expect(turns.take()).rejects.toMatchObject({ code: 'OVERLOADED' });
+  // Longer deadlines leave more time, shorter ones less.
+  turns.hasDeadline(2 * deadlineMsDefault);
+  turns.check();
+  for (let i = 0; i < 100; i++) turns.hasDeadline(100);
+  vi.spyOn(performance, 'now').mockReturnValue(since + turnWaitShareMax * 110);
+  expect(() => turns.check()).toThrow(expect.objectContaining({ code: 'OVERLOADED' }));
   while (vi.getTimerCount() > 0) await vi.advanceTimersToNextTimerAsync();
   await Promise.all(waiting);
   turns.check();
