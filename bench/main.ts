@@ -4,6 +4,11 @@ import { UsageError } from './usage.ts';
 const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   kernels: () => import('./kernels.ts'),
   serving: () => import('./serving/serving.ts'),
+  slo: () => import('./slo/slo.ts'),
+  stages: () => import('./slo/stages.ts'),
+  observing: () => import('./slo/observing.ts'),
+  'said-once': () => import('./slo/said-once.ts'),
+  overload: () => import('./slo/overload.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   component: () => import('./component.ts'),
   digest: () => import('./digest.ts'),

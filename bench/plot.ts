@@ -1,10 +1,12 @@
-// npm run bench -- plot FILE.json FILE.svg: draws the measurements of `kernels --json`, `serving --json` or
-// `npm run test:runtimes -- --json`.
+// npm run bench -- plot FILE.json FILE.svg: draws the measurements of `kernels --json`, `serving --json`, `slo --json`,
+// `stages --json` or `npm run test:runtimes -- --json`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Environment } from './environment.ts';
 import { peer } from './peers.ts';
 import { runtimesPlot } from './runtimes-plot.ts';
 import { servingPlot } from './serving/plot.ts';
+import { sloPlot } from './slo/plot.ts';
+import { stagesPlot } from './slo/stages-plot.ts';
 import { UsageError } from './usage.ts';
 
 interface Result {
@@ -31,7 +33,7 @@ export async function run(args: string[]): Promise<void> {
 }
 
 /** By the field `benchmark` of a file. Files of the benchmark `kernels` do not have this field. */
-const plots = { serving: servingPlot, runtimes: runtimesPlot } as const;
+const plots = { serving: servingPlot, slo: sloPlot, stages: stagesPlot, runtimes: runtimesPlot } as const;
 
 interface Measured {
   readonly environment: Environment;

@@ -1,4 +1,4 @@
-// All limits are in this file. The name of a limit ends in its unit or bound.
+// All limits are in this file, and those of scoring in scoring-limits.ts. The name of a limit ends in its unit or bound.
 
 /** Columns of a table. */
 export const dimMax = 4096;
@@ -276,37 +276,3 @@ export const u32Max = 4_294_967_295;
 export const localFrameKeysMax = 1_073_741_823;
 /** Parts of a lookup for each thread that shares it. More parts spread the work better, but each of them costs time. */
 export const partsPerThread = 4;
-
-/** Scoring: candidates of a request; candidates of a batch and in the queue, unless said otherwise; and the most. */
-export const candidatesMax = 65_536;
-export const batchCandidatesDefault = 128;
-export const queueCandidatesDefault = 4_096;
-export const queueCandidatesMax = 1_048_576;
-
-/** Longest time that a request may wait for others, and how long a thread may take to open a dense network. */
-export const batchDelayMsMax = 1_000;
-export const denseOpenMsMax = 60_000;
-export const denseThreadsMax = 64;
-
-/** Models: networks, characters of a name, the width of a dense input, and the rows of a padded sequence. */
-export const networksMax = 64;
-export const modelNameCharsMax = 128;
-export const denseWidthMax = 1_048_576;
-export const sequenceLengthMax = 65_536;
-/** Bytes of one input of a network for one batch. */
-export const networkInputBytesMax = 1_073_741_824;
-
-/** How long a network may take for one batch before its thread is ended. */
-export const denseRunMsMax = 60_000;
-
-/** Time between two questions of a scoring service to each memory node, whether it is there. */
-export const nodeCheckMs = 2_000;
-
-/**
- * A request to score whose tensors are binary: its bytes (in JSON alone at most `jsonBytesMax`), its tensors, and the
- * dimensions of a tensor; and bytes of all requests that were received and not answered yet.
- */
-export const scoreBytesMax = 16_777_216;
-export const scoreTensorsMax = 16_384;
-export const tensorDimsMax = 8;
-export const scoreBodiesBytesMax = 134_217_728;

@@ -83,6 +83,10 @@ export const runs = {
   siegeMs: soak ? 600_000 : 4_000,
   /** Texts that are JSON or nearly JSON. */
   jsonTexts: soak ? 100_000 : 1_000,
+  /** Requests to score, written in the forms of the protocol, and outputs in its replies. */
+  scoreRequests: soak ? 20_000 : 400,
+  /** Changed requests to score. */
+  changedScoreRequests: soak ? 100_000 : 800,
   /** Replies with impossible fields. */
   lies: soak ? 20_000 : 100,
   /** Lookups over each transport whose frames change in transit. */

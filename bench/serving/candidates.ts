@@ -11,13 +11,14 @@ import { startChild } from './child.ts';
 import type { Context } from './context.ts';
 import { callingRacer, type Outcome, race } from './race.ts';
 import { tableHead, tableRow } from './report.ts';
+import { pickBags } from './requests.ts';
 import { writeTables } from './rows.ts';
 import type { FeatureBags, Workload } from './workload.ts';
 
 /** Candidates of a user, features that describe the user, and users. */
-const candidates = 128;
+export const candidates = 128;
 const userFeatures = 20;
-const users = 16;
+export const users = 16;
 const inFlight = 2;
 
 /** @param workload whose longest bags are the user's */
@@ -71,23 +72,22 @@ export async function raceCandidates(context: Context, workload: Workload): Prom
 
 /** The bags of one user and its candidates. @param named whether an inverse names the equal bags */
 function bagsOf(requests: readonly FeatureBags[], user: number, named: boolean): KeyedBags {
-  const longest = [...requests].sort((a, b) => b.keys.length - a.keys.length).slice(0, userFeatures);
+  const longest = longestOf(requests);
   return Object.fromEntries(
     requests.map((feature): [string, Bags] => {
-      const bags = longest.includes(feature)
-        ? new Array<number>(candidates).fill(user)
-        : Array.from({ length: candidates }, (_, i) => user * candidates + i);
-      if (!named || !longest.includes(feature)) return [feature.table.name, bagsAt(feature, bags)];
-      return [feature.table.name, { ...bagsAt(feature, [user]), inverse: new Uint32Array(candidates) }];
+      const isUsers = longest.includes(feature);
+      const positions = Array.from({ length: candidates }, (_, i) =>
+        isUsers ? user : user * candidates + i,
+      );
+      const once = named && isUsers;
+      const { keys, offsets } = pickBags(feature, once ? [user] : positions);
+      const inverse = once ? new Uint32Array(candidates) : undefined;
+      return [feature.table.name, { keys, offsets, includeLastOffset: true, inverse }];
     }),
   );
 }
 
-/** Bags of a feature. */
-function bagsAt({ keys, offsets }: FeatureBags, bags: readonly number[]): Bags {
-  const own = bags.map((bag) => keys.subarray(offsets[bag], offsets[bag + 1]));
-  return {
-    keys: Uint32Array.from(own.flatMap((bag) => [...bag])),
-    lengths: Uint32Array.from(own, ({ length }) => length),
-  };
+/** The features that describe the user. */
+export function longestOf(requests: readonly FeatureBags[]): FeatureBags[] {
+  return requests.toSorted((a, b) => b.keys.length - a.keys.length).slice(0, userFeatures);
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import type { Leftovers } from './leftovers.ts';
 
 export interface Started<Message> {
@@ -13,8 +13,9 @@ export async function startChild<Message>(
   leftovers: Leftovers,
   script: string,
   args: string[] = [],
+  options: ForkOptions = {},
 ): Promise<Started<Message>> {
-  const child = leftovers.child(fork(script, args));
+  const child = leftovers.child(fork(script, args, options));
   const message = await new Promise<Message>((resolve, reject) => {
     child.once('message', (said) => resolve(said as Message));
     child.once('exit', (code) => reject(new Error(`${script} ended with exit code ${code}`)));

@@ -3,7 +3,10 @@ import type { RequestBatch } from './requests.ts';
 import type { FeatureBags } from './workload.ts';
 
 /** Pools the rows of a batch. `rows` has one row per key: f32 [dim], at any address. */
-export function poolRows(batch: RequestBatch, rows: readonly (Buffer | null)[]): Float32Array[] {
+export function poolRows(
+  batch: Pick<RequestBatch, 'features'>,
+  rows: readonly (Buffer | null)[],
+): Float32Array[] {
   let next = 0;
   return batch.features.map((feature) => {
     const pooled = poolFeature(feature, rows, next);

@@ -31,6 +31,22 @@ function part({ table, keys, offsets, weights }: FeatureBags, first: number, sam
   };
 }
 
+/** Some bags of a feature, which may be picked again and again. */
+export function pickBags(
+  { table, keys, offsets, weights }: FeatureBags,
+  positions: readonly number[],
+): FeatureBags {
+  const ends = new Uint32Array(positions.length + 1);
+  for (const [i, bag] of positions.entries()) ends[i + 1] = ends[i] + offsets[bag + 1] - offsets[bag];
+  const picked = new Uint32Array(ends[positions.length]);
+  const pickedWeights = weights && new Float32Array(picked.length);
+  for (const [i, bag] of positions.entries()) {
+    picked.set(keys.subarray(offsets[bag], offsets[bag + 1]), ends[i]);
+    if (weights) pickedWeights?.set(weights.subarray(offsets[bag], offsets[bag + 1]), ends[i]);
+  }
+  return { table, keys: picked, offsets: ends, weights: pickedWeights };
+}
+
 function bagsOf(features: readonly FeatureBags[]): KeyedBags {
   return Object.fromEntries(
     features.map(({ table, keys, offsets, weights }) => {

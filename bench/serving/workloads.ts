@@ -27,19 +27,21 @@ const batchSizes = [1, 16, 128];
 const metaLookups = 15.8;
 const metaTables = 856;
 
+const mlperf: Shape = {
+  name: 'mlperf',
+  dim: 128,
+  rows: [
+    40000000, 39060, 17295, 7424, 20265, 3, 7122, 1543, 63, 40000000, 3067956, 405282, 10, 2209, 11938, 155,
+    4, 976, 14, 40000000, 40000000, 40000000, 590152, 12973, 108, 36,
+  ],
+  lookups: [3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1],
+  skews: [undefined, 1.05],
+  batchSizes,
+};
+
 /** DLRM-DCNv2 of MLPerf, RM1, RM2 and RM3 of DeepRecSys, and the tables of Meta's traces of 2021. */
 const shapes: readonly Shape[] = [
-  {
-    name: 'mlperf',
-    dim: 128,
-    rows: [
-      40000000, 39060, 17295, 7424, 20265, 3, 7122, 1543, 63, 40000000, 3067956, 405282, 10, 2209, 11938, 155,
-      4, 976, 14, 40000000, 40000000, 40000000, 590152, 12973, 108, 36,
-    ],
-    lookups: [3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1],
-    skews: [undefined, 1.05],
-    batchSizes,
-  },
+  mlperf,
   alike('rm1', 8, 4_000_000, 32, 80),
   alike('rm2', 32, 500_000, 64, 120),
   alike('rm3', 10, 2_000_000, 32, 20),
@@ -67,6 +69,11 @@ function alike(name: string, tables: number, rows: number, dim: number, lookups:
 export async function allWorkloads(quick: boolean): Promise<Workload[]> {
   const bytesMax = quick ? rowBytesMaxQuick : rowBytesMax;
   return [...shapes.map((shape) => drawnWorkload(shape, bytesMax)), await movielensWorkload()];
+}
+
+/** MLPerf's tables with vectors of another length. */
+export function mlperfWorkload(dim: number, quick: boolean): Workload {
+  return drawnWorkload({ ...mlperf, dim }, quick ? rowBytesMaxQuick : rowBytesMax);
 }
 
 /** A workload with random keys. The largest tables are cut until all tables fit in `bytesMax`. */

@@ -1,12 +1,7 @@
 // The commands that serve until they are told to stop.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  batchDelayMsMax,
-  candidatesMax,
-  denseThreadsMax,
-  queueCandidatesMax,
-  workersMax,
-} from '../limits.ts';
+import { workersMax } from '../limits.ts';
+import { batchDelayMsMax, candidatesMax, denseThreadsMax, queueCandidatesMax } from '../scoring-limits.ts';
 import { example, print } from './help.ts';
 import {
   checkModelOptions,

@@ -1,9 +1,10 @@
 // Worker threads that run the networks of a model.
+import { access, constants } from 'node:fs/promises';
 import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
-import { denseOpenMsMax, denseRunMsMax } from '../limits.ts';
 import type { NetworkInfo, Tensors } from '../model/tensor.ts';
 import type { DenseRunner } from '../scorer/batch-run.ts';
+import { denseOpenMsMax, denseRunMsMax } from '../scoring-limits.ts';
 import { TaskThread } from '../store/task-thread.ts';
 import { type Outcome, resultOf } from './worker-control.ts';
 
@@ -83,6 +84,8 @@ export class DenseThreads implements DenseRunner {
 
   /** @param files ONNX files @throws MISSING_DEPENDENCY, INVALID_FILE, WORKER_FAILED */
   static async open(files: readonly string[], count: number): Promise<DenseThreads> {
+    // A thread takes its time to start, only to find that there is no file.
+    await Promise.all(files.map(checkReadable));
     const threads = Array.from({ length: count }, () => new DenseThread(files));
     try {
       const [opened] = await Promise.all(threads.map((thread) => thread.opened));
@@ -122,4 +125,11 @@ export class DenseThreads implements DenseRunner {
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.end()));
   }
+}
+
+async function checkReadable(file: string): Promise<void> {
+  await access(file, constants.R_OK).catch((cause: Error) => {
+    const message = `cannot read the network ${file}: ${cause.message}`;
+    throw new FlexemrError('INVALID_FILE', message, { field: 'dense', value: file, cause });
+  });
 }

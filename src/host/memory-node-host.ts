@@ -12,14 +12,7 @@ import {
   type Schema,
 } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import {
-  connectionsMax,
-  portMax,
-  stuckMsMax,
-  stuckMsMin,
-  workerRestartMsMin,
-  workersMax,
-} from '../limits.ts';
+import { connectionsMax, portMax, workerRestartMsMin, workersMax } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
@@ -29,18 +22,17 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { checkSource, type TableSource } from '../store/table-file.ts';
 import type { WorkerReport } from '../telemetry/worker-report.ts';
-import { allowedOrigin } from '../transport/cross-origin.ts';
-import { allowedHosts } from '../transport/host-check.ts';
 import type { PortOptions } from '../transport/http-port.ts';
+import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
-import { checkExposure, type ServerSecurity, serverSecurity } from '../transport/security.ts';
+import { checkExposure } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
 import { loadHostings } from './hostings.ts';
 import { NodeMeter } from './node-meter.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import { WorkerThread } from './worker-thread.ts';
 
-export interface MemoryNodeOptions extends MemoryNodeTuning {
+export interface MemoryNodeOptions extends MemoryNodeTuning, ListenOptions {
   /** The safetensors file of the tables. The node loads only its own shards. */
   readonly tables: TableSource;
   readonly routing: RoutingTable;
@@ -51,21 +43,11 @@ export interface MemoryNodeOptions extends MemoryNodeTuning {
    * if the plan contains a digest of it.
    */
   readonly verify?: boolean | undefined;
-  /** Default 127.0.0.1. Addresses other than loopback need a token, mutual TLS, or `insecure`. */
-  readonly host?: string | undefined;
   /** Port of the first worker. The other workers use the following ports. 0 (default): any free ports. */
   readonly port?: number | undefined;
   readonly workers?: number | undefined;
   /** A port that all workers share. Connections spread unevenly over the workers, and not every system supports it. */
   readonly commonPort?: number | undefined;
-  readonly security?: ServerSecurity | undefined;
-  readonly insecure?: boolean | undefined;
-  /** Pages of this origin may send requests by `flexemr/edge` (CORS): `https://app.example`, or `*`. Default: none. */
-  readonly allowOrigin?: string | undefined;
-  /** More host names that a node without a token accepts. It always accepts addresses and names without a dot. */
-  readonly allowHosts?: readonly string[] | undefined;
-  /** Ms that a peer may take for a request, a frame or a reply before it is cut off. Default and maximum: 10 s. */
-  readonly stuckMs?: number | undefined;
   /** Serves by RDMA too, with this device; {}: the first device that works. Needs the package ibverbs-node. */
   readonly rdma?: DeviceChoice | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
@@ -87,15 +69,9 @@ const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   routing: given<RoutingTable>('a routing table'),
   node: v.string(),
   verify: v.optional(v.boolean()),
-  host: v.optional(v.pipe(v.string(), v.nonEmpty('a host name or an address'))),
-  port: v.optional(integer(0, portMax)),
+  ...listenFields,
   workers: v.optional(integer(1, workersMax)),
   commonPort: v.optional(integer(0, portMax)),
-  security: v.optional(serverSecurity),
-  insecure: v.optional(v.boolean()),
-  allowOrigin: v.optional(allowedOrigin),
-  allowHosts: v.optional(allowedHosts),
-  stuckMs: v.optional(integer(stuckMsMin, stuckMsMax)),
   rdma: v.optional(deviceChoice),
   onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
   log: v.optional(anyLog),

@@ -1,7 +1,7 @@
-import { nodeCheckMs } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { Ranker } from '../ranker/ranker.ts';
+import { nodeCheckMs } from '../scoring-limits.ts';
 
 /**
  * Asks every memory node of a ranker again and again, and logs which of them go and come back. Without requests,

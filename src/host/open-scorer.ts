@@ -1,6 +1,13 @@
 import * as v from 'valibot';
 import { checkFields, filePath, given, integer, numberWhere, options as optionsOf } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
+import { describeModel } from '../model/describe-model.ts';
+import type { Model } from '../model/model.ts';
+import { modelLabel } from '../model/model-json.ts';
+import { planModel } from '../model/model-plan.ts';
+import type { VectorSource } from '../scorer/batch-run.ts';
+import type { ScorerObserver } from '../scorer/observer.ts';
+import { Scorer } from '../scorer/scorer.ts';
 import {
   batchCandidatesDefault,
   batchDelayMsMax,
@@ -9,14 +16,7 @@ import {
   networksMax,
   queueCandidatesDefault,
   queueCandidatesMax,
-} from '../limits.ts';
-import { describeModel } from '../model/describe-model.ts';
-import type { Model } from '../model/model.ts';
-import { modelLabel } from '../model/model-json.ts';
-import { planModel } from '../model/model-plan.ts';
-import type { VectorSource } from '../scorer/batch-run.ts';
-import type { ScorerObserver } from '../scorer/observer.ts';
-import { Scorer } from '../scorer/scorer.ts';
+} from '../scoring-limits.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import type { Tracer } from '../wire/trace.ts';
 import { DenseThreads } from './dense-threads.ts';

@@ -3,7 +3,8 @@ import * as v from 'valibot';
 import { integer, read, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
-import { denseWidthMax, modelNameCharsMax, sequenceLengthMax, tableNameCharsMax } from '../limits.ts';
+import { tableNameCharsMax } from '../limits.ts';
+import { denseWidthMax, modelNameCharsMax, sequenceLengthMax } from '../scoring-limits.ts';
 import type { Model, ModelInput } from './model.ts';
 
 const text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(tableNameCharsMax));

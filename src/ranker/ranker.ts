@@ -153,7 +153,11 @@ export class Ranker implements AsyncDisposable {
 
   /** Hears each attempt of a subrequest. @internal */
   observe(onSubrequest: (end: SubrequestEnd) => void): void {
-    this.#context.onSubrequest = onSubrequest;
+    this.#context.onSubrequest = check(
+      callback<(end: SubrequestEnd) => void>(),
+      onSubrequest,
+      'onSubrequest',
+    );
   }
 
   get stats(): RankerStats {

@@ -1,9 +1,10 @@
 // Makes the inputs of a network from what the requests of a batch have said, from pooled vectors, and from the outputs
 // of earlier networks. A row that stands for several rows of the network is repeated here, and nowhere else.
 import { FlexemrError } from '../errors.ts';
-import { loopWordsMax, networkInputBytesMax } from '../limits.ts';
+import { loopWordsMax } from '../limits.ts';
 import type { PlannedInput, PlannedNetwork } from '../model/model-plan.ts';
 import type { Tensor, Tensors } from '../model/tensor.ts';
+import { networkInputBytesMax } from '../scoring-limits.ts';
 import type { FeatureRows, RowCounts, ScoreBatch } from './score-batch.ts';
 
 /** What a network gave for the rows of a batch. */

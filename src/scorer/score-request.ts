@@ -2,10 +2,10 @@
 import * as v from 'valibot';
 import { check, checkFields, named, options, typedArray } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { candidatesMax } from '../limits.ts';
 import type { ModelPlan, PlannedFeature } from '../model/model-plan.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import { type CheckedBags, checkBags } from '../plan/checked-bags.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 
 export interface ScoreRequest {
   /**

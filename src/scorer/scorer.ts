@@ -3,9 +3,10 @@
 import * as v from 'valibot';
 import { checkFields, integer, options as optionsOf } from '../check.ts';
 import { type ErrorCode, FlexemrError } from '../errors.ts';
-import { candidatesMax, deadlineMsDefault } from '../limits.ts';
+import { deadlineMsDefault } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
 import { Deadline, deadlineFields } from '../ranker/deadline.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
 import { type BatchContext, BatchRun } from './batch-run.ts';
 import { BatchTimes } from './batch-times.ts';
@@ -204,8 +205,12 @@ export class Scorer implements AsyncDisposable {
     return tasks;
   }
 
-  /** Scores a batch. If it fails because of one of its requests, the others are scored without that one. */
-  async #run(tasks: readonly ScoreTask[]): Promise<void> {
+  /**
+   * Scores a batch. If it fails because of one of its requests, its halves are scored, so that only this one fails. If a
+   * thread ended with it, it is scored by another thread.
+   */
+  async #run(tasks: readonly ScoreTask[], isRetry = false): Promise<void> {
+    if (tasks.length === 0) return;
     const began = performance.now();
     const span = this.#span(tasks);
     try {
@@ -222,9 +227,16 @@ export class Scorer implements AsyncDisposable {
       this.#answer(tasks, outputs, batch.candidates);
     } catch (error) {
       span?.end(error as Error);
-      const isOneOf = error instanceof FlexemrError && byRequest.includes(error.code);
-      if (tasks.length === 1 || !isOneOf) for (const task of tasks) task.fail(error as Error);
-      else for (const task of tasks) if (!task.ended) await this.#run([task]);
+      const code = error instanceof FlexemrError ? error.code : undefined;
+      const left = tasks.filter(({ ended }) => !ended);
+      if (code === 'WORKER_FAILED' && !isRetry) await this.#run(left, true);
+      else if (tasks.length === 1 || code === undefined || !byRequest.includes(code))
+        for (const task of left) task.fail(error as Error);
+      else {
+        const half = Math.ceil(left.length / 2);
+        await this.#run(left.slice(0, half), isRetry);
+        await this.#run(left.slice(half), isRetry);
+      }
     }
   }
 

@@ -51,6 +51,8 @@ const behind: { readonly [Code in ErrorCode]?: ErrorCode } = {
   UNSUPPORTED_VERSION: 'NODE_FAILED',
   UNKNOWN_TABLE: 'NODE_FAILED',
   STALE_ROUTING: 'UNAVAILABLE',
+  // The thread is replaced.
+  WORKER_FAILED: 'UNAVAILABLE',
   RELEASED: 'UNAVAILABLE',
   CANCELLED: 'UNAVAILABLE',
   // Of one request: its bags and results need more memory than one lookup may use.

@@ -2,12 +2,12 @@
 import { FlexemrError, show } from '../errors.ts';
 import { jsonResultBytesMax } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
+import type { Scores } from '../scorer/score-task.ts';
 import { jsonPieces } from '../transport/json-writer.ts';
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 import { HttpError } from './failure.ts';
 import { type InferRequest, jsonLengthHeader } from './infer-request.ts';
 import { indexOutput } from './metadata.ts';
-import type { Scores } from './scoring.ts';
 
 export interface InferReply {
   readonly headers: Readonly<Record<string, string | number>>;

@@ -2,15 +2,9 @@
 import * as v from 'valibot';
 import { integer, isObject, join, oneOf, read, type Schema } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
-import {
-  candidatesMax,
-  jsonBytesMax,
-  scoreBytesMax,
-  scoreTensorsMax,
-  tensorDimsMax,
-  u32Max,
-} from '../limits.ts';
+import { jsonBytesMax, u32Max } from '../limits.ts';
 import { deadlineFields } from '../ranker/deadline.ts';
+import { candidatesMax, scoreBytesMax, scoreTensorsMax, tensorDimsMax } from '../scoring-limits.ts';
 import { parseJson } from '../transport/json-parser.ts';
 import type { Slices } from '../wire/slices.ts';
 import { datatypes, type Tensor, wrongInput } from './tensor.ts';

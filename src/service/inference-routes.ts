@@ -3,20 +3,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { show } from '../errors.ts';
 import type { ModelSignature } from '../model/model.ts';
 import { Slices } from '../wire/slices.ts';
+import { Client, type ServiceRoom } from './client.ts';
 import { HttpError, inferenceError } from './failure.ts';
 import { checkOutputs, inferReply } from './infer-reply.ts';
 import { inferRequest, jsonLengthHeader } from './infer-request.ts';
 import { modelMetadata, serverMetadata } from './metadata.ts';
-import {
-  answerErrors,
-  Client,
-  checkReady,
-  checkType,
-  type ServiceRoom,
-  sendJson,
-  sendPieces,
-  serve,
-} from './room.ts';
+import { answerErrors, sendJson, sendPieces, serve } from './serve.ts';
 
 /** Without a content-type: Triton's client sends none. */
 const types = ['application/json', 'application/octet-stream', undefined];
@@ -60,18 +52,15 @@ function checkModel({ params }: FastifyRequest, { name, version }: ModelSignatur
 async function infer(room: ServiceRoom, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { signature } = room.scoring;
   checkModel(request, signature);
-  checkReady(room);
-  checkType(request, types);
   const client = new Client(room, request, reply);
   const jsonLength = request.headers[jsonLengthHeader] as string | undefined;
-  const body = await room.bodies.read(request.raw, reply.raw, jsonLength !== undefined);
-  client.arrived();
+  const body = await client.body(types, jsonLength !== undefined);
   const slices = new Slices();
   const asked = await inferRequest(body, jsonLength, slices);
   checkOutputs(asked, signature);
   const named = await room.inputs.requestOf(asked.inputs, slices);
   const scores = await client.score(named.request, asked, (array, position) => {
-    const field = named.tensors.get(array);
+    const field = named.tensorOf(array);
     return field === undefined ? undefined : { field, position };
   });
   const { headers, pieces } = await inferReply(scores, asked, signature, slices);

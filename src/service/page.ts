@@ -6,12 +6,31 @@ import { fileURLToPath } from 'node:url';
 const own = (name: string): string => fileURLToPath(new URL(`../../page/${name}`, import.meta.url));
 const library = (name: string): string => fileURLToPath(import.meta.resolve(`uplot/dist/${name}`));
 
+/** The modules of the page. */
+const modules = [
+  'chart.js',
+  'feed.js',
+  'figures.js',
+  'headline.js',
+  'history.js',
+  'interval.js',
+  'metrics.js',
+  'news.js',
+  'nodes.js',
+  'page.js',
+  'panels.js',
+  'plot.js',
+  'units.js',
+];
+
 /** By path: where each file is, and its media type. */
 const files: Readonly<Record<string, readonly [path: string, type: string]>> = {
   '/': [own('index.html'), 'text/html; charset=utf-8'],
   '/page/page.css': [own('page.css'), 'text/css; charset=utf-8'],
-  '/page/page.js': [own('page.js'), 'text/javascript; charset=utf-8'],
-  '/page/metrics.js': [own('metrics.js'), 'text/javascript; charset=utf-8'],
+  '/page/icon.svg': [own('icon.svg'), 'image/svg+xml'],
+  ...Object.fromEntries(
+    modules.map((name) => [`/page/${name}`, [own(name), 'text/javascript; charset=utf-8'] as const]),
+  ),
   '/page/uPlot.css': [library('uPlot.min.css'), 'text/css; charset=utf-8'],
   '/page/uPlot.js': [library('uPlot.esm.js'), 'text/javascript; charset=utf-8'],
 };
@@ -20,8 +39,10 @@ const files: Readonly<Record<string, readonly [path: string, type: string]>> = {
 const policy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
 
+type Files = ReadonlyMap<string, readonly [bytes: Buffer, type: string]>;
+
 export class Page {
-  readonly #files: ReadonlyMap<string, readonly [bytes: Buffer, type: string]>;
+  readonly #files: Files;
 
   static async open(): Promise<Page> {
     const read = Object.entries(files).map(async ([path, [file, type]]) => {
@@ -30,7 +51,7 @@ export class Page {
     return new Page(new Map(await Promise.all(read)));
   }
 
-  private constructor(read: ReadonlyMap<string, readonly [bytes: Buffer, type: string]>) {
+  private constructor(read: Files) {
     this.#files = read;
   }
 

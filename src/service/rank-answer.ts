@@ -1,9 +1,9 @@
 import { FlexemrError } from '../errors.ts';
 import type { ModelSignature } from '../model/model.ts';
+import type { Scores } from '../scorer/score-task.ts';
 import { shortFloat } from '../transport/float-text.ts';
 import type { Slices } from '../wire/slices.ts';
 import type { RankCall } from './rank-call.ts';
-import type { Scores } from './scoring.ts';
 
 /** The answer to a call: candidates, best first, with the values of their outputs. */
 export async function rankAnswer(

@@ -2,15 +2,15 @@
 import * as v from 'valibot';
 import { integer, isObject, named, read } from '../check.ts';
 import { show } from '../errors.ts';
-import { candidatesMax } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
 import { deadlineFields } from '../ranker/deadline.ts';
+import type { ScoreRequest } from '../scorer/score-request.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 import type { Slices } from '../wire/slices.ts';
 import type { Place } from './failure.ts';
 import { BagColumn } from './rank-bags.ts';
 import { DenseColumn } from './rank-dense.ts';
 import { pathOf, wrongValue } from './rank-path.ts';
-import type { ScoreRequest } from './scoring.ts';
 
 const isShort = (value: unknown): boolean =>
   Array.isArray(value) && value.length >= 1 && value.length <= candidatesMax;

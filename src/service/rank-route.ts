@@ -2,9 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseJson } from '../transport/json-parser.ts';
 import { jsonPieces } from '../transport/json-writer.ts';
 import { Slices } from '../wire/slices.ts';
+import { Client, type ServiceRoom } from './client.ts';
 import { rankAnswer } from './rank-answer.ts';
 import { rankCall } from './rank-call.ts';
-import { Client, checkReady, checkType, type ServiceRoom, sendPieces } from './room.ts';
+import { sendPieces } from './serve.ts';
 
 /** `POST /v1/rank`. */
 export async function rank(
@@ -13,11 +14,8 @@ export async function rank(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { signature } = room.scoring;
-  checkReady(room);
-  checkType(request, ['application/json']);
   const client = new Client(room, request, reply);
-  const body = await room.bodies.read(request.raw, reply.raw, false);
-  client.arrived();
+  const body = await client.body(['application/json'], false);
   const slices = new Slices();
   const call = await rankCall(await parseJson(body, slices), signature, slices);
   const { deadline, k: topK } = call;

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../errors.ts';
-import { jsonBytesMax, scoreBodiesBytesMax, scoreBytesMax } from '../limits.ts';
+import { jsonBytesMax } from '../limits.ts';
+import { scoreBytesMax } from '../scoring-limits.ts';
 import { JsonBodies, type JsonBody } from '../transport/json-bodies.ts';
 import { onResponseEnd } from '../transport/response-timeouts.ts';
 import { type Unfinished, UnfinishedRequests } from '../transport/unfinished.ts';
@@ -9,11 +10,13 @@ import { HttpError } from './failure.ts';
 /** The bodies of requests to score, each of them and all together of limited size. */
 export class RequestBodies {
   readonly #unfinished = new UnfinishedRequests();
-  readonly #bodies = new JsonBodies(this.#unfinished, {
-    sumBytesMax: scoreBodiesBytesMax,
-    bytesMax: scoreBytesMax,
-    instead: 'split the request, or send large tensors as binary data',
-  });
+  readonly #bodies: JsonBodies;
+
+  /** @param sumBytesMax of all bodies together */
+  constructor(sumBytesMax: number) {
+    const instead = 'split the request, or send large tensors as binary data';
+    this.#bodies = new JsonBodies(this.#unfinished, { sumBytesMax, bytesMax: scoreBytesMax, instead });
+  }
 
   /**
    * Reads a body. Its bytes count until the request has been answered.

@@ -2,19 +2,24 @@
 import { readFileSync } from 'node:fs';
 import { maxHeaderSize } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { packageFile, packageVersion } from '../kernel/files.ts';
+import { scoreBodiesBytesMax } from '../scoring-limits.ts';
 import { inferenceError, plainError } from './failure.ts';
 import { inferenceRoutes } from './inference-routes.ts';
 import { loadFastify } from './load-fastify.ts';
 import { rank } from './rank-route.ts';
 import { RequestBodies } from './request-bodies.ts';
 import { RequestRecords } from './request-records.ts';
-import { answerErrors, sendFailure, serve } from './room.ts';
 import { ScoreInputs } from './score-inputs.ts';
 import type { Scoring } from './scoring.ts';
+import { answerErrors, sendFailure, serve } from './serve.ts';
+import { Turns } from './turns.ts';
 
 export interface RoutesOptions {
   /** Whether requests are scored: the model is open, and the service is not draining. Default: always. */
   readonly ready?: (() => boolean) | undefined;
+  /** Bytes of all bodies that were received and not answered yet. Default: scoreBodiesBytesMax. */
+  readonly bodiesBytes?: number | undefined;
   /** Default: nobody hears of requests. */
   readonly records?: RequestRecords | undefined;
 }
@@ -26,11 +31,22 @@ export interface RoutesOptions {
  */
 export async function openRoutes(
   scoring: Scoring,
-  { ready = () => true, records = new RequestRecords() }: RoutesOptions = {},
+  {
+    ready = () => true,
+    bodiesBytes = scoreBodiesBytesMax,
+    records = new RequestRecords(),
+  }: RoutesOptions = {},
 ): Promise<FastifyInstance> {
   const fastify = await loadFastify();
   const inputs = new ScoreInputs(scoring.signature);
-  const room = { scoring, inputs, bodies: new RequestBodies(), records, ready };
+  const room = {
+    scoring,
+    inputs,
+    bodies: new RequestBodies(bodiesBytes),
+    turns: new Turns(),
+    records,
+    ready,
+  };
   const app = fastify({
     // Names of models may be as long as a request's path.
     routerOptions: { maxParamLength: maxHeaderSize },
@@ -40,17 +56,11 @@ export async function openRoutes(
   // Handlers read bodies themselves, in slices, and only if everything before the body is right.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  const { version } = JSON.parse(shipped('package.json').toString());
-  await app.register(async (v2) => inferenceRoutes(v2, room, version), { prefix: '/v2' });
+  await app.register(async (v2) => inferenceRoutes(v2, room, packageVersion()), { prefix: '/v2' });
   answerErrors(app, plainError, records);
   serve(app, 'POST', '/v1/rank', (request, reply) => rank(room, request, reply));
-  const openapi = shipped('docs/openapi-rank.json');
+  const openapi = readFileSync(packageFile('../../docs/openapi-rank.json', import.meta.url));
   serve(app, 'GET', '/openapi.json', (_request, reply) => reply.type('application/json').send(openapi));
   await app.ready();
   return app;
-}
-
-/** A file of the package. */
-function shipped(path: string): Buffer {
-  return readFileSync(new URL(`../../${path}`, import.meta.url));
 }

@@ -1,13 +1,13 @@
 // The inputs of a model as tensors of the Open Inference Protocol. Bags are ragged, and so are several tensors, named as
 // NVIDIA Merlin does: NAME__values and NAME__offsets. Bags of equal length can be one tensor NAME.
 import { FlexemrError, show } from '../errors.ts';
-import { candidatesMax } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
 import type { Bags } from '../plan/bags.ts';
+import type { ScoreRequest } from '../scorer/score-request.ts';
+import { candidatesMax } from '../scoring-limits.ts';
 import type { Slices } from '../wire/slices.ts';
 import { floatsOf } from './floats.ts';
 import { integersOf } from './integers.ts';
-import type { ScoreRequest } from './scoring.ts';
 import { shapeText, type Tensor, wrongInput } from './tensor.ts';
 
 const suffixes = ['values', 'offsets', 'lengths', 'weights', 'inverse'] as const;
@@ -17,10 +17,10 @@ type Parts = { readonly [Name in Part]?: Tensor };
 /** What a tensor is: a part of the bags of a feature, or a dense input. */
 type Role = { readonly feature: string; readonly part: Part } | { readonly dense: string };
 
-/** A request, and which tensor each array of its bags was. The scorer's errors name the arrays: `genres.keys`. */
 export interface NamedRequest {
   readonly request: ScoreRequest;
-  readonly tensors: ReadonlyMap<string, string>;
+  /** Which tensor an array of the bags was, that an error of the scorer names as `genres.keys`. */
+  tensorOf(array: string): string | undefined;
 }
 
 /** Makes requests of tensors. */
@@ -40,17 +40,17 @@ export class ScoreInputs {
     const given = this.#sort(inputs);
     const bags: [string, Bags][] = [];
     const floats: [string, Float32Array][] = [];
-    const tensors = new Map<string, string>();
     for (const { name } of features) {
       if (slices.over) await slices.pause();
       const parts = given.features.get(name) ?? {};
       bags.push([name, await bagsOf(name, parts, slices)]);
-      tensors.set(`${name}.keys`, (parts.values ?? parts.plain)?.name ?? name);
-      for (const part of suffixes) tensors.set(`${name}.${part}`, parts[part]?.name ?? name);
     }
     for (const { name, width } of dense)
       floats.push([name, await rowsOf(name, width, given.dense.get(name), slices)]);
-    return { request: { bags: Object.fromEntries(bags), dense: Object.fromEntries(floats) }, tensors };
+    return {
+      request: { bags: Object.fromEntries(bags), dense: Object.fromEntries(floats) },
+      tensorOf: (array) => tensorOf(given.features, array),
+    };
   }
 
   #sort(inputs: readonly Tensor[]): { features: Map<string, Parts>; dense: Map<string, Tensor> } {
@@ -91,6 +91,12 @@ function rolesOf({ features, dense }: ModelSignature): Map<string, Role> {
 function ambiguous(tensor: string): FlexemrError {
   const message = `two inputs of the model would have tensors named ${show(tensor)}; rename one of them`;
   return new FlexemrError('INVALID_OPTION', message, { field: 'inputs', value: tensor });
+}
+
+function tensorOf(features: ReadonlyMap<string, Parts>, array: string): string | undefined {
+  const [, name = '', part] = /^(.*)\.(keys|offsets|lengths|weights|inverse)$/s.exec(array) ?? [];
+  const { plain, values, ...others } = features.get(name) ?? {};
+  return (part === 'keys' ? (values ?? plain) : others[part as keyof typeof others])?.name;
 }
 
 async function bagsOf(feature: string, parts: Parts, slices: Slices): Promise<Bags> {

@@ -71,8 +71,12 @@ function counters({ workers, restarts }: NodeReport, all: WorkerReport): Metric[
     counter('fetched_rows', 'Rows that were sent as stored.', [{ value: all.rowsFetched }]),
     counter('errors', 'Subrequests that were answered with an error.', ofCodes(all.errorsByCode)),
     counter('json_lookups', 'Lookups in JSON that have begun to arrive.', [{ value: all.jsonLookups }]),
-    counter('json_errors', 'Lookups in JSON that failed.', ofCodes(all.jsonErrorsByCode)),
-    counter('received_bytes', 'Bytes of subrequests and of lookups in JSON that arrived.', [
+    counter(
+      'json_errors',
+      'Lookups in JSON that were answered with an error.',
+      ofCodes(all.jsonErrorsByCode),
+    ),
+    counter('received_bytes', 'Bytes of subrequests and of complete lookups in JSON that arrived.', [
       { value: all.bytesReceived },
     ]),
     counter('sent_bytes', 'Bytes of replies and of results in JSON that were sent.', [

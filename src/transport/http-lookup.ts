@@ -115,6 +115,7 @@ async function answerJson(
   counts.jsonLookups++;
   const coming = unfinished.begin(() => {
     body.end();
+    counts.jsonErrors.add('UNAVAILABLE');
     cutOff(request, response);
   });
   try {
@@ -128,9 +129,10 @@ async function answerJson(
     if (response.destroyed) return;
     await sendPieces(response, await jsonPieces(answer, slices), counts);
   } catch (error) {
-    counts.jsonErrors.add(error instanceof FlexemrError ? error.code : 'NODE_FAILED');
     // A client that has left before it sent the whole request needs no answer.
-    if (!response.headersSent && (request.complete || !request.destroyed)) sendError(response, error);
+    if (response.headersSent || (!request.complete && request.destroyed)) return;
+    counts.jsonErrors.add(error instanceof FlexemrError ? error.code : 'NODE_FAILED');
+    sendError(response, error);
   } finally {
     coming.end();
     body.end();

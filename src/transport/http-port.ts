@@ -66,6 +66,7 @@ export class HttpPort {
   readonly #connections: Connections;
   readonly #warn: Warn;
   readonly #sockets = new Set<Socket>();
+  #number = 0;
   /** Bytes of connections that have ended. */
   #ended: Traffic = { bytesIn: 0, bytesOut: 0 };
 
@@ -126,6 +127,7 @@ export class HttpPort {
       this.#server.once('error', fail);
       this.#server.listen({ host, port, reusePort: reusePort ?? false }, () => {
         this.#server.off('error', fail);
+        this.#number = (this.#server.address() as AddressInfo).port;
         this.#server.on('error', (cause) =>
           this.#warn({ cause: String(cause) }, 'a connection was not accepted'),
         );
@@ -134,8 +136,9 @@ export class HttpPort {
     });
   }
 
+  /** Its number, also after it was closed. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#number;
   }
 
   /** Number of connections that are open now. */

@@ -7,7 +7,7 @@ export interface PortStats {
   readonly bytesReceived: number;
   /** Bytes of replies and of results in JSON, without the headers of HTTP. */
   readonly bytesSent: number;
-  /** Lookups in JSON, and how many of them failed. */
+  /** Lookups in JSON, and how many of them were answered with an error. */
   readonly jsonLookups: number;
   readonly jsonErrorsByCode: ErrorsByCode;
 }

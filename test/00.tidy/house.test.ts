@@ -30,7 +30,15 @@ const rooms = [
 ] as const;
 /** Memory nodes and transports share only the wire format, and must not import each other. */
 const strangers = ['memory-node', 'transport'] as const;
-const ground = ['check.ts', 'errors.ts', 'json-text.ts', 'libraries.ts', 'limits.ts', 'log.ts'];
+const ground = [
+  'check.ts',
+  'errors.ts',
+  'json-text.ts',
+  'libraries.ts',
+  'limits.ts',
+  'log.ts',
+  'scoring-limits.ts',
+];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
   `modules/ranker/${runtime}.ts`,
@@ -44,6 +52,7 @@ const entries = [
   'store/pool-thread.ts',
   'host/dense-thread.ts',
   'host/memory-node-worker.ts',
+  'service/routes.ts',
 ];
 
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */

@@ -46,6 +46,7 @@ test('any history of allocate and free gives the first large enough gap, aligned
         for (const action of history) {
           const gaps = gapsOf(pieces, roundUp(begin), end);
           expect(room.largest).toBe(largest(gaps));
+          expect(room.bytesFree).toBe(gaps.reduce((sum, gap) => sum + gap.bytes, 0));
           if ('free' in action) {
             const [piece] = pieces.splice(action.free % Math.max(1, pieces.length), 1);
             if (piece) room.free(piece.address, piece.bytes);

@@ -122,3 +122,23 @@ test('any plain data gives the text that JSON.stringify gives', async () => {
   };
   expect(Buffer.concat(await jsonPieces(large, new Slices())).toString()).toBe(`${JSON.stringify(large)}\n`);
 });
+
+test('an array of f32 has the shortest numbers that are read back as the same', async () => {
+  const bits = fc.array(fc.nat({ max: 2 ** 32 - 1 }), { maxLength: 100 });
+  await fc.assert(
+    fc.asyncProperty(bits, async (words) => {
+      const values = new Float32Array(Uint32Array.from(words).buffer);
+      const text = Buffer.concat(await jsonPieces({ values }, new Slices())).toString();
+      const { values: back } = JSON.parse(text) as { values: (number | string)[] };
+      expect(Float32Array.from(back, Number)).toEqual(values);
+      for (const [i, number] of back.entries()) {
+        if (typeof number === 'string') continue;
+        // No number with a digit less is the same f32.
+        const [digits] = /[1-9]\d*/.exec(Math.abs(number).toExponential().replace('.', '')) ?? ['1'];
+        const shorter = Number(values[i].toPrecision(Math.max(1, digits.replace(/0+$/, '').length - 1)));
+        if (digits.length > 1) expect(Math.fround(shorter)).not.toBe(values[i]);
+      }
+    }),
+    { numRuns: runs.jsonTexts },
+  );
+});

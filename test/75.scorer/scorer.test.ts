@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DenseThreads } from '../../src/host/dense-threads.ts';
 import {
   type Bags,
-  type FlexemrError,
+  FlexemrError,
   loopbackCluster,
   openRanker,
   openScorer,
@@ -253,6 +253,30 @@ describe('a scorer', () => {
     expect(await bad).toMatchObject({ code: 'INVALID_KEY', field: 'sum.keys', position: 0, value: rows });
     const all = await Promise.all([...scores, after]);
     for (const { outputs } of all) expect(outputs).toEqual(all[0].outputs);
+    await scorer.close();
+  });
+
+  test('fails one bad request of many, and scores the others in few batches', async () => {
+    const { scorer, adder, scores, release } = await held(0, { batchCandidates: 64 });
+    const others = Array.from({ length: 63 }, () => scorer.score(one()));
+    const bad = errorOf(scorer.score(one(rows)));
+    release();
+    expect((await bad).code).toBe('INVALID_KEY');
+    await Promise.all([...scores, ...others]);
+    // The halves without it: 32, 16, 8, 4, 2 and 1.
+    expect(adder.ran.toSorted((a, b) => b - a)).toEqual([32, 16, 8, 4, 2, 1, 1, 1]);
+    await scorer.close();
+  });
+
+  test('scores a batch again whose thread has ended, and only once more', async () => {
+    const adder = adderOf();
+    const scorer = scorerOf(adder);
+    const ended = new FlexemrError('WORKER_FAILED', 'a thread ended');
+    const run = vi.spyOn(adder, 'run').mockRejectedValueOnce(ended);
+    await scorer.score(one());
+    run.mockRejectedValueOnce(ended).mockRejectedValueOnce(ended);
+    expect((await errorOf(scorer.score(one()))).code).toBe('WORKER_FAILED');
+    expect(run).toHaveBeenCalledTimes(4);
     await scorer.close();
   });
 

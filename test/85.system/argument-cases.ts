@@ -47,7 +47,7 @@ const nodes = [{ id: 'node0', url: 'http://127.0.0.1:9', bytes: 1_000_000 }];
 const tables = [{ spec, indexed: false, version: 1 }];
 const { routing } = main.planSharding({ tables, nodes, split: 'auto' });
 const absent = { file: 'absent.safetensors', list: [stored] };
-/** Its network does not exist. */
+/** The network of its model does not exist. */
 const model = {
   ...{ name: 'm', version: '1', features: [{ name: 't', table: 't' }] },
   networks: [
@@ -61,6 +61,10 @@ const model = {
   ],
   ...{ outputs: [{ name: 'p', from: 'logit', sigmoid: true }], score: 'p' },
 } as const;
+const scoring = {
+  ...{ source: { specs: [spec], lookup: async () => new Map() }, denseThreads: 1, name: 'model' },
+  ...{ batchCandidates: 8, batchDelay: 0, queueCandidates: 64, model },
+};
 const words = new Uint32Array(1024);
 const shardRows = {
   ...{ address: 0, rows: 4, rowBase: 0, tableRows: 4, rowBytes: 8, dim: 2, dtype: 'f32', finite: true },
@@ -141,9 +145,11 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
       tables: { t: { mode: 'max' } },
     }),
     // It has no dense network.
-    openScorer: callable(main.openScorer, {
-      ...{ source: { specs: [spec], lookup: async () => new Map() }, denseThreads: 1 },
-      ...{ batchCandidates: 8, batchDelay: 0, queueCandidates: 64, model },
+    openScorer: callable(main.openScorer, scoring),
+    RankHost: callable(main.RankHost.start, scoring),
+    'RankHost.start': callable(main.RankHost.start, {
+      ...{ ...scoring, host: '127.0.0.1', port: 0, security: { token: 'secret' }, insecure: false },
+      ...{ allowOrigin: '*', allowHosts: ['name.example'], stuckMs: 1000, metrics: true },
     }),
     Tables: made(main.Tables, { threads: 2, slotBytes: 65_536, shardBytes: 4096 }),
     keyedJagged: callable(main.keyedJagged, {
@@ -253,7 +259,10 @@ export async function objects(file: string): Promise<readonly [object, Record<st
         lookup: [bags],
       },
     ],
-    [await main.openRanker({ routing: cluster.routing, transport: cluster.transport }), { lookup: lookUp }],
+    [
+      await main.openRanker({ routing: cluster.routing, transport: cluster.transport }),
+      { lookup: lookUp, observe: [() => {}] },
+    ],
     [
       await main.SafetensorsFile.open(file),
       {
@@ -301,4 +310,4 @@ export async function objects(file: string): Promise<readonly [object, Record<st
 }
 
 /** Methods without arguments. */
-export const withoutArguments: readonly string[] = ['close', 'stats'];
+export const withoutArguments: readonly string[] = ['checkNodes', 'close', 'stats'];

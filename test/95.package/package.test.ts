@@ -35,12 +35,16 @@ test('contains the files that it needs, and no example data', () => {
     'dist/component.js',
     'dist/edge.js',
     'dist/kernels.js',
+    'dist/service/routes.js',
+    'docs/openapi-rank.json',
     'wasm/component/flexemr.js',
     'wasm/component/flexemr.core.wasm',
     'wasm/flexemr.component.wasm',
     'wasm/flexemr.wit',
     'wasm/flexemr.h',
     'wasm/wasm-rt.h',
+    'page/index.html',
+    'page/page.js',
   ];
   expect(packed).toEqual(
     expect.arrayContaining([
@@ -50,7 +54,11 @@ test('contains the files that it needs, and no example data', () => {
       'wasm/kernels.ranker.wasm',
     ]),
   );
-  expect(packed.filter((path) => !/^(dist|wasm)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path))).toEqual([]);
+  expect(
+    packed.filter(
+      (path) => !/^(dist|wasm|page)\/|^[A-Z]+(\.md)?$|^(package|docs\/openapi-rank)\.json$/.test(path),
+    ),
+  ).toEqual([]);
 });
 
 test('passes publint', () => {

@@ -23,12 +23,35 @@ const args: readonly string[] = [
 /** The used part of Playwright, whose own types exist only if it is installed. */
 export interface Page {
   goto(url: string): Promise<unknown>;
+  reload(): Promise<unknown>;
+  close(): Promise<void>;
   waitForFunction(condition: string): Promise<unknown>;
   evaluate(expression: string): Promise<unknown>;
+  addInitScript(script: { readonly content: string }): Promise<unknown>;
+  fill(selector: string, value: string): Promise<void>;
+  hover(selector: string): Promise<void>;
+  emulateMedia(media: Media): Promise<void>;
+  setViewportSize(size: Size): Promise<void>;
+  screenshot(options: { readonly fullPage: boolean }): Promise<Buffer>;
+  on(event: 'console', listener: (message: { type(): string; text(): string }) => void): void;
+  on(event: 'pageerror', listener: (error: Error) => void): void;
+  on(event: 'request', listener: (request: { url(): string }) => void): void;
+  readonly keyboard: { press(key: string): Promise<void> };
+  readonly clock: { pauseAt(time: Date): Promise<void>; runFor(ms: number): Promise<void> };
+}
+
+export interface Media {
+  readonly colorScheme?: 'light' | 'dark';
+  readonly reducedMotion?: 'reduce' | 'no-preference';
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
 }
 
 export interface Browser {
-  newPage(): Promise<Page>;
+  newPage(options?: Media & { readonly viewport?: Size }): Promise<Page>;
   close(): Promise<void>;
 }
 

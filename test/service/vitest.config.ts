@@ -10,7 +10,7 @@ export default defineConfig({
     include: ['test/service/*.test.ts'],
     globalSetup: 'test/service/shared.ts',
     pool: 'forks',
-    // All files ask one service, and some compare its counters with what they have sent.
+    // Most files ask one service, and some compare its counters with what they have sent.
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 60_000,

@@ -1,0 +1,39 @@
+// The limits of models, scorers and scoring services. limits.ts has all others.
+
+/** Candidates of a request; candidates of a batch and in the queue, unless said otherwise; and the most in the queue. */
+export const candidatesMax = 65_536;
+export const batchCandidatesDefault = 128;
+export const queueCandidatesDefault = 4_096;
+export const queueCandidatesMax = 1_048_576;
+
+/** Longest time that a request may wait for others. */
+export const batchDelayMsMax = 1_000;
+
+/** Threads that run networks; how long one may take to open them, and for a batch, before it is ended. */
+export const denseThreadsMax = 64;
+export const denseOpenMsMax = 60_000;
+export const denseRunMsMax = 60_000;
+
+/** Models: networks, characters of a name, the width of a dense input, and the rows of a padded sequence. */
+export const networksMax = 64;
+export const modelNameCharsMax = 128;
+export const denseWidthMax = 1_048_576;
+export const sequenceLengthMax = 65_536;
+
+/** Bytes of one input of a network for one batch. */
+export const networkInputBytesMax = 1_073_741_824;
+
+/** How long a request may wait to be read, before others are refused. */
+export const turnWaitMsMax = 50;
+
+/** Time between two questions of a scoring service to each memory node, whether it is there. */
+export const nodeCheckMs = 2_000;
+
+/**
+ * A request to score whose tensors are binary: its bytes (in JSON alone at most `jsonBytesMax`), its tensors, and the
+ * dimensions of a tensor; and bytes of all requests that were received and not answered yet.
+ */
+export const scoreBytesMax = 16_777_216;
+export const scoreTensorsMax = 16_384;
+export const tensorDimsMax = 8;
+export const scoreBodiesBytesMax = 134_217_728;
