@@ -1,15 +1,20 @@
 // The log of the service: a line of JSON for each fact, at the levels that are asked for.
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { parseRouting, writeRouting } from '../../src/index.ts';
 import type { Log } from '../../src/log.ts';
 import { RequestRecords } from '../../src/service/request-records.ts';
 import { openRoutes } from '../../src/service/routes.ts';
 import type { Scoring } from '../../src/service/scoring.ts';
+import { denseFile, done } from '../80.cli/command.ts';
 import { Example } from './example.ts';
 import { Load } from './load.ts';
-import { movies, nodesOf, type Started, started } from './ranker.ts';
+import { movies, nodesOf, type Started, started, tables } from './ranker.ts';
 import { Metrics } from './scrape.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -94,6 +99,28 @@ describe('a service with two nodes', () => {
       { level: 30, msg: 'drained' },
     ]);
   });
+});
+
+test('a routing table that has changed and cannot be used is told', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'flexemr-routing-'));
+  try {
+    const file = join(dir, 'routing.json');
+    done('plan', ...tables, '--nodes', '2', '--out', file);
+    const planned = parseRouting(readFileSync(file, 'utf8'), file);
+    const urls = new Map(inject('service').nodes.map(({ node, url }) => [node, url]));
+    const nodes = planned.nodes.map((node) => ({ ...node, url: urls.get(node.id) ?? '' }));
+    await writeRouting(file, { ...planned, nodes });
+    const { service } = await started('--dense', denseFile, '--routing', file);
+    await using _ = service;
+    writeFileSync(file, 'nothing');
+    await expect
+      .poll(() => service.log)
+      .toMatchObject([
+        { level: 40, msg: 'the changed routing table cannot be used', err: { code: 'INVALID_ROUTING' } },
+      ]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
 
 test('an error that nobody expected is told to the log, with its stack, and not to the client', async () => {

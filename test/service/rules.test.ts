@@ -91,7 +91,7 @@ describe('a service with a token and an allowed origin', () => {
   let of: Started;
   beforeAll(async () => {
     const host = ['--host', '0.0.0.0', '--token-file', file('token'), '--allow-origin', origin];
-    of = await started(...movies, ...host, '--log-level', 'silent');
+    of = await started(...movies, ...host, '--log-level', 'silent', '--no-metrics');
   });
   afterAll(async () => await of?.service[Symbol.asyncDispose]());
   const url = (): string => of.ready.url.replace('0.0.0.0', '127.0.0.1');
@@ -140,6 +140,11 @@ describe('a service with a token and an allowed origin', () => {
       expect(headers.get('access-control-allow-origin')).toBe(origin);
       expect(headers.get('access-control-expose-headers')).toContain('inference-header-content-length');
     }
+  });
+
+  test('has no metrics if it was told to count nothing', async () => {
+    using load = new Load(url());
+    expect((await load.ask('/metrics', { headers: { authorization } })).status).toBe(404);
   });
 
   test('scores with the token, and its log is as quiet as it was told', async () => {
