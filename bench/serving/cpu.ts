@@ -8,13 +8,19 @@ const tickUs: number = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encod
  * differences over seconds are meaningful.
  */
 export function cpuUsOf(pids: readonly number[]): number {
-  const ticks = pids.map((pid) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // Field 2 is the name of the program, which may contain any character. Fields 14 and 15 are utime and stime.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[11]) + Number(fields[12]);
-  });
-  return ticks.reduce((sum, own) => sum + own, 0) * tickUs;
+  return pids.reduce((sum, pid) => sum + usOf(`/proc/${pid}/stat`), 0);
+}
+
+/** The same of the first thread of a process alone. */
+export function mainThreadUsOf(pid: number): number {
+  return usOf(`/proc/${pid}/task/${pid}/stat`);
+}
+
+function usOf(path: string): number {
+  const stat = readFileSync(path, 'utf8');
+  // Field 2 is the name of the program, which may contain any character. Fields 14 and 15 are utime and stime.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * tickUs;
 }
 
 /** µs of CPU that all threads of this process have used. */

@@ -2,14 +2,15 @@
 // each candidate with one that says it once.
 import { parseArgs } from 'node:util';
 import { describe, environment } from '../environment.ts';
+import { median } from '../measure.ts';
 import { candidates, longestOf, users } from '../serving/candidates.ts';
-import { cpuUsOf } from '../serving/cpu.ts';
+import { cpuUsOf, mainThreadUsOf } from '../serving/cpu.ts';
 import { Leftovers } from '../serving/leftovers.ts';
 import { pickBags } from '../serving/requests.ts';
 import { describeWorkload, type FeatureBags, sum } from '../serving/workload.ts';
 import { scoresOf } from './agreement.ts';
 import { bagTensors, denseTensor, type InferBody, inferBody } from './infer-body.ts';
-import { type Readings, readMetrics } from './metrics.ts';
+import { readMetrics } from './metrics.ts';
 import { chosen } from './options.ts';
 import { type ScoredModel, scoredModels } from './scored-model.ts';
 import { ModelFiles, type Service } from './services.ts';
@@ -19,11 +20,16 @@ const deadlineMs = 30_000;
 interface Way {
   readonly name: string;
   readonly bodies: readonly InferBody[];
-  /** Of all rounds: µs of CPU of the ranker and of the nodes, bytes of the nodes, requests. */
-  rankerUs: number;
-  nodesUs: number;
-  replyBytes: number;
-  requests: number;
+}
+
+/** What one request takes. CPU is in µs. */
+interface Cost {
+  readonly requestBytes: number;
+  readonly nodeBytes: number;
+  /** Of the ranker: its main thread, and all others, which run the networks. */
+  readonly mainUs: number;
+  readonly networksUs: number;
+  readonly nodesUs: number;
 }
 
 export async function run(args: string[]): Promise<void> {
@@ -36,10 +42,12 @@ export async function run(args: string[]): Promise<void> {
   const service = await files.overNodes('flexemr');
   const ways = [await wayOf('said for each candidate', model, false), await wayOf('said once', model, true)];
   await checkBits(service, ways);
+  const costs = ways.map(() => [] as Cost[]);
+  for (const { bodies } of ways) await measure(service, bodies);
   for (let round = 0; round < Number(rounds); round++)
-    for (const way of ways) await measure(service, way, round > 0);
+    for (const [i, { bodies }] of ways.entries()) costs[i].push(await measure(service, bodies));
   console.log(`\n${describeWorkload(model.workload)}`);
-  console.log(table(ways));
+  console.log(table(ways, costs));
 }
 
 async function wayOf(name: string, { workload, dense }: ScoredModel, once: boolean): Promise<Way> {
@@ -50,7 +58,7 @@ async function wayOf(name: string, { workload, dense }: ScoredModel, once: boole
     const row = rows.subarray(user * width, (user + 1) * width);
     return bodyOf(requests, row, user, once);
   });
-  return { name, bodies, rankerUs: 0, nodesUs: 0, replyBytes: 0, requests: 0 };
+  return { name, bodies };
 }
 
 function bodyOf(
@@ -86,34 +94,41 @@ async function checkBits(service: Service, ways: readonly Way[]): Promise<void> 
   console.log(`the same bits for ${users} users with ${candidates} candidates each`);
 }
 
-async function measure({ url, pid, storePids, name }: Service, way: Way, counts: boolean): Promise<void> {
-  const received = (read: Readings): number => read('flexemr_ranker_received_bytes_total');
-  const [before, rankerUs, nodesUs] = [await readMetrics(url), cpuUsOf([pid]), cpuUsOf(storePids)];
-  for (const body of way.bodies) await scoresOf({ name, url }, body);
-  if (!counts) return;
-  way.rankerUs += cpuUsOf([pid]) - rankerUs;
-  way.nodesUs += cpuUsOf(storePids) - nodesUs;
-  way.replyBytes += received(await readMetrics(url)) - received(before);
-  way.requests += way.bodies.length;
+async function measure({ url, pid, storePids, name }: Service, bodies: readonly InferBody[]): Promise<Cost> {
+  const used = (): number[] => [mainThreadUsOf(pid), cpuUsOf([pid]), cpuUsOf(storePids)];
+  const [before, usedBefore] = [await readMetrics(url), used()];
+  for (const body of bodies) await scoresOf({ name, url }, body);
+  const [mainUs, rankerUs, nodesUs] = used().map((us, i) => (us - usedBefore[i]) / bodies.length);
+  const after = await readMetrics(url);
+  const received = 'flexemr_ranker_received_bytes_total';
+  return {
+    requestBytes: sum(bodies.map(({ bytes }) => bytes.length)) / bodies.length,
+    nodeBytes: (after(received) - before(received)) / bodies.length,
+    ...{ mainUs, networksUs: rankerUs - mainUs, nodesUs },
+  };
 }
 
-function table(ways: readonly Way[]): string {
-  const head = ['request bytes', 'bytes of nodes', 'ranker µs', 'nodes µs', 'CPU µs'];
-  const rows = ways.map(({ bodies, rankerUs, nodesUs, replyBytes, requests }) => [
-    sum(bodies.map(({ bytes }) => bytes.length)) / bodies.length,
-    ...[replyBytes, rankerUs, nodesUs, rankerUs + nodesUs].map((x) => x / requests),
-  ]);
+const columns = {
+  requestBytes: 'request bytes',
+  nodeBytes: 'bytes of nodes',
+  mainUs: 'ranker µs',
+  networksUs: 'networks µs',
+  nodesUs: 'nodes µs',
+} as const satisfies Record<keyof Cost, string>;
+
+/** @param costs of each way, by round */
+function table(ways: readonly Way[], costs: readonly (readonly Cost[])[]): string {
+  const fields = Object.keys(columns) as (keyof Cost)[];
+  const medians = costs.map((rounds) => fields.map((field) => median(rounds.map((cost) => cost[field]))));
   const line = (name: string, cells: readonly string[]): string =>
     name.padEnd(28) + cells.map((cell) => cell.padStart(16)).join('');
-  const numbers = rows.map((row, i) =>
-    line(
+  const rows = medians.map((row, i) => {
+    return line(
       ways[i].name,
       row.map((x) => Math.round(x).toLocaleString('en')),
-    ),
-  );
-  const ratios = line(
-    'times less',
-    rows[0].map((x, i) => (x / rows[1][i]).toFixed(2)),
-  );
-  return [line(`a request of ${candidates} candidates`, head), ...numbers, ratios].join('\n');
+    );
+  });
+  const ratios = medians[0].map((x, i) => (x / medians[1][i]).toFixed(2));
+  const head = line(`a request of ${candidates} candidates`, Object.values(columns));
+  return [head, ...rows, line('times less', ratios)].join('\n');
 }
