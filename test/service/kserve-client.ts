@@ -1,5 +1,6 @@
 // A client of the Open Inference Protocol (KServe, version 2), written from its specification:
 // https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and its binary tensor extension.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tensor } from './example.ts';
 
 interface TensorMetadata {
@@ -27,6 +28,10 @@ interface Reply {
   readonly id?: string;
   readonly outputs: readonly ReplyTensor[];
 }
+
+/** Shorter than servers ask for, which would make a test slow. */
+const retryMs = 50;
+const attemptsMax = 200;
 
 const lengthHeader = 'Inference-Header-Content-Length';
 const bytesOf: Readonly<Record<string, number>> = { UINT32: 4, INT64: 8, FP32: 4, FP64: 8 };
@@ -57,8 +62,24 @@ export class KServeClient {
     this.metadata = metadata;
   }
 
-  /** @returns outputs by name. @param binary whether tensors are binary, in both directions */
+  /**
+   * Tries again as long as the server is busy, as clients should.
+   * @returns outputs by name. @param binary whether tensors are binary, in both directions
+   */
   async infer(inputs: readonly Tensor[], binary: boolean): Promise<ReadonlyMap<string, Float64Array>> {
+    for (let attempt = 1; ; attempt++) {
+      const outputs = await this.#infer(inputs, binary);
+      if (outputs !== undefined) return outputs;
+      must(attempt < attemptsMax, `the server is busy, even the ${attempt}th time`);
+      await sleep(retryMs);
+    }
+  }
+
+  /** @returns undefined if the server is busy */
+  async #infer(
+    inputs: readonly Tensor[],
+    binary: boolean,
+  ): Promise<ReadonlyMap<string, Float64Array> | undefined> {
     const { name, versions = [] } = this.metadata;
     const id = `request ${++this.#requests}`;
     const version = this.#requests % 2 === 0 ? `/versions/${versions[0]}` : '';
@@ -73,6 +94,10 @@ export class KServeClient {
       ...{ method: 'POST', headers, body: body as BodyInit },
     });
     const got = new Uint8Array(await response.arrayBuffer());
+    if (response.status === 429) {
+      must(Number(response.headers.get('retry-after')) > 0, 'the server does not say when to try again');
+      return undefined;
+    }
     must(response.status === 200, `HTTP ${response.status}: ${new TextDecoder().decode(got)}`);
     const length = response.headers.get(lengthHeader);
     must((length !== null) === binary, `the header ${lengthHeader} is ${length}`);

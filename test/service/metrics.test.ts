@@ -32,7 +32,8 @@ describe('promtool', () => {
     using load = new Load(url, 4);
     let [going, asked] = [true, 0];
     const asking = Array.from({ length: 4 }, async (_, i) => {
-      for (; going; asked++) expect((await load.post(infer, request(i, i + 5))).status).toBe(200);
+      // Some are refused if the machine is busy.
+      for (; going; asked++) expect([200, 429]).toContain((await load.post(infer, request(i, i + 5))).status);
     });
     try {
       await expect.poll(() => asked).toBeGreaterThan(3);
@@ -179,15 +180,20 @@ test('requests at the same time are all counted, and batches are what was looked
   using load = new Load(url, 16);
   const metrics = new Metrics(url);
   const before = await metrics.samples();
-  const sizes = Array.from({ length: 120 }, (_, i) => 1 + (i % 7));
-  const answers = await Promise.all(sizes.map((size, i) => load.post(infer, request(i, i + size))));
-  expect(answers.map(({ status }) => status)).toEqual(sizes.map(() => 200));
+  const all = Array.from({ length: 120 }, (_, i) => 1 + (i % 7));
+  const answers = await Promise.all(all.map((size, i) => load.post(infer, request(i, i + size))));
+  // Some are refused if the machine is busy.
+  const of = (status: number): number[] => all.filter((_, i) => answers[i].status === status);
+  const [sizes, refused] = [of(200), of(429)];
+  expect(sizes.length + refused.length).toBe(all.length);
   let done: Samples = {};
-  const counted = async (): Promise<number> => {
+  const answered = async (): Promise<number> => {
     done = added(before, await metrics.samples());
-    return done['flexemr_http_requests_total endpoint=infer status=200'];
+    return sumOf(done, 'flexemr_http_requests_total endpoint=infer');
   };
-  await expect.poll(counted).toBe(sizes.length);
+  await expect.poll(answered).toBe(all.length);
+  expect(done['flexemr_http_requests_total endpoint=infer status=200']).toBe(sizes.length);
+  expect(done['flexemr_http_errors_total code=OVERLOADED'] ?? 0).toBe(refused.length);
   expect(done).toMatchObject({
     flexemr_scorer_requests_total: sizes.length,
     flexemr_scorer_candidates_total: sum(sizes),

@@ -50,7 +50,11 @@ async function infer(load: Load, begin: number, end: number, trace: number | und
   };
   const body = JSON.stringify({ inputs: requests.tensors(begin, end).map(jsonTensor) });
   const path = `/v2/models/${of.ready.model}/infer`;
-  return (await load.ask(path, { method: 'POST', headers, body })).status;
+  for (;;) {
+    const { status } = await load.ask(path, { method: 'POST', headers, body });
+    // It is refused if the machine is busy, and has then no span but that of the request.
+    if (status !== 429) return status;
+  }
 }
 
 /** All spans of one name, of which there is one. */
@@ -100,7 +104,9 @@ test('requests of one batch have traces of their own, and the batch has links to
   const numbers = Array.from({ length: batchCandidates }, (_, i) => i);
   const all = await Promise.all(numbers.map((i) => infer(load, i, i + 1, i + 1)));
   expect(all).toEqual(numbers.map(() => 200));
-  await expect.poll(() => collector.named(requestSpan).length).toBe(batchCandidates);
+  const scored = (): CollectedSpan[] =>
+    collector.named(requestSpan).filter((span) => attributesOf(span)['http.response.status_code'] === 200);
+  await expect.poll(() => scored().length).toBe(batchCandidates);
   await expect.poll(() => collector.named('batch').length).toBe(1);
   const scores = collector.named('score');
   expect(scores.map(({ traceId }) => traceId).toSorted()).toEqual(numbers.map((i) => spanOf(i + 1).traceId));
