@@ -5,7 +5,7 @@ import { Ranker } from '../ranker/ranker.ts';
 import type { Scorer } from '../scorer/scorer.ts';
 import { RankService } from '../service/rank-service.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
-import { RankerMetrics } from '../telemetry/ranker-metrics.ts';
+import type { RankerMetrics } from '../telemetry/ranker-metrics.ts';
 import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
 import { checkExposure } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
@@ -51,7 +51,7 @@ export class RankHost implements AsyncDisposable {
     } = options;
     checkExposure(host, security, insecure);
     const connections = connectionsOf(1, 1);
-    const observed = metrics ? new RankerMetrics() : undefined;
+    const observed = metrics ? await openMetrics() : undefined;
     const tracer = await loadTracer();
     const { scorer, threads } = await openParts(options, { tracer, observer: observed });
     try {
@@ -104,4 +104,10 @@ export class RankHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** They are loaded when they are needed: prom-client takes long to load, and loads the API of OpenTelemetry. */
+async function openMetrics(): Promise<RankerMetrics> {
+  const { RankerMetrics } = await import('../telemetry/ranker-metrics.ts');
+  return new RankerMetrics();
 }

@@ -310,4 +310,4 @@ export async function objects(file: string): Promise<readonly [object, Record<st
 }
 
 /** Methods without arguments. */
-export const withoutArguments: readonly string[] = ['checkNodes', 'close', 'stats'];
+export const withoutArguments: readonly string[] = ['checkNodes', 'close', 'metrics', 'stats'];
