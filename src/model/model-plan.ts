@@ -55,6 +55,9 @@ export interface ModelPlan {
   readonly outputs: readonly PlannedOutput[];
 }
 
+/** The output of a service that lists the best candidates. */
+export const rankedName = 'index';
+
 /** @throws INVALID_FILE if model, networks and tables do not agree */
 export function planModel(
   model: Model,
@@ -75,6 +78,12 @@ class Planning {
     this.#infos = infos;
     checkUnique('features', model.features);
     checkUnique('outputs', model.outputs);
+    if (model.outputs.some(({ name }) => name === rankedName))
+      throw refusal(
+        'outputs',
+        `${rankedName} is what the best candidates are called; give it another name`,
+        rankedName,
+      );
     this.#features = model.features.map(({ name, table }) => {
       const spec = specs.find((known) => known.name === table);
       if (spec !== undefined) return { name, table, mode: spec.mode, dim: spec.dim };
@@ -105,7 +114,9 @@ class Planning {
       if (found === undefined) throw refusal(file, `it has no input ${input.name}`, input.name);
       return this.#input(input, found, at);
     });
-    const name = file.replace(/^.*[/\\]/, '').replace(/\.[^.]*$/, '');
+    const stem = file.replace(/^.*[/\\]/, '').replace(/\.[^.]*$/, '');
+    // The lookup is a stage too.
+    const name = stem === 'lookup' ? file : stem;
     const usesLookup = planned.some(({ kind }) => kind !== 'dense' && kind !== 'output');
     return { name, inputs: planned, usesLookup };
   }

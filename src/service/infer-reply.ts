@@ -2,12 +2,12 @@
 import { FlexemrError, show } from '../errors.ts';
 import { jsonResultBytesMax } from '../limits.ts';
 import type { ModelSignature } from '../model/model.ts';
+import { rankedName } from '../model/model-plan.ts';
 import type { Scores } from '../scorer/score-task.ts';
 import { jsonPieces } from '../transport/json-writer.ts';
 import { elementsAtOnce, type Slices } from '../wire/slices.ts';
 import { HttpError } from './failure.ts';
 import { type InferRequest, jsonLengthHeader } from './infer-request.ts';
-import { indexOutput } from './metadata.ts';
 
 export interface InferReply {
   readonly headers: Readonly<Record<string, string | number>>;
@@ -25,10 +25,10 @@ interface Output {
 /** @throws INVALID_BAGS if a request asks for an output that the model does not have */
 export function checkOutputs({ outputs, topK }: InferRequest, signature: ModelSignature): void {
   const known = signature.outputs.map(({ name }) => name);
-  if (topK !== undefined) known.push(indexOutput);
+  if (topK !== undefined) known.push(rankedName);
   for (const name of outputs.keys()) {
     if (known.includes(name)) continue;
-    const advice = name === indexOutput ? '; it comes with top_k' : '';
+    const advice = name === rankedName ? '; it comes with top_k' : '';
     const message = `outputs: the model has no output ${show(name)}, but ${known.join(', ')}${advice}`;
     throw new FlexemrError('INVALID_BAGS', message, { field: 'outputs', value: name });
   }
@@ -74,7 +74,7 @@ async function outputsOf(
 ): Promise<Output[]> {
   const widths = new Map(signature.outputs.map(({ name, width }) => [name, width]));
   const names = request.outputs.size > 0 ? [...request.outputs.keys()] : [...widths.keys()];
-  if (top !== undefined && !names.includes(indexOutput)) names.push(indexOutput);
+  if (top !== undefined && !names.includes(rankedName)) names.push(rankedName);
   const rows = top?.length ?? candidates;
   const listed: Output[] = [];
   for (const name of names) {

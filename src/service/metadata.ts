@@ -1,5 +1,6 @@
 // What the Open Inference Protocol says of a server and of a model.
 import type { ModelSignature } from '../model/model.ts';
+import { rankedName } from '../model/model-plan.ts';
 
 interface TensorMetadata {
   readonly name: string;
@@ -15,9 +16,6 @@ export interface ModelMetadata {
   readonly inputs: readonly TensorMetadata[];
   readonly outputs: readonly TensorMetadata[];
 }
-
-/** The output that `top_k` adds. */
-export const indexOutput = 'index';
 
 export function serverMetadata(version: string): object {
   return { name: 'flexemr', version, extensions: ['binary_tensor_data', 'parameters'] };

@@ -213,6 +213,11 @@ describe('a model that does not fit', () => {
       /stacked/,
     ],
     ['an output that is not there', change({ outputs: [{ name: 'p' }] }), /p is not an output/],
+    [
+      'an output with the name of the ranking',
+      change({ outputs: [{ name: 'index', from: 'logit' }] }),
+      /index/,
+    ],
     ['a score of two values', change({ score: 'both' }), /both is not an output with one value/],
   ])('is refused: %s', ([, wrong, words]) => {
     const refusal = thrownBy(() => planModel(checkModel(wrong, 'm'), infos, tables.specs));
