@@ -1,6 +1,5 @@
 // What the Open Inference Protocol says of a server and of a model.
 import type { ModelSignature } from '../model/model.ts';
-import { rankedName } from '../model/model-plan.ts';
 
 interface TensorMetadata {
   readonly name: string;
