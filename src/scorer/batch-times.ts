@@ -22,7 +22,11 @@ export class BatchTimes {
     this.#nms += own * (candidates * ms - this.#nms);
   }
 
-  /** Milliseconds of a batch of so many candidates; 0 before the first batch. */
+  /**
+   * Milliseconds of a batch of so many candidates; 0 before the first batch. A batch that is more than twice as large as
+   * those before is taken for one of twice their size: from small batches, which differ for other reasons, nothing
+   * follows for much larger ones, and to expect too much of a batch would refuse what could be served.
+   */
   of(candidates: number): number {
     const variance = this.#nn - this.#n * this.#n;
     const covariance = this.#nms - this.#n * this.#ms;
@@ -30,6 +34,6 @@ export class BatchTimes {
     const slope = variance > 0.01 * this.#nn ? covariance / variance : 0;
     // A batch takes no less than nothing for each candidate, and no less than nothing besides.
     const perCandidate = Math.min(Math.max(slope, 0), this.#n === 0 ? 0 : this.#ms / this.#n);
-    return this.#ms + perCandidate * (candidates - this.#n);
+    return this.#ms + perCandidate * (Math.min(candidates, 2 * this.#n) - this.#n);
   }
 }

@@ -84,6 +84,8 @@ export class Scorer implements AsyncDisposable {
   #delay: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   readonly #times = new BatchTimes();
+  /** Candidates of the batch that began last. */
+  #lastCandidates = 0;
   readonly #stats = { requests: 0, candidates: 0, batches: 0, refused: 0 };
   readonly #errors: Partial<Record<ErrorCode, number>> = {};
 
@@ -161,9 +163,9 @@ export class Scorer implements AsyncDisposable {
     const ahead = Math.ceil((this.#queue.candidates + candidates) / batchCandidates) - 1;
     const own = this.#queue.candidates + candidates - ahead * batchCandidates;
     // If no more batches may begin, the first one that ends makes room.
-    const blocked = this.#running.size < this.#batchesMax ? 0 : 1;
-    const each = this.#times.of(batchCandidates) / this.#batchesMax;
-    return (blocked + ahead) * each + this.#times.of(own);
+    const blocked = this.#running.size < this.#batchesMax ? 0 : this.#times.of(this.#lastCandidates);
+    const before = blocked + ahead * this.#times.of(batchCandidates);
+    return before / this.#batchesMax + this.#times.of(own);
   }
 
   /** One batch is looked up while others are in the dense network. */
@@ -200,6 +202,7 @@ export class Scorer implements AsyncDisposable {
   #take(): ScoreTask[] {
     const { batching, observer } = this.#parts;
     const tasks = this.#queue.take(batching.batchCandidates);
+    this.#lastCandidates = tasks.reduce((sum, { request }) => sum + request.candidates, 0);
     const now = performance.now();
     for (const { queuedAt } of tasks) observer?.waited(now - queuedAt);
     return tasks;

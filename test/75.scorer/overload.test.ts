@@ -1,9 +1,11 @@
 // A scorer under more load than it can bear, on a clock of its own.
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type FlexemrError, type ScoreRequest, Tables } from '../../src/index.ts';
 import { describeModel } from '../../src/model/describe-model.ts';
 import { planModel } from '../../src/model/model-plan.ts';
 import type { Tensors } from '../../src/model/tensor.ts';
+import { BatchTimes } from '../../src/scorer/batch-times.ts';
 import { Scorer } from '../../src/scorer/scorer.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { Adder } from './adder.ts';
@@ -97,3 +99,27 @@ test.for([100, 400])(
     await scorer.close();
   },
 );
+
+test('of a large batch nothing is expected that only small ones have shown', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.double({ min: 0.1, max: 50, noNaN: true })), {
+        minLength: 1,
+        maxLength: 60,
+      }),
+      fc.integer({ min: 1, max: 4_096 }),
+      (history, candidates) => {
+        const times = new BatchTimes();
+        for (const [size, ms] of history) times.add(size, ms);
+        const [least, most] = [Math.min, Math.max].map((pick) => pick(...history.map(([, ms]) => ms)));
+        expect(times.of(candidates)).toBeLessThanOrEqual(2 * most * 1.001);
+        expect(times.of(candidates)).toBeGreaterThanOrEqual(0);
+        if (history.every(([size]) => size === history[0][0]))
+          expect(times.of(history[0][0])).toBeGreaterThanOrEqual(least * 0.999);
+      },
+    ),
+  );
+  const linear = new BatchTimes();
+  for (let i = 0; i < 200; i++) linear.add(1 + (i % 128), 4 + 0.1 * (1 + (i % 128)));
+  expect(linear.of(100)).toBeCloseTo(14, 1);
+});
