@@ -4,15 +4,17 @@ import type { Course } from './options.ts';
 import type { Patience } from './others.ts';
 import { probe } from './probe.ts';
 import type { Kept, LoadOutcome, Probe } from './result.ts';
-import { Bisection, type Bracket } from './search.ts';
+import { Search } from './search.ts';
 import type { SenderProcess } from './sender-process.ts';
 import type { Service } from './services.ts';
 
 /** The share of requests that may be late: the objective is a 99th percentile. */
 const lateMax = 0.01;
-/** Where the first search begins, in requests per second; and how long each of its rates is tried. */
-const firstRate = 16;
+/** The first search: where it begins, in requests per second, and how long it tries each rate. */
+const coarse = { from: 64, stride: 2, closeRatio: 2 };
 const coarseMs = 1_000;
+/** Later ones begin where the one before has ended. */
+const stride = 1.25;
 
 export class Track {
   readonly #sender: SenderProcess;
@@ -39,34 +41,52 @@ export class Track {
 
   /** The highest rates that services keep. Their searches take turns, so that a slow phase affects all. */
   async search(services: readonly Service[]): Promise<Kept[]> {
-    const brackets: Bracket[] = [];
-    for (const service of services) brackets.push(await this.#bracket(service));
-    const kept = services.map(() => [] as number[]);
+    const { rounds, closeRatio } = this.#course;
     const best = services.map((): Probe | undefined => undefined);
-    for (let round = 0; round < this.#course.rounds; round++) {
-      const searches = brackets.map((bracket) => new Bisection(bracket, this.#course.closeRatio));
-      while (searches.some(({ next }) => next !== undefined))
-        for (const [i, search] of searches.entries()) {
-          if (search.next === undefined) continue;
-          const tried = await this.#try(services[i], search.next, this.#course);
-          search.tell(tried.rate, isKept(tried));
-          if (isKept(tried) && tried.rate > (best[i]?.rate ?? 0)) best[i] = tried;
-        }
-      for (const [i, { found }] of searches.entries()) kept[i].push(found);
+    let from = await this.#coarseRates(services);
+    const found: number[][] = [];
+    for (let round = 0; round < rounds; round++) {
+      const searches = from.map((rate) => new Search({ from: rate, stride, closeRatio }));
+      await this.#run(services, searches, this.#course, (i, probe) => {
+        if (probe.rate > (best[i]?.rate ?? 0)) best[i] = probe;
+      });
+      found.push(searches.map((search) => search.found));
+      console.log(
+        `round ${round + 1}: ${services.map(({ name }, i) => `${name} ${found[round][i].toFixed(0)}`).join(', ')}`,
+      );
+      from = from.map((rate, i) => found[round][i] || rate);
     }
     return services.map(({ name }, i) => {
-      return { name, rounds: kept[i], perSecond: median(kept[i]), best: best[i] };
+      const own = found.map((rates) => rates[i]);
+      return { name, rounds: own, perSecond: median(own), best: best[i] };
     });
   }
 
-  /** A range in which the highest rate is: doubles a rate until it is not kept. Compilers are warm after it. */
-  async #bracket(service: Service): Promise<Bracket> {
+  /** Rates that are nearly right. Compilers are warm after it. */
+  async #coarseRates(services: readonly Service[]): Promise<number[]> {
     const { warmMs, ms } = this.#course;
     const course = { warmMs, ms: Math.min(ms, coarseMs) };
-    for (let i = 0; i < 3; i++) await this.#probe(service, 10 * firstRate, course, undefined);
-    let rate = firstRate;
-    while (isKept(await this.#try(service, rate, course))) rate *= 2;
-    return { low: rate / 4, high: rate * 1.2 };
+    for (const service of services)
+      for (let i = 0; i < 3; i++) await this.#probe(service, 2 * coarse.from, course, undefined);
+    const searches = services.map(() => new Search(coarse));
+    await this.#run(services, searches, course, () => {});
+    return searches.map(({ found }) => Math.max(1, found) * Math.SQRT2);
+  }
+
+  /** Runs searches to their ends, one step of each in turn. */
+  async #run(
+    services: readonly Service[],
+    searches: readonly Search[],
+    course: Pick<Course, 'warmMs' | 'ms'>,
+    onKept: (service: number, probe: Probe) => void,
+  ): Promise<void> {
+    while (searches.some(({ next }) => next !== undefined))
+      for (const [i, search] of searches.entries()) {
+        if (search.next === undefined) continue;
+        const tried = await this.#try(services[i], search.next, course);
+        search.tell(tried.rate, isKept(tried));
+        if (isKept(tried)) onKept(i, tried);
+      }
   }
 
   /** Tries a rate, and once more if it is not kept, because a pause of the machine has the same effect. */

@@ -42,16 +42,24 @@ export async function run(args: string[]): Promise<void> {
   const wanted = chosen('--contender', contenders, ({ name }) => name, options.contenders);
   const all = await scoredModels(options.quick);
   const models: ModelResult[] = [];
-  for (const model of chosen('--only', all, ({ workload }) => workload.name, options.only))
+  for (const model of chosen('--only', all, ({ workload }) => workload.name, options.only)) {
     models.push(await measure(context, model, wanted));
-  if (patience.disturbed > 0)
-    console.log(`\n${patience.disturbed} measurements count although other programs were busy beside them`);
+    // After each model, because a whole run takes long.
+    if (options.json !== undefined) writeJson(options.json, { ...context, environment: env, models });
+  }
+  const { disturbed } = patience;
+  if (disturbed > 0) console.log(`\n${disturbed} measurements count although other programs were busy`);
+  if (absent.size > 0) throw new Absent(`NOT MEASURED: ${[...absent].join('; ')}`);
+}
+
+type Measured = Run & Pick<SloFile, 'environment' | 'models'>;
+
+function writeJson(path: string, { options, patience, absent, environment: env, models }: Measured): void {
   const file: SloFile = {
     ...{ benchmark: 'slo', environment: env, quick: options.quick },
     ...{ disturbed: patience.disturbed, absent: [...absent], models },
   };
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(file, null, 2)}\n`);
-  if (absent.size > 0) throw new Absent(`NOT MEASURED: ${[...absent].join('; ')}`);
+  writeFileSync(path, `${JSON.stringify(file, null, 2)}\n`);
 }
 
 async function measure(run: Run, model: ScoredModel, wanted: readonly Contender[]): Promise<ModelResult> {
