@@ -23,8 +23,16 @@ export const sequenceLengthMax = 65_536;
 /** Bytes of one input of a network for one batch. */
 export const networkInputBytesMax = 1_073_741_824;
 
-/** Part of its deadline that a request may wait to be read, before others are refused. */
+/** Requests that are read in one turn of the event loop. */
+export const readsPerTurnMax = 4;
+
+/**
+ * Part of its deadline that a request may wait to be read, before others are refused; and the part while requests have
+ * waited for less than `turnBurstMs`, for example because the thread had paused.
+ */
 export const turnWaitShareMax = 0.2;
+export const turnBurstShareMax = 0.5;
+export const turnBurstMs = 100;
 
 /** Time between two questions of a scoring service to each memory node, whether it is there. */
 export const nodeCheckMs = 2_000;

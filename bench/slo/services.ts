@@ -66,7 +66,7 @@ export class ModelFiles implements AsyncDisposable {
 
   async #rank(name: string, options: readonly string[]): Promise<Service> {
     const quiet = ['--name', 'model', '--log-level', 'warn'];
-    return await this.#start(name, command, ['rank', ...options, '--dense', ...this.networks, ...quiet]);
+    return await this.#start(name, command, ['rank', ...quiet, '--dense', ...this.networks, ...options]);
   }
 
   /** Rows in Redis, fetched and pooled in JavaScript, before the same networks. @throws Absent */

@@ -175,6 +175,6 @@ function nextTurn(then: () => void): void {
 }
 
 function deadlineExceeded(what: string, ms: number): FlexemrError {
-  const message = `the ${what} did not finish within its deadline of ${ms} ms`;
+  const message = `the ${what} did not finish within its deadline of ${Math.round(ms * 10) / 10 || ms} ms`;
   return new FlexemrError('DEADLINE_EXCEEDED', message, { field: 'deadline', value: ms });
 }

@@ -9,8 +9,8 @@ import { Deadline, deadlineFields } from '../ranker/deadline.ts';
 import { candidatesMax } from '../scoring-limits.ts';
 import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
 import { type BatchContext, BatchRun } from './batch-run.ts';
-import { BatchTimes } from './batch-times.ts';
 import { largest } from './ranking.ts';
+import { RunningBatches } from './running-batches.ts';
 import { ScoreBatch } from './score-batch.ts';
 import { checkRequest, type ScoreRequest } from './score-request.ts';
 import { type Ending, type Scores, ScoreTask } from './score-task.ts';
@@ -80,12 +80,9 @@ const byRequest: readonly string[] = [
 export class Scorer implements AsyncDisposable {
   readonly #parts: ScorerParts;
   readonly #queue: TaskQueue;
-  readonly #running = new Set<Promise<void>>();
+  readonly #running: RunningBatches;
   #delay: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
-  readonly #times = new BatchTimes();
-  /** Candidates of the batch that began last. */
-  #lastCandidates = 0;
   readonly #stats = { requests: 0, candidates: 0, batches: 0, refused: 0 };
   readonly #errors: Partial<Record<ErrorCode, number>> = {};
 
@@ -93,6 +90,7 @@ export class Scorer implements AsyncDisposable {
   constructor(parts: ScorerParts) {
     this.#parts = parts;
     this.#queue = new TaskQueue(parts.batching.queueCandidates);
+    this.#running = new RunningBatches(parts.dense.threads, parts.batching.batchCandidates);
   }
 
   /** What requests have, and what they get. */
@@ -151,43 +149,24 @@ export class Scorer implements AsyncDisposable {
     if (full) return full;
     // Whatever batches took before, a scorer without work tries, and so learns how long they take now.
     if (this.#queue.length === 0 && this.#running.size === 0) return undefined;
-    const ms = this.#expectedMs(candidates);
+    const ms = this.#running.expectedMs(this.#queue.candidates + candidates);
     if (ms * deadlineMargin <= deadline) return undefined;
     const message = `a request takes about ${Math.ceil(ms)} ms now, but its deadline is ${deadline} ms; try again`;
     return new FlexemrError('OVERLOADED', message, { field: 'deadline', value: deadline });
   }
 
-  /** Milliseconds until a request that arrives now would be scored. */
-  #expectedMs(candidates: number): number {
-    const { batchCandidates } = this.#parts.batching;
-    const ahead = Math.ceil((this.#queue.candidates + candidates) / batchCandidates) - 1;
-    const own = this.#queue.candidates + candidates - ahead * batchCandidates;
-    // If no more batches may begin, the first one that ends makes room.
-    const blocked = this.#running.size < this.#batchesMax ? 0 : this.#times.of(this.#lastCandidates);
-    const before = blocked + ahead * this.#times.of(batchCandidates);
-    return before / this.#batchesMax + this.#times.of(own);
-  }
-
-  /** One batch is looked up while others are in the dense network. */
-  get #batchesMax(): number {
-    return this.#parts.dense.threads + 1;
-  }
-
   /** Begins batches, as many as may run. */
   #pump(): void {
     clearTimeout(this.#delay);
-    while (this.#queue.length > 0 && this.#running.size < this.#batchesMax) {
+    while (this.#running.mayBegin(this.#queue.candidates)) {
       const waitMs = this.#delayLeft();
       if (waitMs > 0) {
         this.#delay = setTimeout(() => this.#pump(), waitMs);
         return;
       }
-      const batch = this.#run(this.#take());
-      this.#running.add(batch);
-      void batch.finally(() => {
-        this.#running.delete(batch);
-        this.#pump();
-      });
+      const tasks = this.#take();
+      const candidates = tasks.reduce((sum, { request }) => sum + request.candidates, 0);
+      this.#running.begin(candidates, this.#run(tasks), () => this.#pump());
     }
   }
 
@@ -202,7 +181,6 @@ export class Scorer implements AsyncDisposable {
   #take(): ScoreTask[] {
     const { batching, observer } = this.#parts;
     const tasks = this.#queue.take(batching.batchCandidates);
-    this.#lastCandidates = tasks.reduce((sum, { request }) => sum + request.candidates, 0);
     const now = performance.now();
     for (const { queuedAt } of tasks) observer?.waited(now - queuedAt);
     return tasks;
@@ -223,7 +201,7 @@ export class Scorer implements AsyncDisposable {
       );
       const deadlineMs = Math.max(1, ...tasks.map(({ leftMs }) => leftMs));
       const outputs = await new BatchRun(batch, this.#parts, span).outputs(deadlineMs);
-      this.#times.add(batch.candidates, performance.now() - began);
+      this.#running.took(batch.candidates, performance.now() - began);
       this.#stats.batches++;
       this.#parts.observer?.batch(batch.candidates);
       span?.end();
@@ -271,7 +249,7 @@ export class Scorer implements AsyncDisposable {
     this.#closed = true;
     clearTimeout(this.#delay);
     for (const task of this.#queue.clear()) task.fail(closed());
-    await Promise.allSettled(this.#running);
+    await this.#running.ended();
     await this.#parts.dense.close();
   }
 

@@ -161,7 +161,7 @@ const errorOf = (scores: Promise<Scores>): Promise<FlexemrError> =>
     (error: FlexemrError) => error,
   );
 
-/** A scorer whose batches wait, with as many in progress as it runs at a time, and requests in the queue. */
+/** A scorer whose networks wait, with one batch in progress, and requests in the queue. */
 async function held(
   queued: number,
   more: Partial<Batching> = {},
@@ -169,11 +169,8 @@ async function held(
   const adder = adderOf();
   const release = adder.hold();
   const scorer = scorerOf(adder, more);
-  const scores: Promise<Scores>[] = [];
-  for (let i = 0; i < 2; i++) {
-    scores.push(scorer.score(one()));
-    await vi.waitFor(() => expect(adder.ran).toHaveLength(i + 1));
-  }
+  const scores = [scorer.score(one())];
+  await vi.waitFor(() => expect(adder.ran).toHaveLength(1));
   for (let i = 0; i < queued; i++) scores.push(scorer.score(one()));
   return { scorer, adder, scores, release };
 }
@@ -184,7 +181,21 @@ describe('a scorer', () => {
     expect(scorer.stats.queued).toBe(5);
     release();
     await Promise.all(scores);
-    expect(adder.ran).toEqual([1, 1, 5]);
+    expect(adder.ran).toEqual([1, 5]);
+    await scorer.close();
+  });
+
+  test('begins another batch beside the networks only if it is full', async () => {
+    const { scorer, adder, scores, release } = await held(7);
+    expect(scorer.stats).toMatchObject({ running: 1, queued: 7 });
+    scores.push(scorer.score(one()));
+    await vi.waitFor(() => expect(adder.ran).toEqual([1, 8]));
+    // Now one waits for the thread, so the next one waits also if it is full.
+    for (let i = 0; i < 9; i++) scores.push(scorer.score(one()));
+    expect(scorer.stats).toMatchObject({ running: 2, queued: 9 });
+    release();
+    await Promise.all(scores);
+    expect(adder.ran).toEqual([1, 8, 8, 1]);
     await scorer.close();
   });
 
@@ -197,7 +208,7 @@ describe('a scorer', () => {
     });
     release();
     await Promise.all(scores);
-    expect(scorer.stats).toMatchObject({ requests: 5, refused: 1, queued: 0 });
+    expect(scorer.stats).toMatchObject({ requests: 4, refused: 1, queued: 0 });
     await scorer.close();
   });
 
@@ -224,7 +235,7 @@ describe('a scorer', () => {
     expect(scorer.stats.queued).toBe(0);
     release();
     await Promise.all(scores);
-    expect(adder.ran).toEqual([1, 1]);
+    expect(adder.ran).toEqual([1]);
     await scorer.close();
   });
 
@@ -241,7 +252,7 @@ describe('a scorer', () => {
     });
     release();
     await Promise.all(scores);
-    expect(adder.ran).toEqual([1, 1, 1]);
+    expect(adder.ran).toEqual([1, 1]);
     await scorer.close();
   });
 
@@ -264,7 +275,7 @@ describe('a scorer', () => {
     expect((await bad).code).toBe('INVALID_KEY');
     await Promise.all([...scores, ...others]);
     // The halves without it: 32, 16, 8, 4, 2 and 1.
-    expect(adder.ran.toSorted((a, b) => b - a)).toEqual([32, 16, 8, 4, 2, 1, 1, 1]);
+    expect(adder.ran.toSorted((a, b) => b - a)).toEqual([32, 16, 8, 4, 2, 1, 1]);
     await scorer.close();
   });
 
@@ -282,13 +293,13 @@ describe('a scorer', () => {
 
   test('answers what is in progress when it is closed, and refuses what waits', async () => {
     const { scorer, scores, release } = await held(2);
-    const errors = scores.slice(2).map(errorOf);
+    const errors = scores.slice(1).map(errorOf);
     const closing = scorer.close();
     for (const error of await Promise.all(errors)) expect(error.code).toBe('RELEASED');
     expect((await errorOf(scorer.score(one()))).code).toBe('RELEASED');
     release();
     await closing;
-    await Promise.all(scores.slice(0, 2));
+    await scores[0];
   });
 
   const bags = (name: string, of: unknown): ScoreRequest => ({
