@@ -2,7 +2,7 @@
 // the others are sent. In ranking, a request scores many candidates of one user, whose bags are the same for all.
 
 import {
-  ASK_AT, ASK_BAG, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_REPEATED, ASK_WORK, FEATURE_BAGS, FEATURE_INVERSE,
+  ASK_AT, ASK_BAG, ASK_FOUND, ASK_NEXT, ASK_PROBE, ASK_REPEATED, ASK_WORK, FEATURE_BAGS, FEATURE_INVERSE,
   FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_OFFSETS, FEATURE_REPEATS, FEATURE_RESULTS,
   FEATURE_SENT_BAGS,
   FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, REPEAT_KEYS_MAX, REPEATS_SOUGHT,
@@ -53,7 +53,7 @@ function giveUp(block: usize, feature: usize): u32 {
   store<u32>(block, load<u32>(feature, FEATURE_INVERSE), ASK_NEXT);
   store<u32>(feature, 0, FEATURE_INVERSE);
   store<u32>(feature, load<u32>(feature, FEATURE_OFFSETS), FEATURE_SENT_OFFSETS);
-  enter(block, ASK_COUNT);
+  enter(block, ASK_PROBE);
   return REPEATS_SOUGHT;
 }
 
@@ -111,6 +111,6 @@ function moveTogether(block: usize, feature: usize, most: u32): u32 {
   if (bag < bags) return most;
   store<u32>(sent + (<usize>bags << 2), to);
   store<u32>(feature, to, FEATURE_KEY_COUNT);
-  enter(block, ASK_COUNT);
+  enter(block, ASK_PROBE);
   return <u32>(<i64>most - left) + 1;
 }

@@ -1,7 +1,7 @@
 // Steps of `ask` that read keys: row numbers become u32, and padding keys are removed. Everything is done in place.
 
 import {
-  ASK_AT, ASK_BAG, ASK_BAGS, ASK_COUNT, ASK_FOUND, ASK_PADDING, ASK_SENDS_REPEATS, ASK_UNPAD, ASK_UNPAD_OFFSETS, FEATURE_BAGS,
+  ASK_AT, ASK_BAG, ASK_BAGS, ASK_FOUND, ASK_PADDING, ASK_PROBE, ASK_SENDS_REPEATS, ASK_UNPAD, ASK_UNPAD_OFFSETS, FEATURE_BAGS,
   FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_OFFSETS, FEATURE_PADDED, FEATURE_PADDED_COUNT,
   FEATURE_INVERSE, FEATURE_SENT_BAGS, FEATURE_SENT_OFFSETS, FEATURE_TABLE, FEATURE_WEIGHTS, TABLE_HAS_PADDING, TABLE_INDEXED,
   TABLE_PADDING, TABLE_POOLED, TABLE_ROWS,
@@ -42,7 +42,7 @@ function endKeys(block: usize, feature: usize, table: usize): u32 {
 @inline function afterPadding(block: usize, feature: usize, table: usize): u32 {
   const several = load<u32>(feature, FEATURE_BAGS) > 1 && load<u32>(table, TABLE_POOLED);
   const sought = several && !load<u32>(block, ASK_SENDS_REPEATS);
-  return sought && !load<u32>(feature, FEATURE_INVERSE) ? ASK_BAGS : ASK_COUNT;
+  return sought && !load<u32>(feature, FEATURE_INVERSE) ? ASK_BAGS : ASK_PROBE;
 }
 
 /** Whether a key is the padding key of a table. */

@@ -4,12 +4,12 @@
 import {
   ASK_ASSIGN, ASK_AT, ASK_BAG, ASK_BAGS, ASK_BEGIN, ASK_CHOOSE, ASK_COUNT, ASK_DONE, ASK_ERROR_FEATURE,
   ASK_ERROR_POSITION, ASK_ERROR_VALUE, ASK_FEATURE, ASK_FEATURE_LIST, ASK_FEATURES, ASK_FOUND, ASK_KEYS, ASK_MISSING,
-  ASK_NEXT, ASK_END, ASK_PADDING, ASK_SCATTER, ASK_SEGMENT, ASK_SEGMENT_LIST, ASK_SEGMENTS, ASK_SPLIT_KEYS,
+  ASK_NEXT, ASK_END, ASK_PADDING, ASK_PROBE, ASK_SCATTER, ASK_SEGMENT, ASK_SEGMENT_LIST, ASK_SEGMENTS, ASK_SPLIT_KEYS,
   ASK_STAGE, ASK_STATUS, ASK_UNPAD, ASK_UNPAD_OFFSETS, ASK_WRITE, ASKED_BAG_NUMBERS, ASKED_BAGS, ASKED_BYTES,
   ASKED_FEATURE, ASKED_FLAGS, ASKED_KEY_COUNT, ASKED_KEYS, ASKED_OFFSETS, ASKED_PLACE, ASKED_RESULTS, ASKED_UNIQUE,
   ASKED_WEIGHTS, BAD_POLICY, BAD_WEIGHTS, COUNTS_LENGTHS, COUNTS_WIDE, FEATURE_BAGS, FEATURE_BYTES, FEATURE_COUNTS,
   FEATURE_GIVEN, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_KEYS_GIVEN, FEATURE_OFFSETS, FEATURE_SEGMENT,
-  FEATURE_SEGMENTS, FEATURE_SENT_BAGS, FEATURE_SENT_OFFSETS, FEATURE_TABLE, FEATURE_WEIGHTS, TABLE_HAS_DEFAULT,
+  FEATURE_SEGMENTS, FEATURE_HITS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_TABLE, FEATURE_WEIGHTS, TABLE_HAS_DEFAULT,
   TABLE_INDEXED, TABLE_MISSING, TABLE_MODE, TABLE_POOLED, TABLE_SHARD_COUNT, TABLE_SHARDS, ASK_PLAN, PLAN_SEED,
 } from '../src/kernel/ask-layout';
 import { BAD_OFFSETS, DONE, MAX, MISSING_DEFAULT, MORE } from '../src/kernel/layout';
@@ -20,6 +20,7 @@ import { choose } from './choose';
 import { countPlaces, scatter } from './cut';
 import { assignFrames, writeFrames } from './frames';
 import { addParts } from './parts';
+import { probe } from './probe';
 
 @inline export function featureOf(block: usize, index: u32): usize {
   return <usize>load<u32>(block, ASK_FEATURE_LIST) + <usize>index * FEATURE_BYTES;
@@ -151,6 +152,7 @@ function step(block: usize, most: u32): u32 {
     case ASK_UNPAD: return removePadding(block, feature, table, most);
     case ASK_UNPAD_OFFSETS: return shiftOffsets(block, feature, most);
     case ASK_BAGS: return findRepeats(block, feature, most);
+    case ASK_PROBE: return probe(block, feature, table, most);
     case ASK_COUNT: return cut(block, feature, table, most);
     case ASK_SCATTER: return scatter(block, feature, table, most);
     default: return choose(block, feature, table, most);
@@ -194,7 +196,7 @@ function cut(block: usize, feature: usize, table: usize, most: u32): u32 {
   store<u32>(segment, pooled ? load<u32>(feature, FEATURE_SENT_OFFSETS) : 0, ASKED_OFFSETS);
   store<u32>(segment, load<u32>(feature, FEATURE_WEIGHTS), ASKED_WEIGHTS);
   store<u32>(segment, keys, ASKED_KEY_COUNT);
-  store<u32>(segment, 0, ASKED_BAG_NUMBERS);
+  store<u32>(segment, load<u32>(feature, FEATURE_HITS) ? load<u32>(feature, FEATURE_SENT_NUMBERS) : 0, ASKED_BAG_NUMBERS);
   setBags(segment, pooled ? load<u32>(feature, FEATURE_SENT_BAGS) : 0);
   enter(block, ASK_CHOOSE);
   return 0;

@@ -3,7 +3,8 @@
 
 import {
   ASK_AT, ASK_BAG, ASK_CHOOSE, ASK_SCATTER, ASK_WORK, ASKED_BAG_NUMBERS, ASKED_KEY_COUNT, ASKED_KEYS, ASKED_OFFSETS,
-  ASKED_WEIGHTS, FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, PLACE_BYTES,
+  ASKED_WEIGHTS, FEATURE_HITS, FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
+  FEATURE_WEIGHTS, PLACE_BYTES,
   PLACE_LAST, TABLE_INDEXED, TABLE_POOLED, TABLE_SHARD_COUNT, TABLE_SHARDS,
 } from '../src/kernel/ask-layout';
 import { addSegment, enter, setBags, take } from './ask';
@@ -93,6 +94,7 @@ export function scatter(block: usize, feature: usize, table: usize, most: u32): 
   const keys = <usize>load<u32>(feature, FEATURE_KEYS), wide = load<u32>(feature, FEATURE_KEY_BYTES) == 8;
   const indexed = load<u32>(table, TABLE_INDEXED), pooled = load<u32>(table, TABLE_POOLED);
   const offsets = <usize>load<u32>(feature, FEATURE_SENT_OFFSETS);
+  const numbers = load<u32>(feature, FEATURE_HITS) ? <usize>load<u32>(feature, FEATURE_SENT_NUMBERS) : 0;
   let bag = load<u32>(block, ASK_BAG);
   for (let i = begin; i < end; i++) {
     if (pooled) while (i >= load<u32>(offsets + (<usize>bag << 2), 4)) bag++;
@@ -101,7 +103,8 @@ export function scatter(block: usize, feature: usize, table: usize, most: u32): 
     const segment = <usize>load<u32>(cut, CUT_SEGMENT), at = <usize>load<u32>(cut, CUT_KEYS);
     if (load<u32>(cut, CUT_LAST_BAG) != bag + 1) {
       const number = <usize>load<u32>(cut, CUT_BAGS);
-      store<u32>(<usize>load<u32>(segment, ASKED_BAG_NUMBERS) + (number << 2), bag);
+      const own = numbers ? load<u32>(numbers + (<usize>bag << 2)) : bag;
+      store<u32>(<usize>load<u32>(segment, ASKED_BAG_NUMBERS) + (number << 2), own);
       if (pooled) store<u32>(<usize>load<u32>(segment, ASKED_OFFSETS) + (number << 2), <u32>at);
       store<u32>(cut, <u32>number + 1, CUT_BAGS);
       store<u32>(cut, bag + 1, CUT_LAST_BAG);

@@ -3,9 +3,9 @@
 
 import {
   ASK_DONE, ASK_FEATURE, ASK_FEATURES, ASK_FRAMES, ASK_NEXT, ASK_SEGMENT, ASK_STAGE, ASKED_COUNTS_AT, ASKED_FRAME,
-  ASKED_KEY_COUNT, ASKED_RESULTS, ASKED_VALUES, ASKED_VALUES_AT, FEATURE_EXCEPTIONS, FEATURE_INVERSE,
+  ASKED_KEY_COUNT, ASKED_RESULTS, ASKED_VALUES, ASKED_VALUES_AT, FEATURE_EXCEPTIONS, FEATURE_HITS, FEATURE_INVERSE,
   FEATURE_KEYS_GIVEN, FEATURE_PADDED, FEATURE_PADDED_COUNT, FEATURE_PARTS, FEATURE_RESULTS, FEATURE_SEGMENT,
-  FEATURE_SEGMENTS, FEATURE_SENT_BAGS, FEATURE_TABLE, MERGE_BEGIN, MERGE_BROUGHT, MERGE_BROUGHT_BYTES, MERGE_END,
+  FEATURE_SEGMENTS, FEATURE_SENT_BAGS, FEATURE_TABLE, MERGE_BEGIN, MERGE_BROUGHT, MERGE_BROUGHT_BYTES, MERGE_END, MERGE_HITS,
   MERGE_NEXT, MERGE_POOL, MERGE_RANGES, MERGE_RANGE_LIST, MERGE_RESULT_BYTES, MERGE_RESULTS, MERGE_WORK,
   MERGE_WORK_BYTES, RANGE_BYTES, RANGE_FROM, RANGE_GAP_MAX, RANGE_SIZE, RANGE_TO, RANGE_FRAME, RESULT_BAGS,
   RESULT_BYTES, RESULT_COUNTS, RESULT_DIM, RESULT_EXCEPTION_COUNT, RESULT_EXCEPTIONS, RESULT_FRAME, RESULT_INVERSE,
@@ -17,7 +17,8 @@ import { DONE, MORE, NONE } from '../src/kernel/layout';
 import { HEADER_BYTES } from '../src/wire/layout';
 import { enter, featureOf, segmentOf, take } from './ask';
 import { frameOf, isFetched, valuesSent } from './frames';
-import { endMerge, mergeSegment, WORK_FREE } from './merge-segment';
+import { fill, firstFill, isFilled, lastFill } from './fill';
+import { endHits, endMerge, mergeSegment, valuesOf, WORK_FREE } from './merge-segment';
 import { hasExceptions, listExceptions } from './outcomes';
 
 @inline export function up(bytes: u64): u64 { return (bytes + 15) & ~15; }
@@ -25,15 +26,21 @@ import { hasExceptions, listExceptions } from './outcomes';
 @inline export function isWhole(feature: usize, table: usize): bool {
   return load<u32>(table, TABLE_SHARD_COUNT) == 1 && !load<u32>(feature, FEATURE_PARTS);
 }
-/** Number of results that nodes were asked for: one per bag that was sent, or one per key. */
+/** Whether the vectors of one segment are the results of a feature, in order. */
+@inline export function isDirect(feature: usize, table: usize): bool {
+  return isWhole(feature, table) && !load<u32>(feature, FEATURE_HITS);
+}
+/** Number of results: one per bag that was sent or that the cache answered, or one per key. */
 @inline export function rowsOf(feature: usize, table: usize): u32 {
-  return load<u32>(table, TABLE_POOLED) ? load<u32>(feature, FEATURE_SENT_BAGS) : load<u32>(feature, FEATURE_KEYS_GIVEN);
+  return load<u32>(table, TABLE_POOLED)
+    ? load<u32>(feature, FEATURE_SENT_BAGS) + load<u32>(feature, FEATURE_HITS)
+    : load<u32>(feature, FEATURE_KEYS_GIVEN);
 }
 @inline export function isReplied(segment: usize): bool { return load<u32>(load<u32>(segment, ASKED_FRAME), SENT_REPLIED) != 0; }
 
 /** Whether the results of a feature are used where they are in a reply. */
 function isViewed(block: usize, feature: usize, table: usize): bool {
-  if (!isWhole(feature, table) || !load<u32>(feature, FEATURE_SEGMENTS)) return false;
+  if (!isDirect(feature, table) || !load<u32>(feature, FEATURE_SEGMENTS)) return false;
   const segment = segmentOf(block, load<u32>(feature, FEATURE_SEGMENT));
   return !isFetched(segment) && isReplied(segment);
 }
@@ -62,7 +69,7 @@ export function openMerge(block: usize): void {
     if (!viewed) {
       results += up(rows << 2) + up(rows * load<u32>(table, TABLE_DIM) * 4);
       work = max(work, up(rows << 2) + bringSegments(block, feature, table));
-    }
+    } else if (isFilled(block, feature)) bringFills(block, feature, table);
   }
   for (let i: u32 = 0; i < frames; i++) bringTail(block, i);
   let brought: u64 = 0;
@@ -94,10 +101,18 @@ function bringSegments(block: usize, feature: usize, table: usize): u64 {
     store<u32>(segment, bring(block, frame, at, <u32>valuesSent(segment, table)), ASKED_VALUES);
     if (!isFetched(segment)) continue;
     const results = <u64>load<u32>(segment, ASKED_RESULTS);
-    const values = isWhole(feature, table) ? 0 : up(results * load<u32>(table, TABLE_DIM) * 4);
+    const values = isDirect(feature, table) ? 0 : up(results * load<u32>(table, TABLE_DIM) * 4);
     work = max(work, values + 2 * up(results << 2) + up(load<u32>(segment, ASKED_KEY_COUNT)));
   }
   return work;
+}
+
+/** Lists the vectors of a feature that are added to the cache, although its results are used where they are. */
+function bringFills(block: usize, feature: usize, table: usize): void {
+  const segment = segmentOf(block, load<u32>(feature, FEATURE_SEGMENT)), bytes = load<u32>(table, TABLE_DIM) << 2;
+  const first = firstFill(feature), from = load<u32>(segment, ASKED_VALUES_AT) + first * bytes;
+  const size = (lastFill(feature) + 1 - first) * bytes;
+  store<u32>(segment, bring(block, load<u32>(segment, ASKED_FRAME), from, size), ASKED_VALUES);
 }
 
 /** Whether the part of a reply after its values was kept when the reply was checked. */
@@ -144,6 +159,7 @@ export function mergeReplies(block: usize, budget: u32): i32 {
     const stage = load<u32>(block, ASK_STAGE);
     if (stage == MERGE_BEGIN) left -= beginFeature(block, feature, table, record);
     else if (stage == MERGE_END) left -= endMerge(block, feature, table, record, <u32>left);
+    else if (stage == MERGE_HITS) left -= endHits(block, feature, table, record, <u32>left);
     else if (load<u32>(block, ASK_SEGMENT) == load<u32>(feature, FEATURE_SEGMENT) + load<u32>(feature, FEATURE_SEGMENTS)) {
       enter(block, MERGE_END);
     } else {
@@ -216,6 +232,8 @@ function beginFeature(block: usize, feature: usize, table: usize, record: usize)
     store<u32>(frame, 1, SENT_VIEWED);
     store<u32>(record, load<u32>(segment, ASKED_VALUES_AT), RESULT_VALUES);
     store<u32>(record, load<u32>(segment, ASKED_COUNTS_AT), RESULT_COUNTS);
+    const counts = load<u32>(frame, SENT_BROUGHT) + load<u32>(segment, ASKED_COUNTS_AT);
+    if (isFilled(block, feature)) fill(block, feature, table, valuesOf(block, segment), counts);
     store<u32>(block, load<u32>(block, ASK_FEATURE) + 1, ASK_FEATURE);
     return worth;
   }

@@ -3,8 +3,8 @@
 import {
   ASK_AT, ASK_FEATURE, ASK_SEGMENT, ASKED_BAG_NUMBERS, ASKED_COUNTS_AT, ASKED_DENOMINATORS_AT, ASKED_FLAGS,
   ASKED_FRAME, ASKED_INVERSE, ASKED_KEY_COUNT, ASKED_OFFSETS, ASKED_RESULTS, ASKED_UNIQUE_COUNT, ASKED_VALUES,
-  ASKED_VALUES_AT, ASKED_WEIGHTS, FEATURE_SEGMENT, FEATURE_SEGMENTS, FEATURE_WEIGHTS, MERGE_BEGIN, MERGE_BROUGHT,
-  MERGE_RESULTS, MERGE_WORK, RANGE_FROM, RANGE_TO, RESULT_COUNTS, RESULT_VALUES, SENT_BROUGHT, TABLE_DIM, TABLE_DTYPE,
+  ASKED_VALUES_AT, ASKED_WEIGHTS, FEATURE_HITS, FEATURE_SEGMENT, FEATURE_SEGMENTS, FEATURE_WEIGHTS, MERGE_BEGIN, MERGE_BROUGHT,
+  MERGE_HITS, MERGE_RESULTS, MERGE_WORK, RANGE_FROM, RANGE_TO, RESULT_COUNTS, RESULT_VALUES, SENT_BROUGHT, TABLE_DIM, TABLE_DTYPE,
   TABLE_MODE, TABLE_POOLED, TABLE_ROW_BYTES,
 } from '../src/kernel/ask-layout';
 import {
@@ -20,7 +20,8 @@ import { hasDenominator } from './divide';
 import { isFetched } from './frames';
 import { gather } from './gather';
 import { divide, merge } from './merge';
-import { isReplied, isWhole, rangeOf, rowsOf, up } from './merge-replies';
+import { fill, isFilled, placeHits, placeRows } from './fill';
+import { isDirect, isReplied, isWhole, rangeOf, rowsOf, up } from './merge-replies';
 import { leaveOutAbsent } from './outcomes';
 import { pool } from './pool';
 
@@ -48,7 +49,7 @@ export function mergeSegment(
     if (status != DONE) return status;
   }
   // Rows of a whole table were pooled to the results.
-  if (isWhole(feature, table)) return end(block);
+  if (isDirect(feature, table)) return end(block);
   const done = <usize>max<i32>(0, load<i32>(block, ASK_AT) - MERGING), results = load<u32>(segment, ASKED_RESULTS);
   const count = min(results - <u32>done, max<u32>(budget, 1)), call = work + WORK_MERGE, replied = valuesOf(block, segment);
   const reply = <usize>load<u32>(load<u32>(segment, ASKED_FRAME), SENT_BROUGHT);
@@ -59,12 +60,17 @@ export function mergeSegment(
   else if (isDenominatedPartial(load<u32>(segment, ASKED_FLAGS), table)) {
     denominators = reply + load<u32>(segment, ASKED_DENOMINATORS_AT);
   }
-  openResults(block, feature, table, record, count, 0);
-  store<u32>(call, <u32>(values + done * (load<u32>(table, TABLE_DIM) << 2)), MERGE_PARTIALS);
-  store<u32>(call, <u32>(counts + (done << 2)), MERGE_COUNTS);
-  store<u32>(call, denominators ? <u32>(denominators + (done << 2)) : 0, MERGE_DENOMINATORS);
-  store<u32>(call, load<u32>(segment, ASKED_BAG_NUMBERS) + <u32>(done << 2), MERGE_BAG_NUMBERS);
-  merge(call);
+  const from = values + done * (load<u32>(table, TABLE_DIM) << 2), numbers = load<u32>(segment, ASKED_BAG_NUMBERS) + (done << 2);
+  if (isWhole(feature, table)) {
+    placeRows(block, record, load<u32>(table, TABLE_DIM), numbers, count, from, counts + (done << 2));
+  } else {
+    openResults(block, feature, table, record, count, 0);
+    store<u32>(call, <u32>from, MERGE_PARTIALS);
+    store<u32>(call, <u32>(counts + (done << 2)), MERGE_COUNTS);
+    store<u32>(call, denominators ? <u32>(denominators + (done << 2)) : 0, MERGE_DENOMINATORS);
+    store<u32>(call, <u32>numbers, MERGE_BAG_NUMBERS);
+    merge(call);
+  }
   if (<u32>done + count == results) return end(block);
   store<u32>(block, <u32>done + count + MERGING, ASK_AT);
   return MORE;
@@ -78,7 +84,7 @@ function end(block: usize): i32 {
 }
 
 /** The address of the values that were brought of a segment. */
-function valuesOf(block: usize, segment: usize): usize {
+export function valuesOf(block: usize, segment: usize): usize {
   const range = rangeOf(block, load<u32>(segment, ASKED_VALUES));
   const begin = <usize>load<u32>(block, MERGE_BROUGHT) + load<u32>(range, RANGE_TO);
   return begin + load<u32>(segment, ASKED_VALUES_AT) - load<u32>(range, RANGE_FROM);
@@ -103,9 +109,9 @@ function openPool(
   block: usize, feature: usize, table: usize, segment: usize, record: usize, call: usize, partials: usize,
 ): void {
   const results = load<u32>(segment, ASKED_RESULTS), keys = load<u32>(segment, ASKED_KEY_COUNT), whole = isWhole(feature, table);
-  const unique = load<u32>(segment, ASKED_UNIQUE_COUNT), dim = load<u32>(table, TABLE_DIM);
+  const unique = load<u32>(segment, ASKED_UNIQUE_COUNT), dim = load<u32>(table, TABLE_DIM), direct = isDirect(feature, table);
   const own = <usize>load<u32>(block, MERGE_RESULTS), arrays = <usize>up(<u64>results << 2);
-  const counts = whole ? partials : partials + <usize>up(<u64>results * dim * 4), outcomes = counts + 2 * arrays;
+  const counts = direct ? partials : partials + <usize>up(<u64>results * dim * 4), outcomes = counts + 2 * arrays;
   leaveOutAbsent(segment, outcomes);
   memory.fill(call, 0, CALL_BYTES);
   memory.fill(outcomes, 0, keys);
@@ -126,8 +132,8 @@ function openPool(
   store<u32>(call, NONE, CALL_PADDING);
   store<u32>(call, MISSING_SKIP, CALL_MISSING);
   store<u32>(call, 1, CALL_LAST_SHARD);
-  store<u32>(call, whole ? <u32>own + load<u32>(record, RESULT_VALUES) : <u32>partials, CALL_OUT);
-  store<u32>(call, whole ? <u32>own + load<u32>(record, RESULT_COUNTS) : <u32>counts, CALL_COUNTS);
+  store<u32>(call, direct ? <u32>own + load<u32>(record, RESULT_VALUES) : <u32>partials, CALL_OUT);
+  store<u32>(call, direct ? <u32>own + load<u32>(record, RESULT_COUNTS) : <u32>counts, CALL_COUNTS);
   store<u32>(call, <u32>(counts + arrays), CALL_DENOMINATORS);
   store<u32>(call, <u32>outcomes, CALL_OUTCOMES);
   store<u32>(call, <u32>(call + WORK_SCRATCH), CALL_SCRATCH);
@@ -144,7 +150,17 @@ export function endMerge(block: usize, feature: usize, table: usize, record: usi
   }
   store<u32>(block, first + count, ASK_AT);
   if (!pooled && first + count < rows) return count;
+  enter(block, MERGE_HITS);
+  return count;
+}
+
+/** Places the next vectors that the cache had, adds others to it, and ends the feature. @returns the keys that it is worth */
+export function endHits(block: usize, feature: usize, table: usize, record: usize, budget: u32): u32 {
+  const placed = placeHits(block, feature, table, record, budget), results = <usize>load<u32>(block, MERGE_RESULTS);
+  if (load<u32>(block, ASK_AT) < load<u32>(feature, FEATURE_HITS)) return placed;
+  const values = results + load<u32>(record, RESULT_VALUES), counts = results + load<u32>(record, RESULT_COUNTS);
+  if (isFilled(block, feature)) fill(block, feature, table, values, counts);
   store<u32>(block, load<u32>(block, ASK_FEATURE) + 1, ASK_FEATURE);
   enter(block, MERGE_BEGIN);
-  return count;
+  return placed + 1;
 }

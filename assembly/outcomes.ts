@@ -3,12 +3,12 @@
 import {
   ASK_ERROR_POSITION, ASK_ERROR_VALUE, ASK_SEGMENTS, ASKED_COUNTS_AT, ASKED_FEATURE, ASKED_FIRST_KEY, ASKED_FRAME,
   ASKED_INVERSE, ASKED_KEY_COUNT, ASKED_KEYS, ASKED_OFFSETS, ASKED_PLACE, ASKED_UNIQUE_COUNT, BAD_COUNT, BAD_EXCEPTION,
-  BAD_OUTCOME, FEATURE_BAGS, FEATURE_INVERSE, FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_OFFSETS,
+  BAD_OUTCOME, FEATURE_BAGS, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES, FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_OFFSETS,
   FEATURE_PADDED, FEATURE_PADDED_COUNT, FEATURE_REPEATS, FEATURE_SEGMENT, FEATURE_SEGMENTS, FEATURE_SENT_OFFSETS,
-  FEATURE_TABLE, PLACE_BYTES, SENT_BROUGHT, SENT_EXCEPTIONS, SENT_KEYS, SENT_REPLIED, SENT_VALUES_BYTES, TABLE_INDEXED,
+  FEATURE_SENT_PLACES, FEATURE_TABLE, PLACE_BYTES, SENT_BROUGHT, SENT_EXCEPTIONS, SENT_KEYS, SENT_REPLIED, SENT_VALUES_BYTES, TABLE_INDEXED,
   TABLE_POOLED, TABLE_SHARD_COUNT, TABLE_SHARDS,
 } from '../src/kernel/ask-layout';
-import { DONE, OUTCOME_DEFAULTED, OUTCOME_PADDED } from '../src/kernel/layout';
+import { DONE, NONE, OUTCOME_DEFAULTED, OUTCOME_PADDED } from '../src/kernel/layout';
 import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK, HEADER_BYTES } from '../src/wire/layout';
 import { featureOf, segmentOf } from './ask';
 import { isCut, shardAt } from './cut';
@@ -151,7 +151,9 @@ export function listExceptions(block: usize, feature: usize, table: usize, list:
     let padded: u32 = 0;
     for (let bag: usize = 0; bag < bags; bag++) {
       const begin = load<u32>(offsets + (bag << 2)), stop = load<u32>(offsets + (bag << 2), 4);
-      const sent = outcomes + sentKey(feature, <u32>bag) - begin;
+      const first = sentKey(feature, <u32>bag);
+      if (first == NONE) continue;
+      const sent = outcomes + first - begin;
       for (let key = begin; key < stop; key++) {
         const outcome = load<u8>(sent + key);
         if (!outcome) continue;
@@ -174,10 +176,12 @@ function firstKey(feature: usize, segment: usize): u32 {
   return at + 4;
 }
 
-/** The first key that was sent for a bag. */
+/** The first key that was sent for a bag, or NONE if the cache answered it. */
 @inline function sentKey(feature: usize, bag: u32): u32 {
   const repeats = load<u32>(feature, FEATURE_REPEATS), inverse = <usize>load<u32>(feature, FEATURE_INVERSE);
-  const sent = repeats ? load<u32>(inverse + (<usize>bag << 2)) : bag;
+  let sent = repeats ? load<u32>(inverse + (<usize>bag << 2)) : bag;
+  if (load<u32>(feature, FEATURE_HITS)) sent = load<u32>(load<u32>(feature, FEATURE_SENT_PLACES) + (<usize>sent << 2));
+  if (sent == NONE) return NONE;
   return load<u32>(load<u32>(feature, FEATURE_SENT_OFFSETS) + (<usize>sent << 2));
 }
 
@@ -202,7 +206,7 @@ export function positionOf(block: usize, index: u32, sent: u32): u32 {
   const bags = load<u32>(feature, FEATURE_BAGS), offsets = <usize>load<u32>(feature, FEATURE_OFFSETS);
   for (let bag: u32 = 0; bag < bags; bag++) {
     const at = offsets + (<usize>bag << 2), begin = load<u32>(at), first = sentKey(feature, bag);
-    if (key < first || key - first >= load<u32>(at, 4) - begin) continue;
+    if (first == NONE || key < first || key - first >= load<u32>(at, 4) - begin) continue;
     const own = begin + key - first;
     return own + paddedBefore(feature, own, 0);
   }

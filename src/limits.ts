@@ -242,6 +242,9 @@ export const retryReserve = 32;
 
 /** Memory that a lookup of a ranker may use. Lookups that need more must be split by their caller. */
 export const workspaceBytesMax = 1_073_741_824;
+/** A ranker's cache: its least and its most bytes. With the memory of lookups it is in one WebAssembly.Memory. */
+export const cacheBytesMin = 65_536;
+export const cacheBytesMax = 4_026_531_840;
 /** The same at the edge, where an isolate has 128 MB for everything. */
 export const edgeWorkspaceBytes = 67_108_864;
 /** The share of it that a ranker's lookups have in common. A lookup that does not fit there has memory of its own. */

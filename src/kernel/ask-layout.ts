@@ -39,7 +39,10 @@ export const TABLE_VERSION = 48;
 /** Number of its shards, and address of the record of the first. */
 export const TABLE_SHARD_COUNT = 52;
 export const TABLE_SHARDS = 56;
-export const TABLE_BYTES = 64;
+/** 1: its pooled bags may be cached. Then its place in the plan. */
+export const TABLE_CACHED = 60;
+export const TABLE_PLACE = 64;
+export const TABLE_BYTES = 80;
 
 // A shard: the last row number or hash that it holds, its number in the routing table, and its node.
 export const PLACE_LAST = 0;
@@ -60,6 +63,10 @@ export const ASK_PUSH_DOWN = 16;
 export const ASK_SENDS_REPEATS = 140;
 /** Whole tables are divided into segments of so many keys, each in a frame of its own. 0: they are not divided. */
 export const ASK_SPLIT_KEYS = 144;
+/** The cache (cache-layout.ts), or 0. */
+export const ASK_CACHE = 148;
+/** Number of bags that the cache answered. */
+export const ASK_CACHED = 152;
 /** Address of the record of the first segment. */
 export const ASK_SEGMENT_LIST = 20;
 /** The next free address, and the end of the free memory. */
@@ -114,16 +121,18 @@ export const ASK_PADDING = 2;
 export const ASK_UNPAD = 3;
 export const ASK_UNPAD_OFFSETS = 4;
 export const ASK_BAGS = 5;
-export const ASK_COUNT = 6;
-export const ASK_SCATTER = 7;
-export const ASK_CHOOSE = 8;
-export const ASK_ASSIGN = 9;
-export const ASK_WRITE = 10;
-export const ASK_DONE = 11;
+export const ASK_PROBE = 6;
+export const ASK_COUNT = 7;
+export const ASK_SCATTER = 8;
+export const ASK_CHOOSE = 9;
+export const ASK_ASSIGN = 10;
+export const ASK_WRITE = 11;
+export const ASK_DONE = 12;
 // Stages of `mergeReplies`, for one feature after the other.
-export const MERGE_BEGIN = 12;
-export const MERGE_POOL = 13;
-export const MERGE_END = 14;
+export const MERGE_BEGIN = 13;
+export const MERGE_POOL = 14;
+export const MERGE_END = 15;
+export const MERGE_HITS = 16;
 
 // A feature. The host writes the fields up to FEATURE_INVERSE, and 0 to the others.
 /** Address of the record of its table. */
@@ -160,10 +169,23 @@ export const FEATURE_REPEATS = 72;
 export const FEATURE_EXCEPTIONS = 76;
 /** What keys were given as: KEYS_*. Only the host uses it, for errors. */
 export const FEATURE_KEY_KIND = 80;
-export const FEATURE_BYTES = 96;
-
 /** 1: its table has one shard, but the bags are divided among several segments. */
 export const FEATURE_PARTS = 84;
+// The fields of the cache. The bags of a feature are those that `ask` would send without it.
+/** Bags that it answered: how many; which, u32; their vectors, f32 [hits, dim]; and their numbers of keys, u32. */
+export const FEATURE_HITS = 88;
+export const FEATURE_HIT_NUMBERS = 92;
+export const FEATURE_HIT_VALUES = 96;
+export const FEATURE_HIT_COUNTS = 100;
+/** If it answered some: the bag of each one that is sent, u32, and the number of each bag among those sent, or NONE. */
+export const FEATURE_SENT_NUMBERS = 104;
+export const FEATURE_SENT_PLACES = 108;
+/** Bags to add to it (FILL_*), and their number. */
+export const FEATURE_FILLS = 112;
+export const FEATURE_FILL_COUNT = 116;
+/** The offsets of the bags that are sent, while the others are looked for. */
+export const FEATURE_NEXT_OFFSETS = 120;
+export const FEATURE_BYTES = 128;
 
 export const KEYS_NUMBERS = 0;
 export const KEYS_UNSIGNED = 1;

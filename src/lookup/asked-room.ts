@@ -1,5 +1,6 @@
 // The memory that one lookup needs, computed before anything is copied.
 import * as layout from '../kernel/ask-layout.ts';
+import { FILL_BYTES } from '../kernel/cache-layout.ts';
 import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { HEADER_BYTES, SEGMENT_BYTES } from '../wire/layout.ts';
 import type { BagReader } from './bag-reader.ts';
@@ -8,6 +9,10 @@ import type { BagReader } from './bag-reader.ts';
 export function alignUp(bytes: number): number {
   return bytes + (-bytes & 15);
 }
+
+/** What a bag takes that is looked for in a cache, besides its vector; and the hashes of those that are probed together. */
+const cachedBagBytes = FILL_BYTES + 5 * 4;
+const probedBytes = 256;
 
 /** The parts of the memory of a lookup: bytes, and the number of segments. */
 export interface AskedRoom {
@@ -26,6 +31,8 @@ export interface RoomOptions {
   readonly fetches: boolean;
   /** Whether equal bags are sought. */
   readonly deduplicates: boolean;
+  /** Whether bags are looked for in a cache. */
+  readonly cached: boolean;
   /** Number of nodes. */
   readonly nodes: number;
   /** Keys of a part of a whole table; 0: it is not divided. */
@@ -34,10 +41,10 @@ export interface RoomOptions {
 
 export function askedRoom(
   reader: BagReader,
-  { fetches, deduplicates, nodes, splitKeys }: RoomOptions,
+  { fetches, deduplicates, cached, nodes, splitKeys }: RoomOptions,
 ): AskedRoom {
   // Frames are summed in the work memory, too.
-  let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8)];
+  let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8, probedBytes)];
   for (let i = 0; i < reader.count; i++) {
     const { spec, indexed, padding, shards: places } = reader.tables[i];
     const [keys, bags, shards] = [reader.keys[i].length, reader.bags[i], places.length];
@@ -62,6 +69,7 @@ export function askedRoom(
     if (deduplicates && bags > 1) taken += alignUp(bags * 4) + alignUp(bags * 4 + 4);
     if (parts > 1 && shards === 1) taken += offsetBytes + Math.max(bags, keys) * 4 + own * 48;
     if (shards > 1) taken += keyBytes + weightBytes + offsetBytes + keys * 4 + own * 64;
+    if (cached && spec.mode !== 'none') taken += bags * (spec.dim * 4 + cachedBagBytes) + 128;
     if (fetches) taken += keyBytes + keys * 4 + own * 32;
     const compared = Math.max(fetches ? keys : 0, deduplicates ? bags : 0);
     work = Math.max(work, 16 * Math.max(compared, shards) + 64);

@@ -45,9 +45,9 @@ export class AskedLookup {
   #open = true;
 
   /** Bytes of memory that the bags of a reader need. */
-  static room(reader: BagReader, options: AskOptions, nodes: number): AskedRoom {
+  static room(reader: BagReader, options: AskOptions, nodes: number, cached = false): AskedRoom {
     const { pushDown, deduplicateBags: deduplicates, splitKeys } = options;
-    return askedRoom(reader, { fetches: pushDown !== 'always', deduplicates, nodes, splitKeys });
+    return askedRoom(reader, { fetches: pushDown !== 'always', deduplicates, cached, nodes, splitKeys });
   }
 
   /**
@@ -231,7 +231,7 @@ export class AskedLookup {
     return all.filter((result) => bags.has(this.memory.words[inverse + result]));
   }
 
-  /** Number of frames, of segments, of segments whose rows are fetched, and of bags that repeat an earlier bag. */
+  /** Number of frames, of segments, of segments whose rows are fetched, of bags that a cache had or that repeat others. */
   get frames(): number {
     return this.at(layout.ASK_FRAMES);
   }
@@ -242,6 +242,10 @@ export class AskedLookup {
 
   get fetched(): number {
     return this.at(layout.ASK_FETCHED);
+  }
+
+  get cached(): number {
+    return this.at(layout.ASK_CACHED);
   }
 
   get repeated(): number {

@@ -1,3 +1,4 @@
+import { ASK_CACHE } from '../kernel/ask-layout.ts';
 import type { RankerKernels } from '../kernel/kernels.ts';
 import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { instantiate } from '../kernel/wasm.ts';
@@ -9,6 +10,7 @@ import { HEADER_BYTES } from '../wire/layout.ts';
 import { AskedLookup, type AskOptions } from './asked.ts';
 import type { AskedRoom } from './asked-room.ts';
 import { BagReader, outOfMemory, type TableFinder } from './bag-reader.ts';
+import { CacheMemory, type CacheStats } from './cache-memory.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { MergeRoom } from './merged.ts';
 import { type LookupPlan, type NodeState, PlanMemory, planBytes } from './plan-memory.ts';
@@ -68,12 +70,18 @@ export class Workspace {
   /** Address of the state of a checksum, and of a window of a frame. */
   readonly #sums: number;
   readonly #window: number;
+  readonly #cacheBytes: number;
+  #cache: CacheMemory | undefined;
 
-  /** @param bytesMax most bytes of one lookup, already checked */
-  constructor(module: KernelModule, bytesMax: number) {
+  /**
+   * @param bytesMax most bytes of one lookup, already checked
+   * @param cacheBytes of a cache in the memory that lookups share; 0: there is none
+   */
+  constructor(module: KernelModule, bytesMax: number, cacheBytes = 0) {
     this.#module = module;
     this.#bytesMax = bytesMax;
-    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes;
+    this.#cacheBytes = roundUp(cacheBytes);
+    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheBytes;
     this.#shared = new FixedMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
     this.#sums = this.#shared.slots.allocate(CHECKSUM_BYTES) ?? 0;
     this.#window = this.#shared.slots.allocate(checksumWindowBytes) ?? 0;
@@ -82,6 +90,18 @@ export class Workspace {
   /** Writes a plan to the shared memory. Returns undefined if there is no space: then every lookup writes it anew. */
   write(plan: LookupPlan): PlanMemory | undefined {
     return PlanMemory.write(this.#shared, plan);
+  }
+
+  /** Empties the cache, if there is one. It then holds pooled bags of this plan only. */
+  cache({ plan, written }: Pick<WrittenPlan, 'plan' | 'written'>): void {
+    if (this.#cacheBytes === 0) return;
+    this.#cache ??= new CacheMemory(this.#shared, this.#cacheBytes, plan);
+    this.#cache.use(written);
+  }
+
+  /** Undefined: there is no cache. */
+  get cacheStats(): CacheStats | undefined {
+    return this.#cache?.stats;
   }
 
   /**
@@ -98,12 +118,14 @@ export class Workspace {
 
   /** Copies the bags of a reader, and notes the state of the nodes. @throws OUT_OF_MEMORY */
   #copy(reader: BagReader, options: AskOptions, { plan, written, states }: WrittenPlan): AskedLookup {
-    const room = AskedLookup.room(reader, options, plan.nodes.length);
+    const room = AskedLookup.room(reader, options, plan.nodes.length, this.#cache !== undefined);
     const block = written === undefined ? undefined : this.#shared.slots.allocate(room.bytes);
     if (written === undefined || block === undefined)
       return this.#copyAlone(reader, options, plan, states, room);
     note(written, states);
-    return new AskedLookup(written, reader, options, block, room);
+    const asked = new AskedLookup(written, reader, options, block, room);
+    if (this.#cache !== undefined) asked.set(ASK_CACHE, this.#cache.address);
+    return asked;
   }
 
   /** As `#copy`, to a memory for this lookup only. */
@@ -144,6 +166,8 @@ export class Workspace {
     if (address !== undefined) return { memory, address, free: () => memory.slots.free(address, bytes) };
     const larger = this.#own(bytes, roundUp(asked.end));
     asked.copyTo(larger);
+    // The cache is in the other memory.
+    larger.words[(asked.block + ASK_CACHE) >>> 2] = 0;
     return { memory: larger, address: roundUp(asked.end), free: () => {} };
   };
 

@@ -1,8 +1,18 @@
 import * as v from 'valibot';
-import { callback, check, checkFields, named, type Optional, oneOf, options as optionsOf } from '../check.ts';
+import {
+  callback,
+  check,
+  checkFields,
+  named,
+  numberWhere,
+  type Optional,
+  oneOf,
+  options as optionsOf,
+} from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
+import { cacheBytesMax, cacheBytesMin, deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
+import type { CacheStats } from '../lookup/cache-memory.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -34,22 +44,29 @@ export interface RankerOptions {
   readonly checksums?: boolean | undefined;
   /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
+  /** Bytes of memory for a cache of pooled bags; default 0: none. */
+  readonly cache?: number | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
   readonly tracer?: Tracer | undefined;
 }
 
+const isCacheSize = (bytes: number): boolean =>
+  bytes === 0 || (Number.isInteger(bytes) && bytes >= cacheBytesMin && bytes <= cacheBytesMax);
+
 /** Options of a ranker that every entry of the package accepts. @internal */
 export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly deduplicateBags: Optional<boolean>;
   readonly checksums: Optional<boolean>;
+  readonly cache: Optional<number>;
   readonly onRoutingError: Optional<(error: Error) => void>;
 } = {
   pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
   deduplicateBags: v.optional(v.boolean()),
   checksums: v.optional(v.boolean()),
+  cache: v.optional(numberWhere(isCacheSize, `0, or from ${cacheBytesMin} to ${cacheBytesMax} bytes`)),
   onRoutingError: v.optional(callback<(error: Error) => void>()),
 };
 
@@ -63,6 +80,8 @@ export interface RankerStats extends Traffic {
   readonly segmentsFetched: number;
   /** Bags that were not sent, because an earlier bag of their feature was the same. */
   readonly bagsRepeated: number;
+  /** Undefined: there is no cache. */
+  readonly cache: CacheStats | undefined;
 }
 
 const noOptions: LookupOptions = {};
@@ -106,6 +125,7 @@ export class Ranker implements AsyncDisposable {
       workspace: new Workspace(
         { module: options.module, shared: false },
         options.workspaceBytes ?? workspaceBytesMax,
+        options.cache,
       ),
       budget: new RetryBudget(),
       ...{ pushDown, deduplicateBags, checksums, tracer },
@@ -116,6 +136,7 @@ export class Ranker implements AsyncDisposable {
       },
     };
     this.#route = new Route(routing, options.transport, this.#context.workspace);
+    this.#context.workspace.cache(this.#route);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -128,6 +149,7 @@ export class Ranker implements AsyncDisposable {
     try {
       const before = this.#route;
       this.#route = new Route(routing, this.#options.transport, this.#context.workspace, before);
+      this.#context.workspace.cache(this.#route);
       before.retire();
       for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
@@ -161,7 +183,8 @@ export class Ranker implements AsyncDisposable {
   }
 
   get stats(): RankerStats {
-    return { ...this.#context.stats, ...this.#options.transport.traffic() };
+    const cache = this.#context.workspace.cacheStats;
+    return { ...this.#context.stats, cache, ...this.#options.transport.traffic() };
   }
 
   /**

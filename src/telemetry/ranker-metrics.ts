@@ -166,7 +166,7 @@ export class RankerMetrics implements ScorerObserver {
       (now) => now.http.bytesOut,
     );
     if (readings.ranker === undefined) return;
-    const ranker = (name: string, help: string, of: keyof RankerStats): void =>
+    const ranker = (name: string, help: string, of: Exclude<keyof RankerStats, 'cache'>): void =>
       counter(`flexemr_ranker_${name}`, help, (now) => now.ranker?.[of] ?? 0);
     ranker('lookups_total', 'Lookups.', 'lookups');
     ranker('subrequests_total', 'Subrequests, without retries.', 'subrequests');

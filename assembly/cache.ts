@@ -1,0 +1,181 @@
+// A cache of pooled bags. Entries are in a circular log: new ones go to its head, and what is at its tail makes room,
+// unless it was used: then it goes to the head again. An entry holds its keys and weights, which are compared in full,
+// so no choice of keys answers one bag with the vector of another.
+
+import {
+  CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_ENTRIES,
+  CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES, CACHE_SEED,
+  CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
+  ENTRY_USED, ENTRY_WEIGHTED,
+} from '../src/kernel/cache-layout';
+import { hash } from './hash';
+
+@inline export function logOf(cache: usize): usize { return load<u32>(cache, CACHE_LOG); }
+
+/** Adds to a counter of the cache. */
+@inline export function count(cache: usize, field: usize, by: u64): void {
+  store<u64>(cache + field, load<u64>(cache + field) + by);
+}
+
+/** The hash of a bag: its low word chooses a bucket, its high word is the tag. @param weights 0: none */
+export function hashOfBag(cache: usize, table: u32, keys: usize, bytes: usize, weights: usize, count: usize): u64 {
+  let sum = hash(load<u64>(cache, CACHE_SEED) ^ ((<u64>table << 32) | <u64>bytes));
+  sum = hashOfWords(sum, keys, bytes);
+  return weights ? hashOfWords(~sum, weights, count << 2) : sum;
+}
+
+function hashOfWords(sum: u64, at: usize, bytes: usize): u64 {
+  const end = at + bytes;
+  for (; at + 8 <= end; at += 8) sum = hash(sum ^ load<u64>(at));
+  return at < end ? hash(sum ^ load<u32>(at)) : hash(sum);
+}
+
+@inline export function bucketOf(cache: usize, low: u32): usize {
+  const bucket = <usize>((<u64>low * <u64>load<u32>(cache, CACHE_BUCKET_COUNT)) >> 32);
+  return load<u32>(cache, CACHE_BUCKETS) + bucket * CACHE_BUCKET_BYTES;
+}
+@inline function placeAt(bucket: usize, i: u32): usize { return bucket + CACHE_BUCKET_PLACES + (<usize>i << 2); }
+@inline function entryAt(cache: usize, place: u32): usize { return logOf(cache) + (<usize>(place - 1) << 4); }
+
+/** Where the vector of an entry begins, in bytes from its start. */
+@inline export function vectorAt(keys: u32, keyBytes: u32, weighted: bool): usize {
+  return (ENTRY_KEYS + <usize>keys * (keyBytes + (weighted ? 4 : 0)) + 15) & ~15;
+}
+
+/** The entry of a bag, or 0. */
+export function findEntry(
+  cache: usize, table: u32, low: u32, tag: u32, keys: usize, count: u32, keyBytes: u32, weights: usize,
+): usize {
+  const bucket = bucketOf(cache, low), wanted = i32x4.splat(tag);
+  let found = i32x4.bitmask(i32x4.eq(v128.load(bucket), wanted));
+  found |= i32x4.bitmask(i32x4.eq(v128.load(bucket, 16), wanted)) << 4;
+  for (; found; found &= found - 1) {
+    const place = load<u32>(placeAt(bucket, ctz(found)));
+    if (!place) continue;
+    const entry = entryAt(cache, place);
+    if (isOf(entry, table, keys, count, keyBytes, weights)) return entry;
+  }
+  return 0;
+}
+
+function isOf(entry: usize, table: u32, keys: usize, count: u32, keyBytes: u32, weights: usize): bool {
+  if (load<u32>(entry, ENTRY_TABLE) != table || <u32>load<u16>(entry, ENTRY_KEY_COUNT) != count) return false;
+  if (<u32>load<u8>(entry, ENTRY_KEY_BYTES) != keyBytes || load<u8>(entry, ENTRY_WEIGHTED) != u8(weights != 0)) return false;
+  const bytes = <usize>count * keyBytes;
+  if (!isSame(entry + ENTRY_KEYS, keys, bytes)) return false;
+  return !weights || isSame(entry + ENTRY_KEYS + bytes, weights, <usize>count << 2);
+}
+
+function isSame(one: usize, other: usize, bytes: usize): bool {
+  const end = one + bytes;
+  for (; one + 8 <= end; one += 8, other += 8) if (load<u64>(one) != load<u64>(other)) return false;
+  return one == end || load<u32>(one) == load<u32>(other);
+}
+
+/** The place in its bucket that refers to an entry, or 0 if none does any more. */
+function referenceTo(cache: usize, entry: usize): usize {
+  const bucket = bucketOf(cache, load<u32>(entry, ENTRY_HASH)), place = <u32>((entry - logOf(cache)) >> 4) + 1;
+  for (let i: u32 = 0; i < <u32>CACHE_BUCKET_ENTRIES; i++) if (load<u32>(placeAt(bucket, i)) == place) return placeAt(bucket, i);
+  return 0;
+}
+
+/** The oldest entry, or 0 if there is none. */
+export function oldestEntry(cache: usize): usize {
+  if (!load<u32>(cache, CACHE_USED)) return 0;
+  const entry = logOf(cache) + load<u32>(cache, CACHE_TAIL);
+  // Only the end of the log is empty, and an entry follows at its start.
+  return load<u16>(entry, ENTRY_UNITS) ? entry : logOf(cache);
+}
+
+@inline function freeBytes(cache: usize): u32 { return load<u32>(cache, CACHE_LOG_BYTES) - load<u32>(cache, CACHE_USED); }
+
+/** Bytes that an entry takes at the head: with the rest of the log, if it does not fit there. */
+@inline function bytesAtHead(cache: usize, bytes: u32): u32 {
+  const left = load<u32>(cache, CACHE_LOG_BYTES) - load<u32>(cache, CACHE_HEAD);
+  return left < bytes ? left + bytes : bytes;
+}
+
+/** The next place after `at`: the log is a circle. */
+@inline function after(cache: usize, at: u32, bytes: u32): u32 {
+  const next = at + bytes;
+  return next == load<u32>(cache, CACHE_LOG_BYTES) ? 0 : next;
+}
+
+/** Whether an entry fits without the place of another. */
+export function hasRoom(cache: usize, bytes: u32): bool { return freeBytes(cache) >= bytesAtHead(cache, bytes); }
+
+/** Takes bytes at the head, which are free. @returns their address */
+function takeAtHead(cache: usize, bytes: u32): usize {
+  const head = load<u32>(cache, CACHE_HEAD), taken = bytesAtHead(cache, bytes), at = taken > bytes ? 0 : head;
+  if (taken > bytes) store<u16>(logOf(cache) + head, 0, ENTRY_UNITS);
+  store<u32>(cache, after(cache, at, bytes), CACHE_HEAD);
+  store<u32>(cache, load<u32>(cache, CACHE_USED) + taken, CACHE_USED);
+  return logOf(cache) + at;
+}
+
+/**
+ * Takes the oldest entry from the tail. If it was used, it goes to the head again.
+ * @param kept how many have gone there, at most CACHE_KEPT_MAX @returns how many then
+ */
+function evictOldest(cache: usize, kept: u32): u32 {
+  const all = load<u32>(cache, CACHE_LOG_BYTES), tail = load<u32>(cache, CACHE_TAIL);
+  const entry = logOf(cache) + tail, units = <u32>load<u16>(entry, ENTRY_UNITS), bytes = units ? units << 4 : all - tail;
+  store<u32>(cache, after(cache, tail, bytes), CACHE_TAIL);
+  store<u32>(cache, load<u32>(cache, CACHE_USED) - bytes, CACHE_USED);
+  if (!units) return kept;
+  const reference = referenceTo(cache, entry);
+  // Another entry has taken its place in a full bucket.
+  if (!reference) return kept;
+  if (load<u8>(entry, ENTRY_USED) && kept < <u32>CACHE_KEPT_MAX && hasRoom(cache, bytes)) {
+    store<u8>(entry, 0, ENTRY_USED);
+    const to = takeAtHead(cache, bytes);
+    memory.copy(to, entry, bytes);
+    store<u32>(reference, <u32>((to - logOf(cache)) >> 4) + 1);
+    count(cache, CACHE_KEPT, 1);
+    return kept + 1;
+  }
+  store<u32>(reference, 0);
+  store<u32>(cache, load<u32>(cache, CACHE_ENTRIES) - 1, CACHE_ENTRIES);
+  count(cache, CACHE_EVICTED, 1);
+  return kept;
+}
+
+/**
+ * Adds the entry of a bag that has none. The caller writes its vector.
+ * @returns its address, or 0 if it is too large for the log
+ */
+export function addEntry(
+  cache: usize, table: u32, low: u32, tag: u32, keys: usize, keyCount: u32, keyBytes: u32, weights: usize, dim: u32,
+): usize {
+  const bytes = (<u32>vectorAt(keyCount, keyBytes, weights != 0) + (dim << 2) + 15) & ~15;
+  if (bytes > load<u32>(cache, CACHE_LOG_BYTES) >> 2) return 0;
+  for (let kept: u32 = 0; !hasRoom(cache, bytes);) kept = evictOldest(cache, kept);
+  const entry = takeAtHead(cache, bytes), used = <usize>keyCount * keyBytes;
+  store<u16>(entry, <u16>(bytes >> 4), ENTRY_UNITS);
+  store<u16>(entry, <u16>keyCount, ENTRY_KEY_COUNT);
+  store<u32>(entry, low, ENTRY_HASH);
+  store<u32>(entry, tag, ENTRY_TAG);
+  store<u32>(entry, table, ENTRY_TABLE);
+  store<u32>(entry, 0, ENTRY_USED);
+  store<u8>(entry, u8(weights != 0), ENTRY_WEIGHTED);
+  store<u8>(entry, <u8>keyBytes, ENTRY_KEY_BYTES);
+  memory.copy(entry + ENTRY_KEYS, keys, used);
+  if (weights) memory.copy(entry + ENTRY_KEYS + used, weights, <usize>keyCount << 2);
+  refer(cache, bucketOf(cache, low), tag, <u32>((entry - logOf(cache)) >> 4) + 1);
+  count(cache, CACHE_FILLED, 1);
+  return entry;
+}
+
+/** Lets a bucket refer to an entry. If the bucket is full, it forgets one: not a used one, if there is another. */
+function refer(cache: usize, bucket: usize, tag: u32, place: u32): void {
+  let chosen: u32 = tag & (CACHE_BUCKET_ENTRIES - 1), isFree = false;
+  for (let i: u32 = 0; i < <u32>CACHE_BUCKET_ENTRIES && !isFree; i++) {
+    const other = load<u32>(placeAt(bucket, i));
+    isFree = !other;
+    if (isFree || !load<u8>(entryAt(cache, other), ENTRY_USED)) chosen = i;
+  }
+  store<u32>(bucket + (<usize>chosen << 2), tag);
+  store<u32>(placeAt(bucket, chosen), place);
+  if (isFree) store<u32>(cache, load<u32>(cache, CACHE_ENTRIES) + 1, CACHE_ENTRIES);
+  else count(cache, CACHE_EVICTED, 1);
+}

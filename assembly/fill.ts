@@ -1,0 +1,78 @@
+// What the cache adds to a merge: vectors that it had take their places among the results, and vectors that came are
+// added to it.
+
+import {
+  ASK_AT, ASKED_FRAME, FEATURE_EXCEPTIONS, FEATURE_FILL_COUNT, FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS,
+  FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_KEY_BYTES, FEATURE_KEYS, FEATURE_SEGMENT, FEATURE_SEGMENTS,
+  FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, MERGE_RESULTS, RESULT_COUNTS, RESULT_VALUES, SENT_REPLIED,
+  TABLE_DIM, TABLE_PLACE,
+} from '../src/kernel/ask-layout';
+import { FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG } from '../src/kernel/cache-layout';
+import { segmentOf } from './ask';
+import { addEntry, findEntry, vectorAt } from './cache';
+import { cacheOf } from './probe';
+
+/** The first and the last of the bags to add, among those that were sent. There is one at least. */
+@inline export function firstFill(feature: usize): u32 { return load<u32>(load<u32>(feature, FEATURE_FILLS), FILL_BAG); }
+@inline export function lastFill(feature: usize): u32 {
+  return load<u32>(load<u32>(feature, FEATURE_FILLS) + (load<u32>(feature, FEATURE_FILL_COUNT) - 1) * FILL_BYTES, FILL_BAG);
+}
+
+/** Whether bags of a feature are added: it has some, and all its replies are there, without exceptions. */
+export function isFilled(block: usize, feature: usize): bool {
+  if (!load<u32>(feature, FEATURE_FILL_COUNT) || load<u32>(feature, FEATURE_EXCEPTIONS) || !cacheOf(block)) return false;
+  const first = load<u32>(feature, FEATURE_SEGMENT), end = first + load<u32>(feature, FEATURE_SEGMENTS);
+  for (let i = first; i < end; i++) if (!load<u32>(load<u32>(segmentOf(block, i), ASKED_FRAME), SENT_REPLIED)) return false;
+  return true;
+}
+
+/** Adds bags of a feature that isFilled to the cache. @param values,counts of the bags that were sent, or of all if the cache answered some */
+export function fill(block: usize, feature: usize, table: usize, values: usize, counts: usize): void {
+  const cache = cacheOf(block), number = load<u32>(table, TABLE_PLACE), dim = load<u32>(table, TABLE_DIM);
+  const keyBytes = load<u32>(feature, FEATURE_KEY_BYTES), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
+  const end = <usize>load<u32>(feature, FEATURE_FILLS) + load<u32>(feature, FEATURE_FILL_COUNT) * FILL_BYTES;
+  for (let at = <usize>load<u32>(feature, FEATURE_FILLS); at < end; at += FILL_BYTES) {
+    const bag = <usize>load<u32>(at, FILL_BAG), offsets = load<u32>(feature, FEATURE_SENT_OFFSETS) + (bag << 2);
+    const from = <usize>load<u32>(offsets), count = load<u32>(offsets, 4) - <u32>from, row = rowOf(feature, bag);
+    // All keys have rows, or the reply had exceptions. A node that counts otherwise is not believed.
+    if (load<u32>(counts + (row << 2)) != count) continue;
+    const keys = load<u32>(feature, FEATURE_KEYS) + from * keyBytes, own = weights ? weights + (from << 2) : 0;
+    const low = load<u32>(at, FILL_HASH), tag = load<u32>(at, FILL_TAG);
+    // Another lookup may have been faster.
+    if (findEntry(cache, number, low, tag, keys, count, keyBytes, own)) continue;
+    const entry = addEntry(cache, number, low, tag, keys, count, keyBytes, own, dim);
+    if (entry) memory.copy(entry + vectorAt(count, keyBytes, own != 0), values + row * (dim << 2), <usize>dim << 2);
+  }
+}
+
+/** The row of a bag that was sent. */
+@inline function rowOf(feature: usize, bag: usize): usize {
+  return load<u32>(feature, FEATURE_HITS) ? load<u32>(load<u32>(feature, FEATURE_SENT_NUMBERS) + (bag << 2)) : bag;
+}
+
+/** Copies the next vectors that the cache had to the results of a feature. @returns how many */
+export function placeHits(block: usize, feature: usize, table: usize, record: usize, most: u32): u32 {
+  const first = load<u32>(block, ASK_AT), end = min(load<u32>(feature, FEATURE_HITS), first + max<u32>(most, 1));
+  const bytes = <usize>load<u32>(table, TABLE_DIM) << 2, results = <usize>load<u32>(block, MERGE_RESULTS);
+  const values = results + load<u32>(record, RESULT_VALUES), counts = results + load<u32>(record, RESULT_COUNTS);
+  for (let i: usize = first; i < <usize>end; i++) {
+    const row = <usize>load<u32>(load<u32>(feature, FEATURE_HIT_NUMBERS) + (i << 2));
+    memory.copy(values + row * bytes, load<u32>(feature, FEATURE_HIT_VALUES) + i * bytes, bytes);
+    store<u32>(counts + (row << 2), load<u32>(load<u32>(feature, FEATURE_HIT_COUNTS) + (i << 2)));
+  }
+  store<u32>(block, end, ASK_AT);
+  return end - first;
+}
+
+/** Copies vectors of a whole table, final ones, to their places among the results. */
+export function placeRows(
+  block: usize, record: usize, dim: u32, numbers: usize, count: u32, values: usize, counts: usize,
+): void {
+  const bytes = <usize>dim << 2, results = <usize>load<u32>(block, MERGE_RESULTS);
+  const toValues = results + load<u32>(record, RESULT_VALUES), toCounts = results + load<u32>(record, RESULT_COUNTS);
+  for (let i: usize = 0; i < count; i++) {
+    const row = <usize>load<u32>(numbers + (i << 2));
+    memory.copy(toValues + row * bytes, values + i * bytes, bytes);
+    store<u32>(toCounts + (row << 2), load<u32>(counts + (i << 2)));
+  }
+}

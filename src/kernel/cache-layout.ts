@@ -1,0 +1,72 @@
+// The memory of a cache of pooled bags (assembly/cache.ts). Both compilers read this file, like layout.ts. Every field is
+// a u32 at the given byte offset, unless its comment says otherwise.
+
+// The cache: a header, buckets that find entries, a sketch that counts how often bags are asked for, and a log of entries.
+/** The plan whose tables the entries are of. Lookups of another plan use no cache. */
+export const CACHE_PLAN = 0;
+/** Buckets, 64-aligned, and their number. */
+export const CACHE_BUCKETS = 4;
+export const CACHE_BUCKET_COUNT = 8;
+/** The log, 16-aligned, and its bytes, a multiple of 16. */
+export const CACHE_LOG = 12;
+export const CACHE_LOG_BYTES = 16;
+/** Where the next entry goes, and where the oldest one is, in bytes from the start of the log; bytes between them. */
+export const CACHE_HEAD = 20;
+export const CACHE_TAIL = 24;
+export const CACHE_USED = 28;
+export const CACHE_ENTRIES = 32;
+/** Blocks of the sketch, 64-aligned, and their number; bags counted since a block was halved, and the next one to halve. */
+export const CACHE_SKETCH = 36;
+export const CACHE_SKETCH_BLOCKS = 40;
+export const CACHE_SKETCH_COUNTED = 44;
+export const CACHE_SKETCH_NEXT = 48;
+/** u64 that callers of lookups do not know, as PLAN_SEED. */
+export const CACHE_SEED = 56;
+// Counters, u64 each, since the cache was made.
+/** Bags that were looked for, and those that were found; bytes of the vectors that were found. */
+export const CACHE_PROBED = 64;
+export const CACHE_HITS = 72;
+export const CACHE_HIT_BYTES = 80;
+/** Entries that were added, that made room for others, and that stayed because they had been used. */
+export const CACHE_FILLED = 88;
+export const CACHE_EVICTED = 96;
+export const CACHE_KEPT = 104;
+/** Bags that were not found, and asked for less often than what would have made room for them. */
+export const CACHE_REJECTED = 112;
+export const CACHE_BYTES = 128;
+
+/** A bucket: the tags of its entries, then where each is: its place in the log in units of 16 bytes, + 1; 0: free. */
+export const CACHE_BUCKET_ENTRIES = 8;
+export const CACHE_BUCKET_PLACES = 32;
+export const CACHE_BUCKET_BYTES = 64;
+/** A block of the sketch: 128 counters of 4 bits. After so many bags, one block is halved. */
+export const CACHE_SKETCH_BYTES = 64;
+export const CACHE_SKETCH_PERIOD = 160;
+
+// An entry: a pooled bag. Its keys u32 or u64, its weights, and, 16-aligned, its vector, f32 [dim].
+/** u16: its size in units of 16 bytes. 0: the rest of the log is empty. */
+export const ENTRY_UNITS = 0;
+/** u16: number of its keys. */
+export const ENTRY_KEY_COUNT = 2;
+/** Its hash: the bucket, and the tag. */
+export const ENTRY_HASH = 4;
+export const ENTRY_TAG = 8;
+/** The place of its table in the plan. */
+export const ENTRY_TABLE = 12;
+/** u8: whether it was found since it was added or kept. */
+export const ENTRY_USED = 16;
+/** u8: whether it has weights. u8: bytes of a key. */
+export const ENTRY_WEIGHTED = 17;
+export const ENTRY_KEY_BYTES = 18;
+export const ENTRY_KEYS = 24;
+
+/** Longer bags are not cached. */
+export const CACHED_KEYS_MAX = 256;
+/** Entries that one new entry may keep. Then the next ones make room, used or not, so that the time is bounded. */
+export const CACHE_KEPT_MAX = 16;
+
+// What a lookup notes of a bag to add to the cache: its number among the bags that were sent, and its hash.
+export const FILL_BAG = 0;
+export const FILL_HASH = 4;
+export const FILL_TAG = 8;
+export const FILL_BYTES = 16;

@@ -1,0 +1,104 @@
+// A cache of pooled bags in the memory of a ranker's lookups (kernel/cache-layout.ts).
+import * as layout from '../kernel/cache-layout.ts';
+import { allocationAlignBytes } from '../store/free-list.ts';
+import { alignUp } from './asked-room.ts';
+import type { LookupMemory } from './lookup-memory.ts';
+import type { LookupPlan, PlanMemory } from './plan-memory.ts';
+
+/** What a cache has done since it was made, and what is in it. */
+export interface CacheStats {
+  /** All of its memory. */
+  readonly bytes: number;
+  readonly entries: number;
+  /** Bytes of its entries. */
+  readonly usedBytes: number;
+  /** Bags that were looked for, and those that were found. */
+  readonly probed: number;
+  readonly hits: number;
+  /** Bytes of the vectors that were found. No node had to send them. */
+  readonly hitBytes: number;
+  /** Entries that were added, that made room for others, and that stayed because they had been used. */
+  readonly filled: number;
+  readonly evicted: number;
+  readonly kept: number;
+  /** Bags that were not added, because entries that would have made room are asked for more often. */
+  readonly rejected: number;
+}
+
+/** Bytes of the buckets and of the sketch for one entry, if its bucket is as full as most: half. */
+const bucketShare = layout.CACHE_BUCKET_BYTES / (layout.CACHE_BUCKET_ENTRIES / 2);
+const sketchShare = 4;
+
+/** A cache in a memory. The kernels `ask` and `mergeReplies` use it. */
+export class CacheMemory {
+  readonly address: number;
+  readonly #memory: LookupMemory;
+  readonly #bytes: number;
+
+  /** @param bytes of all its parts; the memory has as many @param plan the tables that it is made for */
+  constructor(memory: LookupMemory, bytes: number, plan: LookupPlan) {
+    const address = memory.slots.allocate(bytes);
+    if (address === undefined) throw new RangeError(`the memory has no ${bytes} bytes for a cache`);
+    this.#memory = memory;
+    this.#bytes = bytes;
+    this.address = address;
+    const entryBytes = usualEntryBytes(plan);
+    const entries = Math.max(64, Math.floor(bytes / (entryBytes + bucketShare + sketchShare)));
+    const buckets = Math.ceil((entries * bucketShare) / layout.CACHE_BUCKET_BYTES);
+    const blocks = Math.ceil((entries * sketchShare) / layout.CACHE_SKETCH_BYTES);
+    const bucketsAt = address + layout.CACHE_BYTES;
+    const sketchAt = bucketsAt + buckets * layout.CACHE_BUCKET_BYTES;
+    const logAt = sketchAt + blocks * layout.CACHE_SKETCH_BYTES;
+    this.#set(layout.CACHE_BUCKETS, bucketsAt);
+    this.#set(layout.CACHE_BUCKET_COUNT, buckets);
+    this.#set(layout.CACHE_SKETCH, sketchAt);
+    this.#set(layout.CACHE_SKETCH_BLOCKS, blocks);
+    this.#set(layout.CACHE_LOG, logAt);
+    this.#set(layout.CACHE_LOG_BYTES, (address + bytes - logAt) & ~15);
+  }
+
+  /** Empties it, for the tables of a plan. Lookups of other plans then use no cache. @param plan undefined: of none */
+  use(plan: PlanMemory | undefined): void {
+    const { bytes, words } = this.#memory;
+    const buckets = this.#at(layout.CACHE_BUCKETS);
+    bytes.fill(0, buckets, buckets + this.#at(layout.CACHE_BUCKET_COUNT) * layout.CACHE_BUCKET_BYTES);
+    for (const field of [layout.CACHE_HEAD, layout.CACHE_TAIL, layout.CACHE_USED, layout.CACHE_ENTRIES])
+      this.#set(field, 0);
+    words.set(crypto.getRandomValues(new Uint32Array(2)), (this.address + layout.CACHE_SEED) >>> 2);
+    this.#set(layout.CACHE_PLAN, plan?.address ?? 0);
+  }
+
+  get stats(): CacheStats {
+    return {
+      bytes: this.#bytes,
+      entries: this.#at(layout.CACHE_ENTRIES),
+      usedBytes: this.#at(layout.CACHE_USED),
+      probed: this.#counter(layout.CACHE_PROBED),
+      hits: this.#counter(layout.CACHE_HITS),
+      hitBytes: this.#counter(layout.CACHE_HIT_BYTES),
+      filled: this.#counter(layout.CACHE_FILLED),
+      evicted: this.#counter(layout.CACHE_EVICTED),
+      kept: this.#counter(layout.CACHE_KEPT),
+      rejected: this.#counter(layout.CACHE_REJECTED),
+    };
+  }
+
+  #at(field: number): number {
+    return this.#memory.words[(this.address + field) >>> 2];
+  }
+
+  #set(field: number, value: number): void {
+    this.#memory.words[(this.address + field) >>> 2] = value;
+  }
+
+  #counter(field: number): number {
+    return Number(this.#memory.longs[(this.address + field) >>> 3]);
+  }
+}
+
+/** Bytes of an entry of one key, on average over the tables whose bags are pooled. */
+function usualEntryBytes({ tables }: LookupPlan): number {
+  const pooled = tables.filter(({ spec }) => spec.mode !== 'none');
+  const sum = pooled.reduce((all, { spec }) => all + alignUp(layout.ENTRY_KEYS + 4) + spec.dim * 4, 0);
+  return Math.max(allocationAlignBytes, sum / Math.max(1, pooled.length));
+}
