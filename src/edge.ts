@@ -9,6 +9,7 @@ import { edgeWorkspaceBytes, workspaceBytesMax } from './limits.ts';
 import type { PushDown } from './lookup/asked.ts';
 import { type RoutingSource, routingSource } from './plan/routing-source.ts';
 import type { RoutingTable } from './plan/routing-table.ts';
+import type { CacheSize } from './ranker/cache-size.ts';
 import { Ranker, rankerFields } from './ranker/ranker.ts';
 import { FetchTransport } from './transport/fetch.ts';
 
@@ -29,6 +30,8 @@ export interface EdgeRankerOptions {
   readonly token?: string | undefined;
   /** Default: `auto`, which pushes down or fetches, whichever transfers fewer bytes. */
   readonly pushDown?: PushDown | undefined;
+  /** Memory for a cache of pooled bags: bytes, `16MiB`, `10%` of the bytes of all rows, or `off` (default). */
+  readonly cache?: CacheSize | undefined;
   /** Bags of a feature that are equal are sent and pooled once. Default: true. */
   readonly deduplicateBags?: boolean | undefined;
   /** Whether frames that are not sent over TLS carry checksums. Default: true. */
@@ -41,6 +44,7 @@ const rankerOptions = optionsOf({
   routing: v.optional(given<RoutingTable | RoutingSource>('a routing table')),
   token: v.optional(v.string()),
   pushDown: rankerFields.pushDown,
+  cache: rankerFields.cache,
   deduplicateBags: rankerFields.deduplicateBags,
   checksums: rankerFields.checksums,
   workspaceBytes: v.optional(integer(1, workspaceBytesMax)),

@@ -19,6 +19,8 @@ export interface Measured {
   readonly segmentsFetched?: number;
   /** Bags that were not sent, because an earlier bag of their feature was the same. */
   readonly bagsRepeated?: number;
+  /** Bags that the cache answered. */
+  readonly bagsCached?: number;
 }
 
 /** A source that measures the time of its lookups. */
@@ -57,6 +59,7 @@ export class Meter implements LookupSource {
       segmentsPushed: now.segmentsPushed - before.segmentsPushed,
       segmentsFetched: now.segmentsFetched - before.segmentsFetched,
       bagsRepeated: now.bagsRepeated - before.bagsRepeated,
+      bagsCached: (now.cache?.hits ?? 0) - (before.cache?.hits ?? 0),
     };
   }
 }

@@ -6,6 +6,7 @@ import { openTables } from '../local/tables.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
+import type { CacheSize } from '../ranker/cache-size.ts';
 import type { TableSource } from '../store/table-file.ts';
 import type { OpenSource } from './lookup-source.ts';
 import { LoadBar } from './progress.ts';
@@ -29,6 +30,7 @@ export interface SourceOptions extends SecurityOptions, Partial<TableOptions> {
   readonly rdmaDevice?: string | undefined;
   readonly gidIndex?: number | undefined;
   readonly pushDown?: PushDown | undefined;
+  readonly cache?: CacheSize | undefined;
   /** Deadline of each lookup, in ms. */
   readonly deadline?: number | undefined;
   /** Called if the routing table has changed and cannot be used. */
@@ -56,9 +58,9 @@ async function openWithBar(tables: TableSource, { dtype, threads }: SourceOption
 }
 
 async function openRunning(options: SourceOptions, routing: string): Promise<OpenSource> {
-  const { pushDown, deadline, onRoutingError } = options;
+  const { pushDown, cache, deadline, onRoutingError } = options;
   const security = await readSecurity(options);
-  const opening = { routing, ...networkOf(options), security, pushDown, onRoutingError };
+  const opening = { routing, ...networkOf(options), security, pushDown, cache, onRoutingError };
   return new RemoteSource(await openRanker(opening), deadline);
 }
 
@@ -67,19 +69,19 @@ type ClusterSource = Omit<SourceOptions, 'tables'> & {
   readonly nodes: number;
 };
 
-async function openLoopback({ pushDown, deadline, ...options }: ClusterSource): Promise<OpenSource> {
+async function openLoopback({ pushDown, cache, deadline, ...options }: ClusterSource): Promise<OpenSource> {
   const { routing, transport } = await loopbackCluster(clusterOf(options));
-  return new RemoteSource(await openRanker({ routing, transport, pushDown }), deadline);
+  return new RemoteSource(await openRanker({ routing, transport, pushDown, cache }), deadline);
 }
 
 async function openStarted({ threads, ...options }: ClusterSource): Promise<OpenSource> {
-  const { pushDown, deadline } = options;
+  const { pushDown, cache, deadline } = options;
   const network = networkOf(options);
   const rdma = network.transport === 'rdma' ? network.rdma : undefined;
   const cluster = await startLocalCluster({ ...clusterOf(options), workers: threads, rdma });
   try {
     const { routing } = cluster;
-    const ranker = await openRanker({ routing, ...network, pushDown });
+    const ranker = await openRanker({ routing, ...network, pushDown, cache });
     return new RemoteSource(ranker, deadline, cluster);
   } catch (error) {
     await cluster.close();

@@ -4,6 +4,7 @@ import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import { splits } from '../plan/planner.ts';
+import { cacheSizeText, isCacheSize } from '../ranker/cache-size.ts';
 import { logLevels } from './log.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
 import { parseNodes } from './plan.ts';
@@ -75,6 +76,12 @@ export function withSource(command: Command): Command {
         '--push-down <when>',
         'pool at the nodes, or fetch rows and pool here (default: auto)',
       ).choices(pushDowns),
+    )
+    .addOption(
+      new Option(
+        '--cache <size>',
+        'memory for pooled bags that come again: 256MiB, 10% of the rows, or off (default: off)',
+      ).argParser(parseCache),
     )
     .addOption(rdmaDeviceOption())
     .addOption(gidIndexOption());
@@ -161,7 +168,7 @@ export function checkSource(
     names.find((name) => command.getOptionValueSource(name) !== undefined);
   if (given(['split']) !== undefined && nodes === undefined)
     refuse("option '--split <how>' cuts tables over memory nodes: give --nodes too");
-  const ofNodes = given(['transport', 'pushDown', 'deadline']);
+  const ofNodes = given(['transport', 'pushDown', 'cache', 'deadline']);
   if (ofNodes !== undefined && nodes === undefined && routing === undefined)
     refuse(`option '${flagOf(ofNodes)}' is for memory nodes: give --nodes or --routing too`);
   const ofRunning = given(security);
@@ -196,6 +203,11 @@ export function integer(least: number, most: number): (text: string) => number {
 
 /** A port; 0 means any free port. */
 export const parsePort: (text: string) => number = integer(0, portMax);
+
+function parseCache(text: string): string {
+  if (isCacheSize(text)) return text;
+  throw new InvalidArgumentError(`must be ${cacheSizeText}.`);
+}
 
 function parseDeadline(text: string): number {
   const ms = Number(text);

@@ -47,10 +47,11 @@ function movedText({
   segmentsPushed,
   segmentsFetched,
   bagsRepeated,
+  bagsCached,
 }: LookupReport): string {
   if (bytesOut === undefined || bytesIn === undefined) return '';
   const moved = `${count(bytesOut / 1000)} KB out, ${count(bytesIn / 1000)} KB in`;
-  return `; ${moved}; ${subrequests} subrequests, ${segmentsPushed} segments pooled at nodes, ${segmentsFetched} fetched, ${bagsRepeated} bags sent once`;
+  return `; ${moved}; ${subrequests} subrequests, ${segmentsPushed} segments pooled at nodes, ${segmentsFetched} fetched, ${bagsRepeated} bags sent once, ${bagsCached} from the cache`;
 }
 
 function count(value: number): string {

@@ -84,7 +84,7 @@ export class ReplyMerge {
     return status === DONE;
   }
 
-  /** Copies the results (kernel/ask-layout.ts: RESULT_*), and notes which replies still hold some. */
+  /** Copies the results (kernel/result-layout.ts: RESULT_*), and notes which replies still hold some. */
   results(pool: BufferPool): PooledBytes {
     const { words, bytes } = this.#room.memory;
     for (let i = 0; i < this.#replies.length; i++) {

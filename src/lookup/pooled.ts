@@ -1,6 +1,6 @@
 import { FlexemrError } from '../errors.ts';
-import * as layout from '../kernel/ask-layout.ts';
 import { OUTCOME_DEFAULTED, OUTCOME_MISSING, OUTCOME_PADDED } from '../kernel/layout.ts';
+import * as layout from '../kernel/result-layout.ts';
 import { resultBytesMax } from '../limits.ts';
 import type { BufferPool, PooledBytes } from '../store/buffer-pool.ts';
 import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
@@ -50,7 +50,7 @@ export interface HeldReply {
   release(): void;
 }
 
-/** The results of a merge (kernel/ask-layout.ts: RESULT_*), and memory for more. */
+/** The results of a merge (kernel/result-layout.ts: RESULT_*), and memory for more. */
 export interface MergedResults {
   readonly results: PooledBytes;
   readonly pool: BufferPool;

@@ -1,16 +1,7 @@
 import * as v from 'valibot';
-import {
-  callback,
-  check,
-  checkFields,
-  named,
-  numberWhere,
-  type Optional,
-  oneOf,
-  options as optionsOf,
-} from '../check.ts';
+import { callback, check, checkFields, named, type Optional, oneOf, options as optionsOf } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { cacheBytesMax, cacheBytesMin, deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
+import { deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import type { CacheStats } from '../lookup/cache-memory.ts';
 import type { Lookup } from '../lookup/pooled.ts';
@@ -21,6 +12,7 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic, Transport } from '../transport/transport.ts';
 import { type Span, type Tracer, traceContext } from '../wire/trace.ts';
+import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
 import { Deadline, Deadlines, deadlineFields } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
@@ -44,29 +36,26 @@ export interface RankerOptions {
   readonly checksums?: boolean | undefined;
   /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
-  /** Bytes of memory for a cache of pooled bags; default 0: none. */
-  readonly cache?: number | undefined;
+  /** Memory for a cache of pooled bags; default `off`. */
+  readonly cache?: CacheSize | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
   readonly tracer?: Tracer | undefined;
 }
 
-const isCacheSize = (bytes: number): boolean =>
-  bytes === 0 || (Number.isInteger(bytes) && bytes >= cacheBytesMin && bytes <= cacheBytesMax);
-
 /** Options of a ranker that every entry of the package accepts. @internal */
 export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly deduplicateBags: Optional<boolean>;
   readonly checksums: Optional<boolean>;
-  readonly cache: Optional<number>;
+  readonly cache: Optional<CacheSize>;
   readonly onRoutingError: Optional<(error: Error) => void>;
 } = {
   pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
   deduplicateBags: v.optional(v.boolean()),
   checksums: v.optional(v.boolean()),
-  cache: v.optional(numberWhere(isCacheSize, `0, or from ${cacheBytesMin} to ${cacheBytesMax} bytes`)),
+  cache: v.optional(cacheSize),
   onRoutingError: v.optional(callback<(error: Error) => void>()),
 };
 
@@ -125,7 +114,10 @@ export class Ranker implements AsyncDisposable {
       workspace: new Workspace(
         { module: options.module, shared: false },
         options.workspaceBytes ?? workspaceBytesMax,
-        options.cache,
+        cacheBytes(
+          options.cache ?? 'off',
+          routing.tables.map(({ spec }) => spec),
+        ),
       ),
       budget: new RetryBudget(),
       ...{ pushDown, deduplicateBags, checksums, tracer },

@@ -10,6 +10,7 @@ import type { Ending } from '../scorer/score-task.ts';
 import type { ScorerStats } from '../scorer/scorer.ts';
 import type { Traffic } from '../transport/transport.ts';
 import { answeredCodes } from '../wire/status.ts';
+import { cacheMetrics } from './cache-metrics.ts';
 import { processMetrics } from './process-metrics.ts';
 
 /** Seconds from 0.1 ms to 10 s: three steps per decade. */
@@ -184,6 +185,7 @@ export class RankerMetrics implements ScorerObserver {
     );
     ranker('sent_bytes_total', 'Bytes to memory nodes.', 'bytesOut');
     ranker('received_bytes_total', 'Bytes from memory nodes.', 'bytesIn');
+    cacheMetrics(this.#registry, () => readings.ranker?.cache);
     new Gauge({
       ...{ name: 'flexemr_ranker_node_up', help: '1 if the memory node says that it is ready.', registers },
       labelNames: ['node'],

@@ -137,7 +137,13 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
     }),
     openRanker: callable(main.openRanker, {
       ...{ routing, transport: 'http', security: { token: 'secret' }, rdma: { device: 'none' } },
-      ...{ pushDown: 'auto', deduplicateBags: true, checksums: true, onRoutingError: () => {} },
+      ...{
+        pushDown: 'auto',
+        deduplicateBags: true,
+        checksums: true,
+        cache: '1MiB',
+        onRoutingError: () => {},
+      },
     }),
     openTables: callable(main.openTables, absent, {
       threads: 1,
@@ -199,6 +205,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
         routing,
         token: 'secret',
         pushDown: 'never',
+        cache: 'off',
         deduplicateBags: false,
         checksums: false,
         workspaceBytes: 1_000_000,
