@@ -14,7 +14,7 @@ import {
 } from '../src/kernel/cache-layout';
 import { enter, take } from './ask';
 import { bucketOf, count, findEntry, hashOfBag, hasRoom, oldestEntry, vectorAt } from './cache';
-import { countBag, frequency } from './sketch';
+import { countBag, frequency, sketchOf } from './sketch';
 
 /** Bags whose cache lines are loaded together. */
 const PROBED_TOGETHER = 32;
@@ -77,6 +77,7 @@ function approach(cache: usize, feature: usize, table: usize, hashes: usize, fir
     const hash = hashOfBag(cache, number, keys + from * keyBytes, length * keyBytes, own, length);
     store<u64>(hashes + (<usize>(bag - first) << 3), hash);
     load<u32>(bucketOf(cache, <u32>hash));
+    load<u32>(sketchOf(cache, <u32>hash));
   }
 }
 
@@ -115,11 +116,14 @@ function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, ta
 function isWorth(cache: usize, low: u32, tag: u32, before: u32, vector: u32): bool {
   const bytes = (before + vector + 15) & ~15;
   if (hasRoom(cache, bytes)) return true;
+  const own = frequency(cache, low, tag);
+  // Most bags that come once never come again.
+  if (own < 2) return false;
   const oldest = oldestEntry(cache), all = <u32>load<u16>(oldest, ENTRY_UNITS) << 4;
   const weighted = load<u8>(oldest, ENTRY_WEIGHTED) != 0;
   const saves = all - <u32>vectorAt(load<u16>(oldest, ENTRY_KEY_COUNT), load<u8>(oldest, ENTRY_KEY_BYTES), weighted);
-  const own = <u64>frequency(cache, low, tag) * vector * all;
-  return own > <u64>frequency(cache, load<u32>(oldest, ENTRY_HASH), load<u32>(oldest, ENTRY_TAG)) * saves * bytes;
+  const theirs = frequency(cache, load<u32>(oldest, ENTRY_HASH), load<u32>(oldest, ENTRY_TAG));
+  return <u64>own * vector * all > <u64>theirs * saves * bytes;
 }
 
 /** Notes a bag to add to the cache. @param number among the bags that are sent */

@@ -8,7 +8,8 @@ import {
 /** The greatest count. */
 const COUNT_MAX = 15;
 
-@inline function blockOf(cache: usize, hash: u32): usize {
+/** The block that counts a bag. */
+@inline export function sketchOf(cache: usize, hash: u32): usize {
   const blocks = <u64>load<u32>(cache, CACHE_SKETCH_BLOCKS);
   return load<u32>(cache, CACHE_SKETCH) + <usize>((<u64>hash * blocks) >> 32) * CACHE_SKETCH_BYTES;
 }
@@ -18,7 +19,7 @@ const COUNT_MAX = 15;
 
 /** How often a bag was asked for, at most COUNT_MAX. @param hash,tag of the bag */
 export function frequency(cache: usize, hash: u32, tag: u32): u32 {
-  const block = blockOf(cache, hash);
+  const block = sketchOf(cache, hash);
   return min(
     min(countAt(block, tag & 127), countAt(block, (tag >> 7) & 127)),
     min(countAt(block, (tag >> 14) & 127), countAt(block, (tag >> 21) & 127)),
@@ -27,7 +28,7 @@ export function frequency(cache: usize, hash: u32, tag: u32): u32 {
 
 /** Counts a bag. Only the least of its counters grow, so that bags that share some of them disturb each other less. */
 export function countBag(cache: usize, hash: u32, tag: u32): void {
-  const least = frequency(cache, hash, tag), block = blockOf(cache, hash);
+  const least = frequency(cache, hash, tag), block = sketchOf(cache, hash);
   if (least < <u32>COUNT_MAX) for (let shift: u32 = 0; shift < 28; shift += 7) {
     const counter = (tag >> shift) & 127, at = block + <usize>(counter >> 1);
     if (countAt(block, counter) == least) store<u8>(at, <u8>(<u32>load<u8>(at) + ((<u32>1) << ((counter & 1) << 2))));

@@ -9,6 +9,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   observing: () => import('./slo/observing.ts'),
   'said-once': () => import('./slo/said-once.ts'),
   overload: () => import('./slo/overload.ts'),
+  cache: () => import('./cache/lookups.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   component: () => import('./component.ts'),
   digest: () => import('./digest.ts'),
