@@ -2,12 +2,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Bags, KeyedBags, TableMode } from '../../src/index.ts';
-import { cacheBytesMin } from '../../src/limits.ts';
+import { cacheBytesMax, cacheBytesMin } from '../../src/limits.ts';
+import { cacheBytes } from '../../src/ranker/cache-size.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
-import { expectSame } from '../bits.ts';
+import { Gate } from '../60.transport/gate.ts';
+import { refused } from '../60.transport/rig.ts';
+import { bits, expectSame } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';
+import { Turnable } from './turnable.ts';
 
 const rows = 400;
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
@@ -76,3 +80,86 @@ test.for(['table', 'row'] as const)(
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
   },
 );
+
+const [first, second]: KeyedBags[] = [1, 2].map((key) => ({
+  sum4: { keys: [key, 8, key], lengths: [2, 1] },
+  max4: { keys: [key], lengths: [1] },
+}));
+
+test('bags are not sent again, but if the caller forbids it', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 2, ports: false });
+  await using ranker = await cluster.ranker({ transport: 'loopback', cache: '1MiB' });
+  const wanted = bits(await ranker.lookup(first));
+  const { subrequests, bytesOut } = ranker.stats;
+  expect(bits(await ranker.lookup(first))).toEqual(wanted);
+  expect(ranker.stats).toMatchObject({
+    subrequests,
+    bytesOut,
+    lookups: 2,
+    cache: { probed: 6, hits: 3, filled: 3 },
+  });
+  await using none = await cluster.ranker({ transport: 'loopback', cache: 'off' });
+  expect(none.stats.cache).toBeUndefined();
+});
+
+test('what is cached needs no node, and what is not is incomplete without its node', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 1 });
+  await using ranker = await cluster.ranker({ transport: 'stream', cache: '1MiB' });
+  const wanted = bits(await ranker.lookup(first));
+  await cluster.nodes[0].close();
+  expect(bits(await ranker.lookup(first))).toEqual(wanted);
+  const both: KeyedBags = {
+    sum4: { keys: [1, 8, 5, 1], lengths: [2, 1, 1] },
+    max4: { keys: [1, 6], lengths: [1, 1] },
+  };
+  const got = await ranker.lookup(both, { onFailure: 'partial', deadline: 300 });
+  expect([...(got.get('sum4')?.incomplete ?? [])]).toEqual([1]);
+  expect([...(got.get('max4')?.incomplete ?? [])]).toEqual([1]);
+  expect([...(got.get('sum4')?.counts ?? [])]).toEqual([2, 0, 1]);
+  expect([...(got.get('sum4')?.values.subarray(4, 8) ?? [])]).toEqual([0, 0, 0, 0]);
+  expect(await refused(ranker.lookup(both, { deadline: 300 }))).toMatchObject({ node: 'n0' });
+});
+
+test('another routing table empties it, also for lookups that began before', async () => {
+  const gates: Gate[] = [];
+  const wrap = (handler: ConstructorParameters<typeof Gate>[0]): Gate => {
+    gates.push(new Gate(handler));
+    return gates[gates.length - 1];
+  };
+  const others = tables.map((table) => ({
+    ...table,
+    rows: (table.rows as Float32Array).map((value) => value + 1),
+  }));
+  await using old = await Cluster.start({ tables, nodes: 1, wrap });
+  await using fresh = await Cluster.start({ tables: others, nodes: 2 });
+  const source = new Turnable(old.routing);
+  const transport = old.loopback(new Map([...old.handlers, ...fresh.handlers]));
+  await using ranker = await old.ranker({ routing: source, transport, cache: '1MiB' });
+  await using plain = await fresh.ranker({ transport: 'loopback' });
+  await ranker.lookup(first);
+  for (const gate of gates) gate.close();
+  const under = ranker.lookup(second);
+  await Promise.all(gates.map((gate) => gate.holds(1)));
+  source.turn(fresh.routing);
+  expectSame(await ranker.lookup(first), await plain.lookup(first));
+  for (const gate of gates) gate.open();
+  await under;
+  expectSame(await ranker.lookup(second), await plain.lookup(second));
+  expect(ranker.stats.cache?.hits).toBe(0);
+});
+
+test('its size is bytes, or a share of the rows', () => {
+  const specs = tables.map(({ spec }) => spec);
+  const all = 5 * rows * 4 * (4 + 100);
+  expect(cacheBytes('off', specs)).toBe(0);
+  expect(cacheBytes(0, specs)).toBe(0);
+  expect(cacheBytes(100_000, specs)).toBe(100_000);
+  expect(cacheBytes('1.5MiB', specs)).toBe(1.5 * 2 ** 20);
+  expect(cacheBytes('50%', specs)).toBe(all / 2);
+  expect(cacheBytes('1%', specs)).toBe(cacheBytesMin);
+  expect(cacheBytes('100%', [{ name: 't', rows: 2 ** 31, dim: 64, mode: 'sum' }])).toBe(cacheBytesMax);
+  for (const size of ['10', '0%', '101%', '1KiB', '5GiB', 'all', '-1MiB', 1, 1e12, 1e6 + 0.5, Number.NaN])
+    expect(() => cacheBytes(size, specs)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', field: 'cache' }),
+    );
+});

@@ -10,6 +10,7 @@ import { refused } from '../60.transport/rig.ts';
 import { bits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import type { GivenTable } from '../tables-file.ts';
+import { Turnable } from './turnable.ts';
 
 // Integers, so that sums do not depend on the cuts of tables.
 const rows = Float32Array.from({ length: 90 * 4 }, (_, i) => i % 97);
@@ -20,36 +21,6 @@ const tables: readonly GivenTable[] = ['a', 'b', 'c'].map((name) => ({
 const bags: KeyedBags = Object.fromEntries(
   tables.map(({ spec }, i) => [spec.name, { keys: [i, 40, 89, 3], lengths: [1, 3] }]),
 );
-
-/** A source that a test can change. Every read and every watcher gets the current table. */
-class Turnable implements RoutingSource {
-  now: RoutingTable;
-  reads = 0;
-  readonly #watchers = new Set<(routing: RoutingTable) => void>();
-
-  constructor(now: RoutingTable) {
-    this.now = now;
-  }
-
-  async read(): Promise<RoutingTable> {
-    this.reads++;
-    return this.now;
-  }
-
-  watch(onChange: (routing: RoutingTable) => void): () => void {
-    this.#watchers.add(onChange);
-    return () => this.#watchers.delete(onChange);
-  }
-
-  turn(to: RoutingTable): void {
-    this.now = to;
-    for (const onChange of this.#watchers) onChange(to);
-  }
-
-  get watchers(): number {
-    return this.#watchers.size;
-  }
-}
 
 /** Changes only the versions of the tables, which makes it another plan. */
 function reversioned({ nodes, tables }: RoutingTable): RoutingTable {

@@ -25,6 +25,8 @@ describe('wrong options are refused on one line', () => {
     [[...local, '--split', 'row'], /--split.*--nodes/],
     [[...local, '--transport', 'http'], /--transport.*--nodes or --routing/],
     [[...local, '--push-down', 'never'], /--push-down.*--nodes or --routing/],
+    [[...local, '--cache', '1MiB'], /--cache.*--nodes or --routing/],
+    [[...local, '--nodes', '2', '--cache', '7'], /--cache.*256MiB.*10%/],
     [[...local, '--deadline', '5'], /--deadline.*--nodes or --routing/],
     [[...remote, '--nodes', '2'], /--routing.*--nodes/],
     [[...remote, ...tables], /--routing.*--tables/],

@@ -63,6 +63,12 @@ describe('lookup over nodes', () => {
     },
   );
 
+  test('with a cache: the same file', () => {
+    const report = done('lookup', ...tables, ...asked(), '--nodes', '2', '--cache', '10%');
+    sameFile();
+    expect(report.bagsCached).toBe(0);
+  });
+
   test('auto splits like plan, and one node needs no cuts', () => {
     const loopback = at('loopback.safetensors');
     done('lookup', ...tables, ...asked(loopback), '--nodes', '3', '--transport', 'loopback');
@@ -174,7 +180,19 @@ describe('score over nodes', () => {
   });
 
   test('cut tables give the values of PyTorch', async () => {
-    done('score', ...tables, ...dense, ...asked(), '--nodes', '3', '--split', 'row');
+    const report = done(
+      'score',
+      ...tables,
+      ...dense,
+      ...asked(),
+      '--nodes',
+      '3',
+      '--split',
+      'row',
+      '--cache',
+      '1MiB',
+    );
+    expect(report.bagsCached).toBeGreaterThan(0);
     for (const name of ['logit', 'prob']) {
       const expected = await withFile(requestsFile, (file) => file.read(`expected_${name}`, 'F32'));
       const got = await withFile(out, (file) => file.read(name, 'F32'));
