@@ -39,9 +39,12 @@ export const CACHE_BYTES = 128;
 export const CACHE_BUCKET_ENTRIES = 8;
 export const CACHE_BUCKET_PLACES = 32;
 export const CACHE_BUCKET_BYTES = 64;
-/** A block of the sketch: 128 counters of 4 bits. After so many bags, one block is halved. */
+/**
+ * A block of the sketch: 128 counters of 4 bits. After so many bags, one block is halved. With 16 counters for an entry, all
+ * are halved once for twice as many bags as there are entries: then few bags that come once look as if they had come twice.
+ */
 export const CACHE_SKETCH_BYTES = 64;
-export const CACHE_SKETCH_PERIOD = 160;
+export const CACHE_SKETCH_PERIOD = 16;
 
 // An entry: a pooled bag. Its keys u32 or u64, its weights, and, 16-aligned, its vector, f32 [dim].
 /** u16: its size in units of 16 bytes. 0: the rest of the log is empty. */

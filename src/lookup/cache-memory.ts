@@ -27,7 +27,7 @@ export interface CacheStats {
 
 /** Bytes of the buckets and of the sketch for one entry, if its bucket is as full as most: half. */
 const bucketShare = layout.CACHE_BUCKET_BYTES / (layout.CACHE_BUCKET_ENTRIES / 2);
-const sketchShare = 4;
+const sketchShare = 8;
 
 /** A cache in a memory. The kernels `ask` and `mergeReplies` use it. */
 export class CacheMemory {
