@@ -47,7 +47,13 @@ export const panels = [
     title: 'Nodes, bytes per second',
     unit: bytes,
     remote: true,
-    lines: ({ remote }) => ways(remote?.traffic),
+    lines: ({ remote }) => ({ ...ways(remote?.traffic), saved: remote?.cache.saved }),
+  },
+  {
+    title: 'Cache, bags per second',
+    unit: count,
+    remote: true,
+    lines: ({ remote }) => ({ asked: remote?.cache.asked, found: remote?.cache.found }),
   },
   { title: 'Clients, bytes per second', unit: bytes, lines: ({ clients }) => ways(clients) },
   {
@@ -55,5 +61,9 @@ export const panels = [
     unit: count,
     lines: ({ cpu, collecting }) => ({ all: cpu, GC: collecting }),
   },
-  { title: 'Memory', unit: bytes, lines: ({ resident, heap }) => ({ resident, heap }) },
+  {
+    title: 'Memory',
+    unit: bytes,
+    lines: ({ resident, heap, remote }) => ({ resident, heap, cache: remote?.cache.memory }),
+  },
 ];

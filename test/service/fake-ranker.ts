@@ -29,9 +29,12 @@ export class FakeRanker {
     const scorer = ['requests', 'candidates', 'batches', 'dense_thread_restarts'].map(
       (name) => `scorer_${name}`,
     );
-    const ranker = ['lookups', 'subrequests', 'retries', 'sent_bytes', 'received_bytes'].map(
-      (name) => `ranker_${name}`,
-    );
+    const ranker = [
+      ...['lookups', 'subrequests', 'retries', 'sent_bytes', 'received_bytes'].map(
+        (name) => `ranker_${name}`,
+      ),
+      ...['probed_bags', 'hit_bags', 'hit_bytes'].map((name) => `cache_${name}`),
+    ];
     const plain = [...scorer, 'http_sent_bytes', 'http_received_bytes', ...(nodes.length > 0 ? ranker : [])];
     this.#counters = new Map([
       ...plain.map((name) => [name, this.#counter(`flexemr_${name}_total`)] as const),
@@ -47,6 +50,7 @@ export class FakeRanker {
       ['up', this.#gauge('flexemr_ranker_node_up', ['node'])],
       ['workers', this.#gauge('flexemr_ranker_node_workers', ['node'])],
     ]);
+    if (nodes.length > 0) this.#gauge('flexemr_cache_memory_bytes').set(2 ** 28);
     this.#gauge('process_start_time_seconds').set(started.getTime() / 1_000);
     if (nodes.length > 0)
       this.#subrequest = this.#histogram('flexemr_ranker_subrequest_duration_seconds', seconds, 'node');
@@ -107,6 +111,9 @@ export class FakeRanker {
       this.#subrequest?.observe({ node }, 0.0011 * this.#vary(0.4));
       if (failed) this.#count('ranker_errors', 1, { node, code: 'UNAVAILABLE' });
     }
+    this.#count('cache_probed_bags', count);
+    this.#count('cache_hit_bags', count * 0.6);
+    this.#count('cache_hit_bytes', count * 0.6 * 128);
     this.#count('ranker_lookups', 1);
     this.#count('ranker_subrequests', known.length);
     this.#count('ranker_retries', down && this.#vary(1) > 1 ? 1 : 0);
