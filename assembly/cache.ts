@@ -1,12 +1,12 @@
 // A cache of pooled bags. Entries are in a circular log: new ones go to its head, and what is at its tail makes room,
-// unless it was used: then it goes to the head again. An entry holds its keys and weights, which are compared in full,
+// unless it was used: then it loses a chance and goes to the head again. An entry holds its keys and weights, which are compared in full,
 // so no choice of keys answers one bag with the vector of another.
 
 import {
   CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_ENTRIES,
   CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES, CACHE_SEED,
   CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
-  ENTRY_USED, ENTRY_WEIGHTED,
+  ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
 import { hash } from './hash';
 
@@ -79,14 +79,6 @@ function referenceTo(cache: usize, entry: usize): usize {
   return 0;
 }
 
-/** The oldest entry, or 0 if there is none. */
-export function oldestEntry(cache: usize): usize {
-  if (!load<u32>(cache, CACHE_USED)) return 0;
-  const entry = logOf(cache) + load<u32>(cache, CACHE_TAIL);
-  // Only the end of the log is empty, and an entry follows at its start.
-  return load<u16>(entry, ENTRY_UNITS) ? entry : logOf(cache);
-}
-
 @inline function freeBytes(cache: usize): u32 { return load<u32>(cache, CACHE_LOG_BYTES) - load<u32>(cache, CACHE_USED); }
 
 /** Bytes that an entry takes at the head: with the rest of the log, if it does not fit there. */
@@ -114,7 +106,7 @@ function takeAtHead(cache: usize, bytes: u32): usize {
 }
 
 /**
- * Takes the oldest entry from the tail. If it was used, it goes to the head again.
+ * Takes the oldest entry from the tail. If it has a chance left, it goes to the head again.
  * @param kept how many have gone there, at most CACHE_KEPT_MAX @returns how many then
  */
 function evictOldest(cache: usize, kept: u32): u32 {
@@ -126,8 +118,9 @@ function evictOldest(cache: usize, kept: u32): u32 {
   const reference = referenceTo(cache, entry);
   // Another entry has taken its place in a full bucket.
   if (!reference) return kept;
-  if (load<u8>(entry, ENTRY_USED) && kept < <u32>CACHE_KEPT_MAX && hasRoom(cache, bytes)) {
-    store<u8>(entry, 0, ENTRY_USED);
+  const chances = load<u8>(entry, ENTRY_CHANCES);
+  if (chances && kept < <u32>CACHE_KEPT_MAX && hasRoom(cache, bytes)) {
+    store<u8>(entry, chances - 1, ENTRY_CHANCES);
     const to = takeAtHead(cache, bytes);
     memory.copy(to, entry, bytes);
     store<u32>(reference, <u32>((to - logOf(cache)) >> 4) + 1);
@@ -156,7 +149,7 @@ export function addEntry(
   store<u32>(entry, low, ENTRY_HASH);
   store<u32>(entry, tag, ENTRY_TAG);
   store<u32>(entry, table, ENTRY_TABLE);
-  store<u32>(entry, 0, ENTRY_USED);
+  store<u32>(entry, 0, ENTRY_CHANCES);
   store<u8>(entry, u8(weights != 0), ENTRY_WEIGHTED);
   store<u8>(entry, <u8>keyBytes, ENTRY_KEY_BYTES);
   memory.copy(entry + ENTRY_KEYS, keys, used);
@@ -172,7 +165,7 @@ function refer(cache: usize, bucket: usize, tag: u32, place: u32): void {
   for (let i: u32 = 0; i < <u32>CACHE_BUCKET_ENTRIES && !isFree; i++) {
     const other = load<u32>(placeAt(bucket, i));
     isFree = !other;
-    if (isFree || !load<u8>(entryAt(cache, other), ENTRY_USED)) chosen = i;
+    if (isFree || !load<u8>(entryAt(cache, other), ENTRY_CHANCES)) chosen = i;
   }
   store<u32>(bucket + (<usize>chosen << 2), tag);
   store<u32>(placeAt(bucket, chosen), place);

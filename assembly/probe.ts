@@ -1,20 +1,20 @@
 // Looks for the bags of a feature in the cache. Those that it has are not sent. Of the others, it notes those to add once
-// their vectors are there: if the cache has room, or if they are asked for more often than what would make room.
+// their vectors are there: if the cache has room, if they were not found before, lately, or if many candidates share them.
 
 import {
   ASK_AT, ASK_BAG, ASK_CACHE, ASK_CACHED, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_PLAN, ASK_WORK, FEATURE_FILL_COUNT,
-  FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_KEY_BYTES,
-  FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_NEXT_OFFSETS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
+  FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES,
+  FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_NEXT_OFFSETS, FEATURE_RESULTS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
   FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_CACHED, TABLE_DIM, TABLE_PLACE, TABLE_POOLED,
 } from '../src/kernel/ask-layout';
 import { NONE } from '../src/kernel/layout';
 import {
-  CACHE_HIT_BYTES, CACHE_HITS, CACHE_PLAN, CACHE_PROBED, CACHE_REJECTED, CACHED_KEYS_MAX, ENTRY_HASH, ENTRY_KEY_BYTES,
-  ENTRY_KEY_COUNT, ENTRY_TAG, ENTRY_UNITS, ENTRY_USED, ENTRY_WEIGHTED, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG,
+  CACHE_CHANCES_MAX, CACHE_HIT_BYTES, CACHE_HITS, CACHE_PLAN, CACHE_PROBED, CACHE_REJECTED, CACHE_SHARED_MIN,
+  CACHED_KEYS_MAX, ENTRY_CHANCES, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG,
 } from '../src/kernel/cache-layout';
 import { enter, take } from './ask';
-import { bucketOf, count, findEntry, hashOfBag, hasRoom, oldestEntry, vectorAt } from './cache';
-import { countBag, frequency, sketchOf } from './sketch';
+import { bucketOf, count, findEntry, hashOfBag, hasRoom, vectorAt } from './cache';
+import { approachSeen, missAgain } from './seen';
 
 /** Bags whose cache lines are loaded together. */
 const PROBED_TOGETHER = 32;
@@ -77,7 +77,7 @@ function approach(cache: usize, feature: usize, table: usize, hashes: usize, fir
     const hash = hashOfBag(cache, number, keys + from * keyBytes, length * keyBytes, own, length);
     store<u64>(hashes + (<usize>(bag - first) << 3), hash);
     load<u32>(bucketOf(cache, <u32>hash));
-    load<u32>(sketchOf(cache, <u32>hash));
+    approachSeen(cache, <u32>hash);
   }
 }
 
@@ -92,13 +92,12 @@ function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, ta
   const hits = load<u32>(feature, FEATURE_HITS), number = <usize>hits << 2, bytes = <usize>dim << 2;
   const vector = vectorAt(keys, keyBytes, weights != 0);
   count(cache, CACHE_PROBED, 1);
-  countBag(cache, low, tag);
   if (!entry) {
-    if (isWorth(cache, low, tag, <u32>vector, <u32>bytes)) note(feature, bag - hits, low, tag);
+    if (isWorth(cache, feature, low, tag, <u32>((vector + bytes + 15) & ~15))) note(feature, bag - hits, low, tag);
     else count(cache, CACHE_REJECTED, 1);
     return false;
   }
-  store<u8>(entry, 1, ENTRY_USED);
+  store<u8>(entry, <u8>min<u32>(load<u8>(entry, ENTRY_CHANCES) + 1, CACHE_CHANCES_MAX), ENTRY_CHANCES);
   memory.copy(load<u32>(feature, FEATURE_HIT_VALUES) + hits * bytes, entry + vector, bytes);
   store<u32>(load<u32>(feature, FEATURE_HIT_COUNTS) + number, keys);
   store<u32>(load<u32>(feature, FEATURE_HIT_NUMBERS) + number, bag);
@@ -109,21 +108,15 @@ function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, ta
   return true;
 }
 
-/**
- * Whether a bag saves more bytes for its place than the oldest entry.
- * @param before bytes of its entry before the vector @param vector bytes of its vector
- */
-function isWorth(cache: usize, low: u32, tag: u32, before: u32, vector: u32): bool {
-  const bytes = (before + vector + 15) & ~15;
-  if (hasRoom(cache, bytes)) return true;
-  const own = frequency(cache, low, tag);
-  // Most bags that come once never come again.
-  if (own < 2) return false;
-  const oldest = oldestEntry(cache), all = <u32>load<u16>(oldest, ENTRY_UNITS) << 4;
-  const weighted = load<u8>(oldest, ENTRY_WEIGHTED) != 0;
-  const saves = all - <u32>vectorAt(load<u16>(oldest, ENTRY_KEY_COUNT), load<u8>(oldest, ENTRY_KEY_BYTES), weighted);
-  const theirs = frequency(cache, load<u32>(oldest, ENTRY_HASH), load<u32>(oldest, ENTRY_TAG));
-  return <u64>own * vector * all > <u64>theirs * saves * bytes;
+/** Whether a bag is to be added. Most bags that come once never come again. @param bytes of its entry */
+@inline function isWorth(cache: usize, feature: usize, low: u32, tag: u32, bytes: u32): bool {
+  return missAgain(cache, low, tag) || hasRoom(cache, bytes) || isShared(feature);
+}
+
+/** Whether many results are of each bag: the bags of a user, whose request scores many candidates. */
+function isShared(feature: usize): bool {
+  const results = load<u32>(feature, FEATURE_INVERSE) ? load<u32>(feature, FEATURE_RESULTS) : 0;
+  return results >= load<u32>(feature, FEATURE_SENT_BAGS) * <u32>CACHE_SHARED_MIN && results != 0;
 }
 
 /** Notes a bag to add to the cache. @param number among the bags that are sent */

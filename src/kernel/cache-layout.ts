@@ -1,7 +1,7 @@
 // The memory of a cache of pooled bags (assembly/cache.ts). Both compilers read this file, like layout.ts. Every field is
 // a u32 at the given byte offset, unless its comment says otherwise.
 
-// The cache: a header, buckets that find entries, a sketch that counts how often bags are asked for, and a log of entries.
+// The cache: a header, buckets that find entries, filters that remember bags which were not found, and a log of entries.
 /** The plan whose tables the entries are of. Lookups of another plan use no cache. */
 export const CACHE_PLAN = 0;
 /** Buckets, 64-aligned, and their number. */
@@ -15,11 +15,13 @@ export const CACHE_HEAD = 20;
 export const CACHE_TAIL = 24;
 export const CACHE_USED = 28;
 export const CACHE_ENTRIES = 32;
-/** Blocks of the sketch, 64-aligned, and their number; bags counted since a block was halved, and the next one to halve. */
-export const CACHE_SKETCH = 36;
-export const CACHE_SKETCH_BLOCKS = 40;
-export const CACHE_SKETCH_COUNTED = 44;
-export const CACHE_SKETCH_NEXT = 48;
+/** Two filters, 64-aligned, that remember bags which were not found: blocks of each, which one is the younger, 0 or 1, ... */
+export const CACHE_SEEN = 36;
+export const CACHE_SEEN_BLOCKS = 40;
+export const CACHE_SEEN_YOUNGER = 44;
+/** ... how many bags it has, and how many it may have. */
+export const CACHE_SEEN_COUNT = 48;
+export const CACHE_SEEN_MAX = 52;
 /** u64 that callers of lookups do not know, as PLAN_SEED. */
 export const CACHE_SEED = 56;
 // Counters, u64 each, since the cache was made.
@@ -31,7 +33,7 @@ export const CACHE_HIT_BYTES = 80;
 export const CACHE_FILLED = 88;
 export const CACHE_EVICTED = 96;
 export const CACHE_KEPT = 104;
-/** Bags that were not found, and asked for less often than what would have made room for them. */
+/** Bags that were not found, and not added, because they had not been asked for lately. */
 export const CACHE_REJECTED = 112;
 export const CACHE_BYTES = 128;
 
@@ -39,12 +41,7 @@ export const CACHE_BYTES = 128;
 export const CACHE_BUCKET_ENTRIES = 8;
 export const CACHE_BUCKET_PLACES = 32;
 export const CACHE_BUCKET_BYTES = 64;
-/**
- * A block of the sketch: 128 counters of 4 bits. After so many bags, one block is halved. With 16 counters for an entry, all
- * are halved once for twice as many bags as there are entries: then few bags that come once look as if they had come twice.
- */
-export const CACHE_SKETCH_BYTES = 64;
-export const CACHE_SKETCH_PERIOD = 16;
+export const CACHE_SEEN_BLOCK_BYTES = 64;
 
 // An entry: a pooled bag. Its keys u32 or u64, its weights, and, 16-aligned, its vector, f32 [dim].
 /** u16: its size in units of 16 bytes. 0: the rest of the log is empty. */
@@ -56,17 +53,21 @@ export const ENTRY_HASH = 4;
 export const ENTRY_TAG = 8;
 /** The place of its table in the plan. */
 export const ENTRY_TABLE = 12;
-/** u8: whether it was found since it was added or kept. */
-export const ENTRY_USED = 16;
+/** u8: how often it is kept when it is the oldest. It gains one each time that it is found, up to CACHE_CHANCES_MAX. */
+export const ENTRY_CHANCES = 16;
 /** u8: whether it has weights. u8: bytes of a key. */
 export const ENTRY_WEIGHTED = 17;
 export const ENTRY_KEY_BYTES = 18;
 export const ENTRY_KEYS = 24;
 
+export const CACHE_CHANCES_MAX = 3;
 /** Longer bags are not cached. */
 export const CACHED_KEYS_MAX = 256;
-/** Entries that one new entry may keep. Then the next ones make room, used or not, so that the time is bounded. */
+/** Entries that are kept for one new entry. Then the next ones make room, used or not, so that the time is bounded. */
 export const CACHE_KEPT_MAX = 16;
+
+/** A bag of which so many results or more of a lookup are, on average over its feature, is added at once. */
+export const CACHE_SHARED_MIN = 8;
 
 // What a lookup notes of a bag to add to the cache: its number among the bags that were sent, and its hash.
 export const FILL_BAG = 0;

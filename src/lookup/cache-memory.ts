@@ -21,13 +21,13 @@ export interface CacheStats {
   readonly filled: number;
   readonly evicted: number;
   readonly kept: number;
-  /** Bags that were not added, because entries that would have made room are asked for more often. */
+  /** Bags that were not added, because they had not been asked for lately. */
   readonly rejected: number;
 }
 
-/** Bytes of the buckets and of the sketch for one entry, if its bucket is as full as most: half. */
+/** Bytes of the buckets for one entry, if its bucket is as full as most: half; and of the two filters. */
 const bucketShare = layout.CACHE_BUCKET_BYTES / (layout.CACHE_BUCKET_ENTRIES / 2);
-const sketchShare = 8;
+const seenShare = 4;
 
 /** A cache in a memory. The kernels `ask` and `mergeReplies` use it. */
 export class CacheMemory {
@@ -43,16 +43,17 @@ export class CacheMemory {
     this.#bytes = bytes;
     this.address = address;
     const entryBytes = usualEntryBytes(plan);
-    const entries = Math.max(64, Math.floor(bytes / (entryBytes + bucketShare + sketchShare)));
+    const entries = Math.max(64, Math.floor(bytes / (entryBytes + bucketShare + seenShare)));
     const buckets = Math.ceil((entries * bucketShare) / layout.CACHE_BUCKET_BYTES);
-    const blocks = Math.ceil((entries * sketchShare) / layout.CACHE_SKETCH_BYTES);
+    const blocks = Math.ceil((entries * seenShare) / 2 / layout.CACHE_SEEN_BLOCK_BYTES);
     const bucketsAt = address + layout.CACHE_BYTES;
-    const sketchAt = bucketsAt + buckets * layout.CACHE_BUCKET_BYTES;
-    const logAt = sketchAt + blocks * layout.CACHE_SKETCH_BYTES;
+    const seenAt = bucketsAt + buckets * layout.CACHE_BUCKET_BYTES;
+    const logAt = seenAt + 2 * blocks * layout.CACHE_SEEN_BLOCK_BYTES;
     this.#set(layout.CACHE_BUCKETS, bucketsAt);
     this.#set(layout.CACHE_BUCKET_COUNT, buckets);
-    this.#set(layout.CACHE_SKETCH, sketchAt);
-    this.#set(layout.CACHE_SKETCH_BLOCKS, blocks);
+    this.#set(layout.CACHE_SEEN, seenAt);
+    this.#set(layout.CACHE_SEEN_BLOCKS, blocks);
+    this.#set(layout.CACHE_SEEN_MAX, Math.ceil(entries / 2));
     this.#set(layout.CACHE_LOG, logAt);
     this.#set(layout.CACHE_LOG_BYTES, (address + bytes - logAt) & ~15);
   }

@@ -13,7 +13,11 @@ const counters: readonly (readonly [string, string, keyof CacheStats])[] = [
   ['filled_bags_total', 'Bags that were added to the cache.', 'filled'],
   ['evicted_bags_total', 'Bags that made room for others.', 'evicted'],
   ['kept_bags_total', 'Bags that stayed when it was their turn, because they had been used.', 'kept'],
-  ['rejected_bags_total', 'Bags that were asked for less often than those they would replace.', 'rejected'],
+  [
+    'rejected_bags_total',
+    'Bags that were not added, because they had not been asked for lately.',
+    'rejected',
+  ],
 ];
 
 /** Adds the metrics of a ranker's cache. @param stats undefined: there is no cache */
