@@ -15,7 +15,9 @@ export const recflow: number = 5 / 6;
 const capacity = 0.05;
 const probabilities = [0, 0.2, 0.4, 0.6, recflow, 0.95];
 const candidatesAgain = [0, 0.25, 0.5];
-const policies = onlinePolicies.filter(({ name }) => ['LRU', 'CLOCK + TinyLFU', 'S3-FIFO'].includes(name));
+const policies = onlinePolicies.filter(({ name }) =>
+  ['LRU', 'CLOCK + TinyLFU', 'CLOCK, 2 bits + second miss', 'S3-FIFO'].includes(name),
+);
 
 export interface SessionsResult {
   readonly policy: string;
@@ -32,6 +34,8 @@ export interface SessionsFile {
   readonly benchmark: 'cache-sessions';
   readonly environment: Environment;
   readonly quick: boolean;
+  /** Of the bytes of all rows. */
+  readonly capacity: number;
   readonly results: readonly SessionsResult[];
 }
 
@@ -43,7 +47,7 @@ export async function run(args: string[]): Promise<void> {
   const results: SessionsResult[] = [];
   for (const again of candidatesAgain)
     for (const comesBack of probabilities) results.push(...measure(comesBack, again, quick));
-  const file: SessionsFile = { benchmark: 'cache-sessions', environment: env, quick, results };
+  const file: SessionsFile = { benchmark: 'cache-sessions', environment: env, quick, capacity, results };
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(file, null, 2)}\n`);
 }
 
@@ -68,5 +72,5 @@ function measure(comesBack: number, again: number, quick: boolean): SessionsResu
 }
 
 function line(cells: readonly string[]): string {
-  return cells.map((cell, i) => (i === 0 ? cell.padEnd(18) : cell.padStart(18))).join('');
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(18))).join('');
 }

@@ -1,22 +1,22 @@
 import type { Outcome } from './simulate.ts';
 
-const nameWidth = 22;
-const groupWidth = 26;
+const nameWidth = 34;
+const groupWidth = 32;
 
-/** A group of four figures a capacity, in percent. */
+/** A group of five figures a capacity, in percent. */
 export function tableHead(trace: string, capacities: readonly number[]): string {
   const groups = capacities.map((capacity) =>
     `${percent(capacity)} % of the rows' bytes`.padStart(groupWidth),
   );
-  const figures = capacities.map(() => cells(['rows', 'segm.', 'bytes', 'keys']));
+  const figures = capacities.map(() => cells(['rows', 'segm.', 'bytes', 'keys', 'fill']));
   return [trace.padEnd(nameWidth) + groups.join(''), 'saved, %'.padEnd(nameWidth) + figures.join('')].join(
     '\n',
   );
 }
 
 export function policyRow(name: string, outcomes: readonly Outcome[]): string {
-  const groups = outcomes.map(({ rowHits, segmentHits, replyBytes, nodeKeys }) =>
-    cells([rowHits, segmentHits, replyBytes, nodeKeys].map(percent)),
+  const groups = outcomes.map(({ rowHits, segmentHits, replyBytes, nodeKeys, fillBytes }) =>
+    cells([rowHits, segmentHits, replyBytes, nodeKeys, fillBytes].map(percent)),
   );
   return name.padEnd(nameWidth) + groups.join('');
 }

@@ -11,6 +11,8 @@ export interface Outcome {
   readonly replyBytes: number;
   /** Keys that nodes need not pool. */
   readonly nodeKeys: number;
+  /** Reply bytes of rows that the cache fetches for itself. A whole segment comes in a reply that is sent anyway. */
+  readonly fillBytes: number;
   /** Of the reply bytes of features of users. 0 if there are none. */
   readonly ofUsers: number;
 }
@@ -60,19 +62,22 @@ export class Simulation {
     });
   }
 
-  /** A segment is hit if all its rows are there. Missing rows come to the cache for free, which flatters it. */
+  /** A segment is hit if all its rows are there. Rows of other segments come to the cache by themselves, at once. */
   #ofRows(policy: Policy): Outcome {
     const { offsets, rows } = this.trace;
-    return this.#count((id) => {
+    return this.#count((id, filled) => {
+      const [from, to] = [offsets[id], offsets[id + 1]];
       let held = 0;
-      for (let i = offsets[id]; i < offsets[id + 1]; i++) if (policy.has(rows[i])) held++;
-      for (let i = offsets[id]; i < offsets[id + 1]; i++) policy.access(rows[i]);
-      return held === offsets[id + 1] - offsets[id] ? held : -1 - held;
+      for (let i = from; i < to; i++) if (policy.has(rows[i])) held++;
+      for (let i = from; i < to; i++)
+        if (!policy.access(rows[i]) && policy.has(rows[i]) && to - from > 1)
+          filled(this.#rows.saved[rows[i]]);
+      return held === to - from ? held : -1 - held;
     });
   }
 
   /** @param access gives the keys of a segment that is hit; else −1 minus the number of its rows that are there */
-  #count(access: (id: number) => number): Outcome {
+  #count(access: (id: number, filled: (bytes: number) => void) => number): Outcome {
     const { accesses, offsets, tableOf, tables } = this.trace;
     const { saved } = this.#segments;
     const warm = Math.floor(accesses.length * warmShare);
@@ -87,10 +92,17 @@ export class Simulation {
       keysHit: 0,
       rowsHeld: 0,
     };
+    let fillBytes = 0;
+    const filled = (bytes: number): void => {
+      fillBytes += bytes;
+    };
     for (let i = 0; i < accesses.length; i++) {
       const id = accesses[i];
-      const found = access(id);
-      if (i < warm) continue;
+      const found = access(id, filled);
+      if (i < warm) {
+        fillBytes = 0;
+        continue;
+      }
       const userBytes = ofUser[tableOf[id]] ? saved[id] : 0;
       of.bytes += saved[id];
       of.userBytes += userBytes;
@@ -107,6 +119,7 @@ export class Simulation {
       segmentHits: of.segments / (accesses.length - warm),
       replyBytes: of.bytesHit / of.bytes,
       nodeKeys: of.keysHit / of.keys,
+      fillBytes: fillBytes / of.bytes,
       ofUsers: of.userBytes === 0 ? 0 : of.userBytesHit / of.userBytes,
     };
   }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Entries } from '../../bench/cache/entries.ts';
 import { allPolicies, offlinePolicies, onlinePolicies } from '../../bench/cache/policies/all.ts';
+import { SecondMiss } from '../../bench/cache/policies/second-miss.ts';
 import { TinyLfu } from '../../bench/cache/policies/tiny-lfu.ts';
 import { Simulation } from '../../bench/cache/simulate.ts';
 import { buildTrace } from '../../bench/cache/trace.ts';
@@ -94,6 +95,16 @@ test('TinyLFU never counts too few uses before it ages, and halves them then', (
   expect([3, 5, 7].map((id) => admission.usesOf(id))).toEqual([6, 1, 7]);
 });
 
+test('an entry is admitted at its second miss, unless the first one was long ago', () => {
+  const admission = new SecondMiss(equalSizes, 1_600);
+  expect([3, 3].map((id) => admission.admits(id))).toEqual([false, true]);
+  // A generation ends after 80 new entries. The first entry is forgotten with the one after it.
+  for (let id = 100; id < 180; id++) admission.admits(id);
+  expect(admission.admits(3)).toBe(true);
+  for (let id = 200; id < 300; id++) admission.admits(id);
+  expect(admission.admits(3)).toBe(false);
+});
+
 test('a segment is hit as a whole, and its rows one by one', () => {
   // Two tables of dim 4, so a reply has 20 bytes. The first third of the accesses fills the cache.
   const tables = [1, 2].map((number) => ({ name: `table ${number}`, rows: 100, dim: 4 }));
@@ -112,10 +123,17 @@ test('a segment is hit as a whole, and its rows one by one', () => {
   };
   const segments = simulation.run(policy('LRU'), 1);
   expect(segments).toEqual({
-    ...{ segmentHits: 2 / 6, replyBytes: 2 / 6, nodeKeys: 3 / 10, rowHits: 7 / 10, ofUsers: 0 },
+    ...{ segmentHits: 2 / 6, replyBytes: 2 / 6, nodeKeys: 3 / 10, rowHits: 7 / 10, fillBytes: 0, ofUsers: 0 },
   });
   const rows = simulation.run(policy('rows: LRU'), 1);
   expect(rows).toEqual({
-    ...{ segmentHits: 4 / 6, replyBytes: 4 / 6, nodeKeys: 7 / 10, rowHits: 7 / 10, ofUsers: 0 },
+    ...{
+      segmentHits: 4 / 6,
+      replyBytes: 4 / 6,
+      nodeKeys: 7 / 10,
+      rowHits: 7 / 10,
+      fillBytes: 2 / 6,
+      ofUsers: 0,
+    },
   });
 });

@@ -4,8 +4,9 @@ import { Cache } from './cache.ts';
 import { Clock } from './clock.ts';
 import { Fixed } from './fixed.ts';
 import { Lru } from './lru.ts';
-import type { EvictionOf, Policy } from './policy.ts';
+import type { AdmissionOf, EvictionOf, Policy } from './policy.ts';
 import { S3Fifo } from './s3-fifo.ts';
+import { SecondMiss } from './second-miss.ts';
 import { Sieve } from './sieve.ts';
 import { TinyLfu } from './tiny-lfu.ts';
 
@@ -14,44 +15,47 @@ export interface NamedPolicy {
   readonly name: string;
   /** The name without the admission. */
   readonly eviction: string;
-  readonly admission: 'all' | 'TinyLFU';
+  readonly admission: string;
   /** What is cached. */
   readonly unit: 'segments' | 'rows';
   /** @param accesses of entries, in order: for policies that know what comes */
   make(entries: Entries, capacity: number, accesses: Uint32Array): Policy;
 }
 
-export const evictions: Readonly<Record<string, EvictionOf>> = {
+const evictions: Readonly<Record<string, EvictionOf>> = {
   LRU: (entries) => new Lru(entries),
-  CLOCK: (entries) => new Clock(entries),
+  CLOCK: (entries) => new Clock(entries, 1),
+  'CLOCK, 2 bits': (entries) => new Clock(entries, 3),
   SIEVE: (entries) => new Sieve(entries),
   'S3-FIFO': (entries, capacity) => new S3Fifo(entries, capacity),
 };
 
-function online(
-  eviction: string,
-  admission: NamedPolicy['admission'],
-  unit: NamedPolicy['unit'],
-): NamedPolicy {
+const admissions: Readonly<Record<string, AdmissionOf>> = {
+  all: () => ({}),
+  TinyLFU: (entries, capacity) => new TinyLfu(entries, capacity),
+  'second miss': (entries, capacity) => new SecondMiss(entries, capacity),
+};
+
+function online(eviction: string, admission: string, unit: NamedPolicy['unit']): NamedPolicy {
   const named = admission === 'all' ? eviction : `${eviction} + ${admission}`;
   return {
     ...{ name: unit === 'rows' ? `rows: ${named}` : named, eviction, admission, unit },
     make: (entries, capacity) => {
-      const tinyLfu = admission === 'all' ? undefined : new TinyLfu(entries, capacity);
-      return new Cache(entries, capacity, evictions[eviction](entries, capacity), tinyLfu);
+      const admits = admissions[admission](entries, capacity);
+      return new Cache(entries, capacity, evictions[eviction](entries, capacity), admits);
     },
   };
 }
 
-export const onlinePolicies: readonly NamedPolicy[] = Object.keys(evictions).flatMap((eviction) => [
-  online(eviction, 'all', 'segments'),
-  online(eviction, 'TinyLFU', 'segments'),
-]);
+export const onlinePolicies: readonly NamedPolicy[] = Object.keys(evictions).flatMap((eviction) =>
+  Object.keys(admissions).map((admission) => online(eviction, admission, 'segments')),
+);
 
 /** For comparison: admission by the frequency of rows. */
 export const rowPolicies: readonly NamedPolicy[] = [
   online('LRU', 'all', 'rows'),
   online('CLOCK', 'TinyLFU', 'rows'),
+  online('CLOCK, 2 bits', 'second miss', 'rows'),
 ];
 
 /** These know what comes. */

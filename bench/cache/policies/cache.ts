@@ -1,7 +1,7 @@
 import type { Entries } from '../entries.ts';
 import type { Admission, Eviction, Policy } from './policy.ts';
 
-/** A cache that evicts in one order, and admits every entry or those that an admission prefers to the next victim. */
+/** A cache that evicts in one order. If it is full, an admission says which entries are inserted. */
 export class Cache implements Policy {
   readonly #bytes: Uint32Array;
   readonly #capacity: number;
@@ -27,7 +27,7 @@ export class Cache implements Policy {
   }
 
   access(id: number): boolean {
-    this.#admission?.record(id);
+    this.#admission?.record?.(id);
     if (this.has(id)) {
       this.#eviction.hit(id);
       return true;
@@ -44,9 +44,10 @@ export class Cache implements Policy {
   #makeRoom(id: number): boolean {
     const room = this.#capacity - this.#bytes[id];
     if (room < 0) return false;
+    if (this.#used > room && this.#admission?.admits?.(id) === false) return false;
     while (this.#used > room) {
       const victim = this.#eviction.victim();
-      if (this.#admission?.prefers(id, victim) === false) return false;
+      if (this.#admission?.prefers?.(id, victim) === false) return false;
       this.#eviction.remove(victim);
       this.#resident[victim] = 0;
       this.#used -= this.#bytes[victim];

@@ -3,33 +3,37 @@ import type { Eviction } from './policy.ts';
 import { Queue } from './queue.ts';
 
 /**
- * First in, first out, with a second chance: what was hit goes to the head once more. This is a circular log that copies
- * an entry from its tail to its head.
+ * First in, first out, with more chances: what was hit goes to the head once more. This is a circular log that copies an
+ * entry from its tail to its head.
  */
 export class Clock implements Eviction {
   readonly #queue: Queue;
-  readonly #wasHit: Uint8Array;
+  readonly #chances: Uint8Array;
+  readonly #most: number;
 
-  constructor({ count }: Entries) {
+  /** @param most chances that an entry can have: 1 takes one bit of an entry, 3 take two */
+  constructor({ count }: Entries, most: number) {
     this.#queue = new Queue(count);
-    this.#wasHit = new Uint8Array(count);
+    this.#chances = new Uint8Array(count);
+    this.#most = most;
   }
 
   insert(id: number): void {
-    this.#wasHit[id] = 0;
+    this.#chances[id] = 0;
     this.#queue.push(id);
   }
 
   hit(id: number): void {
-    this.#wasHit[id] = 1;
+    if (this.#chances[id] < this.#most) this.#chances[id]++;
   }
 
   victim(): number {
     for (;;) {
       const id = this.#queue.tail;
-      if (this.#wasHit[id] === 0) return id;
+      if (this.#chances[id] === 0) return id;
+      this.#chances[id]--;
       this.#queue.remove(id);
-      this.insert(id);
+      this.#queue.push(id);
     }
   }
 

@@ -18,11 +18,15 @@ export interface Eviction {
   remove(id: number): void;
 }
 
-/** Says whether a new entry is worth its room. */
+/** Says whether a new entry is worth its room, when the cache is full. */
 export interface Admission {
-  /** Counts a use of any entry, whether or not it is in the cache. */
-  record(id: number): void;
-  prefers(candidate: number, victim: number): boolean;
+  /** Every access of any entry, whether or not it is in the cache. */
+  record?(id: number): void;
+  /** Once for each candidate. Without it, all are admitted. */
+  admits?(candidate: number): boolean;
+  /** For each victim of a candidate. Without it, all may be evicted. */
+  prefers?(candidate: number, victim: number): boolean;
 }
 
 export type EvictionOf = (entries: Entries, capacity: number) => Eviction;
+export type AdmissionOf = (entries: Entries, capacity: number) => Admission;
