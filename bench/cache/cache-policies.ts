@@ -4,7 +4,8 @@ import { describe, type Environment, environment } from '../environment.ts';
 import { readOptions } from './options.ts';
 import { allPolicies } from './policies/all.ts';
 import { policyRow, tableHead } from './report.ts';
-import { type Outcome, Simulation } from './simulate.ts';
+import { Simulation } from './simulate.ts';
+import type { Outcome } from './tally.ts';
 import type { NamedTrace } from './traces.ts';
 
 /** Of the bytes of all rows. */

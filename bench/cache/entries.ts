@@ -42,3 +42,15 @@ export function rowEntries({ tables, firstRows }: Trace): Entries {
   }
   return { count, bytes, saved };
 }
+
+/** Entries are rows, and after them whole segments. */
+export function bothEntries(rows: Entries, segments: Entries): Entries {
+  const both = (a: Uint32Array, b: Uint32Array): Uint32Array => {
+    const array = new Uint32Array(a.length + b.length);
+    array.set(a);
+    array.set(b, a.length);
+    return array;
+  };
+  const [bytes, saved] = [both(rows.bytes, segments.bytes), both(rows.saved, segments.saved)];
+  return { count: rows.count + segments.count, bytes, saved };
+}

@@ -1,24 +1,14 @@
-import { type Entries, rowEntries, segmentEntries } from './entries.ts';
+import { bothEntries, type Entries, rowEntries, segmentEntries } from './entries.ts';
 import type { NamedPolicy } from './policies/all.ts';
 import type { Policy } from './policies/policy.ts';
+import { type Outcome, Tally } from './tally.ts';
 import { rowsBytes, type Trace } from './trace.ts';
-
-/** Shares of what was asked for, in [0, 1]. */
-export interface Outcome {
-  /** Uses of rows that are in the cache, by themselves or in a segment that is hit. */
-  readonly rowHits: number;
-  readonly segmentHits: number;
-  readonly replyBytes: number;
-  /** Keys that nodes need not pool. */
-  readonly nodeKeys: number;
-  /** Reply bytes of rows that the cache fetches for itself. A whole segment comes in a reply that is sent anyway. */
-  readonly fillBytes: number;
-  /** Of the reply bytes of features of users. 0 if there are none. */
-  readonly ofUsers: number;
-}
 
 /** The first part of a trace fills the cache. Only the rest is counted. */
 export const warmShare: number = 1 / 3;
+
+/** Takes the reply bytes of a row that the cache fetched for itself. */
+type Filled = (bytes: number) => void;
 
 /** A trace with what all its simulations share. */
 export class Simulation {
@@ -41,86 +31,70 @@ export class Simulation {
   /** @param share capacity, of the bytes of all rows */
   run(policy: NamedPolicy, share: number): Outcome {
     const capacity = Math.floor(rowsBytes(this.trace) * share);
-    if (policy.unit === 'segments')
-      return this.#ofSegments(policy.make(this.#segments, capacity, this.trace.accesses));
-    // No policy for rows knows what comes.
-    return this.#ofRows(policy.make(this.#rows, capacity, new Uint32Array(0)));
-  }
-
-  #ofSegments(policy: Policy): Outcome {
-    const { offsets, rows } = this.trace;
-    return this.#count((id) => {
-      const keys = offsets[id + 1] - offsets[id];
-      if (policy.access(id)) return keys;
-      let held = 0;
-      if (keys > 1)
-        for (let i = offsets[id]; i < offsets[id + 1]; i++) {
-          const alone = this.#alone[rows[i]];
-          if (alone > 0 && policy.has(alone - 1)) held++;
-        }
-      return -1 - held;
+    if (policy.rowsTo === 0) {
+      const made = policy.make(this.#segments, capacity, this.trace.accesses);
+      const isRowIn = this.#isAloneIn(made);
+      return this.#count(made, (id) => this.#whole(made, id, 0, isRowIn));
+    }
+    // No policy with rows knows what comes.
+    const none = new Uint32Array(0);
+    if (policy.rowsTo === Infinity) {
+      const made = policy.make(this.#rows, capacity, none);
+      return this.#count(made, (id, filled) => this.#byRows(made, id, filled));
+    }
+    const { offsets } = this.trace;
+    const made = policy.make(bothEntries(this.#rows, this.#segments), capacity, none);
+    const isRowIn = (row: number): boolean => made.has(row);
+    return this.#count(made, (id, filled) => {
+      if (offsets[id + 1] - offsets[id] <= policy.rowsTo) return this.#byRows(made, id, filled);
+      return this.#whole(made, id, this.#rows.count, isRowIn);
     });
   }
 
-  /** A segment is hit if all its rows are there. Rows of other segments come to the cache by themselves, at once. */
-  #ofRows(policy: Policy): Outcome {
+  /** Whether a row is there as a segment with one key. */
+  #isAloneIn(policy: Policy): (row: number) => boolean {
+    return (row) => this.#alone[row] > 0 && policy.has(this.#alone[row] - 1);
+  }
+
+  /** The segment is an entry. Its number is that of the segment plus `first`. */
+  #whole(policy: Policy, id: number, first: number, isRowIn: (row: number) => boolean): number {
     const { offsets, rows } = this.trace;
-    return this.#count((id, filled) => {
-      const [from, to] = [offsets[id], offsets[id + 1]];
-      let held = 0;
-      for (let i = from; i < to; i++) if (policy.has(rows[i])) held++;
-      for (let i = from; i < to; i++)
-        if (!policy.access(rows[i]) && policy.has(rows[i]) && to - from > 1)
-          filled(this.#rows.saved[rows[i]]);
-      return held === to - from ? held : -1 - held;
-    });
+    const [from, to] = [offsets[id], offsets[id + 1]];
+    if (policy.access(first + id)) return to - from;
+    let held = 0;
+    if (to - from > 1) for (let i = from; i < to; i++) if (isRowIn(rows[i])) held++;
+    return -1 - held;
+  }
+
+  /** The segment is hit if all its rows are there. Rows of longer segments come to the cache by themselves, at once. */
+  #byRows(policy: Policy, id: number, filled: Filled): number {
+    const { offsets, rows } = this.trace;
+    const [from, to] = [offsets[id], offsets[id + 1]];
+    let held = 0;
+    for (let i = from; i < to; i++) if (policy.has(rows[i])) held++;
+    for (let i = from; i < to; i++) {
+      const here = policy.access(rows[i]);
+      if (!here && to - from > 1 && policy.has(rows[i])) filled(this.#rows.saved[rows[i]]);
+    }
+    return held === to - from ? held : -1 - held;
   }
 
   /** @param access gives the keys of a segment that is hit; else −1 minus the number of its rows that are there */
-  #count(access: (id: number, filled: (bytes: number) => void) => number): Outcome {
+  #count(policy: Policy, access: (id: number, filled: Filled) => number): Outcome {
     const { accesses, offsets, tableOf, tables } = this.trace;
-    const { saved } = this.#segments;
     const warm = Math.floor(accesses.length * warmShare);
     const ofUser = tables.map(({ side }) => side === 'user');
-    const of = {
-      bytes: 0,
-      bytesHit: 0,
-      userBytes: 0,
-      userBytesHit: 0,
-      segments: 0,
-      keys: 0,
-      keysHit: 0,
-      rowsHeld: 0,
+    for (let i = 0; i < warm; i++) access(accesses[i], () => {});
+    const tally = new Tally();
+    const written = policy.written;
+    const filled: Filled = (bytes) => {
+      tally.fillBytes += bytes;
     };
-    let fillBytes = 0;
-    const filled = (bytes: number): void => {
-      fillBytes += bytes;
-    };
-    for (let i = 0; i < accesses.length; i++) {
+    for (let i = warm; i < accesses.length; i++) {
       const id = accesses[i];
       const found = access(id, filled);
-      if (i < warm) {
-        fillBytes = 0;
-        continue;
-      }
-      const userBytes = ofUser[tableOf[id]] ? saved[id] : 0;
-      of.bytes += saved[id];
-      of.userBytes += userBytes;
-      of.keys += offsets[id + 1] - offsets[id];
-      of.rowsHeld += found < 0 ? -1 - found : found;
-      if (found < 0) continue;
-      of.bytesHit += saved[id];
-      of.userBytesHit += userBytes;
-      of.segments++;
-      of.keysHit += found;
+      tally.add(offsets[id + 1] - offsets[id], this.#segments.saved[id], ofUser[tableOf[id]], found);
     }
-    return {
-      rowHits: of.rowsHeld / of.keys,
-      segmentHits: of.segments / (accesses.length - warm),
-      replyBytes: of.bytesHit / of.bytes,
-      nodeKeys: of.keysHit / of.keys,
-      fillBytes: fillBytes / of.bytes,
-      ofUsers: of.userBytes === 0 ? 0 : of.userBytesHit / of.userBytes,
-    };
+    return tally.outcome(policy.written - written);
   }
 }

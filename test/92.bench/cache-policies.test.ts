@@ -123,7 +123,15 @@ test('a segment is hit as a whole, and its rows one by one', () => {
   };
   const segments = simulation.run(policy('LRU'), 1);
   expect(segments).toEqual({
-    ...{ segmentHits: 2 / 6, replyBytes: 2 / 6, nodeKeys: 3 / 10, rowHits: 7 / 10, fillBytes: 0, ofUsers: 0 },
+    ...{
+      segmentHits: 2 / 6,
+      replyBytes: 2 / 6,
+      nodeKeys: 3 / 10,
+      rowHits: 7 / 10,
+      writes: 4 / 6,
+      fillBytes: 0,
+      ofUsers: 0,
+    },
   });
   const rows = simulation.run(policy('rows: LRU'), 1);
   expect(rows).toEqual({
@@ -132,8 +140,11 @@ test('a segment is hit as a whole, and its rows one by one', () => {
       replyBytes: 4 / 6,
       nodeKeys: 7 / 10,
       rowHits: 7 / 10,
+      writes: 3 / 6,
       fillBytes: 2 / 6,
       ofUsers: 0,
     },
   });
+  // The bags are short, so they are cached as rows.
+  expect(simulation.run(policy('rows to 2 keys: CLOCK, 2 bits + second miss'), 1)).toEqual(rows);
 });

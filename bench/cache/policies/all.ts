@@ -17,7 +17,9 @@ export interface NamedPolicy {
   readonly eviction: string;
   readonly admission: string;
   /** What is cached. */
-  readonly unit: 'segments' | 'rows';
+  readonly unit: string;
+  /** Bags with at most so many keys are cached as rows. Longer ones are cached whole. */
+  readonly rowsTo: number;
   /** @param accesses of entries, in order: for policies that know what comes */
   make(entries: Entries, capacity: number, accesses: Uint32Array): Policy;
 }
@@ -36,10 +38,11 @@ const admissions: Readonly<Record<string, AdmissionOf>> = {
   'second miss': (entries, capacity) => new SecondMiss(entries, capacity),
 };
 
-function online(eviction: string, admission: string, unit: NamedPolicy['unit']): NamedPolicy {
+function online(eviction: string, admission: string, rowsTo: number): NamedPolicy {
+  const unit = rowsTo === 0 ? 'segments' : rowsTo < Infinity ? `rows to ${rowsTo} keys` : 'rows';
   const named = admission === 'all' ? eviction : `${eviction} + ${admission}`;
   return {
-    ...{ name: unit === 'rows' ? `rows: ${named}` : named, eviction, admission, unit },
+    ...{ name: rowsTo === 0 ? named : `${unit}: ${named}`, eviction, admission, unit, rowsTo },
     make: (entries, capacity) => {
       const admits = admissions[admission](entries, capacity);
       return new Cache(entries, capacity, evictions[eviction](entries, capacity), admits);
@@ -48,24 +51,24 @@ function online(eviction: string, admission: string, unit: NamedPolicy['unit']):
 }
 
 export const onlinePolicies: readonly NamedPolicy[] = Object.keys(evictions).flatMap((eviction) =>
-  Object.keys(admissions).map((admission) => online(eviction, admission, 'segments')),
+  Object.keys(admissions).map((admission) => online(eviction, admission, 0)),
 );
 
-/** For comparison: admission by the frequency of rows. */
+/** For comparison: admission by the use of rows, for all bags or for short ones. */
 export const rowPolicies: readonly NamedPolicy[] = [
-  online('LRU', 'all', 'rows'),
-  online('CLOCK', 'TinyLFU', 'rows'),
-  online('CLOCK, 2 bits', 'second miss', 'rows'),
+  online('LRU', 'all', Infinity),
+  online('CLOCK', 'TinyLFU', Infinity),
+  ...[Infinity, 2, 4, 8].map((rowsTo) => online('CLOCK, 2 bits', 'second miss', rowsTo)),
 ];
 
 /** These know what comes. */
 export const offlinePolicies: readonly NamedPolicy[] = [
   {
-    ...{ name: 'fixed set', eviction: 'fixed set', admission: 'all', unit: 'segments' },
+    ...{ name: 'fixed set', eviction: 'fixed set', admission: 'all', unit: 'segments', rowsTo: 0 },
     make: (...args) => new Fixed(...args),
   },
   {
-    ...{ name: 'Belady', eviction: 'Belady', admission: 'all', unit: 'segments' },
+    ...{ name: 'Belady', eviction: 'Belady', admission: 'all', unit: 'segments', rowsTo: 0 },
     make: (...args) => new Belady(...args),
   },
 ];

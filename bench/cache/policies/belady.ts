@@ -22,6 +22,7 @@ export class Belady implements Policy {
   readonly #classes: { readonly weight: number; readonly uses: MaxHeap }[] = [];
   #now = 0;
   #used = 0;
+  #written = 0;
 
   /** @param accesses what will be used, in order */
   constructor(entries: Entries, capacity: number, accesses: Uint32Array) {
@@ -48,6 +49,10 @@ export class Belady implements Policy {
     return this.#used;
   }
 
+  get written(): number {
+    return this.#written;
+  }
+
   has(id: number): boolean {
     return this.#resident[id] === 1;
   }
@@ -58,7 +63,10 @@ export class Belady implements Policy {
     if (next === this.#accesses.length) {
       if (hit) this.#remove(id);
     } else if (hit || this.#makeRoom(id, next)) {
-      if (!hit) this.#used += this.#bytes[id];
+      if (!hit) {
+        this.#used += this.#bytes[id];
+        this.#written++;
+      }
       this.#resident[id] = 1;
       this.#classes[this.#classOf[id]].uses.push(next);
     }

@@ -9,6 +9,7 @@ export class Cache implements Policy {
   readonly #admission: Admission | undefined;
   readonly #resident: Uint8Array;
   #used = 0;
+  #inserts = 0;
 
   constructor({ bytes, count }: Entries, capacity: number, eviction: Eviction, admission?: Admission) {
     this.#bytes = bytes;
@@ -20,6 +21,10 @@ export class Cache implements Policy {
 
   get used(): number {
     return this.#used;
+  }
+
+  get written(): number {
+    return this.#inserts + (this.#eviction.copies ?? 0);
   }
 
   has(id: number): boolean {
@@ -34,6 +39,7 @@ export class Cache implements Policy {
     }
     if (this.#makeRoom(id)) {
       this.#eviction.insert(id);
+      this.#inserts++;
       this.#resident[id] = 1;
       this.#used += this.#bytes[id];
     }

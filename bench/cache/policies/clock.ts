@@ -10,12 +10,17 @@ export class Clock implements Eviction {
   readonly #queue: Queue;
   readonly #chances: Uint8Array;
   readonly #most: number;
+  #copies = 0;
 
   /** @param most chances that an entry can have: 1 takes one bit of an entry, 3 take two */
   constructor({ count }: Entries, most: number) {
     this.#queue = new Queue(count);
     this.#chances = new Uint8Array(count);
     this.#most = most;
+  }
+
+  get copies(): number {
+    return this.#copies;
   }
 
   insert(id: number): void {
@@ -32,6 +37,7 @@ export class Clock implements Eviction {
       const id = this.#queue.tail;
       if (this.#chances[id] === 0) return id;
       this.#chances[id]--;
+      this.#copies++;
       this.#queue.remove(id);
       this.#queue.push(id);
     }

@@ -10,6 +10,7 @@ export class Fixed implements Policy {
   readonly #chosen: Uint8Array;
   readonly #resident: Uint8Array;
   #used = 0;
+  #written = 0;
 
   /** @param accesses what will be used, in order */
   constructor({ bytes, saved, count }: Entries, capacity: number, accesses: Uint32Array) {
@@ -34,6 +35,10 @@ export class Fixed implements Policy {
     return this.#used;
   }
 
+  get written(): number {
+    return this.#written;
+  }
+
   has(id: number): boolean {
     return this.#resident[id] === 1;
   }
@@ -43,6 +48,7 @@ export class Fixed implements Policy {
     if (this.#chosen[id] === 1) {
       this.#resident[id] = 1;
       this.#used += this.#bytes[id];
+      this.#written++;
     }
     return false;
   }

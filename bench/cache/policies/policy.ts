@@ -4,6 +4,8 @@ import type { Entries } from '../entries.ts';
 export interface Policy {
   /** Bytes of the entries it has. */
   readonly used: number;
+  /** Entries that were inserted, or copied to another place, so far. */
+  readonly written: number;
   has(id: number): boolean;
   /** Uses an entry. After a miss, the policy may insert it. @returns whether it was there */
   access(id: number): boolean;
@@ -11,6 +13,8 @@ export interface Policy {
 
 /** The order in which entries are evicted. It knows the entries that are in the cache. */
 export interface Eviction {
+  /** Entries that were copied to another place so far. Undefined: none is ever. */
+  readonly copies?: number;
   insert(id: number): void;
   hit(id: number): void;
   /** The entry to evict next. It stays until `remove`, so it may also be asked for again. */

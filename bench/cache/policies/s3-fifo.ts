@@ -21,6 +21,7 @@ export class S3Fifo implements Eviction {
   readonly #inMain: Uint8Array;
   #smallBytes = 0;
   #mainCount = 0;
+  #copies = 0;
 
   constructor({ count, bytes }: Entries, capacity: number) {
     this.#bytes = bytes;
@@ -30,6 +31,10 @@ export class S3Fifo implements Eviction {
     this.#ghosts = new Ghosts(count);
     this.#hits = new Uint8Array(count);
     this.#inMain = new Uint8Array(count);
+  }
+
+  get copies(): number {
+    return this.#copies;
   }
 
   insert(id: number): void {
@@ -53,11 +58,13 @@ export class S3Fifo implements Eviction {
         if (this.#hits[small] < 2) return small;
         this.#takeSmall(small);
         this.#hits[small] = 0;
+        this.#copies++;
         this.#pushMain(small);
       } else {
         const main = this.#main.tail;
         if (this.#hits[main] === 0) return main;
         this.#hits[main]--;
+        this.#copies++;
         this.#main.remove(main);
         this.#main.push(main);
       }
