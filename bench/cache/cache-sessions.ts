@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { describe, type Environment, environment } from '../environment.ts';
 import { readOptions } from './options.ts';
-import { onlinePolicies } from './policies/all.ts';
+import { onlinePolicies, usersAtOnce } from './policies/all.ts';
 import { percent } from './report.ts';
 import { Simulation } from './simulate.ts';
 import { sessionsTrace } from './traces/sessions.ts';
@@ -14,10 +14,9 @@ export const recflow: number = 5 / 6;
 /** Of the bytes of all rows. */
 const capacity = 0.05;
 const probabilities = [0, 0.2, 0.4, 0.6, recflow, 0.95];
-const candidatesAgain = [0, 0.25, 0.5];
-const policies = onlinePolicies.filter(({ name }) =>
-  ['LRU', 'CLOCK + TinyLFU', 'CLOCK, 2 bits + second miss', 'S3-FIFO'].includes(name),
-);
+const candidatesAgain = [0, 0.5];
+const names = ['LRU', 'CLOCK + TinyLFU', 'CLOCK, 2 bits + second miss', 'S3-FIFO'];
+const policies = [...onlinePolicies.filter(({ name }) => names.includes(name)), usersAtOnce];
 
 export interface SessionsResult {
   readonly policy: string;
@@ -72,5 +71,5 @@ function measure(comesBack: number, again: number, quick: boolean): SessionsResu
 }
 
 function line(cells: readonly string[]): string {
-  return cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(18))).join('');
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(44) : cell.padStart(18))).join('');
 }

@@ -13,7 +13,7 @@ export function cacheSessionsPlot({ environment, results, capacity, quick }: Ses
   const x = {
     field: 'comesBack',
     type: 'quantitative',
-    title: 'probability that a user comes back',
+    title: 'users who come back',
   } as const;
   return {
     title: { text: 'Reply bytes that a cache at the ranker saves in ranking sessions', subtitle },

@@ -16,7 +16,12 @@ const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: ids, maxLen
 const numRuns = runs.cacheTraces;
 
 function entriesOf(bytes: readonly number[]): Entries {
-  return { count: ids, bytes: Uint32Array.from(bytes), saved: new Uint32Array(ids).fill(8) };
+  return {
+    count: ids,
+    bytes: Uint32Array.from(bytes),
+    saved: new Uint32Array(ids).fill(8),
+    ofUser: new Uint8Array(ids),
+  };
 }
 
 const equalSizes = entriesOf(new Array<number>(ids).fill(10));
@@ -103,6 +108,11 @@ test('an entry is admitted at its second miss, unless the first one was long ago
   expect(admission.admits(3)).toBe(true);
   for (let id = 200; id < 300; id++) admission.admits(id);
   expect(admission.admits(3)).toBe(false);
+});
+
+test('entries of users are admitted at their first miss', () => {
+  const admission = new SecondMiss(equalSizes, 1_600, Uint8Array.of(0, 1));
+  expect([0, 1].map((id) => admission.admits(id))).toEqual([false, true]);
 });
 
 test('a segment is hit as a whole, and its rows one by one', () => {

@@ -36,6 +36,7 @@ const admissions: Readonly<Record<string, AdmissionOf>> = {
   all: () => ({}),
   TinyLFU: (entries, capacity) => new TinyLfu(entries, capacity),
   'second miss': (entries, capacity) => new SecondMiss(entries, capacity),
+  'second miss, users at once': (entries, capacity) => new SecondMiss(entries, capacity, entries.ofUser),
 };
 
 function online(eviction: string, admission: string, rowsTo: number): NamedPolicy {
@@ -51,8 +52,11 @@ function online(eviction: string, admission: string, rowsTo: number): NamedPolic
 }
 
 export const onlinePolicies: readonly NamedPolicy[] = Object.keys(evictions).flatMap((eviction) =>
-  Object.keys(admissions).map((admission) => online(eviction, admission, 0)),
+  ['all', 'TinyLFU', 'second miss'].map((admission) => online(eviction, admission, 0)),
 );
+
+/** Only sessions have users. */
+export const usersAtOnce: NamedPolicy = online('CLOCK, 2 bits', 'second miss, users at once', 0);
 
 /** For comparison: admission by the use of rows, for all bags or for short ones. */
 export const rowPolicies: readonly NamedPolicy[] = [

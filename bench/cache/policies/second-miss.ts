@@ -14,13 +14,16 @@ const newPerEntry = 0.5;
  * neither. They take 2 to 4 bytes an entry, which are not part of the capacity.
  */
 export class SecondMiss implements Admission {
+  readonly #ofUser: Uint8Array | undefined;
   readonly #mask: number;
   readonly #newMax: number;
   #newer: Uint8Array;
   #older: Uint8Array;
   #new = 0;
 
-  constructor({ bytes, count }: Entries, capacity: number) {
+  /** @param ofUser those with 1 are admitted at their first miss. Undefined: none is */
+  constructor({ bytes, count }: Entries, capacity: number, ofUser?: Uint8Array) {
+    this.#ofUser = ofUser;
     const mean = bytes.reduce((total, size) => total + size, 0) / count;
     const room = Math.max(16, capacity / mean);
     const bits = 2 ** Math.ceil(Math.log2(bitsPerEntry * room));
@@ -32,6 +35,7 @@ export class SecondMiss implements Admission {
   }
 
   admits(candidate: number): boolean {
+    if (this.#ofUser?.[candidate] === 1) return true;
     const known = this.#knows(this.#newer, candidate) || this.#knows(this.#older, candidate);
     if (!known) this.#add(candidate);
     return known;
