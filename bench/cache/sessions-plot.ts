@@ -40,6 +40,6 @@ export function cacheSessionsPlot({ environment, results, capacity, quick }: Ses
         },
       ],
     },
-    config: { background: 'white', legend: { labelLimit: 240, orient: 'bottom' } },
+    config: { background: 'white', legend: { labelLimit: 340, orient: 'bottom', columns: 2 } },
   };
 }
