@@ -1,6 +1,8 @@
 // npm run bench -- plot FILE.json FILE.svg: draws the measurements of `kernels --json`, `serving --json`, `slo --json`,
-// `stages --json` or `npm run test:runtimes -- --json`.
+// `stages --json`, `cache-policies --json`, `cache-sessions --json` or `npm run test:runtimes -- --json`.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { cachePoliciesPlot } from './cache/plot.ts';
+import { cacheSessionsPlot } from './cache/sessions-plot.ts';
 import type { Environment } from './environment.ts';
 import { peer } from './peers.ts';
 import { runtimesPlot } from './runtimes-plot.ts';
@@ -33,7 +35,14 @@ export async function run(args: string[]): Promise<void> {
 }
 
 /** By the field `benchmark` of a file. Files of the benchmark `kernels` do not have this field. */
-const plots = { serving: servingPlot, slo: sloPlot, stages: stagesPlot, runtimes: runtimesPlot } as const;
+const plots = {
+  serving: servingPlot,
+  slo: sloPlot,
+  stages: stagesPlot,
+  'cache-policies': cachePoliciesPlot,
+  'cache-sessions': cacheSessionsPlot,
+  runtimes: runtimesPlot,
+} as const;
 
 interface Measured {
   readonly environment: Environment;

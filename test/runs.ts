@@ -36,6 +36,8 @@ export const runs = {
   lookupCases: soak ? 10_000 : 300,
   /** Random tables looked up by several threads. */
   threadedCases: soak ? 500 : 16,
+  /** Traces that go through caches. */
+  cacheTraces: soak ? 5_000 : 60,
   /** Indexed tables against a Map. */
   indexedTables: soak ? 5_000 : 100,
   /** Tables added and removed again. */

@@ -11,7 +11,7 @@ const rowBytesMaxQuick: number = 2 ** 26;
 /** Number of samples that are drawn for one stream of requests. Their rows do not fit in caches. */
 const samplesDrawn = 2048;
 
-interface Shape {
+export interface Shape {
   readonly name: string;
   readonly dim: number;
   readonly rows: readonly number[];
@@ -27,7 +27,7 @@ const batchSizes = [1, 16, 128];
 const metaLookups = 15.8;
 const metaTables = 856;
 
-const mlperf: Shape = {
+export const mlperfShape: Shape = {
   name: 'mlperf',
   dim: 128,
   rows: [
@@ -41,7 +41,7 @@ const mlperf: Shape = {
 
 /** DLRM-DCNv2 of MLPerf, RM1, RM2 and RM3 of DeepRecSys, and the tables of Meta's traces of 2021. */
 const shapes: readonly Shape[] = [
-  mlperf,
+  mlperfShape,
   alike('rm1', 8, 4_000_000, 32, 80),
   alike('rm2', 32, 500_000, 64, 120),
   alike('rm3', 10, 2_000_000, 32, 20),
@@ -73,7 +73,7 @@ export async function allWorkloads(quick: boolean): Promise<Workload[]> {
 
 /** MLPerf's tables with vectors of another length. */
 export function mlperfWorkload(dim: number, quick: boolean): Workload {
-  return drawnWorkload({ ...mlperf, dim }, quick ? rowBytesMaxQuick : rowBytesMax);
+  return drawnWorkload({ ...mlperfShape, dim }, quick ? rowBytesMaxQuick : rowBytesMax);
 }
 
 /** A workload with random keys. The largest tables are cut until all tables fit in `bytesMax`. */
