@@ -3,11 +3,12 @@
 // so no choice of keys answers one bag with the vector of another.
 
 import {
-  CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_ENTRIES,
+  CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_END, CACHE_ENTRIES,
   CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES, CACHE_SEED,
   CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
   ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
+import { DONE, MORE } from '../src/kernel/layout';
 import { hash } from './hash';
 
 @inline export function logOf(cache: usize): usize { return load<u32>(cache, CACHE_LOG); }
@@ -87,22 +88,29 @@ function referenceTo(cache: usize, entry: usize): usize {
   return left < bytes ? left + bytes : bytes;
 }
 
-/** The next place after `at`: the log is a circle. */
-@inline function after(cache: usize, at: u32, bytes: u32): u32 {
-  const next = at + bytes;
-  return next == load<u32>(cache, CACHE_LOG_BYTES) ? 0 : next;
-}
-
 /** Whether an entry fits without the place of another. */
 export function hasRoom(cache: usize, bytes: u32): bool { return freeBytes(cache) >= bytesAtHead(cache, bytes); }
 
 /** Takes bytes at the head, which are free. @returns their address */
 function takeAtHead(cache: usize, bytes: u32): usize {
   const head = load<u32>(cache, CACHE_HEAD), taken = bytesAtHead(cache, bytes), at = taken > bytes ? 0 : head;
-  if (taken > bytes) store<u16>(logOf(cache) + head, 0, ENTRY_UNITS);
-  store<u32>(cache, after(cache, at, bytes), CACHE_HEAD);
+  if (taken > bytes) store<u32>(cache, head, CACHE_END);
+  const next = at + bytes;
+  store<u32>(cache, next == load<u32>(cache, CACHE_LOG_BYTES) ? 0 : next, CACHE_HEAD);
   store<u32>(cache, load<u32>(cache, CACHE_USED) + taken, CACHE_USED);
   return logOf(cache) + at;
+}
+
+/** Frees bytes at the tail, and what is empty after them. */
+function freeAtTail(cache: usize, bytes: u32): void {
+  const all = load<u32>(cache, CACHE_LOG_BYTES), tail = load<u32>(cache, CACHE_TAIL) + bytes;
+  let freed = bytes;
+  if (tail == load<u32>(cache, CACHE_END)) {
+    freed += all - tail;
+    store<u32>(cache, all, CACHE_END);
+  }
+  store<u32>(cache, tail + freed - bytes == all ? 0 : tail, CACHE_TAIL);
+  store<u32>(cache, load<u32>(cache, CACHE_USED) - freed, CACHE_USED);
 }
 
 /**
@@ -110,15 +118,11 @@ function takeAtHead(cache: usize, bytes: u32): usize {
  * @param kept how many have gone there, at most CACHE_KEPT_MAX @returns how many then
  */
 function evictOldest(cache: usize, kept: u32): u32 {
-  const all = load<u32>(cache, CACHE_LOG_BYTES), tail = load<u32>(cache, CACHE_TAIL);
-  const entry = logOf(cache) + tail, units = <u32>load<u16>(entry, ENTRY_UNITS), bytes = units ? units << 4 : all - tail;
-  store<u32>(cache, after(cache, tail, bytes), CACHE_TAIL);
-  store<u32>(cache, load<u32>(cache, CACHE_USED) - bytes, CACHE_USED);
-  if (!units) return kept;
-  const reference = referenceTo(cache, entry);
+  const entry = logOf(cache) + load<u32>(cache, CACHE_TAIL), bytes = <u32>load<u16>(entry, ENTRY_UNITS) << 4;
+  const reference = referenceTo(cache, entry), chances = load<u8>(entry, ENTRY_CHANCES);
+  freeAtTail(cache, bytes);
   // Another entry has taken its place in a full bucket.
   if (!reference) return kept;
-  const chances = load<u8>(entry, ENTRY_CHANCES);
   if (chances && kept < <u32>CACHE_KEPT_MAX && hasRoom(cache, bytes)) {
     store<u8>(entry, chances - 1, ENTRY_CHANCES);
     const to = takeAtHead(cache, bytes);
@@ -131,6 +135,31 @@ function evictOldest(cache: usize, kept: u32): u32 {
   store<u32>(cache, load<u32>(cache, CACHE_ENTRIES) - 1, CACHE_ENTRIES);
   count(cache, CACHE_EVICTED, 1);
   return kept;
+}
+
+/** Lets the oldest entries make room, `most` at a time, until the others take at most so many bytes. @returns DONE or MORE */
+export function trimCache(cache: usize, bytes: u32, most: u32): i32 {
+  for (; load<u32>(cache, CACHE_USED) > bytes; most--) {
+    if (!most) return MORE;
+    evictOldest(cache, 0);
+  }
+  return DONE;
+}
+
+/**
+ * Finds a place in the buckets for the next `most` entries, which were copied to the log one after the other from its start.
+ * @param bytes of all of them @returns DONE or MORE
+ */
+export function adoptEntries(cache: usize, bytes: u32, most: u32): i32 {
+  for (let at = load<u32>(cache, CACHE_USED); at < bytes; most--) {
+    if (!most) return MORE;
+    const entry = logOf(cache) + at;
+    refer(cache, bucketOf(cache, load<u32>(entry, ENTRY_HASH)), load<u32>(entry, ENTRY_TAG), (at >> 4) + 1);
+    at += <u32>load<u16>(entry, ENTRY_UNITS) << 4;
+    store<u32>(cache, at == load<u32>(cache, CACHE_LOG_BYTES) ? 0 : at, CACHE_HEAD);
+    store<u32>(cache, at, CACHE_USED);
+  }
+  return DONE;
 }
 
 /**

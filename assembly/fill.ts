@@ -6,7 +6,7 @@ import {
   FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_KEY_BYTES, FEATURE_KEYS, FEATURE_SEGMENT, FEATURE_SEGMENTS,
   FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, MERGE_RESULTS, SENT_REPLIED, TABLE_DIM, TABLE_PLACE,
 } from '../src/kernel/ask-layout';
-import { FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG } from '../src/kernel/cache-layout';
+import { CACHE_FROZEN, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG } from '../src/kernel/cache-layout';
 import { RESULT_COUNTS, RESULT_VALUES } from '../src/kernel/result-layout';
 import { segmentOf } from './ask';
 import { addEntry, findEntry, vectorAt } from './cache';
@@ -20,7 +20,9 @@ import { cacheOf } from './probe';
 
 /** Whether bags of a feature are added: it has some, and all its replies are there, without exceptions. */
 export function isFilled(block: usize, feature: usize): bool {
-  if (!load<u32>(feature, FEATURE_FILL_COUNT) || load<u32>(feature, FEATURE_EXCEPTIONS) || !cacheOf(block)) return false;
+  if (!load<u32>(feature, FEATURE_FILL_COUNT) || load<u32>(feature, FEATURE_EXCEPTIONS)) return false;
+  const cache = cacheOf(block);
+  if (!cache || load<u32>(cache, CACHE_FROZEN)) return false;
   const first = load<u32>(feature, FEATURE_SEGMENT), end = first + load<u32>(feature, FEATURE_SEGMENTS);
   for (let i = first; i < end; i++) if (!load<u32>(load<u32>(segmentOf(block, i), ASKED_FRAME), SENT_REPLIED)) return false;
   return true;

@@ -2,6 +2,7 @@
 // no strings.
 export { answer } from './answer';
 export { ask, openAsk } from './ask';
+export { adoptEntries, trimCache } from './cache';
 export { checksum, checksumAdd, checksumEnd } from './checksum';
 export { deduplicate } from './deduplicate';
 export { encodeRows, rowsFinite } from './encode';

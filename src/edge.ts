@@ -10,7 +10,8 @@ import type { PushDown } from './lookup/asked.ts';
 import { type RoutingSource, routingSource } from './plan/routing-source.ts';
 import type { RoutingTable } from './plan/routing-table.ts';
 import type { CacheSize } from './ranker/cache-size.ts';
-import { Ranker, rankerFields } from './ranker/ranker.ts';
+import { Ranker } from './ranker/ranker.ts';
+import { rankerFields } from './ranker/ranker-options.ts';
 import { FetchTransport } from './transport/fetch.ts';
 
 export { type ErrorCode, FlexemrError } from './errors.ts';

@@ -23,7 +23,7 @@ export const runs = {
   /** Lookups that are prepared and merged in kernels. */
   askCases: soak ? 100_000 : 500,
   /** Lookups of rankers with a cache, one after the other. */
-  cacheHistories: soak ? 5_000 : 25,
+  cacheHistories: soak ? 5_000 : 12,
   /** Requests that a scorer puts together. */
   scoredBatches: soak ? 5_000 : 100,
   /** Networks that are split in two. */

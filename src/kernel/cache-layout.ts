@@ -35,6 +35,10 @@ export const CACHE_EVICTED = 96;
 export const CACHE_KEPT = 104;
 /** Bags that were not found, and not added, because they had not been asked for lately. */
 export const CACHE_REJECTED = 112;
+/** Bytes of the log that are in use before the head goes on at its start. All of them, if the next entry fitted there. */
+export const CACHE_END = 120;
+/** 1: no entry is added, kept or evicted, because all of them are being copied. */
+export const CACHE_FROZEN = 124;
 export const CACHE_BYTES = 128;
 
 /** A bucket: the tags of its entries, then where each is: its place in the log in units of 16 bytes, + 1; 0: free. */
@@ -44,7 +48,7 @@ export const CACHE_BUCKET_BYTES = 64;
 export const CACHE_SEEN_BLOCK_BYTES = 64;
 
 // An entry: a pooled bag. Its keys u32 or u64, its weights, and, 16-aligned, its vector, f32 [dim].
-/** u16: its size in units of 16 bytes. 0: the rest of the log is empty. */
+/** u16: its size in units of 16 bytes. */
 export const ENTRY_UNITS = 0;
 /** u16: number of its keys. */
 export const ENTRY_KEY_COUNT = 2;

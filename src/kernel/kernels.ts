@@ -7,6 +7,8 @@ export type RankerKernels = Pick<
   | 'openMerge'
   | 'mergeReplies'
   | 'positionOf'
+  | 'trimCache'
+  | 'adoptEntries'
   | 'checksum'
   | 'checksumAdd'
   | 'checksumEnd'
@@ -39,6 +41,10 @@ export interface Kernels {
   mergeReplies(block: number, budget: number): number;
   /** The position, among the keys that were given, of a key that was sent for a segment. */
   positionOf(block: number, segment: number, key: number): number;
+  /** Lets at most `most` entries of a cache make room, until the others take `bytes` (cache-layout.ts). @returns DONE or MORE */
+  trimCache(cache: number, bytes: number, most: number): number;
+  /** Adds at most `most` entries that were copied to the log of a cache. @param bytes of all @returns DONE or MORE */
+  adoptEntries(cache: number, bytes: number, most: number): number;
   /** Computes the checksum of a whole frame. @param sums address of CHECKSUM_BYTES @returns an i32 */
   checksum(sums: number, frame: number, bytes: number): number;
   /** Adds bytes to the checksum of a frame. @param sums address of CHECKSUM_BYTES, which are 0 at the start */

@@ -1,5 +1,6 @@
 // A cache of pooled bags in the memory of a ranker's lookups (kernel/cache-layout.ts).
 import * as layout from '../kernel/cache-layout.ts';
+import { MORE } from '../kernel/layout.ts';
 import { allocationAlignBytes } from '../store/free-list.ts';
 import { alignUp } from './asked-room.ts';
 import type { LookupMemory } from './lookup-memory.ts';
@@ -28,6 +29,21 @@ export interface CacheStats {
 /** Bytes of the buckets for one entry, if its bucket is as full as most: half; and of the two filters. */
 const bucketShare = layout.CACHE_BUCKET_BYTES / (layout.CACHE_BUCKET_ENTRIES / 2);
 const seenShare = 4;
+
+/** Entries, and bytes, that are taken over in one piece of work: less than a millisecond. */
+const adoptedEntries = 4_096;
+const adoptedBytes = 2 ** 21;
+
+/** What goes on to be counted when another cache takes over. */
+const counters = [
+  layout.CACHE_PROBED,
+  layout.CACHE_HITS,
+  layout.CACHE_HIT_BYTES,
+  layout.CACHE_FILLED,
+  layout.CACHE_EVICTED,
+  layout.CACHE_KEPT,
+  layout.CACHE_REJECTED,
+];
 
 /** A cache in a memory. The kernels `ask` and `mergeReplies` use it. */
 export class CacheMemory {
@@ -65,8 +81,48 @@ export class CacheMemory {
     bytes.fill(0, buckets, buckets + this.#at(layout.CACHE_BUCKET_COUNT) * layout.CACHE_BUCKET_BYTES);
     for (const field of [layout.CACHE_HEAD, layout.CACHE_TAIL, layout.CACHE_USED, layout.CACHE_ENTRIES])
       this.#set(field, 0);
+    this.#set(layout.CACHE_END, this.#at(layout.CACHE_LOG_BYTES));
     words.set(crypto.getRandomValues(new Uint32Array(2)), (this.address + layout.CACHE_SEED) >>> 2);
     this.#set(layout.CACHE_PLAN, plan?.address ?? 0);
+  }
+
+  /**
+   * Takes over the entries of a cache of the same plan: all, or those that it would evict last. Until this is done, the other
+   * one answers lookups, but neither adds nor evicts entries. Yields after each piece of work.
+   */
+  *adopt(other: CacheMemory): Generator<void> {
+    const { kernels, bytes } = this.#memory;
+    const most = this.#at(layout.CACHE_LOG_BYTES);
+    while (other.#memory.kernels.trimCache(other.address, most, adoptedEntries) === MORE) yield;
+    other.#set(layout.CACHE_FROZEN, 1);
+    try {
+      let at = 0;
+      for (const [begin, end] of other.#pieces)
+        for (let from = begin; from < end; from += adoptedBytes) {
+          const piece = other.#memory.bytes.subarray(from, Math.min(end, from + adoptedBytes));
+          bytes.set(piece, this.#at(layout.CACHE_LOG) + at);
+          at += piece.length;
+          yield;
+        }
+      for (const field of [layout.CACHE_SEED, layout.CACHE_SEED + 4]) this.#set(field, other.#at(field));
+      while (kernels.adoptEntries(this.address, at, adoptedEntries) === MORE) yield;
+      for (const field of counters)
+        this.#memory.longs[(this.address + field) >>> 3] = other.#memory.longs[(other.address + field) >>> 3];
+    } finally {
+      other.#set(layout.CACHE_FROZEN, 0);
+    }
+  }
+
+  /** The addresses of its entries: one or two ranges. The oldest are first. */
+  get #pieces(): [number, number][] {
+    const log = this.#at(layout.CACHE_LOG);
+    const [head, tail] = [this.#at(layout.CACHE_HEAD), this.#at(layout.CACHE_TAIL)];
+    if (this.#at(layout.CACHE_USED) === 0) return [];
+    if (head > tail) return [[log + tail, log + head]];
+    return [
+      [log + tail, log + this.#at(layout.CACHE_END)],
+      [log, log + head],
+    ];
   }
 
   get stats(): CacheStats {

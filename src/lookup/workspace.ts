@@ -99,6 +99,16 @@ export class Workspace {
     this.#cache.use(written);
   }
 
+  /** Takes over the entries of the cache of another workspace (CacheMemory.adopt). */
+  *adopt(other: Workspace): Generator<void> {
+    if (this.#cache !== undefined && other.#cache !== undefined) yield* this.#cache.adopt(other.#cache);
+  }
+
+  /** Bytes of its cache. */
+  get cacheBytes(): number {
+    return this.#cacheBytes;
+  }
+
   /** Undefined: there is no cache. */
   get cacheStats(): CacheStats | undefined {
     return this.#cache?.stats;

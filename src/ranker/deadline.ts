@@ -161,6 +161,11 @@ export class Deadlines {
   }
 }
 
+/** Waits for the next turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise(nextTurn);
+}
+
 /** Calls `then` in the next turn. Timers of browsers wait for milliseconds, but messages do not. */
 function nextTurn(then: () => void): void {
   if (typeof setImmediate === 'function') setImmediate(then);

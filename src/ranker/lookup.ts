@@ -3,7 +3,6 @@ import type { MissingPolicy } from '../kernel/call.ts';
 import type { AskedLookup, PushDown } from '../lookup/asked.ts';
 import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
-import type { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
 import type { Deadline } from './deadline.ts';
@@ -37,7 +36,6 @@ export interface LookupRequest {
 
 /** What a ranker shares with its lookups. */
 export interface LookupContext {
-  readonly workspace: Workspace;
   readonly budget: RetryBudget;
   readonly pushDown: PushDown;
   readonly deduplicateBags: boolean;
@@ -58,7 +56,8 @@ export interface LookupContext {
 /** Asks the nodes of every feature, and merges their replies. @throws as Ranker.lookup */
 export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
   const { bags, deadline, options, span } = request;
-  const { workspace, budget, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
+  const { workspace } = route;
+  const { budget, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
   const { onMissing, onFailure = 'error' } = options;
   const asked = workspace.ask(bags, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   try {
@@ -88,7 +87,7 @@ function framesOf(
   asked: AskedLookup,
   route: Route,
   { deadline }: LookupRequest,
-  { workspace, checksums, stats }: LookupContext,
+  { checksums, stats }: LookupContext,
 ): Subrequest[] {
   const { frames, segments, fetched, repeated } = asked;
   stats.lookups++;
@@ -96,7 +95,7 @@ function framesOf(
   stats.segmentsFetched += fetched;
   stats.segmentsPushed += segments - fetched;
   stats.bagsRepeated += repeated;
-  const sending = { workspace, route, deadline, checksums };
+  const sending = { route, deadline, checksums };
   const subrequests: Subrequest[] = [];
   for (let i = 0; i < frames; i++) subrequests.push(new Subrequest(asked, i, sending));
   return subrequests;

@@ -1,63 +1,23 @@
 import * as v from 'valibot';
-import { callback, check, checkFields, named, type Optional, oneOf, options as optionsOf } from '../check.ts';
+import { callback, check, checkFields, named, oneOf, options as optionsOf } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
-import type { PushDown } from '../lookup/asked.ts';
 import type { CacheStats } from '../lookup/cache-memory.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
-import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
-import type { Traffic, Transport } from '../transport/transport.ts';
+import type { Traffic } from '../transport/transport.ts';
 import { type Span, type Tracer, traceContext } from '../wire/trace.ts';
 import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
-import { Deadline, Deadlines, deadlineFields } from './deadline.ts';
+import { Deadline, Deadlines, deadlineFields, turn } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import type { NodeStatus } from './node-client.ts';
+import type { RankerOptions } from './ranker-options.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
-
-export interface RankerOptions {
-  readonly routing: RoutingSource;
-  readonly transport: Transport;
-  /** The kernels of a ranker, for plain memory. */
-  readonly module: WebAssembly.Module;
-  /** Default `auto`: push down or fetch each segment, whichever brings back fewer bytes. */
-  readonly pushDown?: PushDown | undefined;
-  /** Bags of a feature that are equal are sent and pooled once. Default: true. */
-  readonly deduplicateBags?: boolean | undefined;
-  /**
-   * Frames carry checksums, which detect bits that change in transit; the frame is then sent again. Default: true.
-   * Frames over TLS and RDMA carry no checksums, because both protocols have their own.
-   */
-  readonly checksums?: boolean | undefined;
-  /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
-  readonly workspaceBytes?: number | undefined;
-  /** Memory for a cache of pooled bags; default `off`. */
-  readonly cache?: CacheSize | undefined;
-  /** Called if a changed routing table cannot be used; the old one stays in use. */
-  readonly onRoutingError?: ((error: Error) => void) | undefined;
-  /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
-  readonly tracer?: Tracer | undefined;
-}
-
-/** Options of a ranker that every entry of the package accepts. @internal */
-export const rankerFields: {
-  readonly pushDown: Optional<PushDown>;
-  readonly deduplicateBags: Optional<boolean>;
-  readonly checksums: Optional<boolean>;
-  readonly cache: Optional<CacheSize>;
-  readonly onRoutingError: Optional<(error: Error) => void>;
-} = {
-  pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
-  deduplicateBags: v.optional(v.boolean()),
-  checksums: v.optional(v.boolean()),
-  cache: v.optional(cacheSize),
-  onRoutingError: v.optional(callback<(error: Error) => void>()),
-};
 
 /** What was requested since the ranker was opened, and the bytes that its transport transferred. */
 export interface RankerStats extends Traffic {
@@ -90,6 +50,8 @@ export class Ranker implements AsyncDisposable {
   #closed = false;
   readonly #underWay = new Deadlines();
   #reading: Promise<void> | undefined;
+  /** The last change of the size of the cache. */
+  #resizing: Promise<void> = Promise.resolve();
 
   /**
    * Reads the routing table and connects to every node.
@@ -111,14 +73,6 @@ export class Ranker implements AsyncDisposable {
     this.#options = options;
     const { pushDown = 'auto', deduplicateBags = true, checksums = true, tracer } = options;
     this.#context = {
-      workspace: new Workspace(
-        { module: options.module, shared: false },
-        options.workspaceBytes ?? workspaceBytesMax,
-        cacheBytes(
-          options.cache ?? 'off',
-          routing.tables.map(({ spec }) => spec),
-        ),
-      ),
       budget: new RetryBudget(),
       ...{ pushDown, deduplicateBags, checksums, tracer },
       onSubrequest: undefined,
@@ -127,8 +81,10 @@ export class Ranker implements AsyncDisposable {
         ...{ segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },
       },
     };
-    this.#route = new Route(routing, options.transport, this.#context.workspace);
-    this.#context.workspace.cache(this.#route);
+    const specs = routing.tables.map(({ spec }) => spec);
+    const workspace = workspaceOf(options, cacheBytes(options.cache ?? 'off', specs));
+    this.#route = new Route(routing, options.transport, workspace);
+    workspace.cache(this.#route);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -140,12 +96,46 @@ export class Ranker implements AsyncDisposable {
     if (this.#closed) return;
     try {
       const before = this.#route;
-      this.#route = new Route(routing, this.#options.transport, this.#context.workspace, before);
-      this.#context.workspace.cache(this.#route);
+      const { workspace } = before;
+      this.#route = new Route(routing, this.#options.transport, workspace, before);
+      workspace.cache(this.#route);
       before.retire();
       for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
+    }
+  }
+
+  /**
+   * Gives the cache another size. Lookups go on meanwhile, with the old one, to which nothing is added until the new one has
+   * taken over its entries: all, or those that would be evicted last. Its memory is freed once no lookup uses it, and the
+   * garbage collector has found that.
+   * @throws INVALID_OPTION; OUT_OF_MEMORY if the system has no memory: the cache then stays as it is; RELEASED
+   */
+  async resizeCache(size: CacheSize): Promise<void> {
+    const bytes = cacheBytes(check(cacheSize, size, 'cache'), this.specs);
+    const resized = this.#resizing.then(() => this.#resize(bytes));
+    this.#resizing = resized.catch(() => {});
+    await resized;
+  }
+
+  async #resize(bytes: number): Promise<void> {
+    for (;;) {
+      if (this.#closed) throw closed();
+      const before = this.#route;
+      if (before.workspace.cacheBytes === bytes) return;
+      const workspace = workspaceOf(this.#options, bytes);
+      const route = new Route(before.routing, this.#options.transport, workspace, before);
+      workspace.cache(route);
+      for (const _ of workspace.adopt(before.workspace)) {
+        await turn();
+        if (this.#route !== before) break;
+      }
+      // A routing table that has changed meanwhile has other entries.
+      if (this.#route !== before) continue;
+      this.#route = route;
+      before.retire();
+      return;
     }
   }
 
@@ -175,7 +165,7 @@ export class Ranker implements AsyncDisposable {
   }
 
   get stats(): RankerStats {
-    const cache = this.#context.workspace.cacheStats;
+    const cache = this.#route.workspace.cacheStats;
     return { ...this.#context.stats, cache, ...this.#options.transport.traffic() };
   }
 
@@ -259,6 +249,19 @@ export class Ranker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/** @throws OUT_OF_MEMORY */
+function workspaceOf(
+  { module, workspaceBytes = workspaceBytesMax }: RankerOptions,
+  bytes: number,
+): Workspace {
+  try {
+    return new Workspace({ module, shared: false }, workspaceBytes, bytes);
+  } catch (cause) {
+    const message = `there is no memory for lookups and a cache of ${bytes} bytes: make the cache smaller`;
+    throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'cache', value: bytes, cause });
   }
 }
 

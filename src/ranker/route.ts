@@ -9,6 +9,9 @@ import { NodeClient } from './node-client.ts';
 
 /** A routing table in use, with a client for each node that has shards. */
 export class Route implements WrittenPlan {
+  readonly routing: RoutingTable;
+  /** Where lookups that use it are prepared and merged. */
+  readonly workspace: Workspace;
   readonly fingerprint: bigint;
   readonly plan: LookupPlan;
   readonly written: PlanMemory | undefined;
@@ -29,6 +32,8 @@ export class Route implements WrittenPlan {
    */
   constructor(routing: RoutingTable, transport: Transport, workspace: Workspace, before?: Route) {
     const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
+    this.routing = routing;
+    this.workspace = workspace;
     this.fingerprint = fingerprint(routing);
     this.#fingerprintWords = new Uint32Array(BigUint64Array.of(this.fingerprint).buffer);
     this.nodes = new Map(

@@ -4,7 +4,6 @@ import { DONE } from '../kernel/layout.ts';
 import { sessionWindow } from '../limits.ts';
 import type { AskedLookup } from '../lookup/asked.ts';
 import { errorOf } from '../lookup/node-error.ts';
-import type { Workspace } from '../lookup/workspace.ts';
 import type { Outgoing, RowRead } from '../transport/transport.ts';
 import { type FrameIdentity, writeIdentity } from '../wire/frame-identity.ts';
 import { writeTrace } from '../wire/frame-trace.ts';
@@ -21,7 +20,6 @@ const unsent: FrameIdentity = { id: 0, version: wire.wireVersion, checksum: fals
 
 /** How the subrequests of a lookup are sent. */
 export interface Sending {
-  readonly workspace: Workspace;
   readonly route: Route;
   readonly deadline: Deadline;
   /** Frames carry checksums if nothing else detects bits that change in transit. */
@@ -123,7 +121,7 @@ export class Subrequest implements Outgoing {
 
   /** Checks that a reply is complete and answers the last frame. @returns the reply @throws INVALID_FRAME if not */
   check(reply: Reply): Reply {
-    checkReply(reply, this.#sent, this.#sending.workspace);
+    checkReply(reply, this.#sent, this.#sending.route.workspace);
     return reply;
   }
 
@@ -137,7 +135,7 @@ export class Subrequest implements Outgoing {
     const kept = reply.bytes.length === this.replyBytes;
     const room = kept
       ? { memory, address: this.#at(layout.SENT_TAIL), free: () => {} }
-      : this.#sending.workspace.mergeRoom(this.#asked, bytes);
+      : this.#sending.route.workspace.mergeRoom(this.#asked, bytes);
     memory.words[(this.#asked.frame(this.number) + layout.SENT_TAIL_KEPT) >>> 2] = Number(kept);
     reply.copyTail(from, room.memory, room.address);
     const { kernels, words } = room.memory;

@@ -57,9 +57,14 @@ describe.for(hosts)('whole tables on %s', ([, options, ways]) => {
 
   const all = ways.flatMap((transport) => pushDowns.map((pushDown) => [transport, pushDown] as const));
   test.for(all)('%s, pushed down: %s', async ([transport, pushDown]) => {
-    await using ranker = await cluster.ranker({ transport, pushDown });
+    await using ranker = await cluster.ranker({ transport, pushDown, cache: '8MiB' });
     expectAll(await lookUpAll(ranker), wanted);
     const { segmentsPushed, segmentsFetched } = ranker.stats;
+    if (transport === 'stream') {
+      // Now most bags come from the cache.
+      expectAll(await lookUpAll(ranker), wanted);
+      expect(ranker.stats.cache?.hits).toBeGreaterThan(1_000);
+    }
     // Empty lookups are pushed down, because they have nothing to fetch.
     if (pushDown === 'never') expect(segmentsFetched).toBeGreaterThan(10 * segmentsPushed);
     if (pushDown === 'always') expect(segmentsFetched).toBe(0);
@@ -74,8 +79,9 @@ describe('tables cut by rows', () => {
     const there = await lookUpAll(first);
     for (const transport of ['loopback', 'http', 'stream', 'fetch'] as const) {
       for (const pushDown of pushDowns) {
-        await using ranker = await cluster.ranker({ transport, pushDown });
+        await using ranker = await cluster.ranker({ transport, pushDown, cache: '8MiB' });
         expectAll(await lookUpAll(ranker), there);
+        if (pushDown === 'auto') expectAll(await lookUpAll(ranker), there);
       }
     }
     // Counts and padding do not depend on the cuts of tables.

@@ -11,6 +11,7 @@ import { bits, expectSame } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';
+import { shuffled } from './shuffled.ts';
 import { Turnable } from './turnable.ts';
 
 const rows = 400;
@@ -31,6 +32,10 @@ const histories = fc.record({
   longest: fc.constantFrom(1, 3, 12),
   weighted: fc.constantFrom('never', 'sometimes'),
   pushDown: fc.constantFrom('always', 'never', 'auto'),
+  /** How many lookups are in flight at a time. */
+  together: fc.constantFrom(1, 4),
+  /** Before which lookups the cache gets another size, in steps of its least size; 0: none. */
+  sizes: fc.array(fc.tuple(fc.nat({ max: 23 }), fc.integer({ min: 0, max: 6 })), { maxLength: 4 }),
 });
 type History = typeof histories extends fc.Arbitrary<infer T> ? T : never;
 
@@ -58,21 +63,34 @@ test.for(['table', 'row'] as const)(
   'by %s, lookups have the bits that they have without it',
   async (split) => {
     await using cluster = await Cluster.start({ tables, nodes: 3, split, ports: false });
-    const seen = { hits: 0, filled: 0, evicted: 0, kept: 0, rejected: 0 };
+    const seen = { hits: 0, filled: 0, evicted: 0, kept: 0, rejected: 0, resized: 0 };
     await fc.assert(
       fc.asyncProperty(histories, async (history) => {
-        const { pushDown } = history;
-        await using ranker = await cluster.ranker({ transport: 'loopback', pushDown, cache: cacheBytesMin });
+        const { pushDown, together, sizes } = history;
+        const transport = shuffled(cluster.loopback(), randomOf(history.seed));
+        await using ranker = await cluster.ranker({ transport, pushDown, cache: cacheBytesMin });
         await using plain = await cluster.ranker({ transport: 'loopback', pushDown });
-        for (const bags of lookupsOf(history))
-          expectSame(await ranker.lookup(bags), await plain.lookup(bags));
+        const lookups = lookupsOf(history);
+        const resizes: Promise<void>[] = [];
+        for (let at = 0; at < lookups.length; at += together) {
+          const group = lookups.slice(at, at + together);
+          const found = group.map((bags) => ranker.lookup(bags));
+          // A change of size, and the lookups before and after it, are in progress at the same time.
+          for (const [before, size] of sizes)
+            if (before >= at && before < at + together)
+              resizes.push(ranker.resizeCache(size * cacheBytesMin));
+          found.push(...group.map((bags) => ranker.lookup(bags)));
+          for (const [i, lookup] of found.entries())
+            expectSame(await lookup, await plain.lookup(group[i % group.length]));
+        }
+        await Promise.all(resizes);
+        seen.resized += resizes.length;
         const { cache } = ranker.stats;
-        if (cache === undefined) throw new Error('there is no cache');
-        for (const name of Object.keys(seen) as (keyof typeof seen)[]) seen[name] += cache[name];
+        if (cache === undefined) return;
+        for (const name of ['hits', 'filled', 'evicted', 'kept', 'rejected'] as const)
+          seen[name] += cache[name];
         expect(cache.usedBytes).toBeLessThanOrEqual(cache.bytes);
-        expect(cache.entries).toBeLessThanOrEqual(cache.filled - cache.evicted);
         expect(cache.hits).toBeLessThanOrEqual(cache.probed);
-        expect(ranker.stats.bytesIn).toBeLessThanOrEqual(plain.stats.bytesIn);
       }),
       { numRuns: runs.cacheHistories },
     );
@@ -146,6 +164,59 @@ test('another routing table empties it, also for lookups that began before', asy
   await under;
   expectSame(await ranker.lookup(second), await plain.lookup(second));
   expect(ranker.stats.cache?.hits).toBe(0);
+});
+
+test('a smaller cache keeps what was used, a larger one keeps everything, none forgets', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
+  await using ranker = await cluster.ranker({ transport: 'loopback', cache: '2MiB' });
+  const hits = async (keys: number[]): Promise<number> => {
+    const before = ranker.stats.cache?.hits ?? 0;
+    await ranker.lookup({ sum100: { keys, lengths: keys.map(() => 1) } });
+    return (ranker.stats.cache?.hits ?? 0) - before;
+  };
+  const all = Array.from({ length: rows - 4 }, (_, i) => i + 4);
+  const used = all.filter((key) => key % 7 === 0);
+  expect(await hits(all)).toBe(0);
+  expect(await hits(used)).toBe(used.length);
+  await ranker.resizeCache('8MiB');
+  expect(ranker.stats.cache).toMatchObject({ bytes: 8 * 2 ** 20, entries: all.length, hits: used.length });
+  await ranker.resizeCache(cacheBytesMin);
+  expect(await hits(used)).toBe(used.length);
+  const { entries = 0, usedBytes = 0, bytes = 0 } = ranker.stats.cache ?? {};
+  expect(entries).toBeLessThan(all.length);
+  expect(entries).toBeGreaterThan(used.length);
+  expect(usedBytes).toBeGreaterThan(0.8 * bytes);
+  await ranker.resizeCache('off');
+  expect(ranker.stats.cache).toBeUndefined();
+  await ranker.resizeCache('1MiB');
+  expect(await hits(used)).toBe(0);
+  expect(await hits(used)).toBe(used.length);
+  expect(await refused(ranker.resizeCache('7'))).toMatchObject({ code: 'INVALID_OPTION', field: 'cache' });
+  await ranker.close();
+  expect(await refused(ranker.resizeCache('2MiB'))).toMatchObject({ code: 'RELEASED' });
+});
+
+test('while it gets another size, another routing table empties it', async () => {
+  const others = tables.map((table) => ({
+    ...table,
+    rows: (table.rows as Float32Array).map((value) => value + 1),
+  }));
+  await using old = await Cluster.start({ tables, nodes: 1 });
+  await using fresh = await Cluster.start({ tables: others, nodes: 2 });
+  const source = new Turnable(old.routing);
+  const transport = old.loopback(new Map([...old.handlers, ...fresh.handlers]));
+  await using ranker = await old.ranker({ routing: source, transport, cache: '8MiB' });
+  await using plain = await fresh.ranker({ transport: 'loopback' });
+  const keys = Uint32Array.from({ length: rows }, (_, i) => i);
+  const bags: KeyedBags = { sum100: { keys, lengths: new Uint32Array(rows).fill(1) } };
+  await ranker.lookup(bags);
+  const resized = ranker.resizeCache('4MiB');
+  await Promise.resolve();
+  source.turn(fresh.routing);
+  await resized;
+  expect(ranker.stats.cache).toMatchObject({ bytes: 4 * 2 ** 20, entries: 0 });
+  expectSame(await ranker.lookup(bags), await plain.lookup(bags));
+  expectSame(await ranker.lookup(bags), await plain.lookup(bags));
 });
 
 test('its size is bytes, or a share of the rows', () => {

@@ -1,0 +1,46 @@
+import * as v from 'valibot';
+import { callback, type Optional, oneOf } from '../check.ts';
+import type { PushDown } from '../lookup/asked.ts';
+import type { RoutingSource } from '../plan/routing-source.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Tracer } from '../wire/trace.ts';
+import { type CacheSize, cacheSize } from './cache-size.ts';
+
+export interface RankerOptions {
+  readonly routing: RoutingSource;
+  readonly transport: Transport;
+  /** The kernels of a ranker, for plain memory. */
+  readonly module: WebAssembly.Module;
+  /** Default `auto`: push down or fetch each segment, whichever brings back fewer bytes. */
+  readonly pushDown?: PushDown | undefined;
+  /** Bags of a feature that are equal are sent and pooled once. Default: true. */
+  readonly deduplicateBags?: boolean | undefined;
+  /**
+   * Frames carry checksums, which detect bits that change in transit; the frame is then sent again. Default: true.
+   * Frames over TLS and RDMA carry no checksums, because both protocols have their own.
+   */
+  readonly checksums?: boolean | undefined;
+  /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
+  readonly workspaceBytes?: number | undefined;
+  /** Memory for a cache of pooled bags; default `off`. */
+  readonly cache?: CacheSize | undefined;
+  /** Called if a changed routing table cannot be used; the old one stays in use. */
+  readonly onRoutingError?: ((error: Error) => void) | undefined;
+  /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
+  readonly tracer?: Tracer | undefined;
+}
+
+/** Options of a ranker that every entry of the package accepts. @internal */
+export const rankerFields: {
+  readonly pushDown: Optional<PushDown>;
+  readonly deduplicateBags: Optional<boolean>;
+  readonly checksums: Optional<boolean>;
+  readonly cache: Optional<CacheSize>;
+  readonly onRoutingError: Optional<(error: Error) => void>;
+} = {
+  pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
+  deduplicateBags: v.optional(v.boolean()),
+  checksums: v.optional(v.boolean()),
+  cache: v.optional(cacheSize),
+  onRoutingError: v.optional(callback<(error: Error) => void>()),
+};
