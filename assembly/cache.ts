@@ -8,7 +8,6 @@ import {
   CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
   ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
-import { DONE, MORE } from '../src/kernel/layout';
 import { hash } from './hash';
 
 @inline export function logOf(cache: usize): usize { return load<u32>(cache, CACHE_LOG); }
@@ -137,31 +136,6 @@ function evictOldest(cache: usize, kept: u32): u32 {
   return kept;
 }
 
-/** Lets the oldest entries make room, `most` at a time, until the others take at most so many bytes. @returns DONE or MORE */
-export function trimCache(cache: usize, bytes: u32, most: u32): i32 {
-  for (; load<u32>(cache, CACHE_USED) > bytes; most--) {
-    if (!most) return MORE;
-    evictOldest(cache, 0);
-  }
-  return DONE;
-}
-
-/**
- * Finds a place in the buckets for the next `most` entries, which were copied to the log one after the other from its start.
- * @param bytes of all of them @returns DONE or MORE
- */
-export function adoptEntries(cache: usize, bytes: u32, most: u32): i32 {
-  for (let at = load<u32>(cache, CACHE_USED); at < bytes; most--) {
-    if (!most) return MORE;
-    const entry = logOf(cache) + at;
-    refer(cache, bucketOf(cache, load<u32>(entry, ENTRY_HASH)), load<u32>(entry, ENTRY_TAG), (at >> 4) + 1);
-    at += <u32>load<u16>(entry, ENTRY_UNITS) << 4;
-    store<u32>(cache, at == load<u32>(cache, CACHE_LOG_BYTES) ? 0 : at, CACHE_HEAD);
-    store<u32>(cache, at, CACHE_USED);
-  }
-  return DONE;
-}
-
 /**
  * Adds the entry of a bag that has none. The caller writes its vector.
  * @returns its address, or 0 if it is too large for the log
@@ -189,7 +163,7 @@ export function addEntry(
 }
 
 /** Lets a bucket refer to an entry. If the bucket is full, it forgets one: not a used one, if there is another. */
-function refer(cache: usize, bucket: usize, tag: u32, place: u32): void {
+export function refer(cache: usize, bucket: usize, tag: u32, place: u32): void {
   let chosen: u32 = tag & (CACHE_BUCKET_ENTRIES - 1), isFree = false;
   for (let i: u32 = 0; i < <u32>CACHE_BUCKET_ENTRIES && !isFree; i++) {
     const other = load<u32>(placeAt(bucket, i));

@@ -2,7 +2,6 @@
 // no strings.
 export { answer } from './answer';
 export { ask, openAsk } from './ask';
-export { adoptEntries, trimCache } from './cache';
 export { checksum, checksumAdd, checksumEnd } from './checksum';
 export { deduplicate } from './deduplicate';
 export { encodeRows, rowsFinite } from './encode';
@@ -14,3 +13,4 @@ export { divide, merge } from './merge';
 export { mergeReplies, openMerge } from './merge-replies';
 export { checkReply, positionOf } from './outcomes';
 export { pool } from './pool';
+export { adoptEntries, openSurvey, pickEntries, weighEntries } from './resize';

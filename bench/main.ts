@@ -10,6 +10,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   'said-once': () => import('./slo/said-once.ts'),
   overload: () => import('./slo/overload.ts'),
   cache: () => import('./cache/lookups.ts'),
+  'cache-resize': () => import('./cache/resize.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   'cache-traces': () => import('./cache/cache-traces.ts'),
   'cache-policies': () => import('./cache/cache-policies.ts'),

@@ -67,7 +67,7 @@ export function median(samples: readonly number[]): number {
   return quantile(samples, 0.5);
 }
 
-function quantile(samples: readonly number[], q: number): number {
+export function quantile(samples: readonly number[], q: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (sorted.length - 1) * q;
   const below = sorted[Math.floor(at)];

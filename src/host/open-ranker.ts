@@ -14,6 +14,7 @@ import { RdmaTransport } from '../transport/rdma/rdma.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import { StreamTransport } from '../transport/stream.ts';
 import type { Transport } from '../transport/transport.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { fileRouting } from './file-routing.ts';
 import { httpRouting } from './http-routing.ts';
 
@@ -71,6 +72,7 @@ export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
     transport: await transportOf(transport ?? 'stream', security, rdma),
     module,
     tracer,
+    collect: collectGarbage,
     ...how,
   });
 }

@@ -65,6 +65,23 @@ export const ENTRY_KEY_BYTES = 18;
 export const ENTRY_KEYS = 24;
 
 export const CACHE_CHANCES_MAX = 3;
+// A survey of the entries, from the oldest to the newest, for a cache of another size.
+/** The next entry, in bytes from the start of the log, and the bytes that are left. */
+export const SURVEY_AT = 0;
+export const SURVEY_LEFT = 4;
+/** Bytes of entries by their chances, u32 [CACHE_CHANCES_MAX + 1]. */
+export const SURVEY_SUMS = 8;
+/** Entries with more chances are taken, and those with as many, after so many bytes of them. */
+export const SURVEY_LEAST = 24;
+export const SURVEY_SKIP = 28;
+/** Bytes that may still be taken. Entries can gain chances between the two passes. */
+export const SURVEY_ROOM = 36;
+/** Number of runs of entries to take, and a list of them: where each begins, in bytes from the start of the log, and its bytes. */
+export const SURVEY_RUNS = 32;
+export const SURVEY_RUN_LIST = 64;
+export const SURVEY_RUNS_MAX = 2048;
+export const SURVEY_BYTES = 16_448;
+
 /** Longer bags are not cached. */
 export const CACHED_KEYS_MAX = 256;
 /** Entries that are kept for one new entry. Then the next ones make room, used or not, so that the time is bounded. */

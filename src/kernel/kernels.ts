@@ -7,7 +7,9 @@ export type RankerKernels = Pick<
   | 'openMerge'
   | 'mergeReplies'
   | 'positionOf'
-  | 'trimCache'
+  | 'openSurvey'
+  | 'weighEntries'
+  | 'pickEntries'
   | 'adoptEntries'
   | 'checksum'
   | 'checksumAdd'
@@ -41,8 +43,12 @@ export interface Kernels {
   mergeReplies(block: number, budget: number): number;
   /** The position, among the keys that were given, of a key that was sent for a segment. */
   positionOf(block: number, segment: number, key: number): number;
-  /** Lets at most `most` entries of a cache make room, until the others take `bytes` (cache-layout.ts). @returns DONE or MORE */
-  trimCache(cache: number, bytes: number, most: number): number;
+  /** Begins a survey of the entries of a cache (cache-layout.ts: SURVEY_*). */
+  openSurvey(cache: number, survey: number): void;
+  /** Adds the bytes of at most `most` entries, by their chances. @returns DONE or MORE */
+  weighEntries(cache: number, survey: number, most: number): number;
+  /** Lists which of at most `most` entries are taken. @returns DONE or MORE */
+  pickEntries(cache: number, survey: number, most: number): number;
   /** Adds at most `most` entries that were copied to the log of a cache. @param bytes of all @returns DONE or MORE */
   adoptEntries(cache: number, bytes: number, most: number): number;
   /** Computes the checksum of a whole frame. @param sums address of CHECKSUM_BYTES @returns an i32 */

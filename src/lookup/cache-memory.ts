@@ -30,9 +30,8 @@ export interface CacheStats {
 const bucketShare = layout.CACHE_BUCKET_BYTES / (layout.CACHE_BUCKET_ENTRIES / 2);
 const seenShare = 4;
 
-/** Entries, and bytes, that are taken over in one piece of work: less than a millisecond. */
-const adoptedEntries = 4_096;
-const adoptedBytes = 2 ** 21;
+/** Entries that one piece of work handles: it takes about a millisecond. */
+const adoptedEntries = 2_048;
 
 /** What goes on to be counted when another cache takes over. */
 const counters = [
@@ -87,42 +86,60 @@ export class CacheMemory {
   }
 
   /**
-   * Takes over the entries of a cache of the same plan: all, or those that it would evict last. Until this is done, the other
-   * one answers lookups, but neither adds nor evicts entries. Yields after each piece of work.
+   * Takes over entries of a cache of the same plan: all, or as many as fit, those first that were used most lately. Until this
+   * is done, the other one answers lookups, but neither adds nor evicts entries. Yields after each piece of work.
    */
   *adopt(other: CacheMemory): Generator<void> {
-    const { kernels, bytes } = this.#memory;
-    const most = this.#at(layout.CACHE_LOG_BYTES);
-    while (other.#memory.kernels.trimCache(other.address, most, adoptedEntries) === MORE) yield;
+    const { kernels } = this.#memory;
+    const { kernels: others, slots } = other.#memory;
+    const survey = slots.allocate(layout.SURVEY_BYTES);
+    if (survey === undefined) return;
     other.#set(layout.CACHE_FROZEN, 1);
     try {
+      others.openSurvey(other.address, survey);
+      other.#memory.words.fill(0, (survey + layout.SURVEY_SUMS) >>> 2, (survey + layout.SURVEY_RUNS) >>> 2);
+      while (others.weighEntries(other.address, survey, adoptedEntries) === MORE) yield;
+      other.#choose(survey, this.#at(layout.CACHE_LOG_BYTES));
+      others.openSurvey(other.address, survey);
       let at = 0;
-      for (const [begin, end] of other.#pieces)
-        for (let from = begin; from < end; from += adoptedBytes) {
-          const piece = other.#memory.bytes.subarray(from, Math.min(end, from + adoptedBytes));
-          bytes.set(piece, this.#at(layout.CACHE_LOG) + at);
-          at += piece.length;
-          yield;
-        }
+      for (let status = MORE; status === MORE; ) {
+        status = others.pickEntries(other.address, survey, adoptedEntries);
+        at += this.#copy(other, survey, at);
+        yield;
+      }
       for (const field of [layout.CACHE_SEED, layout.CACHE_SEED + 4]) this.#set(field, other.#at(field));
       while (kernels.adoptEntries(this.address, at, adoptedEntries) === MORE) yield;
       for (const field of counters)
         this.#memory.longs[(this.address + field) >>> 3] = other.#memory.longs[(other.address + field) >>> 3];
     } finally {
       other.#set(layout.CACHE_FROZEN, 0);
+      slots.free(survey, layout.SURVEY_BYTES);
     }
   }
 
-  /** The addresses of its entries: one or two ranges. The oldest are first. */
-  get #pieces(): [number, number][] {
-    const log = this.#at(layout.CACHE_LOG);
-    const [head, tail] = [this.#at(layout.CACHE_HEAD), this.#at(layout.CACHE_TAIL)];
-    if (this.#at(layout.CACHE_USED) === 0) return [];
-    if (head > tail) return [[log + tail, log + head]];
-    return [
-      [log + tail, log + this.#at(layout.CACHE_END)],
-      [log, log + head],
-    ];
+  /** Chooses the entries of a survey that take at most so many bytes. */
+  #choose(survey: number, bytes: number): void {
+    const { words } = this.#memory;
+    let [left, least] = [bytes, layout.CACHE_CHANCES_MAX];
+    const sumOf = (chances: number): number => words[((survey + layout.SURVEY_SUMS) >>> 2) + chances];
+    while (least > 0 && sumOf(least) <= left) left -= sumOf(least--);
+    words[(survey + layout.SURVEY_ROOM) >>> 2] = bytes;
+    words[(survey + layout.SURVEY_LEAST) >>> 2] = least;
+    words[(survey + layout.SURVEY_SKIP) >>> 2] = Math.max(0, sumOf(least) - left);
+  }
+
+  /** Copies the listed entries of another cache to the log. @param at where, in bytes from its start @returns their bytes */
+  #copy(other: CacheMemory, survey: number, at: number): number {
+    const { words, bytes } = other.#memory;
+    const from = other.#at(layout.CACHE_LOG);
+    const runs = words[(survey + layout.SURVEY_RUNS) >>> 2];
+    let to = this.#at(layout.CACHE_LOG) + at;
+    for (let i = 0; i < runs; i++) {
+      const run = ((survey + layout.SURVEY_RUN_LIST) >>> 2) + 2 * i;
+      this.#memory.bytes.set(bytes.subarray(from + words[run], from + words[run] + words[run + 1]), to);
+      to += words[run + 1];
+    }
+    return to - this.#at(layout.CACHE_LOG) - at;
   }
 
   get stats(): CacheStats {

@@ -24,6 +24,8 @@ export interface RankerOptions {
   readonly workspaceBytes?: number | undefined;
   /** Memory for a cache of pooled bags; default `off`. */
   readonly cache?: CacheSize | undefined;
+  /** Lets an object be collected soon that nothing refers to any more. Default: it is collected some time. */
+  readonly collect?: ((object: WeakRef<object>) => unknown) | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Records a span for each lookup and each attempt of a subrequest. Default: none. */

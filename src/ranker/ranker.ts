@@ -31,6 +31,8 @@ export interface RankerStats extends Traffic {
   readonly bagsRepeated: number;
   /** Undefined: there is no cache. */
   readonly cache: CacheStats | undefined;
+  /** Bytes of caches of an earlier size that the garbage collector has not freed yet. */
+  readonly cacheReleasedBytes: number;
 }
 
 const noOptions: LookupOptions = {};
@@ -52,6 +54,8 @@ export class Ranker implements AsyncDisposable {
   #reading: Promise<void> | undefined;
   /** The last change of the size of the cache. */
   #resizing: Promise<void> = Promise.resolve();
+  /** Memories with caches of earlier sizes, until they are collected. */
+  #released: readonly { readonly memory: WeakRef<Workspace>; readonly bytes: number }[] = [];
 
   /**
    * Reads the routing table and connects to every node.
@@ -134,9 +138,17 @@ export class Ranker implements AsyncDisposable {
       // A routing table that has changed meanwhile has other entries.
       if (this.#route !== before) continue;
       this.#route = route;
-      before.retire();
+      this.#release(before);
       return;
     }
+  }
+
+  /** The memory of a route is no longer used, once its last lookup has ended. */
+  #release(route: Route): void {
+    const { cacheBytes: bytes } = route.workspace;
+    const memory = new WeakRef(route.workspace);
+    this.#released = [...this.#released, { memory, bytes }];
+    route.retire(() => this.#options.collect?.(memory));
   }
 
   /** The specs of all tables. */
@@ -166,7 +178,9 @@ export class Ranker implements AsyncDisposable {
 
   get stats(): RankerStats {
     const cache = this.#route.workspace.cacheStats;
-    return { ...this.#context.stats, cache, ...this.#options.transport.traffic() };
+    this.#released = this.#released.filter(({ memory }) => memory.deref() !== undefined);
+    const cacheReleasedBytes = this.#released.reduce((sum, { bytes }) => sum + bytes, 0);
+    return { ...this.#context.stats, cache, cacheReleasedBytes, ...this.#options.transport.traffic() };
   }
 
   /**

@@ -23,6 +23,7 @@ export class Route implements WrittenPlan {
   /** Lookups that use it, and whether there will be no more. */
   #lookups = 0;
   #retired = false;
+  #onUnused: () => void = () => {};
   /** The contents that the nodes reported when they were last compared. */
   #compared: readonly ReadonlyMap<string, string>[] = [];
 
@@ -74,14 +75,17 @@ export class Route implements WrittenPlan {
     this.#freeIfUnused();
   }
 
-  /** No more lookups will begin to use it. */
-  retire(): void {
+  /** No more lookups will begin to use it. @param onUnused is called when the last one has ended */
+  retire(onUnused: () => void = () => {}): void {
     this.#retired = true;
+    this.#onUnused = onUnused;
     this.#freeIfUnused();
   }
 
   #freeIfUnused(): void {
-    if (this.#retired && this.#lookups === 0) this.written?.free();
+    if (!this.#retired || this.#lookups > 0) return;
+    this.written?.free();
+    this.#onUnused();
   }
 
   /**

@@ -187,6 +187,16 @@ export class RankerMetrics implements ScorerObserver {
     ranker('received_bytes_total', 'Bytes from memory nodes.', 'bytesIn');
     cacheMetrics(this.#registry, () => readings.ranker?.cache);
     new Gauge({
+      ...{
+        name: 'flexemr_cache_released_bytes',
+        help: 'Memory of caches of an earlier size, until it is freed.',
+        registers,
+      },
+      collect(): void {
+        this.set(readings.ranker?.cacheReleasedBytes ?? 0);
+      },
+    });
+    new Gauge({
       ...{ name: 'flexemr_ranker_node_up', help: '1 if the memory node says that it is ready.', registers },
       labelNames: ['node'],
       collect(): void {

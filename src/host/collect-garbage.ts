@@ -1,0 +1,21 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+type Collector = (options: { readonly type: 'major'; readonly execution: 'async' }) => Promise<void>;
+
+/** Milliseconds before each attempt. What was in progress may still refer to an object at the first one. */
+const attemptsMs = [20, 100, 500, 2_000];
+
+/**
+ * Runs the garbage collector, in turns of its own, until an object is gone that nothing refers to any more. A
+ * WebAssembly.Memory stays resident until then, and V8 does not know that it is large enough to hurry.
+ */
+export async function collectGarbage(object: WeakRef<object>): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as Collector;
+  for (const ms of attemptsMs) {
+    await new Promise<void>((done) => void setTimeout(done, ms).unref());
+    if (object.deref() === undefined) return;
+    await collect({ type: 'major', execution: 'async' });
+  }
+}
