@@ -77,7 +77,9 @@ export class CacheMemory {
   use(plan: PlanMemory | undefined): void {
     const { bytes, words } = this.#memory;
     const buckets = this.#at(layout.CACHE_BUCKETS);
-    bytes.fill(0, buckets, buckets + this.#at(layout.CACHE_BUCKET_COUNT) * layout.CACHE_BUCKET_BYTES);
+    // New memory is 0 and takes no room until it is written.
+    if (this.#at(layout.CACHE_USED) > 0)
+      bytes.fill(0, buckets, buckets + this.#at(layout.CACHE_BUCKET_COUNT) * layout.CACHE_BUCKET_BYTES);
     for (const field of [layout.CACHE_HEAD, layout.CACHE_TAIL, layout.CACHE_USED, layout.CACHE_ENTRIES])
       this.#set(field, 0);
     this.#set(layout.CACHE_END, this.#at(layout.CACHE_LOG_BYTES));

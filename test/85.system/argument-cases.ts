@@ -268,7 +268,7 @@ export async function objects(file: string): Promise<readonly [object, Record<st
     ],
     [
       await main.openRanker({ routing: cluster.routing, transport: cluster.transport }),
-      { lookup: lookUp, observe: [() => {}] },
+      { lookup: lookUp, observe: [() => {}], resizeCache: ['1MiB'] },
     ],
     [
       await main.SafetensorsFile.open(file),
