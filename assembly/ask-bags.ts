@@ -8,7 +8,7 @@ import {
   FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, REPEAT_KEYS_MAX, REPEATS_SOUGHT,
 } from '../src/kernel/ask-layout';
 import { enter, seedOf, take } from './ask';
-import { hash } from './hash';
+import { hashOfWords, isSame } from './words';
 
 /** Compares the next bags with those before them, and then moves the bags to send together. */
 export function findRepeats(block: usize, feature: usize, most: u32): u32 {
@@ -64,7 +64,7 @@ function numberOf(block: usize, feature: usize, bag: u32, found: u32, entries: u
   const keys = <usize>load<u32>(feature, FEATURE_KEYS), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
   const shift: usize = wide ? 3 : 2, bytes = (end - begin) << shift;
   const own = keys + (begin << shift), ownWeights = weights + (begin << 2);
-  let place = <u32>hashOf(own, bytes, seedOf(block)) & mask, number = load<u32>(entries + (<usize>place << 2));
+  let place = <u32>hashOfWords(seedOf(block) ^ bytes, own, bytes) & mask, number = load<u32>(entries + (<usize>place << 2));
   while (number) {
     const other = <usize>load<u32>(firsts + (<usize>(number - 1) << 2)), at = offsets + (other << 2);
     const first = <usize>load<u32>(at);
@@ -76,19 +76,6 @@ function numberOf(block: usize, feature: usize, bag: u32, found: u32, entries: u
   }
   store<u32>(entries + (<usize>place << 2), found + 1);
   return found;
-}
-
-function hashOf(at: usize, bytes: usize, seed: u64): u64 {
-  let sum = seed ^ bytes;
-  const end = at + bytes;
-  for (; at + 8 <= end; at += 8) sum = hash(sum ^ load<u64>(at));
-  return at < end ? hash(sum ^ load<u32>(at)) : hash(sum);
-}
-
-function isSame(one: usize, other: usize, bytes: usize): bool {
-  const end = one + bytes;
-  for (; one + 8 <= end; one += 8, other += 8) if (load<u64>(one) != load<u64>(other)) return false;
-  return one == end || load<u32>(one) == load<u32>(other);
 }
 
 /** Moves the keys and weights of the bags to send together. Their order stays, so each moves towards the front. */

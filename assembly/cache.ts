@@ -9,6 +9,7 @@ import {
   ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
 import { hash } from './hash';
+import { hashOfWords, isSame } from './words';
 
 @inline export function logOf(cache: usize): usize { return load<u32>(cache, CACHE_LOG); }
 
@@ -22,12 +23,6 @@ export function hashOfBag(cache: usize, table: u32, keys: usize, bytes: usize, w
   let sum = hash(load<u64>(cache, CACHE_SEED) ^ ((<u64>table << 32) | <u64>bytes));
   sum = hashOfWords(sum, keys, bytes);
   return weights ? hashOfWords(~sum, weights, count << 2) : sum;
-}
-
-function hashOfWords(sum: u64, at: usize, bytes: usize): u64 {
-  const end = at + bytes;
-  for (; at + 8 <= end; at += 8) sum = hash(sum ^ load<u64>(at));
-  return at < end ? hash(sum ^ load<u32>(at)) : hash(sum);
 }
 
 @inline export function bucketOf(cache: usize, low: u32): usize {
@@ -64,12 +59,6 @@ function isOf(entry: usize, table: u32, keys: usize, count: u32, keyBytes: u32, 
   const bytes = <usize>count * keyBytes;
   if (!isSame(entry + ENTRY_KEYS, keys, bytes)) return false;
   return !weights || isSame(entry + ENTRY_KEYS + bytes, weights, <usize>count << 2);
-}
-
-function isSame(one: usize, other: usize, bytes: usize): bool {
-  const end = one + bytes;
-  for (; one + 8 <= end; one += 8, other += 8) if (load<u64>(one) != load<u64>(other)) return false;
-  return one == end || load<u32>(one) == load<u32>(other);
 }
 
 /** The place in its bucket that refers to an entry, or 0 if none does any more. */
