@@ -20,15 +20,15 @@ import { Interval } from './interval.js';
  * }} MemoryNode
  */
 /**
- * The cache of a ranker: bags per second that were looked for and found, bytes per second that no node had to send, and
- * its memory.
- * @typedef {{ readonly asked: Figure, readonly found: Figure, readonly saved: Figure, readonly memory: Figure }} Cache
+ * The cache of a ranker: bags per second that it found, bytes per second that no node had to send, and its memory.
+ * @typedef {{ readonly found: Figure, readonly saved: Figure, readonly memory: Figure }} Cache
  */
 /**
  * Lookups in memory nodes. `subrequests`, `lookups` and `retries` are per second.
  * @typedef {{
  *   readonly nodes: readonly MemoryNode[], readonly traffic: Traffic,
- *   readonly lookups: Figure, readonly subrequests: Figure, readonly retries: Figure, readonly cache: Cache,
+ *   readonly lookups: Figure, readonly subrequests: Figure, readonly retries: Figure,
+ *   readonly cache: Cache | undefined,
  * }} Remote
  */
 /** @typedef {ReturnType<typeof figuresOf>} Figures */
@@ -100,12 +100,18 @@ function remote(during, now) {
     lookups: during.rate('flexemr_ranker_lookups_total'),
     subrequests: during.rate('flexemr_ranker_subrequests_total'),
     retries: during.rate('flexemr_ranker_retries_total'),
-    cache: {
-      asked: during.rate('flexemr_cache_probed_bags_total'),
-      found: during.rate('flexemr_cache_hit_bags_total'),
-      saved: during.rate('flexemr_cache_hit_bytes_total'),
-      memory: now.value('flexemr_cache_memory_bytes'),
-    },
+    cache: cache(during, now),
+  };
+}
+
+/** @param {Interval} during @param {Scrape} now @returns {Cache | undefined} undefined: there is none */
+function cache(during, now) {
+  const memory = now.value('flexemr_cache_memory_bytes');
+  if (!memory) return undefined;
+  return {
+    found: during.rate('flexemr_cache_hit_bags_total'),
+    saved: during.rate('flexemr_cache_hit_bytes_total'),
+    memory,
   };
 }
 

@@ -105,8 +105,9 @@ function upSince(since, now) {
 function writeNodes(remote) {
   part('local').hidden = remote !== undefined;
   part('table').hidden = remote === undefined;
+  const { lookups, subrequests, retries, cache } = remote ?? {};
   const rates = remote
-    ? { lookups: remote.lookups, subrequests: remote.subrequests, retries: remote.retries }
+    ? { lookups, subrequests, retries, ...(cache && { 'bags from the cache': cache.found }) }
     : {};
   const texts = Object.entries(rates).map(([what, rate]) => `${what} ${write(rate)}/s`);
   part('lookups').textContent = texts.join(', ');

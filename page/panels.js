@@ -47,13 +47,10 @@ export const panels = [
     title: 'Nodes, bytes per second',
     unit: bytes,
     remote: true,
-    lines: ({ remote }) => ({ ...ways(remote?.traffic), saved: remote?.cache.saved }),
-  },
-  {
-    title: 'Cache, bags per second',
-    unit: count,
-    remote: true,
-    lines: ({ remote }) => ({ asked: remote?.cache.asked, found: remote?.cache.found }),
+    lines: ({ remote }) => ({
+      ...ways(remote?.traffic),
+      ...(remote?.cache && { saved: remote.cache.saved }),
+    }),
   },
   { title: 'Clients, bytes per second', unit: bytes, lines: ({ clients }) => ways(clients) },
   {
@@ -64,6 +61,9 @@ export const panels = [
   {
     title: 'Memory',
     unit: bytes,
-    lines: ({ resident, heap, remote }) => ({ resident, heap, cache: remote?.cache.memory }),
+    lines: ({ resident, heap, remote }) => ({
+      ...{ resident, heap },
+      ...(remote?.cache && { cache: remote.cache.memory }),
+    }),
   },
 ];
