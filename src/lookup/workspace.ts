@@ -8,7 +8,6 @@ import { BufferPool } from '../store/buffer-pool.ts';
 import { FreeList, roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { AskedLookup, type AskOptions } from './asked.ts';
-import type { AskedRoom } from './asked-room.ts';
 import { BagReader, outOfMemory, type TableFinder } from './bag-reader.ts';
 import { CacheMemory, type CacheStats } from './cache-memory.ts';
 import type { LookupMemory } from './lookup-memory.ts';
@@ -127,25 +126,32 @@ export class Workspace {
   }
 
   /** Copies the bags of a reader, and notes the state of the nodes. @throws OUT_OF_MEMORY */
-  #copy(reader: BagReader, options: AskOptions, { plan, written, states }: WrittenPlan): AskedLookup {
-    const room = AskedLookup.room(reader, options, plan.nodes.length, this.#cache !== undefined);
-    const block = written === undefined ? undefined : this.#shared.slots.allocate(room.bytes);
-    if (written === undefined || block === undefined)
-      return this.#copyAlone(reader, options, plan, states, room);
+  #copy(reader: BagReader, options: AskOptions, plan: WrittenPlan): AskedLookup {
+    // With a cache, a lookup needs memory for all of its vectors. A lookup that has no space for them uses no cache.
+    const cached = this.#cache && this.#copyShared(reader, options, plan, this.#cache);
+    return cached ?? this.#copyShared(reader, options, plan) ?? this.#copyAlone(reader, options, plan);
+  }
+
+  /** As `#copy`, to the memory that lookups share. Undefined: there is no space. */
+  #copyShared(
+    reader: BagReader,
+    options: AskOptions,
+    { plan, written, states }: WrittenPlan,
+    cache?: CacheMemory,
+  ): AskedLookup | undefined {
+    if (written === undefined) return undefined;
+    const room = AskedLookup.room(reader, options, plan.nodes.length, cache !== undefined);
+    const block = this.#shared.slots.allocate(room.bytes);
+    if (block === undefined) return undefined;
     note(written, states);
     const asked = new AskedLookup(written, reader, options, block, room);
-    if (this.#cache !== undefined) asked.set(ASK_CACHE, this.#cache.address);
+    if (cache !== undefined) asked.set(ASK_CACHE, cache.address);
     return asked;
   }
 
   /** As `#copy`, to a memory for this lookup only. */
-  #copyAlone(
-    reader: BagReader,
-    options: AskOptions,
-    plan: LookupPlan,
-    states: readonly NodeState[],
-    room: AskedRoom,
-  ): AskedLookup {
+  #copyAlone(reader: BagReader, options: AskOptions, { plan, states }: WrittenPlan): AskedLookup {
+    const room = AskedLookup.room(reader, options, plan.nodes.length);
     const memory = this.#own(roundUp(room.bytes) + roundUp(planBytes(plan)), 64);
     const written = PlanMemory.write(memory, plan);
     const block = memory.slots.allocate(room.bytes);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { KeyedBags } from '../../src/index.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import { fixedRouting } from '../../src/plan/routing-source.ts';
+import type { CacheSize } from '../../src/ranker/cache-size.ts';
 import { Ranker } from '../../src/ranker/ranker.ts';
 import { refused } from '../60.transport/rig.ts';
 import { bits, expectBits } from '../bits.ts';
@@ -25,9 +26,9 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-function open(workspaceBytes: number): Promise<Ranker> {
+function open(workspaceBytes: number, cache: CacheSize = 'off'): Promise<Ranker> {
   const [routing, transport] = [fixedRouting(cluster.routing), cluster.loopback()];
-  return Ranker.open({ routing, transport, module: kernelModule('ranker'), workspaceBytes });
+  return Ranker.open({ routing, transport, module: kernelModule('ranker'), workspaceBytes, cache });
 }
 
 function bagsOf(bags: number, keysPerBag: number): KeyedBags {
@@ -44,8 +45,9 @@ test('with memory of any size, lookups of any size at once give the same bits or
     fc.asyncProperty(
       fc.array(fc.tuple(fc.nat({ max: 200 }), fc.nat({ max: 30 })), { minLength: 1, maxLength: 6 }),
       fc.integer({ min: 10, max: 24 }),
-      async (sizes, logBytes) => {
-        await using ranker = await open(2 ** logBytes);
+      fc.constantFrom<CacheSize>('off', '64KiB'),
+      async (sizes, logBytes, cache) => {
+        await using ranker = await open(2 ** logBytes, cache);
         // Twice, because memory that a lookup does not give back is missing later.
         for (let turn = 0; turn < 2; turn++) {
           await Promise.all(
@@ -68,6 +70,19 @@ test('with memory of any size, lookups of any size at once give the same bits or
   );
   console.log(seen);
   expect(Math.min(seen.right, seen.refused)).toBeGreaterThan(runs.workspaces / 10);
+});
+
+test('a lookup that has no space for what a cache may answer needs no more memory than without one', async () => {
+  const seen = { uncached: 0, cached: 0 };
+  for (const bags of [10, 40, 160, 640, 1_000, 1_500, 2_000, 2_560]) {
+    await using without = await open(2 ** 20);
+    await using ranker = await open(2 ** 20, '64KiB');
+    const asked = bagsOf(bags, 2);
+    const code = await without.lookup(asked).then(bits, ({ code }: { code: string }) => code);
+    expect(await ranker.lookup(asked).then(bits, ({ code }: { code: string }) => code)).toEqual(code);
+    seen[ranker.stats.cache?.probed === 0 ? 'uncached' : 'cached']++;
+  }
+  expect(Math.min(seen.uncached, seen.cached)).toBeGreaterThan(0);
 });
 
 test('a lookup that needs more than it may says how much that is', async () => {
