@@ -1,6 +1,6 @@
 // A cache of pooled bags. Entries are in a circular log: new ones go to its head, and what is at its tail makes room,
-// unless it was used: then it loses a chance and goes to the head again. An entry holds its keys and weights, which are compared in full,
-// so no choice of keys answers one bag with the vector of another.
+// unless it was used: then it loses a chance and goes to the head again. An entry holds its keys and weights, which are
+// compared in full, so no choice of keys answers one bag with the vector of another.
 
 import {
   CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_END, CACHE_ENTRIES,
@@ -91,13 +91,14 @@ function takeAtHead(cache: usize, bytes: u32): usize {
 
 /** Frees bytes at the tail, and what is empty after them. */
 function freeAtTail(cache: usize, bytes: u32): void {
-  const all = load<u32>(cache, CACHE_LOG_BYTES), tail = load<u32>(cache, CACHE_TAIL) + bytes;
-  let freed = bytes;
+  const all = load<u32>(cache, CACHE_LOG_BYTES);
+  let tail = load<u32>(cache, CACHE_TAIL) + bytes, freed = bytes;
   if (tail == load<u32>(cache, CACHE_END)) {
     freed += all - tail;
+    tail = 0;
     store<u32>(cache, all, CACHE_END);
   }
-  store<u32>(cache, tail + freed - bytes == all ? 0 : tail, CACHE_TAIL);
+  store<u32>(cache, tail, CACHE_TAIL);
   store<u32>(cache, load<u32>(cache, CACHE_USED) - freed, CACHE_USED);
 }
 

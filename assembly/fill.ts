@@ -54,19 +54,15 @@ export function fill(block: usize, feature: usize, table: usize, values: usize, 
 
 /** Copies the next vectors that the cache had to the results of a feature. @returns how many */
 export function placeHits(block: usize, feature: usize, table: usize, record: usize, most: u32): u32 {
-  const first = load<u32>(block, ASK_AT), end = min(load<u32>(feature, FEATURE_HITS), first + max<u32>(most, 1));
-  const bytes = <usize>load<u32>(table, TABLE_DIM) << 2, results = <usize>load<u32>(block, MERGE_RESULTS);
-  const values = results + load<u32>(record, RESULT_VALUES), counts = results + load<u32>(record, RESULT_COUNTS);
-  for (let i: usize = first; i < <usize>end; i++) {
-    const row = <usize>load<u32>(load<u32>(feature, FEATURE_HIT_NUMBERS) + (i << 2));
-    memory.copy(values + row * bytes, load<u32>(feature, FEATURE_HIT_VALUES) + i * bytes, bytes);
-    store<u32>(counts + (row << 2), load<u32>(load<u32>(feature, FEATURE_HIT_COUNTS) + (i << 2)));
-  }
-  store<u32>(block, end, ASK_AT);
-  return end - first;
+  const first = load<u32>(block, ASK_AT), count = min(load<u32>(feature, FEATURE_HITS) - first, max<u32>(most, 1));
+  const dim = load<u32>(table, TABLE_DIM), values = load<u32>(feature, FEATURE_HIT_VALUES) + first * (dim << 2);
+  const numbers = load<u32>(feature, FEATURE_HIT_NUMBERS) + (first << 2);
+  placeRows(block, record, dim, numbers, count, values, load<u32>(feature, FEATURE_HIT_COUNTS) + (first << 2));
+  store<u32>(block, first + count, ASK_AT);
+  return count;
 }
 
-/** Copies vectors of a whole table, final ones, to their places among the results. */
+/** Copies final vectors, and how many rows each has, to their places among the results. @param numbers the place of each */
 export function placeRows(
   block: usize, record: usize, dim: u32, numbers: usize, count: u32, values: usize, counts: usize,
 ): void {

@@ -2,10 +2,10 @@
 // their vectors are there: if the cache has room, if they were not found before, lately, or if many candidates share them.
 
 import {
-  ASK_AT, ASK_BAG, ASK_CACHE, ASK_CACHED, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_PLAN, ASK_WORK, FEATURE_FILL_COUNT,
+  ASK_AT, ASK_BAG, ASK_CACHE, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_PLAN, ASK_WORK, FEATURE_FILL_COUNT,
   FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES,
   FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_NEXT_OFFSETS, FEATURE_RESULTS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
-  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_CACHED, TABLE_DIM, TABLE_PLACE, TABLE_POOLED,
+  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_PLACE, TABLE_POOLED,
 } from '../src/kernel/ask-layout';
 import { NONE } from '../src/kernel/layout';
 import {
@@ -28,7 +28,7 @@ const PROBED_TOGETHER = 32;
 /** Continues with the current feature. ASK_BAG: bags that were looked for. ASK_FOUND: keys of those that are sent. */
 export function probe(block: usize, feature: usize, table: usize, most: u32): u32 {
   const cache = cacheOf(block), bags = load<u32>(feature, FEATURE_SENT_BAGS), hashes = <usize>load<u32>(block, ASK_WORK);
-  const cached = cache && load<u32>(table, TABLE_CACHED) && load<u32>(table, TABLE_POOLED) && bags;
+  const cached = cache && load<u32>(table, TABLE_POOLED) && bags;
   if (!load<u32>(block, ASK_AT)) {
     if (!cached) {
       enter(block, ASK_COUNT);
@@ -153,7 +153,6 @@ function finish(block: usize, feature: usize, table: usize, bags: u32): void {
     store<u32>(feature, <u32>offsets, FEATURE_SENT_OFFSETS);
     store<u32>(feature, bags - hits, FEATURE_SENT_BAGS);
     store<u32>(feature, keys, FEATURE_KEY_COUNT);
-    store<u32>(block, load<u32>(block, ASK_CACHED) + hits, ASK_CACHED);
     store<u32>(block, (values + hits * (load<u32>(table, TABLE_DIM) << 2) + 15) & ~15, ASK_NEXT);
   } else store<u32>(block, <u32>offsets, ASK_NEXT);
   enter(block, ASK_COUNT);

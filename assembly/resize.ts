@@ -17,7 +17,7 @@ export function openSurvey(cache: usize, survey: usize): void {
 @inline function advance(cache: usize, survey: usize, bytes: u32): void {
   const all = load<u32>(cache, CACHE_LOG_BYTES), next = load<u32>(survey, SURVEY_AT) + bytes;
   const isEnd = next == load<u32>(cache, CACHE_END);
-  store<u32>(survey, isEnd || next == all ? 0 : next, SURVEY_AT);
+  store<u32>(survey, isEnd ? 0 : next, SURVEY_AT);
   store<u32>(survey, load<u32>(survey, SURVEY_LEFT) - bytes - (isEnd ? all - next : 0), SURVEY_LEFT);
 }
 

@@ -11,12 +11,13 @@ import { median } from '../measure.ts';
 import { cpuUsOf, ownCpuUs } from '../serving/cpu.ts';
 import { writeTables } from '../serving/rows.ts';
 import type { TableShape } from '../serving/workload.ts';
+import { mlperfShape } from '../serving/workloads.ts';
 
 /**
  * Keys of the 26 features of MLPerf's DLRM. Two tables with many rows stand for all, one of them for bags of one key, so that
  * bags need not repeat.
  */
-const lookups = [3, 2, 1, 2, 6, 1, 1, 1, 1, 7, 3, 8, 1, 6, 9, 5, 1, 1, 1, 12, 100, 27, 10, 3, 1, 1];
+const { lookups } = mlperfShape;
 const tables = (quick: boolean): TableShape[] =>
   ['a', 'b'].map((name) => ({
     name,

@@ -1,6 +1,5 @@
 // npm run bench -- cache-resize: a cache becomes small while lookups go on. How long it takes until the memory is back, and
 // what lookups take before and meanwhile.
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { type KeyedBags, openRanker, startLocalCluster } from '../../src/index.ts';
 import { describe, environment } from '../environment.ts';
 import { quantile } from '../measure.ts';
+import { mib, rssOf } from '../serving/memory.ts';
 import { writeTables } from '../serving/rows.ts';
 import type { TableShape } from '../serving/workload.ts';
 
@@ -54,7 +54,7 @@ export async function run(args: string[]): Promise<void> {
     const before: number[] = [];
     while (before.length < 4_000) before.push(await lookUp(looking));
     const { usedBytes = 0 } = ranker.stats.cache ?? {};
-    const filled = rss();
+    const filled = rssOf(process.pid);
     const meanwhile: number[] = [];
     const began = performance.now();
     let [resizedMs, backMs] = [0, 0];
@@ -62,13 +62,13 @@ export async function run(args: string[]): Promise<void> {
     const least = filled - backMin * (usedBytes - small * 2 ** 20);
     while (performance.now() - began < watchedMs) {
       meanwhile.push(await lookUp(looking));
-      if (backMs === 0 && resizedMs > 0 && rss() <= least) backMs = performance.now() - began;
+      if (backMs === 0 && resizedMs > 0 && rssOf(process.pid) <= least) backMs = performance.now() - began;
     }
     await resized;
     console.log(
       `\n${large} MiB, ${mib(usedBytes)} MiB of them entries, become ${small} MiB; lookups of ${looking} bags`,
     );
-    console.log(`RSS ${mib(filled)} MiB before, ${mib(rss())} MiB after ${watchedMs / 1_000} s`);
+    console.log(`RSS ${mib(filled)} MiB before, ${mib(rssOf(process.pid))} MiB after ${watchedMs / 1_000} s`);
     console.log(`the new cache answers after ${resizedMs.toFixed(0)} ms`);
     console.log(
       `${backMin} of what is released is back ${backMs ? `after ${backMs.toFixed(0)} ms` : 'LATER'}`,
@@ -83,12 +83,4 @@ export async function run(args: string[]): Promise<void> {
   } finally {
     await rm(folder, { recursive: true });
   }
-}
-
-function rss(): number {
-  return Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[1]) * 4_096;
-}
-
-function mib(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(0);
 }

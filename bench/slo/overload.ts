@@ -1,14 +1,14 @@
 // npm run bench -- overload: a service under three times its capacity. What is answered, how soon the rest is refused,
 // whether memory grows, and whether it serves again when the load has ended.
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { describe, environment } from '../environment.ts';
 import { Leftovers } from '../serving/leftovers.ts';
+import { mib, rssOf } from '../serving/memory.ts';
 import type { LoadResult } from './load.ts';
 import { chosen } from './options.ts';
 import { bodiesOf, scoredModels } from './scored-model.ts';
 import { SenderProcess } from './sender-process.ts';
-import { inferPath, ModelFiles, type Service } from './services.ts';
+import { inferPath, ModelFiles } from './services.ts';
 
 /** Candidates of a request. */
 const samples = 32;
@@ -37,11 +37,11 @@ export async function run(args: string[]): Promise<void> {
   console.log(`\n${model.workload.name}, requests of ${samples} candidates, deadline ${deadlineMs} ms`);
   console.log(`capacity: ${(capacity * samples).toFixed(0)} candidates/s`);
   const forMs = Number(seconds) * 1_000;
-  const before = rssOf(service);
+  const before = rssOf(service.pid);
   const result = await load(overload * capacity, forMs);
-  const after = rssOf(service);
+  const after = rssOf(service.pid);
   report(result, forMs, capacity);
-  console.log(`RSS of the ranker: ${before} MiB before, ${after} MiB after`);
+  console.log(`RSS of the ranker: ${mib(before)} MiB before, ${mib(after)} MiB after`);
   const calm = await load(capacity / 2, 3_000, 1_000);
   console.log(`half of its capacity, from a second later: ${calm.good} of ${calm.due} answered in time`);
   await sender.end(leftovers);
@@ -68,10 +68,4 @@ function report(result: LoadResult, forMs: number, capacity: number): void {
   console.log(`  ${refused} refused, the 99th percentile after ${refused99Ms.toFixed(1)} ms; aim 10`);
   console.log(`  ${failed - refused} failed in another way`);
   console.log(`  requests were sent late: the 99th percentile by ${lag99Ms.toFixed(1)} ms, which counts`);
-}
-
-/** MiB. */
-function rssOf({ pid }: Service): number {
-  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-  return Math.round((pages * 4096) / 2 ** 20);
 }

@@ -39,10 +39,9 @@ export const TABLE_VERSION = 48;
 /** Number of its shards, and address of the record of the first. */
 export const TABLE_SHARD_COUNT = 52;
 export const TABLE_SHARDS = 56;
-/** 1: its pooled bags may be cached. Then its place in the plan. */
-export const TABLE_CACHED = 60;
-export const TABLE_PLACE = 64;
-export const TABLE_BYTES = 80;
+/** Its place in the plan. */
+export const TABLE_PLACE = 60;
+export const TABLE_BYTES = 64;
 
 // A shard: the last row number or hash that it holds, its number in the routing table, and its node.
 export const PLACE_LAST = 0;
@@ -65,8 +64,6 @@ export const ASK_SENDS_REPEATS = 140;
 export const ASK_SPLIT_KEYS = 144;
 /** The cache (cache-layout.ts), or 0. */
 export const ASK_CACHE = 148;
-/** Number of bags that the cache answered. */
-export const ASK_CACHED = 152;
 /** Address of the record of the first segment. */
 export const ASK_SEGMENT_LIST = 20;
 /** The next free address, and the end of the free memory. */

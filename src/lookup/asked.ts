@@ -231,7 +231,7 @@ export class AskedLookup {
     return all.filter((result) => bags.has(this.memory.words[inverse + result]));
   }
 
-  /** Number of frames, of segments, of segments whose rows are fetched, of bags that a cache had or that repeat others. */
+  /** Number of frames, of segments, of segments whose rows are fetched, and of bags that repeat an earlier bag. */
   get frames(): number {
     return this.at(layout.ASK_FRAMES);
   }
@@ -242,10 +242,6 @@ export class AskedLookup {
 
   get fetched(): number {
     return this.at(layout.ASK_FETCHED);
-  }
-
-  get cached(): number {
-    return this.at(layout.ASK_CACHED);
   }
 
   get repeated(): number {

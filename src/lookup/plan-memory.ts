@@ -91,7 +91,6 @@ export class PlanMemory {
     set(layout.TABLE_VERSION, table.version);
     set(layout.TABLE_SHARD_COUNT, table.shards.length);
     set(layout.TABLE_SHARDS, shards);
-    set(layout.TABLE_CACHED, Number(spec.mode !== 'none'));
     set(layout.TABLE_PLACE, table.place);
   }
 

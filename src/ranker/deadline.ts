@@ -129,9 +129,7 @@ export class Deadline implements Disposable {
 
   /** Waits for the next turn of the event loop. @throws the error that ended the lookup */
   async turn(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    nextTurn(resolve);
-    await promise;
+    await turn();
     if (this.#over) throw this.#over;
   }
 
