@@ -4,8 +4,8 @@
 
 import {
   CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_END, CACHE_ENTRIES,
-  CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES, CACHE_SEED,
-  CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
+  CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES, CACHE_NEXT_BUCKET_COUNT,
+  CACHE_SEED, CACHE_SPLIT, CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
   ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
 import { hash } from './hash';
@@ -25,12 +25,15 @@ export function hashOfBag(cache: usize, table: u32, keys: usize, bytes: usize, w
   return weights ? hashOfWords(~sum, weights, count << 2) : sum;
 }
 
+/** A hash as a place among so many. A larger hash has no earlier place. */
+@inline export function share(low: u32, count: u32): u32 { return <u32>((<u64>low * <u64>count) >> 32); }
 @inline export function bucketOf(cache: usize, low: u32): usize {
-  const bucket = <usize>((<u64>low * <u64>load<u32>(cache, CACHE_BUCKET_COUNT)) >> 32);
-  return load<u32>(cache, CACHE_BUCKETS) + bucket * CACHE_BUCKET_BYTES;
+  let bucket = share(low, load<u32>(cache, CACHE_BUCKET_COUNT));
+  if (bucket >= load<u32>(cache, CACHE_SPLIT)) bucket = share(low, load<u32>(cache, CACHE_NEXT_BUCKET_COUNT));
+  return load<u32>(cache, CACHE_BUCKETS) + <usize>bucket * CACHE_BUCKET_BYTES;
 }
-@inline function placeAt(bucket: usize, i: u32): usize { return bucket + CACHE_BUCKET_PLACES + (<usize>i << 2); }
-@inline function entryAt(cache: usize, place: u32): usize { return logOf(cache) + (<usize>(place - 1) << 4); }
+@inline export function placeAt(bucket: usize, i: u32): usize { return bucket + CACHE_BUCKET_PLACES + (<usize>i << 2); }
+@inline export function entryAt(cache: usize, place: u32): usize { return logOf(cache) + (<usize>(place - 1) << 4); }
 
 /** Where the vector of an entry begins, in bytes from its start. */
 @inline export function vectorAt(keys: u32, keyBytes: u32, weighted: bool): usize {

@@ -7,6 +7,7 @@ export { deduplicate } from './deduplicate';
 export { encodeRows, rowsFinite } from './encode';
 export { openAnswer } from './frame';
 export { fetch, gather } from './gather';
+export { openGrowth, spreadBuckets } from './grow';
 export { shardHashes } from './hash';
 export { indexClear, indexEntries, indexFind, indexInsert, indexRemove } from './index';
 export { divide, merge } from './merge';

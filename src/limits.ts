@@ -245,7 +245,14 @@ export const workspaceBytesMax = 1_073_741_824;
 /** A ranker's cache: its least and its most bytes. With the memory of lookups it is in one WebAssembly.Memory. */
 export const cacheBytesMin = 65_536;
 export const cacheBytesMax = 4_026_531_840;
-/** The same at the edge, where an isolate has 128 MB for everything. */
+/** Adaptive caches: seconds in which the largest batch counts, and bytes that a candidate of a batch may take. */
+export const cacheWindowSecondsDefault = 60;
+export const cacheWindowSecondsMin = 0.1;
+export const cacheWindowSecondsMax = 86_400;
+export const candidateBytesMax = 1_073_741_824;
+/** The share of the memory that the system allows which a process uses, unless it is told. */
+export const capacityShare = 0.9;
+/** The memory of lookups at the edge, where an isolate has 128 MB for everything. */
 export const edgeWorkspaceBytes = 67_108_864;
 /** The share of it that a ranker's lookups have in common. A lookup that does not fit there has memory of its own. */
 export const workspaceShare = 0.0625;

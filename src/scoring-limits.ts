@@ -45,3 +45,18 @@ export const scoreBytesMax = 16_777_216;
 export const scoreTensorsMax = 16_384;
 export const tensorDimsMax = 8;
 export const scoreBodiesBytesMax = 134_217_728;
+
+/**
+ * A cache that follows the load: the share of the memory for caches that stays free when it grows, the share of it in which the
+ * next smaller one is built, and how much larger it must become at least, so that it does not change all the time.
+ */
+export const cacheReserveShare = 0.125;
+export const cacheSpareShare = 0.0625;
+export const cacheGrowthMin = 1.125;
+
+/** Time between two decisions about such a cache: a part of its window, within these bounds. */
+export const cacheDecisionsPerWindow = 32;
+export const cacheDecisionMsMin = 20;
+export const cacheDecisionMsMax = 1_000;
+/** Longest time that the next decision waits for the memory of a smaller cache. */
+export const cacheReleaseMsMax = 5_000;

@@ -69,6 +69,14 @@ class DenseThread {
     }
   }
 
+  /** Waits until it has no tasks, and ends. */
+  async drain(): Promise<void> {
+    // A task that waits for the networks is not with the thread yet.
+    await this.#opened.catch(() => {});
+    await this.#thread.idle();
+    await this.end();
+  }
+
   async end(): Promise<void> {
     await this.#thread.end();
   }
@@ -81,6 +89,9 @@ export class DenseThreads implements DenseRunner {
   readonly #files: readonly string[];
   readonly #threads: DenseThread[];
   #restarts = 0;
+  /** The thread that is being replaced. It gets no tasks. */
+  #leaving: DenseThread | undefined;
+  #renewed: Promise<void> = Promise.resolve();
 
   /** @param files ONNX files @throws MISSING_DEPENDENCY, INVALID_FILE, WORKER_FAILED */
   static async open(files: readonly string[], count: number): Promise<DenseThreads> {
@@ -112,8 +123,34 @@ export class DenseThreads implements DenseRunner {
     return this.#restarts;
   }
 
+  /**
+   * Replaces the threads, one after the other, once they have no tasks: the memory of a WebAssembly module never shrinks, so
+   * only a new thread needs no more than its batches do. A thread ends before the next one begins, so that they need no
+   * more memory together. Meanwhile, the other threads have the tasks. If there is only one, tasks wait for it to open
+   * the networks.
+   */
+  async renew(): Promise<void> {
+    for (const [place, thread] of [...this.#threads].entries()) {
+      const renewed = this.#replace(place, thread);
+      this.#renewed = renewed.catch(() => {});
+      await renewed;
+    }
+  }
+
+  async #replace(place: number, thread: DenseThread): Promise<void> {
+    this.#leaving = thread;
+    await thread.drain();
+    this.#leaving = undefined;
+    const next = new DenseThread(this.#files);
+    this.#threads[place] = next;
+    await next.opened;
+  }
+
   async run(network: number, inputs: Tensors): Promise<Tensors> {
-    const loads = this.#threads.map(({ load }) => load);
+    if (this.#leaving !== undefined && this.#threads.length === 1) await this.#renewed;
+    const loads = this.#threads.map((thread) =>
+      thread === this.#leaving ? Number.POSITIVE_INFINITY : thread.load,
+    );
     const place = loads.indexOf(Math.min(...loads));
     if (this.#threads[place].isEnded) {
       this.#threads[place] = new DenseThread(this.#files);

@@ -1,9 +1,15 @@
 import * as v from 'valibot';
 import { checkFields, given, isObject, options as optionsOf } from '../check.ts';
+import { FlexemrError } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import {
+  type AdaptiveCacheOptions,
+  adaptiveCacheOf,
+  adaptiveCacheOptions,
+} from '../ranker/adaptive-cache.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
 import { Ranker } from '../ranker/ranker.ts';
 import { rankerFields } from '../ranker/ranker-options.ts';
@@ -14,6 +20,7 @@ import { RdmaTransport } from '../transport/rdma/rdma.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import { StreamTransport } from '../transport/stream.ts';
 import type { Transport } from '../transport/transport.ts';
+import { allowedBytes } from './allowed-bytes.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { fileRouting } from './file-routing.ts';
 import { httpRouting } from './http-routing.ts';
@@ -38,6 +45,8 @@ export interface OpenRankerOptions {
   readonly checksums?: boolean | undefined;
   /** Memory for a cache of pooled bags: bytes, `256MiB`, `10%` of the bytes of all rows, or `off` (default). */
   readonly cache?: CacheSize | undefined;
+  /** Instead of `cache`: its size follows the batches of a scorer that has the ranker as its source. */
+  readonly adaptiveCache?: AdaptiveCacheOptions | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
@@ -56,6 +65,7 @@ const rankerOptions = optionsOf({
   security: v.optional(clientSecurity),
   rdma: v.optional(deviceChoice),
   ...rankerFields,
+  adaptiveCache: adaptiveCacheOptions,
 });
 
 /**
@@ -63,7 +73,12 @@ const rankerOptions = optionsOf({
  * @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY
  */
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
-  const { routing, transport, security = {}, rdma, ...how } = checkFields(rankerOptions, options);
+  const checked = checkFields(rankerOptions, options);
+  const { routing, transport, security = {}, rdma, adaptiveCache, ...how } = checked;
+  if (adaptiveCache !== undefined && how.cache !== undefined) {
+    const message = 'give either cache, or adaptiveCache';
+    throw new FlexemrError('INVALID_OPTION', message, { field: 'adaptiveCache', value: adaptiveCache });
+  }
   const source = sourceOf(routing);
   const tracer = await loadTracer();
   const module = kernelModule('ranker');
@@ -73,6 +88,7 @@ export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
     module,
     tracer,
     collect: collectGarbage,
+    adaptive: adaptiveCache && adaptiveCacheOf(adaptiveCache, allowedBytes()),
     ...how,
   });
 }

@@ -19,6 +19,7 @@ import {
 } from '../scoring-limits.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import type { Tracer } from '../wire/trace.ts';
+import { controlCache } from './control-cache.ts';
 import { DenseThreads } from './dense-threads.ts';
 import { readModel } from './model-file.ts';
 
@@ -48,6 +49,8 @@ export interface OpenScorerOptions {
 export interface ScorerSeams {
   readonly tracer?: Tracer | undefined;
   readonly observer?: ScorerObserver | undefined;
+  /** Hears why an adaptive cache could not get another size. */
+  readonly onCacheError?: ((error: Error) => void) | undefined;
 }
 
 const isSource = (value: unknown): boolean =>
@@ -91,7 +94,7 @@ export async function openScorer(options: OpenScorerOptions): Promise<Scorer> {
  */
 export async function openParts(
   { source, model, dense, denseThreads = 1, ...more }: OpenScorerOptions,
-  { tracer, observer }: ScorerSeams,
+  { tracer, observer, onCacheError = () => {} }: ScorerSeams,
 ): Promise<{ readonly scorer: Scorer; readonly threads: DenseThreads }> {
   const read = model === undefined ? undefined : await readModel(model);
   if ((read === undefined) === (dense === undefined)) {
@@ -103,19 +106,15 @@ export async function openParts(
   try {
     const described = read ?? describeModel(threads.networks, source.specs, 'model');
     const known = { ...described, name: more.name ?? described.name };
-    const scorer = new Scorer({
-      source,
-      dense: threads,
-      plan: planModel(known, threads.networks, source.specs),
-      batching: {
-        batchCandidates: more.batchCandidates ?? batchCandidatesDefault,
-        batchDelay: more.batchDelay ?? 0,
-        queueCandidates: more.queueCandidates ?? queueCandidatesDefault,
-      },
-      tracer,
-      observer,
-    });
-    return { scorer, threads };
+    const plan = planModel(known, threads.networks, source.specs);
+    const batching = {
+      batchCandidates: more.batchCandidates ?? batchCandidatesDefault,
+      batchDelay: more.batchDelay ?? 0,
+      queueCandidates: more.queueCandidates ?? queueCandidatesDefault,
+    };
+    const context = { source, dense: threads, plan, tracer, observer };
+    const controller = await controlCache(context, threads, batching.batchCandidates, onCacheError);
+    return { scorer: new Scorer({ ...context, batching, controller }), threads };
   } catch (error) {
     await threads.close();
     throw error;

@@ -39,7 +39,11 @@ export const CACHE_REJECTED = 112;
 export const CACHE_END = 120;
 /** 1: no entry is added, kept or evicted, because all of them are being copied. */
 export const CACHE_FROZEN = 124;
-export const CACHE_BYTES = 128;
+/** While the index grows: entries whose bucket is this one or a later one are already in one of ... NONE: it does not grow. */
+export const CACHE_SPLIT = 128;
+/** ... so many buckets. */
+export const CACHE_NEXT_BUCKET_COUNT = 132;
+export const CACHE_BYTES = 192;
 
 /** A bucket: the tags of its entries, then where each is: its place in the log in units of 16 bytes, + 1; 0: free. */
 export const CACHE_BUCKET_ENTRIES = 8;

@@ -11,6 +11,8 @@ export type RankerKernels = Pick<
   | 'weighEntries'
   | 'pickEntries'
   | 'adoptEntries'
+  | 'openGrowth'
+  | 'spreadBuckets'
   | 'checksum'
   | 'checksumAdd'
   | 'checksumEnd'
@@ -51,6 +53,10 @@ export interface Kernels {
   pickEntries(cache: number, survey: number, most: number): number;
   /** Adds at most `most` entries that were copied to the log of a cache. @param bytes of all @returns DONE or MORE */
   adoptEntries(cache: number, bytes: number, most: number): number;
+  /** Begins to give the index of a cache more buckets. */
+  openGrowth(cache: number, buckets: number): void;
+  /** Moves the entries of at most `most` buckets. @returns DONE or MORE */
+  spreadBuckets(cache: number, most: number): number;
   /** Computes the checksum of a whole frame. @param sums address of CHECKSUM_BYTES @returns an i32 */
   checksum(sums: number, frame: number, bytes: number): number;
   /** Adds bytes to the checksum of a frame. @param sums address of CHECKSUM_BYTES, which are 0 at the start */

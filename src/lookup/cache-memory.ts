@@ -1,6 +1,6 @@
 // A cache of pooled bags in the memory of a ranker's lookups (kernel/cache-layout.ts).
 import * as layout from '../kernel/cache-layout.ts';
-import { MORE } from '../kernel/layout.ts';
+import { MORE, NONE } from '../kernel/layout.ts';
 import { allocationAlignBytes } from '../store/free-list.ts';
 import { alignUp } from './asked-room.ts';
 import type { LookupMemory } from './lookup-memory.ts';
@@ -11,8 +11,9 @@ export interface CacheStats {
   /** All of its memory. */
   readonly bytes: number;
   readonly entries: number;
-  /** Bytes of its entries. */
+  /** Bytes of its entries, and of what finds them. */
   readonly usedBytes: number;
+  readonly indexBytes: number;
   /** Bags that were looked for, and those that were found. */
   readonly probed: number;
   readonly hits: number;
@@ -30,8 +31,9 @@ export interface CacheStats {
 const bucketShare = layout.CACHE_BUCKET_BYTES / (layout.CACHE_BUCKET_ENTRIES / 2);
 const seenShare = 4;
 
-/** Entries that one piece of work handles: it takes about a millisecond. */
+/** Entries, or buckets, that one piece of work handles: it takes about a millisecond. */
 const adoptedEntries = 2_048;
+const spreadBuckets = 512;
 
 /** What goes on to be counted when another cache takes over. */
 const counters = [
@@ -44,33 +46,57 @@ const counters = [
   layout.CACHE_REJECTED,
 ];
 
+/** The parts of a cache of some bytes. */
+interface CacheParts {
+  readonly buckets: number;
+  readonly seenBlocks: number;
+  /** Bags that a filter remembers. */
+  readonly seenMax: number;
+  readonly logBytes: number;
+}
+
 /** A cache in a memory. The kernels `ask` and `mergeReplies` use it. */
 export class CacheMemory {
   readonly address: number;
   readonly #memory: LookupMemory;
-  readonly #bytes: number;
+  readonly #entryBytes: number;
+  #bytes: number;
 
-  /** @param bytes of all its parts; the memory has as many @param plan the tables that it is made for */
-  constructor(memory: LookupMemory, bytes: number, plan: LookupPlan) {
-    const address = memory.slots.allocate(bytes);
-    if (address === undefined) throw new RangeError(`the memory has no ${bytes} bytes for a cache`);
+  /**
+   * @param bytes of all its parts @param bytesMax that it may grow to; the memory has as many, untouched until it grows
+   * @param plan the tables that it is made for
+   */
+  constructor(memory: LookupMemory, bytes: number, bytesMax: number, plan: LookupPlan) {
+    this.#entryBytes = usualEntryBytes(plan);
+    // Each part has the place that it needs when the cache has grown.
+    const most = this.#partsOf(bytesMax);
+    const bucketBytes = most.buckets * layout.CACHE_BUCKET_BYTES;
+    const seenBytes = 2 * most.seenBlocks * layout.CACHE_SEEN_BLOCK_BYTES;
+    const all = layout.CACHE_BYTES + bucketBytes + seenBytes + most.logBytes;
+    const address = memory.slots.allocate(all);
+    if (address === undefined) throw new RangeError(`the memory has no ${all} bytes for a cache`);
     this.#memory = memory;
     this.#bytes = bytes;
     this.address = address;
-    const entryBytes = usualEntryBytes(plan);
-    const entries = Math.max(64, Math.floor(bytes / (entryBytes + bucketShare + seenShare)));
-    const buckets = Math.ceil((entries * bucketShare) / layout.CACHE_BUCKET_BYTES);
-    const blocks = Math.ceil((entries * seenShare) / 2 / layout.CACHE_SEEN_BLOCK_BYTES);
+    const { buckets, seenBlocks, seenMax, logBytes } = this.#partsOf(bytes);
     const bucketsAt = address + layout.CACHE_BYTES;
-    const seenAt = bucketsAt + buckets * layout.CACHE_BUCKET_BYTES;
-    const logAt = seenAt + 2 * blocks * layout.CACHE_SEEN_BLOCK_BYTES;
     this.#set(layout.CACHE_BUCKETS, bucketsAt);
     this.#set(layout.CACHE_BUCKET_COUNT, buckets);
-    this.#set(layout.CACHE_SEEN, seenAt);
-    this.#set(layout.CACHE_SEEN_BLOCKS, blocks);
-    this.#set(layout.CACHE_SEEN_MAX, Math.ceil(entries / 2));
-    this.#set(layout.CACHE_LOG, logAt);
-    this.#set(layout.CACHE_LOG_BYTES, (address + bytes - logAt) & ~15);
+    this.#set(layout.CACHE_SPLIT, NONE);
+    this.#set(layout.CACHE_SEEN, bucketsAt + bucketBytes);
+    this.#set(layout.CACHE_SEEN_BLOCKS, seenBlocks);
+    this.#set(layout.CACHE_SEEN_MAX, seenMax);
+    this.#set(layout.CACHE_LOG, bucketsAt + bucketBytes + seenBytes);
+    this.#set(layout.CACHE_LOG_BYTES, logBytes);
+  }
+
+  #partsOf(bytes: number): CacheParts {
+    const entries = Math.max(64, Math.floor(bytes / (this.#entryBytes + bucketShare + seenShare)));
+    const buckets = Math.ceil((entries * bucketShare) / layout.CACHE_BUCKET_BYTES);
+    const seenBlocks = Math.ceil((entries * seenShare) / 2 / layout.CACHE_SEEN_BLOCK_BYTES);
+    const index = buckets * layout.CACHE_BUCKET_BYTES + 2 * seenBlocks * layout.CACHE_SEEN_BLOCK_BYTES;
+    const logBytes = (bytes - layout.CACHE_BYTES - index) & ~15;
+    return { buckets, seenBlocks, seenMax: Math.ceil(entries / 2), logBytes };
   }
 
   /** Empties it, for the tables of a plan. Lookups of other plans then use no cache. @param plan undefined: of none */
@@ -83,8 +109,36 @@ export class CacheMemory {
     for (const field of [layout.CACHE_HEAD, layout.CACHE_TAIL, layout.CACHE_USED, layout.CACHE_ENTRIES])
       this.#set(field, 0);
     this.#set(layout.CACHE_END, this.#at(layout.CACHE_LOG_BYTES));
+    if (this.#at(layout.CACHE_SPLIT) !== NONE) {
+      this.#set(layout.CACHE_BUCKET_COUNT, this.#at(layout.CACHE_NEXT_BUCKET_COUNT));
+      this.#set(layout.CACHE_SPLIT, NONE);
+    }
     words.set(crypto.getRandomValues(new Uint32Array(2)), (this.address + layout.CACHE_SEED) >>> 2);
     this.#set(layout.CACHE_PLAN, plan?.address ?? 0);
+  }
+
+  /**
+   * Becomes larger, at most as large as its memory allows. Lookups use it meanwhile. If its log has begun again at its start,
+   * the new bytes are used when its head comes there. Yields after each piece of work.
+   */
+  *grow(bytes: number): Generator<void> {
+    const { kernels, bytes: memory } = this.#memory;
+    const { buckets, seenBlocks, seenMax, logBytes } = this.#partsOf(bytes);
+    kernels.openGrowth(this.address, buckets);
+    while (kernels.spreadBuckets(this.address, spreadBuckets) === MORE) yield;
+    // The filters begin anew: they have other blocks for the same bags.
+    const seen = this.#at(layout.CACHE_SEEN);
+    memory.fill(0, seen, seen + 2 * seenBlocks * layout.CACHE_SEEN_BLOCK_BYTES);
+    this.#set(layout.CACHE_SEEN_COUNT, 0);
+    this.#set(layout.CACHE_SEEN_BLOCKS, seenBlocks);
+    this.#set(layout.CACHE_SEEN_MAX, seenMax);
+    const [used, more] = [this.#at(layout.CACHE_USED), logBytes - this.#at(layout.CACHE_LOG_BYTES)];
+    const isCircle = used > 0 && this.#at(layout.CACHE_HEAD) <= this.#at(layout.CACHE_TAIL);
+    // The rest of the log after CACHE_END counts as used until the tail has passed it.
+    if (isCircle) this.#set(layout.CACHE_USED, used + more);
+    else this.#set(layout.CACHE_END, logBytes);
+    this.#set(layout.CACHE_LOG_BYTES, logBytes);
+    this.#bytes = bytes;
   }
 
   /**
@@ -149,6 +203,7 @@ export class CacheMemory {
       bytes: this.#bytes,
       entries: this.#at(layout.CACHE_ENTRIES),
       usedBytes: this.#at(layout.CACHE_USED),
+      indexBytes: this.#bytes - this.#at(layout.CACHE_LOG_BYTES),
       probed: this.#counter(layout.CACHE_PROBED),
       hits: this.#counter(layout.CACHE_HITS),
       hitBytes: this.#counter(layout.CACHE_HIT_BYTES),

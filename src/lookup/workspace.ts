@@ -69,18 +69,21 @@ export class Workspace {
   /** Address of the state of a checksum, and of a window of a frame. */
   readonly #sums: number;
   readonly #window: number;
-  readonly #cacheBytes: number;
+  #cacheBytes: number;
+  readonly #cacheBytesMax: number;
   #cache: CacheMemory | undefined;
 
   /**
    * @param bytesMax most bytes of one lookup, already checked
    * @param cacheBytes of a cache in the memory that lookups share; 0: there is none
+   * @param cacheBytesMax that it may grow to; they are not resident before
    */
-  constructor(module: KernelModule, bytesMax: number, cacheBytes = 0) {
+  constructor(module: KernelModule, bytesMax: number, cacheBytes = 0, cacheBytesMax: number = cacheBytes) {
     this.#module = module;
     this.#bytesMax = bytesMax;
     this.#cacheBytes = roundUp(cacheBytes);
-    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheBytes;
+    this.#cacheBytesMax = cacheBytes === 0 ? 0 : roundUp(Math.max(cacheBytes, cacheBytesMax));
+    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheBytesMax;
     this.#shared = new FixedMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
     this.#sums = this.#shared.slots.allocate(CHECKSUM_BYTES) ?? 0;
     this.#window = this.#shared.slots.allocate(checksumWindowBytes) ?? 0;
@@ -94,13 +97,24 @@ export class Workspace {
   /** Empties the cache, if there is one. It then holds pooled bags of this plan only. */
   cache({ plan, written }: Pick<WrittenPlan, 'plan' | 'written'>): void {
     if (this.#cacheBytes === 0) return;
-    this.#cache ??= new CacheMemory(this.#shared, this.#cacheBytes, plan);
+    this.#cache ??= new CacheMemory(this.#shared, this.#cacheBytes, this.#cacheBytesMax, plan);
     this.#cache.use(written);
   }
 
   /** Takes over the entries of the cache of another workspace (CacheMemory.adopt). */
   *adopt(other: Workspace): Generator<void> {
     if (this.#cache !== undefined && other.#cache !== undefined) yield* this.#cache.adopt(other.#cache);
+  }
+
+  /** Whether its cache can become so large where it is. */
+  canGrow(bytes: number): boolean {
+    return bytes >= this.#cacheBytes && bytes <= this.#cacheBytesMax;
+  }
+
+  /** Lets its cache grow (CacheMemory.grow). */
+  *grow(bytes: number): Generator<void> {
+    this.#cacheBytes = roundUp(bytes);
+    if (this.#cache !== undefined) yield* this.#cache.grow(this.#cacheBytes);
   }
 
   /** Bytes of its cache. */

@@ -10,18 +10,23 @@ export type CacheSize = number | string;
 const units: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 const text = /^(?<amount>\d+(?:\.\d+)?)(?<unit>%|KiB|MiB|GiB)$/;
 
+/** Bytes of a text such as `256MiB`, or of a number. @returns undefined if it is neither */
+export function bytesOfText(size: unknown): number | undefined {
+  if (typeof size === 'number') return Number.isInteger(size) && size >= 0 ? size : undefined;
+  const { amount, unit } = text.exec(String(size))?.groups ?? {};
+  return unit === undefined || unit === '%' ? undefined : Math.floor(Number(amount) * units[unit]);
+}
+
 const fits = (bytes: number): boolean => bytes >= cacheBytesMin && bytes <= cacheBytesMax;
 
 /** @returns undefined if it is not the size of a cache */
 function parsed(size: CacheSize): { readonly bytes: number } | { readonly share: number } | undefined {
   if (size === 'off' || size === 0) return { bytes: 0 };
-  if (typeof size === 'number') return Number.isInteger(size) && fits(size) ? { bytes: size } : undefined;
-  const { amount, unit } = text.exec(size)?.groups ?? {};
-  if (amount === undefined) return undefined;
+  const { amount, unit } = text.exec(String(size))?.groups ?? {};
   if (unit === '%')
     return Number(amount) > 0 && Number(amount) <= 100 ? { share: Number(amount) / 100 } : undefined;
-  const bytes = Math.floor(Number(amount) * units[unit]);
-  return fits(bytes) ? { bytes } : undefined;
+  const bytes = bytesOfText(size);
+  return bytes !== undefined && fits(bytes) ? { bytes } : undefined;
 }
 
 /** What the size of a cache must be. */

@@ -4,6 +4,7 @@ import type { PushDown } from '../lookup/asked.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Tracer } from '../wire/trace.ts';
+import type { AdaptiveCache } from './adaptive-cache.ts';
 import { type CacheSize, cacheSize } from './cache-size.ts';
 
 export interface RankerOptions {
@@ -24,6 +25,8 @@ export interface RankerOptions {
   readonly workspaceBytes?: number | undefined;
   /** Memory for a cache of pooled bags; default `off`. */
   readonly cache?: CacheSize | undefined;
+  /** Instead: a cache that a scorer gives the memory that its networks do not need. */
+  readonly adaptive?: AdaptiveCache | undefined;
   /** Lets an object be collected soon that nothing refers to any more. Default: it is collected some time. */
   readonly collect?: ((object: WeakRef<object>) => unknown) | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */

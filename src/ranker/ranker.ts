@@ -10,6 +10,7 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic } from '../transport/transport.ts';
 import { type Span, type Tracer, traceContext } from '../wire/trace.ts';
+import type { AdaptiveCache } from './adaptive-cache.ts';
 import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
 import { Deadline, Deadlines, deadlineFields, turn } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out.ts';
@@ -86,7 +87,10 @@ export class Ranker implements AsyncDisposable {
       },
     };
     const specs = routing.tables.map(({ spec }) => spec);
-    const workspace = workspaceOf(options, cacheBytes(options.cache ?? 'off', specs));
+    const workspace = workspaceOf(
+      options,
+      options.adaptive?.floorBytes ?? cacheBytes(options.cache ?? 'off', specs),
+    );
     this.#route = new Route(routing, options.transport, workspace);
     workspace.cache(this.#route);
     this.#unwatch = options.routing.watch(
@@ -111,9 +115,9 @@ export class Ranker implements AsyncDisposable {
   }
 
   /**
-   * Gives the cache another size. Lookups go on meanwhile, with the old one, to which nothing is added until the new one has
-   * taken over its entries: all, or those that would be evicted last. Its memory is freed once no lookup uses it, and the
-   * garbage collector has found that.
+   * Gives the cache another size. Lookups go on meanwhile. An adaptive cache grows where it is. Otherwise they go on with the
+   * old one, to which nothing is added until the new one has taken over its entries: all, or those that would be evicted
+   * last. Its memory is freed once no lookup uses it, and the garbage collector has found that.
    * @throws INVALID_OPTION; OUT_OF_MEMORY if the system has no memory: the cache then stays as it is; RELEASED
    */
   async resizeCache(size: CacheSize): Promise<void> {
@@ -128,6 +132,10 @@ export class Ranker implements AsyncDisposable {
       if (this.#closed) throw closed();
       const before = this.#route;
       if (before.workspace.cacheBytes === bytes) return;
+      if (before.workspace.canGrow(bytes)) {
+        for (const _ of before.workspace.grow(bytes)) await turn();
+        return;
+      }
       const workspace = workspaceOf(this.#options, bytes);
       const route = new Route(before.routing, this.#options.transport, workspace, before);
       workspace.cache(route);
@@ -149,6 +157,11 @@ export class Ranker implements AsyncDisposable {
     const memory = new WeakRef(route.workspace);
     this.#released = [...this.#released, { memory, bytes }];
     route.retire(() => this.#options.collect?.(memory));
+  }
+
+  /** Bounds of its cache, if a scorer may change its size. @internal */
+  get adaptiveCache(): AdaptiveCache | undefined {
+    return this.#options.adaptive;
   }
 
   /** The specs of all tables. */
@@ -268,11 +281,11 @@ export class Ranker implements AsyncDisposable {
 
 /** @throws OUT_OF_MEMORY */
 function workspaceOf(
-  { module, workspaceBytes = workspaceBytesMax }: RankerOptions,
+  { module, workspaceBytes = workspaceBytesMax, adaptive }: RankerOptions,
   bytes: number,
 ): Workspace {
   try {
-    return new Workspace({ module, shared: false }, workspaceBytes, bytes);
+    return new Workspace({ module, shared: false }, workspaceBytes, bytes, adaptive?.ceilingBytes);
   } catch (cause) {
     const message = `there is no memory for lookups and a cache of ${bytes} bytes: make the cache smaller`;
     throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'cache', value: bytes, cause });

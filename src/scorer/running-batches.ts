@@ -1,3 +1,4 @@
+import type { BatchLimit } from './batch-limit.ts';
 import { BatchTimes } from './batch-times.ts';
 
 interface RunningBatch {
@@ -14,15 +15,15 @@ interface RunningBatch {
  */
 export class RunningBatches {
   readonly #threads: number;
-  readonly #batchCandidates: number;
+  readonly #limit: BatchLimit;
   readonly #times = new BatchTimes();
   /** In the order in which they began. */
   readonly #batches = new Set<RunningBatch>();
 
-  /** @param threads that run networks @param batchCandidates of a full batch */
-  constructor(threads: number, batchCandidates: number) {
+  /** @param threads that run networks @param limit candidates of a full batch */
+  constructor(threads: number, limit: BatchLimit) {
     this.#threads = threads;
-    this.#batchCandidates = batchCandidates;
+    this.#limit = limit;
   }
 
   get size(): number {
@@ -32,14 +33,16 @@ export class RunningBatches {
   /** @param candidates that wait */
   mayBegin(candidates: number): boolean {
     if (this.size < this.#threads) return candidates > 0;
-    return this.size === this.#threads && candidates >= this.#batchCandidates;
+    return this.size === this.#threads && candidates >= this.#limit.now;
   }
 
   begin(candidates: number, done: Promise<void>, onEnd: () => void): void {
     const batch = { candidates, began: performance.now(), done };
     this.#batches.add(batch);
+    this.#limit.began(candidates);
     void done.finally(() => {
       this.#batches.delete(batch);
+      this.#limit.ended(candidates);
       onEnd();
     });
   }
@@ -51,8 +54,9 @@ export class RunningBatches {
 
   /** Milliseconds until a request is scored with which so many candidates wait. */
   expectedMs(candidates: number): number {
-    const ahead = Math.ceil(candidates / this.#batchCandidates) - 1;
-    const fullMs = this.#times.of(this.#batchCandidates);
+    const full = this.#limit.now;
+    const ahead = Math.ceil(candidates / full) - 1;
+    const fullMs = this.#times.of(full);
     // While full batches are ahead of it, others come and fill its own.
     const ownMs = ahead > 0 ? fullMs : this.#times.of(candidates);
     return this.#blockedMs + (ahead * fullMs) / (this.#threads + 1) + ownMs;

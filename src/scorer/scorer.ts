@@ -8,7 +8,9 @@ import type { ModelSignature } from '../model/model.ts';
 import { Deadline, deadlineFields } from '../ranker/deadline.ts';
 import { candidatesMax } from '../scoring-limits.ts';
 import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
+import { type BatchLimit, FixedBatchLimit } from './batch-limit.ts';
 import { type BatchContext, BatchRun } from './batch-run.ts';
+import type { CacheController, ControllerStats } from './cache-controller.ts';
 import { largest } from './ranking.ts';
 import { RunningBatches } from './running-batches.ts';
 import { ScoreBatch } from './score-batch.ts';
@@ -39,6 +41,8 @@ export interface ScorerStats {
   /** Candidates that wait now, and the batches in progress. */
   readonly queued: number;
   readonly running: number;
+  /** What an adaptive cache of the source follows. Undefined: it has none. */
+  readonly memory: ControllerStats | undefined;
 }
 
 export interface ScoreOptions {
@@ -55,6 +59,8 @@ export interface ScoreOptions {
 /** What a scorer needs. */
 export interface ScorerParts extends BatchContext {
   readonly batching: Batching;
+  /** Gives the cache of the source the memory that the networks do not need. */
+  readonly controller?: CacheController | undefined;
 }
 
 const scoreOptions = optionsOf({
@@ -80,6 +86,7 @@ const byRequest: readonly string[] = [
 export class Scorer implements AsyncDisposable {
   readonly #parts: ScorerParts;
   readonly #queue: TaskQueue;
+  readonly #limit: BatchLimit;
   readonly #running: RunningBatches;
   #delay: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -89,8 +96,11 @@ export class Scorer implements AsyncDisposable {
   /** @param parts already checked */
   constructor(parts: ScorerParts) {
     this.#parts = parts;
-    this.#queue = new TaskQueue(parts.batching.queueCandidates);
-    this.#running = new RunningBatches(parts.dense.threads, parts.batching.batchCandidates);
+    const { batching, controller, dense } = parts;
+    this.#queue = new TaskQueue(batching.queueCandidates);
+    this.#limit = controller ?? new FixedBatchLimit(batching.batchCandidates);
+    this.#running = new RunningBatches(dense.threads, this.#limit);
+    controller?.onMore(() => this.#pump());
   }
 
   /** What requests have, and what they get. */
@@ -105,7 +115,8 @@ export class Scorer implements AsyncDisposable {
 
   get stats(): ScorerStats {
     const { candidates: queued } = this.#queue;
-    return { ...this.#stats, errors: { ...this.#errors }, queued, running: this.#running.size };
+    const memory = this.#parts.controller?.stats;
+    return { ...this.#stats, errors: { ...this.#errors }, queued, running: this.#running.size, memory };
   }
 
   /**
@@ -118,6 +129,7 @@ export class Scorer implements AsyncDisposable {
     const { deadline = deadlineMsDefault, signal, topK, trace } = checkFields(scoreOptions, options);
     const checked = checkRequest(request, this.#parts.plan);
     if (this.#closed) throw closed();
+    if (checked.candidates > this.#limit.most) throw tooLarge(checked.candidates, this.#limit.most);
     const end = new Deadline(deadline, signal, 'request');
     const span = this.#parts.tracer?.start('score', trace, {
       attributes: { 'flexemr.candidates': checked.candidates },
@@ -128,7 +140,10 @@ export class Scorer implements AsyncDisposable {
     if (refusal) {
       this.#stats.refused++;
       task.fail(refusal);
-    } else if (!task.ended) this.#queue.push(task);
+    } else if (!task.ended) {
+      this.#queue.push(task);
+      this.#limit.wanted(this.#queue.candidates);
+    }
     this.#pump();
     return await task.scores;
   }
@@ -158,7 +173,7 @@ export class Scorer implements AsyncDisposable {
   /** Begins batches, as many as may run. */
   #pump(): void {
     clearTimeout(this.#delay);
-    while (this.#running.mayBegin(this.#queue.candidates)) {
+    while (this.#running.mayBegin(this.#queue.candidates) && this.#fits) {
       const waitMs = this.#delayLeft();
       if (waitMs > 0) {
         this.#delay = setTimeout(() => this.#pump(), waitMs);
@@ -170,17 +185,22 @@ export class Scorer implements AsyncDisposable {
     }
   }
 
+  /** Whether there is memory for the oldest request. If a fixed limit has fewer candidates, it is a batch of its own. */
+  get #fits(): boolean {
+    return this.#queue.next <= this.#limit.now || this.#parts.controller === undefined;
+  }
+
   /** Milliseconds that the oldest request may still wait for others. */
   #delayLeft(): number {
-    const { batchCandidates, batchDelay } = this.#parts.batching;
-    if (this.#queue.candidates >= batchCandidates) return 0;
+    const { batchDelay } = this.#parts.batching;
+    if (this.#queue.candidates >= this.#limit.now) return 0;
     return (this.#queue.oldest ?? 0) + batchDelay - performance.now();
   }
 
   /** Takes the requests of the next batch from the queue. */
   #take(): ScoreTask[] {
-    const { batching, observer } = this.#parts;
-    const tasks = this.#queue.take(batching.batchCandidates);
+    const { observer } = this.#parts;
+    const tasks = this.#queue.take(this.#limit.now);
     const now = performance.now();
     for (const { queuedAt } of tasks) observer?.waited(now - queuedAt);
     return tasks;
@@ -248,6 +268,7 @@ export class Scorer implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#delay);
+    this.#parts.controller?.[Symbol.dispose]();
     for (const task of this.#queue.clear()) task.fail(closed());
     await this.#running.ended();
     await this.#parts.dense.close();
@@ -256,6 +277,11 @@ export class Scorer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function tooLarge(candidates: number, most: number): FlexemrError {
+  const message = `a request has ${candidates} candidates, but there is memory for a batch of ${most}: send fewer`;
+  return new FlexemrError('LIMIT_EXCEEDED', message, { field: 'bags', value: candidates });
 }
 
 function closed(): FlexemrError {

@@ -20,6 +20,11 @@ export class TaskQueue {
     return this.#candidates;
   }
 
+  /** Candidates of the oldest request; 0 if none waits. */
+  get next(): number {
+    return this.#tasks[0]?.request.candidates ?? 0;
+  }
+
   /** When the oldest request arrived; undefined if none waits. */
   get oldest(): number | undefined {
     return this.#tasks[0]?.queuedAt;

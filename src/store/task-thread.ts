@@ -22,6 +22,7 @@ export class TaskThread<T> {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #tasks = 0;
+  #onIdle: (() => void)[] = [];
   #ended: FlexemrError | undefined;
 
   /** @param onEnd called when the thread has ended, before its unfinished tasks fail */
@@ -39,6 +40,7 @@ export class TaskThread<T> {
       onEnd();
       for (const { reject } of this.#waiting.values()) reject(this.#ended);
       this.#waiting.clear();
+      this.#idle();
     });
   }
 
@@ -64,9 +66,21 @@ export class TaskThread<T> {
   #settle({ id, result, error }: NumberedReply<never>): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0) {
+      this.#worker.unref();
+      this.#idle();
+    }
     if (error === undefined) waiting?.resolve(result as never);
     else waiting?.reject(error);
+  }
+
+  #idle(): void {
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  /** Waits until it has no tasks. */
+  async idle(): Promise<void> {
+    if (this.#waiting.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   async end(): Promise<void> {

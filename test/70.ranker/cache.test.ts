@@ -36,13 +36,15 @@ const histories = fc.record({
   together: fc.constantFrom(1, 4),
   /** Before which lookups the cache gets another size, in steps of its least size; 0: none. */
   sizes: fc.array(fc.tuple(fc.nat({ max: 23 }), fc.integer({ min: 0, max: 6 })), { maxLength: 4 }),
+  /** Whether it becomes larger where it is. */
+  grows: fc.boolean(),
 });
 type History = typeof histories extends fc.Arbitrary<infer T> ? T : never;
 
 /** More bags than the cache has room for, some of them often. */
 const busy: History = {
   ...{ seed: 1, bags: 3_000, lookups: new Array<number>(24).fill(40), longest: 1, weighted: 'never' },
-  ...{ pushDown: 'auto', together: 1, sizes: [[18, 2]] },
+  ...{ pushDown: 'auto', together: 1, sizes: [[18, 2]], grows: false },
 };
 
 function lookupsOf({ seed, bags, lookups, longest, weighted }: History): KeyedBags[] {
@@ -72,9 +74,10 @@ test.for(['table', 'row'] as const)(
     const seen = { hits: 0, filled: 0, evicted: 0, kept: 0, rejected: 0, resized: 0 };
     await fc.assert(
       fc.asyncProperty(histories, async (history) => {
-        const { pushDown, together, sizes } = history;
+        const { pushDown, together, sizes, grows } = history;
         const transport = shuffled(cluster.loopback(), randomOf(history.seed));
-        await using ranker = await cluster.ranker({ transport, pushDown, cache: cacheBytesMin });
+        const how = grows ? { adaptiveCache: { ceiling: 6 * cacheBytesMin } } : { cache: cacheBytesMin };
+        await using ranker = await cluster.ranker({ transport, pushDown, ...how });
         await using plain = await cluster.ranker({ transport: 'loopback', pushDown });
         const lookups = lookupsOf(history);
         const resizes: Promise<void>[] = [];
@@ -109,6 +112,30 @@ const [first, second]: KeyedBags[] = [1, 2].map((key) => ({
   sum4: { keys: [key, 8, key], lengths: [2, 1] },
   max4: { keys: [key], lengths: [1] },
 }));
+
+test('nothing is lost when it grows, and what it has more room for is found too', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 2, ports: false });
+  const adaptiveCache = { ceiling: 40 * cacheBytesMin };
+  await using ranker = await cluster.ranker({ transport: 'loopback', adaptiveCache });
+  const bagsOf = (keys: number[]): KeyedBags => ({ sum100: { keys, lengths: keys.map(() => 1) } });
+  const every = bagsOf(Array.from({ length: rows - 4 }, (_, key) => key + 4));
+  const wanted = bits(await ranker.lookup(every));
+  // The second time, what has no room takes the place of others.
+  await ranker.lookup(every);
+  await ranker.lookup(every);
+  const kept = ranker.stats.cache?.entries ?? 0;
+  expect(kept).toBeLessThan(rows - 4);
+  for (const times of [2, 3, 40]) {
+    await ranker.resizeCache(times * cacheBytesMin);
+    expect(ranker.stats).toMatchObject({ cacheReleasedBytes: 0, cache: { bytes: times * cacheBytesMin } });
+    expect(ranker.stats.cache?.entries).toBe(kept);
+  }
+  for (let i = 0; i < 3; i++) expect(bits(await ranker.lookup(every))).toEqual(wanted);
+  const { hits = 0, entries } = ranker.stats.cache ?? {};
+  expect(entries).toBe(rows - 4);
+  expect(bits(await ranker.lookup(every))).toEqual(wanted);
+  expect(ranker.stats.cache?.hits).toBe(hits + rows - 4);
+});
 
 test('bags are not sent again, but if the caller forbids it', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 2, ports: false });

@@ -1,0 +1,70 @@
+import { Ranker } from '../ranker/ranker.ts';
+import type { BatchContext } from '../scorer/batch-run.ts';
+import { CacheController, type ElasticCache } from '../scorer/cache-controller.ts';
+import type { NetworkMemory } from '../scorer/memory-step.ts';
+import type { DenseThreads } from './dense-threads.ts';
+import { measureNetworks } from './measure-networks.ts';
+
+/** The cache of a ranker. */
+class RankerCache implements ElasticCache {
+  readonly #ranker: Ranker;
+
+  constructor(ranker: Ranker) {
+    this.#ranker = ranker;
+  }
+
+  get bytes(): number {
+    return this.#ranker.stats.cache?.bytes ?? 0;
+  }
+
+  get touchedBytes(): number {
+    const { usedBytes = 0, indexBytes = 0 } = this.#ranker.stats.cache ?? {};
+    return usedBytes + indexBytes;
+  }
+
+  get releasedBytes(): number {
+    return this.#ranker.stats.cacheReleasedBytes;
+  }
+
+  async resize(bytes: number): Promise<void> {
+    await this.#ranker.resizeCache(bytes);
+  }
+}
+
+/** Lets the cache of a ranker follow the batches of a scorer, if it is adaptive. @throws as BatchRun.outputs */
+export async function controlCache(
+  context: BatchContext,
+  threads: DenseThreads,
+  batchCandidates: number,
+  onError: (error: Error) => void,
+): Promise<CacheController | undefined> {
+  const { source } = context;
+  const adaptive = source instanceof Ranker ? source.adaptiveCache : undefined;
+  if (adaptive === undefined) return undefined;
+  const { candidateBytes, windowMs, ...bounds } = adaptive;
+  const networks = await memoryOf(context, threads, { candidateBytes, batchCandidates, ...bounds });
+  return new CacheController({
+    ...{ bounds, networks, windowMs, batchCandidates, onError },
+    cache: new RankerCache(source as Ranker),
+    renew: () => threads.renew(),
+    residentBytes: () => process.memoryUsage.rss(),
+  });
+}
+
+interface Measuring {
+  readonly candidateBytes: number | undefined;
+  readonly batchCandidates: number;
+  readonly capacityBytes: number;
+}
+
+async function memoryOf(
+  context: BatchContext,
+  threads: DenseThreads,
+  { candidateBytes, batchCandidates, capacityBytes }: Measuring,
+): Promise<NetworkMemory> {
+  if (candidateBytes !== undefined) return { fixedBytes: process.memoryUsage.rss(), candidateBytes };
+  const measured = await measureNetworks(context, batchCandidates, capacityBytes);
+  // The threads have the memory of the largest batch.
+  await threads.renew();
+  return measured;
+}

@@ -1,0 +1,95 @@
+// Measures how much memory batches take, by scoring some that nobody has asked for.
+import { FlexemrError } from '../errors.ts';
+import type { ModelPlan, PlannedFeature } from '../model/model-plan.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import { type BatchContext, BatchRun } from '../scorer/batch-run.ts';
+import type { NetworkMemory } from '../scorer/memory-step.ts';
+import { ScoreBatch } from '../scorer/score-batch.ts';
+import type { CheckedRequest, FeatureBags } from '../scorer/score-request.ts';
+import { denseRunMsMax } from '../scoring-limits.ts';
+
+/** Sizes of batches: each is twice as large as the one before, and the last one is the largest. */
+const sizes = 5;
+/** Garbage of earlier batches may still be resident, as it may be later. */
+const repeats = 3;
+const sampleMs = 2;
+
+/** The most bytes of this process that were resident since it was opened. */
+class Peak implements Disposable {
+  #bytes = 0;
+  readonly #timer = setInterval(() => this.bytes, sampleMs);
+
+  get bytes(): number {
+    this.#bytes = Math.max(this.#bytes, process.memoryUsage.rss());
+    return this.#bytes;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/**
+ * Measures the resident bytes of this process while it scores batches, as many at once as a scorer does. No measured batch needs
+ * more than the line that is returned.
+ * @param most candidates of the largest batch; it is not measured if there is no memory for it
+ */
+export async function measureNetworks(
+  context: BatchContext,
+  most: number,
+  capacityBytes: number,
+): Promise<NetworkMemory> {
+  const first = Math.max(1, Math.floor(most / 2 ** (sizes - 1)));
+  const base = await measure(context, first);
+  let candidateBytes = 1;
+  for (let candidates = 2 * first; candidates <= most; candidates *= 2) {
+    if (base + candidateBytes * candidates > capacityBytes) break;
+    const bytes = await measure(context, candidates);
+    candidateBytes = Math.max(candidateBytes, (bytes - base) / (candidates - first));
+  }
+  return { fixedBytes: base - candidateBytes * first, candidateBytes };
+}
+
+/** The most bytes that are resident while batches of so many candidates are scored. */
+async function measure(context: BatchContext, candidates: number): Promise<number> {
+  using peak = new Peak();
+  for (let i = 0; i < repeats; i++) {
+    const batches = Array.from({ length: context.dense.threads + 1 }, () => score(context, candidates));
+    await Promise.all(batches);
+  }
+  return peak.bytes;
+}
+
+async function score(context: BatchContext, candidates: number): Promise<void> {
+  const { plan, source } = context;
+  const run = async (hasKeys: boolean): Promise<void> => {
+    const request = sampleRequest(plan, source.specs, candidates, hasKeys);
+    await new BatchRun(new ScoreBatch([request], plan), context, undefined).outputs(denseRunMsMax);
+  };
+  await run(true).catch(async (error: unknown) => {
+    // An indexed table may have no such ids.
+    if (!(error instanceof FlexemrError) || error.code !== 'INVALID_KEY') throw error;
+    await run(false);
+  });
+}
+
+/** A request whose bags have one key each, as different as there are rows, or none. */
+function sampleRequest(
+  plan: ModelPlan,
+  specs: readonly TableSpec[],
+  candidates: number,
+  hasKeys: boolean,
+): CheckedRequest {
+  const bagsOf = ({ table }: PlannedFeature): FeatureBags => {
+    const rows = specs.find(({ name }) => name === table)?.rows ?? 1;
+    const keys = Uint32Array.from({ length: hasKeys ? candidates : 0 }, (_, i) => i % rows);
+    const offsets = Uint32Array.from({ length: candidates + 1 }, (_, i) => (hasKeys ? i : 0));
+    return { keys, offsets, weights: undefined, inverse: undefined, bags: candidates, results: candidates };
+  };
+  return {
+    candidates,
+    features: plan.features.map(bagsOf),
+    dense: plan.dense.map(({ width }) => new Float32Array(width * candidates)),
+    weighted: plan.features.map(() => '-').join(''),
+  };
+}

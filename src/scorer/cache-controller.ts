@@ -1,0 +1,207 @@
+import {
+  cacheDecisionMsMax,
+  cacheDecisionMsMin,
+  cacheDecisionsPerWindow,
+  cacheReleaseMsMax,
+} from '../scoring-limits.ts';
+import type { BatchLimit } from './batch-limit.ts';
+import {
+  type CacheBounds,
+  cacheTarget,
+  candidatesWithin,
+  type MemoryStep,
+  type MemoryUse,
+  type NetworkMemory,
+  nextStep,
+  spareOf,
+} from './memory-step.ts';
+import { WindowMax } from './window-max.ts';
+
+/** A cache whose size can change. */
+export interface ElasticCache {
+  /** All of its memory, the part of it that was used ever, and bytes of earlier ones that are not back at the system yet. */
+  readonly bytes: number;
+  readonly touchedBytes: number;
+  readonly releasedBytes: number;
+  resize(bytes: number): Promise<void>;
+}
+
+export interface ControllerParts {
+  readonly cache: ElasticCache;
+  readonly bounds: CacheBounds;
+  readonly networks: NetworkMemory;
+  /** Time in which the largest batch counts. */
+  readonly windowMs: number;
+  /** Most candidates of a batch, whatever memory there is. */
+  readonly batchCandidates: number;
+  /** Lets the networks give back what larger batches needed. */
+  readonly renew: () => Promise<void>;
+  /** Bytes of this process that are resident. */
+  readonly residentBytes: () => number;
+  /** Hears why the size could not change. It is tried again. */
+  readonly onError: (error: Error) => void;
+}
+
+/** What a controller knows and has done. */
+export interface ControllerStats extends NetworkMemory, CacheBounds {
+  /** Candidates of the largest batch that was wanted in the window. */
+  readonly wantedCandidates: number;
+  /** Most candidates of a batch for which there is memory now. */
+  readonly batchCandidates: number;
+  /** Bytes that the cache is to have. */
+  readonly targetBytes: number;
+  readonly resizes: number;
+  readonly renewals: number;
+}
+
+/**
+ * Gives a cache the memory that the networks do not need. It watches how many candidates wait for a batch; batches wait for
+ * memory, never the other way round.
+ */
+export class CacheController implements BatchLimit, Disposable {
+  readonly most: number;
+  #more: () => void = () => {};
+  readonly #parts: ControllerParts;
+  readonly #wanted: WindowMax;
+  /** Resident bytes that nothing explains, such as garbage. */
+  readonly #others: WindowMax;
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** Candidates of batches in progress, and of the largest batch whose memory the networks still have. */
+  readonly #running: number[] = [];
+  #held = 0;
+  /** As `#held`, once the networks have given memory back. */
+  #heldAnew = 0;
+  /** Bytes of the cache that is being made. */
+  #pending = 0;
+  #isBusy = false;
+  #resizes = 0;
+  #renewals = 0;
+
+  constructor(parts: ControllerParts) {
+    const { windowMs, networks, bounds, batchCandidates } = parts;
+    this.#parts = parts;
+    this.#wanted = new WindowMax(windowMs);
+    this.#others = new WindowMax(windowMs);
+    this.most = Math.max(1, Math.min(batchCandidates, candidatesWithin(networks, bounds.floorBytes, bounds)));
+    const ms = Math.min(cacheDecisionMsMax, Math.max(cacheDecisionMsMin, windowMs / cacheDecisionsPerWindow));
+    this.#timer = setInterval(() => this.#decide(), ms);
+    this.#timer.unref();
+  }
+
+  /** Most candidates of a batch now: at least one, or nothing would ever be scored. */
+  get now(): number {
+    const { bounds, cache } = this.#parts;
+    const spare = this.#pending > 0 ? this.#pending : spareOf(cache.bytes, bounds);
+    const caches = cache.bytes + cache.releasedBytes + spare;
+    return Math.max(1, Math.min(this.most, candidatesWithin(this.#networks, caches, bounds)));
+  }
+
+  /** @param more called when batches may have more candidates */
+  onMore(more: () => void): void {
+    this.#more = more;
+  }
+
+  wanted(candidates: number): void {
+    const before = this.#wantedNow;
+    const now = Math.min(candidates, this.most);
+    this.#wanted.add(now, performance.now());
+    if (now > before && now > this.now) this.#decide();
+  }
+
+  began(candidates: number): void {
+    this.#running.push(candidates);
+    this.#held = Math.max(this.#held, candidates);
+    this.#heldAnew = Math.max(this.#heldAnew, candidates);
+  }
+
+  ended(candidates: number): void {
+    this.#running.splice(this.#running.indexOf(candidates), 1);
+  }
+
+  get stats(): ControllerStats {
+    return {
+      ...this.#parts.bounds,
+      ...this.#networks,
+      wantedCandidates: this.#wantedNow,
+      batchCandidates: this.now,
+      targetBytes: cacheTarget(this.#use, this.#parts.bounds),
+      resizes: this.#resizes,
+      renewals: this.#renewals,
+    };
+  }
+
+  get #largestRunning(): number {
+    return Math.max(0, ...this.#running);
+  }
+
+  get #wantedNow(): number {
+    return this.#wanted.most(performance.now());
+  }
+
+  /** The memory of the networks, and of whatever else was resident lately. */
+  get #networks(): NetworkMemory {
+    const { fixedBytes, candidateBytes } = this.#parts.networks;
+    return { fixedBytes: fixedBytes + this.#others.most(performance.now()), candidateBytes };
+  }
+
+  get #use(): MemoryUse {
+    const { bytes: cacheBytes, releasedBytes } = this.#parts.cache;
+    return { networks: this.#networks, wanted: this.#wantedNow, held: this.#held, cacheBytes, releasedBytes };
+  }
+
+  /** Compares what is resident with what is known to be. */
+  #measure(): void {
+    const { cache, networks, residentBytes } = this.#parts;
+    const known = networks.fixedBytes + networks.candidateBytes * this.#held + cache.touchedBytes;
+    this.#others.add(Math.max(0, residentBytes() - known - cache.releasedBytes), performance.now());
+  }
+
+  #decide(): void {
+    if (this.#isBusy) return;
+    this.#measure();
+    const step = nextStep(this.#use, this.#parts.bounds);
+    // A large batch in progress would be the first one of the new threads.
+    const isEarly = step === 'renew' && this.#largestRunning > this.#wantedNow;
+    if (step === 'nothing' || isEarly) this.#more();
+    else void this.#do(step);
+  }
+
+  async #do(step: Exclude<MemoryStep, 'nothing'>): Promise<void> {
+    this.#isBusy = true;
+    try {
+      if (step === 'renew') await this.#renew();
+      else await this.#resize(step.resize);
+    } catch (error) {
+      this.#parts.onError(error as Error);
+    } finally {
+      this.#isBusy = false;
+      this.#more();
+    }
+  }
+
+  async #renew(): Promise<void> {
+    this.#heldAnew = this.#largestRunning;
+    await this.#parts.renew();
+    this.#held = this.#heldAnew;
+    this.#renewals++;
+  }
+
+  async #resize(bytes: number): Promise<void> {
+    const { cache } = this.#parts;
+    // A larger cache grows where it is; another one is built beside it.
+    this.#pending = bytes > cache.bytes ? bytes - cache.bytes : bytes;
+    try {
+      await cache.resize(bytes);
+      this.#resizes++;
+    } finally {
+      this.#pending = 0;
+    }
+    // The memory of the old cache comes back soon. Batches may wait for it.
+    for (let ms = 0; cache.releasedBytes > 0 && ms < cacheReleaseMsMax; ms += cacheDecisionMsMin)
+      await new Promise<void>((done) => void setTimeout(done, cacheDecisionMsMin).unref());
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}

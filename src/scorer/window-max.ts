@@ -1,0 +1,31 @@
+/** Parts of the window. A value is forgotten at most one part late. */
+const parts = 32;
+
+/** The largest of the values of the last while. */
+export class WindowMax {
+  readonly #partMs: number;
+  /** The largest value of each part of the window, and when the part began, as a number of parts. */
+  readonly #values = new Float64Array(parts + 1);
+  readonly #begins = new Float64Array(parts + 1).fill(-1);
+
+  constructor(windowMs: number) {
+    this.#partMs = windowMs / parts;
+  }
+
+  /** @param value 0 or more @param now `performance.now()` */
+  add(value: number, now: number): void {
+    const begin = Math.floor(now / this.#partMs);
+    const at = begin % this.#values.length;
+    this.#values[at] = this.#begins[at] === begin ? Math.max(this.#values[at], value) : value;
+    this.#begins[at] = begin;
+  }
+
+  /** 0 if there were no values. */
+  most(now: number): number {
+    const first = Math.floor(now / this.#partMs) - parts;
+    let most = 0;
+    for (const [i, begin] of this.#begins.entries())
+      if (begin >= first) most = Math.max(most, this.#values[i]);
+    return most;
+  }
+}
