@@ -24,6 +24,8 @@ export const runs = {
   askCases: soak ? 100_000 : 500,
   /** Lookups of rankers with a cache, one after the other. */
   cacheHistories: soak ? 5_000 : 12,
+  /** Rankers with a cache whose routing table changes. */
+  cacheRoutings: soak ? 5_000 : 12,
   /** Requests that a scorer puts together. */
   scoredBatches: soak ? 5_000 : 100,
   /** Networks that are split in two. */

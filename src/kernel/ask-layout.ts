@@ -39,8 +39,8 @@ export const TABLE_VERSION = 48;
 /** Number of its shards, and address of the record of the first. */
 export const TABLE_SHARD_COUNT = 52;
 export const TABLE_SHARDS = 56;
-/** Its place in the plan. */
-export const TABLE_PLACE = 60;
+/** The number that its entries in the cache have. 0: its bags are not cached. */
+export const TABLE_NUMBER = 60;
 export const TABLE_BYTES = 64;
 
 // A shard: the last row number or hash that it holds, its number in the routing table, and its node.

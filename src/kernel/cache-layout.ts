@@ -2,8 +2,6 @@
 // a u32 at the given byte offset, unless its comment says otherwise.
 
 // The cache: a header, buckets that find entries, filters that remember bags which were not found, and a log of entries.
-/** The plan whose tables the entries are of. Lookups of another plan use no cache. */
-export const CACHE_PLAN = 0;
 /** Buckets, 64-aligned, and their number. */
 export const CACHE_BUCKETS = 4;
 export const CACHE_BUCKET_COUNT = 8;
@@ -55,7 +53,7 @@ export const ENTRY_KEY_COUNT = 2;
 /** Its hash: the bucket, and the tag. */
 export const ENTRY_HASH = 4;
 export const ENTRY_TAG = 8;
-/** The place of its table in the plan. */
+/** The number of its table: TABLE_NUMBER. */
 export const ENTRY_TABLE = 12;
 /** u8: how often it is kept when it is the oldest. It gains one each time that it is found, up to CACHE_CHANCES_MAX. */
 export const ENTRY_CHANCES = 16;

@@ -4,7 +4,7 @@ import { MORE } from '../kernel/layout.ts';
 import { allocationAlignBytes } from '../store/free-list.ts';
 import { alignUp } from './asked-room.ts';
 import type { LookupMemory } from './lookup-memory.ts';
-import type { LookupPlan, PlanMemory } from './plan-memory.ts';
+import type { LookupPlan } from './plan-memory.ts';
 
 /** What a cache has done since it was made, and what is in it. */
 export interface CacheStats {
@@ -44,13 +44,13 @@ const counters = [
   layout.CACHE_REJECTED,
 ];
 
-/** A cache in a memory. The kernels `ask` and `mergeReplies` use it. */
+/** A cache in a memory. The kernels `ask` and `mergeReplies` use it, for lookups of every plan whose tables have numbers. */
 export class CacheMemory {
   readonly address: number;
   readonly #memory: LookupMemory;
   readonly #bytes: number;
 
-  /** @param bytes of all its parts; the memory has as many @param plan the tables that it is made for */
+  /** @param bytes of all its parts; the memory has as many @param plan tables whose entries have the usual sizes */
   constructor(memory: LookupMemory, bytes: number, plan: LookupPlan) {
     const address = memory.slots.allocate(bytes);
     if (address === undefined) throw new RangeError(`the memory has no ${bytes} bytes for a cache`);
@@ -70,25 +70,14 @@ export class CacheMemory {
     this.#set(layout.CACHE_SEEN_BLOCKS, blocks);
     this.#set(layout.CACHE_SEEN_MAX, Math.ceil(entries / 2));
     this.#set(layout.CACHE_LOG, logAt);
-    this.#set(layout.CACHE_LOG_BYTES, (address + bytes - logAt) & ~15);
-  }
-
-  /** Empties it, for the tables of a plan. Lookups of other plans then use no cache. @param plan undefined: of none */
-  use(plan: PlanMemory | undefined): void {
-    const { bytes, words } = this.#memory;
-    const buckets = this.#at(layout.CACHE_BUCKETS);
-    // New memory is 0 and takes no room until it is written.
-    if (this.#at(layout.CACHE_USED) > 0)
-      bytes.fill(0, buckets, buckets + this.#at(layout.CACHE_BUCKET_COUNT) * layout.CACHE_BUCKET_BYTES);
-    for (const field of [layout.CACHE_HEAD, layout.CACHE_TAIL, layout.CACHE_USED, layout.CACHE_ENTRIES])
-      this.#set(field, 0);
-    this.#set(layout.CACHE_END, this.#at(layout.CACHE_LOG_BYTES));
-    words.set(crypto.getRandomValues(new Uint32Array(2)), (this.address + layout.CACHE_SEED) >>> 2);
-    this.#set(layout.CACHE_PLAN, plan?.address ?? 0);
+    const logBytes = (address + bytes - logAt) & ~15;
+    this.#set(layout.CACHE_LOG_BYTES, logBytes);
+    this.#set(layout.CACHE_END, logBytes);
+    memory.words.set(crypto.getRandomValues(new Uint32Array(2)), (address + layout.CACHE_SEED) >>> 2);
   }
 
   /**
-   * Takes over entries of a cache of the same plan: all, or as many as fit, those first that were used most lately. Until this
+   * Takes over entries of another cache: all, or as many as fit, those first that were used most lately. Until this
    * is done, the other one answers lookups, but neither adds nor evicts entries. Yields after each piece of work.
    */
   *adopt(other: CacheMemory): Generator<void> {
@@ -172,9 +161,9 @@ export class CacheMemory {
   }
 }
 
-/** Bytes of an entry of one key, on average over the tables whose bags are pooled. */
+/** Bytes of an entry of one key, on average over the tables whose bags are cached. */
 function usualEntryBytes({ tables }: LookupPlan): number {
-  const pooled = tables.filter(({ spec }) => spec.mode !== 'none');
-  const sum = pooled.reduce((all, { spec }) => all + alignUp(layout.ENTRY_KEYS + 4) + spec.dim * 4, 0);
-  return Math.max(allocationAlignBytes, sum / Math.max(1, pooled.length));
+  const cached = tables.filter(({ number }) => number !== 0);
+  const sum = cached.reduce((all, { spec }) => all + alignUp(layout.ENTRY_KEYS + 4) + spec.dim * 4, 0);
+  return Math.max(allocationAlignBytes, sum / Math.max(1, cached.length));
 }

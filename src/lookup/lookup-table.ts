@@ -12,6 +12,11 @@ export interface TablePlace {
   readonly node: number;
 }
 
+export interface LookupTableOptions {
+  readonly resolved?: { readonly resolve: ResolveIds; readonly padding: number | undefined } | undefined;
+  readonly number?: number | undefined;
+}
+
 /** Ids to row numbers: one that no row has for ids without a row. */
 export type ResolveIds = (ids: BigUint64Array | BigInt64Array) => Uint32Array;
 
@@ -33,6 +38,8 @@ export class LookupTable {
   readonly rowBytes: number;
   /** The padding key as a u64. */
   readonly padding: bigint | undefined;
+  /** What its entries in a cache have in place of it: bags of tables with one number have the same bits. 0: none. */
+  readonly number: number;
   /** In order. */
   readonly shards: readonly TablePlace[];
 
@@ -40,9 +47,10 @@ export class LookupTable {
     place: number,
     { spec, version, indexed }: { spec: TableSpec; version: number; indexed: boolean },
     shards: readonly TablePlace[],
-    resolved?: { readonly resolve: ResolveIds; readonly padding: number | undefined },
+    { resolved, number = 0 }: LookupTableOptions = {},
   ) {
     this.place = place;
+    this.number = number;
     this.spec = spec;
     this.version = version;
     this.indexed = indexed;

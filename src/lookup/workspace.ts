@@ -91,11 +91,9 @@ export class Workspace {
     return PlanMemory.write(this.#shared, plan);
   }
 
-  /** Empties the cache, if there is one. It then holds pooled bags of this plan only. */
-  cache({ plan, written }: Pick<WrittenPlan, 'plan' | 'written'>): void {
-    if (this.#cacheBytes === 0) return;
-    this.#cache ??= new CacheMemory(this.#shared, this.#cacheBytes, plan);
-    this.#cache.use(written);
+  /** Makes the cache, if it has bytes. @param plan tables whose entries have the usual sizes */
+  openCache(plan: LookupPlan): void {
+    if (this.#cacheBytes > 0) this.#cache = new CacheMemory(this.#shared, this.#cacheBytes, plan);
   }
 
   /** Takes over the entries of the cache of another workspace (CacheMemory.adopt). */

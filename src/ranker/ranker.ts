@@ -18,6 +18,7 @@ import type { NodeStatus } from './node-client.ts';
 import type { RankerOptions } from './ranker-options.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
+import { TableNumbers } from './table-numbers.ts';
 
 /** What was requested since the ranker was opened, and the bytes that its transport transferred. */
 export interface RankerStats extends Traffic {
@@ -87,8 +88,8 @@ export class Ranker implements AsyncDisposable {
     };
     const specs = routing.tables.map(({ spec }) => spec);
     const workspace = workspaceOf(options, cacheBytes(options.cache ?? 'off', specs));
-    this.#route = new Route(routing, options.transport, workspace);
-    workspace.cache(this.#route);
+    this.#route = new Route(routing, options.transport, workspace, new TableNumbers(routing));
+    workspace.openCache(this.#route.plan);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -100,9 +101,8 @@ export class Ranker implements AsyncDisposable {
     if (this.#closed) return;
     try {
       const before = this.#route;
-      const { workspace } = before;
-      this.#route = new Route(routing, this.#options.transport, workspace, before);
-      workspace.cache(this.#route);
+      const numbers = new TableNumbers(routing, before.numbers);
+      this.#route = new Route(routing, this.#options.transport, before.workspace, numbers, before);
       before.retire();
       for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
@@ -124,23 +124,17 @@ export class Ranker implements AsyncDisposable {
   }
 
   async #resize(bytes: number): Promise<void> {
-    for (;;) {
-      if (this.#closed) throw closed();
-      const before = this.#route;
-      if (before.workspace.cacheBytes === bytes) return;
-      const workspace = workspaceOf(this.#options, bytes);
-      const route = new Route(before.routing, this.#options.transport, workspace, before);
-      workspace.cache(route);
-      for (const _ of workspace.adopt(before.workspace)) {
-        await turn();
-        if (this.#route !== before) break;
-      }
-      // A routing table that has changed meanwhile has other entries.
-      if (this.#route !== before) continue;
-      this.#route = route;
-      this.#release(before);
-      return;
-    }
+    if (this.#closed) throw closed();
+    const { workspace: old, plan } = this.#route;
+    if (old.cacheBytes === bytes) return;
+    const workspace = workspaceOf(this.#options, bytes);
+    workspace.openCache(plan);
+    for (const _ of workspace.adopt(old)) await turn();
+    // The routing table may have changed meanwhile. Entries of its tables are found by the same numbers.
+    const before = this.#route;
+    const { routing, numbers } = before;
+    this.#route = new Route(routing, this.#options.transport, workspace, numbers, before);
+    this.#release(before);
   }
 
   /** The memory of a route is no longer used, once its last lookup has ended. */

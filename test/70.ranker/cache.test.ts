@@ -5,14 +5,12 @@ import type { Bags, KeyedBags, TableMode } from '../../src/index.ts';
 import { cacheBytesMax, cacheBytesMin } from '../../src/limits.ts';
 import { cacheBytes } from '../../src/ranker/cache-size.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
-import { Gate } from '../60.transport/gate.ts';
 import { refused } from '../60.transport/rig.ts';
 import { bits, expectSame } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';
 import { shuffled } from './shuffled.ts';
-import { Turnable } from './turnable.ts';
 
 const rows = 400;
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
@@ -105,10 +103,10 @@ test.for(['table', 'row'] as const)(
   },
 );
 
-const [first, second]: KeyedBags[] = [1, 2].map((key) => ({
-  sum4: { keys: [key, 8, key], lengths: [2, 1] },
-  max4: { keys: [key], lengths: [1] },
-}));
+const first: KeyedBags = {
+  sum4: { keys: [1, 8, 1], lengths: [2, 1] },
+  max4: { keys: [1], lengths: [1] },
+};
 
 test('bags are not sent again, but if the caller forbids it', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 2, ports: false });
@@ -144,34 +142,6 @@ test('what is cached needs no node, and what is not is incomplete without its no
   expect(await refused(ranker.lookup(both, { deadline: 300 }))).toMatchObject({ node: 'n0' });
 });
 
-test('another routing table empties it, also for lookups that began before', async () => {
-  const gates: Gate[] = [];
-  const wrap = (handler: ConstructorParameters<typeof Gate>[0]): Gate => {
-    gates.push(new Gate(handler));
-    return gates[gates.length - 1];
-  };
-  const others = tables.map((table) => ({
-    ...table,
-    rows: (table.rows as Float32Array).map((value) => value + 1),
-  }));
-  await using old = await Cluster.start({ tables, nodes: 1, wrap });
-  await using fresh = await Cluster.start({ tables: others, nodes: 2 });
-  const source = new Turnable(old.routing);
-  const transport = old.loopback(new Map([...old.handlers, ...fresh.handlers]));
-  await using ranker = await old.ranker({ routing: source, transport, cache: '1MiB' });
-  await using plain = await fresh.ranker({ transport: 'loopback' });
-  await ranker.lookup(first);
-  for (const gate of gates) gate.close();
-  const under = ranker.lookup(second);
-  await Promise.all(gates.map((gate) => gate.holds(1)));
-  source.turn(fresh.routing);
-  expectSame(await ranker.lookup(first), await plain.lookup(first));
-  for (const gate of gates) gate.open();
-  await under;
-  expectSame(await ranker.lookup(second), await plain.lookup(second));
-  expect(ranker.stats.cache?.hits).toBe(0);
-});
-
 test('a smaller cache keeps what was used, a larger one keeps everything, none forgets', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
   await using ranker = await cluster.ranker({ transport: 'loopback', cache: '2MiB' });
@@ -200,29 +170,6 @@ test('a smaller cache keeps what was used, a larger one keeps everything, none f
   expect(await refused(ranker.resizeCache('7'))).toMatchObject({ code: 'INVALID_OPTION', field: 'cache' });
   await ranker.close();
   expect(await refused(ranker.resizeCache('2MiB'))).toMatchObject({ code: 'RELEASED' });
-});
-
-test('while it gets another size, another routing table empties it', async () => {
-  const others = tables.map((table) => ({
-    ...table,
-    rows: (table.rows as Float32Array).map((value) => value + 1),
-  }));
-  await using old = await Cluster.start({ tables, nodes: 1 });
-  await using fresh = await Cluster.start({ tables: others, nodes: 2 });
-  const source = new Turnable(old.routing);
-  const transport = old.loopback(new Map([...old.handlers, ...fresh.handlers]));
-  await using ranker = await old.ranker({ routing: source, transport, cache: '8MiB' });
-  await using plain = await fresh.ranker({ transport: 'loopback' });
-  const keys = Uint32Array.from({ length: rows }, (_, i) => i);
-  const bags: KeyedBags = { sum100: { keys, lengths: new Uint32Array(rows).fill(1) } };
-  await ranker.lookup(bags);
-  const resized = ranker.resizeCache('4MiB');
-  await Promise.resolve();
-  source.turn(fresh.routing);
-  await resized;
-  expect(ranker.stats.cache).toMatchObject({ bytes: 4 * 2 ** 20, entries: 0 });
-  expectSame(await ranker.lookup(bags), await plain.lookup(bags));
-  expectSame(await ranker.lookup(bags), await plain.lookup(bags));
 });
 
 test('its size is bytes, or a share of the rows', () => {
