@@ -5,7 +5,7 @@ import {
   ASK_AT, ASK_CACHE, ASKED_FRAME, FEATURE_EXCEPTIONS, FEATURE_FILL_COUNT, FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS,
   FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_KEY_BYTES, FEATURE_KEYS, FEATURE_SEGMENT, FEATURE_SEGMENTS,
   FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, MERGE_RESULTS, SENT_REPLIED, TABLE_DIM,
-  TABLE_NUMBER,
+  TABLE_NUMBER, TABLE_PIN,
 } from '../src/kernel/ask-layout';
 import { CACHE_FROZEN, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG } from '../src/kernel/cache-layout';
 import { RESULT_COUNTS, RESULT_VALUES } from '../src/kernel/result-layout';
@@ -32,6 +32,7 @@ export function isFilled(block: usize, feature: usize): bool {
 export function fill(block: usize, feature: usize, table: usize, values: usize, counts: usize): void {
   const cache = <usize>load<u32>(block, ASK_CACHE), number = load<u32>(table, TABLE_NUMBER), dim = load<u32>(table, TABLE_DIM);
   const keyBytes = load<u32>(feature, FEATURE_KEY_BYTES), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
+  const pin = load<u32>(table, TABLE_PIN);
   const end = <usize>load<u32>(feature, FEATURE_FILLS) + load<u32>(feature, FEATURE_FILL_COUNT) * FILL_BYTES;
   for (let at = <usize>load<u32>(feature, FEATURE_FILLS); at < end; at += FILL_BYTES) {
     const bag = <usize>load<u32>(at, FILL_BAG), offsets = load<u32>(feature, FEATURE_SENT_OFFSETS) + (bag << 2);
@@ -42,7 +43,7 @@ export function fill(block: usize, feature: usize, table: usize, values: usize, 
     const low = load<u32>(at, FILL_HASH), tag = load<u32>(at, FILL_TAG);
     // Another lookup may have been faster.
     if (findEntry(cache, number, low, tag, keys, count, keyBytes, own)) continue;
-    const entry = addEntry(cache, number, low, tag, keys, count, keyBytes, own, dim);
+    const entry = addEntry(cache, number, low, tag, keys, count, keyBytes, own, dim, pin);
     if (entry) memory.copy(entry + vectorAt(count, keyBytes, own != 0), values + row * (dim << 2), <usize>dim << 2);
   }
 }

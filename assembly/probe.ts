@@ -1,19 +1,21 @@
 // Looks for the bags of a feature in the cache. Those that it has are not sent. Of the others, it notes those to add once
-// their vectors are there: if the cache has room, if they were not found before, lately, or if many candidates share them.
+// their vectors are there: if the cache has room, if they were not found before, lately, if many candidates share them, or if
+// their table is pinned.
 
 import {
   ASK_AT, ASK_BAG, ASK_CACHE, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_WORK, FEATURE_FILL_COUNT,
   FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES,
   FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_NEXT_OFFSETS, FEATURE_RESULTS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
-  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_NUMBER,
+  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_NUMBER, TABLE_PIN,
 } from '../src/kernel/ask-layout';
 import { NONE } from '../src/kernel/layout';
 import {
-  CACHE_CHANCES_MAX, CACHE_HIT_BYTES, CACHE_HITS, CACHE_PROBED, CACHE_REJECTED, CACHE_SHARED_MIN,
+  CACHE_ADMITS_ALL, CACHE_CHANCES_MAX, CACHE_HIT_BYTES, CACHE_HITS, CACHE_PROBED, CACHE_REJECTED, CACHE_SHARED_MIN,
   CACHED_KEYS_MAX, ENTRY_CHANCES, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG,
 } from '../src/kernel/cache-layout';
 import { enter, take } from './ask';
 import { bucketOf, count, findEntry, hashOfBag, hasRoom, vectorAt } from './cache';
+import { canPin } from './pins';
 import { approachSeen, missAgain } from './seen';
 
 /** Bags whose cache lines are loaded together. */
@@ -86,7 +88,7 @@ function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, ta
   const vector = vectorAt(keys, keyBytes, weights != 0);
   count(cache, CACHE_PROBED, 1);
   if (!entry) {
-    if (isWorth(cache, feature, low, tag, <u32>((vector + bytes + 15) & ~15))) note(feature, bag - hits, low, tag);
+    if (isWorth(cache, feature, table, low, tag, <u32>((vector + bytes + 15) & ~15))) note(feature, bag - hits, low, tag);
     else count(cache, CACHE_REJECTED, 1);
     return false;
   }
@@ -102,8 +104,9 @@ function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, ta
 }
 
 /** Whether a bag is to be added. Most bags that come once never come again. @param bytes of its entry */
-@inline function isWorth(cache: usize, feature: usize, low: u32, tag: u32, bytes: u32): bool {
-  return missAgain(cache, low, tag) || hasRoom(cache, bytes) || isShared(feature);
+@inline function isWorth(cache: usize, feature: usize, table: usize, low: u32, tag: u32, bytes: u32): bool {
+  if (load<u32>(cache, CACHE_ADMITS_ALL) || missAgain(cache, low, tag) || hasRoom(cache, bytes)) return true;
+  return isShared(feature) || canPin(cache, load<u32>(table, TABLE_PIN), load<u32>(table, TABLE_NUMBER), bytes);
 }
 
 /** Whether many results are of each bag: the bags of a user, whose request scores many candidates. */

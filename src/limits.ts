@@ -245,6 +245,8 @@ export const workspaceBytesMax = 1_073_741_824;
 /** A ranker's cache: its least and its most bytes. With the memory of lookups it is in one WebAssembly.Memory. */
 export const cacheBytesMin = 65_536;
 export const cacheBytesMax = 4_026_531_840;
+/** The share of its entries that may be pinned. The others are for all tables. */
+export const cachePinnedShareMax = 0.5;
 /** The same at the edge, where an isolate has 128 MB for everything. */
 export const edgeWorkspaceBytes = 67_108_864;
 /** The share of it that a ranker's lookups have in common. A lookup that does not fit there has memory of its own. */

@@ -4,6 +4,7 @@ import { kernelModule } from '../kernel/files.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import type { CacheOptions } from '../ranker/cache-options.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
 import { Ranker } from '../ranker/ranker.ts';
 import { rankerFields } from '../ranker/ranker-options.ts';
@@ -36,8 +37,8 @@ export interface OpenRankerOptions {
   readonly deduplicateBags?: boolean | undefined;
   /** Frames carry checksums, except over TLS and RDMA. Default: true. */
   readonly checksums?: boolean | undefined;
-  /** Memory for a cache of pooled bags: bytes, `256MiB`, `10%` of the bytes of all rows, or `off` (default). */
-  readonly cache?: CacheSize | undefined;
+  /** A cache of pooled bags: its bytes, `256MiB`, `10%` of the bytes of all rows, `off` (default), or its options. */
+  readonly cache?: CacheSize | CacheOptions | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }

@@ -41,7 +41,9 @@ export const TABLE_SHARD_COUNT = 52;
 export const TABLE_SHARDS = 56;
 /** The number that its entries in the cache have. 0: its bags are not cached. */
 export const TABLE_NUMBER = 60;
-export const TABLE_BYTES = 64;
+/** Its place among the pinned tables of the cache, from 1. 0: it is not pinned. */
+export const TABLE_PIN = 64;
+export const TABLE_BYTES = 72;
 
 // A shard: the last row number or hash that it holds, its number in the routing table, and its node.
 export const PLACE_LAST = 0;

@@ -1,7 +1,8 @@
 // A cache of pooled bags in the memory of a ranker's lookups (kernel/cache-layout.ts).
 import * as layout from '../kernel/cache-layout.ts';
 import { MORE } from '../kernel/layout.ts';
-import { allocationAlignBytes } from '../store/free-list.ts';
+import { cachePinnedShareMax } from '../limits.ts';
+import { allocationAlignBytes, roundUp } from '../store/free-list.ts';
 import { alignUp } from './asked-room.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { LookupPlan } from './plan-memory.ts';
@@ -13,17 +14,29 @@ export interface CacheStats {
   readonly entries: number;
   /** Bytes of its entries. */
   readonly usedBytes: number;
+  /** Bytes of those that are pinned. */
+  readonly pinnedBytes: number;
   /** Bags that were looked for, and those that were found. */
   readonly probed: number;
   readonly hits: number;
   /** Bytes of the vectors that were found. No node had to send them. */
   readonly hitBytes: number;
-  /** Entries that were added, that made room for others, and that stayed because they had been used. */
+  /** Entries that were added, that made room for others, and that stayed because they had been used or are pinned. */
   readonly filled: number;
   readonly evicted: number;
   readonly kept: number;
   /** Bags that were not added, because they had not been asked for lately. */
   readonly rejected: number;
+}
+
+/** What a cache takes, and what it keeps. */
+export interface CacheSettings {
+  /** Of all its parts. */
+  readonly bytes: number;
+  /** Number of tables that are pinned. */
+  readonly pins: number;
+  /** Whether all bags that are not found are added, or only those that are worth it. */
+  readonly admitsAll: boolean;
 }
 
 /** Bytes of the buckets for one entry, if its bucket is as full as most: half; and of the two filters. */
@@ -49,21 +62,26 @@ export class CacheMemory {
   readonly address: number;
   readonly #memory: LookupMemory;
   readonly #bytes: number;
+  readonly #pins: number;
 
-  /** @param bytes of all its parts; the memory has as many @param plan tables whose entries have the usual sizes */
-  constructor(memory: LookupMemory, bytes: number, plan: LookupPlan) {
+  /** @param memory it has as many bytes @param plan tables whose entries have the usual sizes */
+  constructor(memory: LookupMemory, { bytes, pins, admitsAll }: CacheSettings, plan: LookupPlan) {
     const address = memory.slots.allocate(bytes);
     if (address === undefined) throw new RangeError(`the memory has no ${bytes} bytes for a cache`);
     this.#memory = memory;
     this.#bytes = bytes;
+    this.#pins = pins;
     this.address = address;
     const entryBytes = usualEntryBytes(plan);
     const entries = Math.max(64, Math.floor(bytes / (entryBytes + bucketShare + seenShare)));
     const buckets = Math.ceil((entries * bucketShare) / layout.CACHE_BUCKET_BYTES);
     const blocks = Math.ceil((entries * seenShare) / 2 / layout.CACHE_SEEN_BLOCK_BYTES);
-    const bucketsAt = address + layout.CACHE_BYTES;
+    const pinsAt = address + layout.CACHE_BYTES;
+    const bucketsAt = pinsAt + roundUp(pins * layout.PIN_BYTES);
     const seenAt = bucketsAt + buckets * layout.CACHE_BUCKET_BYTES;
     const logAt = seenAt + 2 * blocks * layout.CACHE_SEEN_BLOCK_BYTES;
+    this.#set(layout.CACHE_ADMITS_ALL, Number(admitsAll));
+    this.#set(layout.CACHE_PINS, pinsAt);
     this.#set(layout.CACHE_BUCKETS, bucketsAt);
     this.#set(layout.CACHE_BUCKET_COUNT, buckets);
     this.#set(layout.CACHE_SEEN, seenAt);
@@ -73,11 +91,27 @@ export class CacheMemory {
     const logBytes = (address + bytes - logAt) & ~15;
     this.#set(layout.CACHE_LOG_BYTES, logBytes);
     this.#set(layout.CACHE_END, logBytes);
+    this.#set(layout.CACHE_PINNED_MAX, Math.floor(logBytes * cachePinnedShareMax));
     memory.words.set(crypto.getRandomValues(new Uint32Array(2)), (address + layout.CACHE_SEED) >>> 2);
+    this.pin(plan);
+  }
+
+  /** Pins the entries of the pinned tables of a plan, and no others. */
+  pin({ tables }: LookupPlan): void {
+    const { words } = this.#memory;
+    for (let pin = 1; pin <= this.#pins; pin++) {
+      const at = this.#at(layout.CACHE_PINS) + (pin - 1) * layout.PIN_BYTES;
+      const number = tables.find(({ cached }) => cached.pin === pin)?.cached.number ?? 0;
+      if (words[(at + layout.PIN_NUMBER) >>> 2] === number) continue;
+      const used = words[(at + layout.PIN_USED) >>> 2];
+      this.#set(layout.CACHE_PINNED, this.#at(layout.CACHE_PINNED) - used);
+      words[(at + layout.PIN_NUMBER) >>> 2] = number;
+      words[(at + layout.PIN_USED) >>> 2] = 0;
+    }
   }
 
   /**
-   * Takes over entries of another cache: all, or as many as fit, those first that were used most lately. Until this
+   * Takes over entries of another cache: all, or as many as fit, those first that are pinned or were used most lately. Until this
    * is done, the other one answers lookups, but neither adds nor evicts entries. Yields after each piece of work.
    */
   *adopt(other: CacheMemory): Generator<void> {
@@ -87,11 +121,12 @@ export class CacheMemory {
     if (survey === undefined) return;
     other.#set(layout.CACHE_FROZEN, 1);
     try {
-      others.openSurvey(other.address, survey);
+      const pinned = this.#at(layout.CACHE_PINNED_MAX);
+      others.openSurvey(other.address, survey, pinned);
       other.#memory.words.fill(0, (survey + layout.SURVEY_SUMS) >>> 2, (survey + layout.SURVEY_RUNS) >>> 2);
       while (others.weighEntries(other.address, survey, adoptedEntries) === MORE) yield;
-      other.#choose(survey, this.#at(layout.CACHE_LOG_BYTES));
-      others.openSurvey(other.address, survey);
+      other.#choose(survey, this.#at(layout.CACHE_LOG_BYTES) - pinned);
+      others.openSurvey(other.address, survey, pinned);
       let at = 0;
       for (let status = MORE; status === MORE; ) {
         status = others.pickEntries(other.address, survey, adoptedEntries);
@@ -108,9 +143,10 @@ export class CacheMemory {
     }
   }
 
-  /** Chooses the entries of a survey that take at most so many bytes. */
-  #choose(survey: number, bytes: number): void {
+  /** Chooses entries of a survey. @param unpinned bytes for them, besides those that may be pinned */
+  #choose(survey: number, unpinned: number): void {
     const { words } = this.#memory;
+    const bytes = unpinned + words[(survey + layout.SURVEY_PINNED) >>> 2];
     let [left, least] = [bytes, layout.CACHE_CHANCES_MAX];
     const sumOf = (chances: number): number => words[((survey + layout.SURVEY_SUMS) >>> 2) + chances];
     while (least > 0 && sumOf(least) <= left) left -= sumOf(least--);
@@ -138,6 +174,7 @@ export class CacheMemory {
       bytes: this.#bytes,
       entries: this.#at(layout.CACHE_ENTRIES),
       usedBytes: this.#at(layout.CACHE_USED),
+      pinnedBytes: this.#at(layout.CACHE_PINNED),
       probed: this.#counter(layout.CACHE_PROBED),
       hits: this.#counter(layout.CACHE_HITS),
       hitBytes: this.#counter(layout.CACHE_HIT_BYTES),
@@ -163,7 +200,7 @@ export class CacheMemory {
 
 /** Bytes of an entry of one key, on average over the tables whose bags are cached. */
 function usualEntryBytes({ tables }: LookupPlan): number {
-  const cached = tables.filter(({ number }) => number !== 0);
-  const sum = cached.reduce((all, { spec }) => all + alignUp(layout.ENTRY_KEYS + 4) + spec.dim * 4, 0);
-  return Math.max(allocationAlignBytes, sum / Math.max(1, cached.length));
+  const those = tables.filter(({ cached }) => cached.number !== 0);
+  const sum = those.reduce((all, { spec }) => all + alignUp(layout.ENTRY_KEYS + 4) + spec.dim * 4, 0);
+  return Math.max(allocationAlignBytes, sum / Math.max(1, those.length));
 }

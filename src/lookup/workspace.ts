@@ -9,7 +9,7 @@ import { FreeList, roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { AskedLookup, type AskOptions } from './asked.ts';
 import { BagReader, outOfMemory, type TableFinder } from './bag-reader.ts';
-import { CacheMemory, type CacheStats } from './cache-memory.ts';
+import { CacheMemory, type CacheSettings, type CacheStats } from './cache-memory.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { MergeRoom } from './merged.ts';
 import { type LookupPlan, type NodeState, PlanMemory, planBytes } from './plan-memory.ts';
@@ -51,6 +51,8 @@ export interface WrittenPlan {
   readonly states: readonly NodeState[];
 }
 
+const noCache: CacheSettings = { bytes: 0, pins: 0, admitsAll: false };
+
 function note(plan: PlanMemory, states: readonly NodeState[]): void {
   for (let i = 0; i < states.length; i++) plan.setNode(i, states[i]);
 }
@@ -69,18 +71,18 @@ export class Workspace {
   /** Address of the state of a checksum, and of a window of a frame. */
   readonly #sums: number;
   readonly #window: number;
-  readonly #cacheBytes: number;
+  readonly #cacheSettings: CacheSettings;
   #cache: CacheMemory | undefined;
 
   /**
    * @param bytesMax most bytes of one lookup, already checked
-   * @param cacheBytes of a cache in the memory that lookups share; 0: there is none
+   * @param cache in the memory that lookups share; of 0 bytes: there is none
    */
-  constructor(module: KernelModule, bytesMax: number, cacheBytes = 0) {
+  constructor(module: KernelModule, bytesMax: number, cache: CacheSettings = noCache) {
     this.#module = module;
     this.#bytesMax = bytesMax;
-    this.#cacheBytes = roundUp(cacheBytes);
-    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheBytes;
+    this.#cacheSettings = { ...cache, bytes: roundUp(cache.bytes) };
+    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.cacheBytes;
     this.#shared = new FixedMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
     this.#sums = this.#shared.slots.allocate(CHECKSUM_BYTES) ?? 0;
     this.#window = this.#shared.slots.allocate(checksumWindowBytes) ?? 0;
@@ -93,7 +95,12 @@ export class Workspace {
 
   /** Makes the cache, if it has bytes. @param plan tables whose entries have the usual sizes */
   openCache(plan: LookupPlan): void {
-    if (this.#cacheBytes > 0) this.#cache = new CacheMemory(this.#shared, this.#cacheBytes, plan);
+    if (this.cacheBytes > 0) this.#cache = new CacheMemory(this.#shared, this.#cacheSettings, plan);
+  }
+
+  /** Pins entries of the pinned tables of a plan, and no others. */
+  pin(plan: LookupPlan): void {
+    this.#cache?.pin(plan);
   }
 
   /** Takes over the entries of the cache of another workspace (CacheMemory.adopt). */
@@ -103,7 +110,7 @@ export class Workspace {
 
   /** Bytes of its cache. */
   get cacheBytes(): number {
-    return this.#cacheBytes;
+    return this.#cacheSettings.bytes;
   }
 
   /** Undefined: there is no cache. */

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { callback, check, checkFields, named, oneOf, options as optionsOf } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
-import type { CacheStats } from '../lookup/cache-memory.ts';
+import type { CacheSettings, CacheStats } from '../lookup/cache-memory.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -10,7 +10,9 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic } from '../transport/transport.ts';
 import { type Span, type Tracer, traceContext } from '../wire/trace.ts';
+import { cacheChoices } from './cache-options.ts';
 import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
+import { CachedTables } from './cached-tables.ts';
 import { Deadline, Deadlines, deadlineFields, turn } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
@@ -18,7 +20,6 @@ import type { NodeStatus } from './node-client.ts';
 import type { RankerOptions } from './ranker-options.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
-import { TableNumbers } from './table-numbers.ts';
 
 /** What was requested since the ranker was opened, and the bytes that its transport transferred. */
 export interface RankerStats extends Traffic {
@@ -87,8 +88,10 @@ export class Ranker implements AsyncDisposable {
       },
     };
     const specs = routing.tables.map(({ spec }) => spec);
-    const workspace = workspaceOf(options, cacheBytes(options.cache ?? 'off', specs));
-    this.#route = new Route(routing, options.transport, workspace, new TableNumbers(routing));
+    const choices = cacheChoices(options.cache, specs);
+    const cached = new CachedTables(routing, choices);
+    const workspace = workspaceOf(options, cached.settings(cacheBytes(choices.size, specs)));
+    this.#route = new Route(routing, options.transport, workspace, cached);
     workspace.openCache(this.#route.plan);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
@@ -101,8 +104,10 @@ export class Ranker implements AsyncDisposable {
     if (this.#closed) return;
     try {
       const before = this.#route;
-      const numbers = new TableNumbers(routing, before.numbers);
-      this.#route = new Route(routing, this.#options.transport, before.workspace, numbers, before);
+      const { workspace } = before;
+      const cached = before.cached.next(routing);
+      this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+      workspace.pin(this.#route.plan);
       before.retire();
       for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
@@ -125,15 +130,16 @@ export class Ranker implements AsyncDisposable {
 
   async #resize(bytes: number): Promise<void> {
     if (this.#closed) throw closed();
-    const { workspace: old, plan } = this.#route;
+    const { workspace: old, plan, cached: now } = this.#route;
     if (old.cacheBytes === bytes) return;
-    const workspace = workspaceOf(this.#options, bytes);
+    const workspace = workspaceOf(this.#options, now.settings(bytes));
     workspace.openCache(plan);
     for (const _ of workspace.adopt(old)) await turn();
     // The routing table may have changed meanwhile. Entries of its tables are found by the same numbers.
     const before = this.#route;
-    const { routing, numbers } = before;
-    this.#route = new Route(routing, this.#options.transport, workspace, numbers, before);
+    const { routing, cached } = before;
+    this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+    workspace.pin(before.plan);
     this.#release(before);
   }
 
@@ -263,13 +269,13 @@ export class Ranker implements AsyncDisposable {
 /** @throws OUT_OF_MEMORY */
 function workspaceOf(
   { module, workspaceBytes = workspaceBytesMax }: RankerOptions,
-  bytes: number,
+  cache: CacheSettings,
 ): Workspace {
   try {
-    return new Workspace({ module, shared: false }, workspaceBytes, bytes);
+    return new Workspace({ module, shared: false }, workspaceBytes, cache);
   } catch (cause) {
-    const message = `there is no memory for lookups and a cache of ${bytes} bytes: make the cache smaller`;
-    throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'cache', value: bytes, cause });
+    const message = `there is no memory for lookups and a cache of ${cache.bytes} bytes: make the cache smaller`;
+    throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'cache', value: cache.bytes, cause });
   }
 }
 

@@ -1,7 +1,7 @@
 // A ranker's cache and another routing table: entries of tables whose bags keep their bits are found, and no others.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Bags, KeyedBags } from '../../src/index.ts';
+import type { Bags, CacheOptions, KeyedBags } from '../../src/index.ts';
 import { cacheBytesMin } from '../../src/limits.ts';
 import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
@@ -72,7 +72,8 @@ const of = <T>(map: ReadonlyMap<Name, T>, name: Name): T => map.get(name) as T;
 const routingOf = (name: Name): RoutingTable => of(clusters, name).routing;
 
 /** A ranker that can reach the nodes of all clusters. */
-async function open(source: Turnable, random: () => number, cache: number): Promise<Ranker> {
+async function open(source: Turnable, random: () => number, size: number): Promise<Ranker> {
+  const cache: CacheOptions = { size, tables: random() < 0.5 ? { a: 'pinned' } : {} };
   const handlers = new Map([...clusters.values()].flatMap((cluster) => [...cluster.handlers]));
   const cluster = of(clusters, 'first');
   const transport = shuffled(cluster.loopback(handlers), random);

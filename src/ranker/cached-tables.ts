@@ -1,7 +1,11 @@
-// The numbers that entries of a ranker's cache have in place of their tables.
+// What a ranker's cache knows of the tables of a routing table.
 import { contentWholeBytesMax } from '../limits.ts';
+import type { CacheSettings } from '../lookup/cache-memory.ts';
+import { type CachedAs, uncached } from '../lookup/lookup-table.ts';
 import { meaning } from '../plan/fingerprint.ts';
 import type { PlannedTable, RoutingTable } from '../plan/routing-table.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import type { CacheChoices } from './cache-options.ts';
 
 interface Numbered {
   readonly table: PlannedTable;
@@ -9,15 +13,19 @@ interface Numbered {
 }
 
 /**
- * A number for each table of a routing table. If the routing table changes, a table keeps its number only if all of its
- * bags keep their bits. Another table never gets the same number.
+ * Every table has a number. If the routing table changes, a table keeps its number only if all of its bags keep their
+ * bits. Another table never gets the same number.
  */
-export class TableNumbers {
+export class CachedTables {
+  readonly #choices: CacheChoices;
+  readonly #pinned: readonly string[];
   readonly #tables: ReadonlyMap<string, Numbered>;
   readonly #last: number;
 
-  /** @param before the numbers for the previous routing table */
-  constructor({ tables }: RoutingTable, before?: TableNumbers) {
+  /** @param before those of the previous routing table */
+  constructor({ tables }: RoutingTable, choices: CacheChoices, before?: CachedTables) {
+    this.#choices = choices;
+    this.#pinned = [...choices.tables].flatMap(([name, caching]) => (caching === 'pinned' ? [name] : []));
     const known = before === undefined ? new Map<string, Numbered>() : before.#tables;
     let last = before === undefined ? 0 : before.#last;
     this.#tables = new Map(
@@ -31,9 +39,20 @@ export class TableNumbers {
     this.#last = last;
   }
 
-  /** 0: bags of this table are not cached, because it has no pooled bags. */
-  of({ name, mode }: PlannedTable['spec']): number {
-    return mode === 'none' ? 0 : (this.#tables.get(name)?.number ?? 0);
+  /** Those of a routing table that takes the place of this one. */
+  next(routing: RoutingTable): CachedTables {
+    return new CachedTables(routing, this.#choices, this);
+  }
+
+  /** What a cache of so many bytes needs to know. */
+  settings(bytes: number): CacheSettings {
+    return { bytes, pins: this.#pinned.length, admitsAll: this.#choices.admitsAll };
+  }
+
+  /** A table without pooled bags has no entries, whatever was chosen. */
+  of({ name, mode }: TableSpec): CachedAs {
+    if (mode === 'none' || this.#choices.tables.get(name) === 'off') return uncached;
+    return { number: this.#tables.get(name)?.number ?? 0, pin: this.#pinned.indexOf(name) + 1 };
   }
 }
 

@@ -1,7 +1,8 @@
 // Tables keep their numbers if all of their bags keep their bits.
 import { expect, test } from 'vitest';
 import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
-import { TableNumbers } from '../../src/ranker/table-numbers.ts';
+import { cacheChoices } from '../../src/ranker/cache-options.ts';
+import { CachedTables } from '../../src/ranker/cached-tables.ts';
 
 const [content, contentWhole] = ['1', '2'].map((digit) => digit.repeat(32));
 const table: PlannedTable = {
@@ -17,9 +18,11 @@ const routingOf = (...tables: PlannedTable[]): RoutingTable => ({ nodes: [], tab
 const other: PlannedTable = { ...table, spec: { ...table.spec, name: 'other' } };
 const { spec, shards } = table;
 
+const plain = cacheChoices('1MiB');
+
 function isKept(one: PlannedTable, then: PlannedTable): boolean {
-  const before = new TableNumbers(routingOf(one));
-  return new TableNumbers(routingOf(other, then), before).of(then.spec) === before.of(one.spec);
+  const before = new CachedTables(routingOf(one), plain);
+  return before.next(routingOf(other, then)).of(then.spec).number === before.of(one.spec).number;
 }
 
 const kept: readonly [string, PlannedTable, PlannedTable][] = [
@@ -55,12 +58,24 @@ test.for(changed)('if this changes, it gets a new number: %s', ([, one, then]) =
 
 test('no number comes again, and tables without pooling have none', () => {
   const contents = ['3', '4', '3'].map((digit) => digit.repeat(32));
-  let numbers = new TableNumbers(routingOf(table, other));
-  const seen = [numbers.of(spec), numbers.of(other.spec)];
+  let cached = new CachedTables(routingOf(table, other), plain);
+  const seen = [cached.of(spec).number, cached.of(other.spec).number];
   for (const next of contents) {
-    numbers = new TableNumbers(routingOf({ ...table, content: next }), numbers);
-    seen.push(numbers.of(spec));
+    cached = cached.next(routingOf({ ...table, content: next }));
+    seen.push(cached.of(spec).number);
   }
   expect(new Set([0, ...seen]).size).toBe(1 + seen.length);
-  expect(numbers.of({ ...spec, mode: 'none' })).toBe(0);
+  expect(cached.of({ ...spec, mode: 'none' }).number).toBe(0);
+});
+
+test('a table that is off has no number, and pinned tables have their places in any plan', () => {
+  const specs = ['t', 'other', 'third'].map((name) => ({ ...spec, name }));
+  const tables = { other: 'pinned', t: 'off', third: 'pinned' } as const;
+  let cached = new CachedTables(routingOf(table, other), cacheChoices({ size: '1MiB', tables }, specs));
+  expect(cached.of(spec)).toEqual({ number: 0, pin: 0 });
+  expect(cached.of(other.spec)).toMatchObject({ pin: 1 });
+  cached = cached.next(routingOf({ ...table, spec: specs[2] }, table));
+  expect(cached.of(spec)).toEqual({ number: 0, pin: 0 });
+  expect(cached.of(specs[2])).toMatchObject({ pin: 2 });
+  expect(cached.settings(7)).toEqual({ bytes: 7, pins: 2, admitsAll: false });
 });
