@@ -23,9 +23,13 @@ export const runs = {
   /** Lookups that are prepared and merged in kernels. */
   askCases: soak ? 100_000 : 500,
   /** Lookups of rankers with a cache, one after the other. */
-  cacheHistories: soak ? 5_000 : 12,
+  cacheHistories: soak ? 2_000 : 12,
+  /** Most lookups of one of them. */
+  cacheLookups: soak ? 150 : 24,
   /** Rankers with a cache whose routing table changes. */
-  cacheRoutings: soak ? 5_000 : 12,
+  cacheRoutings: soak ? 2_000 : 12,
+  /** Most lookups and changes of one of them. */
+  cacheSteps: soak ? 300 : 60,
   /** Requests that a scorer puts together. */
   scoredBatches: soak ? 5_000 : 100,
   /** Networks that are split in two. */

@@ -11,6 +11,7 @@ import type { RankerOptions } from '../../src/ranker/ranker-options.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { expectSame } from '../bits.ts';
 import type { Cluster } from '../cluster.ts';
+import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';
 import { shuffled } from './shuffled.ts';
 import { Turnable } from './turnable.ts';
@@ -31,7 +32,11 @@ export const histories = fc.record({
   seed: fc.nat(),
   /** How many different bags there are of each table, and how many of each a lookup has. */
   bags: fc.constantFrom(60, 3_000),
-  lookups: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 8, maxLength: 24, size: 'max' }),
+  lookups: fc.array(fc.integer({ min: 1, max: 40 }), {
+    minLength: 8,
+    maxLength: runs.cacheLookups,
+    size: 'max',
+  }),
   longest: fc.constantFrom(1, 3, 12),
   weighted: fc.constantFrom('never', 'sometimes'),
   pushDown: fc.constantFrom('always', 'never', 'auto'),
@@ -43,7 +48,9 @@ export const histories = fc.record({
     admit: fc.constantFrom('second-miss', 'second-miss', 'all'),
   }),
   /** Before which lookups the cache gets another size, in steps of its least size; 0: none. */
-  sizes: fc.array(fc.tuple(fc.nat({ max: 23 }), fc.integer({ min: 0, max: 6 })), { maxLength: 4 }),
+  sizes: fc.array(fc.tuple(fc.nat({ max: runs.cacheLookups - 1 }), fc.integer({ min: 0, max: 6 })), {
+    maxLength: Math.ceil(runs.cacheLookups / 6),
+  }),
 });
 export type History = typeof histories extends fc.Arbitrary<infer T> ? T : never;
 

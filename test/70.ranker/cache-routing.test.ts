@@ -111,7 +111,7 @@ test('lookups have the bits of their own plan, whatever was the plan before', as
     fc.asyncProperty(
       fc.nat(),
       fc.constantFrom(40, 3_000),
-      fc.array(steps, { minLength: 20, maxLength: 60, size: 'max' }),
+      fc.array(steps, { minLength: 20, maxLength: runs.cacheSteps, size: 'max' }),
       async (seed, different, history) => {
         const random = randomOf(seed);
         const source = new Turnable(routingOf('first'));
