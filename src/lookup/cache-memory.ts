@@ -99,9 +99,10 @@ export class CacheMemory {
   /** Pins the entries of the pinned tables of a plan, and no others. */
   pin({ tables }: LookupPlan): void {
     const { words } = this.#memory;
+    const numbers = new Map(tables.map(({ cached }) => [cached.pin, cached.number]));
     for (let pin = 1; pin <= this.#pins; pin++) {
       const at = this.#at(layout.CACHE_PINS) + (pin - 1) * layout.PIN_BYTES;
-      const number = tables.find(({ cached }) => cached.pin === pin)?.cached.number ?? 0;
+      const number = numbers.get(pin) ?? 0;
       if (words[(at + layout.PIN_NUMBER) >>> 2] === number) continue;
       const used = words[(at + layout.PIN_USED) >>> 2];
       this.#set(layout.CACHE_PINNED, this.#at(layout.CACHE_PINNED) - used);

@@ -48,10 +48,7 @@ export interface CacheChoices {
 }
 
 /** @param specs the tables that there are @throws INVALID_OPTION if the cache names another one */
-export function cacheChoices(
-  cache: CacheSize | CacheOptions = 'off',
-  specs: readonly TableSpec[] = [],
-): CacheChoices {
+export function cacheChoices(cache: CacheSize | CacheOptions, specs: readonly TableSpec[]): CacheChoices {
   const { size, tables = {}, admit } = typeof cache === 'object' ? cache : { size: cache };
   const names = new Set(specs.map(({ name }) => name));
   for (const name of Object.keys(tables)) {

@@ -88,7 +88,7 @@ export class Ranker implements AsyncDisposable {
       },
     };
     const specs = routing.tables.map(({ spec }) => spec);
-    const choices = cacheChoices(options.cache, specs);
+    const choices = cacheChoices(options.cache ?? 'off', specs);
     const cached = new CachedTables(routing, choices);
     const workspace = workspaceOf(options, cached.settings(cacheBytes(choices.size, specs)));
     this.#route = new Route(routing, options.transport, workspace, cached);

@@ -1,7 +1,7 @@
 // A ranker's cache changes no bit of any result, whatever it holds, forgets and adds.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { KeyedBags } from '../../src/index.ts';
+import type { CacheOptions, KeyedBags, Ranker } from '../../src/index.ts';
 import { cacheBytesMax, cacheBytesMin } from '../../src/limits.ts';
 import { cacheBytes } from '../../src/ranker/cache-size.ts';
 import { refused } from '../60.transport/rig.ts';
@@ -120,4 +120,28 @@ test('its size is bytes, or a share of the rows', () => {
     expect(() => cacheBytes(size, specs)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', field: 'cache' }),
     );
+});
+
+test('wrong options are refused, and tables that there are not', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
+  const open = (cache: unknown): Promise<Ranker> =>
+    cluster.ranker({ transport: 'loopback', cache: cache as CacheOptions });
+  const wrong: [unknown, string, RegExp][] = [
+    ['1', 'cache', /off, bytes such as 256MiB/],
+    [{}, 'cache.size', /is missing/],
+    [{ size: '1' }, 'cache.size', /off, bytes such as 256MiB/],
+    [{ size: 'off', admit: 'some' }, 'cache.admit', /one of second-miss, all/],
+    [{ size: 'off', tables: { sum4: 'on' } }, 'cache.tables', /off or pinned for each table/],
+    [{ size: 'off', pin: [] }, 'cache.pin', /no field with this name/],
+    [
+      { size: 'off', tables: { sum4: 'off', t: 'pinned' } },
+      'cache.tables.t',
+      /no table with this name \(known tables: sum4, mean4, sqrtn4, max4, none4\)/,
+    ],
+  ];
+  for (const [cache, field, message] of wrong) {
+    const error = await refused(open(cache));
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', field });
+    expect(error.message).toMatch(message);
+  }
 });

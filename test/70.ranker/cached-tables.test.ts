@@ -18,7 +18,7 @@ const routingOf = (...tables: PlannedTable[]): RoutingTable => ({ nodes: [], tab
 const other: PlannedTable = { ...table, spec: { ...table.spec, name: 'other' } };
 const { spec, shards } = table;
 
-const plain = cacheChoices('1MiB');
+const plain = cacheChoices('1MiB', []);
 
 function isKept(one: PlannedTable, then: PlannedTable): boolean {
   const before = new CachedTables(routingOf(one), plain);
