@@ -1,14 +1,15 @@
 // A cache of pooled bags. Entries are in a circular log: new ones go to its head, and what is at its tail makes room,
-// unless it was used: then it loses a chance and goes to the head again. An entry holds its keys and weights, which are
+// unless it is pinned, or was used and so has a chance: then it goes to the head again. An entry holds its keys and weights, which are
 // compared in full, so no choice of keys answers one bag with the vector of another.
 
 import {
   CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_END, CACHE_ENTRIES,
-  CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES, CACHE_NEXT_BUCKET_COUNT,
-  CACHE_SEED, CACHE_SPLIT, CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
+  CACHE_CHANCES_MAX, CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES,
+  CACHE_NEXT_BUCKET_COUNT, CACHE_SEED, CACHE_SPLIT, CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
   ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
 import { hash } from './hash';
+import { isPinned, pinEntry, unpin } from './pins';
 import { hashOfWords, isSame } from './words';
 
 @inline export function logOf(cache: usize): usize { return load<u32>(cache, CACHE_LOG); }
@@ -106,17 +107,21 @@ function freeAtTail(cache: usize, bytes: u32): void {
 }
 
 /**
- * Takes the oldest entry from the tail. If it has a chance left, it goes to the head again.
- * @param kept how many have gone there, at most CACHE_KEPT_MAX @returns how many then
+ * Takes the oldest entry from the tail. If it is pinned or has a chance left, it goes to the head again, where it needs no
+ * more room than it has just left.
+ * @param kept how many have gone there @returns how many then; only pinned ones go there once CACHE_KEPT_MAX have
  */
 function evictOldest(cache: usize, kept: u32): u32 {
   const entry = logOf(cache) + load<u32>(cache, CACHE_TAIL), bytes = <u32>load<u16>(entry, ENTRY_UNITS) << 4;
-  const reference = referenceTo(cache, entry), chances = load<u8>(entry, ENTRY_CHANCES);
+  const reference = referenceTo(cache, entry), chances = load<u8>(entry, ENTRY_CHANCES), pinned = isPinned(cache, entry);
   freeAtTail(cache, bytes);
-  // Another entry has taken its place in a full bucket.
-  if (!reference) return kept;
-  if (chances && kept < <u32>CACHE_KEPT_MAX && hasRoom(cache, bytes)) {
-    store<u8>(entry, chances - 1, ENTRY_CHANCES);
+  if (!reference) {
+    // Another entry has taken its place in a full bucket.
+    if (pinned) unpin(cache, entry, bytes);
+    return kept;
+  }
+  if (pinned || (chances && kept < <u32>CACHE_KEPT_MAX)) {
+    if (!pinned) store<u8>(entry, chances - 1, ENTRY_CHANCES);
     const to = takeAtHead(cache, bytes);
     memory.copy(to, entry, bytes);
     store<u32>(reference, <u32>((to - logOf(cache)) >> 4) + 1);
@@ -131,14 +136,14 @@ function evictOldest(cache: usize, kept: u32): u32 {
 
 /**
  * Adds the entry of a bag that has none. The caller writes its vector.
- * @returns its address, or 0 if it is too large for the log
+ * @param pin TABLE_PIN @returns its address, or 0 if it is too large for the log, or there are too many pinned entries at its tail
  */
 export function addEntry(
-  cache: usize, table: u32, low: u32, tag: u32, keys: usize, keyCount: u32, keyBytes: u32, weights: usize, dim: u32,
+  cache: usize, table: u32, low: u32, tag: u32, keys: usize, keyCount: u32, keyBytes: u32, weights: usize, dim: u32, pin: u32,
 ): usize {
   const bytes = (<u32>vectorAt(keyCount, keyBytes, weights != 0) + (dim << 2) + 15) & ~15;
   if (bytes > load<u32>(cache, CACHE_LOG_BYTES) >> 2) return 0;
-  for (let kept: u32 = 0; !hasRoom(cache, bytes);) kept = evictOldest(cache, kept);
+  for (let kept: u32 = 0; !hasRoom(cache, bytes); kept = evictOldest(cache, kept)) if (kept > <u32>CACHE_KEPT_MAX) return 0;
   const entry = takeAtHead(cache, bytes), used = <usize>keyCount * keyBytes;
   store<u16>(entry, <u16>(bytes >> 4), ENTRY_UNITS);
   store<u16>(entry, <u16>keyCount, ENTRY_KEY_COUNT);
@@ -148,6 +153,7 @@ export function addEntry(
   store<u32>(entry, 0, ENTRY_CHANCES);
   store<u8>(entry, u8(weights != 0), ENTRY_WEIGHTED);
   store<u8>(entry, <u8>keyBytes, ENTRY_KEY_BYTES);
+  pinEntry(cache, entry, pin, bytes);
   memory.copy(entry + ENTRY_KEYS, keys, used);
   if (weights) memory.copy(entry + ENTRY_KEYS + used, weights, <usize>keyCount << 2);
   refer(cache, bucketOf(cache, low), tag, <u32>((entry - logOf(cache)) >> 4) + 1);
@@ -155,16 +161,24 @@ export function addEntry(
   return entry;
 }
 
-/** Lets a bucket refer to an entry. If the bucket is full, it forgets one: not a used one, if there is another. */
+/** What a bucket would lose with an entry. @param place 0: nothing */
+@inline function worthOf(cache: usize, place: u32): u32 {
+  if (!place) return 0;
+  const entry = entryAt(cache, place), chances = <u32>load<u8>(entry, ENTRY_CHANCES);
+  return 1 + (isPinned(cache, entry) ? CACHE_CHANCES_MAX + 1 : chances);
+}
+
+/** Lets a bucket refer to an entry. If the bucket is full, it forgets one of those with the fewest chances. */
 export function refer(cache: usize, bucket: usize, tag: u32, place: u32): void {
-  let chosen: u32 = tag & (CACHE_BUCKET_ENTRIES - 1), isFree = false;
-  for (let i: u32 = 0; i < <u32>CACHE_BUCKET_ENTRIES && !isFree; i++) {
-    const other = load<u32>(placeAt(bucket, i));
-    isFree = !other;
-    if (isFree || !load<u8>(entryAt(cache, other), ENTRY_CHANCES)) chosen = i;
+  let chosen: u32 = 0, least: u32 = u32.MAX_VALUE;
+  for (let i: u32 = 0; i < <u32>CACHE_BUCKET_ENTRIES && least; i++) {
+    const at = (tag + i) & (CACHE_BUCKET_ENTRIES - 1), worth = worthOf(cache, load<u32>(placeAt(bucket, at)));
+    if (worth >= least) continue;
+    least = worth;
+    chosen = at;
   }
   store<u32>(bucket + (<usize>chosen << 2), tag);
   store<u32>(placeAt(bucket, chosen), place);
-  if (isFree) store<u32>(cache, load<u32>(cache, CACHE_ENTRIES) + 1, CACHE_ENTRIES);
+  if (!least) store<u32>(cache, load<u32>(cache, CACHE_ENTRIES) + 1, CACHE_ENTRIES);
   else count(cache, CACHE_EVICTED, 1);
 }

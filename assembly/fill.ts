@@ -2,15 +2,15 @@
 // added to it.
 
 import {
-  ASK_AT, ASKED_FRAME, FEATURE_EXCEPTIONS, FEATURE_FILL_COUNT, FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS,
+  ASK_AT, ASK_CACHE, ASKED_FRAME, FEATURE_EXCEPTIONS, FEATURE_FILL_COUNT, FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS,
   FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_KEY_BYTES, FEATURE_KEYS, FEATURE_SEGMENT, FEATURE_SEGMENTS,
-  FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, MERGE_RESULTS, SENT_REPLIED, TABLE_DIM, TABLE_PLACE,
+  FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, MERGE_RESULTS, SENT_REPLIED, TABLE_DIM,
+  TABLE_NUMBER, TABLE_PIN,
 } from '../src/kernel/ask-layout';
 import { CACHE_FROZEN, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG } from '../src/kernel/cache-layout';
 import { RESULT_COUNTS, RESULT_VALUES } from '../src/kernel/result-layout';
 import { segmentOf } from './ask';
 import { addEntry, findEntry, vectorAt } from './cache';
-import { cacheOf } from './probe';
 
 /** The first and the last of the bags to add, among those that were sent. There is one at least. */
 @inline export function firstFill(feature: usize): u32 { return load<u32>(load<u32>(feature, FEATURE_FILLS), FILL_BAG); }
@@ -21,7 +21,7 @@ import { cacheOf } from './probe';
 /** Whether bags of a feature are added: it has some, and all its replies are there, without exceptions. */
 export function isFilled(block: usize, feature: usize): bool {
   if (!load<u32>(feature, FEATURE_FILL_COUNT) || load<u32>(feature, FEATURE_EXCEPTIONS)) return false;
-  const cache = cacheOf(block);
+  const cache = <usize>load<u32>(block, ASK_CACHE);
   if (!cache || load<u32>(cache, CACHE_FROZEN)) return false;
   const first = load<u32>(feature, FEATURE_SEGMENT), end = first + load<u32>(feature, FEATURE_SEGMENTS);
   for (let i = first; i < end; i++) if (!load<u32>(load<u32>(segmentOf(block, i), ASKED_FRAME), SENT_REPLIED)) return false;
@@ -30,8 +30,9 @@ export function isFilled(block: usize, feature: usize): bool {
 
 /** Adds bags of a feature that isFilled to the cache. @param values,counts of the bags that were sent, or of all if the cache answered some */
 export function fill(block: usize, feature: usize, table: usize, values: usize, counts: usize): void {
-  const cache = cacheOf(block), number = load<u32>(table, TABLE_PLACE), dim = load<u32>(table, TABLE_DIM);
+  const cache = <usize>load<u32>(block, ASK_CACHE), number = load<u32>(table, TABLE_NUMBER), dim = load<u32>(table, TABLE_DIM);
   const keyBytes = load<u32>(feature, FEATURE_KEY_BYTES), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
+  const pin = load<u32>(table, TABLE_PIN);
   const end = <usize>load<u32>(feature, FEATURE_FILLS) + load<u32>(feature, FEATURE_FILL_COUNT) * FILL_BYTES;
   for (let at = <usize>load<u32>(feature, FEATURE_FILLS); at < end; at += FILL_BYTES) {
     const bag = <usize>load<u32>(at, FILL_BAG), offsets = load<u32>(feature, FEATURE_SENT_OFFSETS) + (bag << 2);
@@ -42,7 +43,7 @@ export function fill(block: usize, feature: usize, table: usize, values: usize, 
     const low = load<u32>(at, FILL_HASH), tag = load<u32>(at, FILL_TAG);
     // Another lookup may have been faster.
     if (findEntry(cache, number, low, tag, keys, count, keyBytes, own)) continue;
-    const entry = addEntry(cache, number, low, tag, keys, count, keyBytes, own, dim);
+    const entry = addEntry(cache, number, low, tag, keys, count, keyBytes, own, dim, pin);
     if (entry) memory.copy(entry + vectorAt(count, keyBytes, own != 0), values + row * (dim << 2), <usize>dim << 2);
   }
 }

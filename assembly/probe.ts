@@ -1,36 +1,32 @@
 // Looks for the bags of a feature in the cache. Those that it has are not sent. Of the others, it notes those to add once
-// their vectors are there: if the cache has room, if they were not found before, lately, or if many candidates share them.
+// their vectors are there: if the cache has room, if they were not found before, lately, if many candidates share them, or if
+// their table is pinned.
 
 import {
-  ASK_AT, ASK_BAG, ASK_CACHE, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_PLAN, ASK_WORK, FEATURE_FILL_COUNT,
+  ASK_AT, ASK_BAG, ASK_CACHE, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_WORK, FEATURE_FILL_COUNT,
   FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES,
   FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_NEXT_OFFSETS, FEATURE_RESULTS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
-  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_PLACE, TABLE_POOLED,
+  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_NUMBER, TABLE_PIN,
 } from '../src/kernel/ask-layout';
 import { NONE } from '../src/kernel/layout';
 import {
-  CACHE_CHANCES_MAX, CACHE_HIT_BYTES, CACHE_HITS, CACHE_PLAN, CACHE_PROBED, CACHE_REJECTED, CACHE_SHARED_MIN,
+  CACHE_ADMITS_ALL, CACHE_CHANCES_MAX, CACHE_HIT_BYTES, CACHE_HITS, CACHE_PROBED, CACHE_REJECTED, CACHE_SHARED_MIN,
   CACHED_KEYS_MAX, ENTRY_CHANCES, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG,
 } from '../src/kernel/cache-layout';
 import { enter, take } from './ask';
 import { bucketOf, count, findEntry, hashOfBag, hasRoom, vectorAt } from './cache';
+import { canPin } from './pins';
 import { approachSeen, missAgain } from './seen';
 
 /** Bags whose cache lines are loaded together. */
 const PROBED_TOGETHER = 32;
 
-/** The cache of a lookup, or 0 if it has none for its plan. */
-@inline export function cacheOf(block: usize): usize {
-  const cache = <usize>load<u32>(block, ASK_CACHE);
-  return cache && load<u32>(cache, CACHE_PLAN) == load<u32>(block, ASK_PLAN) ? cache : 0;
-}
-
 /** Continues with the current feature. ASK_BAG: bags that were looked for. ASK_FOUND: keys of those that are sent. */
 export function probe(block: usize, feature: usize, table: usize, most: u32): u32 {
-  const cache = cacheOf(block), bags = load<u32>(feature, FEATURE_SENT_BAGS), hashes = <usize>load<u32>(block, ASK_WORK);
-  const cached = cache && load<u32>(table, TABLE_POOLED) && bags;
+  const cache = <usize>load<u32>(block, ASK_CACHE), hashes = <usize>load<u32>(block, ASK_WORK);
+  const bags = load<u32>(feature, FEATURE_SENT_BAGS);
   if (!load<u32>(block, ASK_AT)) {
-    if (!cached) {
+    if (!cache || !bags || !load<u32>(table, TABLE_NUMBER)) {
       enter(block, ASK_COUNT);
       return 0;
     }
@@ -40,11 +36,10 @@ export function probe(block: usize, feature: usize, table: usize, most: u32): u3
   let bag = load<u32>(block, ASK_BAG), left = <i64>most;
   while (bag < bags && left > 0) {
     const end = min<u32>(bags, bag + PROBED_TOGETHER);
-    // If the plan changes meanwhile, the other bags are sent.
-    if (cached) approach(cache, feature, table, hashes, bag, end);
+    approach(cache, feature, table, hashes, bag, end);
     for (let at = hashes; bag < end; bag++, at += 8) {
       left -= 1 + load<u32>(offsets + (<usize>bag << 2), 4) - load<u32>(offsets + (<usize>bag << 2));
-      if (!cached || !look(cache, feature, table, bag, load<u32>(at), load<u32>(at, 4))) send(block, feature, bag);
+      if (!look(cache, feature, table, bag, load<u32>(at), load<u32>(at, 4))) send(block, feature, bag);
     }
   }
   store<u32>(block, bag, ASK_BAG);
@@ -69,7 +64,7 @@ function begin(block: usize, feature: usize, table: usize, bags: u32): void {
 function approach(cache: usize, feature: usize, table: usize, hashes: usize, first: u32, end: u32): void {
   const offsets = <usize>load<u32>(feature, FEATURE_SENT_OFFSETS), keyBytes = load<u32>(feature, FEATURE_KEY_BYTES);
   const keys = <usize>load<u32>(feature, FEATURE_KEYS), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
-  const number = load<u32>(table, TABLE_PLACE);
+  const number = load<u32>(table, TABLE_NUMBER);
   for (let bag = first; bag < end; bag++) {
     const at = offsets + (<usize>bag << 2), from = <usize>load<u32>(at), length = <usize>load<u32>(at, 4) - from;
     if (length > <usize>CACHED_KEYS_MAX) continue;
@@ -88,12 +83,12 @@ function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, ta
   if (!keys || keys > <u32>CACHED_KEYS_MAX) return false;
   const dim = load<u32>(table, TABLE_DIM), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
   const ownKeys = load<u32>(feature, FEATURE_KEYS) + from * keyBytes, ownWeights = weights ? weights + (from << 2) : 0;
-  const entry = findEntry(cache, load<u32>(table, TABLE_PLACE), low, tag, ownKeys, keys, keyBytes, ownWeights);
+  const entry = findEntry(cache, load<u32>(table, TABLE_NUMBER), low, tag, ownKeys, keys, keyBytes, ownWeights);
   const hits = load<u32>(feature, FEATURE_HITS), number = <usize>hits << 2, bytes = <usize>dim << 2;
   const vector = vectorAt(keys, keyBytes, weights != 0);
   count(cache, CACHE_PROBED, 1);
   if (!entry) {
-    if (isWorth(cache, feature, low, tag, <u32>((vector + bytes + 15) & ~15))) note(feature, bag - hits, low, tag);
+    if (isWorth(cache, feature, table, low, tag, <u32>((vector + bytes + 15) & ~15))) note(feature, bag - hits, low, tag);
     else count(cache, CACHE_REJECTED, 1);
     return false;
   }
@@ -109,8 +104,9 @@ function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, ta
 }
 
 /** Whether a bag is to be added. Most bags that come once never come again. @param bytes of its entry */
-@inline function isWorth(cache: usize, feature: usize, low: u32, tag: u32, bytes: u32): bool {
-  return missAgain(cache, low, tag) || hasRoom(cache, bytes) || isShared(feature);
+@inline function isWorth(cache: usize, feature: usize, table: usize, low: u32, tag: u32, bytes: u32): bool {
+  if (load<u32>(cache, CACHE_ADMITS_ALL) || missAgain(cache, low, tag) || hasRoom(cache, bytes)) return true;
+  return isShared(feature) || canPin(cache, load<u32>(table, TABLE_PIN), load<u32>(table, TABLE_NUMBER), bytes);
 }
 
 /** Whether many results are of each bag: the bags of a user, whose request scores many candidates. */

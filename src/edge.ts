@@ -9,6 +9,7 @@ import { edgeWorkspaceBytes, workspaceBytesMax } from './limits.ts';
 import type { PushDown } from './lookup/asked.ts';
 import { type RoutingSource, routingSource } from './plan/routing-source.ts';
 import type { RoutingTable } from './plan/routing-table.ts';
+import type { CacheOptions } from './ranker/cache-options.ts';
 import type { CacheSize } from './ranker/cache-size.ts';
 import { Ranker } from './ranker/ranker.ts';
 import { rankerFields } from './ranker/ranker-options.ts';
@@ -20,6 +21,7 @@ export type { Bags, KeyedBags, Keys } from './plan/bags.ts';
 export { parseRouting } from './plan/routing-json.ts';
 export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
 export type { RoutingTable } from './plan/routing-table.ts';
+export type { CacheOptions } from './ranker/cache-options.ts';
 export type { LookupOptions } from './ranker/lookup.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
 export type { TraceContext } from './wire/trace.ts';
@@ -31,8 +33,8 @@ export interface EdgeRankerOptions {
   readonly token?: string | undefined;
   /** Default: `auto`, which pushes down or fetches, whichever transfers fewer bytes. */
   readonly pushDown?: PushDown | undefined;
-  /** Memory for a cache of pooled bags: bytes, `16MiB`, `10%` of the bytes of all rows, or `off` (default). */
-  readonly cache?: CacheSize | undefined;
+  /** A cache of pooled bags: its bytes, `16MiB`, `10%` of the bytes of all rows, `off` (default), or its options. */
+  readonly cache?: CacheSize | CacheOptions | undefined;
   /** Bags of a feature that are equal are sent and pooled once. Default: true. */
   readonly deduplicateBags?: boolean | undefined;
   /** Whether frames that are not sent over TLS carry checksums. Default: true. */

@@ -45,6 +45,7 @@ export { parseRouting, routingJson } from './plan/routing-json.ts';
 export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
 export type { PlannedNode, PlannedShard, PlannedTable, RoutingTable } from './plan/routing-table.ts';
 export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './plan/table-spec.ts';
+export type { CacheOptions } from './ranker/cache-options.ts';
 export type { LookupOptions } from './ranker/lookup.ts';
 export type { NodeStatus } from './ranker/node-client.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';

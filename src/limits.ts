@@ -245,6 +245,8 @@ export const workspaceBytesMax = 1_073_741_824;
 /** A ranker's cache: its least and its most bytes. With the memory of lookups it is in one WebAssembly.Memory. */
 export const cacheBytesMin = 65_536;
 export const cacheBytesMax = 4_026_531_840;
+/** The share of its entries that may be pinned. The others are for all tables. */
+export const cachePinnedShareMax = 0.5;
 /** Adaptive caches: seconds in which the largest batch counts, and bytes that a candidate of a batch may take. */
 export const cacheWindowSecondsDefault = 60;
 export const cacheWindowSecondsMin = 0.1;

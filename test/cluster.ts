@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryNodeHost } from '../src/host/memory-node-host.ts';
 import { type OpenRankerOptions, openRanker } from '../src/host/open-ranker.ts';
+import { plannedTables } from '../src/host/plan-cluster.ts';
 import type { Tables } from '../src/index.ts';
 import { planSharding, type Split } from '../src/plan/planner.ts';
 import type { PlannedNode, PlannedTable, RoutingTable } from '../src/plan/routing-table.ts';
@@ -31,6 +32,8 @@ export interface ClusterOptions {
   /** Nodes in this thread only: the memory for frames and replies; `wrap` puts a handler in front of the node. */
   readonly slotBytes?: number | undefined;
   readonly wrap?: ((handler: DirectHandler, node: string) => Handler) | undefined;
+  /** Whether the plan has digests of the tables. Default: false. */
+  readonly digests?: boolean | undefined;
   /** Whether nodes serve RDMA too. Then `wrap` must return a DirectHandler. */
   readonly rdma?: boolean | undefined;
 }
@@ -64,7 +67,7 @@ export class Cluster implements AsyncDisposable {
     const handlers = new Map<string, Handler>();
     try {
       await writeTables(file, options.tables);
-      const planned = plan(options);
+      const planned = options.digests ? await digested(plan(options), file) : plan(options);
       const starting = planned.nodes.map(({ id }) => startNode(file, planned, id, options, handlers));
       for (const node of await Promise.allSettled(starting))
         if (node.status === 'fulfilled') started.push(node.value);
@@ -136,6 +139,14 @@ function plan({ tables, nodes, split = 'table' }: ClusterOptions): RoutingTable 
       named.map(({ id }) => id),
     ),
   };
+}
+
+/** Adds the digests of the tables in a file. */
+async function digested({ nodes, tables }: RoutingTable, file: string): Promise<RoutingTable> {
+  const contents = new Map(
+    (await plannedTables(file, undefined)).map(({ spec, content }) => [spec.name, content]),
+  );
+  return { nodes, tables: tables.map((table) => ({ ...table, content: contents.get(table.spec.name) })) };
 }
 
 async function startNode(

@@ -23,7 +23,13 @@ export const runs = {
   /** Lookups that are prepared and merged in kernels. */
   askCases: soak ? 100_000 : 500,
   /** Lookups of rankers with a cache, one after the other. */
-  cacheHistories: soak ? 5_000 : 12,
+  cacheHistories: soak ? 2_000 : 12,
+  /** Most lookups of one of them. */
+  cacheLookups: soak ? 150 : 24,
+  /** Rankers with a cache whose routing table changes. */
+  cacheRoutings: soak ? 2_000 : 12,
+  /** Most lookups and changes of one of them. */
+  cacheSteps: soak ? 300 : 60,
   /** Days of load for an adaptive cache. */
   days: soak ? 1_000 : 20,
   /** Requests that a scorer puts together. */

@@ -6,6 +6,7 @@ import { openTables } from '../local/tables.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
+import type { Admission, CacheOptions } from '../ranker/cache-options.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
 import type { TableSource } from '../store/table-file.ts';
 import type { OpenSource } from './lookup-source.ts';
@@ -31,6 +32,10 @@ export interface SourceOptions extends SecurityOptions, Partial<TableOptions> {
   readonly gidIndex?: number | undefined;
   readonly pushDown?: PushDown | undefined;
   readonly cache?: CacheSize | undefined;
+  /** Tables that are not cached, tables that are pinned, and what is added to a full cache. */
+  readonly cacheOff?: readonly string[] | undefined;
+  readonly cachePin?: readonly string[] | undefined;
+  readonly cacheAdmit?: Admission | undefined;
   /** Deadline of each lookup, in ms. */
   readonly deadline?: number | undefined;
   /** Called if the routing table has changed and cannot be used. */
@@ -58,7 +63,8 @@ async function openWithBar(tables: TableSource, { dtype, threads }: SourceOption
 }
 
 async function openRunning(options: SourceOptions, routing: string): Promise<OpenSource> {
-  const { pushDown, cache, deadline, onRoutingError } = options;
+  const { pushDown, deadline, onRoutingError } = options;
+  const cache = cacheOf(options);
   const security = await readSecurity(options);
   const opening = { routing, ...networkOf(options), security, pushDown, cache, onRoutingError };
   return new RemoteSource(await openRanker(opening), deadline);
@@ -69,13 +75,15 @@ type ClusterSource = Omit<SourceOptions, 'tables'> & {
   readonly nodes: number;
 };
 
-async function openLoopback({ pushDown, cache, deadline, ...options }: ClusterSource): Promise<OpenSource> {
+async function openLoopback({ pushDown, deadline, ...options }: ClusterSource): Promise<OpenSource> {
   const { routing, transport } = await loopbackCluster(clusterOf(options));
+  const cache = cacheOf(options);
   return new RemoteSource(await openRanker({ routing, transport, pushDown, cache }), deadline);
 }
 
 async function openStarted({ threads, ...options }: ClusterSource): Promise<OpenSource> {
-  const { pushDown, cache, deadline } = options;
+  const { pushDown, deadline } = options;
+  const cache = cacheOf(options);
   const network = networkOf(options);
   const rdma = network.transport === 'rdma' ? network.rdma : undefined;
   const cluster = await startLocalCluster({ ...clusterOf(options), workers: threads, rdma });
@@ -87,6 +95,18 @@ async function openStarted({ threads, ...options }: ClusterSource): Promise<Open
     await cluster.close();
     throw error;
   }
+}
+
+function cacheOf({
+  cache,
+  cacheOff = [],
+  cachePin = [],
+  cacheAdmit,
+}: Pick<SourceOptions, 'cache' | 'cacheOff' | 'cachePin' | 'cacheAdmit'>): CacheOptions | undefined {
+  if (cache === undefined) return undefined;
+  const off = cacheOff.map((table) => [table, 'off'] as const);
+  const pinned = cachePin.map((table) => [table, 'pinned'] as const);
+  return { size: cache, tables: Object.fromEntries([...off, ...pinned]), admit: cacheAdmit };
 }
 
 function clusterOf({ tables, nodes, split, dtype }: ClusterSource): ClusterOptions {

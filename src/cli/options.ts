@@ -4,11 +4,13 @@ import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import { splits } from '../plan/planner.ts';
+import type { Admission } from '../ranker/cache-options.ts';
 import { cacheSizeText, isCacheSize } from '../ranker/cache-size.ts';
 import { logLevels } from './log.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
 import { parseNodes } from './plan.ts';
 
+const admissions: readonly Admission[] = ['second-miss', 'all'];
 const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
 
 export const tablesText = 'tables: a safetensors file, or the *.safetensors.index.json of several';
@@ -82,6 +84,14 @@ export function withSource(command: Command): Command {
         '--cache <size>',
         'memory for pooled bags that come again: 256MiB, 10% of the rows, or off (default: off)',
       ).argParser(parseCache),
+    )
+    .option('--cache-off <table...>', 'tables whose bags are not cached')
+    .option('--cache-pin <table...>', 'tables whose bags stay in the cache, up to half of it')
+    .addOption(
+      new Option(
+        '--cache-admit <which>',
+        'bags that a full cache takes: all, or those that come again (default: second-miss)',
+      ).choices(admissions),
     )
     .addOption(rdmaDeviceOption())
     .addOption(gidIndexOption());
@@ -158,7 +168,7 @@ export function checkSource(
   options: SourceOptions,
   security: readonly string[] = ['tokenFile', 'ca', 'cert', 'key'],
 ): void {
-  const { tables, routing, nodes, transport, threads } = options;
+  const { tables, routing, nodes, transport, threads, cacheOff = [], cachePin = [] } = options;
   const refuse = (what: string): never => command.error(`error: ${what}`);
   if (tables === undefined && routing === undefined)
     refuse(
@@ -171,6 +181,12 @@ export function checkSource(
   const ofNodes = given(['transport', 'pushDown', 'cache', 'deadline']);
   if (ofNodes !== undefined && nodes === undefined && routing === undefined)
     refuse(`option '${flagOf(ofNodes)}' is for memory nodes: give --nodes or --routing too`);
+  const ofCache = given(['cacheOff', 'cachePin', 'cacheAdmit']);
+  if (ofCache !== undefined && given(['cache']) === undefined)
+    refuse(`option '${flagOf(ofCache)}' is for a cache: give --cache too`);
+  const twice = cacheOff.find((table) => cachePin.includes(table));
+  if (twice !== undefined)
+    refuse(`table ${twice} is in --cache-off and in --cache-pin: give it in one of them`);
   const ofRunning = given(security);
   if (ofRunning !== undefined && routing === undefined)
     refuse(`option '${flagOf(ofRunning)}' is for running memory nodes: give --routing too`);

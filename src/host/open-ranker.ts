@@ -10,6 +10,7 @@ import {
   adaptiveCacheOf,
   adaptiveCacheOptions,
 } from '../ranker/adaptive-cache.ts';
+import type { CacheOptions } from '../ranker/cache-options.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
 import { Ranker } from '../ranker/ranker.ts';
 import { rankerFields } from '../ranker/ranker-options.ts';
@@ -43,9 +44,9 @@ export interface OpenRankerOptions {
   readonly deduplicateBags?: boolean | undefined;
   /** Frames carry checksums, except over TLS and RDMA. Default: true. */
   readonly checksums?: boolean | undefined;
-  /** Memory for a cache of pooled bags: bytes, `256MiB`, `10%` of the bytes of all rows, or `off` (default). */
-  readonly cache?: CacheSize | undefined;
-  /** Instead of `cache`: its size follows the batches of a scorer that has the ranker as its source. */
+  /** A cache of pooled bags: its bytes, `256MiB`, `10%` of the bytes of all rows, `off` (default), or its options. */
+  readonly cache?: CacheSize | CacheOptions | undefined;
+  /** Instead of a size of the cache: it follows the batches of a scorer that has the ranker as its source. */
   readonly adaptiveCache?: AdaptiveCacheOptions | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
@@ -75,8 +76,9 @@ const rankerOptions = optionsOf({
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   const checked = checkFields(rankerOptions, options);
   const { routing, transport, security = {}, rdma, adaptiveCache, ...how } = checked;
-  if (adaptiveCache !== undefined && how.cache !== undefined) {
-    const message = 'give either cache, or adaptiveCache';
+  const size = typeof how.cache === 'object' ? how.cache.size : how.cache;
+  if (adaptiveCache !== undefined && size !== undefined) {
+    const message = 'give either a size of the cache, or adaptiveCache';
     throw new FlexemrError('INVALID_OPTION', message, { field: 'adaptiveCache', value: adaptiveCache });
   }
   const source = sourceOf(routing);

@@ -39,9 +39,11 @@ export const TABLE_VERSION = 48;
 /** Number of its shards, and address of the record of the first. */
 export const TABLE_SHARD_COUNT = 52;
 export const TABLE_SHARDS = 56;
-/** Its place in the plan. */
-export const TABLE_PLACE = 60;
-export const TABLE_BYTES = 64;
+/** The number that its entries in the cache have. 0: its bags are not cached. */
+export const TABLE_NUMBER = 60;
+/** Its place among the pinned tables of the cache, from 1. 0: it is not pinned. */
+export const TABLE_PIN = 64;
+export const TABLE_BYTES = 72;
 
 // A shard: the last row number or hash that it holds, its number in the routing table, and its node.
 export const PLACE_LAST = 0;

@@ -1,9 +1,9 @@
 // The memory of a cache of pooled bags (assembly/cache.ts). Both compilers read this file, like layout.ts. Every field is
 // a u32 at the given byte offset, unless its comment says otherwise.
 
-// The cache: a header, buckets that find entries, filters that remember bags which were not found, and a log of entries.
-/** The plan whose tables the entries are of. Lookups of another plan use no cache. */
-export const CACHE_PLAN = 0;
+// The cache: a header, pins, buckets that find entries, filters that remember bags which were not found, and a log of entries.
+/** 1: all bags that are not found are added. 0: only those that are worth it. */
+export const CACHE_ADMITS_ALL = 0;
 /** Buckets, 64-aligned, and their number. */
 export const CACHE_BUCKETS = 4;
 export const CACHE_BUCKET_COUNT = 8;
@@ -39,11 +39,20 @@ export const CACHE_REJECTED = 112;
 export const CACHE_END = 120;
 /** 1: no entry is added, kept or evicted, because all of them are being copied. */
 export const CACHE_FROZEN = 124;
+/** Pins; bytes of all pinned entries, and how many they may have. */
+export const CACHE_PINS = 128;
+export const CACHE_PINNED = 132;
+export const CACHE_PINNED_MAX = 136;
 /** While the index grows: entries whose bucket is this one or a later one are already in one of ... NONE: it does not grow. */
-export const CACHE_SPLIT = 128;
+export const CACHE_SPLIT = 140;
 /** ... so many buckets. */
-export const CACHE_NEXT_BUCKET_COUNT = 132;
+export const CACHE_NEXT_BUCKET_COUNT = 144;
 export const CACHE_BYTES = 192;
+
+// A pin: a pinned table. The number of the table, or 0 if there is none now, and bytes of its entries that are pinned.
+export const PIN_NUMBER = 0;
+export const PIN_USED = 4;
+export const PIN_BYTES = 8;
 
 /** A bucket: the tags of its entries, then where each is: its place in the log in units of 16 bytes, + 1; 0: free. */
 export const CACHE_BUCKET_ENTRIES = 8;
@@ -59,13 +68,15 @@ export const ENTRY_KEY_COUNT = 2;
 /** Its hash: the bucket, and the tag. */
 export const ENTRY_HASH = 4;
 export const ENTRY_TAG = 8;
-/** The place of its table in the plan. */
+/** The number of its table: TABLE_NUMBER. */
 export const ENTRY_TABLE = 12;
 /** u8: how often it is kept when it is the oldest. It gains one each time that it is found, up to CACHE_CHANCES_MAX. */
 export const ENTRY_CHANCES = 16;
 /** u8: whether it has weights. u8: bytes of a key. */
 export const ENTRY_WEIGHTED = 17;
 export const ENTRY_KEY_BYTES = 18;
+/** TABLE_PIN of its table when it was added, or 0 if there was no room for another pinned entry. */
+export const ENTRY_PIN = 20;
 export const ENTRY_KEYS = 24;
 
 export const CACHE_CHANCES_MAX = 3;
@@ -73,12 +84,14 @@ export const CACHE_CHANCES_MAX = 3;
 /** The next entry, in bytes from the start of the log, and the bytes that are left. */
 export const SURVEY_AT = 0;
 export const SURVEY_LEFT = 4;
-/** Bytes of entries by their chances, u32 [CACHE_CHANCES_MAX + 1]. */
+/** Bytes of other entries than those that stay pinned, by their chances, u32 [CACHE_CHANCES_MAX + 1]. */
 export const SURVEY_SUMS = 8;
 /** Entries with more chances are taken, and those with as many, after so many bytes of them. */
 export const SURVEY_LEAST = 24;
 export const SURVEY_SKIP = 28;
-/** Bytes that may still be taken. Entries can gain chances between the two passes. */
+/** Bytes of pinned entries that may still be taken. They are taken first. */
+export const SURVEY_PINNED = 40;
+/** Bytes of other entries that may still be taken. Entries can gain chances between the two passes. */
 export const SURVEY_ROOM = 36;
 /** Number of runs of entries to take, and a list of them: where each begins, in bytes from the start of the log, and its bytes. */
 export const SURVEY_RUNS = 32;
@@ -88,7 +101,10 @@ export const SURVEY_BYTES = 16_448;
 
 /** Longer bags are not cached. */
 export const CACHED_KEYS_MAX = 256;
-/** Entries that are kept for one new entry. Then the next ones make room, used or not, so that the time is bounded. */
+/**
+ * Entries that are kept for one new entry. Then the next ones make room, used or not, so that the time is bounded. If one of
+ * them is pinned, the new entry is not added.
+ */
 export const CACHE_KEPT_MAX = 16;
 
 /** A bag of which so many results or more of a lookup are, on average over its feature, is added at once. */

@@ -46,7 +46,7 @@ export interface Kernels {
   /** The position, among the keys that were given, of a key that was sent for a segment. */
   positionOf(block: number, segment: number, key: number): number;
   /** Begins a survey of the entries of a cache (cache-layout.ts: SURVEY_*). */
-  openSurvey(cache: number, survey: number): void;
+  openSurvey(cache: number, survey: number, pinned: number): void;
   /** Adds the bytes of at most `most` entries, by their chances. @returns DONE or MORE */
   weighEntries(cache: number, survey: number, most: number): number;
   /** Lists which of at most `most` entries are taken. @returns DONE or MORE */

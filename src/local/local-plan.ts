@@ -123,7 +123,7 @@ function lookupTable(table: Table, place: number, first: number, arenas: readonl
     index && !indexed
       ? { resolve: (ids: BigUint64Array | BigInt64Array) => index.find(ids), padding }
       : undefined;
-  return new LookupTable(place, { spec, version: 0, indexed }, places, resolved);
+  return new LookupTable(place, { spec, version: 0, indexed }, places, { resolved });
 }
 
 function hostedShards(table: Table, first: number, arenas: readonly Arena[]): HostedShard[] {

@@ -41,12 +41,12 @@ export interface RoomOptions {
 
 export function askedRoom(
   reader: BagReader,
-  { fetches, deduplicates, cached, nodes, splitKeys }: RoomOptions,
+  { fetches, deduplicates, cached: isCached, nodes, splitKeys }: RoomOptions,
 ): AskedRoom {
   // Frames are summed in the work memory, too.
   let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8, probedBytes)];
   for (let i = 0; i < reader.count; i++) {
-    const { spec, indexed, padding, shards: places } = reader.tables[i];
+    const { spec, indexed, padding, cached, shards: places } = reader.tables[i];
     const [keys, bags, shards] = [reader.keys[i].length, reader.bags[i], places.length];
     const weightBytes = reader.weights[i] === undefined ? 0 : keys * 4;
     const keyBytes = keys * (indexed ? 8 : 4);
@@ -69,7 +69,7 @@ export function askedRoom(
     if (deduplicates && bags > 1) taken += alignUp(bags * 4) + alignUp(bags * 4 + 4);
     if (parts > 1 && shards === 1) taken += offsetBytes + Math.max(bags, keys) * 4 + own * 48;
     if (shards > 1) taken += keyBytes + weightBytes + offsetBytes + keys * 4 + own * 64;
-    if (cached && spec.mode !== 'none') taken += bags * (spec.dim * 4 + cachedBagBytes) + 128;
+    if (isCached && cached.number !== 0) taken += bags * (spec.dim * 4 + cachedBagBytes) + 128;
     if (fetches) taken += keyBytes + keys * 4 + own * 32;
     const compared = Math.max(fetches ? keys : 0, deduplicates ? bags : 0);
     work = Math.max(work, 16 * Math.max(compared, shards) + 64);

@@ -1,10 +1,11 @@
 // A cache of pooled bags in the memory of a ranker's lookups (kernel/cache-layout.ts).
 import * as layout from '../kernel/cache-layout.ts';
 import { MORE, NONE } from '../kernel/layout.ts';
-import { allocationAlignBytes } from '../store/free-list.ts';
+import { cachePinnedShareMax } from '../limits.ts';
+import { allocationAlignBytes, roundUp } from '../store/free-list.ts';
 import { alignUp } from './asked-room.ts';
 import type { LookupMemory } from './lookup-memory.ts';
-import type { LookupPlan, PlanMemory } from './plan-memory.ts';
+import type { LookupPlan } from './plan-memory.ts';
 
 /** What a cache has done since it was made, and what is in it. */
 export interface CacheStats {
@@ -14,17 +15,30 @@ export interface CacheStats {
   /** Bytes of its entries, and of what finds them. */
   readonly usedBytes: number;
   readonly indexBytes: number;
+  /** Bytes of those that are pinned. */
+  readonly pinnedBytes: number;
   /** Bags that were looked for, and those that were found. */
   readonly probed: number;
   readonly hits: number;
   /** Bytes of the vectors that were found. No node had to send them. */
   readonly hitBytes: number;
-  /** Entries that were added, that made room for others, and that stayed because they had been used. */
+  /** Entries that were added, that made room for others, and that stayed because they had been used or are pinned. */
   readonly filled: number;
   readonly evicted: number;
   readonly kept: number;
   /** Bags that were not added, because they had not been asked for lately. */
   readonly rejected: number;
+}
+
+/** What a cache takes, and what it keeps. */
+export interface CacheSettings {
+  /** Of all its parts, and what they may grow to. */
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** Number of tables that are pinned. */
+  readonly pins: number;
+  /** Whether all bags that are not found are added, or only those that are worth it. */
+  readonly admitsAll: boolean;
 }
 
 /** Bytes of the buckets for one entry, if its bucket is as full as most: half; and of the two filters. */
@@ -55,39 +69,48 @@ interface CacheParts {
   readonly logBytes: number;
 }
 
-/** A cache in a memory. The kernels `ask` and `mergeReplies` use it. */
+/** A cache in a memory. The kernels `ask` and `mergeReplies` use it, for lookups of every plan whose tables have numbers. */
 export class CacheMemory {
   readonly address: number;
   readonly #memory: LookupMemory;
+  readonly #pins: number;
   readonly #entryBytes: number;
   #bytes: number;
 
-  /**
-   * @param bytes of all its parts @param bytesMax that it may grow to; the memory has as many, untouched until it grows
-   * @param plan the tables that it is made for
-   */
-  constructor(memory: LookupMemory, bytes: number, bytesMax: number, plan: LookupPlan) {
-    this.#entryBytes = usualEntryBytes(plan);
-    // Each part has the place that it needs when the cache has grown.
-    const most = this.#partsOf(bytesMax);
-    const bucketBytes = most.buckets * layout.CACHE_BUCKET_BYTES;
-    const seenBytes = 2 * most.seenBlocks * layout.CACHE_SEEN_BLOCK_BYTES;
-    const all = layout.CACHE_BYTES + bucketBytes + seenBytes + most.logBytes;
-    const address = memory.slots.allocate(all);
-    if (address === undefined) throw new RangeError(`the memory has no ${all} bytes for a cache`);
+  /** @param memory it has bytesMax bytes, untouched until the cache grows @param plan tables whose entries have the usual sizes */
+  constructor(memory: LookupMemory, { bytes, bytesMax, pins, admitsAll }: CacheSettings, plan: LookupPlan) {
+    const address = memory.slots.allocate(bytesMax);
+    if (address === undefined) throw new RangeError(`the memory has no ${bytesMax} bytes for a cache`);
     this.#memory = memory;
     this.#bytes = bytes;
+    this.#pins = pins;
+    this.#entryBytes = usualEntryBytes(plan);
     this.address = address;
+    // Each part has the place that it needs when the cache has grown.
+    const most = this.#partsOf(bytesMax);
+    const pinsAt = address + layout.CACHE_BYTES;
+    const bucketsAt = pinsAt + this.#pinBytes;
+    const seenAt = bucketsAt + most.buckets * layout.CACHE_BUCKET_BYTES;
+    const logAt = seenAt + 2 * most.seenBlocks * layout.CACHE_SEEN_BLOCK_BYTES;
     const { buckets, seenBlocks, seenMax, logBytes } = this.#partsOf(bytes);
-    const bucketsAt = address + layout.CACHE_BYTES;
+    this.#set(layout.CACHE_ADMITS_ALL, Number(admitsAll));
+    this.#set(layout.CACHE_PINS, pinsAt);
     this.#set(layout.CACHE_BUCKETS, bucketsAt);
     this.#set(layout.CACHE_BUCKET_COUNT, buckets);
     this.#set(layout.CACHE_SPLIT, NONE);
-    this.#set(layout.CACHE_SEEN, bucketsAt + bucketBytes);
+    this.#set(layout.CACHE_SEEN, seenAt);
     this.#set(layout.CACHE_SEEN_BLOCKS, seenBlocks);
     this.#set(layout.CACHE_SEEN_MAX, seenMax);
-    this.#set(layout.CACHE_LOG, bucketsAt + bucketBytes + seenBytes);
+    this.#set(layout.CACHE_LOG, logAt);
     this.#set(layout.CACHE_LOG_BYTES, logBytes);
+    this.#set(layout.CACHE_END, logBytes);
+    this.#set(layout.CACHE_PINNED_MAX, Math.floor(logBytes * cachePinnedShareMax));
+    memory.words.set(crypto.getRandomValues(new Uint32Array(2)), (address + layout.CACHE_SEED) >>> 2);
+    this.pin(plan);
+  }
+
+  get #pinBytes(): number {
+    return roundUp(this.#pins * layout.PIN_BYTES);
   }
 
   #partsOf(bytes: number): CacheParts {
@@ -95,26 +118,23 @@ export class CacheMemory {
     const buckets = Math.ceil((entries * bucketShare) / layout.CACHE_BUCKET_BYTES);
     const seenBlocks = Math.ceil((entries * seenShare) / 2 / layout.CACHE_SEEN_BLOCK_BYTES);
     const index = buckets * layout.CACHE_BUCKET_BYTES + 2 * seenBlocks * layout.CACHE_SEEN_BLOCK_BYTES;
-    const logBytes = (bytes - layout.CACHE_BYTES - index) & ~15;
+    const logBytes = (bytes - layout.CACHE_BYTES - this.#pinBytes - index) & ~15;
     return { buckets, seenBlocks, seenMax: Math.ceil(entries / 2), logBytes };
   }
 
-  /** Empties it, for the tables of a plan. Lookups of other plans then use no cache. @param plan undefined: of none */
-  use(plan: PlanMemory | undefined): void {
-    const { bytes, words } = this.#memory;
-    const buckets = this.#at(layout.CACHE_BUCKETS);
-    // New memory is 0 and takes no room until it is written.
-    if (this.#at(layout.CACHE_USED) > 0)
-      bytes.fill(0, buckets, buckets + this.#at(layout.CACHE_BUCKET_COUNT) * layout.CACHE_BUCKET_BYTES);
-    for (const field of [layout.CACHE_HEAD, layout.CACHE_TAIL, layout.CACHE_USED, layout.CACHE_ENTRIES])
-      this.#set(field, 0);
-    this.#set(layout.CACHE_END, this.#at(layout.CACHE_LOG_BYTES));
-    if (this.#at(layout.CACHE_SPLIT) !== NONE) {
-      this.#set(layout.CACHE_BUCKET_COUNT, this.#at(layout.CACHE_NEXT_BUCKET_COUNT));
-      this.#set(layout.CACHE_SPLIT, NONE);
+  /** Pins the entries of the pinned tables of a plan, and no others. */
+  pin({ tables }: LookupPlan): void {
+    const { words } = this.#memory;
+    const numbers = new Map(tables.map(({ cached }) => [cached.pin, cached.number]));
+    for (let pin = 1; pin <= this.#pins; pin++) {
+      const at = this.#at(layout.CACHE_PINS) + (pin - 1) * layout.PIN_BYTES;
+      const number = numbers.get(pin) ?? 0;
+      if (words[(at + layout.PIN_NUMBER) >>> 2] === number) continue;
+      const used = words[(at + layout.PIN_USED) >>> 2];
+      this.#set(layout.CACHE_PINNED, this.#at(layout.CACHE_PINNED) - used);
+      words[(at + layout.PIN_NUMBER) >>> 2] = number;
+      words[(at + layout.PIN_USED) >>> 2] = 0;
     }
-    words.set(crypto.getRandomValues(new Uint32Array(2)), (this.address + layout.CACHE_SEED) >>> 2);
-    this.#set(layout.CACHE_PLAN, plan?.address ?? 0);
   }
 
   /**
@@ -138,11 +158,12 @@ export class CacheMemory {
     if (isCircle) this.#set(layout.CACHE_USED, used + more);
     else this.#set(layout.CACHE_END, logBytes);
     this.#set(layout.CACHE_LOG_BYTES, logBytes);
+    this.#set(layout.CACHE_PINNED_MAX, Math.floor(logBytes * cachePinnedShareMax));
     this.#bytes = bytes;
   }
 
   /**
-   * Takes over entries of a cache of the same plan: all, or as many as fit, those first that were used most lately. Until this
+   * Takes over entries of another cache: all, or as many as fit, those first that are pinned or were used most lately. Until this
    * is done, the other one answers lookups, but neither adds nor evicts entries. Yields after each piece of work.
    */
   *adopt(other: CacheMemory): Generator<void> {
@@ -152,11 +173,12 @@ export class CacheMemory {
     if (survey === undefined) return;
     other.#set(layout.CACHE_FROZEN, 1);
     try {
-      others.openSurvey(other.address, survey);
+      const pinned = this.#at(layout.CACHE_PINNED_MAX);
+      others.openSurvey(other.address, survey, pinned);
       other.#memory.words.fill(0, (survey + layout.SURVEY_SUMS) >>> 2, (survey + layout.SURVEY_RUNS) >>> 2);
       while (others.weighEntries(other.address, survey, adoptedEntries) === MORE) yield;
-      other.#choose(survey, this.#at(layout.CACHE_LOG_BYTES));
-      others.openSurvey(other.address, survey);
+      other.#choose(survey, this.#at(layout.CACHE_LOG_BYTES) - pinned);
+      others.openSurvey(other.address, survey, pinned);
       let at = 0;
       for (let status = MORE; status === MORE; ) {
         status = others.pickEntries(other.address, survey, adoptedEntries);
@@ -173,9 +195,10 @@ export class CacheMemory {
     }
   }
 
-  /** Chooses the entries of a survey that take at most so many bytes. */
-  #choose(survey: number, bytes: number): void {
+  /** Chooses entries of a survey. @param unpinned bytes for them, besides those that may be pinned */
+  #choose(survey: number, unpinned: number): void {
     const { words } = this.#memory;
+    const bytes = unpinned + words[(survey + layout.SURVEY_PINNED) >>> 2];
     let [left, least] = [bytes, layout.CACHE_CHANCES_MAX];
     const sumOf = (chances: number): number => words[((survey + layout.SURVEY_SUMS) >>> 2) + chances];
     while (least > 0 && sumOf(least) <= left) left -= sumOf(least--);
@@ -204,6 +227,7 @@ export class CacheMemory {
       entries: this.#at(layout.CACHE_ENTRIES),
       usedBytes: this.#at(layout.CACHE_USED),
       indexBytes: this.#bytes - this.#at(layout.CACHE_LOG_BYTES),
+      pinnedBytes: this.#at(layout.CACHE_PINNED),
       probed: this.#counter(layout.CACHE_PROBED),
       hits: this.#counter(layout.CACHE_HITS),
       hitBytes: this.#counter(layout.CACHE_HIT_BYTES),
@@ -227,9 +251,9 @@ export class CacheMemory {
   }
 }
 
-/** Bytes of an entry of one key, on average over the tables whose bags are pooled. */
+/** Bytes of an entry of one key, on average over the tables whose bags are cached. */
 function usualEntryBytes({ tables }: LookupPlan): number {
-  const pooled = tables.filter(({ spec }) => spec.mode !== 'none');
-  const sum = pooled.reduce((all, { spec }) => all + alignUp(layout.ENTRY_KEYS + 4) + spec.dim * 4, 0);
-  return Math.max(allocationAlignBytes, sum / Math.max(1, pooled.length));
+  const those = tables.filter(({ cached }) => cached.number !== 0);
+  const sum = those.reduce((all, { spec }) => all + alignUp(layout.ENTRY_KEYS + 4) + spec.dim * 4, 0);
+  return Math.max(allocationAlignBytes, sum / Math.max(1, those.length));
 }

@@ -12,6 +12,21 @@ export interface TablePlace {
   readonly node: number;
 }
 
+/** What a cache knows of a table. */
+export interface CachedAs {
+  /** What entries have in place of their table: bags of tables with one number have the same bits. 0: it has no entries. */
+  readonly number: number;
+  /** Its place among the pinned tables, from 1. 0: it is not pinned. */
+  readonly pin: number;
+}
+export const uncached: CachedAs = { number: 0, pin: 0 };
+
+export interface LookupTableOptions {
+  readonly resolved?: { readonly resolve: ResolveIds; readonly padding: number | undefined } | undefined;
+  /** Default: it has no entries. */
+  readonly cached?: CachedAs | undefined;
+}
+
 /** Ids to row numbers: one that no row has for ids without a row. */
 export type ResolveIds = (ids: BigUint64Array | BigInt64Array) => Uint32Array;
 
@@ -33,6 +48,7 @@ export class LookupTable {
   readonly rowBytes: number;
   /** The padding key as a u64. */
   readonly padding: bigint | undefined;
+  readonly cached: CachedAs;
   /** In order. */
   readonly shards: readonly TablePlace[];
 
@@ -40,9 +56,10 @@ export class LookupTable {
     place: number,
     { spec, version, indexed }: { spec: TableSpec; version: number; indexed: boolean },
     shards: readonly TablePlace[],
-    resolved?: { readonly resolve: ResolveIds; readonly padding: number | undefined },
+    { resolved, cached = uncached }: LookupTableOptions = {},
   ) {
     this.place = place;
+    this.cached = cached;
     this.spec = spec;
     this.version = version;
     this.indexed = indexed;
@@ -81,9 +98,13 @@ export class LookupTable {
   }
 }
 
+/** Some of the names of tables, for an error. */
+export function knownTables(names: Iterable<string>): string {
+  return `known tables: ${[...names].slice(0, 5).join(', ') || 'none'}`;
+}
+
 /** @param known names of the tables that there are @throws UNKNOWN_TABLE */
 export function unknownTable(name: string, feature: string, known: Iterable<string>): never {
-  const some = [...known].slice(0, 5).join(', ');
-  const message = `${feature}: there is no table named ${show(name)} (known tables: ${some || 'none'})`;
+  const message = `${feature}: there is no table named ${show(name)} (${knownTables(known)})`;
   throw new FlexemrError('UNKNOWN_TABLE', message, { field: feature, value: name });
 }

@@ -91,7 +91,8 @@ export class PlanMemory {
     set(layout.TABLE_VERSION, table.version);
     set(layout.TABLE_SHARD_COUNT, table.shards.length);
     set(layout.TABLE_SHARDS, shards);
-    set(layout.TABLE_PLACE, table.place);
+    set(layout.TABLE_NUMBER, table.cached.number);
+    set(layout.TABLE_PIN, table.cached.pin);
   }
 
   /** The address of a table's record. */

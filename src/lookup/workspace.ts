@@ -9,7 +9,7 @@ import { FreeList, roundUp } from '../store/free-list.ts';
 import { HEADER_BYTES } from '../wire/layout.ts';
 import { AskedLookup, type AskOptions } from './asked.ts';
 import { BagReader, outOfMemory, type TableFinder } from './bag-reader.ts';
-import { CacheMemory, type CacheStats } from './cache-memory.ts';
+import { CacheMemory, type CacheSettings, type CacheStats } from './cache-memory.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { MergeRoom } from './merged.ts';
 import { type LookupPlan, type NodeState, PlanMemory, planBytes } from './plan-memory.ts';
@@ -51,6 +51,8 @@ export interface WrittenPlan {
   readonly states: readonly NodeState[];
 }
 
+const noCache: CacheSettings = { bytes: 0, bytesMax: 0, pins: 0, admitsAll: false };
+
 function note(plan: PlanMemory, states: readonly NodeState[]): void {
   for (let i = 0; i < states.length; i++) plan.setNode(i, states[i]);
 }
@@ -69,21 +71,18 @@ export class Workspace {
   /** Address of the state of a checksum, and of a window of a frame. */
   readonly #sums: number;
   readonly #window: number;
-  #cacheBytes: number;
-  readonly #cacheBytesMax: number;
+  #cacheSettings: CacheSettings;
   #cache: CacheMemory | undefined;
 
   /**
    * @param bytesMax most bytes of one lookup, already checked
-   * @param cacheBytes of a cache in the memory that lookups share; 0: there is none
-   * @param cacheBytesMax that it may grow to; they are not resident before
+   * @param cache in the memory that lookups share; of 0 bytes: there is none
    */
-  constructor(module: KernelModule, bytesMax: number, cacheBytes = 0, cacheBytesMax: number = cacheBytes) {
+  constructor(module: KernelModule, bytesMax: number, cache: CacheSettings = noCache) {
     this.#module = module;
     this.#bytesMax = bytesMax;
-    this.#cacheBytes = roundUp(cacheBytes);
-    this.#cacheBytesMax = cacheBytes === 0 ? 0 : roundUp(Math.max(cacheBytes, cacheBytesMax));
-    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheBytesMax;
+    this.#cacheSettings = { ...cache, bytes: roundUp(cache.bytes), bytesMax: roundUp(cache.bytesMax) };
+    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheSettings.bytesMax;
     this.#shared = new FixedMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
     this.#sums = this.#shared.slots.allocate(CHECKSUM_BYTES) ?? 0;
     this.#window = this.#shared.slots.allocate(checksumWindowBytes) ?? 0;
@@ -94,11 +93,14 @@ export class Workspace {
     return PlanMemory.write(this.#shared, plan);
   }
 
-  /** Empties the cache, if there is one. It then holds pooled bags of this plan only. */
-  cache({ plan, written }: Pick<WrittenPlan, 'plan' | 'written'>): void {
-    if (this.#cacheBytes === 0) return;
-    this.#cache ??= new CacheMemory(this.#shared, this.#cacheBytes, this.#cacheBytesMax, plan);
-    this.#cache.use(written);
+  /** Makes the cache, if it has bytes. @param plan tables whose entries have the usual sizes */
+  openCache(plan: LookupPlan): void {
+    if (this.cacheBytes > 0) this.#cache = new CacheMemory(this.#shared, this.#cacheSettings, plan);
+  }
+
+  /** Pins entries of the pinned tables of a plan, and no others. */
+  pin(plan: LookupPlan): void {
+    this.#cache?.pin(plan);
   }
 
   /** Takes over the entries of the cache of another workspace (CacheMemory.adopt). */
@@ -108,18 +110,18 @@ export class Workspace {
 
   /** Whether its cache can become so large where it is. */
   canGrow(bytes: number): boolean {
-    return bytes >= this.#cacheBytes && bytes <= this.#cacheBytesMax;
+    return bytes >= this.cacheBytes && bytes <= this.#cacheSettings.bytesMax;
   }
 
   /** Lets its cache grow (CacheMemory.grow). */
   *grow(bytes: number): Generator<void> {
-    this.#cacheBytes = roundUp(bytes);
-    if (this.#cache !== undefined) yield* this.#cache.grow(this.#cacheBytes);
+    this.#cacheSettings = { ...this.#cacheSettings, bytes: roundUp(bytes) };
+    if (this.#cache !== undefined) yield* this.#cache.grow(this.cacheBytes);
   }
 
   /** Bytes of its cache. */
   get cacheBytes(): number {
-    return this.#cacheBytes;
+    return this.#cacheSettings.bytes;
   }
 
   /** Undefined: there is no cache. */

@@ -8,16 +8,18 @@ import { paddingKey } from './table-spec.ts';
 export function fingerprint({ tables }: RoutingTable): bigint {
   const hash = new Fnv1a();
   const utf8 = new TextEncoder();
-  for (const table of tables) hash.add(utf8.encode(`${JSON.stringify(meaning(table))}\n`));
+  for (const table of tables) {
+    const bounds = table.shards.map(({ node, begin, end }) => [node, begin, end]);
+    hash.add(utf8.encode(`${JSON.stringify(meaning(table, bounds))}\n`));
+  }
   return hash.value;
 }
 
-/** The parts of a table that count, in a canonical form. */
-function meaning({ spec, version, indexed, content, shards }: PlannedTable): unknown {
+/** The parts of a table that count, in a canonical form. @param bounds of its shards */
+export function meaning({ spec, version, indexed, content }: PlannedTable, bounds: unknown): unknown {
   const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;
   const absent = missing === 'default' ? defaultRow?.map(float) : missing;
   const padding = paddingKey(spec, indexed)?.toString() ?? null;
-  const bounds = shards.map(({ node, begin, end }) => [node, begin, end]);
   const all = [name, rows, dim, mode, dtype, padding, absent, version, indexed, bounds];
   // Older plans have no content, and must keep the fingerprint that they had.
   return content === undefined ? all : [...all, content];

@@ -5,7 +5,8 @@ import type { RoutingSource } from '../plan/routing-source.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Tracer } from '../wire/trace.ts';
 import type { AdaptiveCache } from './adaptive-cache.ts';
-import { type CacheSize, cacheSize } from './cache-size.ts';
+import { type CacheOptions, cacheOption } from './cache-options.ts';
+import type { CacheSize } from './cache-size.ts';
 
 export interface RankerOptions {
   readonly routing: RoutingSource;
@@ -23,9 +24,9 @@ export interface RankerOptions {
   readonly checksums?: boolean | undefined;
   /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
-  /** Memory for a cache of pooled bags; default `off`. */
-  readonly cache?: CacheSize | undefined;
-  /** Instead: a cache that a scorer gives the memory that its networks do not need. */
+  /** A cache of pooled bags: its size, or its options; default `off`. */
+  readonly cache?: CacheSize | CacheOptions | undefined;
+  /** Instead of a size of the cache: a scorer gives it the memory that its networks do not need. */
   readonly adaptive?: AdaptiveCache | undefined;
   /** Lets an object be collected soon that nothing refers to any more. Default: it is collected some time. */
   readonly collect?: ((object: WeakRef<object>) => unknown) | undefined;
@@ -40,12 +41,12 @@ export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly deduplicateBags: Optional<boolean>;
   readonly checksums: Optional<boolean>;
-  readonly cache: Optional<CacheSize>;
+  readonly cache: Optional<CacheSize | CacheOptions>;
   readonly onRoutingError: Optional<(error: Error) => void>;
 } = {
   pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
   deduplicateBags: v.optional(v.boolean()),
   checksums: v.optional(v.boolean()),
-  cache: v.optional(cacheSize),
+  cache: cacheOption,
   onRoutingError: v.optional(callback<(error: Error) => void>()),
 };

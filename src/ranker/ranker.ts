@@ -1,22 +1,25 @@
 import * as v from 'valibot';
 import { callback, check, checkFields, named, oneOf, options as optionsOf } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { deadlineMsDefault, workspaceBytesMax } from '../limits.ts';
+import { deadlineMsDefault } from '../limits.ts';
 import type { CacheStats } from '../lookup/cache-memory.ts';
 import type { Lookup } from '../lookup/pooled.ts';
-import { Workspace } from '../lookup/workspace.ts';
+import type { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic } from '../transport/transport.ts';
 import { type Span, type Tracer, traceContext } from '../wire/trace.ts';
 import type { AdaptiveCache } from './adaptive-cache.ts';
+import { cacheChoices } from './cache-options.ts';
 import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
+import { CachedTables } from './cached-tables.ts';
 import { Deadline, Deadlines, deadlineFields, turn } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out.ts';
 import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } from './lookup.ts';
 import type { NodeStatus } from './node-client.ts';
 import type { RankerOptions } from './ranker-options.ts';
+import { workspaceOf } from './ranker-workspace.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 
@@ -87,12 +90,12 @@ export class Ranker implements AsyncDisposable {
       },
     };
     const specs = routing.tables.map(({ spec }) => spec);
-    const workspace = workspaceOf(
-      options,
-      options.adaptive?.floorBytes ?? cacheBytes(options.cache ?? 'off', specs),
-    );
-    this.#route = new Route(routing, options.transport, workspace);
-    workspace.cache(this.#route);
+    const choices = cacheChoices(options.cache ?? 'off', specs);
+    const cached = new CachedTables(routing, choices);
+    const bytes = options.adaptive?.floorBytes ?? cacheBytes(choices.size, specs);
+    const workspace = workspaceOf(options, cached, bytes);
+    this.#route = new Route(routing, options.transport, workspace, cached);
+    workspace.openCache(this.#route.plan);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -105,8 +108,9 @@ export class Ranker implements AsyncDisposable {
     try {
       const before = this.#route;
       const { workspace } = before;
-      this.#route = new Route(routing, this.#options.transport, workspace, before);
-      workspace.cache(this.#route);
+      const cached = before.cached.next(routing);
+      this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+      workspace.pin(this.#route.plan);
       before.retire();
       for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
     } catch (error) {
@@ -115,9 +119,9 @@ export class Ranker implements AsyncDisposable {
   }
 
   /**
-   * Gives the cache another size. Lookups go on meanwhile. An adaptive cache grows where it is. Otherwise they go on with the
-   * old one, to which nothing is added until the new one has taken over its entries: all, or those that would be evicted
-   * last. Its memory is freed once no lookup uses it, and the garbage collector has found that.
+   * Gives the cache another size. Lookups go on meanwhile. An adaptive cache grows where it is. Otherwise nothing is added to the
+   * old one until the new one has its entries: all, or those that would be evicted last. Its memory is freed once no lookup
+   * uses it, and the garbage collector has found that.
    * @throws INVALID_OPTION; OUT_OF_MEMORY if the system has no memory: the cache then stays as it is; RELEASED
    */
   async resizeCache(size: CacheSize): Promise<void> {
@@ -128,27 +132,22 @@ export class Ranker implements AsyncDisposable {
   }
 
   async #resize(bytes: number): Promise<void> {
-    for (;;) {
-      if (this.#closed) throw closed();
-      const before = this.#route;
-      if (before.workspace.cacheBytes === bytes) return;
-      if (before.workspace.canGrow(bytes)) {
-        for (const _ of before.workspace.grow(bytes)) await turn();
-        return;
-      }
-      const workspace = workspaceOf(this.#options, bytes);
-      const route = new Route(before.routing, this.#options.transport, workspace, before);
-      workspace.cache(route);
-      for (const _ of workspace.adopt(before.workspace)) {
-        await turn();
-        if (this.#route !== before) break;
-      }
-      // A routing table that has changed meanwhile has other entries.
-      if (this.#route !== before) continue;
-      this.#route = route;
-      this.#release(before);
+    if (this.#closed) throw closed();
+    const { workspace: old, plan, cached: now } = this.#route;
+    if (old.cacheBytes === bytes) return;
+    if (old.canGrow(bytes)) {
+      for (const _ of old.grow(bytes)) await turn();
       return;
     }
+    const workspace = workspaceOf(this.#options, now, bytes);
+    workspace.openCache(plan);
+    for (const _ of workspace.adopt(old)) await turn();
+    // The routing table may have changed meanwhile. Entries of its tables are found by the same numbers.
+    const before = this.#route;
+    const { routing, cached } = before;
+    this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+    workspace.pin(before.plan);
+    this.#release(before);
   }
 
   /** The memory of a route is no longer used, once its last lookup has ended. */
@@ -276,19 +275,6 @@ export class Ranker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-}
-
-/** @throws OUT_OF_MEMORY */
-function workspaceOf(
-  { module, workspaceBytes = workspaceBytesMax, adaptive }: RankerOptions,
-  bytes: number,
-): Workspace {
-  try {
-    return new Workspace({ module, shared: false }, workspaceBytes, bytes, adaptive?.ceilingBytes);
-  } catch (cause) {
-    const message = `there is no memory for lookups and a cache of ${bytes} bytes: make the cache smaller`;
-    throw new FlexemrError('OUT_OF_MEMORY', message, { field: 'cache', value: bytes, cause });
   }
 }
 

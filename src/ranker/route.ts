@@ -5,6 +5,7 @@ import type { Workspace, WrittenPlan } from '../lookup/workspace.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { CachedTables } from './cached-tables.ts';
 import { NodeClient } from './node-client.ts';
 
 /** A routing table in use, with a client for each node that has shards. */
@@ -13,6 +14,7 @@ export class Route implements WrittenPlan {
   /** Where lookups that use it are prepared and merged. */
   readonly workspace: Workspace;
   readonly fingerprint: bigint;
+  readonly cached: CachedTables;
   readonly plan: LookupPlan;
   readonly written: PlanMemory | undefined;
   readonly nodes: ReadonlyMap<string, NodeClient>;
@@ -28,13 +30,21 @@ export class Route implements WrittenPlan {
   #compared: readonly ReadonlyMap<string, string>[] = [];
 
   /**
+   * @param cached what the cache of the workspace knows of the tables
    * @param before the previous route: nodes that are still at the same URL keep their clients
    * @throws INVALID_ROUTING if a node with shards has no URL
    */
-  constructor(routing: RoutingTable, transport: Transport, workspace: Workspace, before?: Route) {
+  constructor(
+    routing: RoutingTable,
+    transport: Transport,
+    workspace: Workspace,
+    cached: CachedTables,
+    before?: Route,
+  ) {
     const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
     this.routing = routing;
     this.workspace = workspace;
+    this.cached = cached;
     this.fingerprint = fingerprint(routing);
     this.#fingerprintWords = new Uint32Array(BigUint64Array.of(this.fingerprint).buffer);
     this.nodes = new Map(
@@ -50,7 +60,7 @@ export class Route implements WrittenPlan {
     );
     const nodes = [...this.nodes.keys()];
     this.states = [...this.nodes.values()];
-    this.plan = { tables: tablesOf(routing, nodes), nodes };
+    this.plan = { tables: tablesOf(routing, nodes, cached), nodes };
     this.#tables = new Map(this.plan.tables.map((table) => [table.spec.name, table]));
     this.written = workspace.write(this.plan);
   }
@@ -119,14 +129,14 @@ export class Route implements WrittenPlan {
 }
 
 /** The tables of a routing table, with the places of their shards. */
-function tablesOf({ tables }: RoutingTable, nodes: readonly string[]): LookupTable[] {
+function tablesOf({ tables }: RoutingTable, nodes: readonly string[], cached: CachedTables): LookupTable[] {
   const places = new Map(nodes.map((node, i) => [node, i]));
   let number = 0;
   return tables.map((table, place) => {
     const shards = table.shards.map(({ node, end }) => {
       return { last: end - 1, number: number++, node: places.get(node) ?? 0 };
     });
-    return new LookupTable(place, table, shards);
+    return new LookupTable(place, table, shards, { cached: cached.of(table.spec) });
   });
 }
 

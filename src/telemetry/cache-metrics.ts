@@ -4,6 +4,7 @@ import type { CacheStats } from '../lookup/cache-memory.ts';
 const gauges: readonly (readonly [string, string, keyof CacheStats])[] = [
   ['memory_bytes', 'Memory of the cache; 0 if there is none.', 'bytes'],
   ['used_bytes', 'Bytes of the entries of the cache.', 'usedBytes'],
+  ['pinned_bytes', 'Bytes of those that are pinned.', 'pinnedBytes'],
   ['entries', 'Pooled bags in the cache.', 'entries'],
 ];
 const counters: readonly (readonly [string, string, keyof CacheStats])[] = [
@@ -12,7 +13,11 @@ const counters: readonly (readonly [string, string, keyof CacheStats])[] = [
   ['hit_bytes_total', 'Bytes of their vectors, which no node had to send.', 'hitBytes'],
   ['filled_bags_total', 'Bags that were added to the cache.', 'filled'],
   ['evicted_bags_total', 'Bags that made room for others.', 'evicted'],
-  ['kept_bags_total', 'Bags that stayed when it was their turn, because they had been used.', 'kept'],
+  [
+    'kept_bags_total',
+    'Bags that stayed when it was their turn, because they had been used or are pinned.',
+    'kept',
+  ],
   [
     'rejected_bags_total',
     'Bags that were not added, because they had not been asked for lately.',

@@ -7,6 +7,8 @@ import { expect, test } from 'vitest';
 import { options } from '../../assembly/build.ts';
 import { instantiate } from '../../src/kernel/wasm.ts';
 import { AskMemory, askCases, assertAsks } from '../35.lookup/ask-case.ts';
+import { assertCaches, tables } from '../70.ranker/cache-cases.ts';
+import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import { assertPools } from './pool-cases.ts';
 
@@ -192,6 +194,76 @@ const rankerFaults: readonly Fault[] = [
   },
 ];
 
+/** Faults in the cache of a ranker. */
+const cacheFaults: readonly Fault[] = [
+  {
+    name: 'no entry is found again',
+    file: 'fill.ts',
+    from: 'addEntry(cache, number, low,',
+    to: 'addEntry(cache, number + 1, low,',
+  },
+  {
+    name: 'the vector of an entry with weights begins where its weights do',
+    file: 'probe.ts',
+    from: 'const vector = vectorAt(keys, keyBytes, weights != 0);',
+    to: 'const vector = vectorAt(keys, keyBytes, false);',
+  },
+  {
+    name: 'the vector of another bag is added',
+    file: 'fill.ts',
+    from: 'return load<u32>(feature, FEATURE_HITS) ?',
+    to: 'return load<u32>(feature, FEATURE_HITS) > 2 ?',
+  },
+  {
+    name: 'every bag is added',
+    file: 'probe.ts',
+    from: 'missAgain(cache, low, tag) || hasRoom',
+    to: '!missAgain(cache, low, tag) || hasRoom',
+  },
+  {
+    name: 'pinned entries make room when no chance is left',
+    file: 'cache.ts',
+    from: 'if (pinned || (chances && kept < <u32>CACHE_KEPT_MAX)) {\n    if (!pinned) ',
+    to: 'if (chances && kept < <u32>CACHE_KEPT_MAX) {\n    ',
+  },
+  {
+    name: 'any number of pinned entries moves for one new entry',
+    file: 'cache.ts',
+    from: 'if (kept > <u32>CACHE_KEPT_MAX) return 0;',
+    to: 'if (kept > 1_000) return 0;',
+  },
+  {
+    name: 'pinned entries take the whole cache',
+    file: 'pins.ts',
+    from: '<= load<u32>(cache, CACHE_PINNED_MAX);',
+    to: '<= load<u32>(cache, CACHE_PINNED_MAX) << 1;',
+  },
+  {
+    name: 'a pinned bag needs a second miss',
+    file: 'probe.ts',
+    from: 'return isShared(feature) || canPin(',
+    to: 'return isShared(feature) || !table && canPin(',
+  },
+  {
+    name: 'entries of a changed table stay pinned',
+    file: 'pins.ts',
+    from: 'return pin != 0 && load<u32>(pinAt(cache, pin), PIN_NUMBER) == load<u32>(entry, ENTRY_TABLE);',
+    to: 'return pin != 0;',
+  },
+  {
+    name: 'a smaller cache forgets what is pinned',
+    file: 'resize.ts',
+    from: 'if (bytes > left || !isPinned(cache, entry)) return false;',
+    to: 'if (bytes > left || isPinned(cache, entry)) return false;',
+  },
+  {
+    name: 'another cache no longer pins what it takes over',
+    file: 'resize.ts',
+    from: 'pinEntry(cache, entry, load<u32>(entry, ENTRY_PIN), size);',
+    to: 'pinEntry(cache, entry, 0, size);',
+  },
+];
+
 const search = { numRuns: runs.mutantCases, seed: 1, endOnFailure: true };
 
 test.for(faults)('finds: $name', async (fault) => {
@@ -204,6 +276,12 @@ test.for(rankerFaults)('finds: $name', async (fault) => {
   const memory = new AskMemory(new WebAssembly.Module(await compileWith(fault)));
   const property = fc.property(askCases, (of) => assertAsks(of, memory));
   expect(() => fc.assert(property, search)).toThrow(/Property failed/);
+});
+
+test.for(cacheFaults)('finds: $name', async (fault) => {
+  const module = new WebAssembly.Module(await compileWith(fault));
+  await using cluster = await Cluster.start({ tables, nodes: 2, split: 'row', ports: false });
+  await expect(assertCaches(cluster, module)).rejects.toThrow();
 });
 
 /** A fault is the same without the optimizer, which takes twice as long as all the rest of the compiler. */

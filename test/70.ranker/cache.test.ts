@@ -1,105 +1,24 @@
 // A ranker's cache changes no bit of any result, whatever it holds, forgets and adds.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Bags, KeyedBags, TableMode } from '../../src/index.ts';
+import type { CacheOptions, KeyedBags, Ranker } from '../../src/index.ts';
 import { cacheBytesMax, cacheBytesMin } from '../../src/limits.ts';
 import { cacheBytes } from '../../src/ranker/cache-size.ts';
-import { randomOf } from '../10.kernel/pool-case.ts';
-import { Gate } from '../60.transport/gate.ts';
 import { refused } from '../60.transport/rig.ts';
-import { bits, expectSame } from '../bits.ts';
+import { bits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
-import type { GivenTable } from '../tables-file.ts';
-import { shuffled } from './shuffled.ts';
-import { Turnable } from './turnable.ts';
-
-const rows = 400;
-const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
-const tables: readonly GivenTable[] = [4, 100].flatMap((dim) =>
-  modes.map((mode) => ({
-    spec: { name: `${mode}${dim}`, rows, dim, mode, missing: 'skip', padding: 3 } as const,
-    rows: Float32Array.from({ length: rows * dim }, (_, i) => Math.fround(Math.sin(i * 1000 + dim))),
-  })),
-);
-
-/** Bags of all tables. Most come again in other lookups, alone or beside new ones. */
-const histories = fc.record({
-  seed: fc.nat(),
-  /** How many different bags there are of each table, and how many of each a lookup has. */
-  bags: fc.constantFrom(60, 3_000),
-  lookups: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 8, maxLength: 24, size: 'max' }),
-  longest: fc.constantFrom(1, 3, 12),
-  weighted: fc.constantFrom('never', 'sometimes'),
-  pushDown: fc.constantFrom('always', 'never', 'auto'),
-  /** How many lookups are in flight at a time. */
-  together: fc.constantFrom(1, 4),
-  /** Before which lookups the cache gets another size, in steps of its least size; 0: none. */
-  sizes: fc.array(fc.tuple(fc.nat({ max: 23 }), fc.integer({ min: 0, max: 6 })), { maxLength: 4 }),
-  /** Whether it becomes larger where it is. */
-  grows: fc.boolean(),
-});
-type History = typeof histories extends fc.Arbitrary<infer T> ? T : never;
-
-/** More bags than the cache has room for, some of them often. */
-const busy: History = {
-  ...{ seed: 1, bags: 3_000, lookups: new Array<number>(24).fill(40), longest: 1, weighted: 'never' },
-  ...{ pushDown: 'auto', together: 1, sizes: [[18, 2]], grows: false },
-};
-
-function lookupsOf({ seed, bags, lookups, longest, weighted }: History): KeyedBags[] {
-  const random = randomOf(seed);
-  return lookups.map((count) => {
-    const entries = tables.map(({ spec: { name, mode } }): [string, Bags] => {
-      const drawn = Array.from({ length: count }, () => {
-        // The bag is a function of its number, so the same number is the same bag in every lookup.
-        const own = randomOf(1 + Math.floor(random() ** 2 * bags));
-        // Few are too long for a cache.
-        const length = own() < 0.002 ? 300 : Math.floor(own() * (longest + 1));
-        return Array.from({ length }, () => ({ key: Math.floor(own() * (rows + 1)), weight: own() }));
-      });
-      const isWeighted = weighted === 'sometimes' && mode !== 'max' && mode !== 'none' && random() < 0.5;
-      const keys = Uint32Array.from(drawn.flat(), ({ key }) => key);
-      const weights = isWeighted ? Float32Array.from(drawn.flat(), ({ weight }) => weight) : undefined;
-      return [name, { keys, lengths: drawn.map(({ length }) => length), weights }];
-    });
-    return Object.fromEntries(entries);
-  });
-}
+import { busy, histories, rows, runHistory, runPins, runUnpinned, tables } from './cache-cases.ts';
 
 test.for(['table', 'row'] as const)(
   'by %s, lookups have the bits that they have without it',
   async (split) => {
     await using cluster = await Cluster.start({ tables, nodes: 3, split, ports: false });
-    const seen = { hits: 0, filled: 0, evicted: 0, kept: 0, rejected: 0, resized: 0 };
+    const seen = { hits: 0, filled: 0, evicted: 0, kept: 0, rejected: 0, pinnedBytes: 0 };
     await fc.assert(
       fc.asyncProperty(histories, async (history) => {
-        const { pushDown, together, sizes, grows } = history;
-        const transport = shuffled(cluster.loopback(), randomOf(history.seed));
-        const how = grows ? { adaptiveCache: { ceiling: 6 * cacheBytesMin } } : { cache: cacheBytesMin };
-        await using ranker = await cluster.ranker({ transport, pushDown, ...how });
-        await using plain = await cluster.ranker({ transport: 'loopback', pushDown });
-        const lookups = lookupsOf(history);
-        const resizes: Promise<void>[] = [];
-        for (let at = 0; at < lookups.length; at += together) {
-          const group = lookups.slice(at, at + together);
-          const found = group.map((bags) => ranker.lookup(bags));
-          // A change of size, and the lookups before and after it, are in progress at the same time.
-          for (const [before, size] of sizes)
-            if (before >= at && before < at + together)
-              resizes.push(ranker.resizeCache(size * cacheBytesMin));
-          found.push(...group.map((bags) => ranker.lookup(bags)));
-          for (const [i, lookup] of found.entries())
-            expectSame(await lookup, await plain.lookup(group[i % group.length]));
-        }
-        await Promise.all(resizes);
-        seen.resized += resizes.length;
-        const { cache } = ranker.stats;
-        if (cache === undefined) return;
-        for (const name of ['hits', 'filled', 'evicted', 'kept', 'rejected'] as const)
-          seen[name] += cache[name];
-        expect(cache.usedBytes).toBeLessThanOrEqual(cache.bytes);
-        expect(cache.hits).toBeLessThanOrEqual(cache.probed);
+        const cache = await runHistory(history, cluster);
+        for (const name of Object.keys(seen) as (keyof typeof seen)[]) seen[name] += cache?.[name] ?? 0;
       }),
       { numRuns: runs.cacheHistories, examples: [[busy]] },
     );
@@ -108,10 +27,20 @@ test.for(['table', 'row'] as const)(
   },
 );
 
-const [first, second]: KeyedBags[] = [1, 2].map((key) => ({
-  sum4: { keys: [key, 8, key], lengths: [2, 1] },
-  max4: { keys: [key], lengths: [1] },
-}));
+test('pinned bags stay, and leave room for others', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 2, ports: false });
+  await runPins(cluster);
+});
+
+test('if a pinned table changes, its entries make room', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
+  await runUnpinned(cluster);
+});
+
+const first: KeyedBags = {
+  sum4: { keys: [1, 8, 1], lengths: [2, 1] },
+  max4: { keys: [1], lengths: [1] },
+};
 
 test('nothing is lost when it grows, and what it has more room for is found too', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 2, ports: false });
@@ -171,34 +100,6 @@ test('what is cached needs no node, and what is not is incomplete without its no
   expect(await refused(ranker.lookup(both, { deadline: 300 }))).toMatchObject({ node: 'n0' });
 });
 
-test('another routing table empties it, also for lookups that began before', async () => {
-  const gates: Gate[] = [];
-  const wrap = (handler: ConstructorParameters<typeof Gate>[0]): Gate => {
-    gates.push(new Gate(handler));
-    return gates[gates.length - 1];
-  };
-  const others = tables.map((table) => ({
-    ...table,
-    rows: (table.rows as Float32Array).map((value) => value + 1),
-  }));
-  await using old = await Cluster.start({ tables, nodes: 1, wrap });
-  await using fresh = await Cluster.start({ tables: others, nodes: 2 });
-  const source = new Turnable(old.routing);
-  const transport = old.loopback(new Map([...old.handlers, ...fresh.handlers]));
-  await using ranker = await old.ranker({ routing: source, transport, cache: '1MiB' });
-  await using plain = await fresh.ranker({ transport: 'loopback' });
-  await ranker.lookup(first);
-  for (const gate of gates) gate.close();
-  const under = ranker.lookup(second);
-  await Promise.all(gates.map((gate) => gate.holds(1)));
-  source.turn(fresh.routing);
-  expectSame(await ranker.lookup(first), await plain.lookup(first));
-  for (const gate of gates) gate.open();
-  await under;
-  expectSame(await ranker.lookup(second), await plain.lookup(second));
-  expect(ranker.stats.cache?.hits).toBe(0);
-});
-
 test('a smaller cache keeps what was used, a larger one keeps everything, none forgets', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
   await using ranker = await cluster.ranker({ transport: 'loopback', cache: '2MiB' });
@@ -229,29 +130,6 @@ test('a smaller cache keeps what was used, a larger one keeps everything, none f
   expect(await refused(ranker.resizeCache('2MiB'))).toMatchObject({ code: 'RELEASED' });
 });
 
-test('while it gets another size, another routing table empties it', async () => {
-  const others = tables.map((table) => ({
-    ...table,
-    rows: (table.rows as Float32Array).map((value) => value + 1),
-  }));
-  await using old = await Cluster.start({ tables, nodes: 1 });
-  await using fresh = await Cluster.start({ tables: others, nodes: 2 });
-  const source = new Turnable(old.routing);
-  const transport = old.loopback(new Map([...old.handlers, ...fresh.handlers]));
-  await using ranker = await old.ranker({ routing: source, transport, cache: '8MiB' });
-  await using plain = await fresh.ranker({ transport: 'loopback' });
-  const keys = Uint32Array.from({ length: rows }, (_, i) => i);
-  const bags: KeyedBags = { sum100: { keys, lengths: new Uint32Array(rows).fill(1) } };
-  await ranker.lookup(bags);
-  const resized = ranker.resizeCache('4MiB');
-  await Promise.resolve();
-  source.turn(fresh.routing);
-  await resized;
-  expect(ranker.stats.cache).toMatchObject({ bytes: 4 * 2 ** 20, entries: 0 });
-  expectSame(await ranker.lookup(bags), await plain.lookup(bags));
-  expectSame(await ranker.lookup(bags), await plain.lookup(bags));
-});
-
 test('its size is bytes, or a share of the rows', () => {
   const specs = tables.map(({ spec }) => spec);
   const all = 5 * rows * 4 * (4 + 100);
@@ -266,4 +144,27 @@ test('its size is bytes, or a share of the rows', () => {
     expect(() => cacheBytes(size, specs)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', field: 'cache' }),
     );
+});
+
+test('wrong options are refused, and tables that there are not', async () => {
+  await using cluster = await Cluster.start({ tables, nodes: 1, ports: false });
+  const open = (cache: unknown): Promise<Ranker> =>
+    cluster.ranker({ transport: 'loopback', cache: cache as CacheOptions });
+  const wrong: [unknown, string, RegExp][] = [
+    ['1', 'cache', /off, bytes such as 256MiB/],
+    [{ size: '1' }, 'cache.size', /off, bytes such as 256MiB/],
+    [{ size: 'off', admit: 'some' }, 'cache.admit', /one of second-miss, all/],
+    [{ size: 'off', tables: { sum4: 'on' } }, 'cache.tables', /off or pinned for each table/],
+    [{ size: 'off', pin: [] }, 'cache.pin', /no field with this name/],
+    [
+      { size: 'off', tables: { sum4: 'off', t: 'pinned' } },
+      'cache.tables.t',
+      /no table with this name \(known tables: sum4, mean4, sqrtn4, max4, none4\)/,
+    ],
+  ];
+  for (const [cache, field, message] of wrong) {
+    const error = await refused(open(cache));
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', field });
+    expect(error.message).toMatch(message);
+  }
 });

@@ -27,6 +27,17 @@ describe('wrong options are refused on one line', () => {
     [[...local, '--push-down', 'never'], /--push-down.*--nodes or --routing/],
     [[...local, '--cache', '1MiB'], /--cache.*--nodes or --routing/],
     [[...local, '--nodes', '2', '--cache', '7'], /--cache.*256MiB.*10%/],
+    [[...local, '--nodes', '2', '--cache-off', 'x'], /--cache-off.*give --cache too/],
+    [[...local, '--nodes', '2', '--cache-pin', 'x'], /--cache-pin.*give --cache too/],
+    [[...local, '--nodes', '2', '--cache-admit', 'all'], /--cache-admit.*give --cache too/],
+    [
+      [...local, '--nodes', '2', '--cache', '1MiB', '--cache-admit', 'some'],
+      /--cache-admit.*second-miss, all/,
+    ],
+    [
+      [...local, '--nodes', '2', '--cache', '1MiB', '--cache-off', 'x', 'y', '--cache-pin', 'y'],
+      /table y.*--cache-off.*--cache-pin/,
+    ],
     [[...local, '--deadline', '5'], /--deadline.*--nodes or --routing/],
     [[...remote, '--nodes', '2'], /--routing.*--nodes/],
     [[...remote, ...tables], /--routing.*--tables/],
@@ -60,6 +71,12 @@ describe('wrong options are refused on one line', () => {
     for (const split of ['table', 'row'])
       refused(['lookup', ...tables, ...asked(out, bad), '--nodes', '2', '--split', split], 1, place);
     refused([...local, '--nodes', '2', '--deadline', '0.001'], 1, /DEADLINE_EXCEEDED/);
+    const cached = [...local, '--nodes', '2', '--transport', 'loopback', '--cache', '1MiB'];
+    refused(
+      [...cached, '--cache-pin', 'nothing'],
+      1,
+      /INVALID_OPTION: cache.tables.nothing: .*known tables: /,
+    );
   });
 });
 

@@ -64,7 +64,8 @@ describe('lookup over nodes', () => {
   );
 
   test('with a cache: the same file', () => {
-    const report = done('lookup', ...tables, ...asked(), '--nodes', '2', '--cache', '10%');
+    const cache = ['--cache', '10%', '--cache-off', 'user', '--cache-pin', 'movie', 'genres'];
+    const report = done('lookup', ...tables, ...asked(), '--nodes', '2', ...cache, '--cache-admit', 'all');
     sameFile();
     expect(report.bagsCached).toBe(0);
   });

@@ -141,7 +141,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
         pushDown: 'auto',
         deduplicateBags: true,
         checksums: true,
-        cache: '1MiB',
+        cache: { size: '1MiB', tables: { t: 'pinned' }, admit: 'all' },
         onRoutingError: () => {},
       },
     }),

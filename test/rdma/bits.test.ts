@@ -1,5 +1,6 @@
 // Golden cases and the example give the same bits over RDMA as in one process.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cacheBytesMin } from '../../src/limits.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
 import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
@@ -40,5 +41,20 @@ describe.for(hosts)('whole tables on %s', ([, nodes, workers]) => {
     const got = await Promise.all(lookups);
     expect(got.length).toBe(wanted.length);
     for (const [i, lookup] of got.entries()) expectBits(bits(lookup), wanted[i]);
+  });
+
+  test.skipIf(onDevice)('give the same bits with a cache', async () => {
+    const transport = await RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
+    await using ranker = await cluster.ranker({ transport, cache: { size: cacheBytesMin, admit: 'all' } });
+    await expect.poll(() => transport.connected).toBe(nodes * Math.max(1, workers));
+    for (let times = 0; times < 2; times++) {
+      for (const [i, lookup] of known.lookups.entries()) {
+        const [one, again] = await Promise.all([ranker.lookup(lookup), ranker.lookup(lookup)]);
+        for (const got of [one, again, await ranker.lookup(lookup)]) expectBits(bits(got), wanted[i]);
+      }
+    }
+    const { hits = 0, evicted = 0 } = ranker.stats.cache ?? {};
+    expect(hits).toBeGreaterThan(0);
+    expect(evicted).toBeGreaterThan(0);
   });
 });
