@@ -88,12 +88,14 @@ export class CacheController implements BatchLimit, Disposable {
     this.#timer.unref();
   }
 
-  /** Most candidates of a batch now: at least one, or nothing would ever be scored. */
+  /** Most candidates of a batch now. 0: a batch of one has to wait for memory too. */
   get now(): number {
     const { bounds, cache } = this.#parts;
     const spare = this.#pending > 0 ? this.#pending : spareOf(cache.bytes, bounds);
     const caches = cache.bytes + cache.releasedBytes + spare;
-    return Math.max(1, Math.min(this.most, candidatesWithin(this.#networks, caches, bounds)));
+    const candidates = Math.min(this.most, candidatesWithin(this.#networks, caches, bounds));
+    // If the cache cannot give anything, waiting does not help.
+    return Math.max(caches <= bounds.floorBytes ? 1 : 0, candidates);
   }
 
   /** @param more called when batches may have more candidates */

@@ -54,7 +54,7 @@ export class RunningBatches {
 
   /** Milliseconds until a request is scored with which so many candidates wait. */
   expectedMs(candidates: number): number {
-    const full = this.#limit.now;
+    const full = Math.max(1, this.#limit.now);
     const ahead = Math.ceil(candidates / full) - 1;
     const fullMs = this.#times.of(full);
     // While full batches are ahead of it, others come and fill its own.
