@@ -216,6 +216,9 @@ export async function runUnpinned(cluster: Cluster, module: Module = whole): Pro
   for (let i = 0; i < 5; i++) await others();
   expect((await others()).kept).toBe(0);
   expect(await lookUp(ranker, plain, 'max100', few)).toMatchObject({ hits: 0, filled: few.length });
+  expect(ranker.stats.cache?.pinnedBytes).toBeGreaterThan(few.length * 400);
+  source.turn(cluster.routing);
+  expect(ranker.stats.cache?.pinnedBytes).toBe(0);
 }
 
 /** Everything that kernels with a fault in their cache are tested with. */

@@ -72,8 +72,7 @@ const of = <T>(map: ReadonlyMap<Name, T>, name: Name): T => map.get(name) as T;
 const routingOf = (name: Name): RoutingTable => of(clusters, name).routing;
 
 /** A ranker that can reach the nodes of all clusters. */
-async function open(source: Turnable, random: () => number, size: number): Promise<Ranker> {
-  const cache: CacheOptions = { size, tables: random() < 0.5 ? { a: 'pinned' } : {} };
+async function open(source: Turnable, random: () => number, cache: CacheOptions): Promise<Ranker> {
   const handlers = new Map([...clusters.values()].flatMap((cluster) => [...cluster.handlers]));
   const cluster = of(clusters, 'first');
   const transport = shuffled(cluster.loopback(handlers), random);
@@ -115,7 +114,8 @@ test('lookups have the bits of their own plan, whatever was the plan before', as
       async (seed, different, history) => {
         const random = randomOf(seed);
         const source = new Turnable(routingOf('first'));
-        await using ranker = await open(source, random, cacheBytesMin);
+        const pinned: CacheOptions['tables'] = random() < 0.5 ? { a: 'pinned' } : {};
+        await using ranker = await open(source, random, { size: cacheBytesMin, tables: pinned });
         let now: Name = 'first';
         const underWay: Promise<unknown>[] = [];
         for (const step of history) {
@@ -146,7 +146,7 @@ test('lookups have the bits of their own plan, whatever was the plan before', as
 
 test.for(names.slice(1))('entries of unchanged tables are found at once in a plan %s', async (name) => {
   const source = new Turnable(routingOf('first'));
-  await using ranker = await open(source, randomOf(1), 2 ** 20);
+  await using ranker = await open(source, randomOf(1), { size: 2 ** 20 });
   const hits = async (table: string, plan: Name): Promise<number> => {
     const before = ranker.stats.cache?.hits ?? 0;
     const bags = { [table]: { keys: [1, 160, 7, 290], lengths: [2, 1, 1] } };
@@ -193,19 +193,21 @@ test('a lookup that began with the old plan neither finds nor leaves vectors of 
 // Before the change of size begins, while it goes on, and after it.
 test.for([0, 1, 2, 3])('while the cache gets another size, the plan may change (%i)', async (waits) => {
   const source = new Turnable(routingOf('first'));
-  await using ranker = await open(source, randomOf(1), 2 ** 23);
+  await using ranker = await open(source, randomOf(1), { size: 2 ** 23, tables: { a: 'pinned' } });
   const keys = Uint32Array.from({ length: rows }, (_, i) => i);
   const bag = { keys, lengths: new Uint32Array(rows).fill(1) };
   const bags: KeyedBags = { a: bag, b: bag };
   await ranker.lookup(bags);
+  const pinnedBytes = ranker.stats.cache?.pinnedBytes;
+  expect(pinnedBytes).toBeGreaterThan(0);
   const resized = ranker.resizeCache(2 ** 22);
   for (let i = 0; i < waits; i++) await new Promise((done) => setImmediate(done));
   source.turn(routingOf('with other rows'));
   await resized;
-  expect(ranker.stats.cache).toMatchObject({ bytes: 2 ** 22, entries: 2 * rows });
+  expect(ranker.stats.cache).toMatchObject({ bytes: 2 ** 22, entries: 2 * rows, pinnedBytes: 0 });
   const wanted = await of(plain, 'with other rows').lookup(bags);
   expectSame(await ranker.lookup(bags), wanted);
   expect(ranker.stats.cache?.hits).toBe(rows);
   expectSame(await ranker.lookup(bags), wanted);
-  expect(ranker.stats.cache?.hits).toBe(3 * rows);
+  expect(ranker.stats.cache).toMatchObject({ hits: 3 * rows, pinnedBytes });
 });
