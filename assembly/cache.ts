@@ -5,7 +5,7 @@
 import {
   CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_END, CACHE_ENTRIES,
   CACHE_CHANCES_MAX, CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES,
-  CACHE_NEXT_BUCKET_COUNT, CACHE_SEED, CACHE_SPLIT, CACHE_TAIL, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
+  CACHE_NEXT_BUCKET_COUNT, CACHE_SEED, CACHE_SPLIT, CACHE_TAIL, CACHE_TOUCHED, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
   ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
 import { hash } from './hash';
@@ -88,6 +88,7 @@ function takeAtHead(cache: usize, bytes: u32): usize {
   const head = load<u32>(cache, CACHE_HEAD), taken = bytesAtHead(cache, bytes), at = taken > bytes ? 0 : head;
   if (taken > bytes) store<u32>(cache, head, CACHE_END);
   const next = at + bytes;
+  if (<u32>next > load<u32>(cache, CACHE_TOUCHED)) store<u32>(cache, next, CACHE_TOUCHED);
   store<u32>(cache, next == load<u32>(cache, CACHE_LOG_BYTES) ? 0 : next, CACHE_HEAD);
   store<u32>(cache, load<u32>(cache, CACHE_USED) + taken, CACHE_USED);
   return logOf(cache) + at;

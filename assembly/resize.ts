@@ -1,7 +1,7 @@
 // What another memory needs to take over the entries of a cache: which of them go there, and how it finds them.
 
 import {
-  CACHE_CHANCES_MAX, CACHE_END, CACHE_HEAD, CACHE_LOG_BYTES, CACHE_TAIL, CACHE_USED, ENTRY_CHANCES, ENTRY_HASH, ENTRY_PIN,
+  CACHE_CHANCES_MAX, CACHE_END, CACHE_HEAD, CACHE_LOG_BYTES, CACHE_TAIL, CACHE_TOUCHED, CACHE_USED, ENTRY_CHANCES, ENTRY_HASH, ENTRY_PIN,
   ENTRY_TAG, ENTRY_UNITS, SURVEY_AT, SURVEY_LEAST, SURVEY_LEFT, SURVEY_PINNED, SURVEY_ROOM, SURVEY_RUNS, SURVEY_RUNS_MAX, SURVEY_SKIP, SURVEY_SUMS, SURVEY_RUN_LIST,
 } from '../src/kernel/cache-layout';
 import { DONE, MORE } from '../src/kernel/layout';
@@ -91,6 +91,7 @@ export function adoptEntries(cache: usize, bytes: u32, most: u32): i32 {
     at += size;
     store<u32>(cache, at == load<u32>(cache, CACHE_LOG_BYTES) ? 0 : at, CACHE_HEAD);
     store<u32>(cache, at, CACHE_USED);
+    store<u32>(cache, at, CACHE_TOUCHED);
   }
   return DONE;
 }

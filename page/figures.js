@@ -20,8 +20,9 @@ import { Interval } from './interval.js';
  * }} MemoryNode
  */
 /**
- * The cache of a ranker: bags per second that it found, bytes per second that no node had to send, and its memory.
- * @typedef {{ readonly found: Figure, readonly saved: Figure, readonly memory: Figure }} Cache
+ * The cache of a ranker: bags per second that it found, bytes per second that no node had to send, its memory, and, if it is
+ * adaptive, the memory that it is to have.
+ * @typedef {{ readonly found: Figure, readonly saved: Figure, readonly memory: Figure, readonly target: Figure }} Cache
  */
 /**
  * Lookups in memory nodes. `subrequests`, `lookups` and `retries` are per second.
@@ -52,6 +53,8 @@ export function figuresOf(before, now) {
     queue: now.value('flexemr_scorer_queue_candidates'),
     running: now.value('flexemr_scorer_batches_running'),
     batch: during.mean('flexemr_scorer_batch_candidates'),
+    /** Undefined: the cache is not adaptive. */
+    batchLimit: now.value('flexemr_scorer_limit_candidates'),
     stages: stages(during, now),
     clients: traffic(during, 'flexemr_http'),
     remote: remote(during, now),
@@ -112,6 +115,7 @@ function cache(during, now) {
     found: during.rate('flexemr_cache_hit_bags_total'),
     saved: during.rate('flexemr_cache_hit_bytes_total'),
     memory,
+    target: now.value('flexemr_cache_target_bytes'),
   };
 }
 

@@ -42,7 +42,11 @@ export const panels = [
     empty: 'none yet',
     lines: ({ stages }) => Object.fromEntries(stages.map(({ stage, p50 }) => [stage, p50])),
   },
-  { title: 'Candidates of a batch, mean', unit: count, lines: ({ batch }) => ({ batch }) },
+  {
+    title: 'Candidates of a batch, mean',
+    unit: count,
+    lines: ({ batch, batchLimit }) => ({ batch, ...(batchLimit !== undefined && { limit: batchLimit }) }),
+  },
   {
     title: 'Nodes, bytes per second',
     unit: bytes,
@@ -64,6 +68,7 @@ export const panels = [
     lines: ({ resident, heap, remote }) => ({
       ...{ resident, heap },
       ...(remote?.cache && { cache: remote.cache.memory }),
+      ...(remote?.cache?.target !== undefined && { 'cache, target': remote.cache.target }),
     }),
   },
 ];

@@ -281,6 +281,8 @@ export const loopWordsMax = 32;
 
 /** Bytes that a transport keeps allocated for later replies, and a ranker for later results. */
 export const pooledBytesMax = 134_217_728;
+/** What was free all this time is given up. */
+export const pooledUnusedMs = 5_000;
 
 /** The largest u32. */
 export const u32Max = 4_294_967_295;

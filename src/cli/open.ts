@@ -6,9 +6,8 @@ import { openTables } from '../local/tables.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import type { Split } from '../plan/planner.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
-import type { Admission, CacheOptions } from '../ranker/cache-options.ts';
-import type { CacheSize } from '../ranker/cache-size.ts';
 import type { TableSource } from '../store/table-file.ts';
+import { type CacheFlags, cacheOf } from './cache-options.ts';
 import type { OpenSource } from './lookup-source.ts';
 import { LoadBar } from './progress.ts';
 import { RemoteSource } from './remote-source.ts';
@@ -19,7 +18,7 @@ import { type TableOptions, tableSource } from './table-source.ts';
 export const sourceTransports = ['loopback', 'http', 'stream', 'rdma'] as const;
 
 /** The source of lookups: `tables` in this process, `tables` cut over `nodes`, or running nodes by `routing`. */
-export interface SourceOptions extends SecurityOptions, Partial<TableOptions> {
+export interface SourceOptions extends SecurityOptions, CacheFlags, Partial<TableOptions> {
   readonly dtype?: RowDtype | undefined;
   /** Threads that share each lookup in this process, or workers of each node that the command starts. */
   readonly threads?: number | undefined;
@@ -31,11 +30,6 @@ export interface SourceOptions extends SecurityOptions, Partial<TableOptions> {
   readonly rdmaDevice?: string | undefined;
   readonly gidIndex?: number | undefined;
   readonly pushDown?: PushDown | undefined;
-  readonly cache?: CacheSize | undefined;
-  /** Tables that are not cached, tables that are pinned, and what is added to a full cache. */
-  readonly cacheOff?: readonly string[] | undefined;
-  readonly cachePin?: readonly string[] | undefined;
-  readonly cacheAdmit?: Admission | undefined;
   /** Deadline of each lookup, in ms. */
   readonly deadline?: number | undefined;
   /** Called if the routing table has changed and cannot be used. */
@@ -64,9 +58,9 @@ async function openWithBar(tables: TableSource, { dtype, threads }: SourceOption
 
 async function openRunning(options: SourceOptions, routing: string): Promise<OpenSource> {
   const { pushDown, deadline, onRoutingError } = options;
-  const cache = cacheOf(options);
   const security = await readSecurity(options);
-  const opening = { routing, ...networkOf(options), security, pushDown, cache, onRoutingError };
+  const cache = cacheOf(options);
+  const opening = { routing, ...networkOf(options), security, pushDown, ...cache, onRoutingError };
   return new RemoteSource(await openRanker(opening), deadline);
 }
 
@@ -78,7 +72,7 @@ type ClusterSource = Omit<SourceOptions, 'tables'> & {
 async function openLoopback({ pushDown, deadline, ...options }: ClusterSource): Promise<OpenSource> {
   const { routing, transport } = await loopbackCluster(clusterOf(options));
   const cache = cacheOf(options);
-  return new RemoteSource(await openRanker({ routing, transport, pushDown, cache }), deadline);
+  return new RemoteSource(await openRanker({ routing, transport, pushDown, ...cache }), deadline);
 }
 
 async function openStarted({ threads, ...options }: ClusterSource): Promise<OpenSource> {
@@ -89,24 +83,12 @@ async function openStarted({ threads, ...options }: ClusterSource): Promise<Open
   const cluster = await startLocalCluster({ ...clusterOf(options), workers: threads, rdma });
   try {
     const { routing } = cluster;
-    const ranker = await openRanker({ routing, ...network, pushDown, cache });
+    const ranker = await openRanker({ routing, ...network, pushDown, ...cache });
     return new RemoteSource(ranker, deadline, cluster);
   } catch (error) {
     await cluster.close();
     throw error;
   }
-}
-
-function cacheOf({
-  cache,
-  cacheOff = [],
-  cachePin = [],
-  cacheAdmit,
-}: Pick<SourceOptions, 'cache' | 'cacheOff' | 'cachePin' | 'cacheAdmit'>): CacheOptions | undefined {
-  if (cache === undefined) return undefined;
-  const off = cacheOff.map((table) => [table, 'off'] as const);
-  const pinned = cachePin.map((table) => [table, 'pinned'] as const);
-  return { size: cache, tables: Object.fromEntries([...off, ...pinned]), admit: cacheAdmit };
 }
 
 function clusterOf({ tables, nodes, split, dtype }: ClusterSource): ClusterOptions {

@@ -4,13 +4,12 @@ import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import { splits } from '../plan/planner.ts';
-import type { Admission } from '../ranker/cache-options.ts';
-import { cacheSizeText, isCacheSize } from '../ranker/cache-size.ts';
+import { checkCache, withCache } from './cache-options.ts';
 import { logLevels } from './log.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
+import { flagOf, integer } from './option-values.ts';
 import { parseNodes } from './plan.ts';
 
-const admissions: readonly Admission[] = ['second-miss', 'all'];
 const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
 
 export const tablesText = 'tables: a safetensors file, or the *.safetensors.index.json of several';
@@ -42,7 +41,7 @@ export function gidIndexOption(): Option {
 
 /** Adds the options for the source of lookups: tables in this process, or memory nodes. */
 export function withSource(command: Command): Command {
-  return command
+  return withCache(command)
     .option('--tables <file>', tablesText)
     .addOption(tableListOption())
     .addOption(dtypeOption())
@@ -78,20 +77,6 @@ export function withSource(command: Command): Command {
         '--push-down <when>',
         'pool at the nodes, or fetch rows and pool here (default: auto)',
       ).choices(pushDowns),
-    )
-    .addOption(
-      new Option(
-        '--cache <size>',
-        'memory for pooled bags that come again: 256MiB, 10% of the rows, or off (default: off)',
-      ).argParser(parseCache),
-    )
-    .option('--cache-off <table...>', 'tables whose bags are not cached')
-    .option('--cache-pin <table...>', 'tables whose bags stay in the cache, up to half of it')
-    .addOption(
-      new Option(
-        '--cache-admit <which>',
-        'bags that a full cache takes: all, or those that come again (default: second-miss)',
-      ).choices(admissions),
     )
     .addOption(rdmaDeviceOption())
     .addOption(gidIndexOption());
@@ -168,7 +153,7 @@ export function checkSource(
   options: SourceOptions,
   security: readonly string[] = ['tokenFile', 'ca', 'cert', 'key'],
 ): void {
-  const { tables, routing, nodes, transport, threads, cacheOff = [], cachePin = [] } = options;
+  const { tables, routing, nodes, transport, threads } = options;
   const refuse = (what: string): never => command.error(`error: ${what}`);
   if (tables === undefined && routing === undefined)
     refuse(
@@ -181,12 +166,7 @@ export function checkSource(
   const ofNodes = given(['transport', 'pushDown', 'cache', 'deadline']);
   if (ofNodes !== undefined && nodes === undefined && routing === undefined)
     refuse(`option '${flagOf(ofNodes)}' is for memory nodes: give --nodes or --routing too`);
-  const ofCache = given(['cacheOff', 'cachePin', 'cacheAdmit']);
-  if (ofCache !== undefined && given(['cache']) === undefined)
-    refuse(`option '${flagOf(ofCache)}' is for a cache: give --cache too`);
-  const twice = cacheOff.find((table) => cachePin.includes(table));
-  if (twice !== undefined)
-    refuse(`table ${twice} is in --cache-off and in --cache-pin: give it in one of them`);
+  checkCache(command, options);
   const ofRunning = given(security);
   if (ofRunning !== undefined && routing === undefined)
     refuse(`option '${flagOf(ofRunning)}' is for running memory nodes: give --routing too`);
@@ -204,26 +184,8 @@ export function checkSource(
     refuse(`give ${pair.map((name) => `'${flagOf(name)} <file>'`).join(' and ')} together`);
 }
 
-function flagOf(name: string): string {
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-/** An argument that is an integer in a range. */
-export function integer(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`must be an integer from ${least} to ${most}.`);
-  };
-}
-
 /** A port; 0 means any free port. */
 export const parsePort: (text: string) => number = integer(0, portMax);
-
-function parseCache(text: string): string {
-  if (isCacheSize(text)) return text;
-  throw new InvalidArgumentError(`must be ${cacheSizeText}.`);
-}
 
 function parseDeadline(text: string): number {
   const ms = Number(text);

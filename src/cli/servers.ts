@@ -2,12 +2,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { workersMax } from '../limits.ts';
 import { batchDelayMsMax, candidatesMax, denseThreadsMax, queueCandidatesMax } from '../scoring-limits.ts';
+import { withAdaptiveCache } from './cache-options.ts';
 import { example, print } from './help.ts';
+import { integer } from './option-values.ts';
 import {
   checkModelOptions,
   checkSource,
   gidIndexOption,
-  integer,
   parsePort,
   rdmaDeviceOption,
   tableListOption,
@@ -70,7 +71,7 @@ export function addRank(program: Command): void {
     .description(
       'serve a model over HTTP: requests in, scores and the best candidates out; on SIGTERM, SIGINT or SIGHUP it answers the requests that it has, and ends',
     );
-  withListening(withNodeSecurity(withSource(withModel(command)), 'nodes-'), 'client')
+  withListening(withNodeSecurity(withAdaptiveCache(withSource(withModel(command))), 'nodes-'), 'client')
     .addOption(new Option('--port <n>', 'port to listen on (default: a free port)').argParser(parsePort))
     .option('--name <name>', 'name of the model in addresses (default: that of --model, or "model")')
     .addOption(
@@ -102,6 +103,7 @@ export function addRank(program: Command): void {
       example(
         'flexemr rank --tables tables.safetensors --dense dense.onnx --nodes 2 --port 8080',
         'flexemr rank --routing plan.json --model model.json --port 8080',
+        'flexemr rank --routing plan.json --model model.json --cache adaptive --cache-capacity 4GiB',
         'flexemr rank --tables tables.safetensors --dense bottom.onnx top.onnx --describe',
       ),
     )

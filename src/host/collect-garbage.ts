@@ -6,16 +6,20 @@ type Collector = (options: { readonly type: 'major'; readonly execution: 'async'
 /** Milliseconds before each attempt. What was in progress may still refer to an object at the first one. */
 const attemptsMs = [20, 100, 500, 2_000];
 
+/** Runs the garbage collector once, in a turn of its own. */
+export async function collectAll(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  await (runInNewContext('gc') as Collector)({ type: 'major', execution: 'async' });
+}
+
 /**
  * Runs the garbage collector, in turns of its own, until an object is gone that nothing refers to any more. A
  * WebAssembly.Memory stays resident until then, and V8 does not know that it is large enough to hurry.
  */
 export async function collectGarbage(object: WeakRef<object>): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as Collector;
   for (const ms of attemptsMs) {
     await new Promise<void>((done) => void setTimeout(done, ms).unref());
     if (object.deref() === undefined) return;
-    await collect({ type: 'major', execution: 'async' });
+    await collectAll();
   }
 }

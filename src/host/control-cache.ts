@@ -2,6 +2,7 @@ import { Ranker } from '../ranker/ranker.ts';
 import type { BatchContext } from '../scorer/batch-run.ts';
 import { CacheController, type ElasticCache } from '../scorer/cache-controller.ts';
 import type { NetworkMemory } from '../scorer/memory-step.ts';
+import { collectAll } from './collect-garbage.ts';
 import type { DenseThreads } from './dense-threads.ts';
 import { measureNetworks } from './measure-networks.ts';
 
@@ -18,8 +19,7 @@ class RankerCache implements ElasticCache {
   }
 
   get touchedBytes(): number {
-    const { usedBytes = 0, indexBytes = 0 } = this.#ranker.stats.cache ?? {};
-    return usedBytes + indexBytes;
+    return this.#ranker.stats.cache?.touchedBytes ?? 0;
   }
 
   get releasedBytes(): number {
@@ -46,7 +46,10 @@ export async function controlCache(
   return new CacheController({
     ...{ bounds, networks, windowMs, batchCandidates, onError },
     cache: new RankerCache(source as Ranker),
-    renew: () => threads.renew(),
+    renew: async () => {
+      await threads.renew();
+      await collectAll();
+    },
     residentBytes: () => process.memoryUsage.rss(),
   });
 }
@@ -66,5 +69,6 @@ async function memoryOf(
   const measured = await measureNetworks(context, batchCandidates, capacityBytes);
   // The threads have the memory of the largest batch.
   await threads.renew();
+  await collectAll();
   return measured;
 }

@@ -53,7 +53,10 @@ export class RankHost implements AsyncDisposable {
     const connections = connectionsOf(1, 1);
     const observed = metrics ? await openMetrics() : undefined;
     const tracer = await loadTracer();
-    const { scorer, threads } = await openParts(options, { tracer, observer: observed });
+    const { scorer, threads } = await openParts(options, {
+      ...{ tracer, observer: observed },
+      onCacheError: (err) => log.warn({ err }, 'the cache keeps its size'),
+    });
     try {
       const ranker = options.source instanceof Ranker ? options.source : undefined;
       if (observed) ranker?.observe((end) => observed.subrequest(end));

@@ -47,6 +47,8 @@ export const CACHE_PINNED_MAX = 136;
 export const CACHE_SPLIT = 140;
 /** ... so many buckets. */
 export const CACHE_NEXT_BUCKET_COUNT = 144;
+/** Bytes of the log that were ever written. The others are not resident. */
+export const CACHE_TOUCHED = 148;
 export const CACHE_BYTES = 192;
 
 // A pin: a pinned table. The number of the table, or 0 if there is none now, and bytes of its entries that are pinned.

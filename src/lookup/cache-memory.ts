@@ -12,9 +12,10 @@ export interface CacheStats {
   /** All of its memory. */
   readonly bytes: number;
   readonly entries: number;
-  /** Bytes of its entries, and of what finds them. */
+  /** Bytes of its entries. */
   readonly usedBytes: number;
-  readonly indexBytes: number;
+  /** Bytes of its memory that were ever written. The others are not resident. */
+  readonly touchedBytes: number;
   /** Bytes of those that are pinned. */
   readonly pinnedBytes: number;
   /** Bags that were looked for, and those that were found. */
@@ -222,11 +223,13 @@ export class CacheMemory {
   }
 
   get stats(): CacheStats {
+    const touched = this.#at(layout.CACHE_TOUCHED);
     return {
       bytes: this.#bytes,
       entries: this.#at(layout.CACHE_ENTRIES),
-      usedBytes: this.#at(layout.CACHE_USED),
-      indexBytes: this.#bytes - this.#at(layout.CACHE_LOG_BYTES),
+      // After a growth, more may be reserved than was ever written.
+      usedBytes: Math.min(this.#at(layout.CACHE_USED), touched),
+      touchedBytes: this.#bytes - this.#at(layout.CACHE_LOG_BYTES) + touched,
       pinnedBytes: this.#at(layout.CACHE_PINNED),
       probed: this.#counter(layout.CACHE_PROBED),
       hits: this.#counter(layout.CACHE_HITS),

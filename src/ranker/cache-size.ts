@@ -7,8 +7,8 @@ import type { TableSpec } from '../plan/table-spec.ts';
 /** Memory for a cache: bytes, `256MiB` or `2GiB`; `10%` of the bytes of all rows; or `off`. */
 export type CacheSize = number | string;
 
-const units: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-const text = /^(?<amount>\d+(?:\.\d+)?)(?<unit>%|KiB|MiB|GiB)$/;
+const units: Readonly<Record<string, number>> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+const text = /^(?<amount>\d+(?:\.\d+)?)(?<unit>%|KiB|MiB|GiB|)$/;
 
 /** Bytes of a text such as `256MiB`, or of a number. @returns undefined if it is neither */
 export function bytesOfText(size: unknown): number | undefined {

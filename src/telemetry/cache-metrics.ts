@@ -1,10 +1,12 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { CacheStats } from '../lookup/cache-memory.ts';
+import type { ControllerStats } from '../scorer/cache-controller.ts';
 
 const gauges: readonly (readonly [string, string, keyof CacheStats])[] = [
   ['memory_bytes', 'Memory of the cache; 0 if there is none.', 'bytes'],
   ['used_bytes', 'Bytes of the entries of the cache.', 'usedBytes'],
   ['pinned_bytes', 'Bytes of those that are pinned.', 'pinnedBytes'],
+  ['touched_bytes', 'Bytes of its memory that were ever written.', 'touchedBytes'],
   ['entries', 'Pooled bags in the cache.', 'entries'],
 ];
 const counters: readonly (readonly [string, string, keyof CacheStats])[] = [
@@ -24,6 +26,49 @@ const counters: readonly (readonly [string, string, keyof CacheStats])[] = [
     'rejected',
   ],
 ];
+
+const followed: readonly (readonly [string, string, keyof ControllerStats])[] = [
+  ['cache_target_bytes', 'Bytes that an adaptive cache is to have.', 'targetBytes'],
+  ['cache_floor_bytes', 'The least memory of an adaptive cache.', 'floorBytes'],
+  ['cache_ceiling_bytes', 'The most memory of an adaptive cache.', 'ceilingBytes'],
+  ['memory_capacity_bytes', 'Memory of this process, for everything.', 'capacityBytes'],
+  ['memory_fixed_bytes', 'Memory without the cache and without batches.', 'fixedBytes'],
+  ['memory_candidate_bytes', 'Memory that each candidate of a batch takes.', 'candidateBytes'],
+  [
+    'scorer_wanted_candidates',
+    'Candidates of the largest batch that was wanted in the window.',
+    'wantedCandidates',
+  ],
+  ['scorer_limit_candidates', 'Most candidates of a batch for which there is memory now.', 'batchCandidates'],
+];
+const changes: readonly (readonly [string, string, keyof ControllerStats])[] = [
+  ['cache_resizes_total', 'Changes of the size of an adaptive cache.', 'resizes'],
+  [
+    'scorer_dense_renewals_total',
+    'How often the networks gave back memory of larger batches, for an adaptive cache.',
+    'renewals',
+  ],
+];
+
+/** Adds the metrics of what an adaptive cache follows. */
+export function controllerMetrics(registry: Registry, stats: () => ControllerStats): void {
+  const registers = [registry];
+  for (const [name, help, field] of followed)
+    new Gauge({
+      ...{ name: `flexemr_${name}`, help, registers },
+      collect(): void {
+        this.set(stats()[field]);
+      },
+    });
+  for (const [name, help, field] of changes)
+    new Counter({
+      ...{ name: `flexemr_${name}`, help, registers },
+      collect(): void {
+        this.reset();
+        this.inc(stats()[field]);
+      },
+    });
+}
 
 /** Adds the metrics of a ranker's cache. @param stats undefined: there is no cache */
 export function cacheMetrics(registry: Registry, stats: () => CacheStats | undefined): void {

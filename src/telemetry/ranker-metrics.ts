@@ -10,7 +10,7 @@ import type { Ending } from '../scorer/score-task.ts';
 import type { ScorerStats } from '../scorer/scorer.ts';
 import type { Traffic } from '../transport/transport.ts';
 import { answeredCodes } from '../wire/status.ts';
-import { cacheMetrics } from './cache-metrics.ts';
+import { cacheMetrics, controllerMetrics } from './cache-metrics.ts';
 import { processMetrics } from './process-metrics.ts';
 
 /** Seconds from 0.1 ms to 10 s: three steps per decade. */
@@ -186,6 +186,8 @@ export class RankerMetrics implements ScorerObserver {
     ranker('sent_bytes_total', 'Bytes to memory nodes.', 'bytesOut');
     ranker('received_bytes_total', 'Bytes from memory nodes.', 'bytesIn');
     cacheMetrics(this.#registry, () => readings.ranker?.cache);
+    const { memory } = readings.scorer;
+    if (memory !== undefined) controllerMetrics(this.#registry, () => readings.scorer.memory ?? memory);
     new Gauge({
       ...{
         name: 'flexemr_cache_released_bytes',
