@@ -206,7 +206,7 @@ test('requests at the same time are all counted, and batches are what was looked
 
 test('docs/operating.md lists every metric of the service with its type, labels and help', async () => {
   const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
-  const rows = /^\| `(flexemr_(?!node_)\w+)`\s*\| (\w+)\s*\| (.*?)\s*\| (.*?)\s*\|$/gm;
+  const rows = /^\| `(flexemr_(?!node_)\w+)` *\| (\w+) *\| (.*?) *\| (.*?) *\|$/gm;
   const listed = [...text.matchAll(rows)].map(([, ...row]) => row);
   const served = [...(await new Metrics(url).families()).values()].filter(({ name }) =>
     name.startsWith('flexemr_'),
