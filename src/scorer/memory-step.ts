@@ -54,7 +54,7 @@ export function nextStep(use: MemoryUse, bounds: CacheBounds): MemoryStep {
   const free = bounds.capacityBytes - bytesOf(networks, held) - cacheBytes - releasedBytes;
   if (bytesOf(networks, wanted) + cacheBytes + spareOf(cacheBytes, bounds) > bounds.capacityBytes) {
     if (cacheBytes <= bounds.floorBytes) return 'nothing';
-    if (free >= bounds.floorBytes) return { resize: Math.min(target, free) };
+    if (free >= bounds.floorBytes) return { resize: Math.floor(Math.min(target, free)) };
     // An old cache is about to go. If there is none, the cache itself has to go before another one has room.
     return releasedBytes > 0 ? 'nothing' : { resize: 0 };
   }

@@ -140,10 +140,7 @@ export class Scorer implements AsyncDisposable {
     if (refusal) {
       this.#stats.refused++;
       task.fail(refusal);
-    } else if (!task.ended) {
-      this.#queue.push(task);
-      this.#limit.wanted(this.#queue.candidates);
-    }
+    } else if (!task.ended) this.#queue.push(task);
     this.#pump();
     return await task.scores;
   }
@@ -173,6 +170,7 @@ export class Scorer implements AsyncDisposable {
   /** Begins batches, as many as may run. */
   #pump(): void {
     clearTimeout(this.#delay);
+    this.#limit.wanted(this.#queue.candidates);
     while (this.#running.mayBegin(this.#queue.candidates) && this.#fits) {
       const waitMs = this.#delayLeft();
       if (waitMs > 0) {

@@ -74,6 +74,8 @@ class World implements ElasticCache {
   }
 
   async resize(bytes: number): Promise<void> {
+    // As a ranker does.
+    if (!Number.isInteger(bytes) || (bytes !== 0 && bytes < floorBytes)) throw new RangeError(`${bytes} bytes`);
     if (bytes > this.bytes && this.bytes > 0) {
       await later(5 * this.#random());
       this.bytes = bytes;
@@ -213,6 +215,7 @@ test('on any day, memory never exceeds its capacity, and every request is answer
       seen.resizes += memory?.resizes ?? 0;
       seen.renewals += world.renewals;
       seen.errors += errors.length;
+      expect(errors.filter((error) => error instanceof RangeError)).toEqual([]);
       seen.requests += scored.length;
       await scorer.close();
     }),
