@@ -75,7 +75,8 @@ class World implements ElasticCache {
 
   async resize(bytes: number): Promise<void> {
     // As a ranker does.
-    if (!Number.isInteger(bytes) || (bytes !== 0 && bytes < floorBytes)) throw new RangeError(`${bytes} bytes`);
+    if (!Number.isInteger(bytes) || (bytes !== 0 && bytes < floorBytes))
+      throw new RangeError(`${bytes} bytes`);
     if (bytes > this.bytes && this.bytes > 0) {
       await later(5 * this.#random());
       this.bytes = bytes;
