@@ -11,6 +11,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   overload: () => import('./slo/overload.ts'),
   cache: () => import('./cache/lookups.ts'),
   'cache-resize': () => import('./cache/resize.ts'),
+  'cache-probe': () => import('./cache/probe.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   'cache-traces': () => import('./cache/cache-traces.ts'),
   'cache-policies': () => import('./cache/cache-policies.ts'),
