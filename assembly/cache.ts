@@ -5,12 +5,11 @@
 import {
   CACHE_BUCKET_BYTES, CACHE_BUCKET_COUNT, CACHE_BUCKET_ENTRIES, CACHE_BUCKET_PLACES, CACHE_BUCKETS, CACHE_END, CACHE_ENTRIES,
   CACHE_CHANCES_MAX, CACHE_EVICTED, CACHE_FILLED, CACHE_HEAD, CACHE_KEPT, CACHE_KEPT_MAX, CACHE_LOG, CACHE_LOG_BYTES,
-  CACHE_NEXT_BUCKET_COUNT, CACHE_SEED, CACHE_SPLIT, CACHE_TAIL, CACHE_TOUCHED, CACHE_USED, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT, ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS,
-  ENTRY_CHANCES, ENTRY_WEIGHTED,
+  CACHE_NEXT_BUCKET_COUNT, CACHE_SPLIT, CACHE_TAIL, CACHE_TOUCHED, CACHE_USED, CACHED_KEYS_MAX, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT,
+  ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS, ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
-import { hash } from './hash';
 import { isPinned, pinEntry, unpin } from './pins';
-import { hashOfWords, isSame } from './words';
+import { isSame } from './words';
 
 @inline export function logOf(cache: usize): usize { return load<u32>(cache, CACHE_LOG); }
 
@@ -19,17 +18,14 @@ import { hashOfWords, isSame } from './words';
   store<u64>(cache + field, load<u64>(cache + field) + by);
 }
 
-/** The hash of a bag: its low word chooses a bucket, its high word is the tag. @param weights 0: none */
-export function hashOfBag(cache: usize, table: u32, keys: usize, bytes: usize, weights: usize, count: usize): u64 {
-  let sum = hash(load<u64>(cache, CACHE_SEED) ^ ((<u64>table << 32) | <u64>bytes));
-  sum = hashOfWords(sum, keys, bytes);
-  return weights ? hashOfWords(~sum, weights, count << 2) : sum;
-}
+/** Whether bags of so many keys are cached. */
+@inline export function isCachable(keys: u32): bool { return keys - 1 < <u32>CACHED_KEYS_MAX; }
 
 /** A hash as a place among so many. A larger hash has no earlier place. */
 @inline export function share(low: u32, count: u32): u32 { return <u32>((<u64>low * <u64>count) >> 32); }
 @inline export function bucketOf(cache: usize, low: u32): usize {
   let bucket = share(low, load<u32>(cache, CACHE_BUCKET_COUNT));
+  // A growing cache has other buckets from here on.
   if (bucket >= load<u32>(cache, CACHE_SPLIT)) bucket = share(low, load<u32>(cache, CACHE_NEXT_BUCKET_COUNT));
   return load<u32>(cache, CACHE_BUCKETS) + <usize>bucket * CACHE_BUCKET_BYTES;
 }
@@ -57,7 +53,7 @@ export function findEntry(
   return 0;
 }
 
-function isOf(entry: usize, table: u32, keys: usize, count: u32, keyBytes: u32, weights: usize): bool {
+export function isOf(entry: usize, table: u32, keys: usize, count: u32, keyBytes: u32, weights: usize): bool {
   if (load<u32>(entry, ENTRY_TABLE) != table || <u32>load<u16>(entry, ENTRY_KEY_COUNT) != count) return false;
   if (<u32>load<u8>(entry, ENTRY_KEY_BYTES) != keyBytes || load<u8>(entry, ENTRY_WEIGHTED) != u8(weights != 0)) return false;
   const bytes = <usize>count * keyBytes;

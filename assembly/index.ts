@@ -6,6 +6,7 @@ import {
   INDEX_COUNT, INDEX_FULL, INDEX_HEADER_BYTES, NONE,
 } from '../src/kernel/layout';
 import { hash } from './hash';
+import { touchEach } from './touch';
 
 // Scratch: bucket address of each key of the chunk, then positions of the keys to look for in later buckets.
 const SCRATCH_OVERFLOWED = INDEX_CHUNK * 4;
@@ -42,17 +43,7 @@ function approach(index: usize, keys: usize, count: u32, scratch: usize): void {
   for (let i: u32 = 0; i < count; i++) {
     store<u32>(scratch + (<usize>i << 2), <u32>home(index, tableBuckets, load<u64>(keys + (<usize>i << 3))));
   }
-  touchBuckets(scratch, scratch + (<usize>count << 2));
-}
-
-function touchBuckets(at: usize, end: usize): void {
-  for (; at + 32 <= end; at += 32) {
-    load<u32>(<usize>load<u32>(at)); load<u32>(<usize>load<u32>(at, 4));
-    load<u32>(<usize>load<u32>(at, 8)); load<u32>(<usize>load<u32>(at, 12));
-    load<u32>(<usize>load<u32>(at, 16)); load<u32>(<usize>load<u32>(at, 20));
-    load<u32>(<usize>load<u32>(at, 24)); load<u32>(<usize>load<u32>(at, 28));
-  }
-  for (; at < end; at += 4) load<u32>(<usize>load<u32>(at));
+  touchEach(scratch, scratch + (<usize>count << 2));
 }
 
 /** Slot of `key` in one bucket, or NONE. A free place has the slot NONE, so the key that it holds does not matter. */

@@ -10,21 +10,18 @@ import {
 } from '../src/kernel/ask-layout';
 import { NONE } from '../src/kernel/layout';
 import {
-  CACHE_ADMITS_ALL, CACHE_CHANCES_MAX, CACHE_HIT_BYTES, CACHE_HITS, CACHE_PROBED, CACHE_REJECTED, CACHE_SHARED_MIN,
-  CACHED_KEYS_MAX, ENTRY_CHANCES, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG,
+  CACHE_ADMITS_ALL, CACHE_HIT_BYTES, CACHE_HITS, CACHE_PROBED, CACHE_REJECTED, CACHE_SHARED_MIN, ENTRY_KEYS, FILL_BAG, FILL_BYTES,
+  FILL_HASH, FILL_TAG, MISSED_AGAIN, PROBED_ENTRIES, PROBED_TOGETHER,
 } from '../src/kernel/cache-layout';
 import { enter, take } from './ask';
-import { bucketOf, count, findEntry, hashOfBag, hasRoom, vectorAt } from './cache';
+import { count, hasRoom, isCachable, vectorAt } from './cache';
+import { findEntries } from './find';
 import { canPin } from './pins';
-import { approachSeen, missAgain } from './seen';
-
-/** Bags whose cache lines are loaded together. */
-const PROBED_TOGETHER = 32;
+import { noteMisses } from './seen';
 
 /** Continues with the current feature. ASK_BAG: bags that were looked for. ASK_FOUND: keys of those that are sent. */
 export function probe(block: usize, feature: usize, table: usize, most: u32): u32 {
-  const cache = <usize>load<u32>(block, ASK_CACHE), hashes = <usize>load<u32>(block, ASK_WORK);
-  const bags = load<u32>(feature, FEATURE_SENT_BAGS);
+  const cache = <usize>load<u32>(block, ASK_CACHE), bags = load<u32>(feature, FEATURE_SENT_BAGS);
   if (!load<u32>(block, ASK_AT)) {
     if (!cache || !bags || !load<u32>(table, TABLE_NUMBER)) {
       enter(block, ASK_COUNT);
@@ -32,15 +29,11 @@ export function probe(block: usize, feature: usize, table: usize, most: u32): u3
     }
     begin(block, feature, table, bags);
   }
-  const offsets = <usize>load<u32>(feature, FEATURE_SENT_OFFSETS);
   let bag = load<u32>(block, ASK_BAG), left = <i64>most;
   while (bag < bags && left > 0) {
     const end = min<u32>(bags, bag + PROBED_TOGETHER);
-    approach(cache, feature, table, hashes, bag, end);
-    for (let at = hashes; bag < end; bag++, at += 8) {
-      left -= 1 + load<u32>(offsets + (<usize>bag << 2), 4) - load<u32>(offsets + (<usize>bag << 2));
-      if (!look(cache, feature, table, bag, load<u32>(at), load<u32>(at, 4))) send(block, feature, bag);
-    }
+    left -= answer(block, feature, table, cache, bag, end);
+    bag = end;
   }
   store<u32>(block, bag, ASK_BAG);
   if (bag == bags) finish(block, feature, table, bags);
@@ -60,53 +53,63 @@ function begin(block: usize, feature: usize, table: usize, bags: u32): void {
   store<u32>(feature, <u32>take(block, <usize>bags * (load<u32>(table, TABLE_DIM) << 2)), FEATURE_HIT_VALUES);
 }
 
-/** Writes the hashes of some bags, and loads from their buckets, so that the cache misses overlap. */
-function approach(cache: usize, feature: usize, table: usize, hashes: usize, first: u32, end: u32): void {
-  const offsets = <usize>load<u32>(feature, FEATURE_SENT_OFFSETS), keyBytes = load<u32>(feature, FEATURE_KEY_BYTES);
-  const keys = <usize>load<u32>(feature, FEATURE_KEYS), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
-  const number = load<u32>(table, TABLE_NUMBER);
+/**
+ * Copies the vectors of bags that the cache has, and sends the others. Some of these are noted, to be added later.
+ * @param end at most PROBED_TOGETHER after the first @returns the keys that they are worth
+ */
+function answer(block: usize, feature: usize, table: usize, cache: usize, first: u32, end: u32): u32 {
+  const work = <usize>load<u32>(block, ASK_WORK), offsets = <usize>load<u32>(feature, FEATURE_SENT_OFFSETS);
+  const keyBytes = load<u32>(feature, FEATURE_KEY_BYTES), weighted = load<u32>(feature, FEATURE_WEIGHTS) != 0;
+  const hitCounts = <usize>load<u32>(feature, FEATURE_HIT_COUNTS), hitNumbers = <usize>load<u32>(feature, FEATURE_HIT_NUMBERS);
+  const values = <usize>load<u32>(feature, FEATURE_HIT_VALUES), places = <usize>load<u32>(feature, FEATURE_SENT_PLACES);
+  const numbers = <usize>load<u32>(feature, FEATURE_SENT_NUMBERS), nexts = <usize>load<u32>(feature, FEATURE_NEXT_OFFSETS);
+  const bytes = <usize>load<u32>(table, TABLE_DIM) << 2, begin = load<u32>(offsets + (<usize>first << 2));
+  const hitsBefore = load<u32>(feature, FEATURE_HITS), fillsBefore = load<u32>(feature, FEATURE_FILL_COUNT);
+  const pin = load<u32>(table, TABLE_PIN), number = load<u32>(table, TABLE_NUMBER);
+  // Of an entry of one key, because most features have only such bags.
+  const reach = <u32>(vectorAt(1, keyBytes, weighted) + bytes);
+  findEntries(cache, feature, number, first, end - first, reach, work);
+  const misses = noteMisses(cache, offsets + (<usize>first << 2), end - first, work);
+  const takesAll = isShared(feature) || load<u32>(cache, CACHE_ADMITS_ALL) != 0;
+  const isOpen = takesAll || pin != 0 || hasRoom(cache, ENTRY_KEYS);
+  let hits = hitsBefore, from = begin, to = load<u32>(block, ASK_FOUND);
   for (let bag = first; bag < end; bag++) {
-    const at = offsets + (<usize>bag << 2), from = <usize>load<u32>(at), length = <usize>load<u32>(at, 4) - from;
-    if (length > <usize>CACHED_KEYS_MAX) continue;
-    const own = weights ? weights + (from << 2) : 0;
-    const hash = hashOfBag(cache, number, keys + from * keyBytes, length * keyBytes, own, length);
-    store<u64>(hashes + (<usize>(bag - first) << 3), hash);
-    load<u32>(bucketOf(cache, <u32>hash));
-    approachSeen(cache, <u32>hash);
+    const i = <usize>(bag - first), next = load<u32>(offsets + (<usize>bag << 2), 4), keys = next - from;
+    const entry = <usize>load<u32>(work + (i << 2), PROBED_ENTRIES), vector = vectorAt(keys, keyBytes, weighted);
+    if (entry > <usize>MISSED_AGAIN) {
+      memory.copy(values + hits * bytes, entry + vector, bytes);
+      store<u32>(hitCounts + (<usize>hits << 2), keys);
+      store<u32>(hitNumbers + (<usize>hits << 2), bag);
+      store<u32>(places + (<usize>bag << 2), NONE);
+      hits++;
+    } else {
+      const sent = bag - hits, entryBytes = <u32>((vector + bytes + 15) & ~15);
+      if (entry == <usize>MISSED_AGAIN || (isOpen && isCachable(keys) && (takesAll || hasPlace(cache, pin, number, entryBytes)))) {
+        note(feature, sent, load<u64>(work + (i << 3)));
+      }
+      store<u32>(numbers + (<usize>sent << 2), bag);
+      store<u32>(places + (<usize>bag << 2), sent);
+      store<u32>(nexts + (<usize>sent << 2), to);
+      if (to != from) moveBag(feature, to, from, keys);
+      to += keys;
+    }
+    from = next;
   }
+  store<u32>(feature, hits, FEATURE_HITS);
+  store<u32>(block, to, ASK_FOUND);
+  count(cache, CACHE_PROBED, misses + hits - hitsBefore);
+  count(cache, CACHE_HITS, hits - hitsBefore);
+  count(cache, CACHE_HIT_BYTES, <u64>(hits - hitsBefore) * bytes);
+  count(cache, CACHE_REJECTED, misses + fillsBefore - load<u32>(feature, FEATURE_FILL_COUNT));
+  return from - begin + end - first;
 }
 
-/** Whether the cache has a bag. If so, its vector is copied. If not, it may be noted, to be added later. */
-function look(cache: usize, feature: usize, table: usize, bag: u32, low: u32, tag: u32): bool {
-  const at = load<u32>(feature, FEATURE_SENT_OFFSETS) + (<usize>bag << 2), from = <usize>load<u32>(at);
-  const keys = load<u32>(at, 4) - <u32>from, keyBytes = load<u32>(feature, FEATURE_KEY_BYTES);
-  if (!keys || keys > <u32>CACHED_KEYS_MAX) return false;
-  const dim = load<u32>(table, TABLE_DIM), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
-  const ownKeys = load<u32>(feature, FEATURE_KEYS) + from * keyBytes, ownWeights = weights ? weights + (from << 2) : 0;
-  const entry = findEntry(cache, load<u32>(table, TABLE_NUMBER), low, tag, ownKeys, keys, keyBytes, ownWeights);
-  const hits = load<u32>(feature, FEATURE_HITS), number = <usize>hits << 2, bytes = <usize>dim << 2;
-  const vector = vectorAt(keys, keyBytes, weights != 0);
-  count(cache, CACHE_PROBED, 1);
-  if (!entry) {
-    if (isWorth(cache, feature, table, low, tag, <u32>((vector + bytes + 15) & ~15))) note(feature, bag - hits, low, tag);
-    else count(cache, CACHE_REJECTED, 1);
-    return false;
-  }
-  store<u8>(entry, <u8>min<u32>(load<u8>(entry, ENTRY_CHANCES) + 1, CACHE_CHANCES_MAX), ENTRY_CHANCES);
-  memory.copy(load<u32>(feature, FEATURE_HIT_VALUES) + hits * bytes, entry + vector, bytes);
-  store<u32>(load<u32>(feature, FEATURE_HIT_COUNTS) + number, keys);
-  store<u32>(load<u32>(feature, FEATURE_HIT_NUMBERS) + number, bag);
-  store<u32>(load<u32>(feature, FEATURE_SENT_PLACES) + (<usize>bag << 2), NONE);
-  store<u32>(feature, hits + 1, FEATURE_HITS);
-  count(cache, CACHE_HITS, 1);
-  count(cache, CACHE_HIT_BYTES, bytes);
-  return true;
-}
-
-/** Whether a bag is to be added. Most bags that come once never come again. @param bytes of its entry */
-@inline function isWorth(cache: usize, feature: usize, table: usize, low: u32, tag: u32, bytes: u32): bool {
-  if (load<u32>(cache, CACHE_ADMITS_ALL) || missAgain(cache, low, tag) || hasRoom(cache, bytes)) return true;
-  return isShared(feature) || canPin(cache, load<u32>(table, TABLE_PIN), load<u32>(table, TABLE_NUMBER), bytes);
+/**
+ * Whether an entry has a place although its bag was not missed before, lately. Most bags that come once never come again, so
+ * others are not to make room for it.
+ */
+@inline function hasPlace(cache: usize, pin: u32, number: u32, bytes: u32): bool {
+  return hasRoom(cache, bytes) || canPin(cache, pin, number, bytes);
 }
 
 /** Whether many results are of each bag: the bags of a user, whose request scores many candidates. */
@@ -116,28 +119,20 @@ function isShared(feature: usize): bool {
 }
 
 /** Notes a bag to add to the cache. @param number among the bags that are sent */
-function note(feature: usize, number: u32, low: u32, tag: u32): void {
+function note(feature: usize, number: u32, hash: u64): void {
   const fills = load<u32>(feature, FEATURE_FILL_COUNT), fill = load<u32>(feature, FEATURE_FILLS) + <usize>fills * FILL_BYTES;
   store<u32>(fill, number, FILL_BAG);
-  store<u32>(fill, low, FILL_HASH);
-  store<u32>(fill, tag, FILL_TAG);
+  store<u32>(fill, <u32>hash, FILL_HASH);
+  store<u32>(fill, <u32>(hash >> 32), FILL_TAG);
   store<u32>(feature, fills + 1, FEATURE_FILL_COUNT);
 }
 
-/** Sends a bag: its keys follow those of the bags that are sent before it. */
-function send(block: usize, feature: usize, bag: u32): void {
-  const at = load<u32>(feature, FEATURE_SENT_OFFSETS) + (<usize>bag << 2), from = <usize>load<u32>(at);
-  const length = <usize>load<u32>(at, 4) - from, to = <usize>load<u32>(block, ASK_FOUND), hits = load<u32>(feature, FEATURE_HITS);
-  const number = bag - hits;
-  store<u32>(load<u32>(feature, FEATURE_SENT_NUMBERS) + (<usize>number << 2), bag);
-  store<u32>(load<u32>(feature, FEATURE_SENT_PLACES) + (<usize>bag << 2), number);
-  store<u32>(load<u32>(feature, FEATURE_NEXT_OFFSETS) + (<usize>number << 2), <u32>to);
-  store<u32>(block, <u32>(to + length), ASK_FOUND);
-  if (!hits) return;
+/** Moves the keys of a bag that is sent after those of the bags that are sent before it. @param to,from the first key */
+function moveBag(feature: usize, to: u32, from: u32, count: u32): void {
   const keys = <usize>load<u32>(feature, FEATURE_KEYS), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
   const keyBytes = <usize>load<u32>(feature, FEATURE_KEY_BYTES);
-  memory.copy(keys + to * keyBytes, keys + from * keyBytes, length * keyBytes);
-  if (weights) memory.copy(weights + (to << 2), weights + (from << 2), length << 2);
+  memory.copy(keys + to * keyBytes, keys + from * keyBytes, count * keyBytes);
+  if (weights) memory.copy(weights + (<usize>to << 2), weights + (<usize>from << 2), <usize>count << 2);
 }
 
 /** Ends the feature, and gives back memory that it did not need. */

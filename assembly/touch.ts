@@ -46,6 +46,21 @@ export function touch(rows: usize, end: usize, rowBytes: u32): void {
   if (sizeof<S>() == 1) load<u8>(row + (rowBytes - 1));
 }
 
+/** Touches each of the addresses u32 [at, end). */
+export function touchEach(at: usize, end: usize): void { touchAfter(at, end, 0); }
+/** Touches what is `plus` bytes after each of the addresses u32 [at, end). */
+export function touchEachAfter(at: usize, end: usize, plus: usize): void { touchAfter(at, end, plus); }
+
+@inline function touchAfter(at: usize, end: usize, plus: usize): void {
+  for (; at + 32 <= end; at += 32) {
+    load<u8>(load<u32>(at) + plus); load<u8>(load<u32>(at, 4) + plus);
+    load<u8>(load<u32>(at, 8) + plus); load<u8>(load<u32>(at, 12) + plus);
+    load<u8>(load<u32>(at, 16) + plus); load<u8>(load<u32>(at, 20) + plus);
+    load<u8>(load<u32>(at, 24) + plus); load<u8>(load<u32>(at, 28) + plus);
+  }
+  for (; at < end; at += 4) load<u8>(load<u32>(at) + plus);
+}
+
 /**
  * Touches the rows of keys, u32 or u64 [count], that a shard holds, before any of them is pooled. Many short segments
  * then wait for memory together, not one after the other.

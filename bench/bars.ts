@@ -33,6 +33,10 @@ export interface Bars {
   dedupeCreate(capacity: number): Handle;
   /** @returns the number of unique keys */
   dedupe(dedupe: Handle, keys: number, n: number, unique: number, inverse: number): number;
+  /** Writes the places of the entries of a lookup's bags in the log of its cache, u32 (native/cache.h). */
+  cacheFind(block: number, places: number): void;
+  /** Does the stage ASK_PROBE of a lookup. */
+  cacheProbe(block: number): void;
 }
 
 /** The bars and their compiler, or the reason why there are no bars. */
@@ -40,13 +44,13 @@ export type Native =
   | { readonly bars: Bars; readonly compiler: string }
   | { readonly bars: undefined; readonly absent: string };
 
-/** Builds and loads the bars, and attaches them to `arena`. */
-export function loadBars(arena: Arena): Native {
+/** Builds and loads the bars, and attaches them to a memory. */
+export function loadBars({ u8 }: Pick<Arena, 'u8'>): Native {
   const compiler = compilerVersion();
   if (compiler === undefined) return { bars: undefined, absent: 'there is no g++ here' };
   const path = buildBars(compiler);
   if (path === undefined) return { bars: undefined, absent: 'g++ cannot build them for this processor' };
   const bars = createRequire(import.meta.url)(path) as Bars;
-  bars.attach(arena.u8);
+  bars.attach(u8);
   return { bars, compiler };
 }

@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 
+#include "cache.h"
 #include "dedupe.h"
 #include "index.h"
 #include "pooling.h"
@@ -107,6 +108,18 @@ napi_value dedupe_run(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value cache_find(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  cache::find(*call.memory, call.number(0), call.at<uint32_t>(1));
+  return nullptr;
+}
+
+napi_value cache_probe(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  cache::probe(*call.memory, call.number(0));
+  return nullptr;
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
@@ -130,6 +143,8 @@ NAPI_MODULE_INIT() {
            {"indexFindRolling", index_find<&Index::find_rolling>},
            {"dedupeCreate", dedupe_create},
            {"dedupe", dedupe_run},
+           {"cacheFind", cache_find},
+           {"cacheProbe", cache_probe},
        }) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, memory, &value);

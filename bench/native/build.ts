@@ -4,6 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import * as askLayout from '../../src/kernel/ask-layout.ts';
+import * as cacheLayout from '../../src/kernel/cache-layout.ts';
 import * as layout from '../../src/kernel/layout.ts';
 
 const here: string = fileURLToPath(new URL('.', import.meta.url));
@@ -38,9 +40,9 @@ export function compilerVersion(): string | undefined {
   }
 }
 
-/** A C++ header with the layout of the call block, because the bars read the same blocks as the kernels. */
+/** A C++ header with the layouts of blocks, because the bars read the same blocks as the kernels. */
 function layoutHeader(): string {
-  const constants = Object.entries(layout).map(
+  const constants = Object.entries({ ...layout, ...askLayout, ...cacheLayout }).map(
     ([name, value]) => `constexpr uint32_t ${name} = ${value}u;\n`,
   );
   return `#pragma once\n#include <cstdint>\nnamespace layout {\n${constants.join('')}}\n`;

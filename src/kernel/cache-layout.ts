@@ -15,7 +15,7 @@ export const CACHE_HEAD = 20;
 export const CACHE_TAIL = 24;
 export const CACHE_USED = 28;
 export const CACHE_ENTRIES = 32;
-/** Two filters, 64-aligned, that remember bags which were not found: blocks of each, which one is the younger, 0 or 1, ... */
+/** Two filters, 64-aligned, that remember bags which were not found: blocks of 64 bytes of each, which one is the younger, 0 or 1, ... */
 export const CACHE_SEEN = 36;
 export const CACHE_SEEN_BLOCKS = 40;
 export const CACHE_SEEN_YOUNGER = 44;
@@ -111,6 +111,17 @@ export const CACHE_KEPT_MAX = 16;
 
 /** A bag of which so many results or more of a lookup are, on average over its feature, is added at once. */
 export const CACHE_SHARED_MIN = 8;
+
+/** Bags of a lookup that are looked for together, so that their cache misses overlap. */
+export const PROBED_TOGETHER = 128;
+// Work memory for them: their hashes u64, then the addresses of their entries u32, or 0, or MISSED_AGAIN.
+export const PROBED_ENTRIES = 1024;
+/** The bag has no entry, and it was noted before, lately, that it has none. */
+export const MISSED_AGAIN = 1;
+/** Of those without an entry: the addresses of their words in a filter, and their numbers, u32 each. */
+export const PROBED_WORDS = 1536;
+export const PROBED_NUMBERS = 2048;
+export const PROBED_BYTES = 2560;
 
 // What a lookup notes of a bag to add to the cache: its number among the bags that were sent, and its hash.
 export const FILL_BAG = 0;

@@ -1,6 +1,6 @@
 // The memory that one lookup needs, computed before anything is copied.
 import * as layout from '../kernel/ask-layout.ts';
-import { FILL_BYTES } from '../kernel/cache-layout.ts';
+import { FILL_BYTES, PROBED_BYTES } from '../kernel/cache-layout.ts';
 import { CHECKSUM_BYTES } from '../kernel/layout.ts';
 import { HEADER_BYTES, SEGMENT_BYTES } from '../wire/layout.ts';
 import type { BagReader } from './bag-reader.ts';
@@ -10,9 +10,8 @@ export function alignUp(bytes: number): number {
   return bytes + (-bytes & 15);
 }
 
-/** What a bag takes that is looked for in a cache, besides its vector; and the hashes of those that are probed together. */
+/** What a bag takes that is looked for in a cache, besides its vector. */
 const cachedBagBytes = FILL_BYTES + 5 * 4;
-const probedBytes = 256;
 
 /** The parts of the memory of a lookup: bytes, and the number of segments. */
 export interface AskedRoom {
@@ -44,7 +43,7 @@ export function askedRoom(
   { fetches, deduplicates, cached: isCached, nodes, splitKeys }: RoomOptions,
 ): AskedRoom {
   // Frames are summed in the work memory, too.
-  let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8, probedBytes)];
+  let [segments, input, taken, work] = [0, 0, 0, Math.max(CHECKSUM_BYTES, nodes * 8, PROBED_BYTES)];
   for (let i = 0; i < reader.count; i++) {
     const { spec, indexed, padding, cached, shards: places } = reader.tables[i];
     const [keys, bags, shards] = [reader.keys[i].length, reader.bags[i], places.length];

@@ -205,8 +205,8 @@ const cacheFaults: readonly Fault[] = [
   {
     name: 'the vector of an entry with weights begins where its weights do',
     file: 'probe.ts',
-    from: 'const vector = vectorAt(keys, keyBytes, weights != 0);',
-    to: 'const vector = vectorAt(keys, keyBytes, false);',
+    from: 'vector = vectorAt(keys, keyBytes, weighted);',
+    to: 'vector = vectorAt(keys, keyBytes, false);',
   },
   {
     name: 'the vector of another bag is added',
@@ -217,8 +217,20 @@ const cacheFaults: readonly Fault[] = [
   {
     name: 'every bag is added',
     file: 'probe.ts',
-    from: 'missAgain(cache, low, tag) || hasRoom',
-    to: '!missAgain(cache, low, tag) || hasRoom',
+    from: 'isShared(feature) || load<u32>(cache, CACHE_ADMITS_ALL) != 0;',
+    to: 'true;',
+  },
+  {
+    name: 'a growing cache looks for moved entries where they were',
+    file: 'cache.ts',
+    from: 'if (bucket >= load<u32>(cache, CACHE_SPLIT))',
+    to: 'if (!cache)',
+  },
+  {
+    name: 'a growing cache moves its first buckets first',
+    file: 'grow.ts',
+    from: 'load<u32>(cache, CACHE_BUCKETS) + <usize>split * CACHE_BUCKET_BYTES',
+    to: 'load<u32>(cache, CACHE_BUCKETS) + <usize>(load<u32>(cache, CACHE_BUCKET_COUNT) - 1 - split) * CACHE_BUCKET_BYTES',
   },
   {
     name: 'pinned entries make room when no chance is left',
@@ -241,8 +253,8 @@ const cacheFaults: readonly Fault[] = [
   {
     name: 'a pinned bag needs a second miss',
     file: 'probe.ts',
-    from: 'return isShared(feature) || canPin(',
-    to: 'return isShared(feature) || !table && canPin(',
+    from: '|| canPin(cache, pin, number, bytes);',
+    to: '|| canPin(cache, pin, number + 1, bytes);',
   },
   {
     name: 'entries of a changed table stay pinned',

@@ -221,10 +221,36 @@ export async function runUnpinned(cluster: Cluster, module: Module = whole): Pro
   expect(ranker.stats.cache?.pinnedBytes).toBe(0);
 }
 
+/** A cache that grows where it is: nothing is lost, and what it has more room for is found too. */
+export async function runGrowth(cluster: Cluster, module: Module = whole): Promise<void> {
+  const adaptive = { ...growing, ceilingBytes: 40 * cacheBytesMin };
+  await using ranker = await open(cluster, { adaptive, module });
+  await using plain = await open(cluster, {});
+  const keys = Array.from({ length: rows - 4 }, (_, i) => i + 4);
+  const every = async (): Promise<CacheStats> => await lookUp(ranker, plain, 'sum100', keys);
+  // From the second time on, what has no room takes the place of others.
+  for (let i = 0; i < 3; i++) await every();
+  expect(ranker.stats.cache?.entries).toBeLessThan(keys.length);
+  for (const times of [2, 3, 40]) {
+    const { entries } = ranker.stats.cache as CacheStats;
+    await ranker.resizeCache(times * cacheBytesMin);
+    const { cache, cacheReleasedBytes } = ranker.stats;
+    expect({ ...cache, cacheReleasedBytes }).toMatchObject({
+      ...{ bytes: times * cacheBytesMin, entries, cacheReleasedBytes: 0 },
+    });
+    expect(cache?.usedBytes).toBeLessThanOrEqual(cache?.touchedBytes ?? 0);
+    expect(cache?.touchedBytes).toBeLessThanOrEqual(cache?.bytes ?? 0);
+    expect((await every()).hits).toBe(entries);
+  }
+  for (let i = 0; i < 3; i++) await every();
+  expect(await every()).toMatchObject({ hits: keys.length, entries: 0, filled: 0, evicted: 0 });
+}
+
 /** Everything that kernels with a fault in their cache are tested with. */
 export async function assertCaches(cluster: Cluster, module: Module): Promise<void> {
   await runPins(cluster, module);
   await runUnpinned(cluster, module);
+  await runGrowth(cluster, module);
   const property = fc.asyncProperty(
     histories,
     async (history) => void (await runHistory(history, cluster, module)),

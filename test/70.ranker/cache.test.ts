@@ -8,7 +8,7 @@ import { refused } from '../60.transport/rig.ts';
 import { bits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
-import { busy, histories, rows, runHistory, runPins, runUnpinned, tables } from './cache-cases.ts';
+import { busy, histories, rows, runGrowth, runHistory, runPins, runUnpinned, tables } from './cache-cases.ts';
 
 test.for(['table', 'row'] as const)(
   'by %s, lookups have the bits that they have without it',
@@ -44,26 +44,7 @@ const first: KeyedBags = {
 
 test('nothing is lost when it grows, and what it has more room for is found too', async () => {
   await using cluster = await Cluster.start({ tables, nodes: 2, ports: false });
-  const adaptiveCache = { ceiling: 40 * cacheBytesMin };
-  await using ranker = await cluster.ranker({ transport: 'loopback', adaptiveCache });
-  const bagsOf = (keys: number[]): KeyedBags => ({ sum100: { keys, lengths: keys.map(() => 1) } });
-  const every = bagsOf(Array.from({ length: rows - 4 }, (_, key) => key + 4));
-  const wanted = bits(await ranker.lookup(every));
-  // The second time, what has no room takes the place of others.
-  await ranker.lookup(every);
-  await ranker.lookup(every);
-  const kept = ranker.stats.cache?.entries ?? 0;
-  expect(kept).toBeLessThan(rows - 4);
-  for (const times of [2, 3, 40]) {
-    await ranker.resizeCache(times * cacheBytesMin);
-    expect(ranker.stats).toMatchObject({ cacheReleasedBytes: 0, cache: { bytes: times * cacheBytesMin } });
-    expect(ranker.stats.cache?.entries).toBe(kept);
-  }
-  for (let i = 0; i < 3; i++) expect(bits(await ranker.lookup(every))).toEqual(wanted);
-  const { hits = 0, entries } = ranker.stats.cache ?? {};
-  expect(entries).toBe(rows - 4);
-  expect(bits(await ranker.lookup(every))).toEqual(wanted);
-  expect(ranker.stats.cache?.hits).toBe(hits + rows - 4);
+  await runGrowth(cluster);
 });
 
 test('bags are not sent again, but if the caller forbids it', async () => {
