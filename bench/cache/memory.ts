@@ -26,6 +26,8 @@ const exactness = 0.02;
 const windowSeconds = 3;
 const nightCandidates = 256;
 const peakRequest = 512;
+/** Most candidates of a batch on a random day: beside the smallest fixed cache, there is memory for so many. */
+const dayCandidates = 4_096;
 
 interface Outcome {
   /** Undefined: the process was killed, because it needed too much memory. */
@@ -103,7 +105,7 @@ export async function run(args: string[]): Promise<void> {
       `\nRM2's networks, ${tables.length} tables of ${rows} rows of dim ${shape.dim}, bags of one key, zipf ${exponent}; a limit of ${limitMiB} MiB`,
     );
     if (only.includes('figure')) await figure(bench, quick ? 2 : 20);
-    if (only.includes('days')) await randomDay(bench, Number(days), quick ? 1 : 4);
+    if (only.includes('days')) await randomDay(bench, Number(days), quick ? 1 : 3);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -160,8 +162,9 @@ async function randomDay(bench: MemoryBench, days: number, seconds: number): Pro
   ]);
   for (const [i, phases] of randomDays(days, seconds).entries())
     for (const cache of ['off', `${fixedMiB[0]}MiB`, 'adaptive']) {
-      const batchCandidates = cache === 'adaptive' ? mostCandidates : peakRequest;
-      const { phases: done, mostBytes } = await bench.run({ cache, batchCandidates, fill: false, phases });
+      const { phases: done, mostBytes } = await bench.run({
+        ...{ cache, batchCandidates: dayCandidates, fill: false, phases },
+      });
       const total = done && sumOf(done);
       if (total === undefined) {
         row([String(i), cache, 'KILLED']);

@@ -27,6 +27,7 @@ describe('wrong options are refused on one line', () => {
     [[...local, '--push-down', 'never'], /--push-down.*--nodes or --routing/],
     [[...local, '--cache', '1MiB'], /--cache.*--nodes or --routing/],
     [[...local, '--nodes', '2', '--cache', '7'], /--cache.*256MiB.*10%/],
+    [[...local, '--nodes', '2', '--cache', 'adaptive'], /--cache adaptive.*flexemr rank.*give a size/],
     [[...local, '--nodes', '2', '--cache-off', 'x'], /--cache-off.*give --cache too/],
     [[...local, '--nodes', '2', '--cache-pin', 'x'], /--cache-pin.*give --cache too/],
     [[...local, '--nodes', '2', '--cache-admit', 'all'], /--cache-admit.*give --cache too/],
@@ -47,6 +48,14 @@ describe('wrong options are refused on one line', () => {
     [[...remote, '--transport', 'loopback'], /loopback.*--routing/],
     [[...remote, '--cert', 'x'], /--cert.*--key/],
   ] as [string[], RegExp][])('with exit code 2: $1', ([args, line]) => refused(args, 2, line));
+
+  test('of an adaptive cache', () => {
+    const rank = ['rank', ...tables, '--dense', denseFile, '--nodes', '1'];
+    refused([...rank, '--cache-floor', '1MiB'], 2, /--cache-floor.*give --cache adaptive too/);
+    const adaptive = [...rank, '--transport', 'loopback', '--cache', 'adaptive'];
+    refused([...adaptive, '--cache-window', 'x'], 1, /INVALID_OPTION: adaptiveCache.window: .*seconds/);
+    refused([...adaptive, '--cache-capacity', '1'], 1, /INVALID_OPTION: .*floor <= ceiling <= capacity/);
+  });
 
   test('with exit code 1', async () => {
     const plan = at('no-urls.json');
