@@ -46,10 +46,8 @@ export async function controlCache(
   return new CacheController({
     ...{ bounds, networks, windowMs, batchCandidates, onError },
     cache: new RankerCache(source as Ranker),
-    renew: async () => {
-      await threads.renew();
-      await collectAll();
-    },
+    renew: () => threads.renew(),
+    collect: collectAll,
     residentBytes: () => process.memoryUsage.rss(),
   });
 }

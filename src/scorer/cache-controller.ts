@@ -36,6 +36,8 @@ export interface ControllerParts {
   readonly batchCandidates: number;
   /** Lets the networks give back what larger batches needed. */
   readonly renew: () => Promise<void>;
+  /** Runs the garbage collector. */
+  readonly collect: () => Promise<void>;
   /** Bytes of this process that are resident. */
   readonly residentBytes: () => number;
   /** Hears why the size could not change. It is tried again. */
@@ -74,6 +76,8 @@ export class CacheController implements BatchLimit, Disposable {
   /** Bytes of the cache that is being made. */
   #pending = 0;
   #isBusy = false;
+  /** When garbage was collected last. */
+  #collectedAt = 0;
   #resizes = 0;
   #renewals = 0;
 
@@ -164,14 +168,26 @@ export class CacheController implements BatchLimit, Disposable {
     const step = nextStep(this.#use, this.#parts.bounds);
     // A large batch in progress would be the first one of the new threads.
     const isEarly = step === 'renew' && this.#largestRunning > this.#wantedNow;
-    if (step === 'nothing' || isEarly) this.#more();
-    else void this.#do(step);
+    if (step !== 'nothing' && !isEarly) void this.#do(step);
+    else if (this.#mayCollect) void this.#do('collect');
+    else this.#more();
   }
 
-  async #do(step: Exclude<MemoryStep, 'nothing'>): Promise<void> {
+  /** Whether a batch waits for memory, the cache cannot give it, and garbage may have it. */
+  get #mayCollect(): boolean {
+    const now = performance.now();
+    return (
+      this.#wantedNow > this.now &&
+      this.#others.most(now) > 0 &&
+      now - this.#collectedAt > this.#parts.windowMs
+    );
+  }
+
+  async #do(step: Exclude<MemoryStep, 'nothing'> | 'collect'): Promise<void> {
     this.#isBusy = true;
     try {
       if (step === 'renew') await this.#renew();
+      else if (step === 'collect') await this.#collect();
       else await this.#resize(step.resize);
     } catch (error) {
       this.#parts.onError(error as Error);
@@ -186,6 +202,15 @@ export class CacheController implements BatchLimit, Disposable {
     await this.#parts.renew();
     this.#held = this.#heldAnew;
     this.#renewals++;
+    await this.#collect();
+  }
+
+  async #collect(): Promise<void> {
+    await this.#parts.collect();
+    this.#collectedAt = performance.now();
+    // What is still there is found again.
+    this.#others.clear();
+    this.#measure();
   }
 
   async #resize(bytes: number): Promise<void> {

@@ -20,9 +20,14 @@ export class WindowMax {
     this.#begins[at] = begin;
   }
 
+  /** Forgets all values. */
+  clear(): void {
+    this.#begins.fill(-1);
+  }
+
   /** 0 if there were no values. */
   most(now: number): number {
-    const first = Math.floor(now / this.#partMs) - parts;
+    const first = Math.max(0, Math.floor(now / this.#partMs) - parts);
     let most = 0;
     for (const [i, begin] of this.#begins.entries())
       if (begin >= first) most = Math.max(most, this.#values[i]);

@@ -60,10 +60,17 @@ class World implements ElasticCache {
     return this.bytes;
   }
 
+  /** Garbage that is not explained by batches. */
+  litter = 0;
+  readonly collect = async (): Promise<void> => {
+    await later(1);
+    this.litter = 0;
+  };
+
   /** The collector may have been there lately. */
   readonly residentBytes = (): number => {
     const { fixedBytes, candidateBytes } = this.#shape;
-    const garbage = 0.1 * fixedBytes * (this.#random() - 1);
+    const garbage = 0.1 * fixedBytes * (this.#random() - 1) + this.litter;
     return fixedBytes + garbage + candidateBytes * this.#held + this.bytes + this.releasedBytes;
   };
 
@@ -141,7 +148,8 @@ async function opened(shape: Shape): Promise<{ scorer: Scorer; world: World; err
   const controller = new CacheController({
     bounds: { capacityBytes, floorBytes, ceilingBytes: capacityBytes },
     ...{ cache: world, networks: shape, windowMs, batchCandidates },
-    ...{ renew: world.renew, residentBytes: world.residentBytes, onError: (error) => errors.push(error) },
+    ...{ renew: world.renew, collect: world.collect, residentBytes: world.residentBytes },
+    onError: (error) => errors.push(error),
   });
   const batching = { batchCandidates, batchDelay: 0, queueCandidates: 1_000_000 };
   const context = { source: tables, dense, plan, tracer: undefined, observer: undefined };
@@ -273,6 +281,21 @@ test('a request for which there is memory at no time is refused, and one for whi
   expect(world.running).toEqual([]);
   await vi.advanceTimersByTimeAsync(2_000);
   expect((await scored).candidates).toBe(all);
+  await scorer.close();
+});
+
+test('garbage is collected if a request waits for its memory', async () => {
+  const shape: Shape = {
+    ...{ seed: 1, capacityBytes: 1_000_000, fixedBytes: 200_000, candidateBytes: 1_000 },
+    batchCandidates: 10_000,
+  };
+  const { scorer, world } = await opened(shape);
+  await vi.advanceTimersByTimeAsync(2_000);
+  world.litter = 500_000;
+  await vi.advanceTimersByTimeAsync(200);
+  const scored = scorer.score(requestOf(700), { deadline: 400 });
+  await vi.advanceTimersByTimeAsync(400);
+  expect((await scored).candidates).toBe(700);
   await scorer.close();
 });
 
