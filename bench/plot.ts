@@ -1,6 +1,7 @@
 // npm run bench -- plot FILE.json FILE.svg: draws the measurements of `kernels --json`, `serving --json`, `slo --json`,
-// `stages --json`, `cache-policies --json`, `cache-sessions --json` or `npm run test:runtimes -- --json`.
+// `stages --json`, `cache-policies --json`, `cache-sessions --json`, `cache-memory --json` or `npm run test:runtimes -- --json`.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { cacheMemoryPlot } from './cache/memory-plot.ts';
 import { cachePoliciesPlot } from './cache/plot.ts';
 import { cacheSessionsPlot } from './cache/sessions-plot.ts';
 import type { Environment } from './environment.ts';
@@ -41,6 +42,7 @@ const plots = {
   stages: stagesPlot,
   'cache-policies': cachePoliciesPlot,
   'cache-sessions': cacheSessionsPlot,
+  'cache-memory': cacheMemoryPlot,
   runtimes: runtimesPlot,
 } as const;
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { startLocalCluster } from '../../src/index.ts';
-import { describe, environment } from '../environment.ts';
+import { describe, type Environment, environment } from '../environment.ts';
 import { writeDlrm } from '../serving/dlrm-network.ts';
 import { type DlrmShape, dlrmShapes } from '../serving/dlrm-shapes.ts';
 import { mib } from '../serving/memory.ts';
@@ -28,6 +28,22 @@ const nightCandidates = 256;
 const peakRequest = 512;
 /** Most candidates of a batch on a random day: beside the smallest fixed cache, there is memory for so many. */
 const dayCandidates = 4_096;
+
+interface FigureRow {
+  readonly cache: string;
+  readonly largestBatch: number;
+  /** Share of the reply bytes of a night. */
+  readonly saved: number;
+}
+
+/** The file that `--json` writes. */
+export interface MemoryFile {
+  readonly benchmark: 'cache-memory';
+  readonly environment: Environment;
+  readonly quick: boolean;
+  readonly limitMiB: number;
+  readonly figure: readonly FigureRow[];
+}
 
 interface Outcome {
   /** Undefined: the process was killed, because it needed too much memory. */
@@ -76,15 +92,16 @@ class MemoryBench {
 const saved = ({ hitBytes, replyBytes }: PhaseResult): number => hitBytes / (hitBytes + replyBytes);
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const row = (cells: readonly string[]): void =>
-  console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(16) : cell.padStart(15))).join(''));
+  console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(22) : cell.padStart(15))).join(''));
 
 export async function run(args: string[]): Promise<void> {
   const options = {
     quick: { type: 'boolean', default: false },
     days: { type: 'string', default: '10' },
     only: { type: 'string', default: 'figure,days' },
+    json: { type: 'string' },
   } as const;
-  const { quick, days, only } = parseArgs({ args, options }).values;
+  const { quick, days, only, json } = parseArgs({ args, options }).values;
   console.log(describe(environment()));
   const folder = await mkdtemp(join(tmpdir(), 'flexemr-memory-'));
   try {
@@ -104,7 +121,12 @@ export async function run(args: string[]): Promise<void> {
     console.log(
       `\nRM2's networks, ${tables.length} tables of ${rows} rows of dim ${shape.dim}, bags of one key, zipf ${exponent}; a limit of ${limitMiB} MiB`,
     );
-    if (only.includes('figure')) await figure(bench, quick ? 2 : 20);
+    if (only.includes('figure')) {
+      const rows = await figure(bench, quick ? 2 : 20);
+      const measured = { environment: environment(), quick, limitMiB, figure: rows };
+      const file: MemoryFile = { benchmark: 'cache-memory', ...measured };
+      if (json !== undefined) await writeFile(json, `${JSON.stringify(file, null, 2)}\n`);
+    }
     if (only.includes('days')) await randomDay(bench, Number(days), quick ? 1 : 3);
   } finally {
     await rm(folder, { recursive: true });
@@ -112,14 +134,17 @@ export async function run(args: string[]): Promise<void> {
 }
 
 /** The largest batch and what is saved, for no cache, fixed sizes, and one that follows the load. @param seconds of a phase */
-async function figure(bench: MemoryBench, seconds: number): Promise<void> {
+async function figure(bench: MemoryBench, seconds: number): Promise<FigureRow[]> {
+  const rows: FigureRow[] = [];
   const night = { seconds, candidates: nightCandidates, outstanding: 1 };
   row(['cache', 'largest batch', 'of none', 'saved, night', 'p99 ms, night', 'µs a sample']);
-  const show = (name: string, batch: number, none: number, result: PhaseResult): void =>
+  const show = (name: string, batch: number, none: number, result: PhaseResult): void => {
+    rows.push({ cache: name, largestBatch: batch, saved: saved(result) });
     row([
       ...[name, String(batch), (batch / none).toFixed(2), percent(saved(result)), result.p99.toFixed(1)],
       (result.cpuUs / result.samples).toFixed(1),
     ]);
+  };
   let none = 0;
   for (const cache of ['off', ...fixedMiB.map((size) => `${size}MiB`)]) {
     const batch = await bench.largest(cache, Math.max(2, seconds / 4));
@@ -140,10 +165,11 @@ async function figure(bench: MemoryBench, seconds: number): Promise<void> {
   if (phases === undefined) throw new Error('the adaptive cache needed too much memory');
   const [first, day, second] = phases;
   show('adaptive', day.largestBatch, none, first);
-  show('the next night', day.largestBatch, none, second);
+  show('adaptive, next night', day.largestBatch, none, second);
   console.log(
     `adaptive: ${mib(first.cacheBytes)} MiB at night, ${mib(day.cacheBytes)} MiB at the peak, ${mib(second.cacheBytes)} MiB in the next night; at most ${mib(mostBytes)} MiB of all`,
   );
+  return rows;
 }
 
 /** Random days, with no cache, a fixed one, and one that follows the load. */

@@ -1,7 +1,7 @@
 import { Ranker } from '../ranker/ranker.ts';
 import type { BatchContext } from '../scorer/batch-run.ts';
 import { CacheController, type ElasticCache } from '../scorer/cache-controller.ts';
-import type { NetworkMemory } from '../scorer/memory-step.ts';
+import { MemoryCurve } from '../scorer/memory-curve.ts';
 import { collectAll } from './collect-garbage.ts';
 import type { DenseThreads } from './dense-threads.ts';
 import { measureNetworks } from './measure-networks.ts';
@@ -42,9 +42,9 @@ export async function controlCache(
   const adaptive = source instanceof Ranker ? source.adaptiveCache : undefined;
   if (adaptive === undefined) return undefined;
   const { candidateBytes, windowMs, ...bounds } = adaptive;
-  const networks = await memoryOf(context, threads, { candidateBytes, batchCandidates, ...bounds });
+  const memory = await memoryOf(context, threads, { candidateBytes, batchCandidates, ...bounds });
   return new CacheController({
-    ...{ bounds, networks, windowMs, batchCandidates, onError },
+    ...{ bounds, memory, windowMs, batchCandidates, onError },
     cache: new RankerCache(source as Ranker),
     renew: () => threads.renew(),
     collect: collectAll,
@@ -62,8 +62,14 @@ async function memoryOf(
   context: BatchContext,
   threads: DenseThreads,
   { candidateBytes, batchCandidates, capacityBytes }: Measuring,
-): Promise<NetworkMemory> {
-  if (candidateBytes !== undefined) return { fixedBytes: process.memoryUsage.rss(), candidateBytes };
+): Promise<MemoryCurve> {
+  if (candidateBytes !== undefined) {
+    const bytes = process.memoryUsage.rss();
+    return new MemoryCurve([
+      { candidates: 0, bytes },
+      { candidates: 1, bytes: bytes + candidateBytes },
+    ]);
+  }
   const measured = await measureNetworks(context, batchCandidates, capacityBytes);
   // The threads have the memory of the largest batch.
   await threads.renew();

@@ -3,13 +3,17 @@ import { FlexemrError } from '../errors.ts';
 import type { ModelPlan, PlannedFeature } from '../model/model-plan.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { type BatchContext, BatchRun } from '../scorer/batch-run.ts';
-import type { NetworkMemory } from '../scorer/memory-step.ts';
+import { MemoryCurve, type MemoryPoint } from '../scorer/memory-curve.ts';
 import { ScoreBatch } from '../scorer/score-batch.ts';
 import type { CheckedRequest, FeatureBags } from '../scorer/score-request.ts';
 import { denseRunMsMax } from '../scoring-limits.ts';
 
-/** Sizes of batches: each is twice as large as the one before, and the last one is the largest. */
-const sizes = 5;
+/** The first batch is so much smaller than the largest one. */
+const smallest = 128;
+/** A batch is only measured if there is memory for this many times what it is expected to need more than the one before. */
+const margin = 1.25;
+/** Smaller steps are not worth their time. */
+const leastStep = 1.05;
 /** Garbage of earlier batches may still be resident, as it may be later. */
 const repeats = 3;
 const sampleMs = 2;
@@ -30,24 +34,30 @@ class Peak implements Disposable {
 }
 
 /**
- * Measures the resident bytes of this process while it scores batches, as many at once as a scorer does. No measured batch needs
- * more than the line that is returned.
+ * Measures the resident bytes of this process while it scores batches, as many at once as a scorer does.
  * @param most candidates of the largest batch; it is not measured if there is no memory for it
  */
 export async function measureNetworks(
   context: BatchContext,
   most: number,
   capacityBytes: number,
-): Promise<NetworkMemory> {
-  const first = Math.max(1, Math.floor(most / 2 ** (sizes - 1)));
-  const base = await measure(context, first);
-  let candidateBytes = 1;
-  for (let candidates = 2 * first; candidates <= most; candidates *= 2) {
-    if (base + candidateBytes * candidates > capacityBytes) break;
-    const bytes = await measure(context, candidates);
-    candidateBytes = Math.max(candidateBytes, (bytes - base) / (candidates - first));
+): Promise<MemoryCurve> {
+  const points: MemoryPoint[] = [{ candidates: 0, bytes: process.memoryUsage.rss() }];
+  for (let candidates: number | undefined = Math.ceil(most / smallest); candidates !== undefined; ) {
+    points.push({ candidates, bytes: await measure(context, candidates) });
+    candidates = next(points, most, capacityBytes);
   }
-  return { fixedBytes: base - candidateBytes * first, candidateBytes };
+  return new MemoryCurve(points);
+}
+
+/** Candidates of the next batch: twice as many, or as many as there is surely memory for. Undefined: there is none for more. */
+function next(points: readonly MemoryPoint[], most: number, capacityBytes: number): number | undefined {
+  const [before, last] = points.slice(-2);
+  const each = Math.max(1, (last.bytes - before.bytes) / (last.candidates - before.candidates));
+  const more = (capacityBytes - last.bytes) / (margin * each);
+  const candidates = Math.floor(Math.min(most, 2 * last.candidates, last.candidates + more));
+  const isWorth = candidates === most || candidates >= leastStep * last.candidates;
+  return isWorth && candidates > last.candidates ? candidates : undefined;
 }
 
 /** The most bytes that are resident while batches of so many candidates are scored. */

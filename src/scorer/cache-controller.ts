@@ -5,13 +5,12 @@ import {
   cacheReleaseMsMax,
 } from '../scoring-limits.ts';
 import type { BatchLimit } from './batch-limit.ts';
+import type { MemoryCurve } from './memory-curve.ts';
 import {
   type CacheBounds,
   cacheTarget,
-  candidatesWithin,
   type MemoryStep,
   type MemoryUse,
-  type NetworkMemory,
   nextStep,
   spareOf,
 } from './memory-step.ts';
@@ -29,7 +28,8 @@ export interface ElasticCache {
 export interface ControllerParts {
   readonly cache: ElasticCache;
   readonly bounds: CacheBounds;
-  readonly networks: NetworkMemory;
+  /** Everything but caches. */
+  readonly memory: MemoryCurve;
   /** Time in which the largest batch counts. */
   readonly windowMs: number;
   /** Most candidates of a batch, whatever memory there is. */
@@ -45,7 +45,9 @@ export interface ControllerParts {
 }
 
 /** What a controller knows and has done. */
-export interface ControllerStats extends NetworkMemory, CacheBounds {
+export interface ControllerStats extends CacheBounds {
+  /** Bytes of everything but caches, with the largest batch that was wanted in the window. */
+  readonly neededBytes: number;
   /** Candidates of the largest batch that was wanted in the window. */
   readonly wantedCandidates: number;
   /** Most candidates of a batch for which there is memory now. */
@@ -82,11 +84,12 @@ export class CacheController implements BatchLimit, Disposable {
   #renewals = 0;
 
   constructor(parts: ControllerParts) {
-    const { windowMs, networks, bounds, batchCandidates } = parts;
+    const { windowMs, memory, bounds, batchCandidates } = parts;
     this.#parts = parts;
     this.#wanted = new WindowMax(windowMs);
     this.#others = new WindowMax(windowMs);
-    this.most = Math.max(1, Math.min(batchCandidates, candidatesWithin(networks, bounds.floorBytes, bounds)));
+    const { capacityBytes, floorBytes } = bounds;
+    this.most = Math.max(1, Math.min(batchCandidates, memory.within(capacityBytes - floorBytes)));
     const ms = Math.min(cacheDecisionMsMax, Math.max(cacheDecisionMsMin, windowMs / cacheDecisionsPerWindow));
     this.#timer = setInterval(() => this.#decide(), ms);
     this.#timer.unref();
@@ -94,10 +97,11 @@ export class CacheController implements BatchLimit, Disposable {
 
   /** Most candidates of a batch now. 0: a batch of one has to wait for memory too. */
   get now(): number {
-    const { bounds, cache } = this.#parts;
+    const { bounds, cache, memory } = this.#parts;
     const spare = this.#pending > 0 ? this.#pending : spareOf(cache.bytes, bounds);
     const caches = cache.bytes + cache.releasedBytes + spare;
-    const candidates = Math.min(this.most, candidatesWithin(this.#networks, caches, bounds));
+    const bytes = bounds.capacityBytes - caches - this.#othersNow;
+    const candidates = Math.min(this.most, memory.within(bytes));
     // If the cache cannot give anything, waiting does not help.
     return Math.max(caches <= bounds.floorBytes ? 1 : 0, candidates);
   }
@@ -127,7 +131,7 @@ export class CacheController implements BatchLimit, Disposable {
   get stats(): ControllerStats {
     return {
       ...this.#parts.bounds,
-      ...this.#networks,
+      neededBytes: this.#bytesOf(this.#wantedNow),
       wantedCandidates: this.#wantedNow,
       batchCandidates: this.now,
       targetBytes: cacheTarget(this.#use, this.#parts.bounds),
@@ -144,21 +148,25 @@ export class CacheController implements BatchLimit, Disposable {
     return this.#wanted.most(performance.now());
   }
 
-  /** The memory of the networks, and of whatever else was resident lately. */
-  get #networks(): NetworkMemory {
-    const { fixedBytes, candidateBytes } = this.#parts.networks;
-    return { fixedBytes: fixedBytes + this.#others.most(performance.now()), candidateBytes };
+  get #othersNow(): number {
+    return this.#others.most(performance.now());
+  }
+
+  /** Bytes of everything but caches, and of whatever else was resident lately. */
+  #bytesOf(candidates: number): number {
+    return this.#parts.memory.bytes(candidates) + this.#othersNow;
   }
 
   get #use(): MemoryUse {
     const { bytes: cacheBytes, releasedBytes } = this.#parts.cache;
-    return { networks: this.#networks, wanted: this.#wantedNow, held: this.#held, cacheBytes, releasedBytes };
+    const [wantedBytes, heldBytes] = [this.#bytesOf(this.#wantedNow), this.#bytesOf(this.#held)];
+    return { wantedBytes, heldBytes, cacheBytes, releasedBytes };
   }
 
   /** Compares what is resident with what is known to be. */
   #measure(): void {
-    const { cache, networks, residentBytes } = this.#parts;
-    const known = networks.fixedBytes + networks.candidateBytes * this.#held + cache.touchedBytes;
+    const { cache, memory, residentBytes } = this.#parts;
+    const known = memory.bytes(this.#held) + cache.touchedBytes;
     this.#others.add(Math.max(0, residentBytes() - known - cache.releasedBytes), performance.now());
   }
 
@@ -177,9 +185,7 @@ export class CacheController implements BatchLimit, Disposable {
   get #mayCollect(): boolean {
     const now = performance.now();
     return (
-      this.#wantedNow > this.now &&
-      this.#others.most(now) > 0 &&
-      now - this.#collectedAt > this.#parts.windowMs
+      this.#wantedNow > this.now && this.#othersNow > 0 && now - this.#collectedAt > this.#parts.windowMs
     );
   }
 

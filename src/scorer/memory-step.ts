@@ -1,12 +1,6 @@
 // What memory is for: the networks first, as much as the batches of the last while need, and a cache in the rest.
 import { cacheGrowthMin, cacheReserveShare, cacheSpareShare } from '../scoring-limits.ts';
 
-/** Bytes of a process in which no larger batch was scored, without a cache: fixedBytes + candidateBytes · candidates. */
-export interface NetworkMemory {
-  readonly fixedBytes: number;
-  readonly candidateBytes: number;
-}
-
 /** Bounds of a cache, in bytes, and of everything together. */
 export interface CacheBounds {
   readonly capacityBytes: number;
@@ -16,10 +10,9 @@ export interface CacheBounds {
 
 /** How memory is used. */
 export interface MemoryUse {
-  readonly networks: NetworkMemory;
-  /** Candidates of the largest batch that was wanted lately, and of the largest one whose memory the networks still have. */
-  readonly wanted: number;
-  readonly held: number;
+  /** Bytes of everything but caches: with the largest batch that was wanted lately, and as it is now. */
+  readonly wantedBytes: number;
+  readonly heldBytes: number;
   readonly cacheBytes: number;
   /** Bytes of earlier caches that are not back at the system yet. */
   readonly releasedBytes: number;
@@ -29,19 +22,10 @@ export interface MemoryUse {
 export type MemoryStep = { readonly resize: number } | 'renew' | 'nothing';
 
 /** Bytes that the cache is to have, if batches stay as they are. */
-export function cacheTarget({ networks, wanted }: MemoryUse, bounds: CacheBounds): number {
-  const room = bounds.capacityBytes - bytesOf(networks, wanted);
+export function cacheTarget({ wantedBytes }: MemoryUse, bounds: CacheBounds): number {
+  const room = bounds.capacityBytes - wantedBytes;
   const target = Math.floor(room - reserveOf(room, bounds));
   return Math.min(bounds.ceilingBytes, Math.max(bounds.floorBytes, target));
-}
-
-/** Most candidates of a batch for which there is memory now, beside caches of so many bytes. */
-export function candidatesWithin(
-  { fixedBytes, candidateBytes }: NetworkMemory,
-  caches: number,
-  bounds: CacheBounds,
-): number {
-  return Math.floor((bounds.capacityBytes - fixedBytes - caches) / candidateBytes);
 }
 
 /**
@@ -49,20 +33,20 @@ export function candidatesWithin(
  * once the old one is gone. A larger one grows where it is.
  */
 export function nextStep(use: MemoryUse, bounds: CacheBounds): MemoryStep {
-  const { networks, wanted, held, cacheBytes, releasedBytes } = use;
+  const { wantedBytes, heldBytes, cacheBytes, releasedBytes } = use;
   const target = cacheTarget(use, bounds);
-  const free = bounds.capacityBytes - bytesOf(networks, held) - cacheBytes - releasedBytes;
-  if (bytesOf(networks, wanted) + cacheBytes + spareOf(cacheBytes, bounds) > bounds.capacityBytes) {
+  const free = bounds.capacityBytes - heldBytes - cacheBytes - releasedBytes;
+  if (wantedBytes + cacheBytes + spareOf(cacheBytes, bounds) > bounds.capacityBytes) {
     if (cacheBytes <= bounds.floorBytes) return 'nothing';
     if (free >= bounds.floorBytes) return { resize: Math.floor(Math.min(target, free)) };
     // An old cache is about to go. If there is none, the cache itself has to go before another one has room.
     return releasedBytes > 0 ? 'nothing' : { resize: 0 };
   }
   if (target < cacheBytes * cacheGrowthMin) return 'nothing';
-  const reserve = reserveOf(bounds.capacityBytes - bytesOf(networks, Math.max(wanted, held)), bounds);
-  const possible = Math.floor(Math.min(target, cacheBytes + free - reserve));
+  const room = bounds.capacityBytes - Math.max(wantedBytes, heldBytes) - releasedBytes;
+  const possible = Math.floor(Math.min(target, room - reserveOf(room, bounds)));
   if (possible >= Math.max(cacheBytes * cacheGrowthMin, bounds.floorBytes)) return { resize: possible };
-  return held > wanted && releasedBytes === 0 ? 'renew' : 'nothing';
+  return heldBytes > wantedBytes && releasedBytes === 0 ? 'renew' : 'nothing';
 }
 
 /** Bytes that no batch takes from a cache of this size: the next smaller one is built there. */
@@ -73,8 +57,4 @@ export function spareOf(cacheBytes: number, { floorBytes }: CacheBounds): number
 /** Bytes that stay free beside a cache that has grown: those, and some by which batches may be larger at once. */
 function reserveOf(room: number, { floorBytes }: CacheBounds): number {
   return Math.max(floorBytes, room * cacheReserveShare);
-}
-
-function bytesOf({ fixedBytes, candidateBytes }: NetworkMemory, candidates: number): number {
-  return fixedBytes + candidateBytes * candidates;
 }

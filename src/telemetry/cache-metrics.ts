@@ -32,8 +32,11 @@ const followed: readonly (readonly [string, string, keyof ControllerStats])[] = 
   ['cache_floor_bytes', 'The least memory of an adaptive cache.', 'floorBytes'],
   ['cache_ceiling_bytes', 'The most memory of an adaptive cache.', 'ceilingBytes'],
   ['memory_capacity_bytes', 'Memory of this process, for everything.', 'capacityBytes'],
-  ['memory_fixed_bytes', 'Memory without the cache and without batches.', 'fixedBytes'],
-  ['memory_candidate_bytes', 'Memory that each candidate of a batch takes.', 'candidateBytes'],
+  [
+    'memory_needed_bytes',
+    'Memory of everything but the cache, with the largest batch of the window.',
+    'neededBytes',
+  ],
   [
     'scorer_wanted_candidates',
     'Candidates of the largest batch that was wanted in the window.',

@@ -6,6 +6,7 @@ import { describeModel } from '../../src/model/describe-model.ts';
 import { planModel } from '../../src/model/model-plan.ts';
 import type { Tensors } from '../../src/model/tensor.ts';
 import { CacheController, type ElasticCache } from '../../src/scorer/cache-controller.ts';
+import { MemoryCurve } from '../../src/scorer/memory-curve.ts';
 import { Scorer } from '../../src/scorer/scorer.ts';
 import { cacheGrowthMin, cacheReserveShare } from '../../src/scoring-limits.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
@@ -145,9 +146,13 @@ async function opened(shape: Shape): Promise<{ scorer: Scorer; world: World; err
   const plan = planModel(describeModel(dense.networks, tables.specs, 'sized'), dense.networks, tables.specs);
   const { batchCandidates, capacityBytes } = shape;
   const errors: Error[] = [];
+  const { fixedBytes, candidateBytes } = shape;
+  const memory = new MemoryCurve(
+    [0, 1].map((candidates) => ({ candidates, bytes: fixedBytes + candidateBytes * candidates })),
+  );
   const controller = new CacheController({
     bounds: { capacityBytes, floorBytes, ceilingBytes: capacityBytes },
-    ...{ cache: world, networks: shape, windowMs, batchCandidates },
+    ...{ cache: world, memory, windowMs, batchCandidates },
     ...{ renew: world.renew, collect: world.collect, residentBytes: world.residentBytes },
     onError: (error) => errors.push(error),
   });
@@ -309,7 +314,7 @@ test('memory that nothing explains is taken from the cache', async () => {
   const before = world.bytes;
   vi.spyOn(world, 'touchedBytes', 'get').mockImplementation(() => world.bytes - 400_000);
   await vi.advanceTimersByTimeAsync(2_000);
-  expect(scorer.stats.memory?.fixedBytes).toBeGreaterThan(550_000);
+  expect(scorer.stats.memory?.neededBytes).toBeGreaterThan(550_000);
   expect(world.bytes).toBeLessThan(before - 300_000);
   await scorer.close();
 });
