@@ -53,10 +53,15 @@ export const scoreBodiesBytesMax = 134_217_728;
 export const cacheReserveShare = 0.125;
 export const cacheSpareShare = 0.0625;
 export const cacheGrowthMin = 1.125;
+/** A cache that has become smaller does not grow for this part of the window. */
+export const cacheGrowDelayShare = 0.125;
 
 /** Time between two decisions about such a cache: a part of its window, within these bounds. */
 export const cacheDecisionsPerWindow = 32;
 export const cacheDecisionMsMin = 20;
 export const cacheDecisionMsMax = 1_000;
+/** If so much of the capacity is resident when a batch begins, garbage is collected, not more often than this. */
+export const cacheCollectShare = 0.9;
+export const cacheCollectMsMin = 200;
 /** Longest time that the next decision waits for the memory of a smaller cache. */
 export const cacheReleaseMsMax = 5_000;

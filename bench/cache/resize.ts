@@ -52,7 +52,9 @@ export async function run(args: string[]): Promise<void> {
     };
     while (drawn < rows) await lookUp(filling);
     const before: number[] = [];
-    while (before.length < 4_000) before.push(await lookUp(looking));
+    // As long as afterwards, so that as many of them meet the garbage collector.
+    const end = performance.now() + watchedMs;
+    while (performance.now() < end) before.push(await lookUp(looking));
     const { usedBytes = 0 } = ranker.stats.cache ?? {};
     const filled = rssOf(process.pid);
     const meanwhile: number[] = [];

@@ -1,7 +1,10 @@
 import {
+  cacheCollectMsMin,
+  cacheCollectShare,
   cacheDecisionMsMax,
   cacheDecisionMsMin,
   cacheDecisionsPerWindow,
+  cacheGrowDelayShare,
   cacheReleaseMsMax,
 } from '../scoring-limits.ts';
 import type { BatchLimit } from './batch-limit.ts';
@@ -78,8 +81,9 @@ export class CacheController implements BatchLimit, Disposable {
   /** Bytes of the cache that is being made. */
   #pending = 0;
   #isBusy = false;
-  /** When garbage was collected last. */
+  /** When garbage was collected, and when the cache became smaller. */
   #collectedAt = 0;
+  #shrunkAt = Number.NEGATIVE_INFINITY;
   #resizes = 0;
   #renewals = 0;
 
@@ -122,6 +126,13 @@ export class CacheController implements BatchLimit, Disposable {
     this.#running.push(candidates);
     this.#held = Math.max(this.#held, candidates);
     this.#heldAnew = Math.max(this.#heldAnew, candidates);
+    if (!this.#isBusy && this.#isNearlyFull) void this.#do('collect');
+  }
+
+  /** Whether what is resident is close to the capacity, so that garbage of another batch may be too much. */
+  get #isNearlyFull(): boolean {
+    if (performance.now() - this.#collectedAt < cacheCollectMsMin) return false;
+    return this.#parts.residentBytes() > cacheCollectShare * this.#parts.bounds.capacityBytes;
   }
 
   ended(candidates: number): void {
@@ -174,11 +185,17 @@ export class CacheController implements BatchLimit, Disposable {
     if (this.#isBusy) return;
     this.#measure();
     const step = nextStep(this.#use, this.#parts.bounds);
-    // A large batch in progress would be the first one of the new threads.
-    const isEarly = step === 'renew' && this.#largestRunning > this.#wantedNow;
-    if (step !== 'nothing' && !isEarly) void this.#do(step);
+    if (step !== 'nothing' && !this.#isEarly(step)) void this.#do(step);
     else if (this.#mayCollect) void this.#do('collect');
     else this.#more();
+  }
+
+  #isEarly(step: Exclude<MemoryStep, 'nothing'>): boolean {
+    // A large batch in progress would be the first one of the new threads.
+    if (step === 'renew') return this.#largestRunning > this.#wantedNow;
+    // While the load rises, a cache that has become smaller is about to become smaller again.
+    const { cache, windowMs } = this.#parts;
+    return step.resize > cache.bytes && performance.now() - this.#shrunkAt < cacheGrowDelayShare * windowMs;
   }
 
   /** Whether a batch waits for memory, the cache cannot give it, and garbage may have it. */
@@ -222,16 +239,25 @@ export class CacheController implements BatchLimit, Disposable {
   async #resize(bytes: number): Promise<void> {
     const { cache } = this.#parts;
     // A larger cache grows where it is; another one is built beside it.
-    this.#pending = bytes > cache.bytes ? bytes - cache.bytes : bytes;
+    const isGrowth = bytes > cache.bytes;
+    this.#pending = isGrowth ? bytes - cache.bytes : bytes;
     try {
       await cache.resize(bytes);
       this.#resizes++;
     } finally {
       this.#pending = 0;
     }
+    if (isGrowth) return;
+    this.#shrunkAt = performance.now();
     // The memory of the old cache comes back soon. Batches may wait for it.
-    for (let ms = 0; cache.releasedBytes > 0 && ms < cacheReleaseMsMax; ms += cacheDecisionMsMin)
+    for (let ms = 0; this.#isReleasing && ms < cacheReleaseMsMax; ms += cacheDecisionMsMin)
       await new Promise<void>((done) => void setTimeout(done, cacheDecisionMsMin).unref());
+  }
+
+  /** Whether memory of an earlier cache is still resident: it is for a while after the collector has found it. */
+  get #isReleasing(): boolean {
+    const { cache, residentBytes } = this.#parts;
+    return cache.releasedBytes > 0 || residentBytes() > this.#bytesOf(this.#held) + cache.bytes;
   }
 
   [Symbol.dispose](): void {

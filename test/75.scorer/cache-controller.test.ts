@@ -262,7 +262,7 @@ test('at its peak, batches are as large as without a cache; after it, the cache 
     expect(world.bytes).toBeGreaterThanOrEqual(least * rest(2 * night));
     [world.largest, world.smallest] = [0, shape.capacityBytes];
     // More than it can bear.
-    await load(10, 1, 1_000);
+    await load(10, 1, 1_500);
     expect(world.largest).toBeGreaterThanOrEqual(0.97 * largest);
     expect(world.smallest).toBe(floorBytes);
   }
