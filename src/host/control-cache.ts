@@ -1,6 +1,6 @@
 import { Ranker } from '../ranker/ranker.ts';
 import type { BatchContext } from '../scorer/batch-run.ts';
-import { CacheController, type ElasticCache } from '../scorer/cache-controller.ts';
+import { type CacheBytes, CacheController, type ElasticCache } from '../scorer/cache-controller.ts';
 import { MemoryCurve } from '../scorer/memory-curve.ts';
 import { collectAll } from './collect-garbage.ts';
 import type { DenseThreads } from './dense-threads.ts';
@@ -14,16 +14,8 @@ class RankerCache implements ElasticCache {
     this.#ranker = ranker;
   }
 
-  get bytes(): number {
-    return this.#ranker.stats.cache?.bytes ?? 0;
-  }
-
-  get touchedBytes(): number {
-    return this.#ranker.stats.cache?.touchedBytes ?? 0;
-  }
-
-  get releasedBytes(): number {
-    return this.#ranker.stats.cacheReleasedBytes;
+  get memory(): CacheBytes {
+    return this.#ranker.cacheMemory;
   }
 
   async resize(bytes: number): Promise<void> {

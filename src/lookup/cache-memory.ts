@@ -222,14 +222,18 @@ export class CacheMemory {
     return to - this.#at(layout.CACHE_LOG) - at;
   }
 
+  /** Bytes of its memory that were ever written, with its index and filters. */
+  get touchedBytes(): number {
+    return this.#bytes - this.#at(layout.CACHE_LOG_BYTES) + this.#at(layout.CACHE_TOUCHED);
+  }
+
   get stats(): CacheStats {
-    const touched = this.#at(layout.CACHE_TOUCHED);
     return {
       bytes: this.#bytes,
       entries: this.#at(layout.CACHE_ENTRIES),
       // After a growth, more may be reserved than was ever written.
-      usedBytes: Math.min(this.#at(layout.CACHE_USED), touched),
-      touchedBytes: this.#bytes - this.#at(layout.CACHE_LOG_BYTES) + touched,
+      usedBytes: Math.min(this.#at(layout.CACHE_USED), this.#at(layout.CACHE_TOUCHED)),
+      touchedBytes: this.touchedBytes,
       pinnedBytes: this.#at(layout.CACHE_PINNED),
       probed: this.#counter(layout.CACHE_PROBED),
       hits: this.#counter(layout.CACHE_HITS),

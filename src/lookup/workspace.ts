@@ -124,6 +124,11 @@ export class Workspace {
     return this.#cacheSettings.bytes;
   }
 
+  /** Bytes of it that were ever written. */
+  get cacheTouchedBytes(): number {
+    return this.#cache?.touchedBytes ?? 0;
+  }
+
   /** Undefined: there is no cache. */
   get cacheStats(): CacheStats | undefined {
     return this.#cache?.stats;

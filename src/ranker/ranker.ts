@@ -190,9 +190,20 @@ export class Ranker implements AsyncDisposable {
 
   get stats(): RankerStats {
     const cache = this.#route.workspace.cacheStats;
-    this.#released = this.#released.filter(({ memory }) => memory.deref() !== undefined);
-    const cacheReleasedBytes = this.#released.reduce((sum, { bytes }) => sum + bytes, 0);
+    const { releasedBytes: cacheReleasedBytes } = this.cacheMemory;
     return { ...this.#context.stats, cache, cacheReleasedBytes, ...this.#options.transport.traffic() };
+  }
+
+  /** Bytes of the cache, those that were ever written, and those of earlier caches that are not freed yet. @internal */
+  get cacheMemory(): {
+    readonly bytes: number;
+    readonly touchedBytes: number;
+    readonly releasedBytes: number;
+  } {
+    this.#released = this.#released.filter(({ memory }) => memory.deref() !== undefined);
+    const releasedBytes = this.#released.reduce((sum, { bytes }) => sum + bytes, 0);
+    const { cacheBytes: bytes, cacheTouchedBytes: touchedBytes } = this.#route.workspace;
+    return { bytes, touchedBytes, releasedBytes };
   }
 
   /**

@@ -19,12 +19,16 @@ import {
 } from './memory-step.ts';
 import { WindowMax } from './window-max.ts';
 
-/** A cache whose size can change. */
-export interface ElasticCache {
-  /** All of its memory, the part of it that was used ever, and bytes of earlier ones that are not back at the system yet. */
+/** All memory of a cache, the part of it that was ever written, and that of earlier ones that is not freed yet. */
+export interface CacheBytes {
   readonly bytes: number;
   readonly touchedBytes: number;
   readonly releasedBytes: number;
+}
+
+/** A cache whose size can change. */
+export interface ElasticCache {
+  readonly memory: CacheBytes;
   resize(bytes: number): Promise<void>;
 }
 
@@ -102,8 +106,9 @@ export class CacheController implements BatchLimit, Disposable {
   /** Most candidates of a batch now. 0: a batch of one has to wait for memory too. */
   get now(): number {
     const { bounds, cache, memory } = this.#parts;
-    const spare = this.#pending > 0 ? this.#pending : spareOf(cache.bytes, bounds);
-    const caches = cache.bytes + cache.releasedBytes + spare;
+    const { bytes: cacheBytes, releasedBytes } = cache.memory;
+    const spare = this.#pending > 0 ? this.#pending : spareOf(cacheBytes, bounds);
+    const caches = cacheBytes + releasedBytes + spare;
     const bytes = bounds.capacityBytes - caches - this.#othersNow;
     const candidates = Math.min(this.most, memory.within(bytes));
     // If the cache cannot give anything, waiting does not help.
@@ -169,7 +174,7 @@ export class CacheController implements BatchLimit, Disposable {
   }
 
   get #use(): MemoryUse {
-    const { bytes: cacheBytes, releasedBytes } = this.#parts.cache;
+    const { bytes: cacheBytes, releasedBytes } = this.#parts.cache.memory;
     const [wantedBytes, heldBytes] = [this.#bytesOf(this.#wantedNow), this.#bytesOf(this.#held)];
     return { wantedBytes, heldBytes, cacheBytes, releasedBytes };
   }
@@ -177,8 +182,9 @@ export class CacheController implements BatchLimit, Disposable {
   /** Compares what is resident with what is known to be. */
   #measure(): void {
     const { cache, memory, residentBytes } = this.#parts;
-    const known = memory.bytes(this.#held) + cache.touchedBytes;
-    this.#others.add(Math.max(0, residentBytes() - known - cache.releasedBytes), performance.now());
+    const { touchedBytes, releasedBytes } = cache.memory;
+    const known = memory.bytes(this.#held) + touchedBytes + releasedBytes;
+    this.#others.add(Math.max(0, residentBytes() - known), performance.now());
   }
 
   #decide(): void {
@@ -195,7 +201,9 @@ export class CacheController implements BatchLimit, Disposable {
     if (step === 'renew') return this.#largestRunning > this.#wantedNow;
     // While the load rises, a cache that has become smaller is about to become smaller again.
     const { cache, windowMs } = this.#parts;
-    return step.resize > cache.bytes && performance.now() - this.#shrunkAt < cacheGrowDelayShare * windowMs;
+    return (
+      step.resize > cache.memory.bytes && performance.now() - this.#shrunkAt < cacheGrowDelayShare * windowMs
+    );
   }
 
   /** Whether a batch waits for memory, the cache cannot give it, and garbage may have it. */
@@ -239,8 +247,9 @@ export class CacheController implements BatchLimit, Disposable {
   async #resize(bytes: number): Promise<void> {
     const { cache } = this.#parts;
     // A larger cache grows where it is; another one is built beside it.
-    const isGrowth = bytes > cache.bytes;
-    this.#pending = isGrowth ? bytes - cache.bytes : bytes;
+    const { bytes: before } = cache.memory;
+    const isGrowth = bytes > before;
+    this.#pending = isGrowth ? bytes - before : bytes;
     try {
       await cache.resize(bytes);
       this.#resizes++;
@@ -257,7 +266,8 @@ export class CacheController implements BatchLimit, Disposable {
   /** Whether memory of an earlier cache is still resident: it is for a while after the collector has found it. */
   get #isReleasing(): boolean {
     const { cache, residentBytes } = this.#parts;
-    return cache.releasedBytes > 0 || residentBytes() > this.#bytesOf(this.#held) + cache.bytes;
+    const { bytes, releasedBytes } = cache.memory;
+    return releasedBytes > 0 || residentBytes() > this.#bytesOf(this.#held) + bytes;
   }
 
   [Symbol.dispose](): void {
