@@ -60,6 +60,9 @@ export const cacheGrowDelayShare = 0.125;
 export const cacheDecisionsPerWindow = 32;
 export const cacheDecisionMsMin = 20;
 export const cacheDecisionMsMax = 1_000;
+/** If batches need less memory than expected, larger ones may be so many times as large, and use this share of the difference. */
+export const cacheLearnedMax = 1.5;
+export const cacheLearnedShare = 0.75;
 /** If so much of the capacity is resident when a batch begins, garbage is collected, not more often than this. */
 export const cacheCollectShare = 0.9;
 export const cacheCollectMsMin = 200;

@@ -12,7 +12,7 @@ import { zipfRanks } from './zipf.ts';
 const day: Day = JSON.parse(process.argv[2]);
 const { tables, rows, exponent, dense, cache, batchCandidates } = day;
 /** A part of the limit is left free, because garbage is not the same in every run. */
-const capacityShare = 0.95;
+const capacityShare = 0.9;
 /** Requests of so many candidates fill a cache. */
 const fillCandidates = 256;
 const fillSecondsMax = 30;

@@ -7,11 +7,16 @@ import { MemoryCurve, type MemoryPoint } from '../scorer/memory-curve.ts';
 import { ScoreBatch } from '../scorer/score-batch.ts';
 import type { CheckedRequest, FeatureBags } from '../scorer/score-request.ts';
 import { denseRunMsMax } from '../scoring-limits.ts';
+import { collectAll } from './collect-garbage.ts';
 
 /** The first batch is so much smaller than the largest one. */
 const smallest = 128;
-/** A batch is only measured if there is memory for this many times what it is expected to need more than the one before. */
-const margin = 1.25;
+/**
+ * A batch is only measured if there is memory for this many times what it is expected to need more than the one before, within
+ * this share of the capacity: to measure must not need too much memory itself.
+ */
+const margin = 1.5;
+const measuredShare = 0.85;
 /** Smaller steps are not worth their time. */
 const leastStep = 1.05;
 /** Garbage of earlier batches may still be resident, as it may be later. */
@@ -54,7 +59,7 @@ export async function measureNetworks(
 function next(points: readonly MemoryPoint[], most: number, capacityBytes: number): number | undefined {
   const [before, last] = points.slice(-2);
   const each = Math.max(1, (last.bytes - before.bytes) / (last.candidates - before.candidates));
-  const more = (capacityBytes - last.bytes) / (margin * each);
+  const more = (measuredShare * capacityBytes - last.bytes) / (margin * each);
   const candidates = Math.floor(Math.min(most, 2 * last.candidates, last.candidates + more));
   const isWorth = candidates === most || candidates >= leastStep * last.candidates;
   return isWorth && candidates > last.candidates ? candidates : undefined;
@@ -62,6 +67,7 @@ function next(points: readonly MemoryPoint[], most: number, capacityBytes: numbe
 
 /** The most bytes that are resident while batches of so many candidates are scored. */
 async function measure(context: BatchContext, candidates: number): Promise<number> {
+  await collectAll();
   using peak = new Peak();
   for (let i = 0; i < repeats; i++) {
     const batches = Array.from({ length: context.dense.threads + 1 }, () => score(context, candidates));

@@ -5,6 +5,8 @@ import {
   cacheDecisionMsMin,
   cacheDecisionsPerWindow,
   cacheGrowDelayShare,
+  cacheLearnedMax,
+  cacheLearnedShare,
   cacheReleaseMsMax,
 } from '../scoring-limits.ts';
 import type { BatchLimit } from './batch-limit.ts';
@@ -70,12 +72,14 @@ export interface ControllerStats extends CacheBounds {
  * memory, never the other way round.
  */
 export class CacheController implements BatchLimit, Disposable {
-  readonly most: number;
+  readonly #most: number;
   #more: () => void = () => {};
   readonly #parts: ControllerParts;
   readonly #wanted: WindowMax;
-  /** Resident bytes that nothing explains, such as garbage. */
+  /** Resident bytes that nothing explains, such as garbage. Negative: fewer are resident than was expected. */
   readonly #others: WindowMax;
+  /** The same, also before garbage was collected. */
+  readonly #surprise: WindowMax;
   readonly #timer: ReturnType<typeof setInterval>;
   /** Candidates of batches in progress, and of the largest batch whose memory the networks still have. */
   readonly #running: number[] = [];
@@ -96,8 +100,9 @@ export class CacheController implements BatchLimit, Disposable {
     this.#parts = parts;
     this.#wanted = new WindowMax(windowMs);
     this.#others = new WindowMax(windowMs);
+    this.#surprise = new WindowMax(windowMs);
     const { capacityBytes, floorBytes } = bounds;
-    this.most = Math.max(1, Math.min(batchCandidates, memory.within(capacityBytes - floorBytes)));
+    this.#most = Math.max(1, Math.min(batchCandidates, memory.within(capacityBytes - floorBytes)));
     const ms = Math.min(cacheDecisionMsMax, Math.max(cacheDecisionMsMin, windowMs / cacheDecisionsPerWindow));
     this.#timer = setInterval(() => this.#decide(), ms);
     this.#timer.unref();
@@ -109,10 +114,28 @@ export class CacheController implements BatchLimit, Disposable {
     const { bytes: cacheBytes, releasedBytes } = cache.memory;
     const spare = this.#pending > 0 ? this.#pending : spareOf(cacheBytes, bounds);
     const caches = cacheBytes + releasedBytes + spare;
-    const bytes = bounds.capacityBytes - caches - this.#othersNow;
-    const candidates = Math.min(this.most, memory.within(bytes));
+    const free = bounds.capacityBytes - caches;
+    const expected = Math.min(this.#most, memory.within(free - this.#othersNow));
+    const candidates = Math.max(expected, this.#learned(free));
     // If the cache cannot give anything, waiting does not help.
     return Math.max(caches <= bounds.floorBytes ? 1 : 0, candidates);
+  }
+
+  /**
+   * Most candidates for so many bytes, as the last while has shown: if batches need less than was expected of them, larger ones
+   * do, too. Nothing follows for batches that are much larger.
+   */
+  #learned(bytes: number): number {
+    const { memory, batchCandidates } = this.#parts;
+    const surprise = this.#surprise.most(performance.now());
+    if (surprise >= 0 || !Number.isFinite(surprise)) return 0;
+    const most = Math.min(batchCandidates, cacheLearnedMax * this.#held);
+    return Math.floor(Math.min(most, memory.within(bytes - cacheLearnedShare * surprise)));
+  }
+
+  /** Most candidates of a batch ever. */
+  get most(): number {
+    return Math.max(this.#most, this.now);
   }
 
   /** @param more called when batches may have more candidates */
@@ -161,11 +184,11 @@ export class CacheController implements BatchLimit, Disposable {
   }
 
   get #wantedNow(): number {
-    return this.#wanted.most(performance.now());
+    return Math.max(0, this.#wanted.most(performance.now()));
   }
 
   get #othersNow(): number {
-    return this.#others.most(performance.now());
+    return Math.max(0, this.#others.most(performance.now()));
   }
 
   /** Bytes of everything but caches, and of whatever else was resident lately. */
@@ -184,7 +207,8 @@ export class CacheController implements BatchLimit, Disposable {
     const { cache, memory, residentBytes } = this.#parts;
     const { touchedBytes, releasedBytes } = cache.memory;
     const known = memory.bytes(this.#held) + touchedBytes + releasedBytes;
-    this.#others.add(Math.max(0, residentBytes() - known), performance.now());
+    for (const window of [this.#others, this.#surprise])
+      window.add(residentBytes() - known, performance.now());
   }
 
   #decide(): void {

@@ -12,7 +12,7 @@ export class WindowMax {
     this.#partMs = windowMs / parts;
   }
 
-  /** @param value 0 or more @param now `performance.now()` */
+  /** @param now `performance.now()` */
   add(value: number, now: number): void {
     const begin = Math.floor(now / this.#partMs);
     const at = begin % this.#values.length;
@@ -25,10 +25,10 @@ export class WindowMax {
     this.#begins.fill(-1);
   }
 
-  /** 0 if there were no values. */
+  /** −Infinity if there were no values. */
   most(now: number): number {
     const first = Math.max(0, Math.floor(now / this.#partMs) - parts);
-    let most = 0;
+    let most = Number.NEGATIVE_INFINITY;
     for (const [i, begin] of this.#begins.entries())
       if (begin >= first) most = Math.max(most, this.#values[i]);
     return most;

@@ -33,6 +33,8 @@ interface Shape {
   readonly batchCandidates: number;
   /** What a batch takes for each candidate. */
   readonly msEach?: number;
+  /** What was measured of a candidate, of what it takes. */
+  readonly measured?: number;
 }
 
 /** The memory of a process. Nothing in it may ever exceed the capacity. */
@@ -150,9 +152,9 @@ async function opened(shape: Shape): Promise<{ scorer: Scorer; world: World; err
   const plan = planModel(describeModel(dense.networks, tables.specs, 'sized'), dense.networks, tables.specs);
   const { batchCandidates, capacityBytes } = shape;
   const errors: Error[] = [];
-  const { fixedBytes, candidateBytes } = shape;
+  const { fixedBytes, candidateBytes, measured = 1 } = shape;
   const memory = new MemoryCurve(
-    [0, 1].map((candidates) => ({ candidates, bytes: fixedBytes + candidateBytes * candidates })),
+    [0, 1].map((candidates) => ({ candidates, bytes: fixedBytes + measured * candidateBytes * candidates })),
   );
   const controller = new CacheController({
     bounds: { capacityBytes, floorBytes, ceilingBytes: capacityBytes },
@@ -290,6 +292,24 @@ test('a request for which there is memory at no time is refused, and one for whi
   expect(world.running).toEqual([]);
   await vi.advanceTimersByTimeAsync(2_000);
   expect((await scored).candidates).toBe(all);
+  await scorer.close();
+});
+
+test('batches become larger if they need less memory than was measured', async () => {
+  const shape: Shape = {
+    ...{ seed: 1, capacityBytes: 1_000_000, fixedBytes: 200_000, candidateBytes: 1_000 },
+    ...{ batchCandidates: 10_000, msEach: 0.2, measured: 1.5 },
+  };
+  const { scorer, world } = await opened(shape);
+  const scored: Promise<unknown>[] = [];
+  for (let i = 0; i < 4_000; i++) {
+    scored.push(scorer.score(requestOf(10), { deadline: 1_000_000 }));
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  await ended(scored);
+  // By what was measured, 533.
+  expect(world.largest).toBeGreaterThan(650);
+  expect(world.most).toBeLessThanOrEqual(1);
   await scorer.close();
 });
 
