@@ -20,6 +20,7 @@ import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } fr
 import type { NodeStatus } from './node-client.ts';
 import type { RankerOptions } from './ranker-options.ts';
 import { workspaceOf } from './ranker-workspace.ts';
+import { ReplacedRoutes } from './replaced-routes.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 
@@ -52,6 +53,7 @@ export class Ranker implements AsyncDisposable {
   readonly #options: RankerOptions;
   readonly #context: LookupContext;
   #route: Route;
+  readonly #replaced = new ReplacedRoutes();
   #unwatch: () => void = () => {};
   #closed = false;
   readonly #underWay = new Deadlines();
@@ -111,8 +113,7 @@ export class Ranker implements AsyncDisposable {
       const cached = before.cached.next(routing);
       this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
       workspace.pin(this.#route.plan);
-      before.retire();
-      for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
+      this.#replaced.add(before, () => this.#route);
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
     }
@@ -155,7 +156,8 @@ export class Ranker implements AsyncDisposable {
     const { cacheBytes: bytes } = route.workspace;
     const memory = new WeakRef(route.workspace);
     this.#released = [...this.#released, { memory, bytes }];
-    route.retire(() => this.#options.collect?.(memory));
+    const collect = (): unknown => this.#options.collect?.(memory);
+    this.#replaced.add(route, () => this.#route, collect);
   }
 
   /** Bounds of its cache, if a scorer may change its size. @internal */
@@ -269,7 +271,7 @@ export class Ranker implements AsyncDisposable {
     this.#closed = true;
     this.#unwatch();
     this.#underWay.end(closed);
-    await Promise.all([...this.#route.nodes.values()].map((node) => node.close()));
+    await Promise.all([...this.#route.nodes.values(), ...this.#replaced.nodes].map((node) => node.close()));
     await this.#options.transport.close();
   }
 

@@ -112,6 +112,17 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(source.watchers).toBe(0);
   });
 
+  test('a lookup that tries again ends with the old table, although nothing was in flight when it changed', async () => {
+    const source = new Turnable(old.routing);
+    await using ranker = await open(source);
+    for (const gate of gates) gate.refusals = [{ code: 'OVERLOADED', retryAfterMs: 100 }];
+    const retried = ranker.lookup(bags);
+    await expect.poll(() => ranker.stats.retries).toBe(gates.length);
+    source.turn(fresh.routing);
+    expect(bits(await retried)).toEqual(wanted);
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
+  });
+
   test('a ranker reports a change that it cannot use, and keeps its table', async () => {
     const source = new Turnable(old.routing);
     const errors: Error[] = [];
