@@ -1,0 +1,129 @@
+// Lookups of one ranker, and what must be true of each of them.
+import { FlexemrError } from '../../src/errors.ts';
+import type { Lookup } from '../../src/lookup/pooled.ts';
+import type { LookupOptions } from '../../src/ranker/lookup.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
+import { difference, type SimulatedRequest } from './requests.ts';
+import type { Troubles } from './troubles.ts';
+import type { World } from './world.ts';
+
+export interface LoadOptions {
+  /** The nodes that serve these tables, or have served them. */
+  readonly nodesOf: (tables: ReadonlySet<string>) => Iterable<string>;
+  /** A lookup with a longer deadline is answered if there is no fault. */
+  readonly patienceMs: number;
+}
+
+export interface Given extends Pick<LookupOptions, 'onFailure'> {
+  readonly deadline: number;
+  /** When its caller cancels it. */
+  readonly abortMs?: number | undefined;
+  /** How long its results are used. */
+  readonly keptMs?: number | undefined;
+  /** Nothing explains a failure. */
+  readonly strict?: boolean | undefined;
+}
+
+/** The errors of nodes that are at fault. */
+const codesOfFaults: readonly string[] = ['UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED', 'STALE_ROUTING'];
+
+export class Load {
+  readonly #world: World;
+  readonly #ranker: Ranker;
+  readonly #troubles: Troubles;
+  readonly #options: LoadOptions;
+  #begun = 0;
+  #ended = 0;
+  #answered = 0;
+  closing = false;
+
+  constructor(world: World, ranker: Ranker, troubles: Troubles, options: LoadOptions) {
+    this.#world = world;
+    this.#ranker = ranker;
+    this.#troubles = troubles;
+    this.#options = options;
+  }
+
+  get counts(): { readonly begun: number; readonly ended: number; readonly answered: number } {
+    return { begun: this.#begun, ended: this.#ended, answered: this.#answered };
+  }
+
+  /** Looks up, and checks how it ends. @returns once its results are no longer used */
+  async lookUp(request: SimulatedRequest, given: Given): Promise<void> {
+    const number = ++this.#begun;
+    const { history, now: begun } = this.#world;
+    const { deadline, onFailure = 'error', abortMs, keptMs = 0 } = given;
+    history.add(`lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}`);
+    const abort = new AbortController();
+    const timer = abortMs === undefined ? undefined : setTimeout(() => abort.abort(), abortMs);
+    const end = { number, request, given, begun, aborted: () => abort.signal.aborted };
+    let lookup: Lookup | undefined;
+    try {
+      lookup = await this.#ranker.lookup(request.bags, { deadline, onFailure, signal: abort.signal });
+    } catch (error) {
+      this.#failed(end, error);
+    }
+    clearTimeout(timer);
+    this.#ended++;
+    if (this.#world.now > begun + deadline)
+      throw new Error(`lookup ${number} ended ${this.#world.now - begun - deadline} ms after its deadline`);
+    if (lookup === undefined) return;
+    this.#answered++;
+    history.add(`lookup ${number} is answered, ${lookup.failures.map(({ code }) => code)}`);
+    this.#check(end, lookup);
+    if (keptMs > 0) {
+      await this.#world.sleep(keptMs);
+      // Nothing that has happened since may have changed them.
+      this.#check(end, lookup);
+    }
+    lookup[Symbol.dispose]();
+  }
+
+  #failed(end: End, error: unknown): void {
+    this.#world.history.add(`lookup ${end.number} fails: ${error}`);
+    if (!(error instanceof FlexemrError)) throw error;
+    if (error.code === 'CANCELLED' && end.aborted()) return;
+    if (error.code === 'RELEASED' && this.closing) return;
+    this.#explain(end, error);
+  }
+
+  /** @throws if no fault explains the error */
+  #explain({ number, request, given, begun }: End, error: FlexemrError): void {
+    const { nodesOf, patienceMs } = this.#options;
+    const { deadline, strict = false } = given;
+    const all = new Set(nodesOf(request.tables));
+    const { now } = this.#world;
+    const unexplained = new Error(`nothing explains how lookup ${number} fails: ${error}`, { cause: error });
+    if (!codesOfFaults.includes(error.code) || strict) throw unexplained;
+    if (error.node !== undefined && !all.has(error.node)) throw unexplained;
+    const at = error.node === undefined ? all : new Set([error.node]);
+    if (error.code === 'DEADLINE_EXCEEDED' && deadline < patienceMs) return;
+    if (error.code === 'STALE_ROUTING' && !this.#troubles.explain(at, begun, now, 'move')) throw unexplained;
+    if (!this.#troubles.explain(at, begun, now)) throw unexplained;
+  }
+
+  #check(end: End, lookup: Lookup): void {
+    const { number, request, given } = end;
+    if (lookup.failures.length > 0 && given.onFailure !== 'partial')
+      throw new Error(`lookup ${number} is partial, but its caller did not allow that`);
+    for (const error of lookup.failures) this.#explain(end, error);
+    let incomplete = 0;
+    for (const [feature, expected] of request.expected) {
+      const found = lookup.get(feature);
+      if (found === undefined) throw new Error(`lookup ${number} has no feature ${feature}`);
+      incomplete += found.incomplete.length;
+      const where = difference(expected, found);
+      if (where !== undefined) throw new Error(`lookup ${number}, ${feature}: ${where} is wrong`);
+    }
+    if (incomplete > 0 !== lookup.failures.length > 0)
+      throw new Error(`lookup ${number}: ${lookup.failures.length} failures, ${incomplete} incomplete bags`);
+  }
+}
+
+interface End {
+  readonly number: number;
+  readonly request: SimulatedRequest;
+  readonly given: Given;
+  readonly begun: number;
+  readonly aborted: () => boolean;
+}

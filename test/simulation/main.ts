@@ -1,0 +1,39 @@
+// Simulates clusters: npm run simulate -- --seeds N [--first F]
+import { createHash } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { type Outcome, simulate } from './simulation.ts';
+
+const { values } = parseArgs({
+  options: { seeds: { type: 'string', default: '100' }, first: { type: 'string', default: '1' } },
+});
+
+/** Enough to see whether two runs are the same. */
+const digestChars = 16;
+
+const seeds = Number(values.seeds);
+const first = Number(values.first);
+const began = performance.now();
+const digest = createHash('sha256');
+let [failures, lookups, answered, events] = [0, 0, 0, 0];
+for (let seed = first; seed < first + seeds; seed++) {
+  const outcome = await simulate(seed);
+  lookups += outcome.lookups;
+  answered += outcome.answered;
+  events += outcome.events;
+  digest.update(outcome.digest);
+  if (outcome.error === undefined) continue;
+  failures++;
+  report(outcome);
+}
+const perSecond = Math.round((seeds * 10_000) / (performance.now() - began)) / 10;
+console.log(`${lookups} lookups, ${answered} answered, ${events} events, ${perSecond} seeds a second`);
+console.log(`digest of all events: ${digest.digest('hex').slice(0, digestChars)}`);
+console.log(`${seeds} seeds, ${failures} failures`);
+process.exitCode = failures > 0 ? 1 : 0;
+
+function report({ seed, plan, error, lastEvents }: Outcome): void {
+  console.log(`\nseed ${seed} fails: ${error?.stack ?? error}`);
+  console.log(`its plan: ${JSON.stringify(plan)}`);
+  console.log(`its last events:\n  ${lastEvents.join('\n  ')}`);
+  console.log(`to repeat it: npm run simulate -- --seeds 1 --first ${seed}\n`);
+}

@@ -1,0 +1,48 @@
+// Which faults there were, so that an error can be compared with what explains it.
+
+/** How long after a fault its effects may last. */
+export const recoveryMsMax = 1_000;
+
+interface Trouble {
+  readonly what: string;
+  /** Undefined: every node. */
+  readonly node: string | undefined;
+  readonly from: number;
+  until: number;
+}
+
+export class Troubles {
+  readonly #all: Trouble[] = [];
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** A fault begins. @returns a function that ends it */
+  begin(what: string, node?: string): () => void {
+    const trouble = { what, node, from: this.#now(), until: Number.POSITIVE_INFINITY };
+    this.#all.push(trouble);
+    return () => {
+      trouble.until = this.#now();
+    };
+  }
+
+  /** A fault of a moment. */
+  note(what: string, node: string): void {
+    const last = this.#all.at(-1);
+    if (last?.what === what && last.node === node && last.until === this.#now()) return;
+    this.begin(what, node)();
+  }
+
+  /** Whether one of the nodes was at fault in this time, or shortly before. @param what default: any fault */
+  explain(nodes: ReadonlySet<string>, from: number, until: number, what?: string): boolean {
+    return this.#all.some(
+      (trouble) =>
+        (trouble.node === undefined || nodes.has(trouble.node)) &&
+        (what === undefined || trouble.what === what) &&
+        trouble.from <= until &&
+        trouble.until + recoveryMsMax >= from,
+    );
+  }
+}
