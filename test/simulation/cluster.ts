@@ -165,8 +165,8 @@ export class SimulatedNode {
   /** Serves by another routing table, at the same ports. */
   async restart(routing: RoutingTable, downMs: number): Promise<void> {
     this.crash();
-    await new Promise((done) => setTimeout(done, downMs));
     this.#routing = routing;
+    await new Promise((done) => setTimeout(done, downMs));
     await this.start();
   }
 

@@ -5,17 +5,18 @@ const lastEvents = 60;
 
 /** What has happened in a simulation: a hash of all events, and the last ones as text. */
 export class History {
-  readonly #now: () => number;
+  readonly #when: () => string;
   readonly #hash: Hash = createHash('sha256');
   readonly #last: string[] = [];
   #events = 0;
 
-  constructor(now: () => number) {
-    this.#now = now;
+  /** @param when says at what point an event happens */
+  constructor(when: () => string) {
+    this.#when = when;
   }
 
   add(event: string): void {
-    const line = `${this.#now()} ms: ${event}`;
+    const line = `${this.#when()}: ${event}`;
     this.#hash.update(line);
     this.#events++;
     this.#last.push(line);

@@ -1,4 +1,5 @@
 // Lookups of one ranker, and what must be true of each of them.
+import { getEventListeners } from 'node:events';
 import { FlexemrError } from '../../src/errors.ts';
 import type { Lookup } from '../../src/lookup/pooled.ts';
 import type { LookupOptions } from '../../src/ranker/lookup.ts';
@@ -65,6 +66,8 @@ export class Load {
     }
     clearTimeout(timer);
     this.#ended++;
+    if (getEventListeners(abort.signal, 'abort').length > 0)
+      throw new Error(`lookup ${number} still listens to the signal of its caller`);
     if (this.#world.now > begun + deadline)
       throw new Error(`lookup ${number} ended ${this.#world.now - begun - deadline} ms after its deadline`);
     if (lookup === undefined) return;

@@ -20,6 +20,8 @@ export interface Plan {
     readonly cache: number | 'off';
   };
   readonly lookups: number;
+  /** Lookups that begin all at once, so that they wait for credits. */
+  readonly crowd: number;
   /** Mean time between two lookups. */
   readonly betweenMs: number;
   readonly faults: number;
@@ -58,6 +60,7 @@ export function planOf(dice: Dice): Plan {
       cache: dice.chance(0.5) ? 'off' : 2 ** dice.between(16, 18),
     },
     lookups: dice.between(30, 90),
+    crowd: dice.chance(0.25) ? dice.between(80, 160) : 0,
     betweenMs: dice.pick([2, 10, 25]),
     faults: dice.between(0, 6),
     dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,

@@ -3,9 +3,10 @@ import { kernelModule } from '../../src/kernel/files.ts';
 import { sessionWindow, subrequestMsMax } from '../../src/limits.ts';
 import { Ranker } from '../../src/ranker/ranker.ts';
 import { SimulatedCluster, slotRanges } from './cluster.ts';
+import type { Dice } from './dice.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
-import { Load } from './load.ts';
+import { type Given, Load } from './load.ts';
 import { Network } from './network.ts';
 import { type Plan, planOf } from './plan.ts';
 import { Requests } from './requests.ts';
@@ -22,6 +23,9 @@ const workspaceBytes = 2 ** 26;
 const calmLookups = 8;
 const calmDeadlineMs = 2_000;
 
+/** Lookups that find no credit when all credits are used. */
+const waitingLookups = 3;
+
 /** Until the last subrequest to a node that is gone has failed. */
 const goneMsMax = 2 * subrequestMsMax;
 
@@ -30,6 +34,7 @@ export interface Outcome {
   readonly plan: Plan;
   /** Undefined: everything was as it must be. */
   readonly error: Error | undefined;
+  /** Timers and immediates that have run. */
   readonly events: number;
   readonly lookups: number;
   readonly answered: number;
@@ -51,7 +56,8 @@ export async function simulate(seed: number): Promise<Outcome> {
   } catch (cause) {
     error = cause as Error;
   }
-  const { events, last: lastEvents } = world.history;
+  const { steps: events } = world;
+  const { last: lastEvents } = world.history;
   const { begun = 0, answered = 0 } = run.load?.counts ?? {};
   return { seed, plan, error, events, lookups: begun, answered, lastEvents, digest: world.history.digest() };
 }
@@ -101,29 +107,29 @@ class Run {
     await this.#settle(transport, cluster);
     await this.#close(load, requests, ranker);
     await cluster.close();
+    await world.sleep(recoveryMsMax);
+    if (world.timers > 0) throw new Error(`${world.timers} timers are left`);
   }
 
   #health(node: string): Health {
     return { replyMs: () => 0, full: false, onOverload: () => this.#troubles.note('overload', node) };
   }
 
-  /** Lookups that begin independently of each other, while there are faults. */
+  /** Lookups that begin independently of each other, and perhaps a crowd of them, while there are faults. */
   async #storm(load: Load, requests: Requests): Promise<void> {
+    const { lookups, betweenMs, crowd } = this.#plan;
     const dice = this.#world.dice.fork();
     const known = Array.from({ length: 12 }, () => requests.draw());
-    const lookups: Promise<void>[] = [];
-    for (let i = 0; i < this.#plan.lookups; i++) {
-      const deadline = dice.pick([3, 30, 300, 1_000, 5_000]);
-      const given = {
-        deadline,
-        onFailure: dice.pick(['error', 'partial'] as const),
-        abortMs: dice.chance(0.15) ? dice.between(0, Math.min(deadline, 100)) : undefined,
-        keptMs: dice.pick([0, 0, 20, 500]),
-      };
-      lookups.push(load.lookUp(dice.chance(0.5) ? dice.pick(known) : requests.draw(), given));
-      await this.#world.sleep(dice.wait(this.#plan.betweenMs));
+    const crowdAt = dice.between(0, lookups - 1);
+    const begun: Promise<void>[] = [];
+    for (let i = 0; i < lookups; i++) {
+      for (let more = i === crowdAt ? 1 + crowd : 1; more > 0; more--) {
+        const request = more > 1 || dice.chance(0.5) ? dice.pick(known) : requests.draw();
+        begun.push(load.lookUp(request, givenOf(dice)));
+      }
+      await this.#world.sleep(dice.wait(betweenMs));
     }
-    await Promise.all(lookups);
+    await Promise.all(begun);
   }
 
   /** After the last fault, all lookups succeed that do not need the node that is dead. */
@@ -162,10 +168,12 @@ class Run {
     const node = cluster.nodes.find(({ name }) => name === shard.node);
     if (node === undefined) return;
     const window = sessionWindow * this.#plan.workers;
+    const lookUp = (number: number): Promise<void> =>
+      load.lookUp(requests.distinct(table, shard.begin, number), { deadline: calmDeadlineMs });
+    // The ranker may not have connected to the node yet.
+    await lookUp(0);
     node.machine.hold();
-    const lookups = Array.from({ length: window + 3 }, (_, i) =>
-      load.lookUp(requests.distinct(table, shard.begin, i), { deadline: calmDeadlineMs }),
-    );
+    const lookups = Array.from({ length: window + waitingLookups }, (_, i) => lookUp(i + 1));
     await this.#world.sleep(recoveryMsMax / 2);
     const taken = transport.outstanding(node.urls);
     node.machine.release();
@@ -182,6 +190,16 @@ class Run {
     const { begun, ended } = load.counts;
     if (begun !== ended) throw new Error(`${begun} lookups began, and ${ended} ended`);
   }
+}
+
+function givenOf(dice: Dice): Given {
+  const deadline = dice.pick([3, 30, 300, 1_000, 5_000]);
+  return {
+    deadline,
+    onFailure: dice.pick(['error', 'partial']),
+    abortMs: dice.chance(0.15) ? dice.between(0, Math.min(deadline, 100)) : undefined,
+    keptMs: dice.pick([0, 0, 20, 500]),
+  };
 }
 
 /** The tables without a shard on a node that is dead. */

@@ -8,12 +8,14 @@ import { unavailable } from '../../src/transport/unavailable.ts';
 import type { NodeDescription } from '../../src/wire/handler.ts';
 import { token } from './cluster.ts';
 import type { Network } from './network.ts';
+import type { SimulatedSocket } from './socket.ts';
 import type { World } from './world.ts';
 
 /** Asks nodes for their descriptions by HTTP. The production transport does it with undici, whose timers are real. */
 class Descriptions implements Transport {
   readonly name = 'descriptions';
   readonly #network: Network;
+  readonly #sockets = new Set<SimulatedSocket>();
 
   constructor(network: Network) {
     this.#network = network;
@@ -44,7 +46,11 @@ class Descriptions implements Transport {
       });
     });
     request.on('error', fail);
-    request.on('close', () => clearTimeout(timer));
+    this.#sockets.add(socket);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      this.#sockets.delete(socket);
+    });
     return promise;
   }
 
@@ -52,7 +58,9 @@ class Descriptions implements Transport {
     return { bytesOut: 0, bytesIn: 0 };
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy(new Error('closed'));
+  }
 }
 
 /** The credits of the sessions with one address. */

@@ -14,7 +14,7 @@ const simulatedMsMax = 600_000;
  */
 export class World implements Disposable {
   readonly dice: Dice;
-  readonly history: History = new History(() => this.now);
+  readonly history: History = new History(() => `${this.now} ms, step ${this.#steps}`);
   readonly #clock = FakeTimers.install({
     now: 0,
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
@@ -25,6 +25,8 @@ export class World implements Disposable {
   readonly #onError = (error: unknown): void => {
     this.#error ??= { error };
   };
+  /** Timers and immediates that have run. */
+  #steps = 0;
   #error: { readonly error: unknown } | undefined;
 
   constructor(seed: number) {
@@ -65,11 +67,21 @@ export class World implements Disposable {
       await new Promise(realTurn);
       if (this.#error) throw this.#error.error;
       if (settled) return await promise;
+      this.#steps++;
       const turn = this.#turns.shift();
       if (turn) turn();
       else this.#clock.next();
       if (this.now > simulatedMsMax) throw new Error('the simulation does not end');
     }
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Timers that have been set and not cleared. */
+  get timers(): number {
+    return this.#clock.countTimers();
   }
 
   sleep(ms: number): Promise<void> {
