@@ -240,6 +240,7 @@ export class Ranker implements AsyncDisposable {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
       if (this.#route === route) await deadline.wait(this.#readRouting());
       if (this.#route.fingerprint === route.fingerprint) throw error;
+      if (deadline.over) throw deadline.over;
       changed = this.#route;
       changed.begin();
       const found = await lookUp(request, changed, this.#context);

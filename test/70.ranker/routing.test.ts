@@ -112,6 +112,25 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(source.watchers).toBe(0);
   });
 
+  test('a lookup that has ended is not tried again with a changed table', async () => {
+    const source = new Turnable(reversioned(old.routing));
+    await using ranker = await open(source);
+    const ends: unknown[] = [];
+    ranker.observe(({ code }) => ends.push(code));
+    const [gate] = gates;
+    gate.close();
+    const abort = new AbortController();
+    const lookup = refused(ranker.lookup(bags, { signal: abort.signal }));
+    await gate.holds(1);
+    source.turn(old.routing);
+    // The other node has refused it by now.
+    await expect.poll(() => ends).toContain('STALE_ROUTING');
+    abort.abort();
+    expect(await lookup).toMatchObject({ code: 'CANCELLED' });
+    expect(ranker.stats.lookups).toBe(1);
+    gate.open();
+  });
+
   test('a lookup that tries again ends with the old table, although nothing was in flight when it changed', async () => {
     const source = new Turnable(old.routing);
     await using ranker = await open(source);
