@@ -3,7 +3,7 @@ import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { Listener } from '../../src/transport/listener.ts';
 import { Machine, type Network } from './network.ts';
-import { nodeNames, type Plan } from './plan.ts';
+import { cutOf, nodeNames, type Plan } from './plan.ts';
 import type { SimulatedRows } from './rows.ts';
 import { type Health, SimulatedWorker } from './worker.ts';
 import type { World } from './world.ts';
@@ -191,7 +191,8 @@ export class SimulatedNode {
 /** Every node of a plan, and the routing table that the ranker reads. */
 export class SimulatedCluster {
   readonly nodes: readonly SimulatedNode[];
-  #routings: RoutingTable[];
+  readonly #routings: RoutingTable[];
+  #published = 0;
   #onChange: (routing: RoutingTable) => void = () => {};
 
   constructor(
@@ -212,6 +213,18 @@ export class SimulatedCluster {
 
   set routing(routing: RoutingTable) {
     if (routing !== this.routing) this.#routings.push(routing);
+  }
+
+  /** Number of the routing table that the ranker was told last. It may have read a later one. */
+  get published(): number {
+    return this.#published;
+  }
+
+  /** The cuts of a table in the routing tables from a number on. */
+  cutsOf(name: string, from: number): string[] {
+    return this.#routings
+      .slice(from)
+      .flatMap(({ tables }) => tables.filter(({ spec }) => spec.name === name).map(cutOf));
   }
 
   /** The nodes that have ever had a shard of these tables. */
@@ -252,6 +265,7 @@ export class SimulatedCluster {
   /** The routing table changes now. */
   publish(routing: RoutingTable): void {
     this.routing = routing;
+    this.#published = this.#routings.length - 1;
     this.#onChange(routing);
   }
 

@@ -103,16 +103,17 @@ export class Faults {
     end();
   }
 
-  /** Shards move. @param inPlace nodes take the new routing table at the same ports, before the ranker hears of it */
+  /** Shards move, and perhaps tables are cut at other rows. @param inPlace nodes take the new routing table at the same ports, before the ranker hears of it */
   async #move(inPlace: boolean): Promise<void> {
-    const { cluster, troubles, world } = this.#of;
+    const { cluster, plan, troubles, world } = this.#of;
     if (this.#moving || this.#moves === movesMax) return;
     this.#moving = true;
     this.#moves++;
     const end = troubles.begin('move');
     const live = cluster.nodes.filter(({ dead }) => !dead);
     const names = live.map(({ name }) => name);
-    const tables = movedTables(this.#dice, cluster.routing.tables, names);
+    const cut = this.#dice.pick([cluster.routing.tables, plan.tables, plan.recut]);
+    const tables = movedTables(this.#dice, cut, names);
     if (inPlace) {
       const routing = cluster.routingOf(tables);
       cluster.routing = routing;

@@ -11,6 +11,10 @@ import type { World } from './world.ts';
 export interface LoadOptions {
   /** The nodes that serve these tables, or have served them. */
   readonly nodesOf: (tables: ReadonlySet<string>) => Iterable<string>;
+  /** The routing table that the ranker knows at least, as a number. */
+  readonly known: () => number;
+  /** The cuts (cutOf) of a table in this routing table and in later ones. */
+  readonly cutsOf: (table: string, known: number) => Iterable<string>;
   /** A lookup with a longer deadline is answered if there is no fault. */
   readonly patienceMs: number;
 }
@@ -57,7 +61,9 @@ export class Load {
     history.add(`lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}`);
     const abort = new AbortController();
     const timer = abortMs === undefined ? undefined : setTimeout(() => abort.abort(), abortMs);
-    const end = { number, request, given, begun, aborted: () => abort.signal.aborted };
+    const endsBy = begun + Math.min(deadline, abortMs ?? deadline);
+    const known = this.#options.known();
+    const end = { number, request, given, begun, known, aborted: () => abort.signal.aborted };
     let lookup: Lookup | undefined;
     try {
       lookup = await this.#ranker.lookup(request.bags, { deadline, onFailure, signal: abort.signal });
@@ -68,8 +74,8 @@ export class Load {
     this.#ended++;
     if (getEventListeners(abort.signal, 'abort').length > 0)
       throw new Error(`lookup ${number} still listens to the signal of its caller`);
-    if (this.#world.now > begun + deadline)
-      throw new Error(`lookup ${number} ended ${this.#world.now - begun - deadline} ms after its deadline`);
+    if (this.#world.now > endsBy)
+      throw new Error(`lookup ${number} ended ${this.#world.now - endsBy} ms after it had to`);
     if (lookup === undefined) return;
     this.#answered++;
     history.add(`lookup ${number} is answered, ${lookup.failures.map(({ code }) => code)}`);
@@ -111,12 +117,13 @@ export class Load {
       throw new Error(`lookup ${number} is partial, but its caller did not allow that`);
     for (const error of lookup.failures) this.#explain(end, error);
     let incomplete = 0;
-    for (const [feature, expected] of request.expected) {
+    for (const [feature, { bags, expected }] of request.features) {
       const found = lookup.get(feature);
       if (found === undefined) throw new Error(`lookup ${number} has no feature ${feature}`);
       incomplete += found.incomplete.length;
-      const where = difference(expected, found);
-      if (where !== undefined) throw new Error(`lookup ${number}, ${feature}: ${where} is wrong`);
+      const cuts = [...new Set(this.#options.cutsOf(bags.table, end.known))];
+      const wrong = cuts.map((cut) => difference(expected(cut), found));
+      if (!wrong.includes(undefined)) throw new Error(`lookup ${number}, ${feature}: ${wrong[0]} is wrong`);
     }
     if (incomplete > 0 !== lookup.failures.length > 0)
       throw new Error(`lookup ${number}: ${lookup.failures.length} failures, ${incomplete} incomplete bags`);
@@ -128,5 +135,6 @@ interface End {
   readonly request: SimulatedRequest;
   readonly given: Given;
   readonly begun: number;
+  readonly known: number;
   readonly aborted: () => boolean;
 }

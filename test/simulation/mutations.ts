@@ -202,4 +202,28 @@ export const mutations: readonly Mutation[] = [
     from: 'this.#replaced.add(route, () => this.#route, collect);',
     to: 'void route;',
   },
+  {
+    name: 'a cache keeps the bags of a table that is cut at other rows',
+    file: 'ranker/cached-tables.ts',
+    from: 'return isIdentified(one) && bagMeaning(one) === bagMeaning(other);',
+    to: 'return isIdentified(one) && isIdentified(other);',
+  },
+  {
+    name: 'a cache of another size takes the numbers of another routing table',
+    file: 'ranker/ranker.ts',
+    from: 'const { routing, cached } = before;',
+    to: 'const { routing } = before;\n    const cached = now;',
+  },
+  {
+    name: 'a lookup that is tried again uses the old routing table',
+    file: 'ranker/ranker.ts',
+    from: 'const found = await lookUp(request, changed, this.#context);',
+    to: 'const found = await lookUp(request, route, this.#context);',
+  },
+  {
+    name: 'a client is closed although an older routing table still uses it',
+    file: 'ranker/replaced-routes.ts',
+    from: 'const used = [current(), ...this.#routes];',
+    to: 'const used = [current()];',
+  },
 ];

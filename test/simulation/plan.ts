@@ -12,6 +12,8 @@ export interface Plan {
   /** Memory of a worker for frames and replies. */
   readonly slotBytes: number;
   readonly tables: readonly PlannedTable[];
+  /** The same tables, some of them with other cuts. */
+  readonly recut: readonly PlannedTable[];
   readonly weather: Weather;
   readonly ranker: {
     readonly pushDown: PushDown;
@@ -52,6 +54,9 @@ export function planOf(dice: Dice): Plan {
     workers: dice.chance(0.3) ? 2 : 1,
     slotBytes: dice.chance(0.15) ? smallSlotBytes : slotBytes,
     tables,
+    recut: tables.map((table) =>
+      dice.chance(0.5) ? { ...table, shards: shardsOf(dice, table.spec.rows, names) } : table,
+    ),
     weather,
     ranker: {
       pushDown: dice.pick(['auto', 'always', 'never']),
@@ -73,8 +78,6 @@ export function nodeNames(count: number): string[] {
 
 function tableOf(dice: Dice, name: string, nodes: readonly string[]): PlannedTable {
   const rows = dice.between(1, dice.pick([8, 60, 400]));
-  const cuts = Array.from({ length: dice.pick([0, 0, 1, 2, 4]) }, () => dice.between(1, rows));
-  const ends = [...new Set([...cuts, rows])].sort((a, b) => a - b);
   const missing = dice.chance(0.3) ? 'skip' : 'error';
   return {
     spec: {
@@ -85,8 +88,19 @@ function tableOf(dice: Dice, name: string, nodes: readonly string[]): PlannedTab
     indexed: false,
     // The ranker's cache keeps bags of a table when its shards move, if it knows that the rows are the same.
     content: Array.from({ length: 4 }, () => dice.u32().toString(16).padStart(8, '0')).join(''),
-    shards: ends.map((end, i) => ({ node: dice.pick(nodes), begin: ends[i - 1] ?? 0, end })),
+    shards: shardsOf(dice, rows, nodes),
   };
+}
+
+function shardsOf(dice: Dice, rows: number, nodes: readonly string[]): PlannedTable['shards'] {
+  const cuts = Array.from({ length: dice.pick([0, 0, 1, 2, 4]) }, () => dice.between(1, rows));
+  const ends = [...new Set([...cuts, rows])].sort((a, b) => a - b);
+  return ends.map((end, i) => ({ node: dice.pick(nodes), begin: ends[i - 1] ?? 0, end }));
+}
+
+/** A table and its cuts, on which the bits of its bags depend. */
+export function cutOf({ spec, shards }: PlannedTable): string {
+  return `${spec.name} ${shards.map(({ end }) => end)}`;
 }
 
 /** The same tables, with some shards on other nodes. */
@@ -97,6 +111,7 @@ export function movedTables(
 ): RoutingTable['tables'] {
   return tables.map((table) => ({
     ...table,
+    // A node that is not in the list is dead.
     shards: table.shards.map((shard) => (dice.chance(0.4) ? { ...shard, node: dice.pick(nodes) } : shard)),
   }));
 }

@@ -13,8 +13,13 @@ export interface SimulatedRequest {
   readonly bags: KeyedBags;
   /** The names of its tables. */
   readonly tables: ReadonlySet<string>;
-  /** Results by feature. */
-  readonly expected: ReadonlyMap<string, Pooled>;
+  readonly features: ReadonlyMap<string, Feature>;
+}
+
+interface Feature {
+  readonly bags: Bags & { readonly table: string };
+  /** The result for a table with these cuts (cutOf). */
+  readonly expected: (cut: string) => Pooled;
 }
 
 export class Requests {
@@ -59,23 +64,24 @@ export class Requests {
     const weights = isWeighted ? Float32Array.from(keys, () => this.#dice.between(-8, 8) / 4) : undefined;
     const offsets = [0];
     for (const length of lengths) offsets.push(offsets[offsets.length - 1] + length);
-    const model = this.#models.get(name);
-    const expected = model && expectedPooled(model, { found: foundRows(keys, rows), offsets, weights });
-    if (expected === undefined || typeof expected === 'number') throw new RangeError('a key is refused');
+    const found = foundRows(keys, rows);
+    const known = new Map<string, Pooled>();
+    const expected = (cut: string): Pooled => {
+      const model = this.#models.get(cut);
+      const pooled = known.get(cut) ?? (model && expectedPooled(model, { found, offsets, weights }));
+      if (pooled === undefined || typeof pooled === 'number') throw new RangeError('a key is refused');
+      known.set(cut, pooled);
+      return pooled;
+    };
     return { bags: { keys, lengths, weights, table: name }, expected };
   }
-}
-
-interface Feature {
-  readonly bags: Bags & { readonly table: string };
-  readonly expected: Pooled;
 }
 
 function requestOf(features: readonly (readonly [string, Feature])[]): SimulatedRequest {
   return {
     bags: Object.fromEntries(features.map(([name, { bags }]) => [name, bags])),
     tables: new Set(features.map(([, { bags }]) => bags.table)),
-    expected: new Map(features.map(([name, { expected }]) => [name, expected])),
+    features: new Map(features),
   };
 }
 

@@ -80,7 +80,7 @@ class Run {
 
   async play(): Promise<void> {
     const [world, plan, troubles] = [this.#world, this.#plan, this.#troubles];
-    const rows = await SimulatedRows.load(world.dice.fork(), plan.tables, slotRanges(plan), plan.slotBytes);
+    const rows = await SimulatedRows.load(world.dice.fork(), plan, slotRanges(plan));
     const cluster = new SimulatedCluster({ plan, rows }, this.#network, (node) => this.#health(node));
     await cluster.start();
     const transport = new CountedTransport(this.#network, world);
@@ -92,6 +92,8 @@ class Run {
     const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
     const load = new Load(world, ranker, troubles, {
       nodesOf: (tables) => cluster.nodesOf(tables),
+      known: () => cluster.published,
+      cutsOf: (table, known) => cluster.cutsOf(table, known),
       patienceMs: 20 * plan.weather.delayMsMax + 100,
     });
     this.load = load;
@@ -184,6 +186,7 @@ class Run {
   /** Lookups end when their ranker is closed. */
   async #close(load: Load, requests: Requests, ranker: Ranker): Promise<void> {
     const last = [1, 2, 3].map(() => load.lookUp(requests.draw(), { deadline: 10_000 }));
+    await this.#world.sleep(this.#world.dice.between(0, this.#plan.weather.delayMsMax));
     load.closing = true;
     await ranker.close();
     await Promise.all(last);

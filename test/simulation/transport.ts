@@ -93,6 +93,7 @@ export class CountedTransport implements Transport {
     if (credits.taken - credits.returned > sessionWindow)
       this.#world.fail(new Error(`more than ${sessionWindow} subrequests are in flight to ${url}`));
     const exchange = inner.send(outgoing);
+    const { steps } = this.#world;
     let [cancelled, given] = [false, false];
     const give = (): void => {
       if (!given) credits.returned++;
@@ -106,6 +107,8 @@ export class CountedTransport implements Transport {
       reply: exchange.reply,
       cancel: async () => {
         cancelled = true;
+        if (this.#world.steps === steps)
+          this.#world.fail(new Error(`a lookup that had ended sent a subrequest to ${url}`));
         await exchange.cancel();
         give();
       },
