@@ -238,7 +238,8 @@ export class Ranker implements AsyncDisposable {
     let changed: Route | undefined;
     try {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
-      if (this.#route === route) await deadline.wait(this.#readRouting());
+      // A cache of another size is another route, too, but has the same plan.
+      if (this.#route.fingerprint === route.fingerprint) await deadline.wait(this.#readRouting());
       if (this.#route.fingerprint === route.fingerprint) throw error;
       if (deadline.over) throw deadline.over;
       changed = this.#route;

@@ -76,6 +76,19 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(source.reads).toBe(2);
   });
 
+  test('a stale plan is read again, although the cache has got another size meanwhile', async () => {
+    const source = new Turnable(reversioned(old.routing));
+    await using ranker = await open(source);
+    for (const gate of gates) gate.close();
+    const lookup = ranker.lookup(bags);
+    await Promise.all(gates.map((gate) => gate.holds(1)));
+    await ranker.resizeCache(65_536);
+    source.now = old.routing;
+    for (const gate of gates) gate.open();
+    expect(bits(await lookup)).toEqual(wanted);
+    expect(source.reads).toBe(2);
+  });
+
   test('concurrent lookups also continue after a stale plan', async () => {
     const source = new Turnable(reversioned(old.routing));
     await using ranker = await open(source);
