@@ -1,4 +1,5 @@
 // What goes wrong in a simulation, and when.
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
 import { movesMax } from './cluster.ts';
@@ -117,20 +118,30 @@ export class Faults {
     if (inPlace) {
       const routing = cluster.routingOf(tables);
       cluster.routing = routing;
+      const endRollout = troubles.begin('rollout');
       await Promise.all(live.map((node) => node.restart(routing, this.#dice.between(1, 50))));
+      endRollout();
       await world.sleep(this.#dice.between(0, publishMsMax));
-      cluster.publish(routing);
+      await this.#publish(routing);
     } else {
       const stops = live.map((node) => node.move());
       const routing = cluster.routingOf(tables);
       await Promise.all(live.map((node) => node.start(routing)));
       await world.sleep(this.#dice.between(0, publishMsMax));
-      cluster.publish(routing);
+      await this.#publish(routing);
       await world.sleep(this.#dice.between(0, publishMsMax));
       await Promise.all(stops.map((stop) => stop()));
     }
     this.#moving = false;
     end();
+  }
+
+  /** The ranker hears of a routing table, perhaps while its cache gets another size. */
+  async #publish(routing: RoutingTable): Promise<void> {
+    const resized = this.#dice.chance(0.5) ? this.#resize() : undefined;
+    if (resized) await new Promise((turn) => setImmediate(turn));
+    this.#of.cluster.publish(routing);
+    await resized;
   }
 
   async #resize(): Promise<void> {

@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly cutsOf: (table: string, known: number) => Iterable<string>;
   /** A lookup with a longer deadline is answered if there is no fault. */
   readonly patienceMs: number;
+  /** There are so few subrequests in flight that all of them may be tried again. */
+  readonly retriesAll: boolean;
 }
 
 export interface Given extends Pick<LookupOptions, 'onFailure'> {
@@ -28,6 +30,9 @@ export interface Given extends Pick<LookupOptions, 'onFailure'> {
   /** Nothing explains a failure. */
   readonly strict?: boolean | undefined;
 }
+
+/** A deadline that leaves time to try again. */
+const retriedMsMin = 5_000;
 
 /** The errors of nodes that are at fault. */
 const codesOfFaults: readonly string[] = ['UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED', 'STALE_ROUTING'];
@@ -98,7 +103,7 @@ export class Load {
 
   /** @throws if no fault explains the error */
   #explain({ number, request, given, begun }: End, error: FlexemrError): void {
-    const { nodesOf, patienceMs } = this.#options;
+    const { nodesOf, patienceMs, retriesAll } = this.#options;
     const { deadline, strict = false } = given;
     const all = new Set(nodesOf(request.tables));
     const { now } = this.#world;
@@ -107,8 +112,11 @@ export class Load {
     if (error.node !== undefined && !all.has(error.node)) throw unexplained;
     const at = error.node === undefined ? all : new Set([error.node]);
     if (error.code === 'DEADLINE_EXCEEDED' && deadline < patienceMs) return;
-    if (error.code === 'STALE_ROUTING' && !this.#troubles.explain(at, begun, now, 'move')) throw unexplained;
+    // When all nodes have another routing table, the ranker can read it, and tries again.
+    if (error.code === 'STALE_ROUTING' && !this.#troubles.during('rollout', begun)) throw unexplained;
     if (!this.#troubles.explain(at, begun, now)) throw unexplained;
+    // What one broken connection has lost is tried again, if there are not too many subrequests to try all of them again.
+    if (retriesAll && deadline >= retriedMsMin && this.#troubles.isOnly('break')) throw unexplained;
   }
 
   #check(end: End, lookup: Lookup): void {

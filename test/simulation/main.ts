@@ -16,8 +16,8 @@ const { values } = parseArgs({
     mutation: { type: 'string' },
   },
 });
-const seeds = Number(values.seeds);
-const first = Number(values.first);
+const seeds = wholeNumber('seeds');
+const first = wholeNumber('first');
 
 /** Enough to see whether two runs are the same. */
 const digestChars = 16;
@@ -29,6 +29,12 @@ if (values.mutations) {
 else {
   plant(mutations[Number(values.mutation)]);
   await simulateUntilFailure();
+}
+
+function wholeNumber(option: 'seeds' | 'first'): number {
+  const number = Number(values[option]);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new Error(`--${option} ${values[option]}: give a whole number, at least 1`);
 }
 
 async function simulateAll(): Promise<void> {

@@ -24,6 +24,8 @@ export interface Plan {
   readonly lookups: number;
   /** Lookups that begin all at once, so that they wait for credits. */
   readonly crowd: number;
+  /** Keys of lookups that take several slices to prepare and to answer. 0: there are none. */
+  readonly largeKeys: number;
   /** Mean time between two lookups. */
   readonly betweenMs: number;
   readonly faults: number;
@@ -42,17 +44,22 @@ export function planOf(dice: Dice): Plan {
   const nodes = dice.between(1, 4);
   const names = nodeNames(nodes);
   const delayMsMax = dice.pick([1, 3, 10, 30]);
+  const largeKeys = dice.chance(0.2) ? dice.between(8_000, 20_000) : 0;
+  const crowd = dice.chance(0.25) ? dice.between(80, 160) : 0;
+  // With a small window, so much data would take seconds.
+  const windowBytes = largeKeys > 0 || crowd > 0 ? 2 ** 20 : dice.pick([4_096, 65_536, 2 ** 20]);
   const weather = {
     delayMsMin: dice.between(0, Math.min(2, delayMsMax)),
     delayMsMax: Math.max(delayMsMax, 2),
     piecesMax: dice.pick([1, 2, 5]),
-    windowBytes: dice.pick([4_096, 65_536, 2 ** 20]),
+    windowBytes,
   };
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
   return {
     nodes,
     workers: dice.chance(0.3) ? 2 : 1,
-    slotBytes: dice.chance(0.15) ? smallSlotBytes : slotBytes,
+    // Large lookups do not fit into small slots.
+    slotBytes: largeKeys === 0 && dice.chance(0.2) ? smallSlotBytes : slotBytes,
     tables,
     recut: tables.map((table) =>
       dice.chance(0.5) ? { ...table, shards: shardsOf(dice, table.spec.rows, names) } : table,
@@ -65,7 +72,8 @@ export function planOf(dice: Dice): Plan {
       cache: dice.chance(0.5) ? 'off' : 2 ** dice.between(16, 18),
     },
     lookups: dice.between(30, 90),
-    crowd: dice.chance(0.25) ? dice.between(80, 160) : 0,
+    crowd,
+    largeKeys,
     betweenMs: dice.pick([2, 10, 25]),
     faults: dice.between(0, 6),
     dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,

@@ -7,6 +7,9 @@ import type { Dice } from './dice.ts';
 /** Most keys of a bag that is drawn. */
 const bagKeysMax = 60;
 
+/** Keys of each bag of a large request. */
+const largeBagKeys = 200;
+
 export type Pooled = Exclude<ReturnType<typeof expectedPooled>, number>;
 
 export interface SimulatedRequest {
@@ -42,6 +45,19 @@ export class Requests {
       return [`f${i}`, this.#feature(this.#dice.pick(tables), keysMax)] as const;
     });
     return requestOf(features);
+  }
+
+  /** A request for so many keys, in bags that any node takes. */
+  large(keys: number): SimulatedRequest | undefined {
+    // The results of a table that does not pool are as many as the keys, which may be too many for one reply.
+    const pooled = this.#tables.filter(({ spec }) => spec.mode !== 'none');
+    if (pooled.length === 0) return undefined;
+    const table = this.#dice.pick(pooled);
+    const lengths = Array.from({ length: Math.ceil(keys / largeBagKeys) }, () => largeBagKeys);
+    const rows = Uint32Array.from({ length: lengths.length * largeBagKeys }, () =>
+      this.#dice.between(0, table.spec.rows - 1),
+    );
+    return requestOf([['f0', this.#expect(table, rows, lengths)]]);
   }
 
   #feature(table: PlannedTable, keysMax: number): Feature {

@@ -94,6 +94,7 @@ class Run {
       nodesOf: (tables) => cluster.nodesOf(tables),
       known: () => cluster.published,
       cutsOf: (table, known) => cluster.cutsOf(table, known),
+      retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
       patienceMs: 20 * plan.weather.delayMsMax + 100,
     });
     this.load = load;
@@ -119,9 +120,11 @@ class Run {
 
   /** Lookups that begin independently of each other, and perhaps a crowd of them, while there are faults. */
   async #storm(load: Load, requests: Requests): Promise<void> {
-    const { lookups, betweenMs, crowd } = this.#plan;
+    const { lookups, betweenMs, crowd, largeKeys } = this.#plan;
     const dice = this.#world.dice.fork();
     const known = Array.from({ length: 12 }, () => requests.draw());
+    const large = largeKeys > 0 ? requests.large(largeKeys) : undefined;
+    if (large) known.push(large);
     const crowdAt = dice.between(0, lookups - 1);
     const begun: Promise<void>[] = [];
     for (let i = 0; i < lookups; i++) {

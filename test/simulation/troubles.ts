@@ -35,12 +35,21 @@ export class Troubles {
     this.begin(what, node)();
   }
 
-  /** Whether one of the nodes was at fault in this time, or shortly before. @param what default: any fault */
-  explain(nodes: ReadonlySet<string>, from: number, until: number, what?: string): boolean {
+  /** Whether this has happened once, and nothing else. */
+  isOnly(what: string): boolean {
+    return this.#all.length === 1 && this.#all[0].what === what;
+  }
+
+  /** Whether this has gone on at some time since then. */
+  during(what: string, since: number): boolean {
+    return this.#all.some((trouble) => trouble.what === what && trouble.until >= since);
+  }
+
+  /** Whether one of the nodes was at fault in this time, or shortly before. */
+  explain(nodes: ReadonlySet<string>, from: number, until: number): boolean {
     return this.#all.some(
       (trouble) =>
         (trouble.node === undefined || nodes.has(trouble.node)) &&
-        (what === undefined || trouble.what === what) &&
         trouble.from <= until &&
         trouble.until + recoveryMsMax >= from,
     );

@@ -1,3 +1,4 @@
+import { unfinishedSubrequestsMax, workerSubrequestsMax } from '../../src/limits.ts';
 import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { overloaded } from '../../src/memory-node/places.ts';
 import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
@@ -26,6 +27,9 @@ export class SimulatedWorker implements Handler {
 
   admit(bytes: number): Inbox | WireError {
     const given = this.#health.full ? overloaded : this.node.admit(bytes);
+    const { held } = this.node.stats;
+    if (held > workerSubrequestsMax + unfinishedSubrequestsMax)
+      throw new Error(`a worker holds ${held} subrequests`);
     if (!('code' in given)) return new SlowInbox(given, this.#health);
     if (given.code === 'OVERLOADED') this.#health.onOverload();
     return given;
