@@ -3,7 +3,7 @@ import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { overloaded } from '../../src/memory-node/places.ts';
 import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
 import type { Handler, Inbox, NodeDescription } from '../../src/wire/handler.ts';
-import type { WireError } from '../../src/wire/reply.ts';
+import { Reply, type WireError } from '../../src/wire/reply.ts';
 
 /** How a node is. Its workers look at it. */
 export interface Health {
@@ -66,6 +66,8 @@ class SlowInbox implements Inbox {
 
   answer(done: (reply: Uint8Array) => void): void {
     this.#inner.answer((reply) => {
+      // It was admitted, but there is no space for its answer.
+      if (new Reply(reply, () => {}).error?.code === 'OVERLOADED') this.#health.onOverload();
       const ms = this.#health.replyMs();
       if (ms === 0) done(reply);
       else setTimeout(() => !this.#released && done(reply), ms);
