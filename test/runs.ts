@@ -30,6 +30,8 @@ export const runs = {
   cacheRoutings: soak ? 2_000 : 12,
   /** Most lookups and changes of one of them. */
   cacheSteps: soak ? 300 : 60,
+  /** Clusters that are simulated. */
+  simulatedSeeds: soak ? 20_000 : 100,
   /** Days of load for an adaptive cache. */
   days: soak ? 1_000 : 20,
   /** Requests that a scorer puts together. */

@@ -1,6 +1,7 @@
 import { Ranker } from '../ranker/ranker.ts';
 import type { BatchContext } from '../scorer/batch-run.ts';
-import { type CacheBytes, CacheController, type ElasticCache } from '../scorer/cache-controller.ts';
+import { CacheController } from '../scorer/cache-controller.ts';
+import type { CacheBytes, ElasticCache } from '../scorer/elastic-cache.ts';
 import { MemoryCurve } from '../scorer/memory-curve.ts';
 import { collectAll } from './collect-garbage.ts';
 import type { DenseThreads } from './dense-threads.ts';

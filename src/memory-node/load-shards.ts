@@ -175,7 +175,12 @@ function keptRowBytes({
 }
 
 /** Describes the `i`-th shard of a loaded table to the workers. */
-function hostedShard(store: Store, { number, table }: NumberedShard, loaded: Table, i: number): HostedShard {
+export function hostedShard(
+  store: Store,
+  { number, table }: NumberedShard,
+  loaded: Table,
+  i: number,
+): HostedShard {
   const { arena, bytes, rows } = loaded.shards[i];
   return {
     number,

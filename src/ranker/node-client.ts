@@ -226,7 +226,7 @@ export class NodeClient {
     this.connect().catch(() => {});
   }
 
-  /** Closes as soon as no subrequest is in flight. Call it after the last lookup that uses this client has begun. */
+  /** Closes as soon as no subrequest is in flight. Call it after the last lookup that uses this client has ended. */
   async retire(): Promise<void> {
     this.#retired = true;
     await this.#closeIfIdle();

@@ -4,7 +4,6 @@ import { FlexemrError } from '../errors.ts';
 import { deadlineMsDefault } from '../limits.ts';
 import type { CacheStats } from '../lookup/cache-memory.ts';
 import type { Lookup } from '../lookup/pooled.ts';
-import type { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
@@ -20,6 +19,8 @@ import { type LookupContext, type LookupOptions, type LookupRequest, lookUp } fr
 import type { NodeStatus } from './node-client.ts';
 import type { RankerOptions } from './ranker-options.ts';
 import { workspaceOf } from './ranker-workspace.ts';
+import { ReleasedMemories } from './released-memories.ts';
+import { ReplacedRoutes } from './replaced-routes.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 
@@ -52,14 +53,14 @@ export class Ranker implements AsyncDisposable {
   readonly #options: RankerOptions;
   readonly #context: LookupContext;
   #route: Route;
+  readonly #replaced = new ReplacedRoutes();
   #unwatch: () => void = () => {};
   #closed = false;
   readonly #underWay = new Deadlines();
   #reading: Promise<void> | undefined;
   /** The last change of the size of the cache. */
   #resizing: Promise<void> = Promise.resolve();
-  /** Memories with caches of earlier sizes, until they are collected. */
-  #released: readonly { readonly memory: WeakRef<Workspace>; readonly bytes: number }[] = [];
+  readonly #released = new ReleasedMemories();
 
   /**
    * Reads the routing table and connects to every node.
@@ -111,8 +112,7 @@ export class Ranker implements AsyncDisposable {
       const cached = before.cached.next(routing);
       this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
       workspace.pin(this.#route.plan);
-      before.retire();
-      for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();
+      this.#replaced.add(before, () => this.#route);
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
     }
@@ -152,10 +152,9 @@ export class Ranker implements AsyncDisposable {
 
   /** The memory of a route is no longer used, once its last lookup has ended. */
   #release(route: Route): void {
-    const { cacheBytes: bytes } = route.workspace;
-    const memory = new WeakRef(route.workspace);
-    this.#released = [...this.#released, { memory, bytes }];
-    route.retire(() => this.#options.collect?.(memory));
+    const memory = this.#released.add(route.workspace, route.workspace.cacheBytes);
+    const collect = (): unknown => this.#options.collect?.(memory);
+    this.#replaced.add(route, () => this.#route, collect);
   }
 
   /** Bounds of its cache, if a scorer may change its size. @internal */
@@ -200,10 +199,8 @@ export class Ranker implements AsyncDisposable {
     readonly touchedBytes: number;
     readonly releasedBytes: number;
   } {
-    this.#released = this.#released.filter(({ memory }) => memory.deref() !== undefined);
-    const releasedBytes = this.#released.reduce((sum, { bytes }) => sum + bytes, 0);
     const { cacheBytes: bytes, cacheTouchedBytes: touchedBytes } = this.#route.workspace;
-    return { bytes, touchedBytes, releasedBytes };
+    return { bytes, touchedBytes, releasedBytes: this.#released.bytes };
   }
 
   /**
@@ -247,8 +244,10 @@ export class Ranker implements AsyncDisposable {
     let changed: Route | undefined;
     try {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
-      if (this.#route === route) await deadline.wait(this.#readRouting());
+      // A cache of another size is another route, too, but has the same plan.
+      if (this.#route.fingerprint === route.fingerprint) await deadline.wait(this.#readRouting());
       if (this.#route.fingerprint === route.fingerprint) throw error;
+      if (deadline.over) throw deadline.over;
       changed = this.#route;
       changed.begin();
       const found = await lookUp(request, changed, this.#context);
@@ -280,7 +279,7 @@ export class Ranker implements AsyncDisposable {
     this.#closed = true;
     this.#unwatch();
     this.#underWay.end(closed);
-    await Promise.all([...this.#route.nodes.values()].map((node) => node.close()));
+    await Promise.all([...this.#route.nodes.values(), ...this.#replaced.nodes].map((node) => node.close()));
     await this.#options.transport.close();
   }
 

@@ -10,6 +10,7 @@ import {
   cacheReleaseMsMax,
 } from '../scoring-limits.ts';
 import type { BatchLimit } from './batch-limit.ts';
+import type { ElasticCache } from './elastic-cache.ts';
 import type { MemoryCurve } from './memory-curve.ts';
 import {
   type CacheBounds,
@@ -20,19 +21,6 @@ import {
   spareOf,
 } from './memory-step.ts';
 import { WindowMax } from './window-max.ts';
-
-/** All memory of a cache, the part of it that was ever written, and that of earlier ones that is not freed yet. */
-export interface CacheBytes {
-  readonly bytes: number;
-  readonly touchedBytes: number;
-  readonly releasedBytes: number;
-}
-
-/** A cache whose size can change. */
-export interface ElasticCache {
-  readonly memory: CacheBytes;
-  resize(bytes: number): Promise<void>;
-}
 
 export interface ControllerParts {
   readonly cache: ElasticCache;

@@ -1,6 +1,8 @@
 // Computes the results of a lookup with the reference: each key becomes a row or the reason why it has no row. Each bag
 // is cut into segments at the bounds of shards, and the segments are folded and merged.
-import { type Pooled, reference, type TableMode } from '../../src/index.ts';
+import * as reference from '../../src/kernel/checked-reference.ts';
+import type { Pooled } from '../../src/lookup/pooled.ts';
+import type { TableMode } from '../../src/plan/table-spec.ts';
 
 /** The row of a key, or why it has none. `bad` keys are refused with every policy for missing keys. */
 export type Found = number | 'padded' | 'missing' | 'bad';

@@ -76,6 +76,19 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(source.reads).toBe(2);
   });
 
+  test('a stale plan is read again, although the cache has got another size meanwhile', async () => {
+    const source = new Turnable(reversioned(old.routing));
+    await using ranker = await open(source);
+    for (const gate of gates) gate.close();
+    const lookup = ranker.lookup(bags);
+    await Promise.all(gates.map((gate) => gate.holds(1)));
+    await ranker.resizeCache(65_536);
+    source.now = old.routing;
+    for (const gate of gates) gate.open();
+    expect(bits(await lookup)).toEqual(wanted);
+    expect(source.reads).toBe(2);
+  });
+
   test('concurrent lookups also continue after a stale plan', async () => {
     const source = new Turnable(reversioned(old.routing));
     await using ranker = await open(source);
@@ -110,6 +123,36 @@ describe.for(['loopback', 'stream', 'http'] as const)('over %s', (transport) => 
     expect(source.watchers).toBe(1);
     await ranker.close();
     expect(source.watchers).toBe(0);
+  });
+
+  test('a lookup that has ended is not tried again with a changed table', async () => {
+    const source = new Turnable(reversioned(old.routing));
+    await using ranker = await open(source);
+    const ends: unknown[] = [];
+    ranker.observe(({ code }) => ends.push(code));
+    const [gate] = gates;
+    gate.close();
+    const abort = new AbortController();
+    const lookup = refused(ranker.lookup(bags, { signal: abort.signal }));
+    await gate.holds(1);
+    source.turn(old.routing);
+    // The other node has refused it by now.
+    await expect.poll(() => ends).toContain('STALE_ROUTING');
+    abort.abort();
+    expect(await lookup).toMatchObject({ code: 'CANCELLED' });
+    expect(ranker.stats.lookups).toBe(1);
+    gate.open();
+  });
+
+  test('a lookup that tries again ends with the old table, although nothing was in flight when it changed', async () => {
+    const source = new Turnable(old.routing);
+    await using ranker = await open(source);
+    for (const gate of gates) gate.refusals = [{ code: 'OVERLOADED', retryAfterMs: 100 }];
+    const retried = ranker.lookup(bags);
+    await expect.poll(() => ranker.stats.retries).toBe(gates.length);
+    source.turn(fresh.routing);
+    expect(bits(await retried)).toEqual(wanted);
+    expect(bits(await ranker.lookup(bags))).toEqual(wanted);
   });
 
   test('a ranker reports a change that it cannot use, and keeps its table', async () => {

@@ -1,0 +1,28 @@
+// Clusters in this process on a seeded clock (docs/simulation.md). `npm run simulate` runs more seeds.
+import { expect, test } from 'vitest';
+import { runs } from '../runs.ts';
+import { simulate } from '../simulation/simulation.ts';
+
+test('clusters under load and faults do what they promise', async () => {
+  for (let seed = 1; seed <= runs.simulatedSeeds; seed++) {
+    const { error } = await simulate(seed);
+    expect(error, `npm run simulate -- --seeds 1 --first ${seed}`).toBeUndefined();
+  }
+});
+
+test('the same seed gives the same run', async () => {
+  const seeds = [7, 1_000_003];
+  const once = await simulate(seeds[0]);
+  const other = await simulate(seeds[1]);
+  const again = await simulate(seeds[0]);
+  expect(again).toEqual(once);
+  expect(once.events).toBeGreaterThan(100);
+  expect(other.digest).not.toBe(once.digest);
+});
+
+test('a simulation leaves the clock, the randomness and the network of the process as they were', async () => {
+  const before = [setTimeout, setImmediate, performance.now, Date, Math.random, crypto.getRandomValues];
+  await simulate(1);
+  const after = [setTimeout, setImmediate, performance.now, Date, Math.random, crypto.getRandomValues];
+  expect(after).toEqual(before);
+});

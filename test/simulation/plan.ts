@@ -1,0 +1,125 @@
+// What a seed decides before its simulation begins.
+import type { PushDown } from '../../src/lookup/asked.ts';
+import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
+import type { RowDtype, TableMode } from '../../src/plan/table-spec.ts';
+import type { Dice } from './dice.ts';
+import type { Weather } from './pipe.ts';
+
+export interface Plan {
+  readonly nodes: number;
+  /** Worker threads of each node. */
+  readonly workers: number;
+  /** Memory of a worker for frames and replies. */
+  readonly slotBytes: number;
+  readonly tables: readonly PlannedTable[];
+  /** The same tables, some of them with other cuts. */
+  readonly recut: readonly PlannedTable[];
+  readonly weather: Weather;
+  readonly ranker: {
+    readonly pushDown: PushDown;
+    readonly deduplicateBags: boolean;
+    readonly checksums: boolean;
+    readonly cache: number | 'off';
+  };
+  readonly lookups: number;
+  /** Lookups that begin all at once, so that they wait for credits. */
+  readonly crowd: number;
+  /** Keys of lookups that take several slices to prepare and to answer. 0: there are none. */
+  readonly largeKeys: number;
+  /** Mean time between two lookups. */
+  readonly betweenMs: number;
+  readonly faults: number;
+  /** A node that dies and never comes back. */
+  readonly dead: string | undefined;
+}
+
+const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
+const dtypes: readonly RowDtype[] = ['f32', 'f32', 'f16', 'int8'];
+
+/** Largest slots, and slots in which a burst of lookups finds no space. */
+const slotBytes = 2 ** 20;
+const smallSlotBytes = 2 ** 17;
+
+export function planOf(dice: Dice): Plan {
+  const nodes = dice.between(1, 4);
+  const names = nodeNames(nodes);
+  const delayMsMax = dice.pick([1, 3, 10, 30]);
+  const largeKeys = dice.chance(0.2) ? dice.between(8_000, 20_000) : 0;
+  const crowd = dice.chance(0.25) ? dice.between(80, 160) : 0;
+  // With a small window, so much data would take seconds.
+  const windowBytes = largeKeys > 0 || crowd > 0 ? 2 ** 20 : dice.pick([4_096, 65_536, 2 ** 20]);
+  const weather = {
+    delayMsMin: dice.between(0, Math.min(2, delayMsMax)),
+    delayMsMax: Math.max(delayMsMax, 2),
+    piecesMax: dice.pick([1, 2, 5]),
+    windowBytes,
+  };
+  const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
+  return {
+    nodes,
+    workers: dice.chance(0.3) ? 2 : 1,
+    // Large lookups do not fit into small slots.
+    slotBytes: largeKeys === 0 && dice.chance(0.2) ? smallSlotBytes : slotBytes,
+    tables,
+    recut: tables.map((table) =>
+      dice.chance(0.5) ? { ...table, shards: shardsOf(dice, table.spec.rows, names) } : table,
+    ),
+    weather,
+    ranker: {
+      pushDown: dice.pick(['auto', 'always', 'never']),
+      deduplicateBags: dice.chance(0.7),
+      checksums: dice.chance(0.7),
+      cache: dice.chance(0.5) ? 'off' : 2 ** dice.between(16, 18),
+    },
+    lookups: dice.between(30, 90),
+    crowd,
+    largeKeys,
+    betweenMs: dice.pick([2, 10, 25]),
+    faults: dice.between(0, 6),
+    dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,
+  };
+}
+
+export function nodeNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `n${i}`);
+}
+
+function tableOf(dice: Dice, name: string, nodes: readonly string[]): PlannedTable {
+  const rows = dice.between(1, dice.pick([8, 60, 400]));
+  const missing = dice.chance(0.3) ? 'skip' : 'error';
+  return {
+    spec: {
+      ...{ name, rows, dim: dice.pick([1, 3, 4, 8, 17, 32]), missing },
+      ...{ mode: dice.pick(modes), dtype: dice.pick(dtypes) },
+    },
+    version: 1,
+    indexed: false,
+    // The ranker's cache keeps bags of a table when its shards move, if it knows that the rows are the same.
+    content: Array.from({ length: 4 }, () => dice.u32().toString(16).padStart(8, '0')).join(''),
+    shards: shardsOf(dice, rows, nodes),
+  };
+}
+
+function shardsOf(dice: Dice, rows: number, nodes: readonly string[]): PlannedTable['shards'] {
+  const cuts = Array.from({ length: dice.pick([0, 0, 1, 2, 4]) }, () => dice.between(1, rows));
+  const ends = [...new Set([...cuts, rows])].sort((a, b) => a - b);
+  return ends.map((end, i) => ({ node: dice.pick(nodes), begin: ends[i - 1] ?? 0, end }));
+}
+
+/** A table and its cuts, on which the bits of its bags depend. */
+export function cutOf({ spec, shards }: PlannedTable): string {
+  return `${spec.name} ${shards.map(({ end }) => end)}`;
+}
+
+/** The same tables, with some shards on other nodes. */
+export function movedTables(
+  dice: Dice,
+  tables: RoutingTable['tables'],
+  nodes: readonly string[],
+): RoutingTable['tables'] {
+  return tables.map((table) => ({
+    ...table,
+    // A node that is not in the list is dead.
+    shards: table.shards.map((shard) => (dice.chance(0.4) ? { ...shard, node: dice.pick(nodes) } : shard)),
+  }));
+}

@@ -1,0 +1,215 @@
+// One seed: a cluster under load and faults, and what must be true of it.
+import { kernelModule } from '../../src/kernel/files.ts';
+import { sessionWindow, subrequestMsMax } from '../../src/limits.ts';
+import { Ranker } from '../../src/ranker/ranker.ts';
+import { SimulatedCluster, slotRanges } from './cluster.ts';
+import type { Dice } from './dice.ts';
+import { Faults } from './faults.ts';
+import { Ledger } from './ledger.ts';
+import { type Given, Load } from './load.ts';
+import { Network } from './network.ts';
+import { type Plan, planOf } from './plan.ts';
+import { Requests } from './requests.ts';
+import { SimulatedRows } from './rows.ts';
+import { CountedTransport } from './transport.ts';
+import { recoveryMsMax, Troubles } from './troubles.ts';
+import type { Health } from './worker.ts';
+import { World } from './world.ts';
+
+/** Memory of a lookup. The lookups of a simulation share a part of it. */
+const workspaceBytes = 2 ** 26;
+
+/** Lookups that must succeed after the last fault. */
+const calmLookups = 8;
+const calmDeadlineMs = 2_000;
+
+/** Lookups that find no credit when all credits are used. */
+const waitingLookups = 3;
+
+/** Until the last subrequest to a node that is gone has failed. */
+const goneMsMax = 2 * subrequestMsMax;
+
+export interface Outcome {
+  readonly seed: number;
+  readonly plan: Plan;
+  /** Undefined: everything was as it must be. */
+  readonly error: Error | undefined;
+  /** Timers and immediates that have run. */
+  readonly events: number;
+  readonly lookups: number;
+  readonly answered: number;
+  readonly lastEvents: readonly string[];
+  /** Equal for two runs only if they had the same events at the same times. */
+  readonly digest: string;
+}
+
+/** Simulates one seed. */
+export async function simulate(seed: number): Promise<Outcome> {
+  using world = new World(seed);
+  const plan = planOf(world.dice.fork());
+  using network = new Network(world, plan.weather);
+  using ledger = new Ledger(world);
+  const run = new Run(world, plan, network, ledger);
+  let error: Error | undefined;
+  try {
+    await world.run(run.play());
+  } catch (cause) {
+    error = cause as Error;
+  }
+  const { steps: events } = world;
+  const { last: lastEvents } = world.history;
+  const { begun = 0, answered = 0 } = run.load?.counts ?? {};
+  return { seed, plan, error, events, lookups: begun, answered, lastEvents, digest: world.history.digest() };
+}
+
+class Run {
+  readonly #world: World;
+  readonly #plan: Plan;
+  readonly #network: Network;
+  readonly #ledger: Ledger;
+  readonly #troubles: Troubles;
+  load: Load | undefined;
+
+  constructor(world: World, plan: Plan, network: Network, ledger: Ledger) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#network = network;
+    this.#ledger = ledger;
+    this.#troubles = new Troubles(() => world.now);
+  }
+
+  async play(): Promise<void> {
+    const [world, plan, troubles] = [this.#world, this.#plan, this.#troubles];
+    const rows = await SimulatedRows.load(world.dice.fork(), plan, slotRanges(plan));
+    const cluster = new SimulatedCluster({ plan, rows }, this.#network, (node) => this.#health(node));
+    await cluster.start();
+    const transport = new CountedTransport(this.#network, world);
+    const ranker = await Ranker.open({
+      ...plan.ranker,
+      ...{ routing: cluster.source(world), transport, workspaceBytes, module: kernelModule('ranker') },
+      onRoutingError: (error) => world.fail(error),
+    });
+    const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
+    const load = new Load(world, ranker, troubles, {
+      nodesOf: (tables) => cluster.nodesOf(tables),
+      known: () => cluster.published,
+      cutsOf: (table, known) => cluster.cutsOf(table, known),
+      retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
+      patienceMs: 20 * plan.weather.delayMsMax + 100,
+    });
+    this.load = load;
+    const faults = new Faults({ world, plan, cluster, ranker, troubles });
+    await Promise.all([
+      this.#storm(load, requests),
+      faults.run(Math.max(100, plan.lookups * plan.betweenMs)),
+    ]);
+    await world.sleep(recoveryMsMax);
+    await this.#calm(load, requests, cluster);
+    await this.#settle(transport, cluster);
+    await this.#spendCredits(load, requests, cluster, transport);
+    await this.#settle(transport, cluster);
+    await this.#close(load, requests, ranker);
+    await cluster.close();
+    await world.sleep(recoveryMsMax);
+    if (world.timers > 0) throw new Error(`${world.timers} timers are left`);
+  }
+
+  #health(node: string): Health {
+    return { replyMs: () => 0, full: false, onOverload: () => this.#troubles.note('overload', node) };
+  }
+
+  /** Lookups that begin independently of each other, and perhaps a crowd of them, while there are faults. */
+  async #storm(load: Load, requests: Requests): Promise<void> {
+    const { lookups, betweenMs, crowd, largeKeys } = this.#plan;
+    const dice = this.#world.dice.fork();
+    const known = Array.from({ length: 12 }, () => requests.draw());
+    const large = largeKeys > 0 ? requests.large(largeKeys) : undefined;
+    if (large) known.push(large);
+    const crowdAt = dice.between(0, lookups - 1);
+    const begun: Promise<void>[] = [];
+    for (let i = 0; i < lookups; i++) {
+      for (let more = i === crowdAt ? 1 + crowd : 1; more > 0; more--) {
+        const request = more > 1 || dice.chance(0.5) ? dice.pick(known) : requests.draw();
+        begun.push(load.lookUp(request, givenOf(dice)));
+      }
+      await this.#world.sleep(dice.wait(betweenMs));
+    }
+    await Promise.all(begun);
+  }
+
+  /** After the last fault, all lookups succeed that do not need the node that is dead. */
+  async #calm(load: Load, requests: Requests, cluster: SimulatedCluster): Promise<void> {
+    const core = coreTables(cluster);
+    if (core.length === 0) return;
+    const given = { deadline: calmDeadlineMs, strict: true };
+    for (let i = 0; i < calmLookups / 2; i++) await load.lookUp(requests.draw(core), given);
+    await Promise.all(Array.from({ length: calmLookups / 2 }, () => load.lookUp(requests.draw(core), given)));
+  }
+
+  /** All credits come back, and all memory is free again. */
+  async #settle(transport: CountedTransport, cluster: SimulatedCluster): Promise<void> {
+    for (let ms = 0; transport.outstanding() > 0; ms += recoveryMsMax) {
+      if (ms > goneMsMax) throw new Error(`${transport.outstanding()} subrequests never end`);
+      await this.#world.sleep(recoveryMsMax);
+    }
+    const { lookup, plan } = this.#ledger.shared;
+    if (lookup > 0) throw new Error(`${lookup} allocations of lookups are left in the ranker`);
+    if (plan !== 1) throw new Error(`the ranker keeps ${plan} routing tables in memory`);
+    for (const node of cluster.nodes) {
+      for (const process of node.processes) process.check(node.name);
+    }
+  }
+
+  /** A session has exactly as many credits as its window, whatever has happened to it. */
+  async #spendCredits(
+    load: Load,
+    requests: Requests,
+    cluster: SimulatedCluster,
+    transport: CountedTransport,
+  ): Promise<void> {
+    const placed = coreTables(cluster).flatMap((table) => table.shards.map((shard) => ({ table, shard })));
+    if (placed.length === 0) return;
+    const { table, shard } = this.#world.dice.pick(placed);
+    const node = cluster.nodes.find(({ name }) => name === shard.node);
+    if (node === undefined) return;
+    const window = sessionWindow * this.#plan.workers;
+    const lookUp = (number: number): Promise<void> =>
+      load.lookUp(requests.distinct(table, shard.begin, number), { deadline: calmDeadlineMs });
+    // The ranker may not have connected to the node yet.
+    await lookUp(0);
+    node.machine.hold();
+    const lookups = Array.from({ length: window + waitingLookups }, (_, i) => lookUp(i + 1));
+    await this.#world.sleep(recoveryMsMax / 2);
+    const taken = transport.outstanding(node.urls);
+    node.machine.release();
+    if (taken !== window) throw new Error(`${node.name} has ${taken} credits, not ${window}`);
+    await Promise.all(lookups);
+  }
+
+  /** Lookups end when their ranker is closed. */
+  async #close(load: Load, requests: Requests, ranker: Ranker): Promise<void> {
+    const last = [1, 2, 3].map(() => load.lookUp(requests.draw(), { deadline: 10_000 }));
+    await this.#world.sleep(this.#world.dice.between(0, this.#plan.weather.delayMsMax));
+    load.closing = true;
+    await ranker.close();
+    await Promise.all(last);
+    const { begun, ended } = load.counts;
+    if (begun !== ended) throw new Error(`${begun} lookups began, and ${ended} ended`);
+  }
+}
+
+function givenOf(dice: Dice): Given {
+  const deadline = dice.pick([3, 30, 300, 1_000, 5_000]);
+  return {
+    deadline,
+    onFailure: dice.pick(['error', 'partial']),
+    abortMs: dice.chance(0.15) ? dice.between(0, Math.min(deadline, 100)) : undefined,
+    keptMs: dice.pick([0, 0, 20, 500]),
+  };
+}
+
+/** The tables without a shard on a node that is dead. */
+function coreTables({ nodes, routing }: SimulatedCluster): SimulatedCluster['routing']['tables'] {
+  const dead = new Set(nodes.filter((node) => node.dead).map(({ name }) => name));
+  return routing.tables.filter(({ shards }) => shards.every(({ node }) => !dead.has(node)));
+}
