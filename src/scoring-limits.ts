@@ -60,11 +60,19 @@ export const cacheGrowDelayShare = 0.125;
 export const cacheDecisionsPerWindow = 32;
 export const cacheDecisionMsMin = 20;
 export const cacheDecisionMsMax = 1_000;
-/** If batches need less memory than expected, larger ones may be so many times as large, and use this share of the difference. */
-export const cacheLearnedMax = 1.5;
-export const cacheLearnedShare = 0.75;
-/** If so much of the capacity is resident when a batch begins, garbage is collected, not more often than this. */
+/**
+ * If so much of the capacity is resident when a batch begins, and so much more than after the last time, garbage is collected,
+ * not more often than this.
+ */
 export const cacheCollectShare = 0.9;
+export const cacheGarbageShare = 0.05;
 export const cacheCollectMsMin = 200;
+/**
+ * If batches have needed less memory than expected, by more than cacheGarbageShare of the capacity, in so much of the window, larger
+ * ones may use this share of the rest. They may be so many times as large.
+ */
+export const cacheLearnedCoverage = 0.5;
+export const cacheLearnedShare = 0.75;
+export const cacheLearnedMax = 1.5;
 /** Longest time that the next decision waits for the memory of a smaller cache. */
 export const cacheReleaseMsMax = 5_000;

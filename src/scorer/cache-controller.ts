@@ -4,7 +4,9 @@ import {
   cacheDecisionMsMax,
   cacheDecisionMsMin,
   cacheDecisionsPerWindow,
+  cacheGarbageShare,
   cacheGrowDelayShare,
+  cacheLearnedCoverage,
   cacheLearnedMax,
   cacheLearnedShare,
   cacheReleaseMsMax,
@@ -79,6 +81,8 @@ export class CacheController implements BatchLimit, Disposable {
   #isBusy = false;
   /** When garbage was collected, and when the cache became smaller. */
   #collectedAt = 0;
+  /** What was resident then, of the capacity. */
+  #collectedShare = 0;
   #shrunkAt = Number.NEGATIVE_INFINITY;
   #resizes = 0;
   #renewals = 0;
@@ -110,15 +114,17 @@ export class CacheController implements BatchLimit, Disposable {
   }
 
   /**
-   * Most candidates for so many bytes, as the last while has shown: if batches need less than was expected of them, larger ones
+   * Most candidates for so many bytes, as the window has shown: if batches need clearly less than was expected of them, larger ones
    * do, too. Nothing follows for batches that are much larger.
    */
   #learned(bytes: number): number {
-    const { memory, batchCandidates } = this.#parts;
-    const surprise = this.#surprise.most(performance.now());
-    if (surprise >= 0 || !Number.isFinite(surprise)) return 0;
+    const { memory, batchCandidates, bounds } = this.#parts;
+    const now = performance.now();
+    if (this.#surprise.coverage(now) < cacheLearnedCoverage) return 0;
+    const less = -this.#surprise.most(now) - cacheGarbageShare * bounds.capacityBytes;
+    if (less <= 0) return 0;
     const most = Math.min(batchCandidates, cacheLearnedMax * this.#held);
-    return Math.floor(Math.min(most, memory.within(bytes - cacheLearnedShare * surprise)));
+    return Math.floor(Math.min(most, memory.within(bytes + cacheLearnedShare * less)));
   }
 
   /** Most candidates of a batch ever. */
@@ -145,10 +151,12 @@ export class CacheController implements BatchLimit, Disposable {
     if (!this.#isBusy && this.#isNearlyFull) void this.#do('collect');
   }
 
-  /** Whether what is resident is close to the capacity, so that garbage of another batch may be too much. */
+  /** Whether what is resident is close to the capacity, and has grown, so that garbage of another batch may be too much. */
   get #isNearlyFull(): boolean {
     if (performance.now() - this.#collectedAt < cacheCollectMsMin) return false;
-    return this.#parts.residentBytes() > cacheCollectShare * this.#parts.bounds.capacityBytes;
+    const { residentBytes, bounds } = this.#parts;
+    const share = residentBytes() / bounds.capacityBytes;
+    return share > cacheCollectShare && share > this.#collectedShare + cacheGarbageShare;
   }
 
   ended(candidates: number): void {
@@ -250,7 +258,9 @@ export class CacheController implements BatchLimit, Disposable {
 
   async #collect(): Promise<void> {
     await this.#parts.collect();
+    const { residentBytes, bounds } = this.#parts;
     this.#collectedAt = performance.now();
+    this.#collectedShare = residentBytes() / bounds.capacityBytes;
     // What is still there is found again.
     this.#others.clear();
     this.#measure();

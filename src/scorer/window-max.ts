@@ -27,10 +27,20 @@ export class WindowMax {
 
   /** −Infinity if there were no values. */
   most(now: number): number {
-    const first = Math.max(0, Math.floor(now / this.#partMs) - parts);
+    const first = this.#first(now);
     let most = Number.NEGATIVE_INFINITY;
     for (const [i, begin] of this.#begins.entries())
       if (begin >= first) most = Math.max(most, this.#values[i]);
     return most;
+  }
+
+  /** The share of the window that had values. */
+  coverage(now: number): number {
+    const first = this.#first(now);
+    return this.#begins.filter((begin) => begin >= first).length / this.#begins.length;
+  }
+
+  #first(now: number): number {
+    return Math.max(0, Math.floor(now / this.#partMs) - parts);
   }
 }
