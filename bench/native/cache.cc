@@ -61,7 +61,7 @@ struct Probe {
     seen_bytes = word(cache, CACHE_SEEN_BLOCKS) * CACHE_SEEN_BLOCK_BYTES;
     key_bytes = ONES ? 4 : word(feature, FEATURE_KEY_BYTES);
     uint8_t* record = pointer(feature, FEATURE_TABLE);
-    table = word(record, TABLE_PLACE);
+    table = word(record, TABLE_NUMBER);
     vector_bytes = word(record, TABLE_DIM) * 4;
     bags = word(feature, FEATURE_SENT_BAGS);
     start = hash_key(seed ^ ((uint64_t)table << 32 | 4));

@@ -50,7 +50,11 @@ export class FakeRanker {
       ['up', this.#gauge('flexemr_ranker_node_up', ['node'])],
       ['workers', this.#gauge('flexemr_ranker_node_workers', ['node'])],
     ]);
-    if (nodes.length > 0) this.#gauge('flexemr_cache_memory_bytes').set(2 ** 28);
+    if (nodes.length > 0) {
+      this.#gauge('flexemr_cache_memory_bytes').set(2 ** 28);
+      this.#gauge('flexemr_cache_target_bytes').set(1.1 * 2 ** 28);
+      this.#gauge('flexemr_scorer_limit_candidates').set(256);
+    }
     this.#gauge('process_start_time_seconds').set(started.getTime() / 1_000);
     if (nodes.length > 0)
       this.#subrequest = this.#histogram('flexemr_ranker_subrequest_duration_seconds', seconds, 'node');
