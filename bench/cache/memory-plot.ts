@@ -1,9 +1,11 @@
-import type { MemoryFile } from './memory.ts';
+import { type MemoryFile, nextNight } from './memory.ts';
 
 /** Draws how large a batch can be beside each cache, over what the cache saves while batches are small. */
 export function cacheMemoryPlot({ environment, limitMiB, figure, quick }: MemoryFile): object {
-  const kind = (cache: string): string => (cache.startsWith('adaptive') ? 'follows the load' : 'fixed size');
-  const values = figure.map((row) => ({ ...row, kind: kind(row.cache) }));
+  const kind = (cache: string): string => (cache === 'adaptive' ? 'follows the load' : 'fixed size');
+  const values = figure
+    .filter(({ cache }) => cache !== nextNight)
+    .map((row) => ({ ...row, kind: kind(row.cache) }));
   const x = {
     field: 'saved',
     type: 'quantitative',
@@ -30,7 +32,7 @@ export function cacheMemoryPlot({ environment, limitMiB, figure, quick }: Memory
         encoding: { x, y, color: { field: 'kind', type: 'nominal', sort: null, title: null } },
       },
       {
-        mark: { type: 'text', align: 'left', dx: 8, dy: -6 },
+        mark: { type: 'text', align: 'left', dx: 8, dy: 10 },
         encoding: { x, y, text: { field: 'cache', type: 'nominal' } },
       },
     ],

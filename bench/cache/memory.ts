@@ -26,6 +26,8 @@ const exactness = 0.02;
 const windowSeconds = 3;
 const nightCandidates = 256;
 const peakRequest = 512;
+/** The second night of the adaptive cache. */
+export const nextNight = 'adaptive, next night';
 /** Most candidates of a batch on a random day: beside the smallest fixed cache, there is memory for so many. */
 const dayCandidates = 4_096;
 
@@ -165,7 +167,7 @@ async function figure(bench: MemoryBench, seconds: number): Promise<FigureRow[]>
   if (phases === undefined) throw new Error('the adaptive cache needed too much memory');
   const [first, day, second] = phases;
   show('adaptive', day.largestBatch, none, first);
-  show('adaptive, next night', day.largestBatch, none, second);
+  show(nextNight, day.largestBatch, none, second);
   console.log(
     `adaptive: ${mib(first.cacheBytes)} MiB at night, ${mib(day.cacheBytes)} MiB at the peak, ${mib(second.cacheBytes)} MiB in the next night; at most ${mib(mostBytes)} MiB of all`,
   );
