@@ -8,6 +8,7 @@ import {
   CACHE_NEXT_BUCKET_COUNT, CACHE_SPLIT, CACHE_TAIL, CACHE_TOUCHED, CACHE_USED, CACHED_KEYS_MAX, ENTRY_HASH, ENTRY_KEY_BYTES, ENTRY_KEY_COUNT,
   ENTRY_KEYS, ENTRY_TABLE, ENTRY_TAG, ENTRY_UNITS, ENTRY_CHANCES, ENTRY_WEIGHTED,
 } from '../src/kernel/cache-layout';
+import { share } from './hash';
 import { isPinned, pinEntry, unpin } from './pins';
 import { isSame } from './words';
 
@@ -21,8 +22,6 @@ import { isSame } from './words';
 /** Whether bags of so many keys are cached. */
 @inline export function isCachable(keys: u32): bool { return keys - 1 < <u32>CACHED_KEYS_MAX; }
 
-/** A hash as a place among so many. A larger hash has no earlier place. */
-@inline export function share(low: u32, count: u32): u32 { return <u32>((<u64>low * <u64>count) >> 32); }
 @inline export function bucketOf(cache: usize, low: u32): usize {
   let bucket = share(low, load<u32>(cache, CACHE_BUCKET_COUNT));
   // A growing cache has other buckets from here on.

@@ -14,3 +14,6 @@
 export function shardHashes(keys: usize, hashes: usize, count: usize): void {
   for (let i: usize = 0; i < count; i++) store<u32>(hashes + (i << 2), <u32>hash(load<u64>(keys + (i << 3))));
 }
+
+/** 32 bits of a hash as a place among so many. A larger hash has no earlier place. */
+@inline export function share(bits: u32, count: u32): u32 { return <u32>((<u64>bits * <u64>count) >> 32); }

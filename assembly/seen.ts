@@ -6,6 +6,7 @@ import {
   PROBED_ENTRIES, PROBED_NUMBERS, PROBED_WORDS,
 } from '../src/kernel/cache-layout';
 import { isCachable } from './cache';
+import { share } from './hash';
 import { touchEach, touchEachAfter } from './touch';
 
 /** The bits of a bag in its word. */
@@ -16,7 +17,7 @@ import { touchEach, touchEachAfter } from './touch';
 @inline function bytesOf(cache: usize): usize { return <usize>load<u32>(cache, CACHE_SEEN_BLOCKS) * CACHE_SEEN_BLOCK_BYTES; }
 /** The word of a bag in the first filter. The one in the second is as many bytes later as a filter has. */
 @inline function wordOf(cache: usize, bytes: usize, low: u32): usize {
-  return load<u32>(cache, CACHE_SEEN) + (<usize>((<u64>low * <u64>(bytes >> 3)) >> 32) << 3);
+  return load<u32>(cache, CACHE_SEEN) + (<usize>share(low, <u32>(bytes >> 3)) << 3);
 }
 
 /** Touches the words of a bag. */
