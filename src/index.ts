@@ -51,7 +51,7 @@ export type { LookupOptions } from './ranker/lookup.ts';
 export type { NodeStatus } from './ranker/node-client.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
 export type { VectorOptions, VectorSource } from './scorer/batch-run.ts';
-export type { ControllerStats } from './scorer/cache-controller.ts';
+export type { ControllerStats } from './scorer/controller-stats.ts';
 export type { ScoreRequest } from './scorer/score-request.ts';
 export type { Scores } from './scorer/score-task.ts';
 export type { ScoreOptions, Scorer, ScorerStats } from './scorer/scorer.ts';

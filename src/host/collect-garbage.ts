@@ -8,8 +8,15 @@ const attemptsMs = [20, 100, 500, 2_000];
 
 /** Runs the garbage collector once, in a turn of its own. */
 export async function collectAll(): Promise<void> {
+  collector ??= openCollector();
+  await collector({ type: 'major', execution: 'async' });
+}
+
+let collector: Collector | undefined;
+
+function openCollector(): Collector {
   setFlagsFromString('--expose-gc');
-  await (runInNewContext('gc') as Collector)({ type: 'major', execution: 'async' });
+  return runInNewContext('gc') as Collector;
 }
 
 /**

@@ -92,6 +92,7 @@ export class DenseThreads implements DenseRunner {
   /** The thread that is being replaced. It gets no tasks. */
   #leaving: DenseThread | undefined;
   #renewed: Promise<void> = Promise.resolve();
+  #closed = false;
 
   /** @param files ONNX files @throws MISSING_DEPENDENCY, INVALID_FILE, WORKER_FAILED */
   static async open(files: readonly string[], count: number): Promise<DenseThreads> {
@@ -141,6 +142,8 @@ export class DenseThreads implements DenseRunner {
     this.#leaving = thread;
     await thread.drain();
     this.#leaving = undefined;
+    // Nobody would end another thread.
+    if (this.#closed) return;
     const next = new DenseThread(this.#files);
     this.#threads[place] = next;
     await next.opened;
@@ -160,6 +163,7 @@ export class DenseThreads implements DenseRunner {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#threads.map((thread) => thread.end()));
   }
 }

@@ -3,6 +3,8 @@ export interface BatchLimit {
   /** Now, for example because there is no more memory, and ever. A request that has more than `most` is refused. */
   readonly now: number;
   readonly most: number;
+  /** Whether a request of so many candidates may begin now. */
+  fits(candidates: number): boolean;
   /** Hears how many candidates wait. */
   wanted(candidates: number): void;
   /** A batch begins, or has ended. */
@@ -17,6 +19,10 @@ export class FixedBatchLimit implements BatchLimit {
 
   constructor(candidates: number) {
     this.now = candidates;
+  }
+
+  fits(): boolean {
+    return true;
   }
 
   wanted(): void {}

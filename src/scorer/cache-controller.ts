@@ -12,6 +12,7 @@ import {
   cacheReleaseMsMax,
 } from '../scoring-limits.ts';
 import type { BatchLimit } from './batch-limit.ts';
+import type { ControllerStats } from './controller-stats.ts';
 import type { ElasticCache } from './elastic-cache.ts';
 import type { MemoryCurve } from './memory-curve.ts';
 import {
@@ -41,20 +42,6 @@ export interface ControllerParts {
   readonly residentBytes: () => number;
   /** Hears why the size could not change. It is tried again. */
   readonly onError: (error: Error) => void;
-}
-
-/** What a controller knows and has done. */
-export interface ControllerStats extends CacheBounds {
-  /** Bytes of everything but caches, with the largest batch that was wanted in the window. */
-  readonly neededBytes: number;
-  /** Candidates of the largest batch that was wanted in the window. */
-  readonly wantedCandidates: number;
-  /** Most candidates of a batch for which there is memory now. */
-  readonly batchCandidates: number;
-  /** Bytes that the cache is to have. */
-  readonly targetBytes: number;
-  readonly resizes: number;
-  readonly renewals: number;
 }
 
 /**
@@ -132,6 +119,10 @@ export class CacheController implements BatchLimit, Disposable {
     return Math.max(this.#most, this.now);
   }
 
+  fits(candidates: number): boolean {
+    return candidates <= this.now;
+  }
+
   /** @param more called when batches may have more candidates */
   onMore(more: () => void): void {
     this.#more = more;
@@ -203,8 +194,8 @@ export class CacheController implements BatchLimit, Disposable {
     const { cache, memory, residentBytes } = this.#parts;
     const { touchedBytes, releasedBytes } = cache.memory;
     const known = memory.bytes(this.#held) + touchedBytes + releasedBytes;
-    for (const window of [this.#others, this.#surprise])
-      window.add(residentBytes() - known, performance.now());
+    const unexplained = residentBytes() - known;
+    for (const window of [this.#others, this.#surprise]) window.add(unexplained, performance.now());
   }
 
   #decide(): void {

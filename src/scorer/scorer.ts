@@ -10,7 +10,8 @@ import { candidatesMax } from '../scoring-limits.ts';
 import { type Span, type TraceContext, traceContext } from '../wire/trace.ts';
 import { type BatchLimit, FixedBatchLimit } from './batch-limit.ts';
 import { type BatchContext, BatchRun } from './batch-run.ts';
-import type { CacheController, ControllerStats } from './cache-controller.ts';
+import type { CacheController } from './cache-controller.ts';
+import type { ControllerStats } from './controller-stats.ts';
 import { largest } from './ranking.ts';
 import { RunningBatches } from './running-batches.ts';
 import { ScoreBatch } from './score-batch.ts';
@@ -171,7 +172,7 @@ export class Scorer implements AsyncDisposable {
   #pump(): void {
     clearTimeout(this.#delay);
     this.#limit.wanted(this.#queue.candidates);
-    while (this.#running.mayBegin(this.#queue.candidates) && this.#fits) {
+    while (this.#running.mayBegin(this.#queue.candidates) && this.#limit.fits(this.#queue.next)) {
       const waitMs = this.#delayLeft();
       if (waitMs > 0) {
         this.#delay = setTimeout(() => this.#pump(), waitMs);
@@ -181,11 +182,6 @@ export class Scorer implements AsyncDisposable {
       const candidates = tasks.reduce((sum, { request }) => sum + request.candidates, 0);
       this.#running.begin(candidates, this.#run(tasks), () => this.#pump());
     }
-  }
-
-  /** Whether there is memory for the oldest request. If a fixed limit has fewer candidates, it is a batch of its own. */
-  get #fits(): boolean {
-    return this.#queue.next <= this.#limit.now || this.#parts.controller === undefined;
   }
 
   /** Milliseconds that the oldest request may still wait for others. */
