@@ -1,6 +1,7 @@
 // Measures the time of lookups of one bag, alone and beside large lookups.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { cpus, platform } from 'node:os';
 import { join } from 'node:path';
 import type { KeyedBags } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
@@ -23,6 +24,8 @@ export class LatencyNode implements AsyncDisposable {
     });
     const [{ url }] = await Promise.race([said, ended]);
     ended.catch(() => {});
+    bind(process.pid, 0);
+    bind(child.pid, 1);
     return new LatencyNode(url, child);
   }
 
@@ -36,6 +39,17 @@ export class LatencyNode implements AsyncDisposable {
     this.#child.disconnect();
     await once(this.#child, 'exit');
   }
+}
+
+/**
+ * Binds all threads of a process to one processor. After a pause, Linux lets a ranker and its node share one for a
+ * while, and a lookup then waits for its turn of a thread, whatever the node does.
+ */
+function bind(pid: number | undefined, processor: number): void {
+  if (platform() !== 'linux' || pid === undefined || cpus().length < 2) return;
+  execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', `${processor}`, `${pid}`], {
+    stdio: 'ignore',
+  });
 }
 
 export interface Latencies {
