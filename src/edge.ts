@@ -11,7 +11,8 @@ import { type RoutingSource, routingSource } from './plan/routing-source.ts';
 import type { RoutingTable } from './plan/routing-table.ts';
 import type { CacheOptions } from './ranker/cache-options.ts';
 import type { CacheSize } from './ranker/cache-size.ts';
-import { Ranker } from './ranker/ranker.ts';
+import { InlineRanker } from './ranker/inline-ranker.ts';
+import type { Ranker } from './ranker/ranker.ts';
 import { rankerFields } from './ranker/ranker-options.ts';
 import { FetchTransport } from './transport/fetch.ts';
 
@@ -22,7 +23,7 @@ export { parseRouting } from './plan/routing-json.ts';
 export { fixedRouting, type RoutingSource } from './plan/routing-source.ts';
 export type { RoutingTable } from './plan/routing-table.ts';
 export type { CacheOptions } from './ranker/cache-options.ts';
-export type { LookupOptions } from './ranker/lookup.ts';
+export type { LookupOptions } from './ranker/lookup-options.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
 export type { TraceContext } from './wire/trace.ts';
 
@@ -56,7 +57,7 @@ const rankerOptions = optionsOf({
 /** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
 export async function openRanker(options: EdgeRankerOptions): Promise<Ranker> {
   const { routing, token, workspaceBytes = edgeWorkspaceBytes, ...how } = checkFields(rankerOptions, options);
-  return await Ranker.open({
+  return await InlineRanker.open({
     routing: routingSource(routing),
     transport: new FetchTransport({ token }),
     module: ranker,

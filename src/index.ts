@@ -47,7 +47,7 @@ export type { PlannedNode, PlannedShard, PlannedTable, RoutingTable } from './pl
 export type { Key, RowDtype, StoredTableSpec, TableMode, TableSpec } from './plan/table-spec.ts';
 export type { AdaptiveCacheOptions } from './ranker/adaptive-cache.ts';
 export type { CacheOptions } from './ranker/cache-options.ts';
-export type { LookupOptions } from './ranker/lookup.ts';
+export type { LookupOptions } from './ranker/lookup-options.ts';
 export type { NodeStatus } from './ranker/node-client.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
 export type { VectorOptions, VectorSource } from './scorer/batch-run.ts';

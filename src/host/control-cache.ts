@@ -1,4 +1,4 @@
-import { Ranker } from '../ranker/ranker.ts';
+import type { Ranker } from '../ranker/ranker.ts';
 import type { BatchContext } from '../scorer/batch-run.ts';
 import { CacheController } from '../scorer/cache-controller.ts';
 import type { CacheBytes, ElasticCache } from '../scorer/elastic-cache.ts';
@@ -6,6 +6,7 @@ import { MemoryCurve } from '../scorer/memory-curve.ts';
 import { collectAll } from './collect-garbage.ts';
 import type { DenseThreads } from './dense-threads.ts';
 import { measureNetworks } from './measure-networks.ts';
+import { rankerOf } from './ranker-source.ts';
 
 /** The cache of a ranker. */
 class RankerCache implements ElasticCache {
@@ -31,14 +32,14 @@ export async function controlCache(
   batchCandidates: number,
   onError: (error: Error) => void,
 ): Promise<CacheController | undefined> {
-  const { source } = context;
-  const adaptive = source instanceof Ranker ? source.adaptiveCache : undefined;
-  if (adaptive === undefined) return undefined;
+  const ranker = rankerOf(context.source);
+  const adaptive = ranker?.adaptiveCache;
+  if (ranker === undefined || adaptive === undefined) return undefined;
   const { candidateBytes, windowMs, ...bounds } = adaptive;
   const memory = await memoryOf(context, threads, { candidateBytes, batchCandidates, ...bounds });
   return new CacheController({
     ...{ bounds, memory, windowMs, batchCandidates, onError },
-    cache: new RankerCache(source as Ranker),
+    cache: new RankerCache(ranker),
     renew: () => threads.renew(),
     collect: collectAll,
     residentBytes: () => process.memoryUsage.rss(),

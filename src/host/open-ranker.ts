@@ -12,7 +12,8 @@ import {
 } from '../ranker/adaptive-cache.ts';
 import type { CacheOptions } from '../ranker/cache-options.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
-import { Ranker } from '../ranker/ranker.ts';
+import { InlineRanker } from '../ranker/inline-ranker.ts';
+import type { Ranker } from '../ranker/ranker.ts';
 import { rankerFields } from '../ranker/ranker-options.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import { FetchTransport } from '../transport/fetch.ts';
@@ -84,7 +85,7 @@ export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   const source = sourceOf(routing);
   const tracer = await loadTracer();
   const module = kernelModule('ranker');
-  return await Ranker.open({
+  return await InlineRanker.open({
     routing: source,
     transport: await transportOf(transport ?? 'stream', security, rdma),
     module,

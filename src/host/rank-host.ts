@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { checkFields, options as optionsOf, type Schema } from '../check.ts';
 import type { Log } from '../log.ts';
-import { Ranker } from '../ranker/ranker.ts';
+import type { Ranker } from '../ranker/ranker.ts';
 import type { Scorer } from '../scorer/scorer.ts';
 import { RankService } from '../service/rank-service.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
@@ -12,6 +12,7 @@ import { connectionsOf } from './descriptors.ts';
 import { anyLog } from './memory-node-host.ts';
 import { NodeWatch } from './node-watch.ts';
 import { type OpenScorerOptions, openParts, scorerFields } from './open-scorer.ts';
+import { rankerOf } from './ranker-source.ts';
 
 export interface RankHostOptions extends OpenScorerOptions, ListenOptions {
   /** Default true: counts and measures everything, for /metrics and the page. */
@@ -58,7 +59,7 @@ export class RankHost implements AsyncDisposable {
       onCacheError: (err) => log.warn({ err }, 'the cache keeps its size'),
     });
     try {
-      const ranker = options.source instanceof Ranker ? options.source : undefined;
+      const ranker = rankerOf(options.source);
       if (observed) ranker?.observe((end) => observed.subrequest(end));
       const service = await RankService.open({
         ...{ ...options, scorer, metrics: observed, tracer, log },

@@ -1,31 +1,16 @@
 // The steps of one lookup, in order.
-import type { MissingPolicy } from '../kernel/call.ts';
 import type { AskedLookup, PushDown } from '../lookup/asked.ts';
 import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
-import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
+import type { Span, Tracer } from '../wire/trace.ts';
 import type { Deadline } from './deadline.ts';
 import { failuresOf, incompleteOf } from './failures.ts';
 import { fanOut, type SubrequestEnd } from './fan-out.ts';
+import type { LookupOptions } from './lookup-options.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
 import { Subrequest } from './subrequest.ts';
-
-export interface LookupOptions {
-  /** Milliseconds from now; default 5000. */
-  readonly deadline?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** The policy for keys without a row; overrides the policy of each table. */
-  readonly onMissing?: MissingPolicy | undefined;
-  /** `error` (default): all or nothing. `partial`: the results of nodes that answered; incomplete bags are marked. */
-  readonly onFailure?: 'error' | 'partial' | undefined;
-  /**
-   * The span that this lookup is part of. It is passed on to the nodes. Default: the active span of the OpenTelemetry
-   * SDK, if one was registered when the ranker was opened.
-   */
-  readonly trace?: TraceContext | undefined;
-}
 
 export interface LookupRequest {
   readonly bags: KeyedBags;

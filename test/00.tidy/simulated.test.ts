@@ -36,7 +36,7 @@ const real: Readonly<Record<string, RegExp>> = {
 };
 
 test('the simulation runs the ranker, the streams and the memory nodes', () => {
-  for (const file of ['ranker/ranker', 'transport/stream-server', 'memory-node/memory-node'])
+  for (const file of ['ranker/inline-ranker', 'transport/stream-server', 'memory-node/memory-node'])
     expect(production).toContain(`src/${file}.ts`);
 });
 

@@ -5,7 +5,8 @@ import { FlexemrError } from '../../src/index.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import { attemptsMax } from '../../src/limits.ts';
 import { fixedRouting } from '../../src/plan/routing-source.ts';
-import { Ranker } from '../../src/ranker/ranker.ts';
+import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
 import type { RankerOptions } from '../../src/ranker/ranker-options.ts';
 import type { Transport } from '../../src/transport/transport.ts';
 import { identityAt } from '../../src/wire/frame-identity.ts';
@@ -73,7 +74,7 @@ function fail(counts: readonly number[]): void {
 }
 
 function open(transport: Transport, more: Partial<RankerOptions> = {}): Promise<Ranker> {
-  return Ranker.open({ routing: fixedRouting(cluster.routing), transport, module, ...more });
+  return InlineRanker.open({ routing: fixedRouting(cluster.routing), transport, module, ...more });
 }
 
 const contexts = (): (TraceContext | undefined)[] => [...arrived.values()].flat();

@@ -6,7 +6,8 @@ import { kernelModule } from '../../src/kernel/files.ts';
 import { cacheBytesMin } from '../../src/limits.ts';
 import type { CacheStats } from '../../src/lookup/cache-memory.ts';
 import { fixedRouting } from '../../src/plan/routing-source.ts';
-import { Ranker } from '../../src/ranker/ranker.ts';
+import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
 import type { RankerOptions } from '../../src/ranker/ranker-options.ts';
 import { randomOf } from '../10.kernel/pool-case.ts';
 import { expectSame } from '../bits.ts';
@@ -96,7 +97,7 @@ async function open(
   options: Pick<RankerOptions, 'cache' | 'pushDown'> & Partial<RankerOptions>,
 ): Promise<Ranker> {
   const routing = fixedRouting(cluster.routing);
-  return await Ranker.open({ routing, transport: cluster.loopback(), module: whole, ...options });
+  return await InlineRanker.open({ routing, transport: cluster.loopback(), module: whole, ...options });
 }
 
 /** Runs the lookups of a history with and without a cache, and compares their bits. @returns what the cache did */

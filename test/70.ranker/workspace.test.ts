@@ -5,7 +5,8 @@ import type { KeyedBags } from '../../src/index.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import { fixedRouting } from '../../src/plan/routing-source.ts';
 import type { CacheSize } from '../../src/ranker/cache-size.ts';
-import { Ranker } from '../../src/ranker/ranker.ts';
+import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
 import { refused } from '../60.transport/rig.ts';
 import { bits, expectBits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
@@ -28,7 +29,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 function open(workspaceBytes: number, cache: CacheSize = 'off'): Promise<Ranker> {
   const [routing, transport] = [fixedRouting(cluster.routing), cluster.loopback()];
-  return Ranker.open({ routing, transport, module: kernelModule('ranker'), workspaceBytes, cache });
+  return InlineRanker.open({ routing, transport, module: kernelModule('ranker'), workspaceBytes, cache });
 }
 
 function bagsOf(bags: number, keysPerBag: number): KeyedBags {

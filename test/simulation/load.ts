@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events';
 import { FlexemrError } from '../../src/errors.ts';
 import type { Lookup } from '../../src/lookup/pooled.ts';
-import type { LookupOptions } from '../../src/ranker/lookup.ts';
+import type { LookupOptions } from '../../src/ranker/lookup-options.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { difference, type SimulatedRequest } from './requests.ts';
 import type { Troubles } from './troubles.ts';

@@ -192,13 +192,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a client is closed while a lookup may still send with it',
-    file: 'ranker/ranker.ts',
+    file: 'ranker/inline-ranker.ts',
     from: 'this.#replaced.add(before, () => this.#route);',
     to: 'before.retire();\n      for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();',
   },
   {
     name: 'the memory of a cache of an earlier size keeps its routing table',
-    file: 'ranker/ranker.ts',
+    file: 'ranker/inline-ranker.ts',
     from: 'this.#replaced.add(route, () => this.#route, collect);',
     to: 'void route;',
   },
@@ -210,13 +210,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a cache of another size takes the numbers of another routing table',
-    file: 'ranker/ranker.ts',
+    file: 'ranker/inline-ranker.ts',
     from: 'const { routing, cached } = before;',
     to: 'const { routing } = before;\n    const cached = now;',
   },
   {
     name: 'a lookup that is tried again uses the old routing table',
-    file: 'ranker/ranker.ts',
+    file: 'ranker/inline-ranker.ts',
     from: 'const found = await lookUp(request, changed, this.#context);',
     to: 'const found = await lookUp(request, route, this.#context);',
   },

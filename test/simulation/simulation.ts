@@ -1,7 +1,8 @@
 // One seed: a cluster under load and faults, and what must be true of it.
 import { kernelModule } from '../../src/kernel/files.ts';
 import { sessionWindow, subrequestMsMax } from '../../src/limits.ts';
-import { Ranker } from '../../src/ranker/ranker.ts';
+import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
+import type { Ranker } from '../../src/ranker/ranker.ts';
 import { SimulatedCluster, slotRanges } from './cluster.ts';
 import type { Dice } from './dice.ts';
 import { Faults } from './faults.ts';
@@ -84,7 +85,7 @@ class Run {
     const cluster = new SimulatedCluster({ plan, rows }, this.#network, (node) => this.#health(node));
     await cluster.start();
     const transport = new CountedTransport(this.#network, world);
-    const ranker = await Ranker.open({
+    const ranker = await InlineRanker.open({
       ...plan.ranker,
       ...{ routing: cluster.source(world), transport, workspaceBytes, module: kernelModule('ranker') },
       onRoutingError: (error) => world.fail(error),

@@ -1,0 +1,250 @@
+import { callback, check, named } from '../check.ts';
+import { FlexemrError } from '../errors.ts';
+import { deadlineMsDefault } from '../limits.ts';
+import type { Lookup } from '../lookup/pooled.ts';
+import type { KeyedBags } from '../plan/bags.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import type { Span, Tracer } from '../wire/trace.ts';
+import type { AdaptiveCache } from './adaptive-cache.ts';
+import { cacheChoices } from './cache-options.ts';
+import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
+import { CachedTables } from './cached-tables.ts';
+import { Deadline, Deadlines, turn } from './deadline.ts';
+import type { SubrequestEnd } from './fan-out.ts';
+import { type LookupContext, type LookupRequest, lookUp } from './lookup.ts';
+import { checkLookupOptions, type LookupOptions, noOptions } from './lookup-options.ts';
+import type { NodeStatus } from './node-client.ts';
+import type { CacheMemoryBytes, Ranker, RankerStats } from './ranker.ts';
+import type { RankerOptions } from './ranker-options.ts';
+import { workspaceOf } from './ranker-workspace.ts';
+import { ReleasedMemories } from './released-memories.ts';
+import { ReplacedRoutes } from './replaced-routes.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { Route } from './route.ts';
+
+/** A ranker whose lookups are all done by its own thread. */
+export class InlineRanker implements Ranker {
+  readonly #options: RankerOptions;
+  readonly #context: LookupContext;
+  #route: Route;
+  readonly #replaced = new ReplacedRoutes();
+  #unwatch: () => void = () => {};
+  #closed = false;
+  readonly #underWay = new Deadlines();
+  #reading: Promise<void> | undefined;
+  /** The last change of the size of the cache. */
+  #resizing: Promise<void> = Promise.resolve();
+  readonly #released = new ReleasedMemories();
+
+  /**
+   * Reads the routing table and connects to every node.
+   * @param options already checked @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED
+   */
+  static async open(options: RankerOptions): Promise<InlineRanker> {
+    const ranker = new InlineRanker(options, await options.routing.read());
+    try {
+      await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
+      ranker.#route.checkContents();
+      return ranker;
+    } catch (error) {
+      await ranker.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: RankerOptions, routing: RoutingTable) {
+    this.#options = options;
+    const { pushDown = 'auto', deduplicateBags = true, checksums = true, tracer } = options;
+    this.#context = {
+      budget: new RetryBudget(),
+      ...{ pushDown, deduplicateBags, checksums, tracer },
+      onSubrequest: undefined,
+      stats: {
+        ...{ lookups: 0, subrequests: 0, retries: 0 },
+        ...{ segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },
+      },
+    };
+    const specs = routing.tables.map(({ spec }) => spec);
+    const choices = cacheChoices(options.cache ?? 'off', specs);
+    const cached = new CachedTables(routing, choices);
+    const bytes = options.adaptive?.floorBytes ?? cacheBytes(choices.size, specs);
+    const workspace = workspaceOf(options, cached, bytes);
+    this.#route = new Route(routing, options.transport, workspace, cached);
+    workspace.openCache(this.#route.plan);
+    this.#unwatch = options.routing.watch(
+      (changed) => this.#reroute(changed),
+      (error) => options.onRoutingError?.(error),
+    );
+  }
+
+  /** Lookups that begin from now on use the changed table; lookups in flight keep the table that they began with. */
+  #reroute(routing: RoutingTable): void {
+    if (this.#closed) return;
+    try {
+      const before = this.#route;
+      const { workspace } = before;
+      const cached = before.cached.next(routing);
+      this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+      workspace.pin(this.#route.plan);
+      this.#replaced.add(before, () => this.#route);
+    } catch (error) {
+      this.#options.onRoutingError?.(error as Error);
+    }
+  }
+
+  async resizeCache(size: CacheSize): Promise<void> {
+    const bytes = cacheBytes(check(cacheSize, size, 'cache'), this.specs);
+    const resized = this.#resizing.then(() => this.#resize(bytes));
+    this.#resizing = resized.catch(() => {});
+    await resized;
+  }
+
+  async #resize(bytes: number): Promise<void> {
+    if (this.#closed) throw closed();
+    const { workspace: old, plan, cached: now } = this.#route;
+    if (old.cacheBytes === bytes) return;
+    if (old.canGrow(bytes)) {
+      for (const _ of old.grow(bytes)) await turn();
+      return;
+    }
+    const workspace = workspaceOf(this.#options, now, bytes);
+    workspace.openCache(plan);
+    for (const _ of workspace.adopt(old)) await turn();
+    // The routing table may have changed meanwhile. Entries of its tables are found by the same numbers.
+    const before = this.#route;
+    const { routing, cached } = before;
+    this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+    workspace.pin(before.plan);
+    this.#release(before);
+  }
+
+  /** The memory of a route is no longer used, once its last lookup has ended. */
+  #release(route: Route): void {
+    const memory = this.#released.add(route.workspace, route.workspace.cacheBytes);
+    const collect = (): unknown => this.#options.collect?.(memory);
+    this.#replaced.add(route, () => this.#route, collect);
+  }
+
+  get adaptiveCache(): AdaptiveCache | undefined {
+    return this.#options.adaptive;
+  }
+
+  get specs(): TableSpec[] {
+    return this.#route.plan.tables.map(({ spec }) => spec);
+  }
+
+  get nodes(): NodeStatus[] {
+    return [...this.#route.nodes.values()].map(({ status }) => status);
+  }
+
+  async checkNodes(): Promise<NodeStatus[]> {
+    await Promise.allSettled([...this.#route.nodes.values()].map((node) => node.connect()));
+    return this.nodes;
+  }
+
+  observe(onSubrequest: (end: SubrequestEnd) => void): void {
+    this.#context.onSubrequest = check(
+      callback<(end: SubrequestEnd) => void>(),
+      onSubrequest,
+      'onSubrequest',
+    );
+  }
+
+  get stats(): RankerStats {
+    const cache = this.#route.workspace.cacheStats;
+    const { releasedBytes: cacheReleasedBytes } = this.cacheMemory;
+    return { ...this.#context.stats, cache, cacheReleasedBytes, ...this.#options.transport.traffic() };
+  }
+
+  get cacheMemory(): CacheMemoryBytes {
+    const { cacheBytes: bytes, cacheTouchedBytes: touchedBytes } = this.#route.workspace;
+    return { bytes, touchedBytes, releasedBytes: this.#released.bytes };
+  }
+
+  async lookup(bags: KeyedBags, options: LookupOptions = noOptions): Promise<Lookup> {
+    if (this.#closed) throw closed();
+    const checked = checkLookupOptions(options);
+    const { deadline: ms = deadlineMsDefault, signal, trace } = checked;
+    check(named, bags, 'bags', 'INVALID_BAGS');
+    using deadline = new Deadline(ms, signal);
+    if (deadline.over) throw deadline.over;
+    const { tracer } = this.#context;
+    const span = tracer && begun(tracer, bags, trace);
+    const request = { bags, options: checked, deadline, span };
+    const route = this.#route;
+    this.#underWay.add(deadline);
+    route.begin();
+    try {
+      route.checkContents();
+      const found = await lookUp(request, route, this.#context);
+      span?.end();
+      return found;
+    } catch (error) {
+      return await this.#lookUpAgain(request, route, error as Error);
+    } finally {
+      route.end();
+      this.#underWay.delete(deadline);
+    }
+  }
+
+  /**
+   * A lookup has failed. If the nodes serve another plan, reads the routing table again, and retries if it has changed.
+   * @throws the last error
+   */
+  async #lookUpAgain(request: LookupRequest, route: Route, error: Error): Promise<Lookup> {
+    const { span, deadline } = request;
+    let changed: Route | undefined;
+    try {
+      if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
+      // A cache of another size is another route, too, but has the same plan.
+      if (this.#route.fingerprint === route.fingerprint) await deadline.wait(this.#readRouting());
+      if (this.#route.fingerprint === route.fingerprint) throw error;
+      if (deadline.over) throw deadline.over;
+      changed = this.#route;
+      changed.begin();
+      const found = await lookUp(request, changed, this.#context);
+      span?.end();
+      return found;
+    } catch (last) {
+      span?.end(last as Error);
+      throw last;
+    } finally {
+      changed?.end();
+    }
+  }
+
+  /** Reads the routing table, once for all lookups that wait for it. @throws as RoutingSource.read */
+  #readRouting(): Promise<void> {
+    this.#reading ??= this.#options.routing
+      .read()
+      .then((routing) => this.#reroute(routing))
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    // If all lookups that wait for it end before it fails, nobody else handles the rejection.
+    this.#reading.catch(() => {});
+    return this.#reading;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unwatch();
+    this.#underWay.end(closed);
+    await Promise.all([...this.#route.nodes.values(), ...this.#replaced.nodes].map((node) => node.close()));
+    await this.#options.transport.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Begins the span of a lookup. */
+function begun(tracer: Tracer, bags: KeyedBags, trace = tracer.active()): Span {
+  return tracer.start('lookup', trace, { attributes: { 'flexemr.features': Object.keys(bags).length } });
+}
+
+function closed(): FlexemrError {
+  return new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
+}
