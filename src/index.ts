@@ -5,8 +5,9 @@ export { type LocalCluster, type LocalClusterOptions, startLocalCluster } from '
 export { type LoopbackCluster, loopbackCluster } from './host/loopback-cluster.ts';
 export { MemoryNodeHost, type MemoryNodeOptions } from './host/memory-node-host.ts';
 export type { Ready } from './host/node-process.ts';
-export { type OpenRankerOptions, openRanker, type TransportName } from './host/open-ranker.ts';
+export { type OpenRankerOptions, openRanker } from './host/open-ranker.ts';
 export { type OpenScorerOptions, openScorer } from './host/open-scorer.ts';
+export type { TransportName } from './host/open-transport.ts';
 export type { ClusterOptions } from './host/plan-cluster.ts';
 export { RankHost, type RankHostOptions } from './host/rank-host.ts';
 export * as reference from './kernel/checked-reference.ts';

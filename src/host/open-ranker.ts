@@ -1,5 +1,7 @@
 import * as v from 'valibot';
-import { checkFields, given, isObject, options as optionsOf } from '../check.ts';
+import { checkFields, given, integer, isObject, options as optionsOf } from '../check.ts';
+import { EngineRanker } from '../engine/engine-ranker.ts';
+import { enginesMax } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
 import type { PushDown } from '../lookup/asked.ts';
@@ -16,20 +18,15 @@ import { InlineRanker } from '../ranker/inline-ranker.ts';
 import type { Ranker } from '../ranker/ranker.ts';
 import { rankerFields } from '../ranker/ranker-options.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
-import { FetchTransport } from '../transport/fetch.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
-import { RdmaTransport } from '../transport/rdma/rdma.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
-import { StreamTransport } from '../transport/stream.ts';
 import type { Transport } from '../transport/transport.ts';
 import { allowedBytes } from './allowed-bytes.ts';
 import { collectGarbage } from './collect-garbage.ts';
+import { engineThreads } from './engine-threads.ts';
 import { fileRouting } from './file-routing.ts';
 import { httpRouting } from './http-routing.ts';
-
-/** Names of the transports. `stream` falls back to `http` automatically, and `rdma` to `stream`. */
-export const transportNames = ['stream', 'http', 'fetch', 'rdma'] as const;
-export type TransportName = (typeof transportNames)[number];
+import { openTransport, type TransportName, transportNames } from './open-transport.ts';
 
 export interface OpenRankerOptions {
   /** A routing table; the path or URL of one, which is watched for changes; or your own source. */
@@ -49,6 +46,11 @@ export interface OpenRankerOptions {
   readonly cache?: CacheSize | CacheOptions | undefined;
   /** Instead of a size of the cache: it follows the batches of a scorer that has the ranker as its source. */
   readonly adaptiveCache?: AdaptiveCacheOptions | undefined;
+  /**
+   * Threads that do the lookups. Each has connections, and an equal part of the cache. 0 (default): the thread that opens
+   * the ranker does them.
+   */
+  readonly engines?: number | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
@@ -68,26 +70,36 @@ const rankerOptions = optionsOf({
   rdma: v.optional(deviceChoice),
   ...rankerFields,
   adaptiveCache: adaptiveCacheOptions,
+  engines: v.optional(integer(0, enginesMax)),
 });
 
 /**
  * Opens a ranker, which looks up keys in memory nodes.
- * @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY
+ * @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY, WORKER_FAILED
  */
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   const checked = checkFields(rankerOptions, options);
-  const { routing, transport, security = {}, rdma, adaptiveCache, ...how } = checked;
+  const { routing, transport = 'stream', security = {}, rdma, adaptiveCache, engines = 0, ...how } = checked;
   const size = typeof how.cache === 'object' ? how.cache.size : how.cache;
   if (adaptiveCache !== undefined && size !== undefined) {
     const message = 'give either a size of the cache, or adaptiveCache';
     throw new FlexemrError('INVALID_OPTION', message, { field: 'adaptiveCache', value: adaptiveCache });
   }
   const source = sourceOf(routing);
+  if (engines > 0) {
+    if (adaptiveCache !== undefined) throw notWithEngines('adaptiveCache', 'give a size of the cache');
+    if (typeof transport !== 'string') throw notWithEngines('transport', 'give the name of a transport');
+    const start = engineThreads({ name: transport, security, device: rdma });
+    return await EngineRanker.open({ routing: source, engines, ...how }, start);
+  }
   const tracer = await loadTracer();
   const module = kernelModule('ranker');
   return await InlineRanker.open({
     routing: source,
-    transport: await transportOf(transport ?? 'stream', security, rdma),
+    transport:
+      typeof transport === 'string'
+        ? await openTransport({ name: transport, security, device: rdma })
+        : transport,
     module,
     tracer,
     collect: collectGarbage,
@@ -102,17 +114,7 @@ function sourceOf(routing: OpenRankerOptions['routing'] | undefined): RoutingSou
   return routingSource(routing);
 }
 
-async function transportOf(
-  transport: TransportName | Transport,
-  security: ClientSecurity,
-  device: DeviceChoice | undefined,
-): Promise<Transport> {
-  if (typeof transport !== 'string') return transport;
-  if (transport === 'fetch') return new FetchTransport(security);
-  // Only now, because undici takes a quarter of the time that a program needs to start.
-  const { HttpTransport } = await import('../transport/http.ts');
-  const http = new HttpTransport(security);
-  if (transport === 'http') return http;
-  const stream = new StreamTransport(http, security);
-  return transport === 'stream' ? stream : await RdmaTransport.open(stream, security, device);
+/** The error of an option that threads cannot share. */
+function notWithEngines(field: string, advice: string): FlexemrError {
+  return new FlexemrError('INVALID_OPTION', `${field} needs engines: 0; ${advice}`, { field });
 }

@@ -56,6 +56,13 @@ export interface MergedResults {
   readonly pool: BufferPool;
 }
 
+/** What the results of a lookup are in, for another thread. */
+export interface PooledParts {
+  readonly results: Uint8Array;
+  /** By frame. */
+  readonly replies: readonly (HeldReply | undefined)[];
+}
+
 const none: Uint32Array = new Uint32Array();
 const noNames = new FeatureNames([]);
 const allComplete: ReadonlyMap<number, Uint32Array> = new Map();
@@ -82,6 +89,16 @@ export class PooledLookup implements Lookup {
     this.#memory = new ResultMemory(merged);
     this.#replies = replies;
     this.#incomplete = incomplete;
+  }
+
+  /** What its results are in. */
+  get parts(): PooledParts {
+    return { results: this.#memory.bytes, replies: this.#replies };
+  }
+
+  /** By feature: the results that lack rows. */
+  get incomplete(): ReadonlyMap<number, Uint32Array> {
+    return this.#incomplete;
   }
 
   get size(): number {

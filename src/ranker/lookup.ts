@@ -58,8 +58,12 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
     try {
       while (!merge.step()) await deadline.turn();
       const merged = { results: merge.results(workspace.pool), pool: workspace.pool };
-      for (const reply of replies) if (!reply?.viewed) reply?.release();
-      return new PooledLookup(asked.names, merged, replies, failures, incomplete);
+      const held = replies.map((reply) => {
+        if (reply?.viewed) return reply;
+        reply?.release();
+        return undefined;
+      });
+      return new PooledLookup(asked.names, merged, held, failures, incomplete);
     } finally {
       merge.close();
     }

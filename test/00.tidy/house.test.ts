@@ -19,6 +19,7 @@ const rooms = [
   'local',
   'transport',
   'ranker',
+  'engine',
   'model',
   'scorer',
   'component',
@@ -32,6 +33,7 @@ const rooms = [
 const strangers = ['memory-node', 'transport'] as const;
 const ground = [
   'check.ts',
+  'engine-limits.ts',
   'errors.ts',
   'json-text.ts',
   'libraries.ts',
@@ -51,12 +53,15 @@ const entries = [
   'cli/main.ts',
   'store/pool-thread.ts',
   'host/dense-thread.ts',
+  'host/engine-thread.ts',
   'host/memory-node-worker.ts',
 ];
 
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */
 const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
 const runtimeFiles = [
+  'engine/engine-control.ts',
+  'engine/engine-team.ts',
   'kernel/files.ts',
   'store/content.ts',
   'store/safetensors-index.ts',

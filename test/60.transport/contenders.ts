@@ -1,4 +1,5 @@
 // Every transport with every kind of security, and its features.
+
 import { FetchTransport } from '../../src/transport/fetch.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
 import type { ClientSecurity, ServerSecurity } from '../../src/transport/security.ts';
@@ -20,13 +21,15 @@ export interface Contender {
   readonly client: ClientSecurity;
   /** Nodes also serve RDMA. */
   readonly rdma?: boolean;
+  /** Lookups are done by so many other threads, which open streams themselves. */
+  readonly engines?: number;
   open(cluster: Cluster, client: ClientSecurity): Transport | Promise<Transport>;
 }
 
 const { ca, node, ranker } = certificates;
 const token = 'a token of many letters';
 
-type Kind = Pick<Contender, 'name' | 'sockets' | 'outOfOrder' | 'cancels' | 'rdma' | 'open'>;
+type Kind = Pick<Contender, 'name' | 'sockets' | 'outOfOrder' | 'cancels' | 'rdma' | 'engines' | 'open'>;
 
 const loopback: Kind = {
   name: 'loopback',
@@ -49,6 +52,9 @@ const fetching: Kind = {
   open: (_, client) => new FetchTransport(client),
 };
 
+/** The connections of two threads. */
+const engines: Kind = { ...stream, name: 'stream by two engines', engines: 2 };
+
 function secured(kind: Kind, how: string, server: ServerSecurity, client: ClientSecurity): Contender {
   return { ...kind, name: `${kind.name}${how}`, server, client };
 }
@@ -68,3 +74,8 @@ export const contenders: readonly Contender[] = [
   ...ways(stream),
   ...ways(fetching).filter(({ server }) => server.cert === undefined),
 ];
+
+/** Connections in other threads: without security, and with all of it. */
+export const engineContenders: readonly Contender[] = ways(engines).filter(
+  (_, i, all) => i % (all.length - 1) === 0,
+);

@@ -113,13 +113,20 @@ export class Rig implements AsyncDisposable {
   async ranker(client: ClientSecurity = this.#of.client, urls?: readonly string[]): Promise<Ranker> {
     const { routing } = this.cluster;
     const nodes = routing.nodes.map((node, i) => ({ ...node, url: urls?.[i] ?? node.url }));
-    const transport = await this.#of.open(this.cluster, client);
+    const { engines } = this.#of;
+    const transport = engines === undefined ? await this.#of.open(this.cluster, client) : 'stream';
     try {
-      const ranker = await this.cluster.ranker({ routing: { ...routing, nodes }, transport });
+      const security = engines === undefined ? undefined : client;
+      const ranker = await this.cluster.ranker({
+        routing: { ...routing, nodes },
+        transport,
+        engines,
+        security,
+      });
       this.#rankers.push(ranker);
       return ranker;
     } catch (error) {
-      await transport.close();
+      if (typeof transport !== 'string') await transport.close();
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import { contenders } from './contenders.ts';
+import { contenders, engineContenders } from './contenders.ts';
 import { transportSuite } from './suite.ts';
 
-for (const contender of contenders) transportSuite(contender);
+for (const contender of [...contenders, ...engineContenders]) transportSuite(contender);

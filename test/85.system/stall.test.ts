@@ -1,7 +1,8 @@
 // Memory nodes that stall while their connections stay open, and rankers that are closed during lookups.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { openRanker, transportNames } from '../../src/host/open-ranker.ts';
+import { openRanker } from '../../src/host/open-ranker.ts';
+import { transportNames } from '../../src/host/open-transport.ts';
 import { FlexemrError } from '../../src/index.ts';
 import { fetchConnectionsMax } from '../../src/limits.ts';
 import { ExactCase, recovered } from './exact-case.ts';

@@ -1,0 +1,76 @@
+import type { MessagePort } from 'node:worker_threads';
+// What an engine and its application say to each other outside of the shared memory.
+import type { PushDown } from '../lookup/asked.ts';
+import type { KeyedBags } from '../plan/bags.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { CacheOptions } from '../ranker/cache-options.ts';
+import type { CacheSize } from '../ranker/cache-size.ts';
+import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { LookupOptions } from '../ranker/lookup-options.ts';
+import type { NodeStatus } from '../ranker/node-client.ts';
+import type { Failure } from './failure.ts';
+
+/** Options of a ranker that its engines get. They are plain data. */
+export interface EngineOptions {
+  readonly pushDown?: PushDown | undefined;
+  readonly deduplicateBags?: boolean | undefined;
+  readonly checksums?: boolean | undefined;
+  readonly cache?: CacheSize | CacheOptions | undefined;
+}
+
+/** What an engine begins with. */
+export interface EngineSetup {
+  /** Its place among the engines. */
+  readonly place: number;
+  readonly engines: number;
+  /** The memory of every engine (EngineMemory). */
+  readonly memories: readonly SharedArrayBuffer[];
+  /** The bell of the application. */
+  readonly application: SharedArrayBuffer;
+  /** Wakes the application, and is woken by it. */
+  readonly port: MessagePort;
+  readonly routing: RoutingTable;
+  readonly options: EngineOptions;
+}
+
+/** A lookup that does not go through the shared memory. */
+export interface SentLookup {
+  readonly id: number;
+  readonly bags: KeyedBags;
+  readonly options: Omit<LookupOptions, 'signal' | 'deadline'>;
+  /** Milliseconds since 1970. */
+  readonly deadlineAt: number;
+}
+
+/** Results that do not go through the shared memory. */
+export interface SentResults {
+  readonly id: number;
+  readonly results: Uint8Array;
+  /** By frame. */
+  readonly replies: readonly (Uint8Array | undefined)[];
+  readonly failures: readonly Failure[];
+  readonly incomplete: ReadonlyMap<number, Uint32Array>;
+}
+
+/** An engine, for its application. */
+export interface EngineControl {
+  lookUp(lookup: SentLookup): Promise<void>;
+  /** The routing table has changed. */
+  reroute(routing: RoutingTable): unknown;
+  resizeCache(size: CacheSize): Promise<Failure | undefined>;
+  checkNodes(): Promise<NodeStatus[]>;
+  /** Asks for the ends of subrequests. */
+  observe(): unknown;
+  close(): Promise<void>;
+}
+
+/** The application, for an engine. */
+export interface EngineEvents {
+  answered(results: SentResults): unknown;
+  failed(id: number, failure: Failure): unknown;
+  /** Reads the routing table again. */
+  readRouting(): Promise<{ readonly routing?: RoutingTable; readonly failure?: Failure }>;
+  routingFailed(failure: Failure): unknown;
+  nodes(nodes: readonly NodeStatus[]): unknown;
+  subrequests(ends: readonly SubrequestEnd[]): unknown;
+}

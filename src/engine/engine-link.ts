@@ -1,0 +1,198 @@
+import { ringRecords } from '../engine-limits.ts';
+import { FlexemrError } from '../errors.ts';
+import { FeatureNames } from '../lookup/bag-reader.ts';
+import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
+import type { KeyedBags } from '../plan/bags.ts';
+import type { BufferPool } from '../store/buffer-pool.ts';
+import type { FreeList } from '../store/free-list.ts';
+import { BagsFrame } from './bags-frame.ts';
+import type { EngineControl, SentResults } from './engine-control.ts';
+import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
+import { errorOf, type Failure } from './failure.ts';
+import { noTexts, type TextOptions, writeHead } from './request-head.ts';
+import { readResults } from './results-frame.ts';
+import type { KnownShape, Shapes } from './shapes.ts';
+
+/** A lookup that an engine is asked for. */
+export interface LinkRequest {
+  readonly bags: KeyedBags;
+  readonly options: TextOptions;
+  /** Milliseconds since 1970. */
+  readonly deadlineAt: number;
+  readonly cancellable: boolean;
+}
+
+/** A lookup that an engine has. */
+export interface Pending {
+  readonly id: number;
+  readonly found: Promise<Lookup>;
+}
+
+interface Waiting {
+  readonly names: FeatureNames;
+  readonly address: number;
+  readonly bytes: number;
+  readonly resolve: (found: Lookup) => void;
+  readonly reject: (error: Error) => void;
+  /** Nobody waits for it any more. */
+  abandoned: boolean;
+}
+
+const frame = new BagsFrame();
+const utf8 = new TextEncoder();
+
+/** The application's end of one engine: the lookups that it has, and the memory of their bags. */
+export class EngineLink {
+  readonly #place: number;
+  readonly #memory: EngineMemory;
+  readonly #control: EngineControl;
+  readonly #shapes: Shapes;
+  readonly #pool: BufferPool;
+  readonly #slots: FreeList;
+  readonly #waiting: (Waiting | undefined)[] = [];
+  readonly #ids: number[] = [];
+  #load = 0;
+  #records = 0;
+
+  constructor(
+    place: number,
+    memory: EngineMemory,
+    control: EngineControl,
+    { shapes, pool }: { readonly shapes: Shapes; readonly pool: BufferPool },
+  ) {
+    this.#place = place;
+    this.#memory = memory;
+    this.#control = control;
+    this.#shapes = shapes;
+    this.#pool = pool;
+    this.#slots = memory.requestSlots();
+  }
+
+  get control(): EngineControl {
+    return this.#control;
+  }
+
+  get stats(): Float64Array {
+    return this.#memory.stats;
+  }
+
+  /** Lookups that it has. */
+  get load(): number {
+    return this.#load;
+  }
+
+  /** Hands a lookup over. */
+  begin(request: LinkRequest): Pending {
+    const { bags } = request;
+    const shape = this.#records < ringRecords ? this.#shapes.of(bags) : undefined;
+    const pending = shape !== undefined && frame.read(bags) ? this.#write(request, shape) : undefined;
+    frame.clear();
+    return pending ?? this.#send(request);
+  }
+
+  /** @returns undefined if there is no memory for it now */
+  #write({ options, deadlineAt, cancellable }: LinkRequest, shape: KnownShape): Pending | undefined {
+    const { bytes: memory, words, toEngine, bell } = this.#memory;
+    const isNew = !shape.told.has(this.#place);
+    const texts =
+      isNew || options !== noTextOptions
+        ? { shape: isNew ? shape.text : undefined, options: textOf(options) }
+        : noTexts;
+    const bytes = frame.bytes + (texts.shape?.length ?? 0) + (texts.options?.length ?? 0);
+    const address = this.#slots.allocate(bytes);
+    if (address === undefined) return undefined;
+    frame.write(words, address >>> 2);
+    writeHead(memory, address, frame.bytes, { shape: shape.id, deadlineAt, cancellable }, texts);
+    shape.told.add(this.#place);
+    const pending = this.#wait(shape.features, address, bytes);
+    this.#records++;
+    toEngine.give(lookupRecord, pending.id, address, bytes);
+    bell.ring();
+    return pending;
+  }
+
+  /** Sends a lookup as a message, which takes any bags. */
+  #send({ bags, options, deadlineAt }: LinkRequest): Pending {
+    const names = new FeatureNames(Object.keys(bags));
+    const pending = this.#wait(names, 0, 0);
+    const { id } = pending;
+    this.#control.lookUp({ id, bags, options, deadlineAt }).catch((cause: Error) => {
+      const message = `the bags cannot be sent to an engine: ${cause.message}; give arrays of numbers`;
+      this.#end(id)?.reject(new FlexemrError('INVALID_BAGS', message, { field: 'bags', cause }));
+    });
+    return pending;
+  }
+
+  #wait(names: FeatureNames, address: number, bytes: number): Pending {
+    const id = this.#ids.pop() ?? this.#waiting.length;
+    const found = new Promise<Lookup>((resolve, reject) => {
+      this.#waiting[id] = { names, address, bytes, resolve, reject, abandoned: false };
+    });
+    this.#load++;
+    return { id, found };
+  }
+
+  /** Nobody waits for a lookup any more. Its memory stays in use until the engine has answered. */
+  cancel(id: number): void {
+    const waiting = this.#waiting[id];
+    if (waiting === undefined) return;
+    waiting.abandoned = true;
+    // If the ring is full, the lookup goes on until its deadline.
+    if (this.#memory.toEngine.give(cancelRecord, id, 0, 0)) this.#memory.bell.ring();
+  }
+
+  /** Takes the results that have come. */
+  take(): void {
+    this.#memory.fromEngine.takeAll(this.#taken);
+  }
+
+  /** Whether there are results to take. */
+  get isEmpty(): boolean {
+    return this.#memory.fromEngine.isEmpty;
+  }
+
+  readonly #taken = (_: number, id: number, address: number, bytes: number): void => {
+    const waiting = this.#end(id);
+    if (waiting === undefined || waiting.abandoned) return;
+    waiting.resolve(readResults(this.#memory.bytes, address, bytes, waiting.names, this.#pool));
+  };
+
+  answered({ id, results, replies, failures, incomplete }: SentResults): void {
+    const waiting = this.#end(id);
+    if (waiting === undefined) return;
+    const merged = this.#pool.take(results.length);
+    merged.bytes.set(results);
+    const held = replies.map((bytes) => (bytes === undefined ? undefined : { bytes, release: () => {} }));
+    const errors = failures.map((failure) => errorOf(failure) as FlexemrError);
+    const { names } = waiting;
+    waiting.resolve(new PooledLookup(names, { results: merged, pool: this.#pool }, held, errors, incomplete));
+  }
+
+  failed(id: number, failure: Failure): void {
+    this.#end(id)?.reject(errorOf(failure));
+  }
+
+  #end(id: number): Waiting | undefined {
+    const waiting = this.#waiting[id];
+    if (waiting === undefined) return undefined;
+    this.#waiting[id] = undefined;
+    this.#ids.push(id);
+    this.#load--;
+    if (waiting.bytes === 0) return waiting;
+    this.#records--;
+    this.#slots.free(waiting.address, waiting.bytes);
+    return waiting;
+  }
+
+  /** The engine has ended. */
+  lost(error: Error): void {
+    for (let id = 0; id < this.#waiting.length; id++) this.#end(id)?.reject(error);
+  }
+}
+
+/** Options of a lookup without any. */
+export const noTextOptions: TextOptions = {};
+
+function textOf(options: TextOptions): Uint8Array | undefined {
+  return options === noTextOptions ? undefined : utf8.encode(JSON.stringify(options));
+}

@@ -1,0 +1,52 @@
+import { engineRequestBytes, engineResultBytes } from '../engine-limits.ts';
+import { allocationAlignBytes, FreeList } from '../store/free-list.ts';
+import { Bell } from './bell.ts';
+import { Ring } from './ring.ts';
+
+/** Kinds of records to an engine: a lookup; it is cancelled; the application takes results again, after memory was full. */
+export const lookupRecord = 1;
+export const cancelRecord = 2;
+
+const statsWords = 64;
+const bellAt = 0;
+const inAt = bellAt + Bell.words;
+const outAt = inAt + Ring.words;
+const statsAt = outAt + Ring.words;
+const requestsAt = Math.ceil(((statsAt + statsWords) * 4) / allocationAlignBytes) * allocationAlignBytes;
+const resultsAt = requestsAt + engineRequestBytes;
+const engineBytes = resultsAt + engineResultBytes;
+
+/** Memory that an engine shares with the thread of the application. */
+export class EngineMemory {
+  readonly buffer: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  /** Wakes the engine. */
+  readonly bell: Bell;
+  /** Records to the engine, and from it. */
+  readonly toEngine: Ring;
+  readonly fromEngine: Ring;
+  /** What the engine has counted. */
+  readonly stats: Float64Array;
+
+  /** @param wake wakes the engine @param buffer of the same memory in another thread; default: new memory */
+  constructor(wake: () => void, buffer: SharedArrayBuffer = new SharedArrayBuffer(engineBytes)) {
+    this.buffer = buffer;
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Uint32Array(buffer);
+    const signed = new Int32Array(buffer);
+    this.bell = new Bell(signed, bellAt, wake);
+    this.toEngine = new Ring(signed, inAt);
+    this.fromEngine = new Ring(signed, outAt);
+    this.stats = new Float64Array(buffer, statsAt * 4, statsWords / 2);
+  }
+
+  /** Memory for requests, which the application gives out, and for results, which the engine gives out. */
+  requestSlots(): FreeList {
+    return new FreeList(requestsAt, resultsAt);
+  }
+
+  resultSlots(): FreeList {
+    return new FreeList(resultsAt, engineBytes);
+  }
+}

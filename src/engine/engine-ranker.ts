@@ -1,0 +1,245 @@
+import { callback, check, named } from '../check.ts';
+import { engineGraceMs } from '../engine-limits.ts';
+import { FlexemrError } from '../errors.ts';
+import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
+import type { Lookup } from '../lookup/pooled.ts';
+import type { KeyedBags } from '../plan/bags.ts';
+import type { RoutingSource } from '../plan/routing-source.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
+import type { CacheOptions } from '../ranker/cache-options.ts';
+import { type CacheSize, cacheBytes, cacheSize } from '../ranker/cache-size.ts';
+import { Deadline, Deadlines } from '../ranker/deadline.ts';
+import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import { checkLookupOptions, type LookupOptions, noOptions } from '../ranker/lookup-options.ts';
+import type { NodeStatus } from '../ranker/node-client.ts';
+import type { CacheMemoryBytes, Ranker, RankerStats } from '../ranker/ranker.ts';
+import { BufferPool } from '../store/buffer-pool.ts';
+import type { EngineEvents, EngineOptions } from './engine-control.ts';
+import { type EngineLink, noTextOptions } from './engine-link.ts';
+import { cacheMemoryOf, sumOfStats } from './engine-stats.ts';
+import { EngineTeam, type StartEngine } from './engine-team.ts';
+import { errorOf, failureOf } from './failure.ts';
+import type { TextOptions } from './request-head.ts';
+import { Shapes } from './shapes.ts';
+
+export interface EngineRankerOptions extends EngineOptions {
+  readonly routing: RoutingSource;
+  readonly engines: number;
+  readonly onRoutingError?: ((error: Error) => void) | undefined;
+}
+
+/** A ranker whose lookups are done by other threads, its engines. */
+export class EngineRanker implements Ranker {
+  readonly #options: EngineRankerOptions;
+  readonly #start: StartEngine;
+  readonly #shared = { shapes: new Shapes(), pool: new BufferPool() };
+  readonly #underWay = new Deadlines();
+  #routing: RoutingTable;
+  #unwatch: () => void = () => {};
+  #team: EngineTeam | undefined;
+  #starting: Promise<EngineTeam> | undefined;
+  #nodes: NodeStatus[] = [];
+  #onSubrequest: ((end: SubrequestEnd) => void) | undefined;
+  #closed = false;
+  /** What engines had counted that have ended. */
+  readonly #ended: Float64Array[] = [];
+
+  /** @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY, WORKER_FAILED */
+  static async open(options: EngineRankerOptions, start: StartEngine): Promise<EngineRanker> {
+    const ranker = new EngineRanker(options, start, await options.routing.read());
+    try {
+      await ranker.#started();
+    } catch (error) {
+      await ranker.close();
+      throw error;
+    }
+    return ranker;
+  }
+
+  private constructor(options: EngineRankerOptions, start: StartEngine, routing: RoutingTable) {
+    this.#options = options;
+    this.#start = start;
+    this.#routing = routing;
+    this.#unwatch = options.routing.watch(
+      (changed) => this.#reroute(changed),
+      (error) => options.onRoutingError?.(error),
+    );
+  }
+
+  #reroute(routing: RoutingTable): void {
+    this.#routing = routing;
+    for (const { control } of this.#team?.links ?? []) control.reroute(routing);
+  }
+
+  /** The engines. They start again if one has ended. */
+  #started(): Promise<EngineTeam> {
+    this.#starting ??= this.#startAll().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async #startAll(): Promise<EngineTeam> {
+    const { engines, pushDown, deduplicateBags, checksums, cache } = this.#options;
+    const options = { pushDown, deduplicateBags, checksums, cache: this.#share(cache) };
+    const team: EngineTeam = await EngineTeam.start(
+      { engines, routing: this.#routing, options },
+      {
+        ...this.#shared,
+        start: this.#start,
+        events: this.#events,
+        onEnd: (error) => this.#lost(team, error),
+      },
+    );
+    if (this.#closed) {
+      await team.close();
+      throw closed();
+    }
+    if (this.#onSubrequest !== undefined) for (const { control } of team.links) control.observe();
+    this.#team = team;
+    return team;
+  }
+
+  /** An engine has ended, so all of them start again. */
+  #lost(team: EngineTeam, error: Error): void {
+    if (this.#team !== team) return;
+    this.#team = undefined;
+    this.#ended.push(...team.links.map(({ stats }) => stats.slice()));
+    team.lost(error);
+    if (this.#closed) return;
+    // A failure to start shows at the next lookup.
+    this.#started().catch(() => {});
+  }
+
+  readonly #events: Omit<EngineEvents, 'answered' | 'failed'> = {
+    readRouting: async () => {
+      try {
+        this.#routing = await this.#options.routing.read();
+        return { routing: this.#routing };
+      } catch (error) {
+        return { failure: failureOf(error) };
+      }
+    },
+    routingFailed: (failure) => this.#options.onRoutingError?.(errorOf(failure)),
+    nodes: (nodes) => {
+      this.#nodes = [...nodes];
+    },
+    subrequests: (ends) => {
+      for (const end of ends) this.#onSubrequest?.(end);
+    },
+  };
+
+  async lookup(bags: KeyedBags, options: LookupOptions = noOptions): Promise<Lookup> {
+    if (this.#closed) throw closed();
+    const { deadline: ms = deadlineMsDefault, signal, ...others } = checkLookupOptions(options);
+    check(named, bags, 'bags', 'INVALID_BAGS');
+    // The engine ends the lookup at its deadline, and says which node did not answer. It may only be late.
+    using deadline = new Deadline(ms + engineGraceMs, signal);
+    if (deadline.over) throw deadline.over;
+    const deadlineAt = performance.timeOrigin + performance.now() + ms;
+    this.#underWay.add(deadline);
+    try {
+      const team = this.#team ?? (await deadline.wait(this.#started()));
+      const link = team.idlest;
+      const request = {
+        bags,
+        options: textOptions(options, others),
+        deadlineAt,
+        cancellable: signal !== undefined,
+      };
+      team.begin();
+      const { id, found } = link.begin(request);
+      try {
+        return await deadline.wait(found, () => link.cancel(id));
+      } finally {
+        team.end();
+      }
+    } finally {
+      this.#underWay.delete(deadline);
+    }
+  }
+
+  get specs(): TableSpec[] {
+    return this.#routing.tables.map(({ spec }) => spec);
+  }
+
+  get nodes(): NodeStatus[] {
+    return this.#nodes;
+  }
+
+  get #links(): readonly EngineLink[] {
+    return this.#team?.links ?? [];
+  }
+
+  get stats(): RankerStats {
+    return sumOfStats([...this.#ended, ...this.#links.map(({ stats }) => stats)]);
+  }
+
+  get cacheMemory(): CacheMemoryBytes {
+    return cacheMemoryOf(this.stats);
+  }
+
+  /** The memory of a scorer's networks is not weighed against caches of several threads. */
+  get adaptiveCache(): undefined {
+    return undefined;
+  }
+
+  async checkNodes(): Promise<NodeStatus[]> {
+    const [link] = (await this.#started_()).links;
+    this.#nodes = await link.control.checkNodes();
+    return this.#nodes;
+  }
+
+  async #started_(): Promise<EngineTeam> {
+    if (this.#closed) throw closed();
+    return this.#team ?? (await this.#started());
+  }
+
+  async resizeCache(size: CacheSize): Promise<void> {
+    const share = this.#shareOf(check(cacheSize, size, 'cache'));
+    const { links } = await this.#started_();
+    const failures = await Promise.all(links.map(({ control }) => control.resizeCache(share)));
+    const failure = failures.find(Boolean);
+    if (failure !== undefined) throw errorOf(failure);
+  }
+
+  /** The part of a cache that each engine has. */
+  #share(cache: CacheSize | CacheOptions | undefined): CacheSize | CacheOptions | undefined {
+    if (typeof cache !== 'object') return cache === undefined ? undefined : this.#shareOf(cache);
+    return { ...cache, size: cache.size === undefined ? undefined : this.#shareOf(cache.size) };
+  }
+
+  #shareOf(size: CacheSize): number {
+    const bytes = cacheBytes(size, this.specs);
+    return bytes === 0 ? 0 : Math.max(cacheBytesMin, Math.floor(bytes / this.#options.engines));
+  }
+
+  observe(onSubrequest: (end: SubrequestEnd) => void): void {
+    const listening = this.#onSubrequest !== undefined;
+    this.#onSubrequest = check(callback<(end: SubrequestEnd) => void>(), onSubrequest, 'onSubrequest');
+    if (!listening) for (const { control } of this.#links) control.observe();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unwatch();
+    this.#underWay.end(closed);
+    await this.#starting?.catch(() => {});
+    await this.#team?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Most lookups have no options but a deadline. */
+function textOptions(given: LookupOptions, { onMissing, onFailure, trace }: LookupOptions): TextOptions {
+  if (given === noOptions || (onMissing ?? onFailure ?? trace) === undefined) return noTextOptions;
+  return { onMissing, onFailure, trace };
+}
+
+function closed(): FlexemrError {
+  return new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
+}

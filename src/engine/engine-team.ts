@@ -1,0 +1,142 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { FlexemrError } from '../errors.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { BufferPool } from '../store/buffer-pool.ts';
+import { Bell } from './bell.ts';
+import type { EngineControl, EngineEvents, EngineOptions, EngineSetup } from './engine-control.ts';
+import { EngineLink } from './engine-link.ts';
+import { EngineMemory } from './engine-memory.ts';
+import type { Shapes } from './shapes.ts';
+
+/** An engine that runs. */
+export interface RunningEngine {
+  readonly control: EngineControl;
+  /** Whether it keeps the process alive. */
+  hold(holds: boolean): void;
+  end(): Promise<void>;
+}
+
+/** Starts an engine. @param onEnd is called if it ends by itself @throws as InlineRanker.open */
+export type StartEngine = (
+  setup: EngineSetup,
+  events: EngineEvents,
+  onEnd: (error: Error) => void,
+) => Promise<RunningEngine>;
+
+export interface TeamOptions {
+  readonly engines: number;
+  readonly routing: RoutingTable;
+  readonly options: EngineOptions;
+}
+
+interface TeamContext {
+  readonly start: StartEngine;
+  readonly shapes: Shapes;
+  readonly pool: BufferPool;
+  readonly events: Omit<EngineEvents, 'answered' | 'failed'>;
+  readonly onEnd: (error: Error) => void;
+}
+
+/** The engines of a ranker. They start and end together. */
+export class EngineTeam {
+  readonly links: readonly EngineLink[];
+  readonly #engines: readonly RunningEngine[];
+  readonly #bell: Bell;
+  /** Lookups under way. */
+  #lookups = 0;
+  readonly #ports: readonly MessagePort[];
+
+  static async start({ engines, routing, options }: TeamOptions, context: TeamContext): Promise<EngineTeam> {
+    const channels = Array.from({ length: engines }, () => new MessageChannel());
+    const memories = channels.map(({ port1 }) => new EngineMemory(() => port1.postMessage(0)));
+    const application = new SharedArrayBuffer(Bell.words * 4);
+    const links: EngineLink[] = [];
+    let onEnd = (_: Error): void => {};
+    const begun = memories.map((_, place) => {
+      const buffers = memories.map(({ buffer }) => buffer);
+      const port = channels[place].port2;
+      const setup = { ...{ place, engines, application, routing, options, port }, memories: buffers };
+      const events: EngineEvents = {
+        ...context.events,
+        answered: (results) => links[place].answered(results),
+        failed: (id, failure) => links[place].failed(id, failure),
+      };
+      return context.start(setup, events, (error) => onEnd(error));
+    });
+    const all = await Promise.allSettled(begun);
+    const running = all.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+    const failed = all.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') {
+      await Promise.all(running.map((engine) => engine.end()));
+      throw failed.reason;
+    }
+    for (const [place, { control }] of running.entries())
+      links.push(new EngineLink(place, memories[place], control, context));
+    onEnd = context.onEnd;
+    const bell = new Bell(new Int32Array(application), 0);
+    return new EngineTeam(
+      links,
+      running,
+      bell,
+      channels.map(({ port1 }) => port1),
+    );
+  }
+
+  private constructor(
+    links: readonly EngineLink[],
+    engines: readonly RunningEngine[],
+    bell: Bell,
+    ports: readonly MessagePort[],
+  ) {
+    this.links = links;
+    this.#engines = engines;
+    this.#bell = bell;
+    this.#ports = ports;
+    for (const engine of engines) engine.hold(false);
+    for (const port of ports) port.on('message', () => this.#takeAll()).unref();
+    this.#takeAll();
+  }
+
+  /** An engine has rung. Takes all results that there are. */
+  #takeAll(): void {
+    do {
+      this.#bell.stayAwake();
+      for (const link of this.links) link.take();
+      this.#bell.sleep();
+    } while (this.links.some((link) => !link.isEmpty));
+  }
+
+  /** The engine with the fewest lookups. The first one of these, because it is awake or has the most in its cache. */
+  get idlest(): EngineLink {
+    let [best] = this.links;
+    for (const link of this.links) if (link.load < best.load) best = link;
+    return best;
+  }
+
+  /** A lookup begins, or ends. Only engines with lookups keep the process alive. */
+  begin(): void {
+    if (this.#lookups++ === 0) for (const engine of this.#engines) engine.hold(true);
+  }
+
+  end(): void {
+    if (--this.#lookups === 0) for (const engine of this.#engines) engine.hold(false);
+  }
+
+  /** One of them has ended. */
+  lost(cause: Error): void {
+    const message = `an engine has ended while it had this lookup (${cause.message}); try again`;
+    for (const link of this.links)
+      link.lost(new FlexemrError('WORKER_FAILED', message, { field: 'engines', cause }));
+    void this.#end();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.links.map(({ control }) => control.close()));
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    for (const port of this.#ports) port.close();
+    await Promise.all(this.#engines.map((engine) => engine.end()));
+  }
+}

@@ -1,0 +1,220 @@
+import { engineSpinUs } from '../engine-limits.ts';
+import type { PooledLookup } from '../lookup/pooled.ts';
+import type { RoutingSource } from '../plan/routing-source.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import type { CacheSize } from '../ranker/cache-size.ts';
+import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { LookupOptions } from '../ranker/lookup-options.ts';
+import type { NodeStatus } from '../ranker/node-client.ts';
+import type { Ranker } from '../ranker/ranker.ts';
+import { bagsIn } from './bags-frame.ts';
+import type { Bell } from './bell.ts';
+import { Borrowed } from './borrowed.ts';
+import type { EngineControl, EngineEvents, SentLookup } from './engine-control.ts';
+import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
+import { writeStats } from './engine-stats.ts';
+import { errorOf, type Failure, failureOf } from './failure.ts';
+import { readHead } from './request-head.ts';
+import { resultsBytes, writeResults } from './results-frame.ts';
+import { type Shape, shapeOf } from './shapes.ts';
+
+/** How often an engine says how subrequests have ended, and whether nodes answer. */
+const reportMs = 100;
+
+/** One thread that does lookups for an application: it takes bags from shared memory, and leaves results there. */
+export class Engine implements EngineControl {
+  readonly #memory: EngineMemory;
+  readonly #application: Bell;
+  readonly #ranker: Ranker;
+  readonly #events: EngineEvents;
+  readonly #source: EngineRouting;
+  readonly #results: Borrowed;
+  readonly #shapes: Shape[] = [];
+  /** Of the lookups that may be cancelled. */
+  readonly #cancels = new Map<number, AbortController>();
+  readonly #reports: NodeJS.Timeout;
+  #ends: SubrequestEnd[] = [];
+  #nodes = '';
+  #busyUntil = 0;
+  #ringing = false;
+  #spinning = false;
+  #closed = false;
+
+  /** @param application wakes the application */
+  constructor(
+    memory: EngineMemory,
+    application: Bell,
+    ranker: Ranker,
+    events: EngineEvents,
+    source: EngineRouting,
+  ) {
+    this.#memory = memory;
+    this.#application = application;
+    this.#ranker = ranker;
+    this.#events = events;
+    this.#source = source;
+    this.#results = new Borrowed(memory.resultSlots(), memory.fromEngine);
+    this.#reports = setInterval(() => this.#report(), reportMs).unref();
+    this.#report();
+    writeStats(memory.stats, ranker.stats);
+    this.wake();
+  }
+
+  /** Somebody has rung. */
+  wake(): void {
+    if (this.#spinning) return;
+    this.#spinning = true;
+    this.#turn();
+  }
+
+  /** Takes what the application asks for, and goes on as long as there is something, and a moment longer. */
+  readonly #turn = (): void => {
+    if (this.#closed) return;
+    const { bell, toEngine } = this.#memory;
+    if (toEngine.takeAll(this.#take)) this.#busyUntil = performance.now() + engineSpinUs / 1000;
+    else if (performance.now() > this.#busyUntil) {
+      bell.sleep();
+      this.#spinning = !toEngine.isEmpty;
+      if (!this.#spinning) return;
+      bell.stayAwake();
+    }
+    setImmediate(this.#turn);
+  };
+
+  readonly #take = (kind: number, id: number, address: number): void => {
+    if (kind === cancelRecord) this.#cancels.get(id)?.abort();
+    else if (kind === lookupRecord) this.#begin(id, address);
+  };
+
+  #begin(id: number, address: number): void {
+    const { bytes } = this.#memory;
+    const head = readHead(bytes, address);
+    if (head.shapeText !== undefined) this.#shapes[head.shape] = shapeOf(head.shapeText);
+    const bags = bagsIn(bytes, address, this.#shapes[head.shape]);
+    void this.#run({ id, bags, options: head.options, deadlineAt: head.deadlineAt }, head.cancellable);
+  }
+
+  async lookUp(lookup: SentLookup): Promise<void> {
+    // The application knows from this call that the lookup has arrived, and not how it ends.
+    void this.#run(lookup, true);
+  }
+
+  async #run({ id, bags, options, deadlineAt }: SentLookup, cancellable: boolean): Promise<void> {
+    try {
+      const left = deadlineAt - performance.timeOrigin - performance.now();
+      // A deadline that has passed meanwhile is an error of the lookup, not of its options.
+      const deadline = Math.max(left, Number.MIN_VALUE);
+      const given: LookupOptions = cancellable
+        ? { ...options, deadline, signal: this.#signalOf(id) }
+        : { ...options, deadline };
+      this.#answer(id, (await this.#ranker.lookup(bags, given)) as PooledLookup);
+    } catch (error) {
+      writeStats(this.#memory.stats, this.#ranker.stats);
+      this.#events.failed(id, failureOf(error));
+    } finally {
+      if (cancellable) this.#cancels.delete(id);
+    }
+  }
+
+  #signalOf(id: number): AbortSignal {
+    const cancel = new AbortController();
+    this.#cancels.set(id, cancel);
+    return cancel.signal;
+  }
+
+  #answer(id: number, found: PooledLookup): void {
+    writeStats(this.#memory.stats, this.#ranker.stats);
+    const { parts, failures, incomplete } = found;
+    const bytes = resultsBytes(parts);
+    const address = failures.length > 0 ? undefined : this.#results.allocate(bytes);
+    if (address === undefined) {
+      const replies = parts.replies.map((reply) => reply?.bytes);
+      this.#events.answered({
+        ...{ id, results: parts.results, replies, incomplete },
+        failures: failures.map(failureOf),
+      });
+    } else {
+      writeResults(parts, this.#memory.bytes, address);
+      // There are never more lookups than records.
+      this.#memory.fromEngine.give(lookupRecord, id, address, bytes);
+      this.#results.lend(address, bytes);
+      this.#ringSoon();
+    }
+    found[Symbol.dispose]();
+  }
+
+  /** Rings once for all lookups that end in this turn of the event loop. */
+  #ringSoon(): void {
+    if (this.#ringing) return;
+    this.#ringing = true;
+    setImmediate(() => {
+      this.#ringing = false;
+      this.#application.ring();
+    });
+  }
+
+  #report(): void {
+    const nodes = JSON.stringify(this.#ranker.nodes);
+    if (nodes !== this.#nodes) this.#events.nodes(this.#ranker.nodes);
+    this.#nodes = nodes;
+    if (this.#ends.length > 0) this.#events.subrequests(this.#ends);
+    this.#ends = [];
+    writeStats(this.#memory.stats, this.#ranker.stats);
+  }
+
+  reroute(routing: RoutingTable): void {
+    this.#source.change(routing);
+  }
+
+  async resizeCache(size: CacheSize): Promise<Failure | undefined> {
+    const failure = await this.#ranker.resizeCache(size).then(() => undefined, failureOf);
+    writeStats(this.#memory.stats, this.#ranker.stats);
+    return failure;
+  }
+
+  async checkNodes(): Promise<NodeStatus[]> {
+    return await this.#ranker.checkNodes();
+  }
+
+  observe(): void {
+    this.#ranker.observe((end) => this.#ends.push(end));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#reports);
+    await this.#ranker.close();
+  }
+}
+
+/** The routing table of an engine, which its application reads and watches for it. */
+export class EngineRouting implements RoutingSource {
+  readonly #events: EngineEvents;
+  #first: RoutingTable | undefined;
+  #onChange: (routing: RoutingTable) => void = () => {};
+
+  constructor(first: RoutingTable, events: EngineEvents) {
+    this.#first = first;
+    this.#events = events;
+  }
+
+  async read(): Promise<RoutingTable> {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined) return first;
+    const { routing, failure } = await this.#events.readRouting();
+    if (routing === undefined) throw errorOf(failure as Failure);
+    return routing;
+  }
+
+  watch(onChange: (routing: RoutingTable) => void): () => void {
+    this.#onChange = onChange;
+    return () => {
+      this.#onChange = () => {};
+    };
+  }
+
+  change(routing: RoutingTable): void {
+    this.#onChange(routing);
+  }
+}

@@ -1,0 +1,64 @@
+import { ringRecords } from '../engine-limits.ts';
+
+/** Words of a record: what it is about, which one, and where in memory it has more. */
+export const recordWords = 4;
+/** The counters are in cache lines of their own, because each is written by another thread. */
+const takenAt = 0;
+const givenAt = 16;
+const recordsAt = 32;
+
+/** A queue of records from one thread to another in shared memory. Neither ever waits for the other. */
+export class Ring {
+  static readonly words: number = recordsAt + ringRecords * recordWords;
+  readonly #words: Int32Array;
+
+  /** @param words shared memory @param at first of `Ring.words` words, which are 0 at the start */
+  constructor(words: Int32Array, at: number) {
+    this.#words = words.subarray(at, at + Ring.words);
+  }
+
+  /** Adds a record. @returns false if the ring is full */
+  give(kind: number, id: number, address: number, bytes: number): boolean {
+    const given = this.#words[givenAt];
+    if (((given - Atomics.load(this.#words, takenAt)) | 0) >= ringRecords) return false;
+    const at = recordsAt + (given & (ringRecords - 1)) * recordWords;
+    this.#words[at] = kind;
+    this.#words[at + 1] = id;
+    this.#words[at + 2] = address;
+    this.#words[at + 3] = bytes;
+    // The other thread sees the record once it sees the counter.
+    Atomics.store(this.#words, givenAt, (given + 1) | 0);
+    return true;
+  }
+
+  /** Whether there is a record to take. */
+  get isEmpty(): boolean {
+    return Atomics.load(this.#words, givenAt) === this.#words[takenAt];
+  }
+
+  /** Takes all records that there are now. @returns whether there were any */
+  takeAll(take: (kind: number, id: number, address: number, bytes: number) => void): boolean {
+    const words = this.#words;
+    const given = Atomics.load(words, givenAt);
+    let taken = words[takenAt];
+    if (taken === given) return false;
+    while (taken !== given) {
+      const at = recordsAt + (taken & (ringRecords - 1)) * recordWords;
+      take(words[at], words[at + 1], words[at + 2] >>> 0, words[at + 3] >>> 0);
+      taken = (taken + 1) | 0;
+      // What a record refers to may be used again from now on.
+      Atomics.store(words, takenAt, taken);
+    }
+    return true;
+  }
+
+  /** Number of records that were taken, modulo 2^32. */
+  get taken(): number {
+    return Atomics.load(this.#words, takenAt);
+  }
+
+  /** Number of records that were given, modulo 2^32. */
+  get given(): number {
+    return Atomics.load(this.#words, givenAt);
+  }
+}

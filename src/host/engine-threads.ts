@@ -1,0 +1,85 @@
+// Threads that do the lookups of a ranker.
+import { Worker } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import type { EngineEvents, EngineSetup } from '../engine/engine-control.ts';
+import type { RunningEngine, StartEngine } from '../engine/engine-team.ts';
+import { errorOf } from '../engine/failure.ts';
+import { engineStartMsMax } from '../engine-limits.ts';
+import { FlexemrError } from '../errors.ts';
+import { packageFile } from '../kernel/files.ts';
+import type { EngineThread } from './engine-thread.ts';
+import type { TransportChoice } from './open-transport.ts';
+
+/** Starts engines as threads of this process. Each opens the transport for itself. */
+export function engineThreads(transport: TransportChoice): StartEngine {
+  return (setup, events, onEnd) => start(setup, transport, events, onEnd);
+}
+
+async function start(
+  setup: EngineSetup,
+  transport: TransportChoice,
+  events: EngineEvents,
+  onEnd: (error: Error) => void,
+): Promise<RunningEngine> {
+  const worker = new Worker(packageFile('./engine-thread', import.meta.url));
+  let cause: Error | undefined;
+  let ending = false;
+  worker.on('error', (error) => {
+    cause = error as Error;
+  });
+  const ended = new Promise<never>((_, reject) => {
+    worker.on('exit', (code) => {
+      const error = cause ?? new Error(`the thread has ended with code ${code}`);
+      reject(
+        new FlexemrError('WORKER_FAILED', `an engine has ended: ${error.message}`, {
+          field: 'engines',
+          cause,
+        }),
+      );
+      if (!ending) onEnd(error);
+    });
+  });
+  ended.catch(() => {});
+  const control = Comlink.wrap<EngineThread>(nodeEndpoint(worker));
+  const end = async (): Promise<void> => {
+    ending = true;
+    await worker.terminate();
+  };
+  try {
+    const opening = control.open(
+      Comlink.transfer(setup, [setup.port as unknown as Transferable]),
+      transport,
+      Comlink.proxy(events),
+    );
+    const failure = await Promise.race([opening, ended, late()]);
+    if (failure !== undefined) throw errorOf(failure);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  // Calls of a thread that has ended are never answered.
+  const call = <T>(work: Promise<T>): Promise<T> => Promise.race([work, ended]);
+  return {
+    control: {
+      lookUp: (lookup) => control.lookUp(lookup),
+      reroute: (routing) => control.reroute(routing),
+      resizeCache: (size) => call(control.resizeCache(size)),
+      checkNodes: () => call(control.checkNodes()),
+      observe: () => control.observe(),
+      close: () => call(control.close()).catch(() => {}),
+    },
+    hold: (holds) => (holds ? worker.ref() : worker.unref()),
+    end,
+  };
+}
+
+function late(): Promise<never> {
+  return new Promise((_, reject) => {
+    const message = `an engine has not started within ${engineStartMsMax} ms`;
+    setTimeout(
+      () => reject(new FlexemrError('WORKER_FAILED', message, { field: 'engines' })),
+      engineStartMsMax,
+    ).unref();
+  });
+}
