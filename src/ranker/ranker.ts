@@ -21,11 +21,12 @@ import type { RankerOptions } from './ranker-options.ts';
 import { workspaceOf } from './ranker-workspace.ts';
 import { ReleasedMemories } from './released-memories.ts';
 import { ReplacedRoutes } from './replaced-routes.ts';
+import type { ReplyStats } from './reply-budget.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 
 /** What was requested since the ranker was opened, and the bytes that its transport transferred. */
-export interface RankerStats extends Traffic {
+export interface RankerStats extends Traffic, ReplyStats {
   readonly lookups: number;
   /** Without those that were sent again. */
   readonly subrequests: number;
@@ -95,7 +96,7 @@ export class Ranker implements AsyncDisposable {
     const cached = new CachedTables(routing, choices);
     const bytes = options.adaptive?.floorBytes ?? cacheBytes(choices.size, specs);
     const workspace = workspaceOf(options, cached, bytes);
-    this.#route = new Route(routing, options.transport, workspace, cached);
+    this.#route = new Route(routing, options, workspace, cached);
     workspace.openCache(this.#route.plan);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
@@ -110,7 +111,7 @@ export class Ranker implements AsyncDisposable {
       const before = this.#route;
       const { workspace } = before;
       const cached = before.cached.next(routing);
-      this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+      this.#route = new Route(routing, this.#options, workspace, cached, before);
       workspace.pin(this.#route.plan);
       this.#replaced.add(before, () => this.#route);
     } catch (error) {
@@ -145,7 +146,7 @@ export class Ranker implements AsyncDisposable {
     // The routing table may have changed meanwhile. Entries of its tables are found by the same numbers.
     const before = this.#route;
     const { routing, cached } = before;
-    this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+    this.#route = new Route(routing, this.#options, workspace, cached, before);
     workspace.pin(before.plan);
     this.#release(before);
   }
@@ -188,9 +189,9 @@ export class Ranker implements AsyncDisposable {
   }
 
   get stats(): RankerStats {
-    const cache = this.#route.workspace.cacheStats;
-    const { releasedBytes: cacheReleasedBytes } = this.cacheMemory;
-    return { ...this.#context.stats, cache, cacheReleasedBytes, ...this.#options.transport.traffic() };
+    const { workspace, replies } = this.#route;
+    const cache = { cache: workspace.cacheStats, cacheReleasedBytes: this.#released.bytes };
+    return { ...this.#context.stats, ...cache, ...replies.stats, ...this.#options.transport.traffic() };
   }
 
   /** Bytes of the cache, those that were ever written, and those of earlier caches that are not freed yet. @internal */
