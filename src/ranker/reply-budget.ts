@@ -6,6 +6,21 @@ export interface NodeReplies {
   taken: number;
 }
 
+/** Replies that wait, in the order of asking. */
+class Queue {
+  readonly credits = new Set<ReplyCredit>();
+  /** The first one has no room, so nobody overtakes it. Otherwise, all of them wait because their nodes have their share. */
+  short = false;
+  /** The nodes that have their share, and replies that wait. */
+  readonly full = new Set<NodeReplies>();
+
+  add(credit: ReplyCredit, hasRoom: boolean): void {
+    this.credits.add(credit);
+    if (hasRoom) this.full.add(credit.node);
+    else this.short = true;
+  }
+}
+
 /** Replies of a ranker that are under way, and those that had to wait. */
 export interface ReplyStats {
   /** Bytes of replies that nodes may send now, or that are arriving. */
@@ -23,8 +38,8 @@ export interface ReplyStats {
 export class ReplyBudget {
   readonly bytes: number;
   readonly #smallShare: number;
-  readonly #small = new Set<ReplyCredit>();
-  readonly #large = new Set<ReplyCredit>();
+  readonly #small = new Queue();
+  readonly #large = new Queue();
   #taken = 0;
   #held = 0;
 
@@ -44,20 +59,21 @@ export class ReplyBudget {
 
   /** Takes the bytes of a credit, if there is room and nobody waits for it. */
   take(credit: ReplyCredit): boolean {
-    if (this.#queueOf(credit).size > 0 || !this.#hasRoom(credit) || !this.#isWithinShare(credit))
-      return false;
+    const { short, full } = this.#queueOf(credit);
+    if (short || full.has(credit.node)) return false;
+    if (!this.#hasRoom(credit) || !this.#isWithinShare(credit)) return false;
     this.#add(credit);
     return true;
   }
 
   wait(credit: ReplyCredit): void {
     this.#held++;
-    this.#queueOf(credit).add(credit);
+    this.#queueOf(credit).add(credit, this.#hasRoom(credit));
   }
 
   leave(credit: ReplyCredit): void {
     // It may have been the first one, which others waited for.
-    if (this.#queueOf(credit).delete(credit)) this.#giveAll();
+    if (this.#queueOf(credit).credits.delete(credit)) this.#giveAll();
   }
 
   give({ node, bytes }: ReplyCredit): void {
@@ -71,15 +87,17 @@ export class ReplyBudget {
     this.#giveFrom(this.#large);
   }
 
-  #giveFrom(queue: Set<ReplyCredit>): void {
-    if (queue.size === 0) return;
-    const full = new Set<NodeReplies>();
-    for (const credit of queue) {
-      if (!this.#hasRoom(credit)) return;
+  #giveFrom(queue: Queue): void {
+    const { credits, full } = queue;
+    queue.short = false;
+    full.clear();
+    for (const credit of credits) {
       // Those of one node keep their order too.
       if (full.has(credit.node)) continue;
+      queue.short = !this.#hasRoom(credit);
+      if (queue.short) return;
       if (this.#isWithinShare(credit)) {
-        queue.delete(credit);
+        credits.delete(credit);
         this.#add(credit);
         credit.grant();
       } else full.add(credit.node);
@@ -91,7 +109,7 @@ export class ReplyBudget {
     node.taken += bytes;
   }
 
-  #queueOf({ bytes }: ReplyCredit): Set<ReplyCredit> {
+  #queueOf({ bytes }: ReplyCredit): Queue {
     return bytes <= smallReplyBytesMax ? this.#small : this.#large;
   }
 
