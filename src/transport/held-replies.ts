@@ -56,6 +56,11 @@ export class HeldReplies {
     }
   }
 
+  /** No more credits will come: the peer has ended its side. */
+  dropWaiting(): void {
+    for (const [id, { granted }] of this.#held) if (!granted) this.take(id, CREDIT_DROP);
+  }
+
   #remember(id: number, verb: number): void {
     this.#early.set(id, verb);
     if (this.#early.size <= earlyCreditsMax) return;

@@ -65,6 +65,7 @@ export class ServedStream {
     socket.on('drain', () => this.#resumeReading());
     socket.on('end', () => {
       this.#ended = true;
+      this.#held?.dropWaiting();
       this.#endOnceAnswered();
     });
     socket.on('close', () => {
@@ -93,7 +94,8 @@ export class ServedStream {
     if (this.#inbox !== undefined && this.#coming === undefined) this.#await(this.#inbox);
     this.#watch();
     const isTaken = at === chunk.length || !this.#writer.writable;
-    if (isTaken && !this.#full) return;
+    // A peer whose window is full may still end its connection, so reading stops only when it sends more.
+    if (isTaken && !this.#socket.writableNeedDrain) return;
     this.#socket.pause();
     if (!isTaken) this.#socket.unshift(chunk.subarray(at));
     this.#resumeReading();
