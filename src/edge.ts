@@ -5,6 +5,7 @@ export type {} from './libraries.ts';
 import * as v from 'valibot';
 import { ranker } from '#ranker';
 import { checkFields, given, integer, options as optionsOf } from './check.ts';
+import { edgeReplyBudgetBytes } from './credit-limits.ts';
 import { edgeWorkspaceBytes, workspaceBytesMax } from './limits.ts';
 import type { PushDown } from './lookup/asked.ts';
 import { type RoutingSource, routingSource } from './plan/routing-source.ts';
@@ -42,6 +43,8 @@ export interface EdgeRankerOptions {
   readonly checksums?: boolean | undefined;
   /** Most bytes that one lookup may use to merge results. Default: 64 MiB, which is half of what an isolate has. */
   readonly workspaceBytes?: number | undefined;
+  /** Most bytes of replies that are under way at a time: 64 KiB or more. Default: 16 MiB. */
+  readonly replyBytes?: number | undefined;
 }
 
 const rankerOptions = optionsOf({
@@ -52,16 +55,24 @@ const rankerOptions = optionsOf({
   deduplicateBags: rankerFields.deduplicateBags,
   checksums: rankerFields.checksums,
   workspaceBytes: v.optional(integer(1, workspaceBytesMax)),
+  replyBytes: rankerFields.replyBytes,
 });
 
 /** Opens a ranker over memory nodes. @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
 export async function openRanker(options: EdgeRankerOptions): Promise<Ranker> {
-  const { routing, token, workspaceBytes = edgeWorkspaceBytes, ...how } = checkFields(rankerOptions, options);
+  const {
+    routing,
+    token,
+    workspaceBytes = edgeWorkspaceBytes,
+    replyBytes = edgeReplyBudgetBytes,
+    ...how
+  } = checkFields(rankerOptions, options);
   return await InlineRanker.open({
     routing: routingSource(routing),
     transport: new FetchTransport({ token }),
     module: ranker,
     workspaceBytes,
+    replyBytes,
     ...how,
   });
 }

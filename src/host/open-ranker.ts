@@ -42,6 +42,11 @@ export interface OpenRankerOptions {
   readonly deduplicateBags?: boolean | undefined;
   /** Frames carry checksums, except over TLS and RDMA. Default: true. */
   readonly checksums?: boolean | undefined;
+  /**
+   * Most bytes of replies that are under way at a time, from all nodes: 64 KiB or more, default 64 MiB. More replies wait at
+   * their nodes.
+   */
+  readonly replyBytes?: number | undefined;
   /** A cache of pooled bags: its bytes, `256MiB`, `10%` of the bytes of all rows, `off` (default), or its options. */
   readonly cache?: CacheSize | CacheOptions | undefined;
   /** Instead of a size of the cache: it follows the batches of a scorer that has the ranker as its source. */

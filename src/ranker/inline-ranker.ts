@@ -70,7 +70,7 @@ export class InlineRanker implements Ranker {
     const cached = new CachedTables(routing, choices);
     const bytes = options.adaptive?.floorBytes ?? cacheBytes(choices.size, specs);
     const workspace = workspaceOf(options, cached, bytes);
-    this.#route = new Route(routing, options.transport, workspace, cached);
+    this.#route = new Route(routing, options, workspace, cached);
     workspace.openCache(this.#route.plan);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
@@ -85,7 +85,7 @@ export class InlineRanker implements Ranker {
       const before = this.#route;
       const { workspace } = before;
       const cached = before.cached.next(routing);
-      this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+      this.#route = new Route(routing, this.#options, workspace, cached, before);
       workspace.pin(this.#route.plan);
       this.#replaced.add(before, () => this.#route);
     } catch (error) {
@@ -114,7 +114,7 @@ export class InlineRanker implements Ranker {
     // The routing table may have changed meanwhile. Entries of its tables are found by the same numbers.
     const before = this.#route;
     const { routing, cached } = before;
-    this.#route = new Route(routing, this.#options.transport, workspace, cached, before);
+    this.#route = new Route(routing, this.#options, workspace, cached, before);
     workspace.pin(before.plan);
     this.#release(before);
   }
@@ -152,9 +152,9 @@ export class InlineRanker implements Ranker {
   }
 
   get stats(): RankerStats {
-    const cache = this.#route.workspace.cacheStats;
-    const { releasedBytes: cacheReleasedBytes } = this.cacheMemory;
-    return { ...this.#context.stats, cache, cacheReleasedBytes, ...this.#options.transport.traffic() };
+    const { workspace, replies } = this.#route;
+    const cache = { cache: workspace.cacheStats, cacheReleasedBytes: this.#released.bytes };
+    return { ...this.#context.stats, ...cache, ...replies.stats, ...this.#options.transport.traffic() };
   }
 
   get cacheMemory(): CacheMemoryBytes {

@@ -11,7 +11,9 @@ import type { Outgoing, Session, Transport } from '../transport/transport.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { Reply } from '../wire/reply.ts';
+import { sendCredited } from './credited-exchange.ts';
 import type { Deadline } from './deadline.ts';
+import { type NodeReplies, type ReplyBudget, ReplyCredit } from './reply-budget.ts';
 
 /** The session with one worker, and its credits. */
 interface Lane {
@@ -42,6 +44,9 @@ export class NodeClient {
   readonly id: string;
   readonly url: string;
   readonly #transport: Transport;
+  readonly #budget: ReplyBudget;
+  /** Its part of the budget. */
+  readonly #replies: NodeReplies = { taken: 0 };
   /** Subrequests that wait for a credit, in order of arrival. Each gets a lane, or undefined if its lookup ends. */
   readonly #waiting = new Set<(lane: Lane | undefined) => void>();
   #lanes: readonly Lane[] = [];
@@ -56,14 +61,21 @@ export class NodeClient {
   #wireVersion = wireVersionOldest;
   #contents: ReadonlyMap<string, string> = new Map();
 
-  constructor(id: string, url: string, transport: Transport) {
+  constructor(id: string, url: string, transport: Transport, budget: ReplyBudget) {
     this.id = id;
     this.url = url;
     this.#transport = transport;
+    this.#budget = budget;
+    this.#limits = this.#within(this.#limits);
   }
 
   get limits(): NodeLimits {
     return this.#limits;
+  }
+
+  /** No reply is longer than there is ever room for. */
+  #within(limits: NodeLimits): NodeLimits {
+    return { ...limits, replyBytes: Math.min(limits.replyBytes, this.#budget.longest) };
   }
 
   get status(): NodeStatus {
@@ -124,7 +136,7 @@ export class NodeClient {
     this.#contents = new Map(Object.entries(described.contents ?? {}));
     const urls = workers.length === 0 ? [this.url] : workers.map(({ port }) => withPort(this.url, port));
     const before = new Map(this.#lanes.map((lane) => [lane.url, lane]));
-    this.#limits = limits;
+    this.#limits = this.#within(limits);
     this.#lanes = urls.map((url) => before.get(url) ?? this.#lane(url, limits.sessionWindow));
     for (const lane of before.values()) if (!this.#lanes.includes(lane)) void lane.session.close();
     this.#grant();
@@ -139,13 +151,15 @@ export class NodeClient {
   }
 
   /**
-   * Sends to the worker with the fewest subrequests in flight. Waits for a credit if no worker has one.
+   * Sends to the worker with the fewest subrequests in flight. Waits for a credit if no worker has one. The reply waits for a credit
+   * of its own.
    * @throws UNAVAILABLE, or the error that ended the lookup
    */
   async ask(outgoing: Outgoing, deadline: Deadline): Promise<Reply> {
     if (this.#lanes.length === 0) await deadline.wait(this.connect());
     const lane = this.#takeFreeLane() ?? (await this.#credit(deadline));
-    const exchange = lane.session.send(outgoing);
+    const credit = new ReplyCredit(this.#budget, this.#replies, outgoing.replyBytesMax);
+    const exchange = sendCredited(lane.session, outgoing, credit);
     let late: Promise<void> | undefined;
     const cancel = (): void => {
       late = exchange.cancel();
@@ -161,9 +175,9 @@ export class NodeClient {
       if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') this.#hold(lane);
       throw error;
     } finally {
-      // A cancelled subrequest gives its credit back only when the worker is done with it.
-      if (late === undefined) this.#giveBack(lane);
-      else void late.then(() => this.#giveBack(lane));
+      // A cancelled subrequest gives its credits back only when the worker is done with it.
+      if (late === undefined) this.#giveBack(lane, credit);
+      else void late.then(() => this.#giveBack(lane, credit));
     }
   }
 
@@ -189,7 +203,8 @@ export class NodeClient {
     throw deadline.over;
   }
 
-  #giveBack(lane: Lane): void {
+  #giveBack(lane: Lane, credit?: ReplyCredit): void {
+    credit?.end();
     lane.outstanding--;
     this.#grant();
     if (this.#retired) void this.#closeIfIdle();

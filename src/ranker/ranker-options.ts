@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { callback, type Optional, oneOf } from '../check.ts';
+import { callback, integer, type Optional, oneOf } from '../check.ts';
+import { replyBudgetBytesMax, replyBudgetBytesMin } from '../credit-limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -24,6 +25,8 @@ export interface RankerOptions {
   readonly checksums?: boolean | undefined;
   /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
+  /** Most bytes of replies that are under way at a time; default: replyBudgetBytesDefault. */
+  readonly replyBytes?: number | undefined;
   /** A cache of pooled bags: its size, or its options; default `off`. */
   readonly cache?: CacheSize | CacheOptions | undefined;
   /** Instead of a size of the cache: a scorer gives it the memory that its networks do not need. */
@@ -41,12 +44,14 @@ export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly deduplicateBags: Optional<boolean>;
   readonly checksums: Optional<boolean>;
+  readonly replyBytes: Optional<number>;
   readonly cache: Optional<CacheSize | CacheOptions>;
   readonly onRoutingError: Optional<(error: Error) => void>;
 } = {
   pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
   deduplicateBags: v.optional(v.boolean()),
   checksums: v.optional(v.boolean()),
+  replyBytes: v.optional(integer(replyBudgetBytesMin, replyBudgetBytesMax)),
   cache: cacheOption,
   onRoutingError: v.optional(callback<(error: Error) => void>()),
 };

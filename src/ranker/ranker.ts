@@ -8,9 +8,10 @@ import type { CacheSize } from './cache-size.ts';
 import type { SubrequestEnd } from './fan-out.ts';
 import type { LookupOptions } from './lookup-options.ts';
 import type { NodeStatus } from './node-client.ts';
+import type { ReplyStats } from './reply-budget.ts';
 
 /** What was requested since the ranker was opened, and the bytes that its transport transferred. */
-export interface RankerStats extends Traffic {
+export interface RankerStats extends Traffic, ReplyStats {
   readonly lookups: number;
   /** Without those that were sent again. */
   readonly subrequests: number;

@@ -1,3 +1,4 @@
+import { replyBudgetBytesDefault } from '../credit-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
@@ -7,6 +8,13 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CachedTables } from './cached-tables.ts';
 import { NodeClient } from './node-client.ts';
+import { ReplyBudget } from './reply-budget.ts';
+
+export interface RouteOptions {
+  readonly transport: Transport;
+  /** Bytes of replies that may be under way; default: replyBudgetBytesDefault. */
+  readonly replyBytes?: number | undefined;
+}
 
 /** A routing table in use, with a client for each node that has shards. */
 export class Route implements WrittenPlan {
@@ -15,6 +23,8 @@ export class Route implements WrittenPlan {
   readonly workspace: Workspace;
   readonly fingerprint: bigint;
   readonly cached: CachedTables;
+  /** The memory for replies, of all routes of a ranker. */
+  readonly replies: ReplyBudget;
   readonly plan: LookupPlan;
   readonly written: PlanMemory | undefined;
   readonly nodes: ReadonlyMap<string, NodeClient>;
@@ -36,7 +46,7 @@ export class Route implements WrittenPlan {
    */
   constructor(
     routing: RoutingTable,
-    transport: Transport,
+    { transport, replyBytes = replyBudgetBytesDefault }: RouteOptions,
     workspace: Workspace,
     cached: CachedTables,
     before?: Route,
@@ -45,6 +55,8 @@ export class Route implements WrittenPlan {
     this.routing = routing;
     this.workspace = workspace;
     this.cached = cached;
+    const replies = before?.replies ?? new ReplyBudget(replyBytes);
+    this.replies = replies;
     this.fingerprint = fingerprint(routing);
     this.#fingerprintWords = new Uint32Array(BigUint64Array.of(this.fingerprint).buffer);
     this.nodes = new Map(
@@ -53,7 +65,7 @@ export class Route implements WrittenPlan {
         .map(({ id, url }) => {
           const known = before?.nodes.get(id);
           if (known !== undefined && known.url === url) return [id, known];
-          if (url !== undefined) return [id, new NodeClient(id, url, transport)];
+          if (url !== undefined) return [id, new NodeClient(id, url, transport, replies)];
           const message = `the routing table has no url for node ${id}: add one`;
           throw new FlexemrError('INVALID_ROUTING', message, { field: 'url', node: id });
         }),

@@ -92,7 +92,7 @@ export class Subrequest implements Outgoing {
   }
 
   /** Writes the frame from word `at` on. If the lookup has ended, nobody waits for the reply, and the frame is empty. */
-  write(to: Uint32Array, at: number, id: number, exposed: boolean): void {
+  write(to: Uint32Array, at: number, id: number, exposed: boolean, held = false): void {
     const length = this.bytes >>> 2;
     if (!this.#asked.isOpen) {
       to.fill(0, at, at + length);
@@ -109,7 +109,7 @@ export class Subrequest implements Outgoing {
     if (this.trace !== undefined) writeTrace(words, frame, version > 1 ? this.trace : undefined);
     const timeLeftUs = Math.max(1, Math.min(0xffffffff, Math.floor(deadline.leftMs * 1000)));
     words[frame + (wire.SUBREQUEST_TIME_LEFT_US >>> 2)] = timeLeftUs;
-    words[frame + (wire.SUBREQUEST_REPLY_CREDITS >>> 2)] = sessionWindow;
+    words[frame + (wire.SUBREQUEST_REPLY_CREDITS >>> 2)] = held ? 0 : sessionWindow;
     route.writeFingerprint(words, frame + (wire.SUBREQUEST_PLAN >>> 2));
     words[frame + (wire.FRAME_CHECKSUM >>> 2)] = 0;
     if (checksum) {

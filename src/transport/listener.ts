@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { FlexemrError } from '../errors.ts';
 import { stuckMsMax } from '../limits.ts';
 import type { Handler } from '../wire/handler.ts';
+import { creditsHeader, streamProtocol } from './dial.ts';
 import { metricsType, sendError, sendJson, sendText } from './http-answer.ts';
 import { answerLookup, type LookupRoom } from './http-lookup.ts';
 import { HttpPort, type PortHandler, type PortOptions, type Warn } from './http-port.ts';
@@ -11,8 +12,6 @@ import { PortCounts } from './port-stats.ts';
 import { acceptLink, type RdmaAcceptor } from './rdma/accept.ts';
 import { StreamServer } from './stream-server.ts';
 import { UnfinishedRequests } from './unfinished.ts';
-
-const streamProtocol = 'flexemr/1';
 
 /** What the ports of a worker share. */
 export interface WorkerRoom {
@@ -120,12 +119,8 @@ class NodeRoutes implements PortHandler {
   }
 
   upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean {
-    if (!isStreamRoute(request) || !this.#handler.ready) return false;
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${streamProtocol}\r\n\r\n`,
-    );
-    this.#streams.serve(socket, head);
-    return true;
+    if (!isStreamRoute(request)) return false;
+    return this.#streams.serve(socket, head, request.headers[creditsHeader]?.toString());
   }
 
   close(): void {
@@ -139,7 +134,7 @@ function isStreamRoute({ method, url }: IncomingMessage): boolean {
 
 function refuseStream({ headers }: IncomingMessage, response: ServerResponse): void {
   if (headers.upgrade === streamProtocol) {
-    const message = 'this node is starting or draining; try again';
+    const message = 'this node is starting or draining, or the stream of these credits has ended; try again';
     sendError(response, new FlexemrError('UNAVAILABLE', message, { field: 'node' }));
     return;
   }

@@ -1,13 +1,15 @@
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import { FlexemrError } from '../errors.ts';
 import { connectMsMax, receiveBufferBytes, sendBufferBytes, subrequestMsMax } from '../limits.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
+import { CREDIT_DROP, CREDIT_GRANT, HEADER_BYTES } from '../wire/layout.ts';
+import { CreditConnection } from './credit-connection.ts';
+import { askCredits, dial, readUpgrade, type Upgraded, upgradeRequest } from './dial.ts';
 import { FrameIds } from './frame-ids.ts';
 import { FrameReader } from './frame-reader.ts';
 import { expectEnd } from './late-replies.ts';
 import type { ClientSecurity } from './security.ts';
-import { type Exchange, isTls, type Outgoing, type Received } from './transport.ts';
+import { type Exchange, isTls, type Outgoing, type Received, type Traffic } from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 interface Waiting {
@@ -17,22 +19,19 @@ interface Waiting {
   readonly reject: (error: Error) => void;
   /** Whether somebody waits for the reply. If not, it is dropped when it arrives. */
   readonly awaited: boolean;
+  /** The worker may not send the reply yet, only an error. */
+  held: boolean;
 }
 
 /** The worker answers HTTP but does not offer streams: it is old, or a proxy does not pass them on. */
 export class NotAStream extends Error {}
 
-const endOfHeader = Buffer.from('\r\n\r\n');
-
 const notAReply = 'sent data that is not a reply';
-
-/** Ports of addresses that do not name one. */
-const httpPort = 80;
-const httpsPort = 443;
 
 /** One framed stream to a worker, over an HTTP/1.1 Upgrade. Frames are sent together; replies arrive in any order. */
 export class StreamConnection {
   readonly #url: URL;
+  readonly #security: ClientSecurity;
   /** Nothing detects bits that change on the way, because the connection does not use TLS. */
   readonly #exposed: boolean;
   readonly #socket: Socket;
@@ -46,14 +45,20 @@ export class StreamConnection {
   #sendFilled = 0;
   #flushing = false;
   readonly #ids = new FrameIds();
+  /** Undefined if the worker takes none. */
+  #credits: CreditConnection | undefined;
   #error: Error | undefined;
 
   /** @param replies memory for replies */
   constructor(url: string, security: ClientSecurity, replies: BufferPool) {
     this.#url = new URL(url);
+    this.#security = security;
     this.#exposed = !isTls(url);
     const fixed = new Uint8Array(receiveBufferBytes);
-    const bytesMax = (id: number): number => this.#waiting.get(id)?.replyBytesMax ?? 0;
+    const bytesMax = (id: number): number => {
+      const { held, replyBytesMax = 0 } = this.#waiting.get(id) ?? {};
+      return held ? HEADER_BYTES : replyBytesMax;
+    };
     this.#reader = new FrameReader(fixed, replies, bytesMax, (id, reply) => this.#settle(id, reply));
     let first = true;
     const buffer = (): Uint8Array | undefined => {
@@ -66,12 +71,7 @@ export class StreamConnection {
       buffer: buffer as () => Uint8Array,
       callback: (bytes: number) => this.#read(fixed, bytes),
     };
-    const port = Number(this.#url.port) || (isTls(url) ? httpsPort : httpPort);
-    const target = { host: this.#url.hostname.replace(/^\[|\]$/g, ''), port, onread };
-    const { ca, cert, key } = security;
-    this.#socket =
-      this.#url.protocol === 'https:' ? connectTls({ ...target, ca, cert, key }) : connectTcp(target);
-    this.#socket.setNoDelay(true);
+    this.#socket = dial(this.#url, security, onread);
     this.#socket.on('error', (error) =>
       this.#fail(unavailable(this.#url.origin, 'cannot be reached', error)),
     );
@@ -86,15 +86,7 @@ export class StreamConnection {
       if (this.#upgrade !== undefined || this.#waiting.size > 0)
         this.#fail(unavailable(this.#url.origin, 'does not answer'));
     });
-    this.#requestUpgrade(security.token);
-  }
-
-  #requestUpgrade(token: string | undefined): void {
-    const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
-    const upgrade = 'Connection: Upgrade\r\nUpgrade: flexemr/1\r\n';
-    this.#socket.write(
-      `GET /v1/stream HTTP/1.1\r\nHost: ${this.#url.host}\r\n${upgrade}${authorization}\r\n`,
-    );
+    this.#socket.write(upgradeRequest(this.#url, security.token, askCredits));
   }
 
   /** Why the connection cannot be used any more. Undefined if it can. */
@@ -107,33 +99,49 @@ export class StreamConnection {
     return this.#upgrade === undefined;
   }
 
-  get traffic(): { readonly bytesOut: number; readonly bytesIn: number } {
-    return { bytesOut: this.#socket.bytesWritten, bytesIn: this.#socket.bytesRead };
+  /** Whether the worker keeps replies until they are granted. */
+  get takesCredits(): boolean {
+    return this.#credits !== undefined && this.#error === undefined;
   }
 
-  send(outgoing: Outgoing): Exchange {
+  get traffic(): Traffic {
+    const { bytesOut = 0, bytesIn = 0 } = this.#credits?.traffic ?? {};
+    return { bytesOut: this.#socket.bytesWritten + bytesOut, bytesIn: this.#socket.bytesRead + bytesIn };
+  }
+
+  /** @param held the reply must wait for its grant */
+  send(outgoing: Outgoing, held: boolean): Exchange {
     const id = this.#ids.next();
+    const { replyBytesMax } = outgoing;
     const reply = new Promise<Received>((resolve, reject) => {
       if (this.#error) reject(this.#error);
-      else this.#waiting.set(id, { resolve, reject, replyBytesMax: outgoing.replyBytesMax, awaited: true });
+      else this.#waiting.set(id, { resolve, reject, replyBytesMax, awaited: true, held });
     });
     if (!this.#error) {
       if (this.#awaited++ === 0) this.#socket.ref();
-      this.#write(outgoing, id);
+      if (held) this.#credits?.open();
+      this.#write(outgoing, id, held);
     }
-    return { reply, cancel: () => this.#cancel(id) };
+    return { reply, grant: () => this.#grant(id), cancel: () => this.#cancel(id) };
   }
 
-  #write(outgoing: Outgoing, id: number): void {
+  #grant(id: number): void {
+    const waiting = this.#waiting.get(id);
+    if (!waiting?.held) return;
+    waiting.held = false;
+    this.#credits?.send(id, CREDIT_GRANT);
+  }
+
+  #write(outgoing: Outgoing, id: number, held: boolean): void {
     const words = outgoing.bytes >>> 2;
     if (this.#sendFilled + words > this.#send.length) this.#flush();
     if (words > this.#send.length) {
       const own = new Uint32Array(words);
-      outgoing.write(own, 0, id, this.#exposed);
+      outgoing.write(own, 0, id, this.#exposed, held);
       this.#socket.write(new Uint8Array(own.buffer));
       return;
     }
-    outgoing.write(this.#send, this.#sendFilled, id, this.#exposed);
+    outgoing.write(this.#send, this.#sendFilled, id, this.#exposed, held);
     this.#sendFilled += words;
     if (this.#flushing) return;
     this.#flushing = true;
@@ -160,28 +168,29 @@ export class StreamConnection {
 
   /** Takes the answer to the Upgrade, and perhaps the first frames after it. */
   #takeUpgrade(bytes: Buffer): void {
-    const answer = Buffer.concat([this.#upgrade ?? Buffer.alloc(0), bytes]);
-    const end = answer.indexOf(endOfHeader);
-    this.#upgrade = answer;
-    if (end < 0) {
-      if (answer.length > receiveBufferBytes) this.#refuse('sent an HTTP header that does not end');
-      return;
-    }
-    const [status] = answer.subarray(0, end).toString('latin1').split('\r\n');
-    const code = Number(status.split(' ')[1]);
-    if (code === 101) {
-      this.#upgrade = undefined;
-      // A worker answers before that, at least with DEADLINE_EXCEEDED.
-      this.#socket.setTimeout(subrequestMsMax + connectMsMax);
-      if (!this.#reader.take(answer.subarray(end + endOfHeader.length))) this.#refuse(notAReply);
-    } else if (code === 401) this.#fail(unauthorized(this.#url.origin));
-    else if (code === 503) this.#fail(unavailable(this.#url.origin, 'is starting or draining'));
-    else this.#fail(new NotAStream(`${this.#url.origin} answers an Upgrade with "${status}"`));
+    this.#upgrade = Buffer.concat([this.#upgrade ?? Buffer.alloc(0), bytes]);
+    const answer = readUpgrade(this.#upgrade);
+    if (answer?.code === 101) this.#begin(answer);
+    else if (answer?.code === 401) this.#fail(unauthorized(this.#url.origin));
+    else if (answer?.code === 503) this.#fail(unavailable(this.#url.origin, 'is starting or draining'));
+    else if (answer !== undefined)
+      this.#fail(new NotAStream(`${this.#url.origin} answers an Upgrade with "${answer.line}"`));
+    else if (this.#upgrade.length > receiveBufferBytes) this.#refuse('sent an HTTP header that does not end');
+  }
+
+  #begin({ credits, rest }: Upgraded): void {
+    this.#upgrade = undefined;
+    // A worker answers before that, at least with DEADLINE_EXCEEDED.
+    this.#socket.setTimeout(subrequestMsMax + connectMsMax);
+    if (credits !== undefined)
+      this.#credits = new CreditConnection(this.#url, this.#security, credits, (error) => this.#fail(error));
+    if (!this.#reader.take(rest)) this.#refuse(notAReply);
   }
 
   #settle(id: number, reply: Received): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    this.#credits?.settled(id);
     if (waiting?.awaited) this.#unawait();
     if (waiting) waiting.resolve(reply);
     // Nobody waits for it any more.
@@ -201,8 +210,9 @@ export class StreamConnection {
         reply.release();
         resolve();
       };
-      const { replyBytesMax } = waiting;
-      this.#waiting.set(id, { resolve: late, reject: () => resolve(), replyBytesMax, awaited: false });
+      const { replyBytesMax, held } = waiting;
+      this.#waiting.set(id, { resolve: late, reject: () => resolve(), replyBytesMax, awaited: false, held });
+      if (held) this.#credits?.send(id, CREDIT_DROP);
       if (waiting.awaited) this.#unawait();
       // A frame that has begun but does not end would block all frames after it.
       const { frames } = this.#reader;
@@ -223,6 +233,7 @@ export class StreamConnection {
     this.#error ??= error;
     for (const { reject } of this.#waiting.values()) reject(this.#error);
     this.#waiting.clear();
+    this.#credits?.close();
     this.#socket.destroy();
   }
 

@@ -2,7 +2,7 @@ import { smallReplyBytesMax, smallSubrequestBytesMax } from '../limits.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { NotAStream, StreamConnection } from './stream-connection.ts';
-import type { Exchange, Outgoing, Session, Traffic, Transport } from './transport.ts';
+import type { Exchange, Outgoing, ReplyBound, Session, Traffic, Transport } from './transport.ts';
 import { released } from './unavailable.ts';
 
 /**
@@ -81,11 +81,17 @@ class StreamSession implements Session {
     this.#onClose = onClose;
   }
 
-  send(outgoing: Outgoing): Exchange {
+  /** A new connection does not know yet whether its worker takes credits. */
+  replyBound(outgoing: Outgoing): ReplyBound {
+    if (this.#instead) return this.#instead.replyBound?.(outgoing) ?? 'reserve';
+    return this.#connections.get(this.#shared.laneOf(outgoing))?.takesCredits ? 'hold' : 'reserve';
+  }
+
+  send(outgoing: Outgoing, held = false): Exchange {
     if (this.#closed) return { reply: Promise.reject(released(this.#url)), cancel: async () => {} };
-    if (this.#instead) return this.#instead.send(outgoing);
+    if (this.#instead) return this.#instead.send(outgoing, held);
     const connection = this.#connection(this.#shared.laneOf(outgoing));
-    const exchange = connection.send(outgoing);
+    const exchange = connection.send(outgoing, held);
     if (connection.isUpgraded) return exchange;
     let current = exchange;
     const reply = exchange.reply.catch((error: unknown) => {

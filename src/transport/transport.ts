@@ -27,8 +27,9 @@ export interface Outgoing {
    * Writes all of it from word `at` of `words`. May be called again, to send it again.
    * @param id the id that its reply must carry
    * @param exposed nothing detects bits that change on the way, so the frame needs a checksum
+   * @param held the worker keeps the reply until it is granted; default: it sends the reply as soon as it is ready
    */
-  write(words: Uint32Array, at: number, id: number, exposed: boolean): void;
+  write(words: Uint32Array, at: number, id: number, exposed: boolean, held?: boolean): void;
 }
 
 /** A received reply, in memory that stays valid until it is released. Releasing it is optional. */
@@ -47,6 +48,8 @@ export function unpooled(bytes: Uint8Array): Received {
 export interface Exchange {
   /** @throws UNAVAILABLE if the worker cannot be reached or its connection is lost */
   readonly reply: Promise<Received>;
+  /** The reply may be sent. Only of subrequests that were sent as held. */
+  grant?(): void;
   /**
    * Nobody waits for the reply any more: `reply` fails with CANCELLED.
    * @returns once the worker has answered anyway, or never will. Until then, the subrequest is in flight
@@ -54,11 +57,20 @@ export interface Exchange {
   cancel(): Promise<void>;
 }
 
+/**
+ * What bounds the memory for a reply. `own`: the transport has memory for it already. `hold`: the worker keeps the reply until it
+ * is granted. `reserve`: nothing, so the subrequest may be sent only when there is memory for its reply.
+ */
+export type ReplyBound = 'own' | 'hold' | 'reserve';
+
 /** Sends subrequests to one worker. It connects when there is something to send. */
 export interface Session {
+  /** What bounds the memory for the reply, if the subrequest is sent now. Default: `reserve`. */
+  replyBound?(outgoing: Outgoing): ReplyBound;
   /** Whether it can read rows directly at the moment. If so, subrequests that ask only for rows are worthwhile. */
   readonly readsRows?: boolean;
-  send(outgoing: Outgoing): Exchange;
+  /** @param held the reply must wait for its grant; only if `replyBound` says `hold` */
+  send(outgoing: Outgoing, held?: boolean): Exchange;
   close(): Promise<void>;
 }
 

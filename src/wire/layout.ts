@@ -35,7 +35,7 @@ export const SUBREQUEST_PLAN = 16;
 export const SUBREQUEST_SEGMENTS = 24;
 /** µs until the ranker's deadline; 0: the node's own limit. */
 export const SUBREQUEST_TIME_LEFT_US = 28;
-/** Number of replies that the ranker can receive. */
+/** Not 0: the reply may be sent. 0: on a stream that asked for credits, the reply is kept until a credit grants it. */
 export const SUBREQUEST_REPLY_CREDITS = 32;
 /** u8: flags of the trace context (W3C Trace Context, level 1). Without a trace, this and the next two fields are 0. */
 export const SUBREQUEST_TRACE_FLAGS = 7;
@@ -70,7 +70,7 @@ export const FLAGS_KNOWN = 0x3f;
 export const REPLY_STATUS = 16;
 /** Number of subrequests that this session may have in flight. */
 export const REPLY_REQUEST_CREDITS = 20;
-/** Reply credits of the ranker that the node still holds. */
+/** Replies that may be under way to this session. */
 export const REPLY_REPLY_CREDITS = 24;
 /** Load: subrequests that wait at the worker, and µs that it spent on this one. */
 export const REPLY_QUEUED = 28;
@@ -89,6 +89,18 @@ export const SEQUENCE_BYTES = 12;
 
 export const EXCEPTION_OUTCOME_SHIFT = 30;
 export const EXCEPTION_POSITION_MASK = 0x3fffffff;
+
+// A credit, on the credit connection of a stream: what becomes of a reply that the node keeps.
+/** Id of its subrequest. */
+export const CREDIT_ID = 0;
+/** CREDIT_GRANT or CREDIT_DROP. */
+export const CREDIT_VERB = 4;
+export const CREDIT_BYTES = 8;
+
+/** The reply may be sent. */
+export const CREDIT_GRANT = 1;
+/** Nobody waits for the reply: its memory is freed, and DEADLINE_EXCEEDED is the answer. */
+export const CREDIT_DROP = 2;
 
 // Errors (REPLY_STATUS). src/wire/status.ts has the error code and the HTTP status of each.
 export const STATUS_INVALID_FRAME = 1;

@@ -33,6 +33,7 @@ const rooms = [
 const strangers = ['memory-node', 'transport'] as const;
 const ground = [
   'check.ts',
+  'credit-limits.ts',
   'engine-limits.ts',
   'errors.ts',
   'json-text.ts',
@@ -74,7 +75,10 @@ const runtimeFiles = [
   'store/thread-pool.ts',
   'store/whole-file.ts',
   'transport/connections.ts',
+  'transport/credit-connection.ts',
+  'transport/credit-reader.ts',
   'transport/cross-origin.ts',
+  'transport/dial.ts',
   'transport/response-timeouts.ts',
   'transport/lingering-close.ts',
   'transport/host-check.ts',
@@ -88,6 +92,7 @@ const runtimeFiles = [
   'transport/rdma/connect.ts',
   'transport/reply-writer.ts',
   'transport/security.ts',
+  'transport/served-stream.ts',
   'transport/stream-connection.ts',
   'transport/stream-server.ts',
 ];

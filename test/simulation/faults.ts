@@ -5,7 +5,7 @@ import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
 import { movesMax } from './cluster.ts';
 import type { Dice } from './dice.ts';
 import { movedTables, type Plan } from './plan.ts';
-import type { Troubles } from './troubles.ts';
+import { creditsBreak, type Troubles } from './troubles.ts';
 import type { World } from './world.ts';
 
 /** Until a ranker hears of a routing table that its nodes have already. */
@@ -18,6 +18,9 @@ export interface FaultyCluster {
   readonly ranker: Ranker;
   readonly troubles: Troubles;
 }
+
+/** Between two breaks of the connections that carry credits. */
+const creditsBreakMsMax = 100;
 
 export class Faults {
   readonly #of: FaultyCluster;
@@ -39,6 +42,7 @@ export class Faults {
       await this.#one();
     });
     if (plan.dead !== undefined) all.push(this.#die(plan.dead, this.#dice.between(0, withinMs)));
+    if (plan.breaksCredits) all.push(this.#breakCredits(withinMs));
     await Promise.all(all);
   }
 
@@ -62,6 +66,17 @@ export class Faults {
   #break(node: SimulatedNode): void {
     this.#of.troubles.note('break', node.name);
     node.machine.break(this.#dice, this.#dice.pick([0.5, 1]));
+  }
+
+  /** Breaks the connections that carry credits, again and again. */
+  async #breakCredits(ms: number): Promise<void> {
+    const { cluster, troubles, world } = this.#of;
+    const end = troubles.begin(creditsBreak);
+    for (const until = world.now + ms; world.now < until; ) {
+      for (const { machine } of cluster.nodes) machine.break(this.#dice, 1, true);
+      await world.sleep(this.#dice.between(1, creditsBreakMsMax));
+    }
+    end();
   }
 
   /** @param silent the ranker is not told, because the whole machine has failed */

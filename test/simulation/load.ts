@@ -5,7 +5,7 @@ import type { Lookup } from '../../src/lookup/pooled.ts';
 import type { LookupOptions } from '../../src/ranker/lookup-options.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { difference, type SimulatedRequest } from './requests.ts';
-import type { Troubles } from './troubles.ts';
+import { creditsBreak, type Troubles } from './troubles.ts';
 import type { World } from './world.ts';
 
 export interface LoadOptions {
@@ -114,7 +114,9 @@ export class Load {
     if (error.code === 'DEADLINE_EXCEEDED' && deadline < patienceMs) return;
     // When all nodes have another routing table, the ranker can read it, and tries again.
     if (error.code === 'STALE_ROUTING' && !this.#troubles.during('rollout', begun)) throw unexplained;
-    if (!this.#troubles.explain(at, begun, now)) throw unexplained;
+    // Credits are sent again in time, but a stream that has none any more ends.
+    const isLate = error.code === 'DEADLINE_EXCEEDED' && deadline >= retriedMsMin;
+    if (!this.#troubles.explain(at, begun, now, isLate ? creditsBreak : undefined)) throw unexplained;
     // What one broken connection has lost is tried again, if there are not too many subrequests to try all of them again.
     if (retriesAll && deadline >= retriedMsMin && this.#troubles.isOnly('break')) throw unexplained;
   }

@@ -41,11 +41,12 @@ async function simulateAll(): Promise<void> {
   const { simulate } = await import('./simulation.ts');
   const began = performance.now();
   const digest = createHash('sha256');
-  let [failures, lookups, answered, events] = [0, 0, 0, 0];
+  let [failures, lookups, answered, held, events] = [0, 0, 0, 0, 0];
   for (let seed = first; seed < first + seeds; seed++) {
     const outcome = await simulate(seed);
     lookups += outcome.lookups;
     answered += outcome.answered;
+    held += outcome.held;
     events += outcome.events;
     digest.update(outcome.digest);
     if (outcome.error === undefined) continue;
@@ -53,7 +54,9 @@ async function simulateAll(): Promise<void> {
     report(outcome);
   }
   const perSecond = Math.round((seeds * 10_000) / (performance.now() - began)) / 10;
-  console.log(`${lookups} lookups, ${answered} answered, ${events} events, ${perSecond} seeds a second`);
+  console.log(
+    `${lookups} lookups, ${answered} answered, ${held} replies held, ${events} events, ${perSecond} seeds a second`,
+  );
   console.log(`digest of all events: ${digest.digest('hex').slice(0, digestChars)}`);
   console.log(`${seeds} seeds, ${failures} failures`);
   process.exitCode = failures > 0 ? 1 : 0;

@@ -52,10 +52,10 @@ export class Machine {
     for (const connect of this.waiting.splice(0)) connect();
   }
 
-  /** Breaks connections in the middle of whatever they carry. */
-  break(dice: Dice, share: number): void {
+  /** Breaks connections in the middle of whatever they carry. @param credits only those that carry credits */
+  break(dice: Dice, share: number, credits = false): void {
     for (const { client, server, toServer, toClient } of [...this.links]) {
-      if (!dice.chance(share)) continue;
+      if (!dice.chance(share) || (credits && !carriesCredits.test(client.head ?? ''))) continue;
       toServer.cut();
       toClient.cut();
       setTimeout(() => server.receiveReset(), dice.between(0, 20));
@@ -63,6 +63,9 @@ export class Machine {
     }
   }
 }
+
+/** The name of a stream, in the request for the connection of its credits. */
+const carriesCredits = /^flexemr-credits: [0-9a-f]{32}\r$/m;
 
 export class Network implements Disposable {
   readonly #world: World;

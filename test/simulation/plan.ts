@@ -20,6 +20,8 @@ export interface Plan {
     readonly deduplicateBags: boolean;
     readonly checksums: boolean;
     readonly cache: number | 'off';
+    /** Memory for replies that are under way. Little of it lets replies wait for credits. */
+    readonly replyBytes: number;
   };
   readonly lookups: number;
   /** Lookups that begin all at once, so that they wait for credits. */
@@ -29,11 +31,17 @@ export interface Plan {
   /** Mean time between two lookups. */
   readonly betweenMs: number;
   readonly faults: number;
+  /** Connections that carry credits are lost again and again. */
+  readonly breaksCredits: boolean;
   /** A node that dies and never comes back. */
   readonly dead: string | undefined;
 }
 
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
+/** Little memory for replies, and as much as they can take. Large lookups need more. */
+const replyBytes = [2 ** 16, 2 ** 17, 2 ** 26];
+const largeReplyBytes = [2 ** 18, 2 ** 26];
+
 const dtypes: readonly RowDtype[] = ['f32', 'f32', 'f16', 'int8'];
 
 /** Largest slots, and slots in which a burst of lookups finds no space. */
@@ -70,12 +78,14 @@ export function planOf(dice: Dice): Plan {
       deduplicateBags: dice.chance(0.7),
       checksums: dice.chance(0.7),
       cache: dice.chance(0.5) ? 'off' : 2 ** dice.between(16, 18),
+      replyBytes: dice.pick(largeKeys > 0 ? largeReplyBytes : replyBytes),
     },
     lookups: dice.between(30, 90),
     crowd,
     largeKeys,
     betweenMs: dice.pick([2, 10, 25]),
     faults: dice.between(0, 6),
+    breaksCredits: dice.chance(0.2),
     dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,
   };
 }

@@ -7,12 +7,16 @@ export interface OnRead {
   callback(bytes: number): boolean;
 }
 
+const headBytes = 256;
+
 /** One end of a simulated connection: the part of `net.Socket` that HTTP and streams use. */
 export class SimulatedSocket extends Duplex implements PipeEnd {
   readonly remoteAddress = '127.0.0.1';
   readonly remotePort: number;
   bytesRead = 0;
   bytesWritten = 0;
+  /** The first bytes that were written: what the connection is for. */
+  head: string | undefined;
   connecting: boolean;
   timeout = 0;
   /** To the other end. Undefined until it is connected. */
@@ -86,6 +90,7 @@ export class SimulatedSocket extends Duplex implements PipeEnd {
   }
 
   override _write(chunk: Buffer, _: string, done: (error?: Error) => void): void {
+    this.head ??= chunk.toString('latin1', 0, headBytes);
     const write = (): void => {
       this.#active();
       this.bytesWritten += chunk.length;

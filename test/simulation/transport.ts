@@ -69,34 +69,74 @@ interface Credits {
   returned: number;
 }
 
-/** Counts subrequests whose credit is taken: from `send` until the reply, an error, or the end of what was cancelled. */
+/** The budget of the ranker, and its part that is for large replies. */
+export interface RepliesRoom {
+  readonly bytes: number;
+  readonly longest: number;
+  /** How long a node may take to drop a reply that waits, when nobody wants it any more. */
+  readonly dropMsMax: number;
+  /** Whether a fault explains that something has taken long since then. */
+  readonly isExplained: (since: number) => boolean;
+}
+
+/**
+ * Counts subrequests whose credit is taken: from `send` until the reply, an error, or the end of what was cancelled. And bytes of
+ * replies that nodes may send: from `send` or `grant` on, until then.
+ */
 export class CountedTransport implements Transport {
   readonly name = 'stream';
   readonly #inner: StreamTransport;
   readonly #world: World;
   readonly #credits = new Map<string, Credits>();
+  readonly #room: RepliesRoom;
+  /** Bytes of replies that were granted, and those of them that have come or never will. */
+  #granted = 0;
+  #returned = 0;
+  /** Subrequests whose reply had to wait at the node. */
+  held = 0;
 
-  constructor(network: Network, world: World) {
+  constructor(network: Network, world: World, room: RepliesRoom) {
     this.#inner = new StreamTransport(new Descriptions(network), { token });
     this.#world = world;
+    this.#room = room;
   }
 
   session(url: string): Session {
     const inner = this.#inner.session(url);
-    return { send: (outgoing) => this.#send(inner, url, outgoing), close: () => inner.close() };
+    return {
+      replyBound: (outgoing) => inner.replyBound?.(outgoing) ?? 'reserve',
+      send: (outgoing, held = false) => this.#send(inner, url, outgoing, held),
+      close: () => inner.close(),
+    };
   }
 
-  #send(inner: Session, url: string, outgoing: Outgoing): Exchange {
+  /** Bytes of replies that nodes may send now. */
+  get replyBytes(): number {
+    return this.#granted - this.#returned;
+  }
+
+  #grant(bytes: number): void {
+    this.#granted += bytes;
+    if (this.replyBytes > this.#room.bytes)
+      this.#world.fail(new Error(`${this.replyBytes} bytes of replies are granted, of ${this.#room.bytes}`));
+  }
+
+  #send(inner: Session, url: string, outgoing: Outgoing, held: boolean): Exchange {
+    const replyBytes = Math.min(outgoing.replyBytesMax, this.#room.longest);
+    let granted = !held;
+    if (held) this.held++;
+    else this.#grant(replyBytes);
     const credits = this.#credits.get(url) ?? { taken: 0, returned: 0 };
     this.#credits.set(url, credits);
     credits.taken++;
     if (credits.taken - credits.returned > sessionWindow)
       this.#world.fail(new Error(`more than ${sessionWindow} subrequests are in flight to ${url}`));
-    const exchange = inner.send(outgoing);
+    const exchange = inner.send(outgoing, held);
     const { steps } = this.#world;
     let [cancelled, given] = [false, false];
     const give = (): void => {
       if (!given) credits.returned++;
+      if (!given && granted) this.#returned += replyBytes;
       given = true;
     };
     const settled = (): void => {
@@ -105,12 +145,23 @@ export class CountedTransport implements Transport {
     exchange.reply.then(settled, settled);
     return {
       reply: exchange.reply,
+      grant: () => {
+        if (granted) this.#world.fail(new Error(`a reply of ${url} was granted twice`));
+        // It may have ended in the same step.
+        if (!given) this.#grant(replyBytes);
+        granted = !given;
+        exchange.grant?.();
+      },
       cancel: async () => {
         cancelled = true;
         if (this.#world.steps === steps)
           this.#world.fail(new Error(`a lookup that had ended sent a subrequest to ${url}`));
+        const { now } = this.#world;
+        const waits = held && !granted;
         await exchange.cancel();
         give();
+        if (waits && this.#world.now > now + this.#room.dropMsMax && !this.#room.isExplained(now))
+          this.#world.fail(new Error(`a reply of ${url} waits ${this.#world.now - now} ms for nobody`));
       },
     };
   }

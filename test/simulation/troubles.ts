@@ -3,6 +3,9 @@
 /** How long after a fault its effects may last. */
 export const recoveryMsMax = 1_000;
 
+/** What carries credits is lost, again and again. The credits themselves are not. */
+export const creditsBreak = 'break credits';
+
 interface Trouble {
   readonly what: string;
   /** Undefined: every node. */
@@ -45,10 +48,11 @@ export class Troubles {
     return this.#all.some((trouble) => trouble.what === what && trouble.until >= since);
   }
 
-  /** Whether one of the nodes was at fault in this time, or shortly before. */
-  explain(nodes: ReadonlySet<string>, from: number, until: number): boolean {
+  /** Whether one of the nodes was at fault in this time, or shortly before. @param except a fault that explains nothing */
+  explain(nodes: ReadonlySet<string>, from: number, until: number, except?: string): boolean {
     return this.#all.some(
       (trouble) =>
+        trouble.what !== except &&
         (trouble.node === undefined || nodes.has(trouble.node)) &&
         trouble.from <= until &&
         trouble.until + recoveryMsMax >= from,

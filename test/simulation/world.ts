@@ -22,6 +22,8 @@ export class World implements Disposable {
   readonly #random = Math.random;
   readonly #setImmediate = globalThis.setImmediate;
   readonly #turns: (() => void)[] = [];
+  /** Checks what must be true whenever all promises have settled. */
+  check: () => void = () => {};
   readonly #onError = (error: unknown): void => {
     this.#error ??= { error };
   };
@@ -66,6 +68,7 @@ export class World implements Disposable {
       // All promises and ticks come before the next turn of the event loop.
       await new Promise(realTurn);
       if (this.#error) throw this.#error.error;
+      this.check();
       if (settled) return await promise;
       this.#steps++;
       const turn = this.#turns.shift();

@@ -1,4 +1,4 @@
-import type { Exchange, Outgoing, Session, Traffic } from '../transport.ts';
+import type { Exchange, Outgoing, ReplyBound, Session, Traffic } from '../transport.ts';
 import { released } from '../unavailable.ts';
 import { connectLink, NotOffered } from './connect.ts';
 import type { Engine } from './engine.ts';
@@ -33,10 +33,16 @@ export class RdmaSession implements Session {
     return this.#link !== undefined;
   }
 
-  send(outgoing: Outgoing): Exchange {
+  /** The replies of a link have slots, and rows have buffers. */
+  replyBound(outgoing: Outgoing): ReplyBound {
+    if (this.#link?.takes(outgoing)) return 'own';
+    return this.#instead.replyBound?.(outgoing) ?? 'reserve';
+  }
+
+  send(outgoing: Outgoing, held = false): Exchange {
     if (this.#closed) return { reply: Promise.reject(released(this.#url)), cancel: async () => {} };
     if (this.#link === undefined && performance.now() >= this.#connectFrom) void this.#connect();
-    return this.#link?.send(outgoing) ?? this.#instead.send(outgoing);
+    return (held ? undefined : this.#link?.send(outgoing)) ?? this.#instead.send(outgoing, held);
   }
 
   async #connect(): Promise<void> {
