@@ -24,6 +24,11 @@ export class Borrowed {
     this.#lent.push({ record: this.#ring.given, address, bytes });
   }
 
+  /** Nothing refers to memory from `allocate`. */
+  giveBack(address: number, bytes: number): void {
+    this.#slots.free(address, bytes);
+  }
+
   #reclaim(): void {
     const { taken } = this.#ring;
     let count = 0;

@@ -29,6 +29,9 @@ export interface EngineSetup {
   readonly application: SharedArrayBuffer;
   /** Wakes the application, and is woken by it. */
   readonly port: MessagePort;
+  /** The connections that engines share out, and for each engine: its memory (PeerMemory), and what wakes it. */
+  readonly connections: SharedArrayBuffer;
+  readonly peers: readonly { readonly memory: SharedArrayBuffer; readonly port: MessagePort | undefined }[];
   readonly routing: RoutingTable;
   readonly options: EngineOptions;
 }
@@ -59,6 +62,8 @@ export interface EngineControl {
   reroute(routing: RoutingTable): unknown;
   resizeCache(size: CacheSize): Promise<Failure | undefined>;
   checkNodes(): Promise<NodeStatus[]>;
+  /** Connects, before it becomes the owner of a connection. */
+  prepare(connection: number): Promise<void>;
   /** Asks for the ends of subrequests. */
   observe(): unknown;
   close(): Promise<void>;

@@ -3,9 +3,11 @@ import { FlexemrError } from '../errors.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
 import { Bell } from './bell.ts';
+import { ConnectionTable } from './connection-table.ts';
 import type { EngineControl, EngineEvents, EngineOptions, EngineSetup } from './engine-control.ts';
 import { EngineLink } from './engine-link.ts';
 import { EngineMemory } from './engine-memory.ts';
+import { PeerMemory } from './peer-memory.ts';
 import type { Shapes } from './shapes.ts';
 
 /** An engine that runs. */
@@ -50,12 +52,17 @@ export class EngineTeam {
     const channels = Array.from({ length: engines }, () => new MessageChannel());
     const memories = channels.map(({ port1 }) => new EngineMemory(() => port1.postMessage(0)));
     const application = new SharedArrayBuffer(Bell.words * 4);
+    const connections = new SharedArrayBuffer(ConnectionTable.bytes);
+    const peersOf = wire(engines);
     const links: EngineLink[] = [];
     let onEnd = (_: Error): void => {};
     const begun = memories.map((_, place) => {
       const buffers = memories.map(({ buffer }) => buffer);
       const port = channels[place].port2;
-      const setup = { ...{ place, engines, application, routing, options, port }, memories: buffers };
+      const setup = {
+        ...{ place, engines, application, routing, options, port, connections },
+        ...{ memories: buffers, peers: peersOf[place] },
+      };
       const events: EngineEvents = {
         ...context.events,
         answered: (results) => links[place].answered(results),
@@ -139,4 +146,17 @@ export class EngineTeam {
     for (const port of this.#ports) port.close();
     await Promise.all(this.#engines.map((engine) => engine.end()));
   }
+}
+
+/** Ports between each two engines, and their memories. @returns for each engine: the others */
+function wire(engines: number): EngineSetup['peers'][] {
+  const memories = Array.from({ length: engines }, () => PeerMemory.allocate(engines));
+  const ports = memories.map(() => new Map<number, MessagePort>());
+  for (let one = 0; one < engines; one++)
+    for (let other = one + 1; other < engines; other++) {
+      const { port1, port2 } = new MessageChannel();
+      ports[one].set(other, port1);
+      ports[other].set(one, port2);
+    }
+  return ports.map((own) => memories.map((memory, place) => ({ memory, port: own.get(place) })));
 }

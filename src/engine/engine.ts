@@ -14,12 +14,21 @@ import type { EngineControl, EngineEvents, SentLookup } from './engine-control.t
 import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
 import { writeStats } from './engine-stats.ts';
 import { errorOf, type Failure, failureOf } from './failure.ts';
+import type { PartitionedTransport } from './partitioned-transport.ts';
 import { readHead } from './request-head.ts';
 import { resultsBytes, writeResults } from './results-frame.ts';
 import { type Shape, shapeOf } from './shapes.ts';
 
 /** How often an engine says how subrequests have ended, and whether nodes answer. */
 const reportMs = 100;
+
+/** What an engine is connected by. */
+export interface EngineParts {
+  readonly memory: EngineMemory;
+  /** Wakes the application. */
+  readonly application: Bell;
+  readonly transport: PartitionedTransport;
+}
 
 /** One thread that does lookups for an application: it takes bags from shared memory, and leaves results there. */
 export class Engine implements EngineControl {
@@ -28,6 +37,7 @@ export class Engine implements EngineControl {
   readonly #ranker: Ranker;
   readonly #events: EngineEvents;
   readonly #source: EngineRouting;
+  readonly #transport: PartitionedTransport;
   readonly #results: Borrowed;
   readonly #shapes: Shape[] = [];
   /** Of the lookups that may be cancelled. */
@@ -40,14 +50,13 @@ export class Engine implements EngineControl {
   #spinning = false;
   #closed = false;
 
-  /** @param application wakes the application */
   constructor(
-    memory: EngineMemory,
-    application: Bell,
+    { memory, application, transport }: EngineParts,
     ranker: Ranker,
     events: EngineEvents,
     source: EngineRouting,
   ) {
+    this.#transport = transport;
     this.#memory = memory;
     this.#application = application;
     this.#ranker = ranker;
@@ -71,10 +80,12 @@ export class Engine implements EngineControl {
   readonly #turn = (): void => {
     if (this.#closed) return;
     const { bell, toEngine } = this.#memory;
-    if (toEngine.takeAll(this.#take)) this.#busyUntil = performance.now() + engineSpinUs / 1000;
+    const { peers } = this.#transport;
+    const asked = toEngine.takeAll(this.#take);
+    if (peers.takeAll() || asked) this.#busyUntil = performance.now() + engineSpinUs / 1000;
     else if (performance.now() > this.#busyUntil) {
       bell.sleep();
-      this.#spinning = !toEngine.isEmpty;
+      this.#spinning = !toEngine.isEmpty || !peers.isEmpty;
       if (!this.#spinning) return;
       bell.stayAwake();
     }
@@ -170,6 +181,10 @@ export class Engine implements EngineControl {
     const failure = await this.#ranker.resizeCache(size).then(() => undefined, failureOf);
     writeStats(this.#memory.stats, this.#ranker.stats);
     return failure;
+  }
+
+  async prepare(connection: number): Promise<void> {
+    await this.#transport.prepare(connection);
   }
 
   async checkNodes(): Promise<NodeStatus[]> {

@@ -3,10 +3,13 @@ import { parentPort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { Bell } from '../engine/bell.ts';
+import { ConnectionTable } from '../engine/connection-table.ts';
 import { Engine, EngineRouting } from '../engine/engine.ts';
 import type { EngineControl, EngineEvents, EngineSetup } from '../engine/engine-control.ts';
 import { EngineMemory } from '../engine/engine-memory.ts';
 import { type Failure, failureOf } from '../engine/failure.ts';
+import { type Partition, PartitionedTransport } from '../engine/partitioned-transport.ts';
+import { PeerMemory } from '../engine/peer-memory.ts';
 import { kernelModule } from '../kernel/files.ts';
 import { InlineRanker } from '../ranker/inline-ranker.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
@@ -20,16 +23,27 @@ export interface EngineThread extends EngineControl {
 
 let engine: Engine | undefined;
 
+function partitionOf({ place, engines, connections, memories, peers }: EngineSetup): Partition {
+  return {
+    place,
+    table: new ConnectionTable(connections, engines),
+    memories: peers.map(({ memory }) => new PeerMemory(memory, engines)),
+    bells: memories.map((memory, i) => new EngineMemory(() => peers[i].port?.postMessage(0), memory).bell),
+  };
+}
+
 async function open(
-  { place, memories, application, port, routing, options }: EngineSetup,
+  setup: EngineSetup,
   choice: TransportChoice,
   events: EngineEvents,
 ): Promise<Failure | undefined> {
   try {
+    const { place, memories, application, port, routing, options } = setup;
     const source = new EngineRouting(routing, events);
+    const transport = new PartitionedTransport(await openTransport(choice), partitionOf(setup));
     const ranker = await InlineRanker.open({
       routing: source,
-      transport: await openTransport(choice),
+      transport,
       module: kernelModule('ranker'),
       tracer: await loadTracer(),
       collect: collectGarbage,
@@ -38,8 +52,9 @@ async function open(
     });
     const memory = new EngineMemory(() => {}, memories[place]);
     const bell = new Bell(new Int32Array(application), 0, () => port.postMessage(0));
-    const started = new Engine(memory, bell, ranker, events, source);
-    port.on('message', () => started.wake());
+    const started = new Engine({ memory, application: bell, transport }, ranker, events, source);
+    for (const other of [port, ...setup.peers.flatMap((peer) => peer.port ?? [])])
+      other.on('message', () => started.wake());
     engine = started;
     return undefined;
   } catch (error) {
@@ -55,6 +70,7 @@ if (parentPort)
       lookUp: (lookup) => opened().lookUp(lookup),
       reroute: (routing) => opened().reroute(routing),
       resizeCache: (size) => opened().resizeCache(size),
+      prepare: (connection) => opened().prepare(connection),
       checkNodes: () => opened().checkNodes(),
       observe: () => opened().observe(),
       close: () => opened().close(),

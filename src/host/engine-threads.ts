@@ -47,11 +47,7 @@ async function start(
     await worker.terminate();
   };
   try {
-    const opening = control.open(
-      Comlink.transfer(setup, [setup.port as unknown as Transferable]),
-      transport,
-      Comlink.proxy(events),
-    );
+    const opening = control.open(Comlink.transfer(setup, portsOf(setup)), transport, Comlink.proxy(events));
     const failure = await Promise.race([opening, ended, late()]);
     if (failure !== undefined) throw errorOf(failure);
   } catch (error) {
@@ -66,6 +62,7 @@ async function start(
       reroute: (routing) => control.reroute(routing),
       resizeCache: (size) => call(control.resizeCache(size)),
       checkNodes: () => call(control.checkNodes()),
+      prepare: (connection) => call(control.prepare(connection)),
       observe: () => control.observe(),
       close: () => call(control.close()).catch(() => {}),
     },
@@ -82,4 +79,10 @@ function late(): Promise<never> {
       engineStartMsMax,
     ).unref();
   });
+}
+
+/** Its type is of Node.js, which Comlink does not know. */
+function portsOf({ port, peers }: EngineSetup): Transferable[] {
+  const ports = [port, ...peers.flatMap((peer) => peer.port ?? [])];
+  return ports as unknown as Transferable[];
 }

@@ -56,7 +56,7 @@ export class FetchTransport implements Transport {
   async #exchange(url: string, outgoing: Outgoing, exchange: FetchExchange): Promise<Received> {
     if (this.#closed) throw released(url);
     const words = new Uint32Array(outgoing.bytes >>> 2);
-    outgoing.write(words, 0, this.#ids.next(), !isTls(url));
+    outgoing.write(words, 0, this.#ids.next(outgoing), !isTls(url));
     this.#bytesOut += outgoing.bytes;
     this.#underWay.set(exchange, url);
     try {

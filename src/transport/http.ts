@@ -91,7 +91,7 @@ export class HttpTransport implements Transport {
     const headers = { ...this.#headers, 'content-type': frameType };
     return {
       send: (outgoing) => {
-        const frame = frameOf(outgoing, this.#ids.next(), !isTls(url));
+        const frame = frameOf(outgoing, this.#ids.next(outgoing), !isTls(url));
         const receiver = new Receiver(url, this.#replies, outgoing.replyBytesMax);
         return send(pool, receiver, withTraceparent(headers, outgoing.trace), frame);
       },

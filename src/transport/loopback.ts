@@ -42,7 +42,7 @@ export class LoopbackTransport implements Transport {
       };
       const { buffer, byteOffset, length } = inbox.frame;
       const words = new Uint32Array(buffer, byteOffset, length >>> 2);
-      outgoing.write(words, 0, this.#ids.next(), false);
+      outgoing.write(words, 0, this.#ids.next(outgoing), false);
       inbox.answer((answer) => {
         this.#bytesIn += answer.length;
         resolve(unpooled(Uint8Array.from(answer)));

@@ -48,6 +48,11 @@ export class StreamConnection {
   /** Undefined if the worker takes none. */
   #credits: CreditConnection | undefined;
   #error: Error | undefined;
+  #onTried: () => void = () => {};
+  /** Resolves when the worker has answered the Upgrade, or the connection has failed. */
+  readonly tried: Promise<void> = new Promise((resolve) => {
+    this.#onTried = resolve;
+  });
 
   /** @param replies memory for replies */
   constructor(url: string, security: ClientSecurity, replies: BufferPool) {
@@ -111,7 +116,7 @@ export class StreamConnection {
 
   /** @param held the reply must wait for its grant */
   send(outgoing: Outgoing, held: boolean): Exchange {
-    const id = this.#ids.next();
+    const id = this.#ids.next(outgoing);
     const { replyBytesMax } = outgoing;
     const reply = new Promise<Received>((resolve, reject) => {
       if (this.#error) reject(this.#error);
@@ -180,6 +185,7 @@ export class StreamConnection {
 
   #begin({ credits, rest }: Upgraded): void {
     this.#upgrade = undefined;
+    this.#onTried();
     // A worker answers before that, at least with DEADLINE_EXCEEDED.
     this.#socket.setTimeout(subrequestMsMax + connectMsMax);
     if (credits !== undefined)
@@ -231,6 +237,7 @@ export class StreamConnection {
 
   #fail(error: Error): void {
     this.#error ??= error;
+    this.#onTried();
     for (const { reject } of this.#waiting.values()) reject(this.#error);
     this.#waiting.clear();
     this.#credits?.close();

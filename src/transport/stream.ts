@@ -103,6 +103,10 @@ class StreamSession implements Session {
     return { reply, cancel: () => current.cancel() };
   }
 
+  async connect(): Promise<void> {
+    if (!this.#closed && this.#instead === undefined) await this.#connection('small').tried;
+  }
+
   #connection(lane: Lane): StreamConnection {
     const connection = this.#connections.get(lane);
     if (connection !== undefined && connection.error === undefined) return connection;

@@ -23,6 +23,8 @@ export interface Outgoing {
   readonly reads?: readonly RowRead[] | undefined;
   /** Where its current attempt is in a trace. The frame says so too. */
   readonly trace?: TraceContext | undefined;
+  /** The id that its reply must carry. Default: the connection chooses one below 2^31. */
+  readonly id?: number | undefined;
   /**
    * Writes all of it from word `at` of `words`. May be called again, to send it again.
    * @param id the id that its reply must carry
@@ -71,6 +73,8 @@ export interface Session {
   readonly readsRows?: boolean;
   /** @param held the reply must wait for its grant; only if `replyBound` says `hold` */
   send(outgoing: Outgoing, held?: boolean): Exchange;
+  /** Connects before there is something to send. An error shows when something is sent. */
+  connect?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -138,7 +138,7 @@ export class RankerLink implements Link {
       return undefined;
     const slot = this.#free.pop();
     if (slot === undefined) return undefined;
-    const id = this.#ids.next();
+    const id = this.#ids.next(outgoing);
     const at = (slot * smallSubrequestBytesMax) >>> 2;
     // The frame needs no checksum: the card's own checksums detect bits that change on the way.
     outgoing.write(this.#words, at, id, false);

@@ -12,7 +12,7 @@ export class RdmaSession implements Session {
   readonly #onClose: () => void;
   readonly #instead: Session;
   #link: RankerLink | undefined;
-  #connecting = false;
+  #connecting: Promise<void> | undefined;
   #closed = false;
   #waitMs = reconnectMsMin;
   /** Earliest time of the next attempt to connect, on the clock of `performance.now()`. */
@@ -25,7 +25,7 @@ export class RdmaSession implements Session {
     this.#engine = engine;
     this.#onClose = onClose;
     this.#instead = engine.fallback.session(url);
-    void this.#connect();
+    void this.connect();
   }
 
   /** True while it is connected. */
@@ -41,13 +41,19 @@ export class RdmaSession implements Session {
 
   send(outgoing: Outgoing, held = false): Exchange {
     if (this.#closed) return { reply: Promise.reject(released(this.#url)), cancel: async () => {} };
-    if (this.#link === undefined && performance.now() >= this.#connectFrom) void this.#connect();
+    if (this.#link === undefined && performance.now() >= this.#connectFrom) void this.connect();
     return (held ? undefined : this.#link?.send(outgoing)) ?? this.#instead.send(outgoing, held);
   }
 
+  async connect(): Promise<void> {
+    if (this.#link !== undefined || this.#closed) return;
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    await this.#connecting;
+  }
+
   async #connect(): Promise<void> {
-    if (this.#connecting || this.#closed) return;
-    this.#connecting = true;
     try {
       const again = (outgoing: Outgoing): Exchange => this.#instead.send(outgoing);
       const link = await connectLink(this.#url, this.#engine, again, () => this.#lost());
@@ -56,8 +62,6 @@ export class RdmaSession implements Session {
       this.#waitMs = reconnectMsMin;
     } catch (error) {
       this.#wait(error instanceof NotOffered ? reconnectMsMax : this.#waitMs);
-    } finally {
-      this.#connecting = false;
     }
   }
 
