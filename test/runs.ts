@@ -30,6 +30,9 @@ export const runs = {
   cacheRoutings: soak ? 2_000 : 12,
   /** Most lookups and changes of one of them. */
   cacheSteps: soak ? 300 : 60,
+  /** Lookups of any bags by engines, and moves of connections while lookups go on. */
+  engineBags: soak ? 50_000 : 300,
+  engineMoves: soak ? 20_000 : 150,
   /** Clusters that are simulated. */
   simulatedSeeds: soak ? 20_000 : 100,
   /** Days of load for an adaptive cache. */

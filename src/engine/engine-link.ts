@@ -1,5 +1,5 @@
 import { ringRecords } from '../engine-limits.ts';
-import { FlexemrError } from '../errors.ts';
+import type { FlexemrError } from '../errors.ts';
 import { FeatureNames } from '../lookup/bag-reader.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -20,6 +20,15 @@ export interface LinkRequest {
   /** Milliseconds since 1970. */
   readonly deadlineAt: number;
   readonly cancellable: boolean;
+}
+
+/** What the links of a ranker share. */
+export interface LinkShared {
+  readonly shapes: Shapes;
+  /** Memory for results. */
+  readonly pool: BufferPool;
+  /** The error of bags that cannot be sent to another thread. */
+  readonly explain: (bags: KeyedBags, cause: Error) => Error;
 }
 
 /** A lookup that an engine has. */
@@ -46,25 +55,18 @@ export class EngineLink {
   readonly #place: number;
   readonly #memory: EngineMemory;
   readonly #control: EngineControl;
-  readonly #shapes: Shapes;
-  readonly #pool: BufferPool;
+  readonly #shared: LinkShared;
   readonly #slots: FreeList;
   readonly #waiting: (Waiting | undefined)[] = [];
   readonly #ids: number[] = [];
   #load = 0;
   #records = 0;
 
-  constructor(
-    place: number,
-    memory: EngineMemory,
-    control: EngineControl,
-    { shapes, pool }: { readonly shapes: Shapes; readonly pool: BufferPool },
-  ) {
+  constructor(place: number, memory: EngineMemory, control: EngineControl, shared: LinkShared) {
     this.#place = place;
     this.#memory = memory;
     this.#control = control;
-    this.#shapes = shapes;
-    this.#pool = pool;
+    this.#shared = shared;
     this.#slots = memory.requestSlots();
   }
 
@@ -84,7 +86,7 @@ export class EngineLink {
   /** Hands a lookup over. */
   begin(request: LinkRequest): Pending {
     const { bags } = request;
-    const shape = this.#records < ringRecords ? this.#shapes.of(bags) : undefined;
+    const shape = this.#records < ringRecords ? this.#shared.shapes.of(bags) : undefined;
     const pending = shape !== undefined && frame.read(bags) ? this.#write(request, shape) : undefined;
     frame.clear();
     return pending ?? this.#send(request);
@@ -116,10 +118,9 @@ export class EngineLink {
     const names = new FeatureNames(Object.keys(bags));
     const pending = this.#wait(names, 0, 0);
     const { id } = pending;
-    this.#control.lookUp({ id, bags, options, deadlineAt }).catch((cause: Error) => {
-      const message = `the bags cannot be sent to an engine: ${cause.message}; give arrays of numbers`;
-      this.#end(id)?.reject(new FlexemrError('INVALID_BAGS', message, { field: 'bags', cause }));
-    });
+    this.#control
+      .lookUp({ id, bags, options, deadlineAt })
+      .catch((cause: Error) => this.#end(id)?.reject(this.#shared.explain(bags, cause)));
     return pending;
   }
 
@@ -154,18 +155,20 @@ export class EngineLink {
   readonly #taken = (_: number, id: number, address: number, bytes: number): void => {
     const waiting = this.#end(id);
     if (waiting === undefined || waiting.abandoned) return;
-    waiting.resolve(readResults(this.#memory.bytes, address, bytes, waiting.names, this.#pool));
+    waiting.resolve(readResults(this.#memory.bytes, address, bytes, waiting.names, this.#shared.pool));
   };
 
   answered({ id, results, replies, failures, incomplete }: SentResults): void {
     const waiting = this.#end(id);
     if (waiting === undefined) return;
-    const merged = this.#pool.take(results.length);
+    const merged = this.#shared.pool.take(results.length);
     merged.bytes.set(results);
     const held = replies.map((bytes) => (bytes === undefined ? undefined : { bytes, release: () => {} }));
     const errors = failures.map((failure) => errorOf(failure) as FlexemrError);
     const { names } = waiting;
-    waiting.resolve(new PooledLookup(names, { results: merged, pool: this.#pool }, held, errors, incomplete));
+    waiting.resolve(
+      new PooledLookup(names, { results: merged, pool: this.#shared.pool }, held, errors, incomplete),
+    );
   }
 
   failed(id: number, failure: Failure): void {

@@ -2,6 +2,8 @@ import { callback, check, named } from '../check.ts';
 import { engineGraceMs } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
+import { checkAll } from '../lookup/bag-reader.ts';
+import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -16,7 +18,7 @@ import type { NodeStatus } from '../ranker/node-client.ts';
 import type { CacheMemoryBytes, Ranker, RankerStats } from '../ranker/ranker.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
 import type { EngineEvents, EngineOptions } from './engine-control.ts';
-import { type EngineLink, noTextOptions } from './engine-link.ts';
+import { type EngineLink, type LinkShared, noTextOptions } from './engine-link.ts';
 import { cacheMemoryOf, sumOfStats } from './engine-stats.ts';
 import { EngineTeam, type StartEngine } from './engine-team.ts';
 import { errorOf, failureOf } from './failure.ts';
@@ -33,7 +35,10 @@ export interface EngineRankerOptions extends EngineOptions {
 export class EngineRanker implements Ranker {
   readonly #options: EngineRankerOptions;
   readonly #start: StartEngine;
-  readonly #shared = { shapes: new Shapes(), pool: new BufferPool() };
+  readonly #shared: Omit<LinkShared, 'shapes'> = {
+    pool: new BufferPool(),
+    explain: (bags, cause) => this.#explain(bags, cause),
+  };
   readonly #underWay = new Deadlines();
   #routing: RoutingTable;
   #unwatch: () => void = () => {};
@@ -87,6 +92,8 @@ export class EngineRanker implements Ranker {
       { engines, routing: this.#routing, options },
       {
         ...this.#shared,
+        // New engines know none.
+        shapes: new Shapes(),
         start: this.#start,
         events: this.#events,
         onEnd: (error) => this.#lost(team, error),
@@ -160,6 +167,22 @@ export class EngineRanker implements Ranker {
     }
   }
 
+  /** The error of bags that cannot be sent to another thread: that of the first wrong element, if there is one. */
+  #explain(bags: KeyedBags, cause: Error): Error {
+    const names = this.#routing.tables.map(({ spec }) => spec.name);
+    try {
+      checkAll(bags, (name, feature) => {
+        const place = names.indexOf(name);
+        if (place < 0) return unknownTable(name, feature, names);
+        return new LookupTable(place, this.#routing.tables[place], []);
+      });
+    } catch (error) {
+      return error as Error;
+    }
+    const message = `the bags cannot be sent to an engine: ${cause.message}; give arrays of numbers`;
+    return new FlexemrError('INVALID_BAGS', message, { field: 'bags', cause });
+  }
+
   get specs(): TableSpec[] {
     return this.#routing.tables.map(({ spec }) => spec);
   }
@@ -186,19 +209,19 @@ export class EngineRanker implements Ranker {
   }
 
   async checkNodes(): Promise<NodeStatus[]> {
-    const [link] = (await this.#started_()).links;
+    const [link] = (await this.#running()).links;
     this.#nodes = await link.control.checkNodes();
     return this.#nodes;
   }
 
-  async #started_(): Promise<EngineTeam> {
+  async #running(): Promise<EngineTeam> {
     if (this.#closed) throw closed();
     return this.#team ?? (await this.#started());
   }
 
   async resizeCache(size: CacheSize): Promise<void> {
     const share = this.#shareOf(check(cacheSize, size, 'cache'));
-    const { links } = await this.#started_();
+    const { links } = await this.#running();
     const failures = await Promise.all(links.map(({ control }) => control.resizeCache(share)));
     const failure = failures.find(Boolean);
     if (failure !== undefined) throw errorOf(failure);
@@ -219,6 +242,17 @@ export class EngineRanker implements Ranker {
     const listening = this.#onSubrequest !== undefined;
     this.#onSubrequest = check(callback<(end: SubrequestEnd) => void>(), onSubrequest, 'onSubrequest');
     if (!listening) for (const { control } of this.#links) control.observe();
+  }
+
+  /** Which engine owns each connection. @internal */
+  get owners(): ReadonlyMap<number, number> {
+    const states = this.#team?.connections.states() ?? new Map();
+    return new Map([...states].map(([connection, { owner }]) => [connection, owner]));
+  }
+
+  /** Lets another engine own a connection. @internal */
+  async move(connection: number, to: number): Promise<void> {
+    await (await this.#running()).move(connection, to);
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,8 @@ const counters: readonly Counter[] = [
   'cacheReleasedBytes',
   'bytesOut',
   'bytesIn',
+  'replyBytesUnderWay',
+  'repliesHeld',
 ];
 const cacheCounters: readonly (keyof CacheStats)[] = [
   'bytes',

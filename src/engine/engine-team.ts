@@ -1,14 +1,12 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { FlexemrError } from '../errors.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
-import type { BufferPool } from '../store/buffer-pool.ts';
 import { Bell } from './bell.ts';
 import { ConnectionTable } from './connection-table.ts';
 import type { EngineControl, EngineEvents, EngineOptions, EngineSetup } from './engine-control.ts';
-import { EngineLink } from './engine-link.ts';
+import { EngineLink, type LinkShared } from './engine-link.ts';
 import { EngineMemory } from './engine-memory.ts';
 import { PeerMemory } from './peer-memory.ts';
-import type { Shapes } from './shapes.ts';
 
 /** An engine that runs. */
 export interface RunningEngine {
@@ -31,10 +29,8 @@ export interface TeamOptions {
   readonly options: EngineOptions;
 }
 
-interface TeamContext {
+interface TeamContext extends LinkShared {
   readonly start: StartEngine;
-  readonly shapes: Shapes;
-  readonly pool: BufferPool;
   readonly events: Omit<EngineEvents, 'answered' | 'failed'>;
   readonly onEnd: (error: Error) => void;
 }
@@ -42,6 +38,8 @@ interface TeamContext {
 /** The engines of a ranker. They start and end together. */
 export class EngineTeam {
   readonly links: readonly EngineLink[];
+  /** The connections, and which engine owns each. */
+  readonly connections: ConnectionTable;
   readonly #engines: readonly RunningEngine[];
   readonly #bell: Bell;
   /** Lookups under way. */
@@ -81,24 +79,21 @@ export class EngineTeam {
       links.push(new EngineLink(place, memories[place], control, context));
     onEnd = context.onEnd;
     const bell = new Bell(new Int32Array(application), 0);
-    return new EngineTeam(
-      links,
-      running,
-      bell,
-      channels.map(({ port1 }) => port1),
-    );
+    const table = new ConnectionTable(connections, engines);
+    const ports = channels.map(({ port1 }) => port1);
+    return new EngineTeam(links, running, { bell, ports, table });
   }
 
   private constructor(
     links: readonly EngineLink[],
     engines: readonly RunningEngine[],
-    bell: Bell,
-    ports: readonly MessagePort[],
+    { bell, ports, table }: { bell: Bell; ports: readonly MessagePort[]; table: ConnectionTable },
   ) {
     this.links = links;
     this.#engines = engines;
     this.#bell = bell;
     this.#ports = ports;
+    this.connections = table;
     for (const engine of engines) engine.hold(false);
     for (const port of ports) port.on('message', () => this.#takeAll()).unref();
     this.#takeAll();
@@ -127,6 +122,12 @@ export class EngineTeam {
 
   end(): void {
     if (--this.#lookups === 0) for (const engine of this.#engines) engine.hold(false);
+  }
+
+  /** Lets another engine own a connection. It connects before, and the engine that had it keeps its own until that is idle. */
+  async move(connection: number, to: number): Promise<void> {
+    await this.links[to].control.prepare(connection);
+    this.connections.move(connection, to);
   }
 
   /** One of them has ended. */

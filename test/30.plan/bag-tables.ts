@@ -1,5 +1,6 @@
 // A table of each mode and policy, as a model for the reference and opened.
 import { type TableMode, Tables } from '../../src/index.ts';
+import type { GivenTable } from '../tables-file.ts';
 import type { ModelTable } from './expected.ts';
 
 export const rows = 6;
@@ -23,20 +24,20 @@ export const models: Record<string, ModelTable> = Object.fromEntries([
   ['ids', { mode: 'sum', dim, rows: decoded, missing: 'skip' }],
 ]);
 
-/** Opens a table for each model. Slots are small, so that a lookup that leaks slots fails the next ones. */
+/** A table for each model. */
+export const modelTables: readonly GivenTable[] = Object.entries(models).map(([name, { mode, missing }]) => {
+  const defaults = missing === 'default' ? { defaultRow } : {};
+  return {
+    spec: { name, rows, dim, mode, missing, ...defaults },
+    rows: data,
+    ids: name === 'ids' ? ids : undefined,
+  };
+});
+
+/** Opens all of them. Slots are small, so that a lookup that leaks slots fails the next ones. */
 export async function openAll(): Promise<Tables> {
   const tables = new Tables({ slotBytes: 2 ** 18 });
-  for (const [name, { mode, missing }] of Object.entries(models)) {
-    const spec = {
-      name,
-      rows,
-      dim,
-      mode,
-      missing,
-      defaultRow: missing === 'default' ? defaultRow : undefined,
-    };
-    await tables.add(spec, { rows: data, ids: name === 'ids' ? ids : undefined });
-  }
+  for (const { spec, ids } of modelTables) await tables.add(spec, { rows: data, ids });
   return tables;
 }
 
