@@ -30,6 +30,8 @@ export interface SourceOptions extends SecurityOptions, CacheFlags, Partial<Tabl
   readonly rdmaDevice?: string | undefined;
   readonly gidIndex?: number | undefined;
   readonly pushDown?: PushDown | undefined;
+  /** Threads that look up; 0: this one. */
+  readonly engines?: number | undefined;
   /** Deadline of each lookup, in ms. */
   readonly deadline?: number | undefined;
   /** Called if the routing table has changed and cannot be used. */
@@ -57,10 +59,10 @@ async function openWithBar(tables: TableSource, { dtype, threads }: SourceOption
 }
 
 async function openRunning(options: SourceOptions, routing: string): Promise<OpenSource> {
-  const { pushDown, deadline, onRoutingError } = options;
+  const { pushDown, engines, deadline, onRoutingError } = options;
   const security = await readSecurity(options);
   const cache = cacheOf(options);
-  const opening = { routing, ...networkOf(options), security, pushDown, ...cache, onRoutingError };
+  const opening = { routing, ...networkOf(options), security, pushDown, engines, ...cache, onRoutingError };
   return new RemoteSource(await openRanker(opening), deadline);
 }
 
@@ -76,14 +78,14 @@ async function openLoopback({ pushDown, deadline, ...options }: ClusterSource): 
 }
 
 async function openStarted({ threads, ...options }: ClusterSource): Promise<OpenSource> {
-  const { pushDown, deadline } = options;
+  const { pushDown, engines, deadline } = options;
   const cache = cacheOf(options);
   const network = networkOf(options);
   const rdma = network.transport === 'rdma' ? network.rdma : undefined;
   const cluster = await startLocalCluster({ ...clusterOf(options), workers: threads, rdma });
   try {
     const { routing } = cluster;
-    const ranker = await openRanker({ routing, ...network, pushDown, ...cache });
+    const ranker = await openRanker({ routing, ...network, pushDown, engines, ...cache });
     return new RemoteSource(ranker, deadline, cluster);
   } catch (error) {
     await cluster.close();

@@ -1,5 +1,6 @@
 // Options that several commands share, and the checks of their values.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { enginesMax } from '../engine-limits.ts';
 import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
@@ -78,6 +79,12 @@ export function withSource(command: Command): Command {
         'pool at the nodes, or fetch rows and pool here (default: auto)',
       ).choices(pushDowns),
     )
+    .addOption(
+      new Option(
+        '--engines <n>',
+        'threads that look up in memory nodes, each with connections of its own; 0: the main thread (default: 0)',
+      ).argParser(integer(0, enginesMax)),
+    )
     .addOption(rdmaDeviceOption())
     .addOption(gidIndexOption());
 }
@@ -153,7 +160,7 @@ export function checkSource(
   options: SourceOptions,
   security: readonly string[] = ['tokenFile', 'ca', 'cert', 'key'],
 ): void {
-  const { tables, routing, nodes, transport, threads } = options;
+  const { tables, routing, nodes, transport, threads, engines, cache } = options;
   const refuse = (what: string): never => command.error(`error: ${what}`);
   if (tables === undefined && routing === undefined)
     refuse(
@@ -163,7 +170,7 @@ export function checkSource(
     names.find((name) => command.getOptionValueSource(name) !== undefined);
   if (given(['split']) !== undefined && nodes === undefined)
     refuse("option '--split <how>' cuts tables over memory nodes: give --nodes too");
-  const ofNodes = given(['transport', 'pushDown', 'cache', 'deadline']);
+  const ofNodes = given(['transport', 'pushDown', 'engines', 'cache', 'deadline']);
   if (ofNodes !== undefined && nodes === undefined && routing === undefined)
     refuse(`option '${flagOf(ofNodes)}' is for memory nodes: give --nodes or --routing too`);
   checkCache(command, options);
@@ -175,6 +182,10 @@ export function checkSource(
     refuse(`option '${flagOf(ofRdma)}' is for RDMA: give --transport rdma too`);
   if (transport === 'loopback' && routing !== undefined)
     refuse("option '--transport loopback' cannot be used with option '--routing <file|url>'");
+  if (transport === 'loopback' && engines)
+    refuse("option '--engines <n>' cannot be used with option '--transport loopback'");
+  if (cache === 'adaptive' && engines)
+    refuse("option '--cache adaptive' cannot be used with option '--engines <n>': give a size");
   if (transport === 'loopback' && threads !== undefined)
     refuse("option '--threads <n>' cannot be used with option '--transport loopback'");
   if (nodes !== undefined && threads !== undefined && threads > workersMax)

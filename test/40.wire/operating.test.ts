@@ -3,11 +3,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as creditLimits from '../../src/credit-limits.ts';
+import * as engineLimits from '../../src/engine-limits.ts';
 import * as limits from '../../src/limits.ts';
 import * as scoringLimits from '../../src/scoring-limits.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
-const values: Readonly<Record<string, number>> = { ...limits, ...creditLimits, ...scoringLimits };
+const values: Readonly<Record<string, number>> = {
+  ...limits,
+  ...creditLimits,
+  ...engineLimits,
+  ...scoringLimits,
+};
 
 test('every documented limit exists in the code with the same value', () => {
   const rows = [...text.matchAll(/^\| `(\w+)`\s*\|\s*(\d+) \|/gm)].map(

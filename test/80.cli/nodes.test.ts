@@ -70,6 +70,12 @@ describe('lookup over nodes', () => {
     expect(report.bagsCached).toBe(0);
   });
 
+  test('by engines: the same file', () => {
+    const report = done('lookup', ...tables, ...asked(), '--nodes', '2', '--threads', '2', '--engines', '2');
+    sameFile();
+    expect(report).toMatchObject({ lookups: 13 });
+  });
+
   test('auto splits like plan, and one node needs no cuts', () => {
     const loopback = at('loopback.safetensors');
     done('lookup', ...tables, ...asked(loopback), '--nodes', '3', '--transport', 'loopback');

@@ -142,6 +142,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
         deduplicateBags: true,
         checksums: true,
         replyBytes: 2 ** 20,
+        engines: 0,
         cache: { tables: { t: 'pinned' }, admit: 'all' },
         adaptiveCache: { capacity: '1GiB', floor: '1MiB', ceiling: 2 ** 28, window: 1, candidateBytes: 10 },
         onRoutingError: () => {},
