@@ -1,4 +1,5 @@
 import { callback, check, named } from '../check.ts';
+import { replyBudgetBytesDefault, replyBudgetBytesMin } from '../credit-limits.ts';
 import { engineGraceMs } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
@@ -86,8 +87,14 @@ export class EngineRanker implements Ranker {
   }
 
   async #startAll(): Promise<EngineTeam> {
-    const { engines, pushDown, deduplicateBags, checksums, cache } = this.#options;
-    const options = { pushDown, deduplicateBags, checksums, cache: this.#share(cache) };
+    const { engines, pushDown, deduplicateBags, checksums, replyBytes, cache } = this.#options;
+    const options = {
+      pushDown,
+      deduplicateBags,
+      checksums,
+      cache: this.#share(cache),
+      replyBytes: partOf(replyBytes, engines),
+    };
     const team: EngineTeam = await EngineTeam.start(
       { engines, routing: this.#routing, options },
       {
@@ -272,6 +279,11 @@ export class EngineRanker implements Ranker {
 function textOptions(given: LookupOptions, { onMissing, onFailure, trace }: LookupOptions): TextOptions {
   if (given === noOptions || (onMissing ?? onFailure ?? trace) === undefined) return noTextOptions;
   return { onMissing, onFailure, trace };
+}
+
+/** Memory for replies that each engine has. */
+function partOf(bytes = replyBudgetBytesDefault, engines: number): number {
+  return Math.max(replyBudgetBytesMin, Math.floor(bytes / engines));
 }
 
 function closed(): FlexemrError {
