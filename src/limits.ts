@@ -1,4 +1,4 @@
-// All limits are in this file, and those of scoring in scoring-limits.ts. The name of a limit ends in its unit or bound.
+// All limits are in this file, those of scoring in scoring-limits.ts, those of engines in engine-limits.ts. The name of a limit ends in its unit or bound.
 
 /** Columns of a table. */
 export const dimMax = 4096;

@@ -19,6 +19,7 @@ const rooms = [
   'local',
   'transport',
   'ranker',
+  'engine',
   'model',
   'scorer',
   'component',
@@ -32,6 +33,7 @@ const rooms = [
 const strangers = ['memory-node', 'transport'] as const;
 const ground = [
   'check.ts',
+  'engine-limits.ts',
   'errors.ts',
   'json-text.ts',
   'libraries.ts',
@@ -50,6 +52,8 @@ const entries = [
   ...conditions,
   'cli/main.ts',
   'store/pool-thread.ts',
+  // Nothing in src uses it yet.
+  'engine/balancer.ts',
   'host/dense-thread.ts',
   'host/memory-node-worker.ts',
 ];

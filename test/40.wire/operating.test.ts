@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import * as engineLimits from '../../src/engine-limits.ts';
 import * as limits from '../../src/limits.ts';
 import * as scoringLimits from '../../src/scoring-limits.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
-const values: Readonly<Record<string, number>> = { ...limits, ...scoringLimits };
+const values: Readonly<Record<string, number>> = { ...limits, ...engineLimits, ...scoringLimits };
 
 test('every documented limit exists in the code with the same value', () => {
   const rows = [...text.matchAll(/^\| `(\w+)`\s*\|\s*(\d+) \|/gm)].map(

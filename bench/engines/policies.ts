@@ -1,0 +1,68 @@
+// Policies that are compared: ours, and simpler ones.
+import { Balancer, type Move } from '../../src/engine/balancer.ts';
+import type { ConnectionLoad, EngineLoad } from '../../src/engine/load-history.ts';
+import { balanceBusyMin } from '../../src/engine-limits.ts';
+import type { Policy } from './model.ts';
+
+export interface NamedPolicy {
+  readonly name: string;
+  open(): Policy;
+}
+
+/** Nothing moves. */
+const roundRobin: NamedPolicy = { name: 'round robin', open: () => ({ observe: () => [] }) };
+
+const balancer: NamedPolicy = {
+  name: 'balancer',
+  open: () => {
+    const own = new Balancer();
+    return {
+      observe: (nowMs, connections, engines) => {
+        const move = own.observe(nowMs, connections, engines);
+        return move ? [move] : [];
+      },
+    };
+  },
+};
+
+/** The busiest connection of the most loaded engine, if that is overloaded, moves to the least loaded one. */
+const busiest: NamedPolicy = { name: 'busiest', open: () => ({ observe: moveBusiest }) };
+
+function moveBusiest(
+  _: number,
+  connections: readonly ConnectionLoad[],
+  engines: readonly EngineLoad[],
+): Move[] {
+  const queued = (engine: number): number =>
+    connections.reduce((sum, { owner, queued }) => sum + (owner === engine ? queued : 0), 0);
+  const byLoad = [...engines.keys()].sort(
+    (a, b) => engines[a].busy - engines[b].busy || queued(a) - queued(b),
+  );
+  const [from, to] = [byLoad[byLoad.length - 1], byLoad[0]];
+  if (engines[from].busy < balanceBusyMin || from === to) return [];
+  const [connection] = busiestFirst(connections).filter((c) => connections[c].owner === from);
+  return connection === undefined ? [] : [{ connection, from, to }];
+}
+
+/** If an engine is overloaded, each connection, the busiest first, is given to the engine that has least so far. */
+const repacking: NamedPolicy = { name: 'repacking', open: () => ({ observe: repack }) };
+
+function repack(_: number, connections: readonly ConnectionLoad[], engines: readonly EngineLoad[]): Move[] {
+  if (engines.every(({ busy }) => busy < balanceBusyMin)) return [];
+  const loads = new Float64Array(engines.length);
+  const moves: Move[] = [];
+  for (const connection of busiestFirst(connections)) {
+    const { owner: from, work } = connections[connection];
+    const least = Math.min(...loads);
+    const to = loads[from] === least ? from : loads.indexOf(least);
+    loads[to] += work;
+    if (to !== from) moves.push({ connection, from, to });
+  }
+  return moves;
+}
+
+function busiestFirst(connections: readonly ConnectionLoad[]): number[] {
+  return [...connections.keys()].sort((a, b) => connections[b].work - connections[a].work);
+}
+
+export const policies: readonly NamedPolicy[] = [roundRobin, balancer, busiest, repacking];
