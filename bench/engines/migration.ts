@@ -1,4 +1,4 @@
-// npm run bench -- engines --only migration: policies that move connections among engines, in a model.
+// npm run bench -- engines --only migration: compares policies that move connections among engines, in a model.
 import { balanceWindowMs } from '../../src/engine-limits.ts';
 import { type NamedPolicy, policies } from './policies.ts';
 import { type Course, course, noise, type Setting, type Shift, shift, turnWindows } from './trial.ts';
@@ -21,7 +21,7 @@ fast engines are. Each node has one connection. Demands follow Zipf's law, and a
 ${balanceWindowMs} ms. Each lookup waits for all connections. More is asked than can be served. A move costs both engines 1 ms.
 
 settled  throughput 10 s to 20 s after a shift of load, of the best static owners (all were tried); mean of ${shiftSeeds} shifts
-s        seconds after a shift until a whole second has 90 % of the best throughput: the median
+s        seconds after a shift until a second begins that has 90 % of the best throughput: the median
 moves/h  under load that does not shift: ${courseSeeds} runs of ten minutes`;
 
 export async function run(): Promise<void> {
