@@ -1,4 +1,5 @@
-// All limits are in this file, those of scoring in scoring-limits.ts, and those of reply credits in credit-limits.ts. The name of a limit ends in its unit or bound.
+// All limits are in this file and in credit-limits.ts, engine-limits.ts and scoring-limits.ts. The name of a limit ends in its
+// unit or bound.
 
 /** Columns of a table. */
 export const dimMax = 4096;

@@ -87,6 +87,9 @@ export const runs = {
   measuredPlans: soak ? 200 : 3,
   /** With few measured plans, the seed is fixed, so that every run measures the same. */
   measuredSeed: soak ? {} : { seed: 5 },
+  /** Engines whose load shifts; hours of steady load. */
+  loadShifts: soak ? 5_000 : 200,
+  steadyHours: soak ? 100 : 4,
   /** Large and small replies on one connection. */
   replyMixtures: soak ? 2_000 : 20,
   /** Memory nodes that are killed under load, for at least `killMinutes` minutes. */

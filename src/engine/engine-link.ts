@@ -78,6 +78,10 @@ export class EngineLink {
     return this.#memory.stats;
   }
 
+  get busyMs(): number {
+    return this.#memory.busyMs;
+  }
+
   /** Lookups that it has. */
   get load(): number {
     return this.#load;

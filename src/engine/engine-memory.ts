@@ -26,7 +26,7 @@ export class EngineMemory {
   /** Records to the engine, and from it. */
   readonly toEngine: Ring;
   readonly fromEngine: Ring;
-  /** What the engine has counted. */
+  /** What the engine has counted. The last number: milliseconds that it was busy. */
   readonly stats: Float64Array;
 
   /** @param wake wakes the engine @param buffer of the same memory in another thread; default: new memory */
@@ -39,6 +39,15 @@ export class EngineMemory {
     this.toEngine = new Ring(signed, inAt);
     this.fromEngine = new Ring(signed, outAt);
     this.stats = new Float64Array(buffer, statsAt * 4, statsWords / 2);
+  }
+
+  /** Milliseconds that the engine has been busy so far. */
+  get busyMs(): number {
+    return this.stats[this.stats.length - 1];
+  }
+
+  set busyMs(ms: number) {
+    this.stats[this.stats.length - 1] = ms;
   }
 
   /** Memory for requests, which the application gives out, and for results, which the engine gives out. */

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { FlexemrError } from '../errors.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
+import { type BalancedEngines, Balancing } from './balancing.ts';
 import { Bell } from './bell.ts';
 import { ConnectionTable } from './connection-table.ts';
 import type { EngineControl, EngineEvents, EngineOptions, EngineSetup } from './engine-control.ts';
@@ -36,10 +37,11 @@ interface TeamContext extends LinkShared {
 }
 
 /** The engines of a ranker. They start and end together. */
-export class EngineTeam {
+export class EngineTeam implements BalancedEngines {
   readonly links: readonly EngineLink[];
   /** The connections, and which engine owns each. */
   readonly connections: ConnectionTable;
+  readonly #balancing: Balancing | undefined;
   readonly #engines: readonly RunningEngine[];
   readonly #bell: Bell;
   /** Lookups under way. */
@@ -94,6 +96,7 @@ export class EngineTeam {
     this.#bell = bell;
     this.#ports = ports;
     this.connections = table;
+    if (links.length > 1) this.#balancing = new Balancing(this);
     for (const engine of engines) engine.hold(false);
     for (const port of ports) port.on('message', () => this.#takeAll()).unref();
     this.#takeAll();
@@ -124,6 +127,15 @@ export class EngineTeam {
     if (--this.#lookups === 0) for (const engine of this.#engines) engine.hold(false);
   }
 
+  /** Connections that have got another engine by themselves. */
+  get moves(): number {
+    return this.#balancing?.moves ?? 0;
+  }
+
+  get busyMs(): number[] {
+    return this.links.map((link) => link.busyMs);
+  }
+
   /** Lets another engine own a connection. It connects before, and the engine that had it keeps its own until that is idle. */
   async move(connection: number, to: number): Promise<void> {
     await this.links[to].control.prepare(connection);
@@ -144,6 +156,7 @@ export class EngineTeam {
   }
 
   async #end(): Promise<void> {
+    this.#balancing?.close();
     for (const port of this.#ports) port.close();
     await Promise.all(this.#engines.map((engine) => engine.end()));
   }

@@ -20,7 +20,7 @@ import { resultsBytes, writeResults } from './results-frame.ts';
 import { type Shape, shapeOf } from './shapes.ts';
 
 /** How often an engine says how subrequests have ended, and whether nodes answer. */
-const reportMs = 100;
+const reportMs = 50;
 
 /** What an engine is connected by. */
 export interface EngineParts {
@@ -28,6 +28,8 @@ export interface EngineParts {
   /** Wakes the application. */
   readonly application: Bell;
   readonly transport: PartitionedTransport;
+  /** Milliseconds that its thread has been busy so far, with those in which it looked for work. */
+  readonly activeMs: () => number;
 }
 
 /** One thread that does lookups for an application: it takes bags from shared memory, and leaves results there. */
@@ -38,6 +40,10 @@ export class Engine implements EngineControl {
   readonly #events: EngineEvents;
   readonly #source: EngineRouting;
   readonly #transport: PartitionedTransport;
+  readonly #activeMs: () => number;
+  /** Milliseconds in which it looked for work, and found none. */
+  #idleMs = 0;
+  #lookedAt = 0;
   readonly #results: Borrowed;
   readonly #shapes: Shape[] = [];
   /** Of the lookups that may be cancelled. */
@@ -51,12 +57,13 @@ export class Engine implements EngineControl {
   #closed = false;
 
   constructor(
-    { memory, application, transport }: EngineParts,
+    { memory, application, transport, activeMs }: EngineParts,
     ranker: Ranker,
     events: EngineEvents,
     source: EngineRouting,
   ) {
     this.#transport = transport;
+    this.#activeMs = activeMs;
     this.#memory = memory;
     this.#application = application;
     this.#ranker = ranker;
@@ -65,7 +72,6 @@ export class Engine implements EngineControl {
     this.#results = new Borrowed(memory.resultSlots(), memory.fromEngine);
     this.#reports = setInterval(() => this.#report(), reportMs).unref();
     this.#report();
-    writeStats(memory.stats, ranker.stats);
     this.wake();
   }
 
@@ -82,8 +88,13 @@ export class Engine implements EngineControl {
     const { bell, toEngine } = this.#memory;
     const { peers } = this.#transport;
     const asked = toEngine.takeAll(this.#take);
-    if (peers.takeAll() || asked) this.#busyUntil = performance.now() + engineSpinUs / 1000;
-    else if (performance.now() > this.#busyUntil) {
+    const found = peers.takeAll() || asked;
+    const now = performance.now();
+    if (found) this.#busyUntil = now + engineSpinUs / 1000;
+    // Between two looks that find nothing, there may be other work: that is at least as long.
+    else this.#idleMs += Math.min(now - this.#lookedAt, engineSpinUs / 1000 / 4);
+    this.#lookedAt = now;
+    if (!found && now > this.#busyUntil) {
       bell.sleep();
       this.#spinning = !toEngine.isEmpty || !peers.isEmpty;
       if (!this.#spinning) return;
@@ -170,6 +181,7 @@ export class Engine implements EngineControl {
     this.#nodes = nodes;
     if (this.#ends.length > 0) this.#events.subrequests(this.#ends);
     this.#ends = [];
+    this.#memory.busyMs = this.#activeMs() - this.#idleMs;
     writeStats(this.#memory.stats, this.#ranker.stats);
   }
 

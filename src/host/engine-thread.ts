@@ -1,4 +1,5 @@
 // A thread that does the lookups of a ranker. It has connections, memory and a cache of its own.
+import { performance } from 'node:perf_hooks';
 import { parentPort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -22,6 +23,7 @@ export interface EngineThread extends EngineControl {
 }
 
 let engine: Engine | undefined;
+const activeMs = (): number => performance.eventLoopUtilization().active;
 
 function partitionOf({ place, engines, connections, memories, peers }: EngineSetup): Partition {
   return {
@@ -52,7 +54,7 @@ async function open(
     });
     const memory = new EngineMemory(() => {}, memories[place]);
     const bell = new Bell(new Int32Array(application), 0, () => port.postMessage(0));
-    const started = new Engine({ memory, application: bell, transport }, ranker, events, source);
+    const started = new Engine({ memory, application: bell, transport, activeMs }, ranker, events, source);
     for (const other of [port, ...setup.peers.flatMap((peer) => peer.port ?? [])])
       other.on('message', () => started.wake());
     engine = started;
