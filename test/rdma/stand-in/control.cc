@@ -49,6 +49,7 @@ extern "C" void stand_in_reset() {
   stand_in_limit_registered_bytes(0);
   stand_in_release();
   forgetViolations();
+  stand_in_limit_doorbells(STAND_IN_DOORBELLS);
   ledger.overruns = 0;
   for (int device = 0; device < Limits::devices; device++) stand_in_set_port_state(device, IBV_PORT_ACTIVE);
 }

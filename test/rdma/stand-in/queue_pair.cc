@@ -35,7 +35,8 @@ static size_t strideOf(const ibv_qp_cap &cap) {
 }
 
 QueuePair::QueuePair(Domain *domain, const ibv_qp_init_attr &of)
-    : domain(domain), device(Device::of(domain->pd.context)), sendCompletions(CompletionQueue::of(of.send_cq)),
+    : domain(domain), device(Device::of(domain->pd.context)),
+      doorbell(domain->thread ? domain->thread->doorbell : device->doorbells.next()), sendCompletions(CompletionQueue::of(of.send_cq)),
       receiveCompletions(CompletionQueue::of(of.recv_cq)), shared(of.srq ? SharedReceiveQueue::of(of.srq) : nullptr),
       initial(of), slots(slotsFor(of.cap.max_send_wr)), stride(strideOf(of.cap)),
       requests(new char[slots * stride]), receives(of.srq ? 0 : of.cap.max_recv_wr, of.cap.max_recv_sge) {

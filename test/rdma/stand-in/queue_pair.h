@@ -31,8 +31,8 @@ struct Aftermath {
   int peerEvent = noEvent;
 };
 
-/// A reliable connection. Locks are taken in this order: a queue pair's `sending`, a receive queue's, a completion
-/// queue's; never two of a kind.
+/// A reliable connection. Locks are taken in this order: a queue pair's `sending`, a doorbell's, which is given
+/// back before the next; a receive queue's, a completion queue's; never two of a kind.
 class QueuePair {
  public:
   static QueuePair *of(ibv_qp *qp) { return reinterpret_cast<QueuePair *>(qp); }
@@ -71,6 +71,7 @@ class QueuePair {
   void tell(int event);
   int refusal(const ibv_send_wr &request) const;
   int push(const ibv_send_wr &request);
+  void ring(uint32_t count, uint32_t inlined);
   Aftermath progress();
   void complete(const WorkRequest &request, ibv_wc_status status, uint32_t bytes);
   void flushReceives();
@@ -84,6 +85,7 @@ class QueuePair {
 
   Domain *const domain;
   Device *const device;
+  Doorbell &doorbell;
   CompletionQueue *const sendCompletions, *const receiveCompletions;
   SharedReceiveQueue *const shared;
   const ibv_qp_init_attr initial;
@@ -95,7 +97,7 @@ class QueuePair {
   Device *destination = nullptr; ///< by its GID; nullptr: out of reach
   std::atomic<ibv_qp_state> state{IBV_QPS_RESET};
   SpinLock sending;
-  uint32_t executed = 0, posted = 0;
+  uint32_t executed = 0, posted = 0, lastThread = 0;
   ReceiveQueue receives;
 };
 

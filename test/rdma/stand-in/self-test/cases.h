@@ -13,5 +13,6 @@ void channelsTellOfWhatComesAfterArming();
 void failuresComeOnDemand();
 void heldRequestsAreInFlight();
 void threadDomainsBelongToOneThread();
+void sharedDoorbellsGoByTurnsAndAreLocked();
 void twoThreadsPlayPingPong();
 void destroyingWaitsForThoseWhoWrite();

@@ -60,6 +60,7 @@ int main() {
       CASE(failuresComeOnDemand),
       CASE(heldRequestsAreInFlight),
       CASE(threadDomainsBelongToOneThread),
+      CASE(sharedDoorbellsGoByTurnsAndAreLocked),
       CASE(twoThreadsPlayPingPong),
       CASE(destroyingWaitsForThoseWhoWrite),
       CASE(operationsCostLittle),
