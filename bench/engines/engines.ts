@@ -16,7 +16,7 @@ type Part = (options: PartOptions) => Promise<object>;
 
 const parts: Record<string, () => Promise<{ readonly run: Part }>> = {
   doorbells: () => import('./doorbells.ts'),
-  //grants: () => import('./grants.ts'),
+  grants: () => import('./grants.ts'),
 };
 
 export async function run(args: string[]): Promise<void> {

@@ -11,6 +11,7 @@ namespace stand_in {
 std::atomic<QueuePair *> QueuePair::places[Limits::queuePairs];
 
 static std::mutex mutex;
+static std::atomic<uint32_t> placesEnd{0};
 static std::atomic<uint64_t> sendSlots[Limits::queuePairs];
 
 /// Number and end in one word: an end never meets the wrong queue pair.
@@ -70,10 +71,13 @@ bool QueuePair::enlist() {
     qp.qp_num = qp.handle = generation * Limits::queuePairs + place;
     SendSlots::begin(qp.qp_num, 0);
     places[place] = this;
+    if (place >= placesEnd) placesEnd = place + 1;
     return true;
   }
   return false;
 }
+
+uint32_t QueuePair::placesUsed() { return placesEnd; }
 
 void QueuePair::delist() {
   places[placeOf(qp.qp_num)] = nullptr;

@@ -39,6 +39,8 @@ class QueuePair {
   /// Only while present, both. @returns nullptr where there is none
   static QueuePair *find(uint32_t number);
   static QueuePair *inPlace(uint32_t place) { return places[place].load(std::memory_order_acquire); }
+  /// No queue pair has ever had this place, or a later one.
+  static uint32_t placesUsed();
   static uint32_t placeOf(uint32_t number) { return number % Limits::queuePairs; }
 
   QueuePair(Domain *domain, const ibv_qp_init_attr &attributes);
@@ -51,6 +53,8 @@ class QueuePair {
   void query(ibv_qp_attr &attributes, ibv_qp_init_attr &initial) const;
   int postSends(ibv_send_wr *request, ibv_send_wr **bad);
   int postReceives(ibv_recv_wr *request, ibv_recv_wr **bad);
+  /// 0…15.
+  int serviceLevel() const { return attributes.ah_attr.sl & 15; }
   /// Executes what can be executed, as the device would by itself.
   void kick();
   /// To error, with an event where there is one to tell.

@@ -73,7 +73,8 @@ STAND_IN_API void stand_in_limit_registered_bytes(uint64_t bytes);
 
 /// From now on send requests stay where they were posted: in flight.
 STAND_IN_API void stand_in_hold(void);
-/// Executes at most `count` held requests, by queue pair. @returns how many
+/// Executes at most `count` held requests, one at a time: of the queue pairs with the highest service level, by turns.
+/// @returns how many
 STAND_IN_API uint32_t stand_in_step(uint32_t count);
 /// Executes what is held, and holds no more.
 STAND_IN_API void stand_in_release(void);

@@ -12,6 +12,7 @@ void sendSlotsComeBackWhenPolled();
 void channelsTellOfWhatComesAfterArming();
 void failuresComeOnDemand();
 void heldRequestsAreInFlight();
+void heldRequestsGoByServiceLevelAndByTurns();
 void threadDomainsBelongToOneThread();
 void sharedDoorbellsGoByTurnsAndAreLocked();
 void twoThreadsPlayPingPong();

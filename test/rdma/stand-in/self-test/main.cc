@@ -59,6 +59,7 @@ int main() {
       CASE(channelsTellOfWhatComesAfterArming),
       CASE(failuresComeOnDemand),
       CASE(heldRequestsAreInFlight),
+      CASE(heldRequestsGoByServiceLevelAndByTurns),
       CASE(threadDomainsBelongToOneThread),
       CASE(sharedDoorbellsGoByTurnsAndAreLocked),
       CASE(twoThreadsPlayPingPong),
