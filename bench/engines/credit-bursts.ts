@@ -14,10 +14,33 @@ export type CreditPath = 'same' | 'own';
 /** How to use the devices of a library. */
 export interface Bed {
   readonly verbs: typeof Ibverbs;
-  /** The GIDs of ports, as Soft-RoCE has no route to its link-local address. */
-  gidOf(context: Ibverbs.Context): Ibverbs.Gid;
+  /** Of the node and of the ranker. */
+  readonly devices: readonly [string, string];
+  readonly gidIndex: number;
   /** Lets the device work, if it does not do so by itself. */
   advance(): void;
+}
+
+/** A device with its objects: where replies come from, or where they go to. */
+class Side {
+  readonly context: Ibverbs.Context;
+  readonly domain: Ibverbs.ProtectionDomain;
+  readonly region: Ibverbs.MemoryRegion;
+  readonly queue: Ibverbs.CompletionQueue;
+  readonly gid: Ibverbs.Gid;
+
+  constructor({ verbs, gidIndex }: Bed, device: string, memory: Int32Array) {
+    const { localWrite, remoteWrite } = verbs.access;
+    this.context = verbs.Context.open(device);
+    this.domain = verbs.ProtectionDomain.allocate(this.context);
+    this.region = verbs.MemoryRegion.register(this.domain, memory, localWrite | remoteWrite);
+    this.queue = new verbs.CompletionQueue(this.context, { depth: 4 * burst });
+    this.gid = this.context.gids(1)[gidIndex];
+  }
+
+  close(): void {
+    for (const part of [this.queue, this.region, this.domain, this.context]) part.close();
+  }
 }
 
 interface Connection {
@@ -27,13 +50,10 @@ interface Connection {
 
 export class CreditBursts implements Disposable {
   readonly #bed: Bed;
-  readonly #context: Ibverbs.Context;
-  readonly #domain: Ibverbs.ProtectionDomain;
-  readonly #region: Ibverbs.MemoryRegion;
-  /** The first word is where a credit arrives. The second one is sent. Replies come after the first page. */
+  readonly #node: Side;
+  readonly #ranker: Side;
+  /** The first word is where a credit arrives. The one at `creditBytes` is sent. Replies come after the first page. */
   readonly #words: Int32Array;
-  readonly #sent: Ibverbs.CompletionQueue;
-  readonly #arrived: Ibverbs.CompletionQueue;
   readonly #connections: Readonly<Record<CreditPath, Connection>>;
   readonly #replies: Uint32Array;
   readonly #receives: Uint32Array;
@@ -44,55 +64,49 @@ export class CreditBursts implements Disposable {
   constructor(bed: Bed) {
     const { verbs } = bed;
     this.#bed = bed;
-    this.#context = verbs.Context.open(verbs.devices()[0].name);
-    this.#domain = verbs.ProtectionDomain.allocate(this.#context);
     const page = 4096;
-    const memory = new SharedArrayBuffer(page + 2 * replyBytes);
-    const { localWrite, remoteWrite } = verbs.access;
-    this.#words = new Int32Array(memory);
-    this.#region = verbs.MemoryRegion.register(this.#domain, this.#words, localWrite | remoteWrite);
-    this.#sent = new verbs.CompletionQueue(this.#context, { depth: 4 * burst });
-    this.#arrived = new verbs.CompletionQueue(this.#context, { depth: 4 * burst });
+    this.#words = new Int32Array(new SharedArrayBuffer(page + 2 * replyBytes));
+    [this.#node, this.#ranker] = bed.devices.map((device) => new Side(bed, device, this.#words));
     this.#connections = { same: this.#connect({}), own: this.#connect(creditPath) };
     const { writeImmediate, write } = verbs.sendOpcode;
-    const address = Number(this.#region.address);
-    const reply = this.#request(writeImmediate, address + page, address + page + replyBytes, replyBytes);
+    const reply = this.#request(writeImmediate, page, page + replyBytes, replyBytes);
     this.#replies = new Uint32Array(burst * verbs.REQUEST_WORDS);
     for (let i = 0; i < burst; i++) this.#replies.set(reply, i * verbs.REQUEST_WORDS);
     this.#receives = new Uint32Array(burst * verbs.RECEIVE_WORDS);
-    this.#credit = this.#request(write, address + creditBytes, address, creditBytes);
+    this.#credit = this.#request(write, creditBytes, 0, creditBytes);
     this.#completions = new Uint32Array(4 * burst * verbs.COMPLETION_WORDS);
   }
 
   #connect(path: { readonly serviceLevel?: number; readonly trafficClass?: number }): Connection {
     const { verbs } = this.#bed;
     const depth = { maxSends: 2 * burst, maxReceives: 2 * burst, maxSge: 1, maxInlineBytes: creditBytes };
-    const pair = (queue: Ibverbs.CompletionQueue): Ibverbs.QueuePair =>
-      new verbs.QueuePair(this.#domain, { sendQueue: queue, receiveQueue: queue, ...depth });
-    const [node, ranker] = [pair(this.#sent), pair(this.#arrived)];
-    const { raw: remoteGid, index: gidIndex } = this.#bed.gidOf(this.#context);
+    const sides = [this.#node, this.#ranker];
+    const [node, ranker] = sides.map(
+      ({ domain, queue }) => new verbs.QueuePair(domain, { sendQueue: queue, receiveQueue: queue, ...depth }),
+    );
     const { localWrite, remoteWrite } = verbs.access;
-    for (const [end, other] of [
-      [node, ranker],
-      [ranker, node],
-    ]) {
+    for (const [at, end] of [node, ranker].entries()) {
+      const remoteQueuePair = [ranker, node][at].number;
       end.toInit({ port: 1, access: localWrite | remoteWrite });
       end.toReadyToReceive({
-        ...{ mtu: 1024, remoteQueuePair: other.number, remotePacketNumber: 0, remoteGid, gidIndex },
-        ...{ port: 1, maxReadsInFlight: 1, minRnrTimer: 12, ...path },
+        ...{ mtu: 1024, remoteQueuePair, remotePacketNumber: 0, remoteGid: sides[1 - at].gid.raw },
+        ...{ gidIndex: sides[at].gid.index, port: 1, maxReadsInFlight: 1, minRnrTimer: 12, ...path },
       });
       end.toReadyToSend({ packetNumber: 0, timeout: 18, retries: 7, rnrRetries: 7, maxReadsInFlight: 1 });
     }
     return { node, ranker };
   }
 
+  /** A request from the node to the ranker, both at offsets in the memory. */
   #request(opcode: number, from: number, to: number, bytes: number): Uint32Array {
     const { REQUEST_WORDS, sendFlags } = this.#bed.verbs;
+    const [source, target] = [this.#node.region, this.#ranker.region];
+    const [local, remote] = [Number(source.address) + from, Number(target.address) + to];
     const words = new Uint32Array(REQUEST_WORDS);
     const inline = bytes === creditBytes ? sendFlags.inline : 0;
     words.set([opcode, sendFlags.signaled | inline, 0, 0, 0, 1]);
-    words.set([to, to / 2 ** 32, this.#region.rkey], 6);
-    words.set([from, from / 2 ** 32, bytes, this.#region.lkey], 16);
+    words.set([remote, remote / 2 ** 32, target.rkey], 6);
+    words.set([local, local / 2 ** 32, bytes, source.lkey], 16);
     return words;
   }
 
@@ -104,7 +118,7 @@ export class CreditBursts implements Disposable {
     let arrived = 0;
     while (arrived < after) {
       this.#bed.advance();
-      arrived += this.#polled(this.#arrived);
+      arrived += this.#polled(this.#ranker.queue);
     }
     const credits = ++this.#credits;
     this.#words[creditBytes / 4] = credits;
@@ -114,8 +128,8 @@ export class CreditBursts implements Disposable {
     const us = (performance.now() - posted) * 1000;
     for (let sent = 0; arrived < burst || sent < burst + 1; ) {
       this.#bed.advance();
-      arrived += this.#polled(this.#arrived);
-      sent += this.#polled(this.#sent);
+      arrived += this.#polled(this.#ranker.queue);
+      sent += this.#polled(this.#node.queue);
     }
     return us;
   }
@@ -132,8 +146,8 @@ export class CreditBursts implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { node, ranker } of Object.values(this.#connections)) for (const end of [node, ranker]) end.close();
-    for (const part of [this.#sent, this.#arrived, this.#region, this.#domain, this.#context]) part.close();
+    for (const { node, ranker } of Object.values(this.#connections))
+      for (const end of [node, ranker, this.#node, this.#ranker]) end.close();
   }
 }
 

@@ -6,7 +6,7 @@ import { median, quantile } from '../measure.ts';
 import { fitted, type PostTimes, predictRatio, predictShared, type RatioPoint } from './doorbell-model.ts';
 import type { PartOptions } from './engines.ts';
 import { paperEngines } from './paper.ts';
-import type { Devices, PostingThreads } from './posting.ts';
+import type { Devices, PostingThreads, Sample } from './posting.ts';
 import { loadStandIn, type Verbs } from './stand-in.ts';
 
 /** Numbers of doorbells that are shared. A provider has 16, unless it is told otherwise. */
@@ -15,11 +15,11 @@ const doorbellCounts = [16, 4, 2, 1] as const;
 const fittedCounts: readonly number[] = [16, 1];
 /** Queue pairs of a thread: connections to so many nodes. */
 const queuePairs = 16;
-/** Samples in which other programs took more than this part of the processors are left out. Samples are so short for that. */
+/** Bursts in which other programs took more than this part of the processors are left out. Bursts are so short for that. */
 const cpusTaken = 0.05;
 const courses = {
-  full: { starts: 5, pairs: 25, tries: 2_000, posts: 8_192, warmPosts: 200_000, rings: 10_000 },
-  quick: { starts: 1, pairs: 3, tries: 500, posts: 4_096, warmPosts: 20_000, rings: 10_000 },
+  full: { starts: 5, pairs: 200, tries: 100, bursts: 16, posts: 2_048, warmPosts: 200_000, rings: 10_000 },
+  quick: { starts: 1, pairs: 10, tries: 50, bursts: 4, posts: 1_024, warmPosts: 20_000, rings: 10_000 },
 } as const;
 type Course = (typeof courses)[keyof typeof courses];
 const modelled = paperEngines.map(({ engines }) => engines);
@@ -38,14 +38,18 @@ export interface Row {
   readonly ratio: number;
   readonly low: number;
   readonly high: number;
-  /** How many pairs of samples had the processors for themselves. */
+  /** How many pairs of bursts had the processors for themselves. */
   readonly pairs: number;
 }
 
 export interface DoorbellsResult {
   readonly rows: readonly Row[];
   readonly times: PostTimes;
-  readonly predicted: readonly { readonly engines: number; readonly doorbells: number; readonly ratio: number }[];
+  readonly predicted: readonly {
+    readonly engines: number;
+    readonly doorbells: number;
+    readonly ratio: number;
+  }[];
 }
 
 type StandIn = Awaited<ReturnType<typeof loadStandIn>>['standIn'];
@@ -59,16 +63,17 @@ export async function run({ quick }: PartOptions): Promise<DoorbellsResult> {
   const cpus = availableParallelism();
   const heldNs = ringNs(standIn, course);
   console.log(
-    `${queuePairs} queue pairs a thread, WRITEs of 32 bytes inline, ${course.starts} × ${course.pairs} pairs of samples of ${course.posts} posts a thread\n` +
+    `${queuePairs} queue pairs a thread, WRITEs of 32 bytes inline, ${course.starts} × ${course.pairs} pairs of bursts of ${course.posts} posts a thread\n` +
       'threads  doorbells  threads a doorbell  waited     M posts/s      ratio  quartiles    pairs\n' +
       '            shared       own  shared              own  shared',
   );
   const rows: Row[] = [];
   for (const doorbells of doorbellCounts)
-    for (const engines of [1, cpus, 2 * cpus]) {
+    for (const engines of [1, cpus, 8]) {
       const matches: Match[] = [];
       // Compilers do not make the same code of a program each time it starts.
-      for (let start = 0; start < course.starts; start++) {
+      const starts = engines > cpus ? 1 : course.starts;
+      for (let start = 0; start < starts; start++) {
         standIn.reset();
         standIn.limitDoorbells(doorbells);
         await using own = await threads.start(devices, 'own', engines, queuePairs);
@@ -118,29 +123,34 @@ interface Contest {
 interface Pair {
   readonly own: number;
   readonly shared: number;
-  readonly contended: number;
 }
 
 /** What the same threads did. */
 interface Match extends Pick<Row, 'threadsOwn' | 'threadsShared'> {
   readonly pairs: readonly Pair[];
+  /** The part of the posts that waited, by sample. */
+  readonly waited: readonly number[];
 }
 
 async function contest({ own, shared, standIn, course, engines, cpus }: Contest): Promise<Match> {
-  for (const side of [own, shared]) await side.sample(course.warmPosts);
+  for (const side of [own, shared]) await side.sample(1, course.warmPosts);
   // Threads that take turns need time for many turns, and nobody can say who else had a turn.
   const takeTurns = engines > cpus;
-  const posts = course.posts * (takeTurns ? 16 : 1);
-  const enough = takeTurns ? 0 : engines * (1 - cpusTaken);
+  const [bursts, posts] = takeTurns ? [1, course.posts * 8] : [course.bursts, course.posts];
+  const isGood = ({ cpus: had }: Sample): boolean => takeTurns || had >= engines * (1 - cpusTaken);
   const pairs: Pair[] = [];
-  for (let i = 0; i < course.tries && pairs.length < course.pairs; i++) {
-    const ours = await own.sample(posts);
+  const waited: number[] = [];
+  for (let i = 0; i < course.tries && pairs.length < (takeTurns ? 11 : course.pairs); i++) {
+    const ours = (await own.sample(bursts, posts)).filter(isGood);
     const before = standIn.sharedWork();
-    const naive = await shared.sample(posts);
+    const all = await shared.sample(bursts, posts);
     const after = standIn.sharedWork();
-    if (Math.min(ours.cpus, naive.cpus) < enough) continue;
-    const contended = (after.contended - before.contended) / (after.doorbells - before.doorbells);
-    pairs.push({ own: ours.rate, shared: naive.rate, contended });
+    const naive = all.filter(isGood);
+    // The doorbells count whole samples. If most bursts were disturbed, the count says nothing.
+    const undisturbed = naive.length > 0.8 * all.length;
+    if (undisturbed) waited.push((after.contended - before.contended) / (after.doorbells - before.doorbells));
+    for (let at = 0; at < Math.min(ours.length, naive.length); at++)
+      pairs.push({ own: ours[at].rate, shared: naive[at].rate });
   }
   const violations = standIn.violations();
   if (violations > 0) throw new Error(`${violations} uses of a thread domain by another thread`);
@@ -148,12 +158,14 @@ async function contest({ own, shared, standIn, course, engines, cpus }: Contest)
     threadsOwn: Math.max(...standIn.threadDomains().map(({ threads }) => threads)),
     threadsShared: standIn.sharedWork().threads,
     pairs,
+    waited,
   };
 }
 
 function rowOf(engines: number, doorbells: number, matches: readonly Match[]): Row {
   const pairs = matches.flatMap((match) => match.pairs);
-  if (pairs.length === 0)
+  const waited = matches.flatMap((match) => match.waited);
+  if (pairs.length === 0 || waited.length === 0)
     throw new Error('other programs use the processors, so no sample is good; run this again later');
   const ratios = pairs.map(({ own, shared }) => own / shared);
   return {
@@ -161,7 +173,7 @@ function rowOf(engines: number, doorbells: number, matches: readonly Match[]): R
     doorbells,
     threadsOwn: Math.max(...matches.map(({ threadsOwn }) => threadsOwn)),
     threadsShared: Math.max(...matches.map(({ threadsShared }) => threadsShared)),
-    contended: median(pairs.map(({ contended }) => contended)),
+    contended: median(waited),
     own: median(pairs.map(({ own }) => own)),
     shared: median(pairs.map(({ shared }) => shared)),
     ratio: median(ratios),
@@ -183,7 +195,7 @@ function lineOf(row: Row, cpus: number): string {
     String(row.threadsOwn).padStart(10) + String(row.threadsShared).padStart(8),
     percent(row.contended).padStart(9) + millions(row.own) + millions(row.shared),
     `${ratio.toFixed(2).padStart(7)}  ${low.toFixed(2)} … ${high.toFixed(2)}`,
-    String(pairs).padStart(4) + (engines > cpus ? '  more threads than processors' : ''),
+    String(pairs).padStart(7) + (engines > cpus ? '  more threads than processors' : ''),
   ].join('');
 }
 

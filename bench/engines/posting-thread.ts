@@ -4,7 +4,8 @@ import { workerData } from 'node:worker_threads';
 import * as verbs from 'ibverbs-node';
 import { control, type PostingTask } from './posting.ts';
 
-const { layout, queuePairs, seed, contexts, domains, memory, regions, shared, at, threads }: PostingTask = workerData;
+const { layout, queuePairs, seed, contexts, domains, memory, regions, shared, at, threads }: PostingTask =
+  workerData;
 /** Bytes of a WRITE: a credit or a small frame. They are posted inline. */
 const bytes = 32;
 const depth = 64;
@@ -45,7 +46,7 @@ function open(index: number): Posts {
   connect(pair, target, own, other);
   connect(target, pair, other, own);
   // The far end of a queue pair has memory of its own, so that threads share nothing but doorbells.
-  const address = memory + ((at * queuePairs + index) * 2 * bytes);
+  const address = memory + (at * queuePairs + index) * 2 * bytes;
   const request = (flags: number): Uint32Array => {
     const words = new Uint32Array(verbs.REQUEST_WORDS);
     words.set([verbs.sendOpcode.write, flags | verbs.sendFlags.inline, 0, 0, 0, 1]);
@@ -64,13 +65,13 @@ let random = seed;
 /** Sixteen posts take a few µs. If they took longer than this, another program had the processor. */
 const takenMs = 0.05;
 
-/** Posts to queue pairs in a random order, until the first thread has posted so many. */
-function post(first: number): { readonly rate: number; readonly cpus: number } {
+/** Posts to queue pairs in a random order, until the first thread of this burst has posted so many. */
+function post(burst: number, first: number): { readonly rate: number; readonly cpus: number } {
   const began = performance.now();
   let count = 0;
   let now = began;
   let taken = 0;
-  while (count < first && Atomics.load(shared, control.stop) === 0) {
+  while (count < first && Atomics.load(shared, control.ended) < burst) {
     for (let i = 0; i < signalEvery; i++) {
       random ^= random << 13;
       random ^= random >>> 17;
@@ -87,24 +88,31 @@ function post(first: number): { readonly rate: number; readonly cpus: number } {
     now += ms;
     if (ms > takenMs) taken += ms;
   }
-  Atomics.store(shared, control.stop, 1);
+  Atomics.store(shared, control.ended, burst);
   const ms = now - began;
   // One that has posted far less than the first did not begin with it.
   const cpus = count < first / 2 ? 0 : 1 - taken / ms;
   return { rate: count === 0 ? 0 : (count * 1000) / ms, cpus };
 }
 
+/** Then another thread may need this processor to begin. */
+const spinsMax = 20_000;
+const asleep = new Int32Array(new SharedArrayBuffer(4));
 const results = new Float64Array(shared.buffer, control.bytes);
 for (let round = 1; ; round++) {
   Atomics.add(shared, control.ready, 1);
   Atomics.notify(shared, control.ready);
   Atomics.wait(shared, control.round, round - 1);
   if (Atomics.load(shared, control.round) < 0) break;
-  // All begin at the same time, on their processors.
-  Atomics.add(shared, control.awake, 1);
-  while (Atomics.load(shared, control.awake) < threads) continue;
-  const { rate, cpus } = post(Atomics.load(shared, control.posts));
-  results.set([rate, cpus], at * control.results);
+  const bursts = Atomics.load(shared, control.bursts);
+  for (let burst = 1; burst <= bursts; burst++) {
+    // All begin at the same time, on their processors.
+    Atomics.add(shared, control.awake, 1);
+    for (let spins = 0; Atomics.load(shared, control.awake) < burst * threads; spins++)
+      if (spins > spinsMax) Atomics.wait(asleep, 0, 0, 0.1);
+    const { rate, cpus } = post(burst, Atomics.load(shared, control.posts));
+    results.set([rate, cpus], ((burst - 1) * threads + at) * control.results);
+  }
 }
 for (const { pair, target } of posts) for (const end of [pair, target]) end.close();
 for (const one of [queue, farQueue, parent, domain, farDomain, near, far]) one?.close();

@@ -9,8 +9,15 @@ import type { Context, MemoryRegion, ProtectionDomain, Token } from 'ibverbs-nod
  */
 export type Layout = 'own' | 'shared';
 
-/** Words of the memory that main thread and posting threads share. After `bytes`, each thread has `results` numbers: its rate and its CPUs. */
-export const control = { round: 0, ready: 1, awake: 2, stop: 3, posts: 4, bytes: 24, results: 2 } as const;
+/**
+ * Words of the memory that main thread and posting threads share. After `bytes`, each thread has `results` numbers per burst:
+ * its rate and its part of a processor.
+ */
+export const control = {
+  ...{ round: 0, ready: 1, awake: 2, ended: 3, posts: 4, bursts: 5 },
+  ...{ bytes: 24, results: 2 },
+} as const;
+const burstsMax = 64;
 
 /** What a posting thread gets. */
 export interface PostingTask {
@@ -37,7 +44,7 @@ export interface Devices {
   readonly far: MemoryRegion;
 }
 
-/** Sums over all threads. */
+/** Sums over all threads, of one burst. */
 export interface Sample {
   /** WRITEs per second. */
   readonly rate: number;
@@ -60,13 +67,13 @@ export class PostingThreads implements AsyncDisposable {
     threads: number,
     queuePairs: number,
   ): Promise<PostingThreads> {
-    const buffer = new SharedArrayBuffer(control.bytes + threads * control.results * 8);
+    const buffer = new SharedArrayBuffer(control.bytes + burstsMax * threads * control.results * 8);
     const shared = new Int32Array(buffer, 0, control.bytes / 4);
     const workers: Worker[] = [];
     const { near, far } = devices;
     for (let at = 0; at < threads; at++) {
       const workerData: PostingTask = {
-        ...{ layout, queuePairs, shared, at, threads, seed: 0x9e3779b9 * (at + 1) | 0 },
+        ...{ layout, queuePairs, shared, at, threads, seed: (0x9e3779b9 * (at + 1)) | 0 },
         contexts: devices.contexts.map(({ token }) => token),
         domains: devices.domains.map(({ token }) => token),
         memory: Number(near.address),
@@ -90,20 +97,24 @@ export class PostingThreads implements AsyncDisposable {
     this.#failed.catch(() => undefined);
   }
 
-  /** All threads post at the same time, until the first has posted `posts` WRITEs. */
-  async sample(posts: number): Promise<Sample> {
+  /** In each burst, all threads post at the same time, until the first has posted `posts` WRITEs. At most 64 bursts. */
+  async sample(bursts: number, posts: number): Promise<Sample[]> {
     const shared = this.#shared;
-    for (const word of [control.ready, control.awake, control.stop]) Atomics.store(shared, word, 0);
+    for (const word of [control.ready, control.awake, control.ended]) Atomics.store(shared, word, 0);
     Atomics.store(shared, control.posts, posts);
+    Atomics.store(shared, control.bursts, bursts);
     Atomics.store(shared, control.round, ++this.#round);
     Atomics.notify(shared, control.round);
     await Promise.race([this.#failed, reached(shared, control.ready, this.#workers.length)]);
-    const sums = { rate: 0, cpus: 0 };
-    for (let at = 0; at < this.#results.length; at += control.results) {
-      sums.rate += this.#results[at];
-      sums.cpus += this.#results[at + 1];
-    }
-    return sums;
+    const words = this.#workers.length * control.results;
+    return Array.from({ length: bursts }, (_, burst) => {
+      const sums = { rate: 0, cpus: 0 };
+      for (let at = burst * words; at < (burst + 1) * words; at += control.results) {
+        sums.rate += this.#results[at];
+        sums.cpus += this.#results[at + 1];
+      }
+      return sums;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -79,7 +79,10 @@ test('a simulation of the same engines agrees', () => {
     [4, 1],
     [8, 4],
   ] as const)
-    expect(simulated(times, engines, doorbells) / predictShared(times, engines, doorbells).rate).toBeCloseTo(1, 1.5);
+    expect(simulated(times, engines, doorbells) / predictShared(times, engines, doorbells).rate).toBeCloseTo(
+      1,
+      1.5,
+    );
 });
 
 /** Jumps from state to state of the network. @returns posts per second */
