@@ -4,12 +4,14 @@
 // also though a doorbell with more engines waiting takes longer. With one doorbell and no such growth, it is the machine
 // repairman's.
 
-/** Times of one post. The first two are measured, the others are fitted to the rates of two threads. */
+/** Times of one post. The first three are measured, the others are fitted to the rates of two threads. */
 export interface PostTimes {
   /** Outside the lock of the doorbell. */
   readonly outsideNs: number;
-  /** Holding it, while no other thread uses the doorbell. */
+  /** Taking it, writing to the register, and giving it back, while no other thread uses the doorbell. */
   readonly heldNs: number;
+  /** The part of `heldNs` that a doorbell without a lock does not take. */
+  readonly lockNs: number;
   /** Longer if another thread used the doorbell last, because its cache lines come from there. */
   readonly movedNs: number;
   /** Longer for each thread that spins on the lock meanwhile. */
@@ -64,8 +66,8 @@ export function predictShared(
 }
 
 /** Engines with a doorbell each: nobody waits. The card itself has no limit here. */
-export function predictOwn({ outsideNs, heldNs }: PostTimes, engines: number): number {
-  return (engines * 1e9) / (outsideNs + heldNs);
+export function predictOwn({ outsideNs, heldNs, lockNs }: PostTimes, engines: number): number {
+  return (engines * 1e9) / (outsideNs + heldNs - lockNs);
 }
 
 /** How much faster engines are that have a doorbell each. */
@@ -89,7 +91,7 @@ const fitLimitNs = 400;
 
 /** Finds the times that cannot be measured alone: those with the least square error of the ratios, in whole ns. */
 export function fitted(
-  measured: Pick<PostTimes, 'outsideNs' | 'heldNs'>,
+  measured: Omit<PostTimes, 'movedNs' | 'spinningNs'>,
   points: readonly RatioPoint[],
 ): PostTimes {
   let best: PostTimes = { ...measured, movedNs: 0, spinningNs: 0 };

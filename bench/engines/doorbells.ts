@@ -17,8 +17,9 @@ const fittedCounts: readonly number[] = [16, 1];
 const queuePairs = 16;
 /** Bursts in which other programs took more than this part of the processors are left out. Bursts are so short for that. */
 const cpusTaken = 0.05;
+const pauseMs = 2;
 const courses = {
-  full: { starts: 5, pairs: 200, tries: 100, bursts: 16, posts: 2_048, warmPosts: 200_000, rings: 10_000 },
+  full: { starts: 5, pairs: 150, tries: 1_000, bursts: 4, posts: 1_024, warmPosts: 200_000, rings: 10_000 },
   quick: { starts: 1, pairs: 10, tries: 50, bursts: 4, posts: 1_024, warmPosts: 20_000, rings: 10_000 },
 } as const;
 type Course = (typeof courses)[keyof typeof courses];
@@ -64,8 +65,8 @@ export async function run({ quick }: PartOptions): Promise<DoorbellsResult> {
   const heldNs = ringNs(standIn, course);
   console.log(
     `${queuePairs} queue pairs a thread, WRITEs of 32 bytes inline, ${course.starts} × ${course.pairs} pairs of bursts of ${course.posts} posts a thread\n` +
-      'threads  doorbells  threads a doorbell  waited     M posts/s      ratio  quartiles    pairs\n' +
-      '            shared       own  shared              own  shared',
+      '  threads doorbells  threads a doorbell  waited    M posts/s     ratio  quartiles     pairs\n' +
+      '            shared      own  shared              own  shared',
   );
   const rows: Row[] = [];
   for (const doorbells of doorbellCounts)
@@ -136,11 +137,13 @@ async function contest({ own, shared, standIn, course, engines, cpus }: Contest)
   for (const side of [own, shared]) await side.sample(1, course.warmPosts);
   // Threads that take turns need time for many turns, and nobody can say who else had a turn.
   const takeTurns = engines > cpus;
-  const [bursts, posts] = takeTurns ? [1, course.posts * 8] : [course.bursts, course.posts];
+  const [bursts, posts] = takeTurns ? [1, course.posts * 16] : [course.bursts, course.posts];
   const isGood = ({ cpus: had }: Sample): boolean => takeTurns || had >= engines * (1 - cpusTaken);
   const pairs: Pair[] = [];
   const waited: number[] = [];
   for (let i = 0; i < course.tries && pairs.length < (takeTurns ? 11 : course.pairs); i++) {
+    // Threads that have slept for a moment get their processors at once, also from busy programs.
+    await new Promise((waited) => setTimeout(waited, pauseMs));
     const ours = (await own.sample(bursts, posts)).filter(isGood);
     const before = standIn.sharedWork();
     const all = await shared.sample(bursts, posts);
@@ -190,22 +193,29 @@ function percent(part: number): string {
 function lineOf(row: Row, cpus: number): string {
   const { engines, doorbells, ratio, low, high, pairs } = row;
   const millions = (rate: number): string => (rate / 1e6).toFixed(2).padStart(8);
-  return [
-    String(engines).padStart(7) + String(doorbells).padStart(11),
-    String(row.threadsOwn).padStart(10) + String(row.threadsShared).padStart(8),
-    percent(row.contended).padStart(9) + millions(row.own) + millions(row.shared),
-    `${ratio.toFixed(2).padStart(7)}  ${low.toFixed(2)} … ${high.toFixed(2)}`,
-    String(pairs).padStart(7) + (engines > cpus ? '  more threads than processors' : ''),
-  ].join('');
+  const head = [engines, doorbells].map((count) => String(count).padStart(9)).join('');
+  const threads = String(row.threadsOwn).padStart(10) + String(row.threadsShared).padStart(8);
+  // They take turns, so they hardly meet at a doorbell.
+  if (engines > cpus) return `${head}${threads}  more threads than processors: see the model`;
+  const rates = percent(row.contended).padStart(9) + millions(row.own) + millions(row.shared);
+  const spread = `${low.toFixed(2)} … ${high.toFixed(2)}`;
+  return `${head}${threads}${rates}${ratio.toFixed(2).padStart(7)}  ${spread}${String(pairs).padStart(7)}`;
 }
 
 /** Fits the model to what was measured with a thread on each processor. */
 function model(rows: readonly Row[], heldNs: number, cpus: number): DoorbellsResult {
-  const alone = median(rows.filter(({ engines }) => engines === 1).map(({ own }) => 1e9 / own));
+  const alone = (rate: (row: Row) => number): number =>
+    median(rows.filter(({ engines }) => engines === 1).map((row) => 1e9 / rate(row)));
+  const locked = alone(({ shared }) => shared);
+  const measured = {
+    outsideNs: Math.max(1, locked - heldNs),
+    heldNs,
+    lockNs: Math.max(0, locked - alone(({ own }) => own)),
+  };
   const points: RatioPoint[] = rows.filter(
     ({ engines, doorbells }) => engines === cpus && fittedCounts.includes(doorbells),
   );
-  const times = fitted({ outsideNs: Math.max(1, alone - heldNs), heldNs }, cpus > 1 ? points : []);
+  const times = fitted(measured, cpus > 1 ? points : []);
   const predicted = doorbellCounts.flatMap((doorbells) =>
     modelled.map((engines) => ({ engines, doorbells, ratio: predictRatio(times, engines, doorbells) })),
   );
@@ -215,7 +225,7 @@ function model(rows: readonly Row[], heldNs: number, cpus: number): DoorbellsRes
 function report({ rows, times }: DoorbellsResult, cpus: number): void {
   const ns = (value: number): string => `${Math.round(value)} ns`;
   console.log(
-    `\nmodel: a post takes ${ns(times.outsideNs)} outside the lock and ${ns(times.heldNs)} holding it (measured);\n` +
+    `\nmodel: a post takes ${ns(times.outsideNs)} outside the lock and ${ns(times.heldNs)} holding it, of which the lock alone takes ${ns(times.lockNs)} (measured);\n` +
       `${ns(times.movedNs)} more after another thread, ${ns(times.spinningNs)} more for each that spins (fitted to the ratios at ${fittedCounts.join(' and ')} doorbells)`,
   );
   console.log('\nmodel against what was measured\nthreads  doorbells   ratio  measured    waited  measured');

@@ -10,10 +10,11 @@ import {
 } from '../../bench/engines/doorbell-model.ts';
 import { below, random } from '../85.system/random.ts';
 
-const plain: PostTimes = { outsideNs: 80, heldNs: 150, movedNs: 0, spinningNs: 0 };
+const plain: PostTimes = { outsideNs: 80, heldNs: 150, lockNs: 0, movedNs: 0, spinningNs: 0 };
 const anyTimes = fc.record({
   outsideNs: fc.integer({ min: 1, max: 2000 }),
   heldNs: fc.integer({ min: 1, max: 500 }),
+  lockNs: fc.constant(0),
   movedNs: fc.integer({ min: 0, max: 200 }),
   spinningNs: fc.integer({ min: 0, max: 200 }),
 });
@@ -26,6 +27,11 @@ test('one engine never waits', () => {
       expect(contended).toBeCloseTo(0, 9);
     }),
   );
+});
+
+test('the lock alone costs its time', () => {
+  const times = { ...plain, lockNs: 30 };
+  for (const doorbells of [1, 16]) expect(predictRatio(times, 1, doorbells)).toBeCloseTo(230 / 200, 9);
 });
 
 test('one doorbell is the machine repairman, whose formula is known', () => {
@@ -74,7 +80,7 @@ test('more engines wait more, more doorbells less', () => {
 });
 
 test('a simulation of the same engines agrees', () => {
-  const times = { outsideNs: 80, heldNs: 150, movedNs: 20, spinningNs: 40 };
+  const times = { outsideNs: 80, heldNs: 150, lockNs: 0, movedNs: 20, spinningNs: 40 };
   for (const [engines, doorbells] of [
     [4, 1],
     [8, 4],
@@ -115,12 +121,12 @@ function simulated(times: PostTimes, engines: number, doorbells: number): number
 
 describe('fitting', () => {
   test('finds the times that made the points', () => {
-    const times = { outsideNs: 75, heldNs: 145, movedNs: 31, spinningNs: 88 };
+    const times = { outsideNs: 75, heldNs: 145, lockNs: 12, movedNs: 31, spinningNs: 88 };
     const points = [16, 1].map((doorbells) => ({
       engines: 2,
       doorbells,
       ratio: predictRatio(times, 2, doorbells),
     }));
-    expect(fitted({ outsideNs: 75, heldNs: 145 }, points)).toEqual(times);
+    expect(fitted({ outsideNs: 75, heldNs: 145, lockNs: 12 }, points)).toEqual(times);
   });
 });

@@ -21,21 +21,30 @@ void Doorbell::write(const WorkRequest *only) {
       _mm_stream_si128(reinterpret_cast<__m128i *>(memory + offset + at), piece);
     }
   } else {
-    _mm_stream_si64(reinterpret_cast<long long *>(memory + offset), static_cast<long long>(rings));
+    _mm_stream_si64(reinterpret_cast<long long *>(memory + offset), 1);
   }
   _mm_sfence();
   offset ^= half;
 }
 
-void Doorbell::ring(const WorkRequest *only, uint32_t posted, uint32_t inlined) {
-  const bool locks = sharing == Sharing::locked;
-  if (locks && !lock.try_lock()) {
-    lock.lock();
-    add(contended, 1);
-  }
+bool Doorbell::ring(const WorkRequest *only) {
+  if (sharing == Sharing::none) return write(only), false;
+  const bool waits = !lock.try_lock();
+  if (waits) lock.lock();
   write(only);
-  add(rings, 1), add(sends, posted), add(inlineSends, inlined);
-  if (locks) lock.unlock();
+  lock.unlock();
+  return waits;
+}
+
+void Doorbell::join(SendCounts &counts) {
+  std::lock_guard<SpinLock> guard(listing);
+  members.push_back(&counts);
+}
+
+void Doorbell::leave(SendCounts &counts) {
+  std::lock_guard<SpinLock> guard(listing);
+  members.erase(std::find(members.begin(), members.end(), &counts));
+  counts.addTo(gone);
 }
 
 void Doorbell::usedBy(uint32_t thread) {
@@ -46,18 +55,33 @@ void Doorbell::usedBy(uint32_t thread) {
 stand_in_work Doorbell::work() {
   std::lock_guard<SpinLock> guard(listing);
   stand_in_work work{};
-  work.doorbells = rings;
-  work.sends = sends;
-  work.inline_sends = inlineSends;
-  work.contended = contended;
+  gone.addTo(work);
+  for (const SendCounts *counts : members) counts->addTo(work);
   work.threads = threads.size();
   return work;
 }
 
 void Doorbell::clear() {
   std::lock_guard<SpinLock> guard(listing);
-  for (Count *count : {&rings, &sends, &inlineSends, &contended}) *count = 0;
+  gone.clear();
+  for (SendCounts *counts : members) counts->clear();
   threads.clear();
+}
+
+void SendCounts::addTo(stand_in_work &work) const {
+  work.doorbells += doorbells;
+  work.sends += sends;
+  work.inline_sends += inlineSends;
+  work.contended += contended;
+}
+
+void SendCounts::addTo(SendCounts &counts) const {
+  add(counts.doorbells, doorbells), add(counts.sends, sends);
+  add(counts.inlineSends, inlineSends), add(counts.contended, contended);
+}
+
+void SendCounts::clear() {
+  for (Count *count : {&doorbells, &sends, &inlineSends, &contended}) *count = 0;
 }
 
 Doorbell &SharedDoorbells::next() { return doorbells[turn++ % count()]; }
@@ -108,7 +132,8 @@ extern "C" int stand_in_ring(int device, uint32_t doorbell, uint32_t times) {
     char bytes[32];
   } one{};
   one.request.inlineBytes = sizeof one.bytes;
-  for (uint32_t time = 0; time < times; time++) Device::at(device).doorbells.at(doorbell).ring(&one.request, 1, 1);
+  Doorbell &rung = Device::at(device).doorbells.at(doorbell);
+  for (uint32_t time = 0; time < times; time++) rung.ring(&one.request);
   return 0;
 }
 

@@ -15,6 +15,14 @@ inline void add(Count &count, uint64_t more) {
   count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
 }
 
+/// What a queue pair announced. Apart from the doorbell, so that counting costs a shared doorbell nothing.
+struct SendCounts {
+  Count doorbells{0}, sends{0}, inlineSends{0}, contended{0};
+  void addTo(stand_in_work &work) const;
+  void addTo(SendCounts &counts) const;
+  void clear();
+};
+
 /// A register of the device that sends are announced in: a page of its user access region. A thread domain has one of
 /// its own, and takes no lock for it. All others are shared, and locked while they are written to.
 class alignas(64) Doorbell {
@@ -23,8 +31,11 @@ class alignas(64) Doorbell {
   explicit Doorbell(Sharing sharing = Sharing::locked) : sharing(sharing) {}
   Doorbell(const Doorbell &) = delete;
 
-  /// Announces `posted` requests, of which `only` is the one, if it is one whose bytes are inline.
-  void ring(const WorkRequest *only, uint32_t posted, uint32_t inlined);
+  /// A queue pair comes, whose counts live as long as it does, and goes.
+  void join(SendCounts &counts);
+  void leave(SendCounts &counts);
+  /// Announces requests, of which `only` is the one, if it is one whose bytes are inline. @returns whether it had to wait
+  bool ring(const WorkRequest *only);
   /// A queue pair is used by a thread that did not use it last.
   void usedBy(uint32_t thread);
   stand_in_work work();
@@ -38,10 +49,11 @@ class alignas(64) Doorbell {
   const Sharing sharing;
   SpinLock lock;
   uint32_t offset = 0;
-  Count rings{0}, sends{0}, inlineSends{0}, contended{0};
   alignas(64) char memory[2 * half];
   SpinLock listing;
   std::vector<uint32_t> threads;
+  std::vector<SendCounts *> members;
+  SendCounts gone;
 };
 
 /// The doorbells of a device that queue pairs outside any thread domain share, by turns.

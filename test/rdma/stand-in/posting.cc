@@ -68,7 +68,8 @@ int QueuePair::push(const ibv_send_wr &from) {
 void QueuePair::ring(uint32_t count, uint32_t inlined) {
   const uint32_t me = Thread::current().serial;
   if (lastThread != me) doorbell.usedBy(lastThread = me);
-  doorbell.ring(count == 1 && inlined == 1 ? slot(posted - 1) : nullptr, count, inlined);
+  const bool waited = doorbell.ring(count == 1 && inlined == 1 ? slot(posted - 1) : nullptr);
+  add(sends.doorbells, 1), add(sends.sends, count), add(sends.inlineSends, inlined), add(sends.contended, waited);
 }
 
 int QueuePair::postSends(ibv_send_wr *request, ibv_send_wr **bad) {

@@ -48,12 +48,14 @@ QueuePair::QueuePair(Domain *domain, const ibv_qp_init_attr &of)
   qp.recv_cq = of.recv_cq;
   qp.srq = of.srq;
   qp.qp_type = of.qp_type;
+  doorbell.join(sends);
   domain->users++, sendCompletions->users++, receiveCompletions->users++;
   if (shared) shared->users++;
   ledger.queuePairs++;
 }
 
 QueuePair::~QueuePair() {
+  doorbell.leave(sends);
   domain->users--, sendCompletions->users--, receiveCompletions->users--;
   if (shared) shared->users--;
   ledger.queuePairs--;

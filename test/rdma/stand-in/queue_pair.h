@@ -102,6 +102,7 @@ class QueuePair {
   std::atomic<ibv_qp_state> state{IBV_QPS_RESET};
   SpinLock sending;
   uint32_t executed = 0, posted = 0, lastThread = 0;
+  SendCounts sends;
   ReceiveQueue receives;
 };
 

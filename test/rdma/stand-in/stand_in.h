@@ -39,7 +39,7 @@ STAND_IN_API struct stand_in_work stand_in_shared_work(void);
 STAND_IN_API int stand_in_limit_doorbells(uint32_t count);
 /// The work of the doorbells that queue pairs of `device` share. @returns how many, of which `count` at most are written
 STAND_IN_API int stand_in_shared_doorbells(int device, struct stand_in_work *into, int count);
-/// Rings a shared doorbell `times` times for a request of 32 inline bytes, and does nothing else. @returns 0, or EINVAL
+/// Rings a shared doorbell `times` times for a request of 32 inline bytes, and counts nothing. @returns 0, or EINVAL
 STAND_IN_API int stand_in_ring(int device, uint32_t doorbell, uint32_t times);
 /// That of all live thread domains, oldest first. @returns how many there are, of which `count` at most are written
 STAND_IN_API int stand_in_thread_domains(struct stand_in_work *into, int count);
