@@ -43,8 +43,8 @@ export function doorbellsPlot({ environment, rows, predicted, quick }: Doorbells
   const y = {
     field: 'ratio',
     type: 'quantitative',
-    scale: { type: 'log' },
-    axis: { values: [1, 1.5, 2, 3, 5, 10] },
+    scale: { type: 'log', domain: [0.9, 25], nice: false },
+    axis: { values: [1, 1.5, 2, 3, 5, 10, 20] },
     title: 'posts with a doorbell each / shared (model)',
   };
   const color = {
@@ -54,7 +54,8 @@ export function doorbellsPlot({ environment, rows, predicted, quick }: Doorbells
     title: null,
   };
   const subtitle = [
-    'Lines: a queueing model of the stand-in’s doorbells. Filled points and quartiles: measured. Squares: the paper’s figures.',
+    'Lines: a queueing model of the stand-in’s doorbells.',
+    'Points and quartiles: measured. Squares: the paper’s figures.',
     `${environment.cpu}, ${environment.cpus} CPUs, Node ${environment.node}${quick ? '; a smoke run' : ''}`,
   ];
   return {

@@ -7,6 +7,7 @@ import {
   predictOwn,
   predictRatio,
   predictShared,
+  type RatioPoint,
 } from '../../bench/engines/doorbell-model.ts';
 import { below, random } from '../85.system/random.ts';
 
@@ -128,5 +129,31 @@ describe('fitting', () => {
       ratio: predictRatio(times, 2, doorbells),
     }));
     expect(fitted({ outsideNs: 75, heldNs: 145, lockNs: 12 }, points)).toEqual(times);
+  });
+
+  // Two threads on a 2-CPU AMD EPYC, as docs/engines.md says.
+  const measured = { outsideNs: 58.4, heldNs: 176.9, lockNs: 27.4 };
+  const point = (doorbells: number, ratio: number): RatioPoint => ({ engines: 2, doorbells, ratio });
+
+  test('predicts the ratios that it was not fitted to', () => {
+    const times = fitted(measured, [point(16, 1.156), point(1, 1.836)]);
+    for (const { engines, doorbells, ratio } of [point(4, 1.251), point(2, 1.336)]) {
+      const error = predictRatio(times, engines, doorbells) / ratio;
+      expect(error).toBeGreaterThan(1);
+      expect(error).toBeLessThan(1.12);
+    }
+  });
+
+  test('predicts how many posts wait, which nothing was fitted to', () => {
+    const times = fitted(measured, [point(16, 1.156), point(1, 1.836)]);
+    for (const [doorbells, waited] of [
+      [16, 0.042],
+      [4, 0.169],
+      [2, 0.36],
+    ] as const) {
+      const error = predictShared(times, 2, doorbells).contended / waited;
+      expect(error).toBeGreaterThan(1);
+      expect(error).toBeLessThan(1.2);
+    }
   });
 });
