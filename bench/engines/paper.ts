@@ -1,4 +1,5 @@
-// Figures of the paper FlexEMR (arXiv 2410.12794), read off its plot of engines and doorbells: million lookups per second.
+// Figures of the paper FlexEMR (arXiv 2410.12794), for its card, about: million lookups per second by the number
+// of engines, with a doorbell each and with shared ones.
 export const paperEngines = [
   { engines: 1, own: 3, shared: 3 },
   { engines: 2, own: 5.5, shared: 4 },
