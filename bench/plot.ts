@@ -1,9 +1,11 @@
 // npm run bench -- plot FILE.json FILE.svg: draws the measurements of `kernels --json`, `serving --json`, `slo --json`,
-// `stages --json`, `cache-policies --json`, `cache-sessions --json`, `cache-memory --json` or `npm run test:runtimes -- --json`.
+// `stages --json`, `cache-policies --json`, `cache-sessions --json`, `cache-memory --json`,
+// `engines --only doorbells --json` or `npm run test:runtimes -- --json`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cacheMemoryPlot } from './cache/memory-plot.ts';
 import { cachePoliciesPlot } from './cache/plot.ts';
 import { cacheSessionsPlot } from './cache/sessions-plot.ts';
+import { doorbellsPlot } from './engines/doorbells-plot.ts';
 import type { Environment } from './environment.ts';
 import { peer } from './peers.ts';
 import { runtimesPlot } from './runtimes-plot.ts';
@@ -43,6 +45,7 @@ const plots = {
   'cache-policies': cachePoliciesPlot,
   'cache-sessions': cacheSessionsPlot,
   'cache-memory': cacheMemoryPlot,
+  'engines-doorbells': doorbellsPlot,
   runtimes: runtimesPlot,
 } as const;
 

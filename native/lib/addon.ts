@@ -61,7 +61,9 @@ export interface NativeQueuePair extends Native {
   toReadyToSend(options: Readonly<Record<string, number>>): void;
   toError(): void;
   toReset(): void;
-  query(): Readonly<Record<'state' | 'mtu' | 'serviceLevel' | 'retries' | 'timeout', number>>;
+  query(): Readonly<
+    Record<'state' | 'mtu' | 'serviceLevel' | 'trafficClass' | 'retries' | 'timeout', number>
+  >;
   postSends(requests: Uint32Array, count: number): void;
   postReceives(requests: Uint32Array, count: number): void;
 }

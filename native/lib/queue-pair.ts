@@ -51,6 +51,7 @@ export interface QueuePairAttributes {
   /** Bytes; 0 until it is known. */
   readonly mtu: number;
   readonly serviceLevel: number;
+  readonly trafficClass: number;
   readonly retries: number;
   readonly timeout: number;
 }

@@ -146,6 +146,7 @@ napi_value QueuePairHandle::query(Call& call) {
       .set("state", attributes.qp_state)
       .set("mtu", attributes.path_mtu)
       .set("serviceLevel", attributes.ah_attr.sl)
+      .set("trafficClass", attributes.ah_attr.grh.traffic_class)
       .set("retries", attributes.retry_cnt)
       .set("timeout", attributes.timeout)
       .value();

@@ -10,7 +10,7 @@ import {
   sendOpcode,
 } from 'ibverbs-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connect, firstDevice, Rig, receiveWords, sendWords, take, usableGid } from './rig.ts';
+import { connect, firstDevice, onKernel, Rig, receiveWords, sendWords, take, usableGid } from './rig.ts';
 
 const { signaled, fence, inline, solicited } = sendFlags;
 
@@ -166,6 +166,21 @@ describe.skipIf(firstDevice() === undefined)('operations', () => {
     expect(rig.a.query()).toMatchObject({ state: 'rts', mtu: 1024, retries: 7, timeout: 14 });
     rig.a.toReset();
     expect(rig.a.query().state).toBe('reset');
+  });
+
+  test('a path has a service level and a traffic class', () => {
+    const options = { sendQueue: rig.sent, receiveQueue: rig.sent, maxSends: 1, maxReceives: 1 };
+    using pair = new QueuePair(rig.domain, options);
+    const { raw: remoteGid, index: gidIndex } = usableGid(rig.context);
+    pair.toInit({ port: 1, access: 0 });
+    pair.toReadyToReceive({
+      ...{ mtu: 1024, remoteQueuePair: rig.b.number, remotePacketNumber: 0, remoteGid, gidIndex },
+      ...{ port: 1, maxReadsInFlight: 1, minRnrTimer: 1, serviceLevel: 5, trafficClass: 184 },
+    });
+    expect(pair.query()).toMatchObject({ state: 'rtr', trafficClass: 184 });
+    // Soft-RoCE has no service levels.
+    if (!onKernel) expect(pair.query().serviceLevel).toBe(5);
+    expect(rig.a.query()).toMatchObject({ serviceLevel: 0, trafficClass: 0 });
   });
 
   test('two pairs take receives from one shared queue', async () => {

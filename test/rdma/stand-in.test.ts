@@ -15,7 +15,7 @@ describe.skipIf(missing !== undefined)('the stand-in for libibverbs', () => {
   test('behaves like real verbs', { timeout: 120_000 }, () => {
     const program = buildSelfTest(buildStandIn());
     const said = execFileSync(program, { encoding: 'utf8', timeout: 60_000 });
-    expect(said.match(/^ok /gm)).toHaveLength(17);
+    expect(said.match(/^ok /gm)).toHaveLength(19);
   });
 
   test('is controlled from JavaScript', () => {
@@ -29,6 +29,8 @@ describe.skipIf(missing !== undefined)('the stand-in for libibverbs', () => {
       receiveDoorbells: 0,
       receives: 0,
       polls: 0,
+      contended: 0,
+      threads: 0,
     });
     expect([standIn.violations(), standIn.overruns(), standIn.lastViolation()]).toEqual([0, 0, undefined]);
     expect(standIn.failNext('ibv_reg_mr', 12, 1)).toBe(0);

@@ -13,6 +13,10 @@ export interface Work {
   readonly receives: number;
   /** The number of polled completions. */
   readonly polls: number;
+  /** How often a thread waited for a shared doorbell that another thread held. */
+  readonly contended: number;
+  /** The number of threads that rang the doorbell. Of several doorbells: the largest number. */
+  readonly threads: number;
 }
 
 /** The number of live objects of each kind. */
@@ -38,6 +42,15 @@ export interface StandIn {
   threadDomains(): Work[];
   /** The work of all queues without a thread domain. */
   sharedWork(): Work;
+  /** The work of the doorbells that queue pairs of a device without a thread domain share. */
+  sharedDoorbells(device: number): Work[];
+  /**
+   * Queue pairs without a thread domain, created from now on, share `count` doorbells of their device: 1…16, by default 16.
+   * @returns 0 or EINVAL
+   */
+  limitDoorbells(count: number): number;
+  /** Only rings a shared doorbell, `times` times, for a request of 32 inline bytes. @returns 0 or EINVAL */
+  ring(device: number, doorbell: number, times: number): number;
   /** How often a second thread used objects of a thread domain. */
   violations(): number;
   lastViolation(): string | undefined;

@@ -66,7 +66,7 @@ int CompletionQueue::poll(int count, ibv_wc *into) {
     std::lock_guard<SpinLock> lock(polling);
     taken = take(count, into);
   }
-  (parent ? parent->doorbell() : sharedDoorbell).polled(taken);
+  (parent ? parent->queues() : Thread::current().queues).polled(taken);
   return taken;
 }
 

@@ -1,5 +1,6 @@
 // The stand-in's controls for JavaScript. Opens the library by path, which gives the one that ibverbs-node opened.
 #include "stand_in.h"
+#include <algorithm>
 #include <dlfcn.h>
 #include <initializer_list>
 #include <node_api.h>
@@ -57,7 +58,15 @@ struct Call {
                  {"inlineSends", double(work.inline_sends)},
                  {"receiveDoorbells", double(work.receive_doorbells)},
                  {"receives", double(work.receives)},
-                 {"polls", double(work.polls)}});
+                 {"polls", double(work.polls)},
+                 {"contended", double(work.contended)},
+                 {"threads", double(work.threads)}});
+  }
+  napi_value give(const stand_in_work *works, int count) const {
+    napi_value list;
+    napi_create_array(env, &list);
+    for (int at = 0; at < count; at++) napi_set_element(env, list, at, give(works[at]));
+    return list;
   }
 
   napi_env env;
@@ -86,11 +95,21 @@ static napi_value live(const Call &call) {
 
 static napi_value threadDomains(const Call &call) {
   stand_in_work work[256];
-  const int live = CALL(stand_in_thread_domains)(work, 256);
-  napi_value list;
-  napi_create_array(call.env, &list);
-  for (int at = 0; at < live && at < 256; at++) napi_set_element(call.env, list, at, call.give(work[at]));
-  return list;
+  return call.give(work, std::min(CALL(stand_in_thread_domains)(work, 256), 256));
+}
+
+static napi_value sharedDoorbells(const Call &call) {
+  stand_in_work work[STAND_IN_DOORBELLS];
+  return call.give(work, CALL(stand_in_shared_doorbells)(int(call.number(0)), work, STAND_IN_DOORBELLS));
+}
+
+static napi_value limitDoorbells(const Call &call) {
+  return call.give(CALL(stand_in_limit_doorbells)(uint32_t(call.number(0))));
+}
+
+static napi_value ring(const Call &call) {
+  return call.give(
+      CALL(stand_in_ring)(int(call.number(0)), uint32_t(call.number(1)), uint32_t(call.number(2))));
 }
 
 static napi_value failNext(const Call &call) {
@@ -137,6 +156,7 @@ NAPI_MODULE_INIT() {
       FUNCTION(open),          FUNCTION(live),         FUNCTION(threadDomains), FUNCTION(sharedWork),
       FUNCTION(violations),    FUNCTION(lastViolation), FUNCTION(overruns),     FUNCTION(failNext),
       FUNCTION(failSends),     FUNCTION(setPortState), FUNCTION(failQueuePair), FUNCTION(limitRegisteredBytes),
+      FUNCTION(sharedDoorbells), FUNCTION(limitDoorbells), FUNCTION(ring),
       FUNCTION(hold),          FUNCTION(step),         FUNCTION(release),       FUNCTION(reset),
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

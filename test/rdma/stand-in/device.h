@@ -1,4 +1,5 @@
 #pragma once
+#include "doorbell.h"
 #include "event_queue.h"
 #include "verbs.h"
 #include <atomic>
@@ -31,6 +32,7 @@ class Device {
   ibv_port_attr port() const;
 
   ibv_device device{};
+  SharedDoorbells doorbells;
 
  private:
   const int index;

@@ -64,6 +64,14 @@ int QueuePair::push(const ibv_send_wr &from) {
   return 0;
 }
 
+/// As a driver does, with the queue pair locked, before the device does anything.
+void QueuePair::ring(uint32_t count, uint32_t inlined) {
+  const uint32_t me = Thread::current().serial;
+  if (lastThread != me) doorbell.usedBy(lastThread = me);
+  const bool waited = doorbell.ring(count == 1 && inlined == 1 ? slot(posted - 1) : nullptr);
+  add(sends.doorbells, 1), add(sends.sends, count), add(sends.inlineSends, inlined), add(sends.contended, waited);
+}
+
 int QueuePair::postSends(ibv_send_wr *request, ibv_send_wr **bad) {
   if (domain->thread) domain->thread->used("ibv_post_send");
   int error = faults.next(Verb::postSend);
@@ -76,10 +84,10 @@ int QueuePair::postSends(ibv_send_wr *request, ibv_send_wr **bad) {
       if ((error = push(*request))) break;
       inlined += (request->send_flags & IBV_SEND_INLINE) != 0;
     }
+    if (count) ring(count, inlined);
     after = progress();
   }
   if (error) *bad = request;
-  if (count) domain->doorbell().rangForSends(count, inlined);
   settle(after);
   return error;
 }
@@ -99,7 +107,7 @@ int QueuePair::postReceives(ibv_recv_wr *request, ibv_recv_wr **bad) {
     waitedFor = receives.waiters.any();
   }
   if (error) *bad = request;
-  if (count) domain->doorbell().rangForReceives(count);
+  if (count) domain->queues().posted(count);
   if (waitedFor) wake(receives);
   return error;
 }

@@ -11,6 +11,7 @@ namespace stand_in {
 std::atomic<QueuePair *> QueuePair::places[Limits::queuePairs];
 
 static std::mutex mutex;
+static std::atomic<uint32_t> placesEnd{0};
 static std::atomic<uint64_t> sendSlots[Limits::queuePairs];
 
 /// Number and end in one word: an end never meets the wrong queue pair.
@@ -35,7 +36,8 @@ static size_t strideOf(const ibv_qp_cap &cap) {
 }
 
 QueuePair::QueuePair(Domain *domain, const ibv_qp_init_attr &of)
-    : domain(domain), device(Device::of(domain->pd.context)), sendCompletions(CompletionQueue::of(of.send_cq)),
+    : domain(domain), device(Device::of(domain->pd.context)),
+      doorbell(domain->thread ? domain->thread->doorbell : device->doorbells.next()), sendCompletions(CompletionQueue::of(of.send_cq)),
       receiveCompletions(CompletionQueue::of(of.recv_cq)), shared(of.srq ? SharedReceiveQueue::of(of.srq) : nullptr),
       initial(of), slots(slotsFor(of.cap.max_send_wr)), stride(strideOf(of.cap)),
       requests(new char[slots * stride]), receives(of.srq ? 0 : of.cap.max_recv_wr, of.cap.max_recv_sge) {
@@ -46,12 +48,14 @@ QueuePair::QueuePair(Domain *domain, const ibv_qp_init_attr &of)
   qp.recv_cq = of.recv_cq;
   qp.srq = of.srq;
   qp.qp_type = of.qp_type;
+  doorbell.join(sends);
   domain->users++, sendCompletions->users++, receiveCompletions->users++;
   if (shared) shared->users++;
   ledger.queuePairs++;
 }
 
 QueuePair::~QueuePair() {
+  doorbell.leave(sends);
   domain->users--, sendCompletions->users--, receiveCompletions->users--;
   if (shared) shared->users--;
   ledger.queuePairs--;
@@ -69,10 +73,13 @@ bool QueuePair::enlist() {
     qp.qp_num = qp.handle = generation * Limits::queuePairs + place;
     SendSlots::begin(qp.qp_num, 0);
     places[place] = this;
+    if (place >= placesEnd) placesEnd = place + 1;
     return true;
   }
   return false;
 }
+
+uint32_t QueuePair::placesUsed() { return placesEnd; }
 
 void QueuePair::delist() {
   places[placeOf(qp.qp_num)] = nullptr;

@@ -31,14 +31,16 @@ struct Aftermath {
   int peerEvent = noEvent;
 };
 
-/// A reliable connection. Locks are taken in this order: a queue pair's `sending`, a receive queue's, a completion
-/// queue's; never two of a kind.
+/// A reliable connection. Locks are taken in this order: a queue pair's `sending`, a doorbell's, which is given
+/// back before the next; a receive queue's, a completion queue's; never two of a kind.
 class QueuePair {
  public:
   static QueuePair *of(ibv_qp *qp) { return reinterpret_cast<QueuePair *>(qp); }
   /// Only while present, both. @returns nullptr where there is none
   static QueuePair *find(uint32_t number);
   static QueuePair *inPlace(uint32_t place) { return places[place].load(std::memory_order_acquire); }
+  /// No queue pair has ever had this place, or a later one.
+  static uint32_t placesUsed();
   static uint32_t placeOf(uint32_t number) { return number % Limits::queuePairs; }
 
   QueuePair(Domain *domain, const ibv_qp_init_attr &attributes);
@@ -51,6 +53,8 @@ class QueuePair {
   void query(ibv_qp_attr &attributes, ibv_qp_init_attr &initial) const;
   int postSends(ibv_send_wr *request, ibv_send_wr **bad);
   int postReceives(ibv_recv_wr *request, ibv_recv_wr **bad);
+  /// 0…15.
+  int serviceLevel() const { return attributes.ah_attr.sl & 15; }
   /// Executes what can be executed, as the device would by itself.
   void kick();
   /// To error, with an event where there is one to tell.
@@ -71,6 +75,7 @@ class QueuePair {
   void tell(int event);
   int refusal(const ibv_send_wr &request) const;
   int push(const ibv_send_wr &request);
+  void ring(uint32_t count, uint32_t inlined);
   Aftermath progress();
   void complete(const WorkRequest &request, ibv_wc_status status, uint32_t bytes);
   void flushReceives();
@@ -84,6 +89,7 @@ class QueuePair {
 
   Domain *const domain;
   Device *const device;
+  Doorbell &doorbell;
   CompletionQueue *const sendCompletions, *const receiveCompletions;
   SharedReceiveQueue *const shared;
   const ibv_qp_init_attr initial;
@@ -95,7 +101,8 @@ class QueuePair {
   Device *destination = nullptr; ///< by its GID; nullptr: out of reach
   std::atomic<ibv_qp_state> state{IBV_QPS_RESET};
   SpinLock sending;
-  uint32_t executed = 0, posted = 0;
+  uint32_t executed = 0, posted = 0, lastThread = 0;
+  SendCounts sends;
   ReceiveQueue receives;
 };
 

@@ -34,7 +34,7 @@ int SharedReceiveQueue::postReceives(ibv_recv_wr *request, ibv_recv_wr **bad) {
     waitedFor = receives.waiters.any();
   }
   if (error) *bad = request;
-  if (posted) domain->doorbell().rangForReceives(posted);
+  if (posted) domain->queues().posted(posted);
   if (waitedFor) wake(receives);
   return error;
 }

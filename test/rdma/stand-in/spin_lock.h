@@ -8,8 +8,9 @@ namespace stand_in {
 class SpinLock {
  public:
   void lock() {
-    while (taken.exchange(true, std::memory_order_acquire)) wait();
+    while (!try_lock()) wait();
   }
+  bool try_lock() { return !taken.exchange(true, std::memory_order_acquire); }
   void unlock() { taken.store(false, std::memory_order_release); }
 
  private:

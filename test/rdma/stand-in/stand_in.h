@@ -26,11 +26,21 @@ struct stand_in_work {
   uint64_t receive_doorbells; ///< calls of post_recv and post_srq_recv that posted something
   uint64_t receives;          ///< receive requests posted
   uint64_t polls;             ///< completions polled
+  uint64_t contended;         ///< how often a thread had to wait for a shared doorbell that another one held
+  uint64_t threads;           ///< the threads that rang the doorbell; of several doorbells the most
 };
 
 STAND_IN_API uint64_t stand_in_doorbells(struct ibv_td *td);
 STAND_IN_API struct stand_in_work stand_in_thread_domain_work(struct ibv_td *td);
 STAND_IN_API struct stand_in_work stand_in_shared_work(void);
+/// As a driver without thread domains does: queue pairs get the device's shared doorbells by turns, and whoever writes to
+/// one holds its spin lock. Queue pairs made from now on share `count`. @returns 0, or EINVAL
+#define STAND_IN_DOORBELLS 16
+STAND_IN_API int stand_in_limit_doorbells(uint32_t count);
+/// The work of the doorbells that queue pairs of `device` share. @returns how many, of which `count` at most are written
+STAND_IN_API int stand_in_shared_doorbells(int device, struct stand_in_work *into, int count);
+/// Rings a shared doorbell `times` times for a request of 32 inline bytes, and counts nothing. @returns 0, or EINVAL
+STAND_IN_API int stand_in_ring(int device, uint32_t doorbell, uint32_t times);
 /// That of all live thread domains, oldest first. @returns how many there are, of which `count` at most are written
 STAND_IN_API int stand_in_thread_domains(struct stand_in_work *into, int count);
 
@@ -63,12 +73,13 @@ STAND_IN_API void stand_in_limit_registered_bytes(uint64_t bytes);
 
 /// From now on send requests stay where they were posted: in flight.
 STAND_IN_API void stand_in_hold(void);
-/// Executes at most `count` held requests, by queue pair. @returns how many
+/// Executes at most `count` held requests, one at a time: of the queue pairs with the highest service level, by turns.
+/// @returns how many
 STAND_IN_API uint32_t stand_in_step(uint32_t count);
 /// Executes what is held, and holds no more.
 STAND_IN_API void stand_in_release(void);
 
-/// Forgets faults, limits, holds, violations, overruns and shared work, and brings the ports up.
+/// Forgets faults, limits of memory and doorbells, holds, violations, overruns and shared work, and brings the ports up.
 STAND_IN_API void stand_in_reset(void);
 
 #ifdef __cplusplus

@@ -7,8 +7,7 @@ namespace stand_in {
 
 __thread Thread *Thread::here = nullptr;
 
-static constexpr int threadsMax = 1024;
-static Thread threads[threadsMax];
+Thread Thread::threads[threadsMax];
 static std::atomic<uint32_t> serials{0};
 
 /// Gives the place back when the thread ends.
@@ -31,6 +30,14 @@ Thread &Thread::enrol() {
   }
   std::fprintf(stderr, "stand-in: more than %d threads\n", threadsMax);
   std::abort();
+}
+
+void Thread::addTo(stand_in_work &sum) {
+  for (const Thread &thread : threads) thread.queues.addTo(sum);
+}
+
+void Thread::clearCounts() {
+  for (Thread &thread : threads) thread.queues.clear();
 }
 
 void Thread::waitForOthers() {

@@ -1,4 +1,5 @@
 #pragma once
+#include "doorbell.h"
 #include <atomic>
 #include <cstdint>
 
@@ -19,11 +20,19 @@ class alignas(64) Thread {
     if (--depth == 0) entries.store(entries.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 
+  /// Of the queues outside any thread domain, which every thread counts for itself.
+  static void addTo(stand_in_work &sum);
+  static void clearCounts();
+
+  /// Of the queues outside any thread domain that this thread uses.
+  QueueCounts queues;
   /// Never given twice, unlike what the system calls its threads.
   uint32_t serial = 0;
 
  private:
   friend struct Resignation;
+  static constexpr int threadsMax = 1024;
+  static Thread threads[];
   static Thread &enrol();
   static __thread Thread *here __attribute__((tls_model("initial-exec")));
 

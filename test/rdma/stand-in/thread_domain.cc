@@ -1,4 +1,5 @@
 #include "thread_domain.h"
+#include "device.h"
 #include "faults.h"
 #include "ledger.h"
 #include <algorithm>
@@ -8,8 +9,6 @@
 
 namespace stand_in {
 
-Doorbell sharedDoorbell{true};
-
 static std::mutex mutex;
 static std::vector<ThreadDomain *> domains;
 static std::atomic<uint64_t> violations{0};
@@ -17,8 +16,10 @@ static std::atomic<const char *> lastViolation{nullptr};
 
 static ThreadDomain *threadDomainOf(ibv_td *td) { return reinterpret_cast<ThreadDomain *>(td); }
 
-void Doorbell::clear() {
-  for (Count *count : {&doorbells, &sends, &inlineSends, &receiveDoorbells, &receives, &polls}) *count = 0;
+stand_in_work ThreadDomain::work() {
+  stand_in_work work = doorbell.work();
+  queues.addTo(work);
+  return work;
 }
 
 void ThreadDomain::usedByAnother(uint32_t thread, const char *verb) {
@@ -31,7 +32,8 @@ void ThreadDomain::usedByAnother(uint32_t thread, const char *verb) {
 void forgetViolations() {
   violations = 0;
   lastViolation = nullptr;
-  sharedDoorbell.clear();
+  for (int device = 0; device < Limits::devices; device++) Device::at(device).doorbells.clear();
+  Thread::clearCounts();
 }
 
 ibv_td *allocateThreadDomain(ibv_context *context, ibv_td_init_attr *attributes) {
@@ -93,16 +95,21 @@ extern "C" int ibv_dealloc_pd(ibv_pd *pd) {
   return 0;
 }
 
-extern "C" stand_in_work stand_in_thread_domain_work(ibv_td *td) { return threadDomainOf(td)->doorbell.work(); }
+extern "C" stand_in_work stand_in_thread_domain_work(ibv_td *td) { return threadDomainOf(td)->work(); }
 
 extern "C" uint64_t stand_in_doorbells(ibv_td *td) { return stand_in_thread_domain_work(td).doorbells; }
 
-extern "C" stand_in_work stand_in_shared_work() { return sharedDoorbell.work(); }
+extern "C" stand_in_work stand_in_shared_work() {
+  stand_in_work sum{};
+  for (int device = 0; device < Limits::devices; device++) Device::at(device).doorbells.addTo(sum);
+  Thread::addTo(sum);
+  return sum;
+}
 
 extern "C" int stand_in_thread_domains(stand_in_work *into, int count) {
   std::lock_guard<std::mutex> lock(mutex);
   const int live = static_cast<int>(domains.size());
-  for (int at = 0; at < std::min(live, count); at++) into[at] = domains[at]->doorbell.work();
+  for (int at = 0; at < std::min(live, count); at++) into[at] = domains[at]->work();
   return live;
 }
 

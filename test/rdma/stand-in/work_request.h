@@ -4,7 +4,7 @@
 namespace stand_in {
 
 /// A send request as it lies in its slot; the caller's own may change as soon as it is posted.
-struct WorkRequest {
+struct alignas(16) WorkRequest {
   uint64_t id;
   ibv_wr_opcode opcode;
   uint32_t flags;

@@ -12,6 +12,8 @@ void sendSlotsComeBackWhenPolled();
 void channelsTellOfWhatComesAfterArming();
 void failuresComeOnDemand();
 void heldRequestsAreInFlight();
+void heldRequestsGoByServiceLevelAndByTurns();
 void threadDomainsBelongToOneThread();
+void sharedDoorbellsGoByTurnsAndAreLocked();
 void twoThreadsPlayPingPong();
 void destroyingWaitsForThoseWhoWrite();

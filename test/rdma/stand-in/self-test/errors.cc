@@ -142,6 +142,27 @@ void failuresComeOnDemand() {
   stand_in_reset();
 }
 
+void heldRequestsGoByServiceLevelAndByTurns() {
+  Options urgent;
+  urgent.serviceLevel = 5;
+  Pair first, second, third(urgent);
+  stand_in_hold();
+  for (Pair *pair : {&first, &second, &third})
+    for (uint64_t id = 1; id <= 2; id++)
+      EQUAL(pair->a.send(IBV_WR_RDMA_WRITE, pair->b, 8, IBV_SEND_SIGNALED, id), 0);
+  EQUAL(stand_in_step(2), 2);
+  EQUAL(third.a.next().wr_id, 1);
+  EQUAL(third.a.next().wr_id, 2);
+  first.a.none(), second.a.none();
+  EQUAL(stand_in_step(2), 2);
+  EQUAL(first.a.next().wr_id, 1);
+  EQUAL(second.a.next().wr_id, 1);
+  EQUAL(stand_in_step(9), 2);
+  EQUAL(first.a.next().wr_id, 2);
+  EQUAL(second.a.next().wr_id, 2);
+  stand_in_release();
+}
+
 void heldRequestsAreInFlight() {
   Pair pair;
   stand_in_hold();

@@ -87,6 +87,7 @@ int End::toReady(const End &peer) {
   attributes.max_dest_rd_atomic = 16;
   attributes.ah_attr.is_global = 1;
   attributes.ah_attr.port_num = 1;
+  attributes.ah_attr.sl = options.serviceLevel;
   ibv_query_gid(peer.context, 1, 0, &attributes.ah_attr.grh.dgid);
   return ibv_modify_qp(qp, &attributes,
                        IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |

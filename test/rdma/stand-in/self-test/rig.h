@@ -29,7 +29,7 @@ constexpr int everyAccess =
 
 struct Options {
   bool threadDomain = false, sharedReceives = false;
-  int depth = 64, access = everyAccess;
+  int serviceLevel = 0, depth = 64, access = everyAccess;
   ibv_comp_channel *channel = nullptr;
 };
 

@@ -26,6 +26,44 @@ void threadDomainsBelongToOneThread() {
   stand_in_reset();
 }
 
+void sharedDoorbellsGoByTurnsAndAreLocked() {
+  stand_in_reset();
+  EQUAL(stand_in_limit_doorbells(0), EINVAL);
+  EQUAL(stand_in_limit_doorbells(STAND_IN_DOORBELLS + 1), EINVAL);
+  EQUAL(stand_in_limit_doorbells(2), 0);
+  // Of the first device's queue pairs, the first and the third share a doorbell.
+  Pair first, second, third;
+  const auto writes = [](Pair &pair, int times) {
+    for (int time = 0; time < times; time++) {
+      EQUAL(pair.a.send(IBV_WR_RDMA_WRITE, pair.b, 32, IBV_SEND_SIGNALED | IBV_SEND_INLINE), 0);
+      pair.a.next();
+    }
+  };
+  constexpr int times = 20000;
+  std::thread other([&] { writes(third, times); });
+  writes(first, times);
+  other.join();
+  writes(second, 3);
+  stand_in_work works[STAND_IN_DOORBELLS];
+  EQUAL(stand_in_shared_doorbells(0, works, STAND_IN_DOORBELLS), 2);
+  const stand_in_work &both = works[works[0].doorbells < works[1].doorbells], &one = works[&both == works];
+  EQUAL(both.doorbells, 2 * times);
+  EQUAL(both.inline_sends, 2 * times);
+  EQUAL(both.threads, 2);
+  CHECK(both.contended <= both.doorbells);
+  EQUAL(one.doorbells, 3);
+  EQUAL(one.threads, 1);
+  EQUAL(one.contended, 0);
+  EQUAL(stand_in_shared_work().sends, 2 * times + 3);
+  EQUAL(stand_in_shared_work().polls, 2 * times + 3);
+  EQUAL(stand_in_ring(0, 0, 5), 0);
+  EQUAL(stand_in_ring(0, STAND_IN_DOORBELLS, 1), EINVAL);
+  EQUAL(stand_in_shared_work().doorbells, 2 * times + 3);
+  stand_in_reset();
+  EQUAL(stand_in_shared_work().polls, 0);
+  EQUAL(stand_in_shared_doorbells(0, nullptr, 0), STAND_IN_DOORBELLS);
+}
+
 static ibv_wc await(End &end) {
   ibv_wc completion;
   for (int idle = 0; ibv_poll_cq(end.cq, 1, &completion) == 0; idle++)
