@@ -8,21 +8,26 @@ import { errorOf } from '../engine/failure.ts';
 import { engineStartMsMax } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
-import type { EngineThread } from './engine-thread.ts';
-import type { TransportChoice } from './open-transport.ts';
+import type { EngineThread } from './expose-engine.ts';
 
-/** Starts engines as threads of this process. Each opens the transport for itself. */
-export function engineThreads(transport: TransportChoice): StartEngine {
-  return (setup, events, onEnd) => start(setup, transport, events, onEnd);
+/**
+ * Starts engines as threads of this process.
+ * @param choice what each opens its transport with @param file of the thread
+ */
+export function engineThreads(
+  choice: unknown,
+  file: URL = packageFile('./engine-thread', import.meta.url),
+): StartEngine {
+  return (setup, events, onEnd) => start(file, choice, setup, { events, onEnd });
 }
 
 async function start(
+  file: URL,
+  choice: unknown,
   setup: EngineSetup,
-  transport: TransportChoice,
-  events: EngineEvents,
-  onEnd: (error: Error) => void,
+  { events, onEnd }: { readonly events: EngineEvents; readonly onEnd: (error: Error) => void },
 ): Promise<RunningEngine> {
-  const worker = new Worker(packageFile('./engine-thread', import.meta.url));
+  const worker = new Worker(file);
   let cause: Error | undefined;
   let ending = false;
   worker.on('error', (error) => {
@@ -41,13 +46,13 @@ async function start(
     });
   });
   ended.catch(() => {});
-  const control = Comlink.wrap<EngineThread>(nodeEndpoint(worker));
+  const control = Comlink.wrap<EngineThread<unknown>>(nodeEndpoint(worker));
   const end = async (): Promise<void> => {
     ending = true;
     await worker.terminate();
   };
   try {
-    const opening = control.open(Comlink.transfer(setup, portsOf(setup)), transport, Comlink.proxy(events));
+    const opening = control.open(Comlink.transfer(setup, portsOf(setup)), choice, Comlink.proxy(events));
     const failure = await Promise.race([opening, ended, late()]);
     if (failure !== undefined) throw errorOf(failure);
   } catch (error) {

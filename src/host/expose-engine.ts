@@ -1,0 +1,38 @@
+import { parentPort } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import type { Engine } from '../engine/engine.ts';
+import type { EngineControl, EngineEvents, EngineSetup } from '../engine/engine-control.ts';
+import { type Failure, failureOf } from '../engine/failure.ts';
+import type { Transport } from '../transport/transport.ts';
+import { openEngine } from './open-engine.ts';
+
+/** What the main thread calls. `C`: what the transport is opened with. */
+export interface EngineThread<C> extends EngineControl {
+  open(setup: EngineSetup, choice: C, events: EngineEvents): Promise<Failure | undefined>;
+}
+
+/** Makes this thread an engine, once the main thread opens it. */
+export function exposeEngine<C>(openTransport: (choice: C) => Promise<Transport>): void {
+  let engine: Engine | undefined;
+  const open = async (setup: EngineSetup, choice: C, events: EngineEvents): Promise<Failure | undefined> => {
+    try {
+      engine = await openEngine(setup, await openTransport(choice), events);
+      return undefined;
+    } catch (error) {
+      return failureOf(error);
+    }
+  };
+  const opened = (): Engine => engine as Engine;
+  const thread: EngineThread<C> = {
+    open,
+    lookUp: (lookup) => opened().lookUp(lookup),
+    reroute: (routing) => opened().reroute(routing),
+    resizeCache: (size) => opened().resizeCache(size),
+    prepare: (connection) => opened().prepare(connection),
+    checkNodes: () => opened().checkNodes(),
+    observe: () => opened().observe(),
+    close: () => opened().close(),
+  };
+  if (parentPort) Comlink.expose(thread, nodeEndpoint(parentPort));
+}
