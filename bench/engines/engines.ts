@@ -17,6 +17,8 @@ type Part = (options: PartOptions) => Promise<object>;
 const parts: Record<string, () => Promise<{ readonly run: Part }>> = {
   doorbells: () => import('./doorbells.ts'),
   grants: () => import('./grants.ts'),
+  'hand-over': () => import('./hand-over.ts'),
+  scaling: () => import('./scaling.ts'),
   migration: () => import('./migration.ts'),
 };
 

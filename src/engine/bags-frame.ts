@@ -34,8 +34,8 @@ function kindOf(array: unknown): number {
 }
 
 /** Every array begins at a multiple of 8 bytes. */
-function wordsOf(array: Plain): number {
-  return ((array.byteLength + 7) & ~7) >>> 2;
+function wordsOf(length: number, kind: number): number {
+  return kind >= u64 ? length * 2 : (length + 1) & ~1;
 }
 
 function headOf(features: number): number {
@@ -89,7 +89,7 @@ export class BagsFrame {
   #readPart(at: number, array: unknown): number {
     const kind = kindOf(array);
     this.#arrays[at] = array as Plain | undefined;
-    if (kind > 0) this.#words += wordsOf(array as Plain);
+    if (kind > 0) this.#words += wordsOf((array as Plain).length, kind);
     return kind;
   }
 
@@ -104,7 +104,7 @@ export class BagsFrame {
         words[record + 1 + part] = array?.length ?? 0;
         if (array === undefined) continue;
         copy(array, words, next);
-        next += wordsOf(array);
+        next += wordsOf(array.length, (this.#kinds[i] >>> (part * 4)) & 15);
       }
     }
   }
@@ -127,19 +127,21 @@ const constructors = [undefined, Uint32Array, Int32Array, Float32Array, BigUint6
 /** The bags at byte `at`, as views of the memory. */
 export function bagsIn(memory: Uint8Array, at: number, { names, tables }: Shape): KeyedBags {
   const { buffer } = memory;
-  const begin = memory.byteOffset + at;
-  const words = new Uint32Array(buffer, begin, headOf(names.length));
-  let next = begin + words.byteLength;
+  const first = memory.byteOffset + at;
+  const words = new Uint32Array(buffer, first, headOf(names.length));
+  let next = first + words.byteLength;
   const bags: Record<string, Bags> = {};
   for (let i = 0; i < names.length; i++) {
     const record = headWords + i * featureWords;
     const kinds = words[record];
     const view = (part: number): unknown => {
-      const construct = constructors[(kinds >>> (part * 4)) & 15];
+      const kind = (kinds >>> (part * 4)) & 15;
+      const construct = constructors[kind];
       if (construct === undefined) return undefined;
-      const array = new construct(buffer as ArrayBuffer, next, words[record + 1 + part]);
-      next += wordsOf(array) * 4;
-      return array;
+      const length = words[record + 1 + part];
+      const begin = next;
+      next += wordsOf(length, kind) * 4;
+      return new construct(buffer as ArrayBuffer, begin, length);
     };
     const keys = view(0) as Uint32Array;
     const counts = view(1) as Uint32Array | undefined;

@@ -80,3 +80,11 @@ export interface EngineEvents {
   nodes(nodes: readonly NodeStatus[]): unknown;
   subrequests(ends: readonly SubrequestEnd[]): unknown;
 }
+
+/** An engine that runs. */
+export interface RunningEngine {
+  readonly control: EngineControl;
+  /** Whether it keeps the process alive. */
+  hold(holds: boolean): void;
+  end(): Promise<void>;
+}

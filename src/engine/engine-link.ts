@@ -1,12 +1,12 @@
 import { ringRecords } from '../engine-limits.ts';
-import type { FlexemrError } from '../errors.ts';
+import { FlexemrError } from '../errors.ts';
 import { FeatureNames } from '../lookup/bag-reader.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
 import type { FreeList } from '../store/free-list.ts';
 import { BagsFrame } from './bags-frame.ts';
-import type { EngineControl, SentResults } from './engine-control.ts';
+import type { EngineControl, RunningEngine, SentResults } from './engine-control.ts';
 import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
 import { errorOf, type Failure } from './failure.ts';
 import { noTexts, type TextOptions, writeHead } from './request-head.ts';
@@ -37,10 +37,11 @@ export interface Pending {
   readonly found: Promise<Lookup>;
 }
 
-interface Waiting {
+interface Waiting extends Pending {
   readonly names: FeatureNames;
   readonly address: number;
   readonly bytes: number;
+  readonly deadlineAt: number;
   readonly resolve: (found: Lookup) => void;
   readonly reject: (error: Error) => void;
   /** Nobody waits for it any more. */
@@ -54,7 +55,7 @@ const utf8 = new TextEncoder();
 export class EngineLink {
   readonly #place: number;
   readonly #memory: EngineMemory;
-  readonly #control: EngineControl;
+  readonly #engine: RunningEngine;
   readonly #shared: LinkShared;
   readonly #slots: FreeList;
   readonly #waiting: (Waiting | undefined)[] = [];
@@ -62,16 +63,17 @@ export class EngineLink {
   #load = 0;
   #records = 0;
 
-  constructor(place: number, memory: EngineMemory, control: EngineControl, shared: LinkShared) {
+  constructor(place: number, memory: EngineMemory, engine: RunningEngine, shared: LinkShared) {
     this.#place = place;
     this.#memory = memory;
-    this.#control = control;
+    this.#engine = engine;
+    engine.hold(false);
     this.#shared = shared;
     this.#slots = memory.requestSlots();
   }
 
   get control(): EngineControl {
-    return this.#control;
+    return this.#engine.control;
   }
 
   get stats(): Float64Array {
@@ -98,7 +100,7 @@ export class EngineLink {
 
   /** @returns undefined if there is no memory for it now */
   #write({ options, deadlineAt, cancellable }: LinkRequest, shape: KnownShape): Pending | undefined {
-    const { bytes: memory, words, toEngine, bell } = this.#memory;
+    const { words, toEngine, bell } = this.#memory;
     const isNew = !shape.told.has(this.#place);
     const texts =
       isNew || options !== noTextOptions
@@ -108,9 +110,9 @@ export class EngineLink {
     const address = this.#slots.allocate(bytes);
     if (address === undefined) return undefined;
     frame.write(words, address >>> 2);
-    writeHead(memory, address, frame.bytes, { shape: shape.id, deadlineAt, cancellable }, texts);
+    writeHead(this.#memory, address, frame.bytes, { shape: shape.id, deadlineAt, cancellable }, texts);
     shape.told.add(this.#place);
-    const pending = this.#wait(shape.features, address, bytes);
+    const pending = this.#wait(shape.features, deadlineAt, address, bytes);
     this.#records++;
     toEngine.give(lookupRecord, pending.id, address, bytes);
     bell.ring();
@@ -120,27 +122,27 @@ export class EngineLink {
   /** Sends a lookup as a message, which takes any bags. */
   #send({ bags, options, deadlineAt }: LinkRequest): Pending {
     const names = new FeatureNames(Object.keys(bags));
-    const pending = this.#wait(names, 0, 0);
+    const pending = this.#wait(names, deadlineAt);
     const { id } = pending;
-    this.#control
+    this.control
       .lookUp({ id, bags, options, deadlineAt })
       .catch((cause: Error) => this.#end(id)?.reject(this.#shared.explain(bags, cause)));
     return pending;
   }
 
-  #wait(names: FeatureNames, address: number, bytes: number): Pending {
+  #wait(names: FeatureNames, deadlineAt: number, address = 0, bytes = 0): Pending {
     const id = this.#ids.pop() ?? this.#waiting.length;
-    const found = new Promise<Lookup>((resolve, reject) => {
-      this.#waiting[id] = { names, address, bytes, resolve, reject, abandoned: false };
-    });
-    this.#load++;
-    return { id, found };
+    const { promise: found, resolve, reject } = Promise.withResolvers<Lookup>();
+    const waiting = { id, found, names, address, bytes, deadlineAt, resolve, reject, abandoned: false };
+    this.#waiting[id] = waiting;
+    if (this.#load++ === 0) this.#engine.hold(true);
+    return waiting;
   }
 
   /** Nobody waits for a lookup any more. Its memory stays in use until the engine has answered. */
   cancel(id: number): void {
     const waiting = this.#waiting[id];
-    if (waiting === undefined) return;
+    if (waiting === undefined || waiting.abandoned) return;
     waiting.abandoned = true;
     // If the ring is full, the lookup goes on until its deadline.
     if (this.#memory.toEngine.give(cancelRecord, id, 0, 0)) this.#memory.bell.ring();
@@ -184,14 +186,24 @@ export class EngineLink {
     if (waiting === undefined) return undefined;
     this.#waiting[id] = undefined;
     this.#ids.push(id);
-    this.#load--;
+    if (--this.#load === 0) this.#engine.hold(false);
     if (waiting.bytes === 0) return waiting;
     this.#records--;
     this.#slots.free(waiting.address, waiting.bytes);
     return waiting;
   }
 
-  /** The engine has ended. */
+  /** Ends the lookups whose deadline passed before a moment, in milliseconds since 1970. */
+  expire(before: number): void {
+    for (const waiting of this.#waiting) {
+      if (waiting === undefined || waiting.abandoned || waiting.deadlineAt >= before) continue;
+      const message = 'the engine has not ended the lookup at its deadline';
+      waiting.reject(new FlexemrError('DEADLINE_EXCEEDED', message, { field: 'deadline' }));
+      this.cancel(waiting.id);
+    }
+  }
+
+  /** The engine has ended, or is going to. */
   lost(error: Error): void {
     for (let id = 0; id < this.#waiting.length; id++) this.#end(id)?.reject(error);
   }

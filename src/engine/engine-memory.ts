@@ -21,6 +21,7 @@ export class EngineMemory {
   readonly buffer: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
+  readonly floats: Float64Array;
   /** Wakes the engine. */
   readonly bell: Bell;
   /** Records to the engine, and from it. */
@@ -34,6 +35,7 @@ export class EngineMemory {
     this.buffer = buffer;
     this.bytes = new Uint8Array(buffer);
     this.words = new Uint32Array(buffer);
+    this.floats = new Float64Array(buffer);
     const signed = new Int32Array(buffer);
     this.bell = new Bell(signed, bellAt, wake);
     this.toEngine = new Ring(signed, inAt);

@@ -3,8 +3,6 @@ import { replyBudgetBytesDefault, replyBudgetBytesMin } from '../credit-limits.t
 import { engineGraceMs } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
-import { checkAll } from '../lookup/bag-reader.ts';
-import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -25,11 +23,18 @@ import { EngineTeam, type StartEngine } from './engine-team.ts';
 import { errorOf, failureOf } from './failure.ts';
 import type { TextOptions } from './request-head.ts';
 import { Shapes } from './shapes.ts';
+import { unsendable } from './unsendable-bags.ts';
 
 export interface EngineRankerOptions extends EngineOptions {
   readonly routing: RoutingSource;
   readonly engines: number;
   readonly onRoutingError?: ((error: Error) => void) | undefined;
+}
+
+/** A lookup that an engine has. */
+interface Begun {
+  readonly found: Promise<Lookup>;
+  readonly cancel: () => void;
 }
 
 /** A ranker whose lookups are done by other threads, its engines. */
@@ -38,7 +43,7 @@ export class EngineRanker implements Ranker {
   readonly #start: StartEngine;
   readonly #shared: Omit<LinkShared, 'shapes'> = {
     pool: new BufferPool(),
-    explain: (bags, cause) => this.#explain(bags, cause),
+    explain: (bags, cause) => unsendable(bags, this.#routing, cause),
   };
   readonly #underWay = new Deadlines();
   #routing: RoutingTable;
@@ -107,7 +112,7 @@ export class EngineRanker implements Ranker {
       },
     );
     if (this.#closed) {
-      await team.close();
+      await team.close(closed());
       throw closed();
     }
     if (this.#onSubrequest !== undefined) for (const { control } of team.links) control.observe();
@@ -144,50 +149,44 @@ export class EngineRanker implements Ranker {
     },
   };
 
-  async lookup(bags: KeyedBags, options: LookupOptions = noOptions): Promise<Lookup> {
-    if (this.#closed) throw closed();
-    const { deadline: ms = deadlineMsDefault, signal, ...others } = checkLookupOptions(options);
-    check(named, bags, 'bags', 'INVALID_BAGS');
-    // The engine ends the lookup at its deadline, and says which node did not answer. It may only be late.
-    using deadline = new Deadline(ms + engineGraceMs, signal);
-    if (deadline.over) throw deadline.over;
-    const deadlineAt = performance.timeOrigin + performance.now() + ms;
-    this.#underWay.add(deadline);
+  lookup(bags: KeyedBags, options: LookupOptions = noOptions): Promise<Lookup> {
     try {
-      const team = this.#team ?? (await deadline.wait(this.#started()));
-      const link = team.idlest;
-      const request = {
-        bags,
-        options: textOptions(options, others),
-        deadlineAt,
-        cancellable: signal !== undefined,
-      };
-      team.begin();
-      const { id, found } = link.begin(request);
-      try {
-        return await deadline.wait(found, () => link.cancel(id));
-      } finally {
-        team.end();
-      }
-    } finally {
-      this.#underWay.delete(deadline);
+      if (this.#closed) throw closed();
+      const checked = checkLookupOptions(options);
+      check(named, bags, 'bags', 'INVALID_BAGS');
+      const { deadline: ms = deadlineMsDefault, signal } = checked;
+      // Most lookups only wait for their engine, which ends them at their deadline.
+      if (signal === undefined && this.#team !== undefined)
+        return this.#begin(this.#team, bags, checked, ms).found;
+      return this.#wait(bags, checked, ms);
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
-  /** The error of bags that cannot be sent to another thread: that of the first wrong element, if there is one. */
-  #explain(bags: KeyedBags, cause: Error): Error {
-    const names = this.#routing.tables.map(({ spec }) => spec.name);
+  /** Hands a lookup to an engine. @param ms milliseconds until its deadline */
+  #begin(team: EngineTeam, bags: KeyedBags, options: LookupOptions, ms: number): Begun {
+    const link = team.idlest;
+    const deadlineAt = performance.timeOrigin + performance.now() + ms;
+    const cancellable = options.signal !== undefined;
+    const { id, found } = link.begin({ bags, options: textOptions(options), deadlineAt, cancellable });
+    return { found, cancel: () => link.cancel(id) };
+  }
+
+  /** A lookup that may have to wait for engines to start, or that its caller may cancel. */
+  async #wait(bags: KeyedBags, options: LookupOptions, ms: number): Promise<Lookup> {
+    // The engine says more about a deadline that passes. It may only be late.
+    using deadline = new Deadline(ms + engineGraceMs, options.signal);
+    if (deadline.over) throw deadline.over;
+    this.#underWay.add(deadline);
     try {
-      checkAll(bags, (name, feature) => {
-        const place = names.indexOf(name);
-        if (place < 0) return unknownTable(name, feature, names);
-        return new LookupTable(place, this.#routing.tables[place], []);
-      });
-    } catch (error) {
-      return error as Error;
+      const team = this.#team ?? (await deadline.wait(this.#started()));
+      const left = Math.max(0, deadline.leftMs - engineGraceMs);
+      const { found, cancel } = this.#begin(team, bags, options, left);
+      return await deadline.wait(found, cancel);
+    } finally {
+      this.#underWay.delete(deadline);
     }
-    const message = `the bags cannot be sent to an engine: ${cause.message}; give arrays of numbers`;
-    return new FlexemrError('INVALID_BAGS', message, { field: 'bags', cause });
   }
 
   get specs(): TableSpec[] {
@@ -267,7 +266,7 @@ export class EngineRanker implements Ranker {
     this.#unwatch();
     this.#underWay.end(closed);
     await this.#starting?.catch(() => {});
-    await this.#team?.close();
+    await this.#team?.close(closed());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -276,8 +275,8 @@ export class EngineRanker implements Ranker {
 }
 
 /** Most lookups have no options but a deadline. */
-function textOptions(given: LookupOptions, { onMissing, onFailure, trace }: LookupOptions): TextOptions {
-  if (given === noOptions || (onMissing ?? onFailure ?? trace) === undefined) return noTextOptions;
+function textOptions({ onMissing, onFailure, trace }: LookupOptions): TextOptions {
+  if ((onMissing ?? onFailure ?? trace) === undefined) return noTextOptions;
   return { onMissing, onFailure, trace };
 }
 

@@ -1,21 +1,14 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { engineGraceMs } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { type BalancedEngines, Balancing } from './balancing.ts';
 import { Bell } from './bell.ts';
 import { ConnectionTable } from './connection-table.ts';
-import type { EngineControl, EngineEvents, EngineOptions, EngineSetup } from './engine-control.ts';
+import type { EngineEvents, EngineOptions, EngineSetup, RunningEngine } from './engine-control.ts';
 import { EngineLink, type LinkShared } from './engine-link.ts';
 import { EngineMemory } from './engine-memory.ts';
 import { PeerMemory } from './peer-memory.ts';
-
-/** An engine that runs. */
-export interface RunningEngine {
-  readonly control: EngineControl;
-  /** Whether it keeps the process alive. */
-  hold(holds: boolean): void;
-  end(): Promise<void>;
-}
 
 /** Starts an engine. @param onEnd is called if it ends by itself @throws as InlineRanker.open */
 export type StartEngine = (
@@ -42,10 +35,9 @@ export class EngineTeam implements BalancedEngines {
   /** The connections, and which engine owns each. */
   readonly connections: ConnectionTable;
   readonly #balancing: Balancing | undefined;
+  readonly #expiry: NodeJS.Timeout;
   readonly #engines: readonly RunningEngine[];
   readonly #bell: Bell;
-  /** Lookups under way. */
-  #lookups = 0;
   readonly #ports: readonly MessagePort[];
 
   static async start({ engines, routing, options }: TeamOptions, context: TeamContext): Promise<EngineTeam> {
@@ -77,8 +69,8 @@ export class EngineTeam implements BalancedEngines {
       await Promise.all(running.map((engine) => engine.end()));
       throw failed.reason;
     }
-    for (const [place, { control }] of running.entries())
-      links.push(new EngineLink(place, memories[place], control, context));
+    for (const [place, engine] of running.entries())
+      links.push(new EngineLink(place, memories[place], engine, context));
     onEnd = context.onEnd;
     const bell = new Bell(new Int32Array(application), 0);
     const table = new ConnectionTable(connections, engines);
@@ -97,9 +89,15 @@ export class EngineTeam implements BalancedEngines {
     this.#ports = ports;
     this.connections = table;
     if (links.length > 1) this.#balancing = new Balancing(this);
-    for (const engine of engines) engine.hold(false);
+    this.#expiry = setInterval(() => this.#expire(), engineGraceMs / 2).unref();
     for (const port of ports) port.on('message', () => this.#takeAll()).unref();
     this.#takeAll();
+  }
+
+  /** Engines end lookups at their deadlines, unless they are stuck. */
+  #expire(): void {
+    const before = performance.timeOrigin + performance.now() - engineGraceMs;
+    for (const link of this.links) link.expire(before);
   }
 
   /** An engine has rung. Takes all results that there are. */
@@ -116,15 +114,6 @@ export class EngineTeam implements BalancedEngines {
     let [best] = this.links;
     for (const link of this.links) if (link.load < best.load) best = link;
     return best;
-  }
-
-  /** A lookup begins, or ends. Only engines with lookups keep the process alive. */
-  begin(): void {
-    if (this.#lookups++ === 0) for (const engine of this.#engines) engine.hold(true);
-  }
-
-  end(): void {
-    if (--this.#lookups === 0) for (const engine of this.#engines) engine.hold(false);
   }
 
   /** Connections that have got another engine by themselves. */
@@ -150,13 +139,16 @@ export class EngineTeam implements BalancedEngines {
     void this.#end();
   }
 
-  async close(): Promise<void> {
+  /** @param error of the lookups under way */
+  async close(error: FlexemrError): Promise<void> {
+    for (const link of this.links) link.lost(error);
     await Promise.all(this.links.map(({ control }) => control.close()));
     await this.#end();
   }
 
   async #end(): Promise<void> {
     this.#balancing?.close();
+    clearInterval(this.#expiry);
     for (const port of this.#ports) port.close();
     await Promise.all(this.#engines.map((engine) => engine.end()));
   }

@@ -109,10 +109,9 @@ export class Engine implements EngineControl {
   };
 
   #begin(id: number, address: number): void {
-    const { bytes } = this.#memory;
-    const head = readHead(bytes, address);
+    const head = readHead(this.#memory, address);
     if (head.shapeText !== undefined) this.#shapes[head.shape] = shapeOf(head.shapeText);
-    const bags = bagsIn(bytes, address, this.#shapes[head.shape]);
+    const bags = bagsIn(this.#memory.bytes, address, this.#shapes[head.shape]);
     void this.#run({ id, bags, options: head.options, deadlineAt: head.deadlineAt }, head.cancellable);
   }
 

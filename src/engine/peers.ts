@@ -42,6 +42,8 @@ class Peer {
   readonly memory: Uint8Array;
   readonly lent: Borrowed;
   readonly served = new Map<number, Exchange>();
+  /** Whether something was said to it since it was rung last. */
+  unheard = false;
 
   constructor(
     own: PeerMemory,
@@ -67,6 +69,7 @@ export class Peers {
   readonly #replies: BufferPool;
   readonly #asked = new Map<number, Asked>();
   #last = 0;
+  #ringing = false;
 
   /** @param all memories and bells of all engines @param replies memory for replies */
   constructor(
@@ -123,9 +126,21 @@ export class Peers {
   #give(peer: Peer, kind: number, id: number, address = 0, bytes = 0): boolean {
     if (!peer.to.give(kind, id, address, bytes)) return false;
     if (bytes > 0) peer.lent.lend(address, bytes);
-    peer.bell.ring();
+    peer.unheard = true;
+    if (!this.#ringing) setImmediate(this.#ring);
+    this.#ringing = true;
     return true;
   }
+
+  /** Rings once for all that was said to an engine in this turn of the event loop. */
+  readonly #ring = (): void => {
+    this.#ringing = false;
+    for (const peer of this.#peers) {
+      if (!peer?.unheard) continue;
+      peer.unheard = false;
+      peer.bell.ring();
+    }
+  };
 
   #cancel(peer: Peer, id: number, asked: Asked): Promise<void> {
     if (this.#asked.get(id) !== asked) return Promise.resolve();

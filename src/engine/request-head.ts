@@ -1,8 +1,7 @@
 // The head of a lookup in shared memory: its shape, options and deadline.
 import type { LookupOptions } from '../ranker/lookup-options.ts';
-import { headWords } from './bags-frame.ts';
 
-/** Words of the head; the deadline is a f64, in milliseconds since 1970. */
+/** Words of the head (bags-frame.ts: headWords); the deadline is a f64, in milliseconds since 1970. */
 const shapeAt = 0;
 const cancellableAt = 1;
 const textsAt = 2;
@@ -31,37 +30,44 @@ export interface Texts {
 
 export const noTexts: Texts = { shape: undefined, options: undefined };
 
+/** Views of one memory. */
+export interface HeadMemory {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly floats: Float64Array;
+}
+
 const noOptions: TextOptions = {};
 
-/** @param bagsBytes after which the texts follow */
+/** @param at a multiple of 8 @param bagsBytes after which the texts follow */
 export function writeHead(
-  memory: Uint8Array,
+  { bytes, words, floats }: HeadMemory,
   at: number,
   bagsBytes: number,
   head: { readonly shape: number; readonly deadlineAt: number; readonly cancellable: boolean },
   { shape, options }: Texts,
 ): void {
-  const words = new Uint32Array(memory.buffer, memory.byteOffset + at, headWords);
-  words[shapeAt] = head.shape;
-  words[cancellableAt] = Number(head.cancellable);
-  words[textsAt] = bagsBytes;
-  words[shapeBytesAt] = shape?.length ?? 0;
-  words[optionsBytesAt] = options?.length ?? 0;
-  new Float64Array(memory.buffer, memory.byteOffset + at + deadlineAt * 4, 1)[0] = head.deadlineAt;
-  if (shape !== undefined) memory.set(shape, at + bagsBytes);
-  if (options !== undefined) memory.set(options, at + bagsBytes + (shape?.length ?? 0));
+  const word = at >>> 2;
+  words[word + shapeAt] = head.shape;
+  words[word + cancellableAt] = Number(head.cancellable);
+  words[word + textsAt] = bagsBytes;
+  words[word + shapeBytesAt] = shape?.length ?? 0;
+  words[word + optionsBytesAt] = options?.length ?? 0;
+  floats[(word + deadlineAt) >>> 1] = head.deadlineAt;
+  if (shape !== undefined) bytes.set(shape, at + bagsBytes);
+  if (options !== undefined) bytes.set(options, at + bagsBytes + (shape?.length ?? 0));
 }
 
-export function readHead(memory: Uint8Array, at: number): RequestHead {
-  const words = new Uint32Array(memory.buffer, memory.byteOffset + at, headWords);
-  const [shapeBytes, optionsBytes] = [words[shapeBytesAt], words[optionsBytesAt]];
-  const texts = at + words[textsAt];
-  const options = memory.subarray(texts + shapeBytes, texts + shapeBytes + optionsBytes);
+export function readHead({ bytes, words, floats }: HeadMemory, at: number): RequestHead {
+  const word = at >>> 2;
+  const [shapeBytes, optionsBytes] = [words[word + shapeBytesAt], words[word + optionsBytesAt]];
+  const texts = at + words[word + textsAt];
+  const options = bytes.subarray(texts + shapeBytes, texts + shapeBytes + optionsBytes);
   return {
-    shape: words[shapeAt],
-    shapeText: shapeBytes === 0 ? undefined : memory.subarray(texts, texts + shapeBytes),
+    shape: words[word + shapeAt],
+    shapeText: shapeBytes === 0 ? undefined : bytes.subarray(texts, texts + shapeBytes),
     options: optionsBytes === 0 ? noOptions : JSON.parse(new TextDecoder().decode(options.slice())),
-    deadlineAt: new Float64Array(memory.buffer, memory.byteOffset + at + deadlineAt * 4, 1)[0],
-    cancellable: words[cancellableAt] === 1,
+    deadlineAt: floats[(word + deadlineAt) >>> 1],
+    cancellable: words[word + cancellableAt] === 1,
   };
 }

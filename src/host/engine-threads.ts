@@ -2,8 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import type { EngineEvents, EngineSetup } from '../engine/engine-control.ts';
-import type { RunningEngine, StartEngine } from '../engine/engine-team.ts';
+import type { EngineEvents, EngineSetup, RunningEngine } from '../engine/engine-control.ts';
+import type { StartEngine } from '../engine/engine-team.ts';
 import { errorOf } from '../engine/failure.ts';
 import { engineStartMsMax } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
