@@ -72,8 +72,8 @@ export class ReplyBudget {
   }
 
   leave(credit: ReplyCredit): void {
-    // It may have been the first one, which others waited for.
-    if (this.#queueOf(credit).credits.delete(credit)) this.#giveAll();
+    // It may have been the first one, which others waited for. If many leave at once, none of them is granted meanwhile.
+    if (this.#queueOf(credit).credits.delete(credit)) queueMicrotask(() => this.#giveAll());
   }
 
   give({ node, bytes }: ReplyCredit): void {
