@@ -286,10 +286,4 @@ export const mutations: readonly Mutation[] = [
     from: '    inbox.release();\n    this.#writer.write(this.#handler.refuse',
     to: '    this.#writer.write(this.#handler.refuse',
   },
-  {
-    name: 'a new connection for credits does not send those again that were lost',
-    file: 'transport/credit-connection.ts',
-    from: 'if (this.#open.size > 0) socket.write(creditsOf([...this.#open]));',
-    to: '',
-  },
 ];
