@@ -62,4 +62,4 @@ const result: IncastResult = {
 };
 process.send?.(result);
 await ranker.close();
-process.disconnect();
+process.disconnect?.();
