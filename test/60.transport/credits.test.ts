@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { earlyCreditsMax } from '../../src/credit-limits.ts';
 import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
+import { Listener } from '../../src/transport/listener.ts';
 import {
   CREDIT_DROP,
   CREDIT_GRANT,
@@ -16,6 +17,7 @@ import { lookupFrame } from '../50.memory-node/lookups.ts';
 import { endOfHeaders, RawPeer, withId } from '../50.memory-node/raw-peer.ts';
 import { wholeNumbers } from '../50.memory-node/whole-numbers.ts';
 import { Cluster } from '../cluster.ts';
+import { localHosting } from '../local-node.ts';
 
 let cluster: Cluster;
 let node: MemoryNode;
@@ -114,6 +116,18 @@ describe('a reply that waits', () => {
     stream.send(heldFrame(1, 20_000));
     expect(at(await stream.reply(), REPLY_STATUS)).toBe(statusOf('DEADLINE_EXCEEDED'));
     await holds(0);
+  });
+
+  test('is refused for now if it waits longer than a peer may take, and has time left', async () => {
+    const { node: own } = await localHosting({ tables: cluster.file, routing: cluster.routing, node: 'n0' });
+    const hasty = await Listener.open(own, { host: '127.0.0.1', port: 0, stuckMs: 100 });
+    port = hasty.port;
+    const { stream } = await credited();
+    stream.send(heldFrame(1, 60_000_000));
+    expect(at(await stream.reply(), REPLY_STATUS)).toBe(statusOf('OVERLOADED'));
+    expect(own.stats.held).toBe(0);
+    stream.close();
+    await hasty.close();
   });
 
   test('frees its memory when its stream ends, or both connections', async () => {

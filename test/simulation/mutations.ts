@@ -275,7 +275,7 @@ export const mutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'a reply that was granted keeps the timer of its wait',
+    name: 'a reply that was dropped keeps the timer of its wait',
     file: 'transport/held-replies.ts',
     from: '    clearTimeout(timer);\n    this.#held.delete(id);',
     to: '    this.#held.delete(id);\n    void timer;',
