@@ -13,6 +13,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   'cache-resize': () => import('./cache/resize.ts'),
   'cache-memory': () => import('./cache/memory.ts'),
   'cache-probe': () => import('./cache/probe.ts'),
+  credits: () => import('./credits/credits.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   engines: () => import('./engines/engines.ts'),
   'cache-traces': () => import('./cache/cache-traces.ts'),

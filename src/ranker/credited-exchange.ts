@@ -8,8 +8,9 @@ import type { ReplyCredit } from './reply-budget.ts';
  * The caller ends the credit when the exchange has ended.
  */
 export function sendCredited(session: Session, outgoing: Outgoing, credit: ReplyCredit): Exchange {
+  if (credit.take()) return session.send(outgoing);
   const bound = session.replyBound?.(outgoing) ?? 'reserve';
-  if (bound === 'own' || credit.take()) return session.send(outgoing);
+  if (bound === 'own') return session.send(outgoing);
   return bound === 'hold' ? sendHeld(session, outgoing, credit) : sendLater(session, outgoing, credit);
 }
 

@@ -14,6 +14,11 @@ class Queue {
   /** The nodes that have their share, and replies that wait. */
   readonly full = new Set<NodeReplies>();
 
+  /** Nobody waits, and nobody has just left. */
+  get isIdle(): boolean {
+    return this.credits.size === 0 && !this.short && this.full.size === 0;
+  }
+
   add(credit: ReplyCredit, hasRoom: boolean): void {
     this.credits.add(credit);
     if (hasRoom) this.full.add(credit.node);
@@ -60,7 +65,7 @@ export class ReplyBudget {
   /** Takes the bytes of a credit, if there is room and nobody waits for it. */
   take(credit: ReplyCredit): boolean {
     const { short, full } = this.#queueOf(credit);
-    if (short || full.has(credit.node)) return false;
+    if (short || (full.size > 0 && full.has(credit.node))) return false;
     if (!this.#hasRoom(credit) || !this.#isWithinShare(credit)) return false;
     this.#add(credit);
     return true;
@@ -72,8 +77,8 @@ export class ReplyBudget {
   }
 
   leave(credit: ReplyCredit): void {
-    // It may have been the first one, which others waited for.
-    if (this.#queueOf(credit).credits.delete(credit)) this.#giveAll();
+    // It may have been the first one, which others waited for. If many leave at once, none of them is granted meanwhile.
+    if (this.#queueOf(credit).credits.delete(credit)) queueMicrotask(() => this.#giveAll());
   }
 
   give({ node, bytes }: ReplyCredit): void {
@@ -83,8 +88,8 @@ export class ReplyBudget {
   }
 
   #giveAll(): void {
-    this.#giveFrom(this.#small);
-    this.#giveFrom(this.#large);
+    if (!this.#small.isIdle) this.#giveFrom(this.#small);
+    if (!this.#large.isIdle) this.#giveFrom(this.#large);
   }
 
   #giveFrom(queue: Queue): void {

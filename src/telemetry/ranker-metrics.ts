@@ -183,6 +183,19 @@ export class RankerMetrics implements ScorerObserver {
       'Bags that were not sent, because an earlier bag of their feature was the same.',
       'bagsRepeated',
     );
+    ranker(
+      'replies_held_total',
+      'Replies that had to wait, because too many bytes were under way.',
+      'repliesHeld',
+    );
+    new Gauge({
+      name: 'flexemr_ranker_reply_bytes',
+      help: 'Bytes of replies that nodes may send now.',
+      registers,
+      collect(): void {
+        this.set(readings.ranker?.replyBytesUnderWay ?? 0);
+      },
+    });
     ranker('sent_bytes_total', 'Bytes to memory nodes.', 'bytesOut');
     ranker('received_bytes_total', 'Bytes from memory nodes.', 'bytesIn');
     cacheMetrics(this.#registry, () => readings.ranker?.cache);

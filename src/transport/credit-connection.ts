@@ -52,7 +52,7 @@ export class CreditConnection {
 
   /** The reply has arrived, so its credit need not be sent again. */
   settled(id: number): void {
-    if (this.#open.delete(id)) this.#losses = 0;
+    if (this.#open.size > 0 && this.#open.delete(id)) this.#losses = 0;
   }
 
   #connect(): Socket {

@@ -1,11 +1,12 @@
 import { earlyCreditsMax } from '../credit-limits.ts';
 import { CREDIT_DROP, HEADER_BYTES } from '../wire/layout.ts';
 
-/** How a subrequest ends whose reply is kept. One of them is called, once. */
+/** How a subrequest ends whose reply is kept. One of these is called, once. */
 export interface HeldEnd {
   send(reply: Uint8Array): void;
-  /** Its time is over, or nobody waits for it any more. */
+  /** Nobody waits for it any more, or its time is over. */
   drop(): void;
+  expire(): void;
 }
 
 interface Held extends HeldEnd {
@@ -22,14 +23,17 @@ export class HeldReplies {
   readonly #early = new Map<number, number>();
 
   /**
-   * A subrequest has arrived whose reply needs a credit. @param ms it is dropped after
+   * A subrequest has arrived whose reply needs a credit. @param ms how long it waits for the credit
    * @returns false if one with this id is held already
    */
-  begin(id: number, ms: number, { send, drop }: HeldEnd): boolean {
+  begin(id: number, ms: number, end: HeldEnd): boolean {
     if (this.#held.has(id)) return false;
-    const timer = setTimeout(() => this.take(id, CREDIT_DROP), ms);
+    const timer = setTimeout(() => {
+      this.#held.delete(id);
+      end.expire();
+    }, ms);
     timer.unref();
-    this.#held.set(id, { send, drop, granted: false, reply: undefined, timer });
+    this.#held.set(id, { ...end, granted: false, reply: undefined, timer });
     const verb = this.#early.get(id);
     if (this.#early.delete(id) && verb !== undefined) this.take(id, verb);
     return true;
@@ -52,6 +56,7 @@ export class HeldReplies {
       held.drop();
     } else {
       held.granted = true;
+      clearTimeout(held.timer);
       if (held.reply !== undefined) this.#send(id, held, held.reply);
     }
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { ErrorCode } from '../errors.ts';
 import { sessionWindow, togetherBytesMax } from '../limits.ts';
 import { answerableIdentity, type FrameIdentity } from '../wire/frame-identity.ts';
 import { type Handler, type Inbox, isOverloaded } from '../wire/handler.ts';
@@ -185,9 +186,12 @@ export class ServedStream {
     const id = this.#header.readUInt32LE(FRAME_ID);
     const identity = this.#identity;
     const leftMs = this.#header.readUInt32LE(SUBREQUEST_TIME_LEFT_US) / 1000 || this.#stuckMs;
+    const drop = (code: ErrorCode): void => this.#drop(inbox, identity, { code });
     const isNew = held.begin(id, Math.min(this.#stuckMs, leftMs), {
       send: (reply) => this.#send(inbox, reply),
-      drop: () => this.#drop(inbox, identity, { code: 'DEADLINE_EXCEEDED' }),
+      drop: () => drop('DEADLINE_EXCEEDED'),
+      // It may be tried again if there is time.
+      expire: () => drop(leftMs > this.#stuckMs ? 'OVERLOADED' : 'DEADLINE_EXCEEDED'),
     });
     if (!isNew) this.#drop(inbox, identity, { code: 'INVALID_FRAME', position: FRAME_ID, value: id });
     // A credit that has overtaken it may have dropped it.

@@ -61,8 +61,9 @@ export class StreamConnection {
     this.#exposed = !isTls(url);
     const fixed = new Uint8Array(receiveBufferBytes);
     const bytesMax = (id: number): number => {
-      const { held, replyBytesMax = 0 } = this.#waiting.get(id) ?? {};
-      return held ? HEADER_BYTES : replyBytesMax;
+      const waiting = this.#waiting.get(id);
+      if (waiting === undefined) return 0;
+      return waiting.held ? HEADER_BYTES : waiting.replyBytesMax;
     };
     this.#reader = new FrameReader(fixed, replies, bytesMax, (id, reply) => this.#settle(id, reply));
     let first = true;
@@ -127,7 +128,8 @@ export class StreamConnection {
       if (held) this.#credits?.open();
       this.#write(outgoing, id, held);
     }
-    return { reply, grant: () => this.#grant(id), cancel: () => this.#cancel(id) };
+    const cancel = (): Promise<void> => this.#cancel(id);
+    return held ? { reply, grant: () => this.#grant(id), cancel } : { reply, cancel };
   }
 
   #grant(id: number): void {

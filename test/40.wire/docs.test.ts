@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import * as creditLimits from '../../src/credit-limits.ts';
 import * as kernel from '../../src/kernel/layout.ts';
 import * as limits from '../../src/limits.ts';
 import * as wire from '../../src/wire/layout.ts';
@@ -48,6 +49,9 @@ test('headers and entries, field by field', () => {
   checkFields(subrequest, [...frame, ...named('SUBREQUEST_').filter(but('SUBREQUEST_MAGIC'))]);
   checkFields(reply, [...frame, ...named('REPLY_').filter(but('REPLY_MAGIC'))]);
   checkFields(entry, named('SEGMENT_').filter(but('SEGMENT_BYTES')));
+  const [credit] = tables('byte', 'credit');
+  checkFields(credit, named('CREDIT_ID', 'CREDIT_VERB'));
+  expect(text).toContain(`\`CREDIT_GRANT\` (${wire.CREDIT_GRANT}), or \`CREDIT_DROP\` (${wire.CREDIT_DROP})`);
   expect(text).toContain(`A header of ${wire.HEADER_BYTES} bytes; an entry of ${wire.SEGMENT_BYTES} bytes`);
 });
 
@@ -98,7 +102,7 @@ test('statuses, and their HTTP statuses', () => {
 
 test('limits', () => {
   const [rows] = tables('limit', 'most');
-  const values: Readonly<Record<string, number>> = limits;
+  const values: Readonly<Record<string, number>> = { ...limits, ...creditLimits };
   expect(rows.map(([name, most]) => [name, Number(most)])).toEqual(
     rows.map(([name]) => [name, values[name]]),
   );

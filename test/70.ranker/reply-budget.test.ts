@@ -53,13 +53,14 @@ class Account {
     return credit;
   }
 
-  end(credit: ReplyCredit): void {
+  async end(credit: ReplyCredit): Promise<void> {
     this.taken.delete(credit);
     this.waiting.delete(credit);
     credit.end();
     // A second time, it does nothing.
     credit.end();
     credit.leave();
+    await Promise.resolve();
   }
 
   check(): void {
@@ -75,20 +76,20 @@ class Account {
   }
 }
 
-test('bytes taken are bytes not given back, never more than the budget, and all who wait get theirs', () => {
+test('bytes taken are bytes not given back, never more than the budget, and all who wait get theirs', async () => {
   let waits = 0;
-  fc.assert(
-    fc.property(steps, (all) => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (all) => {
       const account = new Account();
       for (const { kind, node, bytes, pick } of all) {
         const from = [...(kind === 'give' ? account.taken : account.waiting)];
         if (kind === 'ask') account.ask(node, bytes);
-        else if (from.length > 0) account.end(from[pick % from.length]);
+        else if (from.length > 0) await account.end(from[pick % from.length]);
         account.check();
       }
       waits += account.waiting.size;
       while (account.taken.size > 0) {
-        account.end([...account.taken][0]);
+        await account.end([...account.taken][0]);
         account.check();
       }
       expect(account.waiting.size).toBe(0);
@@ -99,35 +100,35 @@ test('bytes taken are bytes not given back, never more than the budget, and all 
   expect(waits).toBeGreaterThan(100);
 });
 
-test('large replies of one node are granted in the order of asking', () => {
-  fc.assert(
-    fc.property(
+test('large replies of one node are granted in the order of asking', async () => {
+  await fc.assert(
+    fc.asyncProperty(
       fc.array(fc.integer({ min: smallReplyBytesMax + 1, max: budgetBytes }), {
         minLength: 2,
         maxLength: 30,
       }),
-      (sizes) => {
+      async (sizes) => {
         const account = new Account();
         const asked = sizes.map((bytes) => account.ask(0, bytes));
-        while (account.taken.size > 0) account.end([...account.taken][0]);
+        while (account.taken.size > 0) await account.end([...account.taken][0]);
         expect(account.order).toEqual(asked);
       },
     ),
   );
 });
 
-test('nodes that never send leave room for the others', () => {
+test('nodes that never send leave room for the others', async () => {
   const account = new Account();
   const slow = [0, 1, 2];
   for (let i = 0; i < 100; i++) for (const node of slow) account.ask(node, 100_000);
   for (let i = 0; i < 50; i++) {
     const quick = account.ask(4, 100_000);
     expect(account.taken.has(quick)).toBe(true);
-    account.end(quick);
+    await account.end(quick);
   }
 });
 
-test('small replies do not wait behind large ones', () => {
+test('small replies do not wait behind large ones', async () => {
   const account = new Account();
   for (let i = 0; i < 50; i++) account.ask(i % 4, 300_000);
   expect(account.waiting.size).toBeGreaterThan(0);
@@ -135,12 +136,12 @@ test('small replies do not wait behind large ones', () => {
   expect(account.taken.has(small)).toBe(true);
 });
 
-test('a reply that is longer than the budget has room alone', () => {
+test('a reply that is longer than the budget has room alone', async () => {
   const account = new Account();
   const first = account.ask(0, 1_000);
   const long = account.ask(1, 2 * budgetBytes);
   expect(account.taken.has(long)).toBe(false);
-  account.end(first);
+  await account.end(first);
   expect(account.taken.has(long)).toBe(true);
   account.check();
 });

@@ -212,6 +212,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
         deduplicateBags: false,
         checksums: false,
         workspaceBytes: 1_000_000,
+        replyBytes: 1_000_000,
       },
     }),
   },

@@ -20,7 +20,7 @@ export interface FaultyCluster {
 }
 
 /** Between two breaks of the connections that carry credits. */
-const creditsBreakMsMax = 100;
+const creditsBreakMsMax = 20;
 
 export class Faults {
   readonly #of: FaultyCluster;

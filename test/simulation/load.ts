@@ -34,6 +34,9 @@ export interface Given extends Pick<LookupOptions, 'onFailure'> {
 /** A deadline that leaves time to try again. */
 const retriedMsMin = 5_000;
 
+/** A deadline that leaves time to send credits again. */
+const creditsMsMin = 1_000;
+
 /** The errors of nodes that are at fault. */
 const codesOfFaults: readonly string[] = ['UNAVAILABLE', 'OVERLOADED', 'DEADLINE_EXCEEDED', 'STALE_ROUTING'];
 
@@ -115,7 +118,7 @@ export class Load {
     // When all nodes have another routing table, the ranker can read it, and tries again.
     if (error.code === 'STALE_ROUTING' && !this.#troubles.during('rollout', begun)) throw unexplained;
     // Credits are sent again in time, but a stream that has none any more ends.
-    const isLate = error.code === 'DEADLINE_EXCEEDED' && deadline >= retriedMsMin;
+    const isLate = error.code === 'DEADLINE_EXCEEDED' && deadline >= creditsMsMin;
     if (!this.#troubles.explain(at, begun, now, isLate ? creditsBreak : undefined)) throw unexplained;
     // What one broken connection has lost is tried again, if there are not too many subrequests to try all of them again.
     if (retriesAll && deadline >= retriedMsMin && this.#troubles.isOnly('break')) throw unexplained;

@@ -275,7 +275,7 @@ export const mutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'a reply that was granted keeps the timer of its wait',
+    name: 'a reply that was dropped keeps the timer of its wait',
     file: 'transport/held-replies.ts',
     from: '    clearTimeout(timer);\n    this.#held.delete(id);',
     to: '    this.#held.delete(id);\n    void timer;',
@@ -285,11 +285,5 @@ export const mutations: readonly Mutation[] = [
     file: 'transport/served-stream.ts',
     from: '    inbox.release();\n    this.#writer.write(this.#handler.refuse',
     to: '    this.#writer.write(this.#handler.refuse',
-  },
-  {
-    name: 'a new connection for credits does not send those again that were lost',
-    file: 'transport/credit-connection.ts',
-    from: 'if (this.#open.size > 0) socket.write(creditsOf([...this.#open]));',
-    to: '',
   },
 ];

@@ -39,7 +39,7 @@ export interface Plan {
 
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
 /** Little memory for replies, and as much as they can take. Large lookups need more. */
-const replyBytes = [2 ** 16, 2 ** 17, 2 ** 26];
+const replyBytes = [2 ** 16, 2 ** 16, 2 ** 17, 2 ** 26];
 const largeReplyBytes = [2 ** 18, 2 ** 26];
 
 const dtypes: readonly RowDtype[] = ['f32', 'f32', 'f16', 'int8'];
@@ -85,7 +85,7 @@ export function planOf(dice: Dice): Plan {
     largeKeys,
     betweenMs: dice.pick([2, 10, 25]),
     faults: dice.between(0, 6),
-    breaksCredits: dice.chance(0.2),
+    breaksCredits: dice.chance(0.5),
     dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,
   };
 }

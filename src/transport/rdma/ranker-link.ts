@@ -115,10 +115,10 @@ export class RankerLink implements Link {
     this.#reads = new RowReads(tools, answer.shards, plan);
   }
 
-  /** Whether a subrequest can be sent here, as far as it and its reply fit. */
+  /** Whether a subrequest and its reply have slots here. Rows that are read have none. */
   takes({ bytes, replyBytesMax, reads }: Outgoing): boolean {
     const fits = bytes <= (this.#requests?.bytes ?? 0) && replyBytesMax <= smallReplyBytesMax;
-    return !this.#closed && (reads !== undefined || (fits && this.#free.length > 0));
+    return !this.#closed && reads === undefined && fits && this.#free.length > 0;
   }
 
   /** @returns undefined if it cannot be sent here: it does not fit, no slot is free, or there is no connection */

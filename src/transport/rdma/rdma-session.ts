@@ -33,7 +33,7 @@ export class RdmaSession implements Session {
     return this.#link !== undefined;
   }
 
-  /** The replies of a link have slots, and rows have buffers. */
+  /** The replies of a link have slots. */
   replyBound(outgoing: Outgoing): ReplyBound {
     if (this.#link?.takes(outgoing)) return 'own';
     return this.#instead.replyBound?.(outgoing) ?? 'reserve';
