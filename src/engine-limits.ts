@@ -15,6 +15,9 @@ export const partedBytesShare = 0.25;
 export const engineRequestBytes = 16_777_216;
 export const engineResultBytes = 67_108_864;
 
+/** Results of at least so many bytes are used where the engine has left them. Smaller ones are copied, which is faster. */
+export const sharedResultBytesMin = 32_768;
+
 /** Records of a queue between two threads: a power of 2. More lookups at a time are sent as messages. */
 export const ringRecords = 1_024;
 

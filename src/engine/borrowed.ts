@@ -24,7 +24,7 @@ export class Borrowed {
     this.#lent.push({ record: this.#ring.given, address, bytes });
   }
 
-  /** Nothing refers to memory from `allocate`. */
+  /** Nothing refers to memory from `allocate` any more. */
   giveBack(address: number, bytes: number): void {
     this.#slots.free(address, bytes);
   }

@@ -1,4 +1,4 @@
-import { ringRecords } from '../engine-limits.ts';
+import { sharedResultBytesMin } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { FeatureNames } from '../lookup/bag-reader.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
@@ -10,8 +10,9 @@ import type { EngineControl, RunningEngine, SentResults } from './engine-control
 import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
 import { errorOf, type Failure } from './failure.ts';
 import { noTexts, type TextOptions, writeHead } from './request-head.ts';
-import { readResults } from './results-frame.ts';
+import { type ResultsMemory, readResults } from './results-frame.ts';
 import type { KnownShape, Shapes } from './shapes.ts';
+import { SharedResults } from './shared-results.ts';
 
 /** A lookup that an engine is asked for. */
 export interface LinkRequest {
@@ -58,10 +59,10 @@ export class EngineLink {
   readonly #engine: RunningEngine;
   readonly #shared: LinkShared;
   readonly #slots: FreeList;
+  readonly #results: SharedResults;
   readonly #waiting: (Waiting | undefined)[] = [];
   readonly #ids: number[] = [];
   #load = 0;
-  #records = 0;
 
   constructor(place: number, memory: EngineMemory, engine: RunningEngine, shared: LinkShared) {
     this.#place = place;
@@ -70,6 +71,7 @@ export class EngineLink {
     engine.hold(false);
     this.#shared = shared;
     this.#slots = memory.requestSlots();
+    this.#results = new SharedResults(memory);
   }
 
   get control(): EngineControl {
@@ -92,7 +94,7 @@ export class EngineLink {
   /** Hands a lookup over. */
   begin(request: LinkRequest): Pending {
     const { bags } = request;
-    const shape = this.#records < ringRecords ? this.#shared.shapes.of(bags) : undefined;
+    const shape = this.#memory.toEngine.isFull ? undefined : this.#shared.shapes.of(bags);
     const pending = shape !== undefined && frame.read(bags) ? this.#write(request, shape) : undefined;
     frame.clear();
     return pending ?? this.#send(request);
@@ -113,7 +115,6 @@ export class EngineLink {
     writeHead(this.#memory, address, frame.bytes, { shape: shape.id, deadlineAt, cancellable }, texts);
     shape.told.add(this.#place);
     const pending = this.#wait(shape.features, deadlineAt, address, bytes);
-    this.#records++;
     toEngine.give(lookupRecord, pending.id, address, bytes);
     bell.ring();
     return pending;
@@ -150,6 +151,7 @@ export class EngineLink {
 
   /** Takes the results that have come. */
   take(): void {
+    this.#results.flush();
     this.#memory.fromEngine.takeAll(this.#taken);
   }
 
@@ -160,9 +162,18 @@ export class EngineLink {
 
   readonly #taken = (_: number, id: number, address: number, bytes: number): void => {
     const waiting = this.#end(id);
-    if (waiting === undefined || waiting.abandoned) return;
-    waiting.resolve(readResults(this.#memory.bytes, address, bytes, waiting.names, this.#shared.pool));
+    if (waiting === undefined) return;
+    const results =
+      bytes < sharedResultBytesMin ? this.#copy(address, bytes) : this.#results.at(address, bytes);
+    if (waiting.abandoned) results.release();
+    else waiting.resolve(readResults(results, waiting.names, this.#shared.pool));
   };
+
+  #copy(address: number, bytes: number): ResultsMemory {
+    const results = this.#shared.pool.take(bytes);
+    results.bytes.set(this.#memory.bytes.subarray(address, address + bytes));
+    return results;
+  }
 
   answered({ id, results, replies, failures, incomplete }: SentResults): void {
     const waiting = this.#end(id);
@@ -188,7 +199,6 @@ export class EngineLink {
     this.#ids.push(id);
     if (--this.#load === 0) this.#engine.hold(false);
     if (waiting.bytes === 0) return waiting;
-    this.#records--;
     this.#slots.free(waiting.address, waiting.bytes);
     return waiting;
   }

@@ -3,9 +3,10 @@ import { allocationAlignBytes, FreeList } from '../store/free-list.ts';
 import { Bell } from './bell.ts';
 import { Ring } from './ring.ts';
 
-/** Kinds of records to an engine: a lookup; it is cancelled; the application takes results again, after memory was full. */
+/** Kinds of records to an engine: a lookup; it is cancelled; results are not used any more. */
 export const lookupRecord = 1;
 export const cancelRecord = 2;
+export const releaseRecord = 3;
 
 const statsWords = 64;
 const bellAt = 0;

@@ -1,4 +1,4 @@
-import { engineSpinUs } from '../engine-limits.ts';
+import { engineSpinUs, sharedResultBytesMin } from '../engine-limits.ts';
 import type { PooledLookup } from '../lookup/pooled.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -11,7 +11,7 @@ import { bagsIn } from './bags-frame.ts';
 import type { Bell } from './bell.ts';
 import { Borrowed } from './borrowed.ts';
 import type { EngineControl, EngineEvents, SentLookup } from './engine-control.ts';
-import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
+import { cancelRecord, type EngineMemory, lookupRecord, releaseRecord } from './engine-memory.ts';
 import { writeStats } from './engine-stats.ts';
 import { errorOf, type Failure, failureOf } from './failure.ts';
 import type { PartitionedTransport } from './partitioned-transport.ts';
@@ -103,8 +103,9 @@ export class Engine implements EngineControl {
     setImmediate(this.#turn);
   };
 
-  readonly #take = (kind: number, id: number, address: number): void => {
+  readonly #take = (kind: number, id: number, address: number, bytes: number): void => {
     if (kind === cancelRecord) this.#cancels.get(id)?.abort();
+    else if (kind === releaseRecord) this.#results.giveBack(address, bytes);
     else if (kind === lookupRecord) this.#begin(id, address);
   };
 
@@ -147,7 +148,9 @@ export class Engine implements EngineControl {
     writeStats(this.#memory.stats, this.#ranker.stats);
     const { parts, failures, incomplete } = found;
     const bytes = resultsBytes(parts);
-    const address = failures.length > 0 ? undefined : this.#results.allocate(bytes);
+    const { fromEngine } = this.#memory;
+    const isPlain = failures.length === 0 && !fromEngine.isFull;
+    const address = isPlain ? this.#results.allocate(bytes) : undefined;
     if (address === undefined) {
       const replies = parts.replies.map((reply) => reply?.bytes);
       this.#events.answered({
@@ -156,9 +159,9 @@ export class Engine implements EngineControl {
       });
     } else {
       writeResults(parts, this.#memory.bytes, address);
-      // There are never more lookups than records.
-      this.#memory.fromEngine.give(lookupRecord, id, address, bytes);
-      this.#results.lend(address, bytes);
+      fromEngine.give(lookupRecord, id, address, bytes);
+      // Large results stay until the application releases them.
+      if (bytes < sharedResultBytesMin) this.#results.lend(address, bytes);
       this.#ringSoon();
     }
     found[Symbol.dispose]();

@@ -44,23 +44,22 @@ export function writeResults({ results, replies }: PooledParts, memory: Uint8Arr
   words[end + 1] = replies.length;
 }
 
-/** Copies results out of shared memory, which may be used again afterwards. */
-export function readResults(
-  memory: Uint8Array,
-  at: number,
-  bytes: number,
-  names: FeatureNames,
-  pool: BufferPool,
-): PooledLookup {
-  const results = pool.take(bytes);
-  results.bytes.set(memory.subarray(at, at + bytes));
-  const words = new Uint32Array(results.bytes.buffer, 0, bytes >>> 2);
+/** Memory with results. It may be used again after `release`. */
+export interface ResultsMemory {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  release(): void;
+}
+
+/** The results that were written, where they are. @param results memory from the begin of the results to their end */
+export function readResults(results: ResultsMemory, names: FeatureNames, pool: BufferPool): PooledLookup {
+  const { buffer, byteOffset, length } = results.bytes;
+  const words = new Uint32Array(buffer, byteOffset, length >>> 2);
   const end = words.length - tailWords;
   const replies: (HeldReply | undefined)[] = new Array(words[end + 1]);
   for (let i = 1; i <= words[end]; i++) {
     const entry = end - i * entryWords;
-    const [frame, from, length] = [words[entry], words[entry + 1], words[entry + 2]];
-    replies[frame] = { bytes: results.bytes.subarray(from, from + length), release: () => {} };
+    const [frame, from, bytes] = [words[entry], words[entry + 1], words[entry + 2]];
+    replies[frame] = { bytes: results.bytes.subarray(from, from + bytes), release: () => {} };
   }
   return new PooledLookup(names, { results, pool }, replies);
 }

@@ -17,10 +17,15 @@ export class Ring {
     this.#words = words.subarray(at, at + Ring.words);
   }
 
+  /** Whether no record can be given now. Only the thread that gives records may ask. */
+  get isFull(): boolean {
+    return ((this.#words[givenAt] - Atomics.load(this.#words, takenAt)) | 0) >= ringRecords;
+  }
+
   /** Adds a record. @returns false if the ring is full */
   give(kind: number, id: number, address: number, bytes: number): boolean {
+    if (this.isFull) return false;
     const given = this.#words[givenAt];
-    if (((given - Atomics.load(this.#words, takenAt)) | 0) >= ringRecords) return false;
     const at = recordsAt + (given & (ringRecords - 1)) * recordWords;
     this.#words[at] = kind;
     this.#words[at + 1] = id;

@@ -161,10 +161,16 @@ class ResultMemory {
   readonly #held: PooledBytes[];
 
   constructor({ results, pool }: MergedResults) {
+    const { buffer, byteOffset, length } = results.bytes;
     this.bytes = results.bytes;
-    this.words = new Uint32Array(results.bytes.buffer);
+    this.words = new Uint32Array(buffer, byteOffset, length >>> 2);
     this.#pool = pool;
     this.#held = [results];
+  }
+
+  /** An array in the results. @param at its first byte */
+  wordsAt(at: number, length: number): Uint32Array {
+    return this.words.subarray(at >>> 2, (at >>> 2) + length);
   }
 
   /** Memory for `length` floats. */
@@ -224,7 +230,7 @@ class FeatureResults implements Pooled {
   get distinct(): DistinctBags | undefined {
     const at = this.#at(layout.RESULT_INVERSE);
     if (at === 0 || this.#distinct !== undefined) return this.#distinct;
-    const inverse = new Uint32Array(this.#memory.words.buffer, at, this.#at(layout.RESULT_RESULTS));
+    const inverse = this.#memory.wordsAt(at, this.#at(layout.RESULT_RESULTS));
     this.#distinct = { values: this.#bagValues(), counts: this.#bagCounts(), inverse };
     return this.#distinct;
   }
@@ -253,14 +259,15 @@ class FeatureResults implements Pooled {
     const unsent = this.#at(layout.RESULT_PADDED_COUNT);
     // Nodes get padding keys only in mode `none`.
     if (unsent === 0) return this.#positions(OUTCOME_PADDED);
-    return new Uint32Array(this.#memory.words.buffer, this.#at(layout.RESULT_PADDED), unsent);
+    return this.#memory.wordsAt(this.#at(layout.RESULT_PADDED), unsent);
   }
 
   /** The positions of the keys that have this outcome. */
   #positions(outcome: number): Uint32Array {
     const count = this.#at(layout.RESULT_EXCEPTION_COUNT);
     if (count === 0) return none;
-    return new Uint32Array(this.#memory.words.buffer, this.#at(layout.RESULT_EXCEPTIONS), count)
+    return this.#memory
+      .wordsAt(this.#at(layout.RESULT_EXCEPTIONS), count)
       .filter((exception) => exception >>> EXCEPTION_OUTCOME_SHIFT === outcome)
       .map((exception) => exception & EXCEPTION_POSITION_MASK);
   }
