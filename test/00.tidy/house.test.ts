@@ -25,6 +25,7 @@ const rooms = [
   'telemetry',
   'service',
   'host',
+  'simulation',
   'cli',
   'entry',
 ] as const;
@@ -58,6 +59,9 @@ const entries = [
 const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
 const runtimeFiles = [
   'kernel/files.ts',
+  'simulation/history.ts',
+  'simulation/network.ts',
+  'simulation/socket.ts',
   'store/content.ts',
   'store/safetensors-index.ts',
   'store/safetensors-part.ts',

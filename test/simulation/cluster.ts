@@ -1,12 +1,12 @@
 // Memory nodes on simulated machines, with the production listener in front of each worker.
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import { Machine, type Network } from '../../src/simulation/network.ts';
+import { type Health, SimulatedWorker } from '../../src/simulation/worker.ts';
+import type { World } from '../../src/simulation/world.ts';
 import { Listener } from '../../src/transport/listener.ts';
-import { Machine, type Network } from './network.ts';
 import { cutOf, nodeNames, type Plan } from './plan.ts';
 import type { SimulatedRows } from './rows.ts';
-import { type Health, SimulatedWorker } from './worker.ts';
-import type { World } from './world.ts';
 
 /** Times that a node may get another routing table in a simulation. Each process has memory of its own for its slots. */
 export const movesMax = 2;

@@ -1,12 +1,12 @@
 // What goes wrong in a simulation, and when.
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
+import type { World } from '../../src/simulation/world.ts';
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
 import { movesMax } from './cluster.ts';
-import type { Dice } from './dice.ts';
 import { movedTables, type Plan } from './plan.ts';
 import type { Troubles } from './troubles.ts';
-import type { World } from './world.ts';
 
 /** Until a ranker hears of a routing table that its nodes have already. */
 const publishMsMax = 200;

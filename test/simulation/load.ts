@@ -4,9 +4,9 @@ import { FlexemrError } from '../../src/errors.ts';
 import type { Lookup } from '../../src/lookup/pooled.ts';
 import type { LookupOptions } from '../../src/ranker/lookup.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
+import type { World } from '../../src/simulation/world.ts';
 import { difference, type SimulatedRequest } from './requests.ts';
 import type { Troubles } from './troubles.ts';
-import type { World } from './world.ts';
 
 export interface LoadOptions {
   /** The nodes that serve these tables, or have served them. */

@@ -2,8 +2,8 @@
 import type { PushDown } from '../../src/lookup/asked.ts';
 import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
 import type { RowDtype, TableMode } from '../../src/plan/table-spec.ts';
-import type { Dice } from './dice.ts';
-import type { Weather } from './pipe.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
+import type { Weather } from '../../src/simulation/pipe.ts';
 
 export interface Plan {
   readonly nodes: number;

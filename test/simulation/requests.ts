@@ -1,8 +1,8 @@
 // Bags to look up, and what the reference gives for them.
 import type { Bags, KeyedBags } from '../../src/plan/bags.ts';
 import type { PlannedTable } from '../../src/plan/routing-table.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
 import { expectedPooled, foundRows, type ModelTable } from '../30.plan/expected.ts';
-import type { Dice } from './dice.ts';
 
 /** Most keys of a bag that is drawn. */
 const bagKeysMax = 60;

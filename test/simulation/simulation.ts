@@ -2,19 +2,19 @@
 import { kernelModule } from '../../src/kernel/files.ts';
 import { sessionWindow, subrequestMsMax } from '../../src/limits.ts';
 import { Ranker } from '../../src/ranker/ranker.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
+import { Network } from '../../src/simulation/network.ts';
+import type { Health } from '../../src/simulation/worker.ts';
+import { World } from '../../src/simulation/world.ts';
 import { SimulatedCluster, slotRanges } from './cluster.ts';
-import type { Dice } from './dice.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import { type Given, Load } from './load.ts';
-import { Network } from './network.ts';
 import { type Plan, planOf } from './plan.ts';
 import { Requests } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
 import { CountedTransport } from './transport.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
-import type { Health } from './worker.ts';
-import { World } from './world.ts';
 
 /** Memory of a lookup. The lookups of a simulation share a part of it. */
 const workspaceBytes = 2 ** 26;

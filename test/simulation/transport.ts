@@ -1,15 +1,15 @@
 // The production stream transport over the simulated network, with a count of the credits that are in use.
 import { get } from 'node:http';
 import { connectMsMax, sessionWindow } from '../../src/limits.ts';
+import type { Network } from '../../src/simulation/network.ts';
+import type { SimulatedSocket } from '../../src/simulation/socket.ts';
+import type { World } from '../../src/simulation/world.ts';
 import { readDescription } from '../../src/transport/description.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import type { Exchange, Outgoing, Session, Transport } from '../../src/transport/transport.ts';
 import { unavailable } from '../../src/transport/unavailable.ts';
 import type { NodeDescription } from '../../src/wire/handler.ts';
 import { token } from './cluster.ts';
-import type { Network } from './network.ts';
-import type { SimulatedSocket } from './socket.ts';
-import type { World } from './world.ts';
 
 /** Asks nodes for their descriptions by HTTP. The production transport does it with undici, whose timers are real. */
 class Descriptions implements Transport {

@@ -1,9 +1,9 @@
-import { unfinishedSubrequestsMax, workerSubrequestsMax } from '../../src/limits.ts';
-import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
-import { overloaded } from '../../src/memory-node/places.ts';
-import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
-import type { Handler, Inbox, NodeDescription } from '../../src/wire/handler.ts';
-import { Reply, type WireError } from '../../src/wire/reply.ts';
+import { unfinishedSubrequestsMax, workerSubrequestsMax } from '../limits.ts';
+import type { MemoryNode } from '../memory-node/memory-node.ts';
+import { overloaded } from '../memory-node/places.ts';
+import type { FrameIdentity } from '../wire/frame-identity.ts';
+import type { Handler, Inbox, NodeDescription } from '../wire/handler.ts';
+import { Reply, type WireError } from '../wire/reply.ts';
 
 /** How a node is. Its workers look at it. */
 export interface Health {

@@ -1,4 +1,4 @@
-import { below, type Random, random } from '../85.system/random.ts';
+import { below, type Random, random } from './random.ts';
 
 /** The randomness of a simulation. Everything that is drawn follows from its seed. */
 export class Dice {
