@@ -1,23 +1,37 @@
-// A network in place of `node:net`: connections between the ranker and the machines of memory nodes.
+// A network in place of `node:net`: connections between rankers and the machines of memory nodes.
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import type { Dice } from './dice.ts';
 import { Pipe, type Weather } from './pipe.ts';
+import type { Processor } from './processor.ts';
 import { type OnRead, SimulatedSocket, socketError } from './socket.ts';
 import type { World } from './world.ts';
 
-/** A connection, from the ranker to a machine. */
+/** A connection, from a ranker to a machine. */
 interface Link {
-  readonly number: number;
+  /** The thread that has connected, and the one that serves. */
+  readonly from: Processor;
+  readonly to: Processor;
   readonly client: SimulatedSocket;
   readonly server: SimulatedSocket;
   readonly toServer: Pipe;
   readonly toClient: Pipe;
 }
 
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+function nameOf({ host, port }: Address): string {
+  return `${host}:${port}`;
+}
+
 interface Listening {
   readonly server: net.Server;
   readonly machine: Machine;
+  /** The thread that listens. */
+  readonly processor: Processor;
   readonly sockets: Set<SimulatedSocket>;
   onClosed: (() => void) | undefined;
 }
@@ -53,13 +67,13 @@ export class Machine {
   }
 
   /** Breaks connections in the middle of whatever they carry. */
-  break(dice: Dice, share: number): void {
-    for (const { client, server, toServer, toClient } of [...this.links]) {
+  break(world: World, dice: Dice, share: number): void {
+    for (const { from, to, client, server, toServer, toClient } of [...this.links]) {
       if (!dice.chance(share)) continue;
       toServer.cut();
       toClient.cut();
-      setTimeout(() => server.receiveReset(), dice.between(0, 20));
-      setTimeout(() => client.receiveReset(), dice.between(0, 20));
+      world.at(world.now + dice.between(0, 20), () => server.receiveReset(), to);
+      world.at(world.now + dice.between(0, 20), () => client.receiveReset(), from);
     }
   }
 }
@@ -68,8 +82,9 @@ export class Network implements Disposable {
   readonly #world: World;
   readonly #dice: Dice;
   readonly #weather: Weather;
-  readonly #listening = new Map<number, Listening>();
-  readonly #machines = new Map<number, Machine>();
+  readonly #listening = new Map<string, Listening>();
+  readonly #machines = new Map<string, Machine>();
+  readonly #addresses = new WeakMap<net.Server, Address>();
   readonly #real = { connect: net.connect, ...pick(net.Server.prototype) };
   #links = 0;
 
@@ -78,15 +93,15 @@ export class Network implements Disposable {
     this.#dice = world.dice.fork();
     this.#weather = weather;
     const network = this;
-    net.connect = ((options: { port: number; onread?: OnRead }) =>
+    net.connect = ((options: Address & { onread?: OnRead }) =>
       this.connect(options)) as unknown as typeof net.connect;
     Object.assign(net.Server.prototype, {
-      listen(this: net.Server, { port }: { port: number }, then: () => void) {
-        network.#listen(this, port, then);
+      listen(this: net.Server, address: Address, then: () => void) {
+        network.#listen(this, address, then);
         return this;
       },
       address(this: net.Server) {
-        return { port: network.#portOf(this) };
+        return network.#addresses.get(this);
       },
       close(this: net.Server, then?: () => void) {
         network.#close(this, then);
@@ -96,78 +111,96 @@ export class Network implements Disposable {
     syncBuiltinESMExports();
   }
 
-  /** Says which machine a port belongs to. */
-  place(port: number, machine: Machine): void {
-    this.#machines.set(port, machine);
+  /** Says which machine an address belongs to. */
+  place(address: Address, machine: Machine): void {
+    this.#machines.set(nameOf(address), machine);
   }
 
-  #listen(server: net.Server, port: number, then: () => void): void {
-    const machine = this.#machines.get(port);
-    if (machine === undefined || this.#listening.has(port)) throw new Error(`port ${port} is not free`);
-    this.#listening.set(port, { server, machine, sockets: new Set(), onClosed: undefined });
+  #listen(server: net.Server, address: Address, then: () => void): void {
+    const name = nameOf(address);
+    const machine = this.#machines.get(name);
+    if (machine === undefined || this.#listening.has(name)) throw new Error(`${name} is not free`);
+    const { processor } = this.#world;
+    this.#listening.set(name, { server, machine, processor, sockets: new Set(), onClosed: undefined });
+    this.#addresses.set(server, address);
     process.nextTick(then);
   }
 
-  #portOf(server: net.Server): number {
-    return [...this.#listening].find(([, listening]) => listening.server === server)?.[0] ?? 0;
-  }
-
   #close(server: net.Server, then?: () => void): void {
-    const port = this.#portOf(server);
-    const listening = this.#listening.get(port);
-    this.#listening.delete(port);
-    if (listening === undefined || listening.sockets.size === 0) process.nextTick(() => then?.());
+    const address = this.#addresses.get(server);
+    const listening = address && this.#listening.get(nameOf(address));
+    if (listening?.server !== server || listening.sockets.size === 0) process.nextTick(() => then?.());
     else listening.onClosed = then;
+    if (address && listening?.server === server) this.#listening.delete(nameOf(address));
   }
 
-  /** A process has ended: its connections end, and its ports are free. */
-  crash(port: number): void {
-    const listening = this.#listening.get(port);
-    this.#listening.delete(port);
+  /** A process has ended: its connections end, and its address is free. */
+  crash(address: Address): void {
+    const listening = this.#listening.get(nameOf(address));
+    this.#listening.delete(nameOf(address));
     for (const socket of listening?.sockets ?? []) socket.destroy();
   }
 
-  connect({ port, onread }: { port: number; onread?: OnRead | undefined }): SimulatedSocket {
-    const client = new SimulatedSocket(port, true, onread);
-    const machine = this.#machines.get(port);
+  connect({ onread, ...address }: Address & { onread?: OnRead | undefined }): SimulatedSocket {
+    const client = new SimulatedSocket(address.port, true, onread);
+    const world = this.#world;
+    const from = world.processor;
+    const machine = this.#machines.get(nameOf(address));
     const { delayMsMin, delayMsMax } = this.#weather;
     const reach = (): void => {
       if (client.destroyed) return;
       if (machine?.held) machine.waiting.push(reach);
-      else this.#open(client, port);
+      else this.#reach(client, address, from);
     };
-    setTimeout(reach, this.#dice.between(delayMsMin, delayMsMax));
+    world.at(world.now + this.#dice.between(delayMsMin, delayMsMax), reach, world.outside);
     return client;
   }
 
-  #open(client: SimulatedSocket, port: number): void {
-    const listening = this.#listening.get(port);
-    if (listening === undefined) {
-      client.destroy(socketError('connect', 'ECONNREFUSED'));
+  /** A connection arrives where it goes to. */
+  #reach(client: SimulatedSocket, address: Address, from: Processor): void {
+    const world = this.#world;
+    const listening = this.#listening.get(nameOf(address));
+    if (listening === undefined)
+      world.at(world.now, () => client.destroy(socketError('connect', 'ECONNREFUSED')), from);
+    else world.at(world.now, () => this.#accept(client, listening, address, from), listening.processor);
+  }
+
+  #accept(client: SimulatedSocket, listening: Listening, address: Address, from: Processor): void {
+    // The process may have crashed before it took the connection.
+    if (this.#listening.get(nameOf(address)) !== listening) {
+      this.#reach(client, address, from);
       return;
     }
-    const { machine, sockets } = listening;
-    const number = ++this.#links;
+    const { port } = address;
+    const { machine, sockets, processor: to } = listening;
+    const [world, weather, number] = [this.#world, this.#weather, ++this.#links];
     const server = new SimulatedSocket(number, false);
-    const toServer: Pipe = new Pipe(this.#dice.fork(), this.#weather, server, () => toClient.reset());
-    const toClient: Pipe = new Pipe(this.#dice.fork(), this.#weather, client, () => toServer.reset());
-    const link = { number, client, server, toServer, toClient };
+    const [out, back] = [this.#dice.fork(), this.#dice.fork()];
+    const refuseOut = (): void => toClient.reset();
+    const refuseBack = (): void => toServer.reset();
+    const toServer: Pipe = new Pipe({ world, weather, dice: out, from, to }, server, refuseOut);
+    const toClient: Pipe = new Pipe({ world, weather, dice: back, from: to, to: from }, client, refuseBack);
+    const link = { from, to, client, server, toServer, toClient };
     machine.links.add(link);
     sockets.add(server);
-    this.#world.history.add(`connection ${number} to ${machine.name}, port ${port}`);
+    world.history.add(`connection ${number} to ${machine.name}, port ${port}`);
     server.on('close', () => {
       sockets.delete(server);
-      this.#world.history.add(`connection ${number} closed by ${machine.name}, ${server.bytesRead} bytes`);
+      world.history.add(`connection ${number} closed by ${machine.name}, ${server.bytesRead} bytes`);
       if (sockets.size === 0) listening.onClosed?.();
       if (client.destroyed) machine.links.delete(link);
     });
     client.on('close', () => {
-      this.#world.history.add(`connection ${number} closed by the ranker, ${client.bytesRead} bytes`);
+      world.history.add(`connection ${number} closed by ${from.name}, ${client.bytesRead} bytes`);
       if (server.destroyed) machine.links.delete(link);
     });
     server.open(toClient, toServer);
     listening.server.emit('connection', server);
-    client.open(toServer, toClient);
+    const connected = (): void => {
+      if (!client.destroyed) client.open(toServer, toClient);
+      else toServer.reset();
+    };
+    world.at(world.now, connected, from);
   }
 
   [Symbol.dispose](): void {

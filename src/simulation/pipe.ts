@@ -1,4 +1,6 @@
 import type { Dice } from './dice.ts';
+import type { Processor } from './processor.ts';
+import type { World } from './world.ts';
 
 /** The end of a pipe. */
 export interface PipeEnd {
@@ -12,7 +14,11 @@ export interface PipeEnd {
   receiveReset(): void;
 }
 
-type Item = { readonly bytes: Uint8Array; readonly taken?: () => void } | 'end' | 'reset';
+interface Item {
+  /** When it arrives. */
+  readonly at: number;
+  readonly what: Uint8Array | 'end' | 'reset';
+}
 
 /** Delays, and how bytes are cut into pieces. */
 export interface Weather {
@@ -22,42 +28,54 @@ export interface Weather {
   readonly piecesMax: number;
   /** Bytes that may be under way. Then writes wait. */
   readonly windowBytes: number;
+  /** What the network card of each machine sends and receives in a millisecond. Default: no limit. */
+  readonly bytesPerMs?: number | undefined;
+}
+
+/** What one end of a pipe is connected to, and by what. */
+export interface PipeOptions {
+  readonly world: World;
+  readonly dice: Dice;
+  readonly weather: Weather;
+  readonly from: Processor;
+  readonly to: Processor;
 }
 
 /** One direction of a connection: bytes arrive in order, later, and in other pieces. */
 export class Pipe {
-  readonly #dice: Dice;
-  readonly #weather: Weather;
-  readonly #to: PipeEnd;
+  readonly #of: PipeOptions;
+  readonly #end: PipeEnd;
   readonly #items: Item[] = [];
-  /** Items whose time has come. */
-  #ripe = 0;
   #lastAt = 0;
   #underWay = 0;
   #held = false;
   #cut = false;
   #blocked: (() => void) | undefined;
+  /** The event in which it was written to last. */
+  #writtenAt = -1;
   readonly #onRefused: () => void;
 
   /** @param onRefused bytes arrived at an end that is gone */
-  constructor(dice: Dice, weather: Weather, to: PipeEnd, onRefused: () => void) {
-    this.#dice = dice;
-    this.#weather = weather;
-    this.#to = to;
+  constructor(of: PipeOptions, end: PipeEnd, onRefused: () => void) {
+    this.#of = of;
+    this.#end = end;
     this.#onRefused = onRefused;
   }
 
   /** @param taken called when more may be sent */
   send(bytes: Uint8Array, taken: () => void): void {
-    const pieces = Math.min(this.#dice.between(1, this.#weather.piecesMax), Math.max(1, bytes.length));
-    const cuts = Array.from({ length: pieces - 1 }, () => this.#dice.between(1, bytes.length - 1));
+    const { world, dice, weather, from } = this.#of;
+    // What is written at once is one call of the system.
+    if (this.#writtenAt !== world.steps) world.work(from.costs.writeMs);
+    this.#writtenAt = world.steps;
+    const pieces = Math.min(dice.between(1, weather.piecesMax), Math.max(1, bytes.length));
+    const cuts = Array.from({ length: pieces - 1 }, () => dice.between(1, bytes.length - 1));
     const bounds = [0, ...cuts.sort((a, b) => a - b), bytes.length];
     for (let i = 0; i + 1 < bounds.length; i++)
-      // The sender may write to its memory again, and a Buffer's own `slice` would share it.
-      if (bounds[i] < bounds[i + 1])
-        this.#put({ bytes: Uint8Array.from(bytes.subarray(bounds[i], bounds[i + 1])) });
+      // The sender may write to its memory again.
+      if (bounds[i] < bounds[i + 1]) this.#put(new Uint8Array(bytes.subarray(bounds[i], bounds[i + 1])));
     this.#underWay += bytes.length;
-    if (this.#underWay <= this.#weather.windowBytes) taken();
+    if (this.#underWay <= weather.windowBytes) taken();
     else this.#blocked = taken;
   }
 
@@ -69,16 +87,26 @@ export class Pipe {
     this.#put('reset');
   }
 
-  #put(item: Item): void {
+  #put(what: Item['what']): void {
     if (this.#cut) return;
-    this.#items.push(item);
-    const { delayMsMin, delayMsMax } = this.#weather;
-    const at = Math.max(this.#lastAt, performance.now() + this.#dice.between(delayMsMin, delayMsMax));
+    const { world, to } = this.#of;
+    const at = Math.max(this.#lastAt, this.#arrival(typeof what === 'string' ? 0 : what.length));
     this.#lastAt = at;
-    setTimeout(() => {
-      this.#ripe++;
-      this.deliver();
-    }, at - performance.now());
+    this.#items.push({ at, what });
+    world.at(at, () => this.deliver(), to);
+  }
+
+  /** When so many bytes arrive that are sent now. */
+  #arrival(bytes: number): number {
+    const { world, dice, weather, from, to } = this.#of;
+    const { delayMsMin, delayMsMax, bytesPerMs } = weather;
+    const delayMs = dice.between(delayMsMin, delayMsMax);
+    if (bytesPerMs === undefined) return world.now + delayMs;
+    const ms = bytes / bytesPerMs;
+    from.nic.sendsUntil = Math.max(world.now, from.nic.sendsUntil) + ms;
+    // A card begins to receive while the other one still sends.
+    to.nic.receivesUntil = Math.max(from.nic.sendsUntil - ms + delayMs, to.nic.receivesUntil) + ms;
+    return to.nic.receivesUntil;
   }
 
   /** Nothing arrives until `release`. */
@@ -87,42 +115,47 @@ export class Pipe {
   }
 
   release(): void {
+    const { world, to } = this.#of;
     this.#held = false;
-    this.deliver();
+    world.at(world.now, () => this.deliver(), to);
   }
 
   /** Loses what is under way, from any byte on. Nothing can be sent any more. */
   cut(): void {
+    const { dice } = this.#of;
     this.#cut = true;
-    const kept = this.#dice.between(0, this.#items.length);
-    const [first] = this.#items.splice(kept);
-    this.#ripe = Math.min(this.#ripe, kept);
-    if (first === undefined || typeof first === 'string') return;
-    const part = first.bytes.subarray(0, this.#dice.between(0, first.bytes.length));
-    if (part.length === 0) return;
-    this.#items.push({ bytes: part });
+    const [first] = this.#items.splice(dice.between(0, this.#items.length));
+    if (first === undefined || typeof first.what === 'string') return;
+    const what = first.what.subarray(0, dice.between(0, first.what.length));
+    if (what.length > 0) this.#items.push({ at: first.at, what });
   }
 
   /** Gives what has arrived to the end that reads it. */
   deliver(): void {
-    while (!this.#held && this.#ripe > 0 && this.#items.length > 0) {
-      const [item] = this.#items;
-      if (typeof item !== 'string' && !this.#to.reading && !this.#to.destroyed) return;
+    const { world, to } = this.#of;
+    const until = world.now;
+    let isRead = false;
+    while (!this.#held && this.#items.length > 0 && this.#items[0].at <= until) {
+      const [{ what }] = this.#items;
+      if (typeof what !== 'string' && !this.#end.reading && !this.#end.destroyed) return;
       this.#items.shift();
-      this.#ripe--;
-      if (item === 'end') this.#to.receiveEnd();
-      else if (item === 'reset') this.#to.receiveReset();
-      else this.#give(item.bytes);
+      // What has arrived is read at once.
+      if (!isRead) world.work(to.costs.readMs);
+      isRead = true;
+      if (what === 'end') this.#end.receiveEnd();
+      else if (what === 'reset') this.#end.receiveReset();
+      else this.#give(what);
     }
   }
 
   #give(bytes: Uint8Array): void {
+    const { world, weather, from } = this.#of;
     this.#underWay -= bytes.length;
-    if (this.#to.destroyed) this.#onRefused();
-    else this.#to.receive(bytes);
-    if (this.#underWay > this.#weather.windowBytes) return;
+    if (this.#end.destroyed) this.#onRefused();
+    else this.#end.receive(bytes);
     const blocked = this.#blocked;
+    if (blocked === undefined || this.#underWay > weather.windowBytes) return;
     this.#blocked = undefined;
-    blocked?.();
+    world.at(world.now, blocked, from);
   }
 }

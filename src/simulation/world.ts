@@ -1,53 +1,88 @@
-// The clock and the randomness of a simulation, in place of those of this process.
-import FakeTimers from '@sinonjs/fake-timers';
 import { Dice } from './dice.ts';
+import { EventQueue } from './event-queue.ts';
+import { SimulatedGlobals } from './globals.ts';
 import { History } from './history.ts';
+import { Processor } from './processor.ts';
 
 const realTurn = globalThis.setImmediate;
 
 /** A simulation that has not ended by then never will. */
 const simulatedMsMax = 600_000;
 
+/** Steps in one turn of the real event loop. All promises and ticks come between two of them. */
+const stepsPerTurn = 64;
+
+interface Happening {
+  readonly processor: Processor;
+  /** Undefined: the processor takes what has waited longest. */
+  readonly act: (() => void) | undefined;
+}
+
 /**
- * While it exists, timers, immediates, `performance.now`, `Date`, `Math.random` and `crypto.getRandomValues` are those of
- * the simulation. Promises and `process.nextTick` stay as they are: their order depends on nothing else.
+ * The clock of a simulation, and what will happen. Each event happens in a thread of a simulated process (`Processor`). What it
+ * does there takes the time that it is charged for (`work`): on the clock of that thread, time passes within an event. Other
+ * events of the thread wait until then.
  */
 export class World implements Disposable {
   readonly dice: Dice;
   readonly history: History = new History(() => `${this.now} ms, step ${this.#steps}`);
-  readonly #clock = FakeTimers.install({
-    now: 0,
-    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
-  });
-  readonly #random = Math.random;
-  readonly #setImmediate = globalThis.setImmediate;
-  readonly #turns: (() => void)[] = [];
+  /** Where everything happens that belongs to no simulated process. Nothing takes time there. */
+  readonly outside: Processor = new Processor('outside');
+  readonly #queue = new EventQueue<Happening>();
+  readonly #globals: SimulatedGlobals;
   readonly #onError = (error: unknown): void => {
     this.#error ??= { error };
   };
-  /** Timers and immediates that have run. */
+  #processor: Processor = this.outside;
+  /** When the current event began, the time that it has taken since, and the part of it that was not work. */
+  #beganAt = 0;
+  #spentMs = 0;
+  #wakeMs = 0;
+  /** Events that have happened. */
   #steps = 0;
   #error: { readonly error: unknown } | undefined;
 
   constructor(seed: number) {
     this.dice = new Dice(seed);
-    const dice = this.dice.fork();
-    Math.random = () => dice.share();
-    crypto.getRandomValues = (array) => {
-      const words = array as unknown as Uint32Array;
-      for (let i = 0; i < words.length; i++) words[i] = dice.u32();
-      return array;
+    const world = this;
+    const clock = {
+      get now(): number {
+        return world.now;
+      },
+      after: (ms: number, act: () => void) => this.at(this.now + ms, act),
+      soon: (act: () => void) => void this.at(this.now, act),
     };
-    // An immediate takes no time on the clock. All of them run before the next timer.
-    globalThis.setImmediate = ((then: (...given: unknown[]) => void, ...given: unknown[]) =>
-      void this.#turns.push(() => then(...given))) as unknown as typeof setImmediate;
+    this.#globals = new SimulatedGlobals(clock, this.dice.fork());
     process.on('unhandledRejection', this.#onError);
     process.on('uncaughtException', this.#onError);
   }
 
-  /** Milliseconds since the simulation began. */
+  /** Milliseconds since the simulation began, for the thread in which something happens now. */
   get now(): number {
-    return this.#clock.now;
+    return this.#beganAt + this.#spentMs;
+  }
+
+  /** The thread in which something happens now. */
+  get processor(): Processor {
+    return this.#processor;
+  }
+
+  /** What happens now takes so much longer. */
+  work(ms: number): void {
+    this.#spentMs += ms;
+  }
+
+  /** Something will happen. @returns a function that cancels it, if it has not happened yet */
+  at(ms: number, act: () => void, processor: Processor = this.#processor): () => void {
+    const event = this.#queue.add(ms, { processor, act });
+    return () => this.#queue.remove(event);
+  }
+
+  /** Does something in a thread, as soon as it can. @returns what it returns */
+  in<T>(processor: Processor, act: () => Promise<T> | T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.at(this.now, () => new Promise<T>((done) => done(act())).then(resolve, reject), processor);
+    });
   }
 
   /** Notes a failure. `run` throws the first one. */
@@ -62,17 +97,68 @@ export class World implements Disposable {
       settled = true;
     };
     promise.then(done, done);
-    for (;;) {
-      // All promises and ticks come before the next turn of the event loop.
+    const isOver = (): boolean => settled || this.#error !== undefined;
+    const step = (): void => {
+      if (isOver()) return;
+      try {
+        this.#step();
+      } catch (error) {
+        this.#onError(error);
+      }
+    };
+    while (!isOver()) {
+      for (let i = 0; i < stepsPerTurn; i++) realTurn(step);
       await new Promise(realTurn);
-      if (this.#error) throw this.#error.error;
-      if (settled) return await promise;
-      this.#steps++;
-      const turn = this.#turns.shift();
-      if (turn) turn();
-      else this.#clock.next();
-      if (this.now > simulatedMsMax) throw new Error('the simulation does not end');
     }
+    if (this.#error) throw this.#error.error;
+    return await promise;
+  }
+
+  /** The next event happens. */
+  #step(): void {
+    this.#endEvent();
+    for (;;) {
+      const event = this.#queue.next();
+      if (event === undefined) throw new Error('nothing will happen any more');
+      if (event.at > simulatedMsMax) throw new Error('the simulation does not end');
+      const { processor } = event.act;
+      let { act } = event.act;
+      if (act === undefined) {
+        processor.isCalled = false;
+        act = processor.waiting.shift();
+      } else if (processor.freeAt > event.at || processor.waiting.length > 0) {
+        processor.waiting.push(act);
+        this.#call(processor);
+        continue;
+      }
+      this.#begin(event.at, processor);
+      act?.();
+      return;
+    }
+  }
+
+  #begin(at: number, processor: Processor): void {
+    this.#steps++;
+    this.#processor = processor;
+    this.#beganAt = at;
+    // A thread that has just ended its work looks for more before it waits.
+    this.#wakeMs = at > processor.freeAt ? processor.costs.wakeMs : 0;
+    this.#spentMs = this.#wakeMs;
+  }
+
+  #endEvent(): void {
+    const processor = this.#processor;
+    processor.freeAt = this.now;
+    processor.busyMs += this.#spentMs - this.#wakeMs;
+    [this.#beganAt, this.#spentMs, this.#wakeMs] = [this.now, 0, 0];
+    if (processor.waiting.length > 0) this.#call(processor);
+  }
+
+  /** The thread takes what waits for it as soon as it is free. */
+  #call(processor: Processor): void {
+    if (processor.isCalled) return;
+    processor.isCalled = true;
+    this.#queue.add(processor.freeAt, { processor, act: undefined });
   }
 
   get steps(): number {
@@ -81,19 +167,16 @@ export class World implements Disposable {
 
   /** Timers that have been set and not cleared. */
   get timers(): number {
-    return this.#clock.countTimers();
+    return this.#globals.timers;
   }
 
   sleep(ms: number): Promise<void> {
-    return new Promise((done) => void setTimeout(done, ms));
+    return new Promise((done) => void this.at(this.now + ms, done, this.outside));
   }
 
   [Symbol.dispose](): void {
     process.off('unhandledRejection', this.#onError);
     process.off('uncaughtException', this.#onError);
-    globalThis.setImmediate = this.#setImmediate;
-    Math.random = this.#random;
-    Reflect.deleteProperty(crypto, 'getRandomValues');
-    this.#clock.uninstall();
+    this.#globals[Symbol.dispose]();
   }
 }

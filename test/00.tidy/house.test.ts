@@ -59,6 +59,7 @@ const entries = [
 const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
 const runtimeFiles = [
   'kernel/files.ts',
+  'simulation/descriptions.ts',
   'simulation/history.ts',
   'simulation/network.ts',
   'simulation/socket.ts',

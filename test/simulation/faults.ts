@@ -1,10 +1,9 @@
 // What goes wrong in a simulation, and when.
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
+import { movesMax, type SimulatedCluster, type SimulatedNode } from '../../src/simulation/cluster.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import type { World } from '../../src/simulation/world.ts';
-import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
-import { movesMax } from './cluster.ts';
 import { movedTables, type Plan } from './plan.ts';
 import type { Troubles } from './troubles.ts';
 
@@ -61,7 +60,7 @@ export class Faults {
 
   #break(node: SimulatedNode): void {
     this.#of.troubles.note('break', node.name);
-    node.machine.break(this.#dice, this.#dice.pick([0.5, 1]));
+    node.machine.break(this.#of.world, this.#dice, this.#dice.pick([0.5, 1]));
   }
 
   /** @param silent the ranker is not told, because the whole machine has failed */

@@ -123,3 +123,14 @@ export function movedTables(
     shards: table.shards.map((shard) => (dice.chance(0.4) ? { ...shard, node: dice.pick(nodes) } : shard)),
   }));
 }
+
+/** The cuts of a table in some routing tables. */
+export function cutsOf(routings: readonly RoutingTable[], name: string): string[] {
+  return routings.flatMap(({ tables }) => tables.filter(({ spec }) => spec.name === name).map(cutOf));
+}
+
+/** The nodes that have a shard of these tables in some routing tables. */
+export function nodesOf(routings: readonly RoutingTable[], names: ReadonlySet<string>): Set<string> {
+  const tables = routings.flatMap((routing) => routing.tables).filter(({ spec }) => names.has(spec.name));
+  return new Set(tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
+}

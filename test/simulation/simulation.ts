@@ -2,15 +2,16 @@
 import { kernelModule } from '../../src/kernel/files.ts';
 import { sessionWindow, subrequestMsMax } from '../../src/limits.ts';
 import { Ranker } from '../../src/ranker/ranker.ts';
+import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import { Network } from '../../src/simulation/network.ts';
+import { Processor } from '../../src/simulation/processor.ts';
 import type { Health } from '../../src/simulation/worker.ts';
 import { World } from '../../src/simulation/world.ts';
-import { SimulatedCluster, slotRanges } from './cluster.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import { type Given, Load } from './load.ts';
-import { type Plan, planOf } from './plan.ts';
+import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
 import { Requests } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
 import { CountedTransport } from './transport.ts';
@@ -80,20 +81,27 @@ class Run {
 
   async play(): Promise<void> {
     const [world, plan, troubles] = [this.#world, this.#plan, this.#troubles];
-    const rows = await SimulatedRows.load(world.dice.fork(), plan, slotRanges(plan));
-    const cluster = new SimulatedCluster({ plan, rows }, this.#network, (node) => this.#health(node));
+    const { nodes, workers, tables } = plan;
+    const rows = await SimulatedRows.load(world.dice.fork(), plan, slotRanges(nodes, workers));
+    const cluster = new SimulatedCluster({
+      ...{ world, network: this.#network, nodes: nodeNames(nodes), workers, tables, rows },
+      healthOf: (node) => this.#health(node),
+    });
     await cluster.start();
     const transport = new CountedTransport(this.#network, world);
-    const ranker = await Ranker.open({
-      ...plan.ranker,
-      ...{ routing: cluster.source(world), transport, workspaceBytes, module: kernelModule('ranker') },
-      onRoutingError: (error) => world.fail(error),
-    });
+    const processor = new Processor('ranker');
+    const open = (): Promise<Ranker> =>
+      Ranker.open({
+        ...plan.ranker,
+        ...{ routing: cluster.source(), transport, workspaceBytes, module: kernelModule('ranker') },
+        onRoutingError: (error) => world.fail(error),
+      });
+    const ranker = await world.in(processor, open);
     const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
-    const load = new Load(world, ranker, troubles, {
-      nodesOf: (tables) => cluster.nodesOf(tables),
+    const load = new Load(world, { ranker, processor }, troubles, {
+      nodesOf: (names) => nodesOf(cluster.routings, names),
       known: () => cluster.published,
-      cutsOf: (table, known) => cluster.cutsOf(table, known),
+      cutsOf: (table, known) => cutsOf(cluster.routings.slice(known), table),
       retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
       patienceMs: 20 * plan.weather.delayMsMax + 100,
     });
@@ -152,6 +160,8 @@ class Run {
       if (ms > goneMsMax) throw new Error(`${transport.outstanding()} subrequests never end`);
       await this.#world.sleep(recoveryMsMax);
     }
+    // A node hears a moment later that its last reply has left.
+    await this.#world.sleep(1);
     const { lookup, plan } = this.#ledger.shared;
     if (lookup > 0) throw new Error(`${lookup} allocations of lookups are left in the ranker`);
     if (plan !== 1) throw new Error(`the ranker keeps ${plan} routing tables in memory`);

@@ -1,0 +1,37 @@
+/** Time that a thread takes for what every program does that waits for a network. */
+export interface ThreadCosts {
+  /** From an event until a thread runs that has waited for it. */
+  readonly wakeMs: number;
+  /** Reading what has arrived on one connection. */
+  readonly readMs: number;
+  /** Writing to one connection. */
+  readonly writeMs: number;
+}
+
+const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0 };
+
+/** The network card of a machine: until when it sends and receives what it has already. */
+export class Nic {
+  sendsUntil = 0;
+  receivesUntil = 0;
+}
+
+/** A thread of a simulated process. It does one thing at a time; what happens meanwhile waits. */
+export class Processor {
+  readonly name: string;
+  readonly costs: ThreadCosts;
+  readonly nic: Nic;
+  /** When it has done what it does. */
+  freeAt = 0;
+  /** Time that it has worked. */
+  busyMs = 0;
+  readonly waiting: (() => void)[] = [];
+  /** Whether an event will let it take the next of `waiting`. */
+  isCalled = false;
+
+  constructor(name: string, costs: ThreadCosts = noCosts, nic: Nic = new Nic()) {
+    this.name = name;
+    this.costs = costs;
+    this.nic = nic;
+  }
+}
