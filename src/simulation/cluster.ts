@@ -111,7 +111,7 @@ export class SimulatedNode {
   readonly health: Health;
   readonly #of: ClusterOptions;
   readonly #place: number;
-  readonly #nic = new Nic();
+  readonly nic: Nic = new Nic();
   /** All that were ever started. */
   readonly processes: NodeProcess[] = [];
   #current: NodeProcess | undefined;
@@ -153,7 +153,7 @@ export class SimulatedNode {
     if (this.#dead || routing === undefined || this.#current !== undefined) return;
     const { network, workers, costs } = this.#of;
     const addresses = this.#addresses;
-    const processors = addresses.map((_, i) => new Processor(`${this.name}.${i}`, costs, this.#nic));
+    const processors = addresses.map((_, i) => new Processor(`${this.name}.${i}`, costs, this.nic));
     const process = new NodeProcess(this.#of, addresses, processors);
     this.#routing = routing;
     this.#current = process;

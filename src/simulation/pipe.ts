@@ -100,6 +100,8 @@ export class Pipe {
   #arrival(bytes: number): number {
     const { world, dice, weather, from, to } = this.#of;
     const { delayMsMin, delayMsMax, bytesPerMs } = weather;
+    from.nic.bytesSent += bytes;
+    to.nic.bytesReceived += bytes;
     const delayMs = dice.between(delayMsMin, delayMsMax);
     if (bytesPerMs === undefined) return world.now + delayMs;
     const ms = bytes / bytesPerMs;

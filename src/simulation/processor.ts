@@ -10,10 +10,12 @@ export interface ThreadCosts {
 
 const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0 };
 
-/** The network card of a machine: until when it sends and receives what it has already. */
+/** The network card of a machine: what it has sent and received, and until when it does so. */
 export class Nic {
   sendsUntil = 0;
   receivesUntil = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
 }
 
 /** A thread of a simulated process. It does one thing at a time; what happens meanwhile waits. */
