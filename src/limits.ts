@@ -165,7 +165,8 @@ export const replyPieceBytesMax = 262_144;
 /** Bytes of replies that a node collects before it sends them. The ranker then merges them beside further pooling. */
 export const togetherBytesMax = 65_536;
 
-/** Buffers of a stream: bytes that are sent together, and bytes that one read returns. */
+/** Buffers of a stream: bytes that are sent together, at first and at most, and bytes that one read returns. */
+export const sendBufferBytesMin = 16_384;
 export const sendBufferBytes = 262_144;
 export const receiveBufferBytes = 262_144;
 

@@ -1,7 +1,13 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { FlexemrError } from '../errors.ts';
-import { connectMsMax, receiveBufferBytes, sendBufferBytes, subrequestMsMax } from '../limits.ts';
+import {
+  connectMsMax,
+  receiveBufferBytes,
+  sendBufferBytes,
+  sendBufferBytesMin,
+  subrequestMsMax,
+} from '../limits.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
 import { FrameIds } from './frame-ids.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -42,17 +48,20 @@ export class StreamConnection {
   readonly #reader: FrameReader;
   readonly #closed: Promise<void>;
   #upgrade: Buffer | undefined = Buffer.alloc(0);
-  #send: Uint32Array = new Uint32Array(sendBufferBytes >>> 2);
+  /** It grows with what is sent together, because a ranker may have thousands of connections. */
+  #send: Uint32Array = new Uint32Array(sendBufferBytesMin >>> 2);
   #sendFilled = 0;
   #flushing = false;
   readonly #ids = new FrameIds();
   #error: Error | undefined;
 
-  /** @param replies memory for replies */
-  constructor(url: string, security: ClientSecurity, replies: BufferPool) {
+  /**
+   * @param replies memory for replies
+   * @param fixed the buffer for reads. Connections share it: whatever one read returns is taken before the next read
+   */
+  constructor(url: string, security: ClientSecurity, replies: BufferPool, fixed: Uint8Array) {
     this.#url = new URL(url);
     this.#exposed = !isTls(url);
-    const fixed = new Uint8Array(receiveBufferBytes);
     const bytesMax = (id: number): number => this.#waiting.get(id)?.replyBytesMax ?? 0;
     this.#reader = new FrameReader(fixed, replies, bytesMax, (id, reply) => this.#settle(id, reply));
     let first = true;
@@ -126,7 +135,7 @@ export class StreamConnection {
 
   #write(outgoing: Outgoing, id: number): void {
     const words = outgoing.bytes >>> 2;
-    if (this.#sendFilled + words > this.#send.length) this.#flush();
+    if (this.#sendFilled + words > this.#send.length) this.#makeRoom(words);
     if (words > this.#send.length) {
       const own = new Uint32Array(words);
       outgoing.write(own, 0, id, this.#exposed);
@@ -144,11 +153,18 @@ export class StreamConnection {
     });
   }
 
+  /** Sends what is in the buffer. A larger one takes its place, if there may be one. */
+  #makeRoom(words: number): void {
+    this.#flush();
+    const larger = Math.min(sendBufferBytes >>> 2, Math.max(2 * this.#send.length, 2 * words));
+    if (larger > this.#send.length) this.#send = new Uint32Array(larger);
+  }
+
   #flush(): void {
     if (this.#sendFilled === 0 || this.#error) return;
     this.#socket.write(new Uint8Array(this.#send.buffer, 0, this.#sendFilled << 2));
     // The buffer can be reused only if the system has taken all of it. Otherwise, the socket still needs it.
-    if (this.#socket.writableLength > 0) this.#send = new Uint32Array(sendBufferBytes >>> 2);
+    if (this.#socket.writableLength > 0) this.#send = new Uint32Array(this.#send.length);
     this.#sendFilled = 0;
   }
 
