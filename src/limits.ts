@@ -291,3 +291,9 @@ export const u32Max = 4_294_967_295;
 export const localFrameKeysMax = 1_073_741_823;
 /** Parts of a lookup for each thread that shares it. More parts spread the work better, but each of them costs time. */
 export const partsPerThread = 4;
+
+/** Simulations: seconds on their clock, rankers, lookups per second of all of them, and recorded requests that are used. */
+export const simulatedSecondsMax = 3_600;
+export const simulatedRankersMax = 1_024;
+export const simulatedRateMax = 10_000_000;
+export const simulatedRequestsMax = 10_000;

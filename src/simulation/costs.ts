@@ -10,6 +10,8 @@ export interface Costs {
     /** Reading what has arrived on one connection, and writing to one. */
     readonly read: number;
     readonly write: number;
+    /** After it has written: until it can read again. */
+    readonly rest: number;
   };
   /** Of a worker of a memory node. */
   readonly node: {
@@ -34,7 +36,7 @@ export interface Costs {
 
 const ns = numberWhere((value) => Number.isFinite(value) && value >= 0, 'a number of nanoseconds, 0 or more');
 const costs = options({
-  thread: options({ wake: ns, read: ns, write: ns }),
+  thread: options({ wake: ns, read: ns, write: ns, rest: ns }),
   node: options({ subrequest: ns, segment: ns, key: ns, rowByte: ns, replyByte: ns }),
   ranker: options({ lookup: ns, feature: ns, key: ns, subrequest: ns, replyByte: ns }),
 });
@@ -44,8 +46,8 @@ export function checkCosts(given: unknown): Costs {
   return check(costs, given, 'costs');
 }
 
-export function threadCosts({ thread: { wake, read, write } }: Costs): ThreadCosts {
-  return { wakeMs: ms(wake), readMs: ms(read), writeMs: ms(write) };
+export function threadCosts({ thread: { wake, read, write, rest } }: Costs): ThreadCosts {
+  return { wakeMs: ms(wake), readMs: ms(read), writeMs: ms(write), restMs: ms(rest) };
 }
 
 /** Milliseconds of nanoseconds. */

@@ -64,9 +64,9 @@ export class Pipe {
 
   /** @param taken called when more may be sent */
   send(bytes: Uint8Array, taken: () => void): void {
-    const { world, dice, weather, from } = this.#of;
+    const { world, dice, weather } = this.#of;
     // What is written at once is one call of the system.
-    if (this.#writtenAt !== world.steps) world.work(from.costs.writeMs);
+    if (this.#writtenAt !== world.steps) world.write();
     this.#writtenAt = world.steps;
     const pieces = Math.min(dice.between(1, weather.piecesMax), Math.max(1, bytes.length));
     const cuts = Array.from({ length: pieces - 1 }, () => dice.between(1, bytes.length - 1));

@@ -6,9 +6,11 @@ export interface ThreadCosts {
   readonly readMs: number;
   /** Writing to one connection. */
   readonly writeMs: number;
+  /** After it has written: until it can read again. */
+  readonly restMs: number;
 }
 
-const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0 };
+const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0 };
 
 /** The network card of a machine: what it has sent and received, and until when it does so. */
 export class Nic {

@@ -1,3 +1,4 @@
+import { simulatedSecondsMax } from '../limits.ts';
 import { Dice } from './dice.ts';
 import { EventQueue } from './event-queue.ts';
 import { SimulatedGlobals } from './globals.ts';
@@ -7,7 +8,7 @@ import { Processor } from './processor.ts';
 const realTurn = globalThis.setImmediate;
 
 /** A simulation that has not ended by then never will. */
-const simulatedMsMax = 600_000;
+const simulatedMsMax = 2 * simulatedSecondsMax * 1000;
 
 /** Steps in one turn of the real event loop. All promises and ticks come between two of them. */
 const stepsPerTurn = 64;
@@ -38,6 +39,8 @@ export class World implements Disposable {
   #beganAt = 0;
   #spentMs = 0;
   #wakeMs = 0;
+  /** Whether the current event writes to a connection. */
+  #writes = false;
   /** Events that have happened. */
   #steps = 0;
   #error: { readonly error: unknown } | undefined;
@@ -70,6 +73,12 @@ export class World implements Disposable {
   /** What happens now takes so much longer. */
   work(ms: number): void {
     this.#spentMs += ms;
+  }
+
+  /** What happens now writes to a connection. */
+  write(): void {
+    this.work(this.#processor.costs.writeMs);
+    this.#writes = true;
   }
 
   /** Something will happen. @returns a function that cancels it, if it has not happened yet */
@@ -148,6 +157,8 @@ export class World implements Disposable {
 
   #endEvent(): void {
     const processor = this.#processor;
+    if (this.#writes) this.work(processor.costs.restMs);
+    this.#writes = false;
     processor.freeAt = this.now;
     processor.busyMs += this.#spentMs - this.#wakeMs;
     [this.#beganAt, this.#spentMs, this.#wakeMs] = [this.now, 0, 0];

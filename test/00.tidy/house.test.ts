@@ -53,12 +53,15 @@ const entries = [
   'store/pool-thread.ts',
   'host/dense-thread.ts',
   'host/memory-node-worker.ts',
+  'simulation/calibration-node.ts',
 ];
 
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */
 const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
 const runtimeFiles = [
   'kernel/files.ts',
+  'simulation/calibrate.ts',
+  'simulation/calibration-node.ts',
   'simulation/descriptions.ts',
   'simulation/history.ts',
   'simulation/network.ts',
