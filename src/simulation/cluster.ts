@@ -5,7 +5,7 @@ import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { Listener } from '../transport/listener.ts';
 import { type Address, Machine, type Network } from './network.ts';
-import { Nic, Processor, type ThreadCosts } from './processor.ts';
+import { type Cores, Nic, Processor, type ThreadCosts } from './processor.ts';
 import { type Health, SimulatedWorker } from './worker.ts';
 import type { World } from './world.ts';
 
@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly healthOf: (node: string) => Health;
   /** Of each worker. */
   readonly costs?: ThreadCosts | undefined;
+  /** Of all machines together. Default: each worker has a core of its own. */
+  readonly cores?: Cores | undefined;
 }
 
 /** The slot ranges that a cluster needs. */
@@ -151,9 +153,9 @@ export class SimulatedNode {
   /** Starts a process with the routing table that it had before. Does nothing if it has one. */
   async start(routing: RoutingTable | undefined = this.#routing): Promise<void> {
     if (this.#dead || routing === undefined || this.#current !== undefined) return;
-    const { network, workers, costs } = this.#of;
+    const { network, workers, costs, cores } = this.#of;
     const addresses = this.#addresses;
-    const processors = addresses.map((_, i) => new Processor(`${this.name}.${i}`, costs, this.nic));
+    const processors = addresses.map((_, i) => new Processor(`${this.name}.${i}`, costs, this.nic, cores));
     const process = new NodeProcess(this.#of, addresses, processors);
     this.#routing = routing;
     this.#current = process;

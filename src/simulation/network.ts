@@ -2,7 +2,7 @@
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import type { Dice } from './dice.ts';
-import { Pipe, type Weather } from './pipe.ts';
+import { delayOf, Pipe, type Weather } from './pipe.ts';
 import type { Processor } from './processor.ts';
 import { type OnRead, SimulatedSocket, socketError } from './socket.ts';
 import type { World } from './world.ts';
@@ -146,13 +146,12 @@ export class Network implements Disposable {
     const world = this.#world;
     const from = world.processor;
     const machine = this.#machines.get(nameOf(address));
-    const { delayMsMin, delayMsMax } = this.#weather;
     const reach = (): void => {
       if (client.destroyed) return;
       if (machine?.held) machine.waiting.push(reach);
       else this.#reach(client, address, from);
     };
-    world.at(world.now + this.#dice.between(delayMsMin, delayMsMax), reach, world.outside);
+    world.at(world.now + delayOf(this.#dice, this.#weather), reach, world.outside);
     return client;
   }
 

@@ -24,12 +24,19 @@ interface Item {
 export interface Weather {
   readonly delayMsMin: number;
   readonly delayMsMax: number;
+  /** Delays that were measured; each is as likely as the others. Default: what is between the two above. */
+  readonly delaysMs?: readonly number[] | undefined;
   /** The most pieces that one write arrives in. */
   readonly piecesMax: number;
   /** Bytes that may be under way. Then writes wait. */
   readonly windowBytes: number;
   /** What the network card of each machine sends and receives in a millisecond. Default: no limit. */
   readonly bytesPerMs?: number | undefined;
+}
+
+/** The delay of the next bytes. */
+export function delayOf(dice: Dice, { delayMsMin, delayMsMax, delaysMs }: Weather): number {
+  return delaysMs === undefined ? dice.between(delayMsMin, delayMsMax) : dice.pick(delaysMs);
 }
 
 /** What one end of a pipe is connected to, and by what. */
@@ -99,10 +106,10 @@ export class Pipe {
   /** When so many bytes arrive that are sent now. */
   #arrival(bytes: number): number {
     const { world, dice, weather, from, to } = this.#of;
-    const { delayMsMin, delayMsMax, bytesPerMs } = weather;
+    const { bytesPerMs } = weather;
     from.nic.bytesSent += bytes;
     to.nic.bytesReceived += bytes;
-    const delayMs = dice.between(delayMsMin, delayMsMax);
+    const delayMs = delayOf(dice, weather);
     if (bytesPerMs === undefined) return world.now + delayMs;
     const ms = bytes / bytesPerMs;
     from.nic.sendsUntil = Math.max(world.now, from.nic.sendsUntil) + ms;

@@ -20,11 +20,33 @@ export class Nic {
   bytesReceived = 0;
 }
 
+/** The cores of a machine, if it has fewer than threads. A thread that is woken waits for one. */
+export class Cores {
+  /** When each of them is free. */
+  readonly #until: number[];
+
+  constructor(cores: number) {
+    this.#until = Array.from({ length: cores }, () => 0);
+  }
+
+  /** When one is free. */
+  get freeAt(): number {
+    return Math.min(...this.#until);
+  }
+
+  /** A thread takes one until then. */
+  take(until: number): void {
+    this.#until[this.#until.indexOf(this.freeAt)] = until;
+  }
+}
+
 /** A thread of a simulated process. It does one thing at a time; what happens meanwhile waits. */
 export class Processor {
   readonly name: string;
   readonly costs: ThreadCosts;
   readonly nic: Nic;
+  /** Undefined: it has a core of its own. */
+  readonly cores: Cores | undefined;
   /** When it has done what it does. */
   freeAt = 0;
   /** Time that it has worked. */
@@ -33,9 +55,10 @@ export class Processor {
   /** Whether an event will let it take the next of `waiting`. */
   isCalled = false;
 
-  constructor(name: string, costs: ThreadCosts = noCosts, nic: Nic = new Nic()) {
+  constructor(name: string, costs: ThreadCosts = noCosts, nic: Nic = new Nic(), cores?: Cores) {
     this.name = name;
     this.costs = costs;
     this.nic = nic;
+    this.cores = cores;
   }
 }

@@ -10,7 +10,7 @@ import { Descriptions } from './descriptions.ts';
 import type { Dice } from './dice.ts';
 import type { Lookups } from './lookups.ts';
 import type { Network } from './network.ts';
-import { Processor } from './processor.ts';
+import { type Cores, Nic, Processor } from './processor.ts';
 import type { Asked, Workload } from './workload.ts';
 import type { World } from './world.ts';
 
@@ -25,6 +25,7 @@ export interface RankerThreadOptions {
   readonly network: Network;
   readonly cluster: SimulatedCluster;
   readonly costs: Costs;
+  readonly cores?: Cores | undefined;
   readonly workload: Workload;
   readonly load: Load;
   readonly deadline: number;
@@ -45,7 +46,7 @@ export class RankerThread {
   #onEnd: () => void = () => {};
 
   constructor(name: string, of: RankerThreadOptions) {
-    this.processor = new Processor(name, threadCosts(of.costs));
+    this.processor = new Processor(name, threadCosts(of.costs), new Nic(), of.cores);
     this.#of = of;
     this.#dice = of.world.dice.fork();
   }

@@ -8,6 +8,7 @@ import { SimulatedCluster, type SimulatedNode } from './cluster.ts';
 import { type Costs, ms, threadCosts } from './costs.ts';
 import { Lookups } from './lookups.ts';
 import { Network } from './network.ts';
+import { Cores } from './processor.ts';
 import { type Load, RankerThread } from './ranker-thread.ts';
 import { SyntheticRows } from './synthetic-rows.ts';
 import type { Workload } from './workload.ts';
@@ -29,6 +30,8 @@ export interface SimulationOptions {
   readonly routing: RoutingTable;
   readonly workload: Workload;
   readonly costs: Costs;
+  /** Of one machine that everything runs on. Default: each thread has a core of its own. */
+  readonly cores?: number | undefined;
   readonly seed: number;
   readonly seconds: number;
   /** Of each ranker. */
@@ -36,8 +39,8 @@ export interface SimulationOptions {
   readonly rankers: number;
   /** Worker threads of each node. */
   readonly workers: number;
-  /** From one machine to another. */
-  readonly delayMs: number;
+  /** From one machine to another: always the same, or any of those that were measured. */
+  readonly delayMs: number | readonly number[];
   /** Of the network card of each machine. Undefined: no limit. */
   readonly bytesPerMs: number | undefined;
   /** Of each lookup. */
@@ -73,7 +76,12 @@ export interface ClusterRun {
 export async function simulateCluster(options: SimulationOptions): Promise<ClusterRun> {
   using world = new World(options.seed);
   const { delayMs, bytesPerMs } = options;
-  const weather = { delayMsMin: delayMs, delayMsMax: delayMs, piecesMax: 1, windowBytes, bytesPerMs };
+  const weather = {
+    ...(typeof delayMs === 'number'
+      ? { delayMsMin: delayMs, delayMsMax: delayMs }
+      : { delayMsMin: 0, delayMsMax: 0, delaysMs: delayMs }),
+    ...{ piecesMax: 1, windowBytes, bytesPerMs },
+  };
   using network = new Network(world, weather);
   using _ = new AnswerCosts(world, options.costs.node);
   return await world.run(play(world, network, options));
@@ -81,6 +89,7 @@ export async function simulateCluster(options: SimulationOptions): Promise<Clust
 
 async function play(world: World, network: Network, options: SimulationOptions): Promise<ClusterRun> {
   const { routing, costs, workers, rankers, seconds, deaths } = options;
+  const cores = options.cores === undefined ? undefined : new Cores(options.cores);
   const rows = new SyntheticRows();
   const subrequestMs = ms(costs.node.subrequest);
   const health = {
@@ -90,7 +99,7 @@ async function play(world: World, network: Network, options: SimulationOptions):
     onSubrequest: () => world.work(subrequestMs),
   };
   const cluster = new SimulatedCluster({
-    ...{ world, network, workers, rows, costs: threadCosts(costs), healthOf: () => health },
+    ...{ world, network, workers, rows, cores, costs: threadCosts(costs), healthOf: () => health },
     ...{ nodes: routing.nodes.map(({ id }) => id), tables: routing.tables },
   });
   await cluster.start();
@@ -104,7 +113,7 @@ async function play(world: World, network: Network, options: SimulationOptions):
   };
   const threads = Array.from(
     { length: rankers },
-    (_, i) => new RankerThread(`ranker${i}`, { world, network, cluster, ...options, countedIn }),
+    (_, i) => new RankerThread(`ranker${i}`, { ...options, world, network, cluster, cores, countedIn }),
   );
   await Promise.all(threads.map((thread) => thread.open()));
   begin = world.now + warmUpMs;

@@ -132,14 +132,14 @@ export class World implements Disposable {
       if (event.at > simulatedMsMax) throw new Error('the simulation does not end');
       const { processor } = event.act;
       let { act } = event.act;
-      if (act === undefined) {
-        processor.isCalled = false;
-        act = processor.waiting.shift();
-      } else if (processor.freeAt > event.at || processor.waiting.length > 0) {
-        processor.waiting.push(act);
+      const freeAt = Math.max(processor.freeAt, processor.cores?.freeAt ?? 0);
+      if (act === undefined) processor.isCalled = false;
+      else if (freeAt > event.at || processor.waiting.length > 0) processor.waiting.push(act);
+      if (freeAt > event.at || (act !== undefined && processor.waiting.length > 0)) {
         this.#call(processor);
         continue;
       }
+      act ??= processor.waiting.shift();
       this.#begin(event.at, processor);
       act?.();
       return;
@@ -160,6 +160,7 @@ export class World implements Disposable {
     if (this.#writes) this.work(processor.costs.restMs);
     this.#writes = false;
     processor.freeAt = this.now;
+    if (this.#spentMs > this.#wakeMs) processor.cores?.take(this.now);
     processor.busyMs += this.#spentMs - this.#wakeMs;
     [this.#beganAt, this.#spentMs, this.#wakeMs] = [this.now, 0, 0];
     if (processor.waiting.length > 0) this.#call(processor);
@@ -169,7 +170,8 @@ export class World implements Disposable {
   #call(processor: Processor): void {
     if (processor.isCalled) return;
     processor.isCalled = true;
-    this.#queue.add(processor.freeAt, { processor, act: undefined });
+    const at = Math.max(processor.freeAt, processor.cores?.freeAt ?? 0);
+    this.#queue.add(at, { processor, act: undefined });
   }
 
   get steps(): number {
