@@ -34,10 +34,12 @@ export class AnswerCosts implements Disposable {
 
 function chargeOf(answer: Answer, costs: Costs['node']): Charge {
   const weight = answer.at(layout.ANSWER_WEIGHT);
+  const segments = answer.at(layout.ANSWER_SEGMENTS);
+  const rowBytes = Math.max(0, weight - segments * layout.SEGMENT_WEIGHT);
   const left = ms(
-    answer.at(layout.ANSWER_SEGMENTS) * costs.segment +
+    segments * costs.segment +
       answer.at(layout.ANSWER_KEYS) * costs.key +
-      weight * costs.rowByte +
+      rowBytes * costs.rowByte +
       answer.at(layout.ANSWER_REPLY_BYTES) * costs.replyByte,
   );
   return { left, perByte: left / Math.max(1, weight) };

@@ -14,9 +14,6 @@ import { type Cores, Nic, Processor } from './processor.ts';
 import type { Asked, Workload } from './workload.ts';
 import type { World } from './world.ts';
 
-/** Memory of a lookup. */
-const workspaceBytes = 2 ** 26;
-
 /** Lookups that begin at a rate, independently of each other, or as many as are in flight at any time. */
 export type Load = { readonly perSecond: number } | { readonly inFlight: number };
 
@@ -61,7 +58,6 @@ export class RankerThread {
         routing: cluster.source(),
         transport,
         module,
-        workspaceBytes,
         cache,
         pushDown,
         checksums: false,
