@@ -44,9 +44,25 @@ export class Machine {
   held = false;
   /** Connections that were asked for meanwhile. */
   readonly waiting: (() => void)[] = [];
+  /** Threads that do not reach it any more, and that it does not reach. */
+  readonly #apart = new Set<Processor>();
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** Nothing comes from it or goes to it, as far as one thread is concerned, for ever. */
+  part(from: Processor): void {
+    this.#apart.add(from);
+    for (const link of this.links) {
+      if (link.from !== from) continue;
+      link.toServer.hold();
+      link.toClient.hold();
+    }
+  }
+
+  isApart(from: Processor): boolean {
+    return this.#apart.has(from);
   }
 
   hold(): void {
@@ -59,7 +75,8 @@ export class Machine {
 
   release(): void {
     this.held = false;
-    for (const { toServer, toClient } of [...this.links]) {
+    for (const { from, toServer, toClient } of [...this.links]) {
+      if (this.#apart.has(from)) continue;
       toServer.release();
       toClient.release();
     }
@@ -147,7 +164,7 @@ export class Network implements Disposable {
     const from = world.processor;
     const machine = this.#machines.get(nameOf(address));
     const reach = (): void => {
-      if (client.destroyed) return;
+      if (client.destroyed || machine?.isApart(from)) return;
       if (machine?.held) machine.waiting.push(reach);
       else this.#reach(client, address, from);
     };

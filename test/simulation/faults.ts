@@ -1,20 +1,25 @@
 // What goes wrong in a simulation, and when.
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
-import type { Ranker } from '../../src/ranker/ranker.ts';
 import { movesMax, type SimulatedCluster, type SimulatedNode } from '../../src/simulation/cluster.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import type { World } from '../../src/simulation/world.ts';
+import type { SimulatedRanker } from './load.ts';
 import { movedTables, type Plan } from './plan.ts';
 import type { Troubles } from './troubles.ts';
 
 /** Until a ranker hears of a routing table that its nodes have already. */
 const publishMsMax = 200;
 
+interface FaultyRanker extends SimulatedRanker {
+  /** What went wrong only for it. */
+  readonly troubles: Troubles;
+}
+
 export interface FaultyCluster {
   readonly world: World;
   readonly plan: Plan;
   readonly cluster: SimulatedCluster;
-  readonly ranker: Ranker;
+  readonly rankers: readonly FaultyRanker[];
   readonly troubles: Troubles;
 }
 
@@ -38,6 +43,7 @@ export class Faults {
       await this.#one();
     });
     if (plan.dead !== undefined) all.push(this.#die(plan.dead, this.#dice.between(0, withinMs)));
+    if (plan.apart !== undefined) all.push(this.#part(plan.apart, this.#dice.between(0, withinMs)));
     await Promise.all(all);
   }
 
@@ -144,8 +150,17 @@ export class Faults {
   }
 
   async #resize(): Promise<void> {
-    const { ranker } = this.#of;
+    const { ranker } = this.#dice.pick(this.#of.rankers);
     await ranker.resizeCache(this.#dice.chance(0.2) ? 'off' : 2 ** this.#dice.between(16, 18));
+  }
+
+  async #part({ ranker, node }: NonNullable<Plan['apart']>, atMs: number): Promise<void> {
+    const { cluster, rankers, world } = this.#of;
+    await world.sleep(atMs);
+    const { processor, troubles } = rankers[ranker];
+    world.history.add(`fault: ${processor.name} and ${node} are apart`);
+    troubles.begin('partition', node);
+    cluster.nodes.find(({ name }) => name === node)?.machine.part(processor);
   }
 
   async #die(name: string, atMs: number): Promise<void> {

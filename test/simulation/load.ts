@@ -11,6 +11,7 @@ import type { Troubles } from './troubles.ts';
 
 export interface SimulatedRanker {
   readonly ranker: Ranker;
+  /** The thread of the ranker. */
   readonly processor: Processor;
 }
 
@@ -72,7 +73,9 @@ export class Load {
     const number = ++this.#begun;
     const { history, now: begun } = this.#world;
     const { deadline, onFailure = 'error', abortMs, keptMs = 0 } = given;
-    history.add(`lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}`);
+    history.add(
+      `${this.#processor.name}: lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}`,
+    );
     const abort = new AbortController();
     const cancel = abortMs === undefined ? undefined : this.#world.at(begun + abortMs, () => abort.abort());
     const endsBy = begun + Math.min(deadline, abortMs ?? deadline);
@@ -93,7 +96,9 @@ export class Load {
       throw new Error(`lookup ${number} ended ${this.#world.now - endsBy} ms after it had to`);
     if (lookup === undefined) return;
     this.#answered++;
-    history.add(`lookup ${number} is answered, ${lookup.failures.map(({ code }) => code)}`);
+    history.add(
+      `${this.#processor.name}: lookup ${number} is answered, ${lookup.failures.map(({ code }) => code)}`,
+    );
     this.#check(end, lookup);
     if (keptMs > 0) {
       await this.#world.sleep(keptMs);
@@ -104,7 +109,7 @@ export class Load {
   }
 
   #failed(end: End, error: unknown): void {
-    this.#world.history.add(`lookup ${end.number} fails: ${error}`);
+    this.#world.history.add(`${this.#processor.name}: lookup ${end.number} fails: ${error}`);
     if (!(error instanceof FlexemrError)) throw error;
     if (error.code === 'CANCELLED' && end.aborted()) return;
     if (error.code === 'RELEASED' && this.closing) return;

@@ -7,6 +7,7 @@ import type { Weather } from '../../src/simulation/pipe.ts';
 
 export interface Plan {
   readonly nodes: number;
+  readonly rankers: number;
   /** Worker threads of each node. */
   readonly workers: number;
   /** Memory of a worker for frames and replies. */
@@ -31,6 +32,8 @@ export interface Plan {
   readonly faults: number;
   /** A node that dies and never comes back. */
   readonly dead: string | undefined;
+  /** A ranker and a node that do not reach each other any more from some time on, for ever. Others reach both. */
+  readonly apart: { readonly ranker: number; readonly node: string } | undefined;
 }
 
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
@@ -55,8 +58,9 @@ export function planOf(dice: Dice): Plan {
     windowBytes,
   };
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
+  const rankers = dice.pick([1, 1, 2, 3]);
   return {
-    nodes,
+    ...{ nodes, rankers },
     workers: dice.chance(0.3) ? 2 : 1,
     // Large lookups do not fit into small slots.
     slotBytes: largeKeys === 0 && dice.chance(0.2) ? smallSlotBytes : slotBytes,
@@ -77,6 +81,10 @@ export function planOf(dice: Dice): Plan {
     betweenMs: dice.pick([2, 10, 25]),
     faults: dice.between(0, 6),
     dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,
+    apart:
+      rankers > 1 && dice.chance(0.3)
+        ? { ranker: dice.between(0, rankers - 1), node: dice.pick(names) }
+        : undefined,
   };
 }
 

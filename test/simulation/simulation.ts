@@ -1,6 +1,6 @@
 // One seed: a cluster under load and faults, and what must be true of it.
 import { kernelModule } from '../../src/kernel/files.ts';
-import { sessionWindow, subrequestMsMax } from '../../src/limits.ts';
+import { sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
 import { Ranker } from '../../src/ranker/ranker.ts';
 import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
@@ -10,7 +10,7 @@ import type { Health } from '../../src/simulation/worker.ts';
 import { World } from '../../src/simulation/world.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
-import { type Given, Load } from './load.ts';
+import { type Given, Load, type SimulatedRanker } from './load.ts';
 import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
 import { Requests } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
@@ -59,8 +59,18 @@ export async function simulate(seed: number): Promise<Outcome> {
   }
   const { steps: events } = world;
   const { last: lastEvents } = world.history;
-  const { begun = 0, answered = 0 } = run.load?.counts ?? {};
+  const { begun, answered } = run.counts;
   return { seed, plan, error, events, lookups: begun, answered, lastEvents, digest: world.history.digest() };
+}
+
+/** A ranker of the cluster, and the lookups that it gets. */
+interface Ranking extends SimulatedRanker {
+  readonly transport: CountedTransport;
+  readonly troubles: Troubles;
+  readonly load: Load;
+  readonly requests: Requests;
+  /** A node that it does not reach any more. */
+  readonly apart: string | undefined;
 }
 
 class Run {
@@ -69,7 +79,7 @@ class Run {
   readonly #network: Network;
   readonly #ledger: Ledger;
   readonly #troubles: Troubles;
-  load: Load | undefined;
+  #rankings: readonly Ranking[] = [];
 
   constructor(world: World, plan: Plan, network: Network, ledger: Ledger) {
     this.#world = world;
@@ -77,6 +87,14 @@ class Run {
     this.#network = network;
     this.#ledger = ledger;
     this.#troubles = new Troubles(() => world.now);
+  }
+
+  get counts(): { readonly begun: number; readonly answered: number } {
+    const counts = this.#rankings.map(({ load }) => load.counts);
+    return {
+      begun: counts.reduce((sum, { begun }) => sum + begun, 0),
+      answered: counts.reduce((sum, { answered }) => sum + answered, 0),
+    };
   }
 
   async play(): Promise<void> {
@@ -88,8 +106,29 @@ class Run {
       healthOf: (node) => this.#health(node),
     });
     await cluster.start();
+    const rankings: Ranking[] = [];
+    for (let i = 0; i < plan.rankers; i++) rankings.push(await this.#open(i, cluster, rows));
+    this.#rankings = rankings;
+    const faults = new Faults({ world, plan, cluster, rankers: rankings, troubles });
+    await Promise.all([
+      ...rankings.map((ranking) => this.#storm(ranking)),
+      faults.run(Math.max(100, (plan.lookups * plan.betweenMs) / plan.rankers)),
+    ]);
+    await world.sleep(recoveryMsMax);
+    await Promise.all(rankings.map((ranking) => this.#calm(ranking, cluster)));
+    await this.#settle(cluster);
+    for (const ranking of rankings) await this.#spendCredits(ranking, cluster);
+    await this.#settle(cluster);
+    for (const ranking of rankings) await this.#close(ranking);
+    await cluster.close();
+    await world.sleep(recoveryMsMax);
+    if (world.timers > 0) throw new Error(`${world.timers} timers are left`);
+  }
+
+  async #open(number: number, cluster: SimulatedCluster, rows: SimulatedRows): Promise<Ranking> {
+    const [world, plan] = [this.#world, this.#plan];
     const transport = new CountedTransport(this.#network, world);
-    const processor = new Processor('ranker');
+    const processor = new Processor(`ranker${number}`);
     const open = (): Promise<Ranker> =>
       Ranker.open({
         ...plan.ranker,
@@ -98,6 +137,7 @@ class Run {
       });
     const ranker = await world.in(processor, open);
     const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
+    const troubles = new Troubles(() => world.now, this.#troubles);
     const load = new Load(world, { ranker, processor }, troubles, {
       nodesOf: (names) => nodesOf(cluster.routings, names),
       known: () => cluster.published,
@@ -105,21 +145,8 @@ class Run {
       retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
       patienceMs: 20 * plan.weather.delayMsMax + 100,
     });
-    this.load = load;
-    const faults = new Faults({ world, plan, cluster, ranker, troubles });
-    await Promise.all([
-      this.#storm(load, requests),
-      faults.run(Math.max(100, plan.lookups * plan.betweenMs)),
-    ]);
-    await world.sleep(recoveryMsMax);
-    await this.#calm(load, requests, cluster);
-    await this.#settle(transport, cluster);
-    await this.#spendCredits(load, requests, cluster, transport);
-    await this.#settle(transport, cluster);
-    await this.#close(load, requests, ranker);
-    await cluster.close();
-    await world.sleep(recoveryMsMax);
-    if (world.timers > 0) throw new Error(`${world.timers} timers are left`);
+    const apart = plan.apart?.ranker === number ? plan.apart.node : undefined;
+    return { ranker, processor, transport, troubles, load, requests, apart };
   }
 
   #health(node: string): Health {
@@ -127,15 +154,16 @@ class Run {
   }
 
   /** Lookups that begin independently of each other, and perhaps a crowd of them, while there are faults. */
-  async #storm(load: Load, requests: Requests): Promise<void> {
-    const { lookups, betweenMs, crowd, largeKeys } = this.#plan;
+  async #storm({ load, requests }: Ranking): Promise<void> {
+    const { lookups, rankers, betweenMs, crowd, largeKeys } = this.#plan;
+    const own = Math.ceil(lookups / rankers);
     const dice = this.#world.dice.fork();
     const known = Array.from({ length: 12 }, () => requests.draw());
     const large = largeKeys > 0 ? requests.large(largeKeys) : undefined;
     if (large) known.push(large);
-    const crowdAt = dice.between(0, lookups - 1);
+    const crowdAt = dice.between(0, own - 1);
     const begun: Promise<void>[] = [];
-    for (let i = 0; i < lookups; i++) {
+    for (let i = 0; i < own; i++) {
       for (let more = i === crowdAt ? 1 + crowd : 1; more > 0; more--) {
         const request = more > 1 || dice.chance(0.5) ? dice.pick(known) : requests.draw();
         begun.push(load.lookUp(request, givenOf(dice)));
@@ -145,26 +173,31 @@ class Run {
     await Promise.all(begun);
   }
 
-  /** After the last fault, all lookups succeed that do not need the node that is dead. */
-  async #calm(load: Load, requests: Requests, cluster: SimulatedCluster): Promise<void> {
-    const core = coreTables(cluster);
+  /** After the last fault, all lookups succeed that do not need a node that is dead, or that their ranker does not reach. */
+  async #calm({ load, requests, apart }: Ranking, cluster: SimulatedCluster): Promise<void> {
+    const core = coreTables(cluster, apart);
     if (core.length === 0) return;
     const given = { deadline: calmDeadlineMs, strict: true };
     for (let i = 0; i < calmLookups / 2; i++) await load.lookUp(requests.draw(core), given);
     await Promise.all(Array.from({ length: calmLookups / 2 }, () => load.lookUp(requests.draw(core), given)));
   }
 
+  get #outstanding(): number {
+    return this.#rankings.reduce((sum, { transport }) => sum + transport.outstanding(), 0);
+  }
+
   /** All credits come back, and all memory is free again. */
-  async #settle(transport: CountedTransport, cluster: SimulatedCluster): Promise<void> {
-    for (let ms = 0; transport.outstanding() > 0; ms += recoveryMsMax) {
-      if (ms > goneMsMax) throw new Error(`${transport.outstanding()} subrequests never end`);
+  async #settle(cluster: SimulatedCluster): Promise<void> {
+    for (let ms = 0; this.#outstanding > 0; ms += recoveryMsMax) {
+      if (ms > goneMsMax) throw new Error(`${this.#outstanding} subrequests never end`);
       await this.#world.sleep(recoveryMsMax);
     }
-    // A node hears a moment later that its last reply has left.
-    await this.#world.sleep(1);
+    // A node hears a moment later that its last reply has left, and much later that a ranker is gone.
+    await this.#world.sleep(this.#plan.apart === undefined ? 1 : 2 * stuckMsMax);
     const { lookup, plan } = this.#ledger.shared;
-    if (lookup > 0) throw new Error(`${lookup} allocations of lookups are left in the ranker`);
-    if (plan !== 1) throw new Error(`the ranker keeps ${plan} routing tables in memory`);
+    if (lookup > 0) throw new Error(`${lookup} allocations of lookups are left in the rankers`);
+    if (plan !== this.#plan.rankers)
+      throw new Error(`the rankers keep ${plan} routing tables in memory, not ${this.#plan.rankers}`);
     for (const node of cluster.nodes) {
       for (const process of node.processes) process.check(node.name);
     }
@@ -172,12 +205,11 @@ class Run {
 
   /** A session has exactly as many credits as its window, whatever has happened to it. */
   async #spendCredits(
-    load: Load,
-    requests: Requests,
+    { load, requests, transport, apart }: Ranking,
     cluster: SimulatedCluster,
-    transport: CountedTransport,
   ): Promise<void> {
-    const placed = coreTables(cluster).flatMap((table) => table.shards.map((shard) => ({ table, shard })));
+    const core = coreTables(cluster, apart);
+    const placed = core.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
     if (placed.length === 0) return;
     const { table, shard } = this.#world.dice.pick(placed);
     const node = cluster.nodes.find(({ name }) => name === shard.node);
@@ -197,11 +229,11 @@ class Run {
   }
 
   /** Lookups end when their ranker is closed. */
-  async #close(load: Load, requests: Requests, ranker: Ranker): Promise<void> {
+  async #close({ load, requests, ranker, processor }: Ranking): Promise<void> {
     const last = [1, 2, 3].map(() => load.lookUp(requests.draw(), { deadline: 10_000 }));
     await this.#world.sleep(this.#world.dice.between(0, this.#plan.weather.delayMsMax));
     load.closing = true;
-    await ranker.close();
+    await this.#world.in(processor, () => ranker.close());
     await Promise.all(last);
     const { begun, ended } = load.counts;
     if (begun !== ended) throw new Error(`${begun} lookups began, and ${ended} ended`);
@@ -218,8 +250,11 @@ function givenOf(dice: Dice): Given {
   };
 }
 
-/** The tables without a shard on a node that is dead. */
-function coreTables({ nodes, routing }: SimulatedCluster): SimulatedCluster['routing']['tables'] {
-  const dead = new Set(nodes.filter((node) => node.dead).map(({ name }) => name));
-  return routing.tables.filter(({ shards }) => shards.every(({ node }) => !dead.has(node)));
+/** The tables without a shard on a node that is dead, or on another one. */
+function coreTables(
+  { nodes, routing }: SimulatedCluster,
+  apart?: string,
+): SimulatedCluster['routing']['tables'] {
+  const gone = new Set(nodes.filter(({ name, dead }) => dead || name === apart).map(({ name }) => name));
+  return routing.tables.filter(({ shards }) => shards.every(({ node }) => !gone.has(node)));
 }
