@@ -226,4 +226,34 @@ export const mutations: readonly Mutation[] = [
     from: 'const used = [current(), ...this.#routes];',
     to: 'const used = [current()];',
   },
+  {
+    name: 'a request that has ended ends again with its batch',
+    file: 'scorer/score-task.ts',
+    from: 'if (this.#ended) return false;',
+    to: '',
+  },
+  {
+    name: 'a request is lost when its batch fails',
+    file: 'scorer/scorer.ts',
+    from: 'for (const task of left) task.fail(error as Error);',
+    to: '{}',
+  },
+  {
+    name: 'a full queue takes requests',
+    file: 'scorer/task-queue.ts',
+    from: 'if (this.#candidates + candidates <= this.#candidatesMax) return undefined;',
+    to: 'if (candidates <= this.#candidatesMax) return undefined;',
+  },
+  {
+    name: 'requests of a batch get the scores of the first one',
+    file: 'scorer/scorer.ts',
+    from: 'first += candidates;',
+    to: '',
+  },
+  {
+    name: 'a closed scorer forgets what waits',
+    file: 'scorer/scorer.ts',
+    from: 'for (const task of this.#queue.clear()) task.fail(closed());',
+    to: 'this.#queue.clear();',
+  },
 ];

@@ -5,6 +5,16 @@ import type { RowDtype, TableMode } from '../../src/plan/table-spec.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import type { Weather } from '../../src/simulation/pipe.ts';
 
+interface ScorerPlan {
+  /** Threads of the networks. */
+  readonly threads: number;
+  readonly batchCandidates: number;
+  readonly batchDelay: number;
+  readonly queueCandidates: number;
+  readonly requests: number;
+  readonly betweenMs: number;
+}
+
 export interface Plan {
   readonly nodes: number;
   readonly rankers: number;
@@ -32,6 +42,8 @@ export interface Plan {
   readonly faults: number;
   /** A node that dies and never comes back. */
   readonly dead: string | undefined;
+  /** A scorer on top of the first ranker. */
+  readonly scorer: ScorerPlan | undefined;
   /** A ranker and a node that do not reach each other any more from some time on, for ever. Others reach both. */
   readonly apart: { readonly ranker: number; readonly node: string } | undefined;
 }
@@ -81,10 +93,22 @@ export function planOf(dice: Dice): Plan {
     betweenMs: dice.pick([2, 10, 25]),
     faults: dice.between(0, 6),
     dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,
+    scorer: dice.chance(0.35) ? scorerOf(dice) : undefined,
     apart:
       rankers > 1 && dice.chance(0.3)
         ? { ranker: dice.between(0, rankers - 1), node: dice.pick(names) }
         : undefined,
+  };
+}
+
+function scorerOf(dice: Dice): ScorerPlan {
+  return {
+    threads: dice.between(1, 2),
+    batchCandidates: dice.pick([8, 16, 64]),
+    batchDelay: dice.pick([0, 0, 5]),
+    queueCandidates: dice.pick([16, 64, 256]),
+    requests: dice.between(20, 60),
+    betweenMs: dice.pick([2, 10, 25]),
   };
 }
 

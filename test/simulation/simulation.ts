@@ -14,6 +14,7 @@ import { type Given, Load, type SimulatedRanker } from './load.ts';
 import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
 import { Requests } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
+import { Scoring } from './scoring.ts';
 import { CountedTransport } from './transport.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
 
@@ -23,6 +24,9 @@ const workspaceBytes = 2 ** 26;
 /** Lookups that must succeed after the last fault. */
 const calmLookups = 8;
 const calmDeadlineMs = 2_000;
+
+/** Tables of a model. */
+const scoredTablesMax = 2;
 
 /** Lookups that find no credit when all credits are used. */
 const waitingLookups = 3;
@@ -69,6 +73,7 @@ interface Ranking extends SimulatedRanker {
   readonly troubles: Troubles;
   readonly load: Load;
   readonly requests: Requests;
+  readonly scoring: Scoring | undefined;
   /** A node that it does not reach any more. */
   readonly apart: string | undefined;
 }
@@ -90,7 +95,9 @@ class Run {
   }
 
   get counts(): { readonly begun: number; readonly answered: number } {
-    const counts = this.#rankings.map(({ load }) => load.counts);
+    const counts = this.#rankings.flatMap(({ load, scoring }) =>
+      scoring ? [load.counts, scoring.counts] : [load.counts],
+    );
     return {
       begun: counts.reduce((sum, { begun }) => sum + begun, 0),
       answered: counts.reduce((sum, { answered }) => sum + answered, 0),
@@ -112,6 +119,7 @@ class Run {
     const faults = new Faults({ world, plan, cluster, rankers: rankings, troubles });
     await Promise.all([
       ...rankings.map((ranking) => this.#storm(ranking)),
+      ...rankings.map(({ scoring }) => scoring?.storm()),
       faults.run(Math.max(100, (plan.lookups * plan.betweenMs) / plan.rankers)),
     ]);
     await world.sleep(recoveryMsMax);
@@ -119,6 +127,7 @@ class Run {
     await this.#settle(cluster);
     for (const ranking of rankings) await this.#spendCredits(ranking, cluster);
     await this.#settle(cluster);
+    for (const { scoring } of rankings) await scoring?.close();
     for (const ranking of rankings) await this.#close(ranking);
     await cluster.close();
     await world.sleep(recoveryMsMax);
@@ -138,15 +147,21 @@ class Run {
     const ranker = await world.in(processor, open);
     const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
     const troubles = new Troubles(() => world.now, this.#troubles);
-    const load = new Load(world, { ranker, processor }, troubles, {
-      nodesOf: (names) => nodesOf(cluster.routings, names),
-      known: () => cluster.published,
-      cutsOf: (table, known) => cutsOf(cluster.routings.slice(known), table),
+    const options = {
+      nodesOf: (names: ReadonlySet<string>) => nodesOf(cluster.routings, names),
+      known: (): number => cluster.published,
+      cutsOf: (table: string, known: number) => cutsOf(cluster.routings.slice(known), table),
       retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
       patienceMs: 20 * plan.weather.delayMsMax + 100,
-    });
+    };
+    const load = new Load(world, { ranker, processor }, troubles, options);
+    const pooled = plan.tables.filter(({ spec }) => spec.mode !== 'none').slice(0, scoredTablesMax);
+    const scoring =
+      plan.scorer && number === 0 && pooled.length > 0
+        ? new Scoring(world, { ranker, processor, requests, troubles }, plan.scorer, pooled, options)
+        : undefined;
     const apart = plan.apart?.ranker === number ? plan.apart.node : undefined;
-    return { ranker, processor, transport, troubles, load, requests, apart };
+    return { ranker, processor, transport, troubles, load, requests, scoring, apart };
   }
 
   #health(node: string): Health {
