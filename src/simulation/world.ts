@@ -123,26 +123,24 @@ export class World implements Disposable {
     return await promise;
   }
 
-  /** The next event happens. */
+  /** The next event happens. Those of threads that are busy are put off. */
   #step(): void {
     this.#endEvent();
     for (;;) {
       const event = this.#queue.next();
       if (event === undefined) throw new Error('nothing will happen any more');
       if (event.at > simulatedMsMax) throw new Error('the simulation does not end');
-      const { processor } = event.act;
-      let { act } = event.act;
-      const freeAt = Math.max(processor.freeAt, processor.cores?.freeAt ?? 0);
+      const { processor, act } = event.act;
       if (act === undefined) processor.isCalled = false;
-      else if (freeAt > event.at || processor.waiting.length > 0) processor.waiting.push(act);
-      if (freeAt > event.at || (act !== undefined && processor.waiting.length > 0)) {
-        this.#call(processor);
-        continue;
+      const isBusy = freeAt(processor) > event.at;
+      if (act !== undefined && (isBusy || processor.waiting.length > 0)) processor.waiting.push(act);
+      else if (!isBusy) {
+        const now = act ?? processor.waiting.shift();
+        this.#begin(event.at, processor);
+        now?.();
+        return;
       }
-      act ??= processor.waiting.shift();
-      this.#begin(event.at, processor);
-      act?.();
-      return;
+      this.#call(processor);
     }
   }
 
@@ -170,8 +168,7 @@ export class World implements Disposable {
   #call(processor: Processor): void {
     if (processor.isCalled) return;
     processor.isCalled = true;
-    const at = Math.max(processor.freeAt, processor.cores?.freeAt ?? 0);
-    this.#queue.add(at, { processor, act: undefined });
+    this.#queue.add(freeAt(processor), { processor, act: undefined });
   }
 
   get steps(): number {
@@ -192,4 +189,9 @@ export class World implements Disposable {
     process.off('uncaughtException', this.#onError);
     this.#globals[Symbol.dispose]();
   }
+}
+
+/** When a thread has done what it does, and a core is free. */
+function freeAt(processor: Processor): number {
+  return Math.max(processor.freeAt, processor.cores?.freeAt ?? 0);
 }

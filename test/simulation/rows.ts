@@ -42,10 +42,11 @@ export class SimulatedRows {
         sum + spec.rows * rowBytes('f32', spec.dim) + shards.length * allocationAlignBytes,
       0,
     );
+    // Their sums are rounded, so that bits depend on the cuts of a table.
     const values = new Map(
       tables.map(({ spec: { name, rows, dim } }) => [
         name,
-        Float32Array.from({ length: rows * dim }, () => (dice.u32() % 2_001) / 8 - 125),
+        Float32Array.from({ length: rows * dim }, () => (dice.u32() % 2_001) / 7 - 125),
       ]),
     );
     for (const [cut, planned] of all) {

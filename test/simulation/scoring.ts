@@ -11,7 +11,7 @@ import { Adder } from '../75.scorer/adder.ts';
 import type { LoadOptions, SimulatedRanker } from './load.ts';
 import type { Plan } from './plan.ts';
 import type { Feature, Requests } from './requests.ts';
-import type { Troubles } from './troubles.ts';
+import { recoveryMsMax, type Troubles } from './troubles.ts';
 
 type ScorerPlan = NonNullable<Plan['scorer']>;
 
@@ -20,7 +20,7 @@ const denseWidth = 67;
 const candidatesMax = 8;
 /** A run of a network takes at most so long, and some fail. */
 const networkMsMax = 20;
-const failingShare = 0.1;
+const failingShare = 0.25;
 /** A deadline that no queue is too long for. */
 const patientMs = 5_000;
 
@@ -201,7 +201,9 @@ export class Scoring {
     const isOfNodes = ['UNAVAILABLE', 'OVERLOADED', 'STALE_ROUTING', 'DEADLINE_EXCEEDED'].includes(
       error.code,
     );
-    if (!isOfNodes || !this.#of.troubles.explain(nodes, begun, this.#world.now)) throw unexplained;
+    // A fault that has ended long ago does not explain why nobody has told the request so.
+    const since = error.code === 'DEADLINE_EXCEEDED' ? this.#world.now - recoveryMsMax : begun;
+    if (!isOfNodes || !this.#of.troubles.explain(nodes, since, this.#world.now)) throw unexplained;
   }
 }
 

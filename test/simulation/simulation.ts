@@ -12,7 +12,7 @@ import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import { type Given, Load, type SimulatedRanker } from './load.ts';
 import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
-import { Requests } from './requests.ts';
+import { Requests, type SimulatedRequest } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
 import { Scoring } from './scoring.ts';
 import { CountedTransport } from './transport.ts';
@@ -73,6 +73,8 @@ interface Ranking extends SimulatedRanker {
   readonly troubles: Troubles;
   readonly load: Load;
   readonly requests: Requests;
+  /** Requests that come again and again. */
+  readonly known: readonly SimulatedRequest[];
   readonly scoring: Scoring | undefined;
   /** A node that it does not reach any more. */
   readonly apart: string | undefined;
@@ -160,8 +162,11 @@ class Run {
       plan.scorer && number === 0 && pooled.length > 0
         ? new Scoring(world, { ranker, processor, requests, troubles }, plan.scorer, pooled, options)
         : undefined;
+    const known = Array.from({ length: 12 }, () => requests.draw());
+    const large = plan.largeKeys > 0 ? requests.large(plan.largeKeys) : undefined;
+    if (large) known.push(large);
     const apart = plan.apart?.ranker === number ? plan.apart.node : undefined;
-    return { ranker, processor, transport, troubles, load, requests, scoring, apart };
+    return { ranker, processor, transport, troubles, load, requests, known, scoring, apart };
   }
 
   #health(node: string): Health {
@@ -169,13 +174,10 @@ class Run {
   }
 
   /** Lookups that begin independently of each other, and perhaps a crowd of them, while there are faults. */
-  async #storm({ load, requests }: Ranking): Promise<void> {
-    const { lookups, rankers, betweenMs, crowd, largeKeys } = this.#plan;
+  async #storm({ load, requests, known }: Ranking): Promise<void> {
+    const { lookups, rankers, betweenMs, crowd } = this.#plan;
     const own = Math.ceil(lookups / rankers);
     const dice = this.#world.dice.fork();
-    const known = Array.from({ length: 12 }, () => requests.draw());
-    const large = largeKeys > 0 ? requests.large(largeKeys) : undefined;
-    if (large) known.push(large);
     const crowdAt = dice.between(0, own - 1);
     const begun: Promise<void>[] = [];
     for (let i = 0; i < own; i++) {
@@ -189,12 +191,16 @@ class Run {
   }
 
   /** After the last fault, all lookups succeed that do not need a node that is dead, or that their ranker does not reach. */
-  async #calm({ load, requests, apart }: Ranking, cluster: SimulatedCluster): Promise<void> {
+  async #calm({ load, requests, known, apart }: Ranking, cluster: SimulatedCluster): Promise<void> {
     const core = coreTables(cluster, apart);
     if (core.length === 0) return;
     const given = { deadline: calmDeadlineMs, strict: true };
     for (let i = 0; i < calmLookups / 2; i++) await load.lookUp(requests.draw(core), given);
     await Promise.all(Array.from({ length: calmLookups / 2 }, () => load.lookUp(requests.draw(core), given)));
+    // A cache may still have what an earlier routing table gave.
+    const names = new Set(core.map(({ spec }) => spec.name));
+    const again = known.filter(({ tables }) => [...tables].every((name) => names.has(name)));
+    await Promise.all(again.map((request) => load.lookUp(request, given)));
   }
 
   get #outstanding(): number {
