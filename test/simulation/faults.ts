@@ -144,7 +144,6 @@ export class Faults {
   /** The ranker hears of a routing table, perhaps while its cache gets another size. */
   async #publish(routing: RoutingTable): Promise<void> {
     const resized = this.#dice.chance(0.5) ? this.#resize() : undefined;
-    if (resized) await new Promise((turn) => setImmediate(turn));
     this.#of.cluster.publish(routing);
     await resized;
   }
