@@ -61,7 +61,7 @@ export class Faults {
     else if (kind === 'full') await this.#full(node, ms);
     else if (kind === 'move') await this.#move(false);
     else if (kind === 'restart') await this.#move(true);
-    else await this.#resize();
+    else await this.#resize(dice.pick(this.#of.rankers));
   }
 
   #break(node: SimulatedNode): void {
@@ -143,13 +143,13 @@ export class Faults {
 
   /** The ranker hears of a routing table, perhaps while its cache gets another size. */
   async #publish(routing: RoutingTable): Promise<void> {
-    const resized = this.#dice.chance(0.5) ? this.#resize() : undefined;
+    const { rankers } = this.#of;
+    const resized = this.#dice.chance(0.7) ? rankers.map((ranker) => this.#resize(ranker)) : [];
     this.#of.cluster.publish(routing);
-    await resized;
+    await Promise.all(resized);
   }
 
-  async #resize(): Promise<void> {
-    const { ranker } = this.#dice.pick(this.#of.rankers);
+  async #resize({ ranker }: FaultyRanker): Promise<void> {
     await ranker.resizeCache(this.#dice.chance(0.2) ? 'off' : 2 ** this.#dice.between(16, 18));
   }
 
