@@ -23,6 +23,8 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   digest: () => import('./digest.ts'),
   heap: () => import('./heap.ts'),
   loading: () => import('./loading.ts'),
+  'simulated-large': () => import('./simulated/large.ts'),
+  simulated: () => import('./simulated/simulated.ts'),
   plot: () => import('./plot.ts'),
 };
 

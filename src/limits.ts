@@ -1,5 +1,5 @@
-// All limits are in this file and in credit-limits.ts, engine-limits.ts and scoring-limits.ts. The name of a limit ends in its
-// unit or bound.
+// All limits are in this file, and in credit-limits, engine-limits, scoring-limits and simulation-limits. The name of a limit ends in
+// its unit or bound.
 
 /** Columns of a table. */
 export const dimMax = 4096;
@@ -166,7 +166,8 @@ export const replyPieceBytesMax = 262_144;
 /** Bytes of replies that a node collects before it sends them. The ranker then merges them beside further pooling. */
 export const togetherBytesMax = 65_536;
 
-/** Buffers of a stream: bytes that are sent together, and bytes that one read returns. */
+/** Buffers of a stream: bytes that are sent together, at first and at most, and bytes that one read returns. */
+export const sendBufferBytesMin = 16_384;
 export const sendBufferBytes = 262_144;
 export const receiveBufferBytes = 262_144;
 

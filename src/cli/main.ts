@@ -25,6 +25,7 @@ import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, pl
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
+import { addSimulate } from './simulate-command.ts';
 import { stopSignals } from './stop-request.ts';
 
 const program = new Command('flexemr')
@@ -92,6 +93,7 @@ const planning = program
 
 addServe(program);
 addRank(program);
+addSimulate(program);
 
 program
   .command('doctor')

@@ -14,3 +14,12 @@ export function integer(least: number, most: number): (text: string) => number {
     throw new InvalidArgumentError(`must be an integer from ${least} to ${most}.`);
   };
 }
+
+/** An argument that is a number, 0 or more. */
+export function upTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= 0 && value <= most) return value;
+    throw new InvalidArgumentError(`must be a number from 0 to ${most}.`);
+  };
+}

@@ -11,7 +11,7 @@ import { type SourceOptions, sourceTransports } from './open.ts';
 import { flagOf, integer } from './option-values.ts';
 import { parseNodes } from './plan.ts';
 
-const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
+export const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
 
 export const tablesText = 'tables: a safetensors file, or the *.safetensors.index.json of several';
 

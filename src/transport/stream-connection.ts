@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
 import { FlexemrError } from '../errors.ts';
-import { connectMsMax, receiveBufferBytes, sendBufferBytes, subrequestMsMax } from '../limits.ts';
+import {
+  connectMsMax,
+  receiveBufferBytes,
+  sendBufferBytes,
+  sendBufferBytesMin,
+  subrequestMsMax,
+} from '../limits.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
 import { CREDIT_DROP, CREDIT_GRANT, HEADER_BYTES } from '../wire/layout.ts';
 import { CreditConnection } from './credit-connection.ts';
@@ -41,7 +47,8 @@ export class StreamConnection {
   readonly #reader: FrameReader;
   readonly #closed: Promise<void>;
   #upgrade: Buffer | undefined = Buffer.alloc(0);
-  #send: Uint32Array = new Uint32Array(sendBufferBytes >>> 2);
+  /** It grows with what is sent together, because a ranker may have thousands of connections. */
+  #send: Uint32Array = new Uint32Array(sendBufferBytesMin >>> 2);
   #sendFilled = 0;
   #flushing = false;
   readonly #ids = new FrameIds();
@@ -54,12 +61,14 @@ export class StreamConnection {
     this.#onTried = resolve;
   });
 
-  /** @param replies memory for replies */
-  constructor(url: string, security: ClientSecurity, replies: BufferPool) {
+  /**
+   * @param replies memory for replies
+   * @param fixed the buffer for reads. Connections share it: whatever one read returns is taken before the next read
+   */
+  constructor(url: string, security: ClientSecurity, replies: BufferPool, fixed: Uint8Array) {
     this.#url = new URL(url);
     this.#security = security;
     this.#exposed = !isTls(url);
-    const fixed = new Uint8Array(receiveBufferBytes);
     const bytesMax = (id: number): number => {
       const waiting = this.#waiting.get(id);
       if (waiting === undefined) return 0;
@@ -141,7 +150,7 @@ export class StreamConnection {
 
   #write(outgoing: Outgoing, id: number, held: boolean): void {
     const words = outgoing.bytes >>> 2;
-    if (this.#sendFilled + words > this.#send.length) this.#flush();
+    if (this.#sendFilled + words > this.#send.length) this.#makeRoom(words);
     if (words > this.#send.length) {
       const own = new Uint32Array(words);
       outgoing.write(own, 0, id, this.#exposed, held);
@@ -159,11 +168,18 @@ export class StreamConnection {
     });
   }
 
+  /** Sends what is in the buffer. A larger one takes its place, if there may be one. */
+  #makeRoom(words: number): void {
+    this.#flush();
+    const larger = Math.min(sendBufferBytes >>> 2, Math.max(2 * this.#send.length, 2 * words));
+    if (larger > this.#send.length) this.#send = new Uint32Array(larger);
+  }
+
   #flush(): void {
     if (this.#sendFilled === 0 || this.#error) return;
     this.#socket.write(new Uint8Array(this.#send.buffer, 0, this.#sendFilled << 2));
     // The buffer can be reused only if the system has taken all of it. Otherwise, the socket still needs it.
-    if (this.#socket.writableLength > 0) this.#send = new Uint32Array(sendBufferBytes >>> 2);
+    if (this.#socket.writableLength > 0) this.#send = new Uint32Array(this.#send.length);
     this.#sendFilled = 0;
   }
 

@@ -1,4 +1,4 @@
-import { smallReplyBytesMax, smallSubrequestBytesMax } from '../limits.ts';
+import { receiveBufferBytes, smallReplyBytesMax, smallSubrequestBytesMax } from '../limits.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
 import type { ClientSecurity } from './security.ts';
 import { NotAStream, StreamConnection } from './stream-connection.ts';
@@ -29,8 +29,9 @@ export class StreamTransport implements Transport {
     const onEnd = (traffic: Traffic): void => {
       this.#ended = sum([this.#ended, traffic]);
     };
+    const received = new Uint8Array(receiveBufferBytes);
     this.#fallback = fallback;
-    this.#shared = { fallback, security, laneOf, replies: new BufferPool(), onEnd };
+    this.#shared = { fallback, security, laneOf, replies: new BufferPool(), received, onEnd };
   }
 
   session(url: string): Session {
@@ -63,6 +64,8 @@ interface Shared {
   readonly security: ClientSecurity;
   readonly laneOf: (outgoing: Outgoing) => Lane;
   readonly replies: BufferPool;
+  /** The buffer for reads of all connections. */
+  readonly received: Uint8Array;
   /** Called with the traffic of a connection that was closed. */
   readonly onEnd: (traffic: Traffic) => void;
 }
@@ -110,9 +113,9 @@ class StreamSession implements Session {
   #connection(lane: Lane): StreamConnection {
     const connection = this.#connections.get(lane);
     if (connection !== undefined && connection.error === undefined) return connection;
-    const { security, replies, onEnd } = this.#shared;
+    const { security, replies, received, onEnd } = this.#shared;
     if (connection) onEnd(connection.traffic);
-    const fresh = new StreamConnection(this.#url, security, replies);
+    const fresh = new StreamConnection(this.#url, security, replies, received);
     this.#connections.set(lane, fresh);
     return fresh;
   }

@@ -26,6 +26,7 @@ const rooms = [
   'telemetry',
   'service',
   'host',
+  'simulation',
   'cli',
   'entry',
 ] as const;
@@ -41,6 +42,7 @@ const ground = [
   'limits.ts',
   'log.ts',
   'scoring-limits.ts',
+  'simulation-limits.ts',
 ];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
@@ -56,6 +58,7 @@ const entries = [
   'host/dense-thread.ts',
   'host/engine-thread.ts',
   'host/memory-node-worker.ts',
+  'simulation/calibration-node.ts',
 ];
 
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */
@@ -64,6 +67,12 @@ const runtimeFiles = [
   'engine/engine-control.ts',
   'engine/engine-team.ts',
   'kernel/files.ts',
+  'simulation/calibrate.ts',
+  'simulation/calibration-node.ts',
+  'simulation/descriptions.ts',
+  'simulation/history.ts',
+  'simulation/network.ts',
+  'simulation/socket.ts',
   'store/content.ts',
   'store/safetensors-index.ts',
   'store/safetensors-part.ts',

@@ -22,11 +22,13 @@ const visit = (file: string): void => {
   for (const target of importsOf(file)) visit(target);
 };
 for (const file of readdirSync(join(root, 'test/simulation'))) visit(`test/simulation/${file}`);
+visit('src/simulation/simulate-cluster.ts');
 const production = [...simulated].filter((file) => file.startsWith('src/'));
 
 /** What the simulation does not replace. */
 const real: Readonly<Record<string, RegExp>> = {
   'timers that are imported': /from '(node:)?timers(\/promises)?'/,
+  'a date of now': /new Date\(\)|Date\.now/,
   'a clock that is imported': /from '(node:)?perf_hooks'/,
   'the clock of the process': /process\.(hrtime|uptime)/,
   'timers of signals': /AbortSignal\.timeout/,

@@ -6,6 +6,7 @@ import * as creditLimits from '../../src/credit-limits.ts';
 import * as engineLimits from '../../src/engine-limits.ts';
 import * as limits from '../../src/limits.ts';
 import * as scoringLimits from '../../src/scoring-limits.ts';
+import * as simulationLimits from '../../src/simulation-limits.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
 const values: Readonly<Record<string, number>> = {
@@ -13,6 +14,7 @@ const values: Readonly<Record<string, number>> = {
   ...creditLimits,
   ...engineLimits,
   ...scoringLimits,
+  ...simulationLimits,
 };
 
 test('every documented limit exists in the code with the same value', () => {

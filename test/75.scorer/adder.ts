@@ -14,7 +14,7 @@ export interface AdderShape {
 export class Adder implements DenseRunner {
   readonly runtime = 'adder';
   readonly networks: readonly NetworkInfo[];
-  readonly threads = 1;
+  readonly threads: number = 1;
   /** Rows of each run of the last network. */
   readonly ran: number[] = [];
   /** Rows of each run, by network. */

@@ -2,8 +2,8 @@
 import type { KeyedBags, Lookup, TableMode } from '../../src/index.ts';
 import { rowWise, tableWise } from '../../src/plan/placement.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import { below, type Random, random } from '../../src/simulation/random.ts';
 import type { GivenTable } from '../tables-file.ts';
-import { below, type Random, random } from './random.ts';
 
 const rows = 3_000;
 const dim = 32;

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { openRanker } from '../../src/host/open-ranker.ts';
+import { below, random } from '../../src/simulation/random.ts';
 import { runs } from '../runs.ts';
 import { ExactCase, recovered } from './exact-case.ts';
 import { nodeIds, routing } from './exact-tables.ts';
 import { firstAndLast, type Held, held } from './leftovers.ts';
 import { addOutcomes, Load, noOutcomes } from './load.ts';
-import { below, random } from './random.ts';
 
 const concurrency = 6;
 /** Long enough for a node that has just started, on a machine that is busy with other work. */

@@ -1,7 +1,7 @@
 // The tables of MLPerf's DLRM-DCNv2: 26 tables of dim 128, 214 lookups per sample. Large tables are shortened.
 import type { KeyedBags } from '../../src/index.ts';
+import { below, type Random, random } from '../../src/simulation/random.ts';
 import type { GivenTable } from '../tables-file.ts';
-import { below, type Random, random } from './random.ts';
 
 export const dim = 128;
 

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { replyPieceBytesMax } from '../../src/limits.ts';
+import { random } from '../../src/simulation/random.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import { frameType } from '../../src/wire/media-type.ts';
@@ -12,7 +13,6 @@ import { Gate } from '../60.transport/gate.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import { checkPooled } from './check-pooled.ts';
-import { random } from './random.ts';
 
 const dim = 256;
 const rows = 2_000;

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import type { KeyedBags } from '../../src/index.ts';
 import type { TableLoads } from '../../src/plan/prediction.ts';
+import { below, type Random, random } from '../../src/simulation/random.ts';
 import type { GivenTable } from '../tables-file.ts';
-import { below, type Random, random } from './random.ts';
 
 export const requestsALookup = 2_500;
 export const lookupsACase = 4;

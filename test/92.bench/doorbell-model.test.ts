@@ -9,7 +9,7 @@ import {
   predictShared,
   type RatioPoint,
 } from '../../bench/engines/doorbell-model.ts';
-import { below, random } from '../85.system/random.ts';
+import { below, random } from '../../src/simulation/random.ts';
 
 const plain: PostTimes = { outsideNs: 80, heldNs: 150, lockNs: 0, movedNs: 0, spinningNs: 0 };
 const anyTimes = fc.record({

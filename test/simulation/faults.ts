@@ -1,21 +1,25 @@
 // What goes wrong in a simulation, and when.
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
-import type { Ranker } from '../../src/ranker/ranker.ts';
-import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
-import { movesMax } from './cluster.ts';
-import type { Dice } from './dice.ts';
+import { movesMax, type SimulatedCluster, type SimulatedNode } from '../../src/simulation/cluster.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
+import type { World } from '../../src/simulation/world.ts';
+import type { SimulatedRanker } from './load.ts';
 import { movedTables, type Plan } from './plan.ts';
 import { creditsBreak, type Troubles } from './troubles.ts';
-import type { World } from './world.ts';
 
 /** Until a ranker hears of a routing table that its nodes have already. */
 const publishMsMax = 200;
+
+interface FaultyRanker extends SimulatedRanker {
+  /** What went wrong only for it. */
+  readonly troubles: Troubles;
+}
 
 export interface FaultyCluster {
   readonly world: World;
   readonly plan: Plan;
   readonly cluster: SimulatedCluster;
-  readonly ranker: Ranker;
+  readonly rankers: readonly FaultyRanker[];
   readonly troubles: Troubles;
 }
 
@@ -43,6 +47,7 @@ export class Faults {
     });
     if (plan.dead !== undefined) all.push(this.#die(plan.dead, this.#dice.between(0, withinMs)));
     if (plan.breaksCredits) all.push(this.#breakCredits(withinMs));
+    if (plan.apart !== undefined) all.push(this.#part(plan.apart, this.#dice.between(0, withinMs)));
     await Promise.all(all);
   }
 
@@ -60,12 +65,12 @@ export class Faults {
     else if (kind === 'full') await this.#full(node, ms);
     else if (kind === 'move') await this.#move(false);
     else if (kind === 'restart') await this.#move(true);
-    else await this.#resize();
+    else await this.#resize(dice.pick(this.#of.rankers));
   }
 
   #break(node: SimulatedNode): void {
     this.#of.troubles.note('break', node.name);
-    node.machine.break(this.#dice, this.#dice.pick([0.5, 1]));
+    node.machine.break(this.#of.world, this.#dice, this.#dice.pick([0.5, 1]));
   }
 
   /** Breaks the connections that carry credits, again and again. */
@@ -73,7 +78,7 @@ export class Faults {
     const { cluster, troubles, world } = this.#of;
     const end = troubles.begin(creditsBreak);
     for (const until = world.now + ms; world.now < until; ) {
-      for (const { machine } of cluster.nodes) machine.break(this.#dice, 1, true);
+      for (const { machine } of cluster.nodes) machine.break(world, this.#dice, 1, true);
       await world.sleep(this.#dice.between(1, creditsBreakMsMax));
     }
     end();
@@ -153,15 +158,23 @@ export class Faults {
 
   /** The ranker hears of a routing table, perhaps while its cache gets another size. */
   async #publish(routing: RoutingTable): Promise<void> {
-    const resized = this.#dice.chance(0.5) ? this.#resize() : undefined;
-    if (resized) await new Promise((turn) => setImmediate(turn));
+    const { rankers } = this.#of;
+    const resized = this.#dice.chance(0.7) ? rankers.map((ranker) => this.#resize(ranker)) : [];
     this.#of.cluster.publish(routing);
-    await resized;
+    await Promise.all(resized);
   }
 
-  async #resize(): Promise<void> {
-    const { ranker } = this.#of;
+  async #resize({ ranker }: FaultyRanker): Promise<void> {
     await ranker.resizeCache(this.#dice.chance(0.2) ? 'off' : 2 ** this.#dice.between(16, 18));
+  }
+
+  async #part({ ranker, node }: NonNullable<Plan['apart']>, atMs: number): Promise<void> {
+    const { cluster, rankers, world } = this.#of;
+    await world.sleep(atMs);
+    const { processor, troubles } = rankers[ranker];
+    world.history.add(`fault: ${processor.name} and ${node} are apart`);
+    troubles.begin('partition', node);
+    cluster.nodes.find(({ name }) => name === node)?.machine.part(processor);
   }
 
   async #die(name: string, atMs: number): Promise<void> {

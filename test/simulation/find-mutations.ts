@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { mutations } from './mutations.ts';
 
 /** A simulation with a fault may never end. */
-const processMsMax = 120_000;
+const processMsMax = 400_000;
 
 /** @param seeds in which each mutation must be found @returns the number of mutations that were not found */
 export async function findMutations(seeds: number): Promise<number> {

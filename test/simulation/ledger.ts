@@ -1,8 +1,8 @@
 import { CHECKSUM_BYTES } from '../../src/kernel/layout.ts';
 import { checksumWindowBytes } from '../../src/limits.ts';
 import { Workspace } from '../../src/lookup/workspace.ts';
+import type { World } from '../../src/simulation/world.ts';
 import { FreeList } from '../../src/store/free-list.ts';
-import type { World } from './world.ts';
 
 type Use = 'cache' | 'plan' | 'lookup';
 

@@ -4,9 +4,16 @@ import { FlexemrError } from '../../src/errors.ts';
 import type { Lookup } from '../../src/lookup/pooled.ts';
 import type { LookupOptions } from '../../src/ranker/lookup-options.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
+import type { Processor } from '../../src/simulation/processor.ts';
+import type { World } from '../../src/simulation/world.ts';
 import { difference, type SimulatedRequest } from './requests.ts';
 import { creditsBreak, type Troubles } from './troubles.ts';
-import type { World } from './world.ts';
+
+export interface SimulatedRanker {
+  readonly ranker: Ranker;
+  /** The thread of the ranker. */
+  readonly processor: Processor;
+}
 
 export interface LoadOptions {
   /** The nodes that serve these tables, or have served them. */
@@ -43,6 +50,8 @@ const codesOfFaults: readonly string[] = ['UNAVAILABLE', 'OVERLOADED', 'DEADLINE
 export class Load {
   readonly #world: World;
   readonly #ranker: Ranker;
+  /** The thread of the ranker. */
+  readonly #processor: Processor;
   readonly #troubles: Troubles;
   readonly #options: LoadOptions;
   #begun = 0;
@@ -50,9 +59,10 @@ export class Load {
   #answered = 0;
   closing = false;
 
-  constructor(world: World, ranker: Ranker, troubles: Troubles, options: LoadOptions) {
+  constructor(world: World, ranker: SimulatedRanker, troubles: Troubles, options: LoadOptions) {
     this.#world = world;
-    this.#ranker = ranker;
+    this.#ranker = ranker.ranker;
+    this.#processor = ranker.processor;
     this.#troubles = troubles;
     this.#options = options;
   }
@@ -66,19 +76,22 @@ export class Load {
     const number = ++this.#begun;
     const { history, now: begun } = this.#world;
     const { deadline, onFailure = 'error', abortMs, keptMs = 0 } = given;
-    history.add(`lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}`);
+    history.add(
+      `${this.#processor.name}: lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}`,
+    );
     const abort = new AbortController();
-    const timer = abortMs === undefined ? undefined : setTimeout(() => abort.abort(), abortMs);
+    const cancel = abortMs === undefined ? undefined : this.#world.at(begun + abortMs, () => abort.abort());
     const endsBy = begun + Math.min(deadline, abortMs ?? deadline);
     const known = this.#options.known();
     const end = { number, request, given, begun, known, aborted: () => abort.signal.aborted };
     let lookup: Lookup | undefined;
     try {
-      lookup = await this.#ranker.lookup(request.bags, { deadline, onFailure, signal: abort.signal });
+      const options = { deadline, onFailure, signal: abort.signal };
+      lookup = await this.#world.in(this.#processor, () => this.#ranker.lookup(request.bags, options));
     } catch (error) {
       this.#failed(end, error);
     }
-    clearTimeout(timer);
+    cancel?.();
     this.#ended++;
     if (getEventListeners(abort.signal, 'abort').length > 0)
       throw new Error(`lookup ${number} still listens to the signal of its caller`);
@@ -86,7 +99,9 @@ export class Load {
       throw new Error(`lookup ${number} ended ${this.#world.now - endsBy} ms after it had to`);
     if (lookup === undefined) return;
     this.#answered++;
-    history.add(`lookup ${number} is answered, ${lookup.failures.map(({ code }) => code)}`);
+    history.add(
+      `${this.#processor.name}: lookup ${number} is answered, ${lookup.failures.map(({ code }) => code)}`,
+    );
     this.#check(end, lookup);
     if (keptMs > 0) {
       await this.#world.sleep(keptMs);
@@ -97,7 +112,7 @@ export class Load {
   }
 
   #failed(end: End, error: unknown): void {
-    this.#world.history.add(`lookup ${end.number} fails: ${error}`);
+    this.#world.history.add(`${this.#processor.name}: lookup ${end.number} fails: ${error}`);
     if (!(error instanceof FlexemrError)) throw error;
     if (error.code === 'CANCELLED' && end.aborted()) return;
     if (error.code === 'RELEASED' && this.closing) return;

@@ -175,8 +175,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'replies are released although results are in them',
     file: 'ranker/lookup.ts',
-    from: 'if (!reply?.viewed) reply?.release();',
-    to: 'reply?.release();',
+    from: 'if (reply?.viewed) return reply;',
+    to: 'if (reply?.viewed) reply.release();\n        if (reply?.viewed) return reply;',
   },
   {
     name: 'a routing table is freed while lookups use it',
@@ -285,5 +285,35 @@ export const mutations: readonly Mutation[] = [
     file: 'transport/served-stream.ts',
     from: '    inbox.release();\n    this.#writer.write(this.#handler.refuse',
     to: '    this.#writer.write(this.#handler.refuse',
+  },
+  {
+    name: 'a request that has ended ends again with its batch',
+    file: 'scorer/score-task.ts',
+    from: 'if (this.#ended) return false;',
+    to: '',
+  },
+  {
+    name: 'a request is lost when its batch fails',
+    file: 'scorer/scorer.ts',
+    from: 'for (const task of left) task.fail(error as Error);',
+    to: '{}',
+  },
+  {
+    name: 'a full queue takes requests',
+    file: 'scorer/task-queue.ts',
+    from: 'if (this.#candidates + candidates <= this.#candidatesMax) return undefined;',
+    to: 'if (candidates <= this.#candidatesMax) return undefined;',
+  },
+  {
+    name: 'requests of a batch get the scores of the first one',
+    file: 'scorer/scorer.ts',
+    from: 'first += candidates;',
+    to: '',
+  },
+  {
+    name: 'a closed scorer forgets what waits',
+    file: 'scorer/scorer.ts',
+    from: 'for (const task of this.#queue.clear()) task.fail(closed());',
+    to: 'this.#queue.clear();',
   },
 ];

@@ -2,11 +2,22 @@
 import type { PushDown } from '../../src/lookup/asked.ts';
 import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
 import type { RowDtype, TableMode } from '../../src/plan/table-spec.ts';
-import type { Dice } from './dice.ts';
-import type { Weather } from './pipe.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
+import type { Weather } from '../../src/simulation/pipe.ts';
+
+interface ScorerPlan {
+  /** Threads of the networks. */
+  readonly threads: number;
+  readonly batchCandidates: number;
+  readonly batchDelay: number;
+  readonly queueCandidates: number;
+  readonly requests: number;
+  readonly betweenMs: number;
+}
 
 export interface Plan {
   readonly nodes: number;
+  readonly rankers: number;
   /** Worker threads of each node. */
   readonly workers: number;
   /** Memory of a worker for frames and replies. */
@@ -35,6 +46,10 @@ export interface Plan {
   readonly breaksCredits: boolean;
   /** A node that dies and never comes back. */
   readonly dead: string | undefined;
+  /** A scorer on top of the first ranker. */
+  readonly scorer: ScorerPlan | undefined;
+  /** A ranker and a node that do not reach each other any more from some time on, for ever. Others reach both. */
+  readonly apart: { readonly ranker: number; readonly node: string } | undefined;
 }
 
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
@@ -63,8 +78,9 @@ export function planOf(dice: Dice): Plan {
     windowBytes,
   };
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
+  const rankers = dice.pick([1, 1, 2, 3]);
   return {
-    nodes,
+    ...{ nodes, rankers },
     workers: dice.chance(0.3) ? 2 : 1,
     // Large lookups do not fit into small slots.
     slotBytes: largeKeys === 0 && dice.chance(0.2) ? smallSlotBytes : slotBytes,
@@ -87,6 +103,22 @@ export function planOf(dice: Dice): Plan {
     faults: dice.between(0, 6),
     breaksCredits: dice.chance(0.5),
     dead: nodes > 1 && dice.chance(0.25) ? dice.pick(names) : undefined,
+    scorer: dice.chance(0.35) ? scorerOf(dice) : undefined,
+    apart:
+      rankers > 1 && dice.chance(0.3)
+        ? { ranker: dice.between(0, rankers - 1), node: dice.pick(names) }
+        : undefined,
+  };
+}
+
+function scorerOf(dice: Dice): ScorerPlan {
+  return {
+    threads: dice.between(1, 2),
+    batchCandidates: dice.pick([8, 16, 64]),
+    batchDelay: dice.pick([0, 0, 5]),
+    queueCandidates: dice.pick([16, 64, 256]),
+    requests: dice.between(20, 60),
+    betweenMs: dice.pick([2, 10, 25]),
   };
 }
 
@@ -132,4 +164,15 @@ export function movedTables(
     // A node that is not in the list is dead.
     shards: table.shards.map((shard) => (dice.chance(0.4) ? { ...shard, node: dice.pick(nodes) } : shard)),
   }));
+}
+
+/** The cuts of a table in some routing tables. */
+export function cutsOf(routings: readonly RoutingTable[], name: string): string[] {
+  return routings.flatMap(({ tables }) => tables.filter(({ spec }) => spec.name === name).map(cutOf));
+}
+
+/** The nodes that have a shard of these tables in some routing tables. */
+export function nodesOf(routings: readonly RoutingTable[], names: ReadonlySet<string>): Set<string> {
+  const tables = routings.flatMap((routing) => routing.tables).filter(({ spec }) => names.has(spec.name));
+  return new Set(tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
 }

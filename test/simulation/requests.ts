@@ -1,8 +1,8 @@
 // Bags to look up, and what the reference gives for them.
 import type { Bags, KeyedBags } from '../../src/plan/bags.ts';
 import type { PlannedTable } from '../../src/plan/routing-table.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
 import { expectedPooled, foundRows, type ModelTable } from '../30.plan/expected.ts';
-import type { Dice } from './dice.ts';
 
 /** Most keys of a bag that is drawn. */
 const bagKeysMax = 60;
@@ -19,7 +19,7 @@ export interface SimulatedRequest {
   readonly features: ReadonlyMap<string, Feature>;
 }
 
-interface Feature {
+export interface Feature {
   readonly bags: Bags & { readonly table: string };
   /** The result for a table with these cuts (cutOf). */
   readonly expected: (cut: string) => Pooled;
@@ -69,14 +69,28 @@ export class Requests {
     return this.#expect(table, keys, lengths);
   }
 
+  /** So many bags without weights. */
+  pooled(table: PlannedTable, bags: number): Feature {
+    const { rows } = table.spec;
+    const lengths = Array.from({ length: bags }, () => this.#dice.between(0, 6));
+    const count = lengths.reduce((sum, length) => sum + length, 0);
+    const keys = Uint32Array.from({ length: count }, () => this.#dice.between(0, rows - 1));
+    return this.#expect(table, keys, lengths, false);
+  }
+
   /** The `number`-th of requests for one row. No other request has the same bag, so no cache has it. */
   distinct(table: PlannedTable, row: number, number: number): SimulatedRequest {
     const keys = new Uint32Array(bagKeysMax + 1 + number).fill(row);
     return requestOf([['f0', this.#expect(table, keys, [keys.length])]]);
   }
 
-  #expect({ spec: { name, rows, mode } }: PlannedTable, keys: Uint32Array, lengths: number[]): Feature {
-    const isWeighted = mode !== 'max' && mode !== 'none' && this.#dice.chance(0.3);
+  #expect(
+    { spec: { name, rows, mode } }: PlannedTable,
+    keys: Uint32Array,
+    lengths: number[],
+    mayBeWeighted = true,
+  ): Feature {
+    const isWeighted = mayBeWeighted && mode !== 'max' && mode !== 'none' && this.#dice.chance(0.3);
     const weights = isWeighted ? Float32Array.from(keys, () => this.#dice.between(-8, 8) / 4) : undefined;
     const offsets = [0];
     for (const length of lengths) offsets.push(offsets[offsets.length - 1] + length);

@@ -13,12 +13,12 @@ import {
   type PlannedTable,
   type RoutingTable,
 } from '../../src/plan/routing-table.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
 import { allocationAlignBytes } from '../../src/store/free-list.ts';
 import { Store } from '../../src/store/store.ts';
 import type { Table } from '../../src/store/table.ts';
 import { TableBuilder } from '../../src/store/table-builder.ts';
 import type { ModelTable } from '../30.plan/expected.ts';
-import type { Dice } from './dice.ts';
 import { cutOf, type Plan } from './plan.ts';
 
 /** Every table in memory. Each worker of each node gets a share of the memory for its slots. */
@@ -42,10 +42,11 @@ export class SimulatedRows {
         sum + spec.rows * rowBytes('f32', spec.dim) + shards.length * allocationAlignBytes,
       0,
     );
+    // Their sums are rounded, so that bits depend on the cuts of a table.
     const values = new Map(
       tables.map(({ spec: { name, rows, dim } }) => [
         name,
-        Float32Array.from({ length: rows * dim }, () => (dice.u32() % 2_001) / 8 - 125),
+        Float32Array.from({ length: rows * dim }, () => (dice.u32() % 2_001) / 7 - 125),
       ]),
     );
     for (const [cut, planned] of all) {

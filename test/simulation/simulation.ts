@@ -1,22 +1,24 @@
 // One seed: a cluster under load and faults, and what must be true of it.
 import { kernelModule } from '../../src/kernel/files.ts';
-import { sessionWindow, subrequestMsMax } from '../../src/limits.ts';
+import { sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
 import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { ReplyBudget } from '../../src/ranker/reply-budget.ts';
-import { SimulatedCluster, slotRanges } from './cluster.ts';
-import type { Dice } from './dice.ts';
+import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
+import { Network } from '../../src/simulation/network.ts';
+import { Processor } from '../../src/simulation/processor.ts';
+import type { Health } from '../../src/simulation/worker.ts';
+import { World } from '../../src/simulation/world.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
-import { type Given, Load } from './load.ts';
-import { Network } from './network.ts';
-import { type Plan, planOf } from './plan.ts';
-import { Requests } from './requests.ts';
+import { type Given, Load, type SimulatedRanker } from './load.ts';
+import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
+import { Requests, type SimulatedRequest } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
+import { Scoring } from './scoring.ts';
 import { CountedTransport } from './transport.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
-import type { Health } from './worker.ts';
-import { World } from './world.ts';
 
 /** Memory of a lookup. The lookups of a simulation share a part of it. */
 const workspaceBytes = 2 ** 26;
@@ -24,6 +26,9 @@ const workspaceBytes = 2 ** 26;
 /** Lookups that must succeed after the last fault. */
 const calmLookups = 8;
 const calmDeadlineMs = 2_000;
+
+/** Tables of a model. */
+const scoredTablesMax = 2;
 
 /** Lookups that find no credit when all credits are used. */
 const waitingLookups = 3;
@@ -62,10 +67,22 @@ export async function simulate(seed: number): Promise<Outcome> {
   }
   const { steps: events } = world;
   const { last: lastEvents } = world.history;
-  const { begun = 0, answered = 0 } = run.load?.counts ?? {};
-  const { held = 0 } = run.transport ?? {};
+  const { begun: lookups, answered, held } = run.counts;
   const digest = world.history.digest();
-  return { seed, plan, error, events, lookups: begun, answered, held, lastEvents, digest };
+  return { seed, plan, error, events, lookups, answered, held, lastEvents, digest };
+}
+
+/** A ranker of the cluster, and the lookups that it gets. */
+interface Ranking extends SimulatedRanker {
+  readonly transport: CountedTransport;
+  readonly troubles: Troubles;
+  readonly load: Load;
+  readonly requests: Requests;
+  /** Requests that come again and again. */
+  readonly known: readonly SimulatedRequest[];
+  readonly scoring: Scoring | undefined;
+  /** A node that it does not reach any more. */
+  readonly apart: string | undefined;
 }
 
 class Run {
@@ -74,8 +91,7 @@ class Run {
   readonly #network: Network;
   readonly #ledger: Ledger;
   readonly #troubles: Troubles;
-  load: Load | undefined;
-  transport: CountedTransport | undefined;
+  #rankings: readonly Ranking[] = [];
 
   constructor(world: World, plan: Plan, network: Network, ledger: Ledger) {
     this.#world = world;
@@ -85,53 +101,93 @@ class Run {
     this.#troubles = new Troubles(() => world.now);
   }
 
+  get counts(): { readonly begun: number; readonly answered: number; readonly held: number } {
+    const counts = this.#rankings.flatMap(({ load, scoring }) =>
+      scoring ? [load.counts, scoring.counts] : [load.counts],
+    );
+    return {
+      begun: counts.reduce((sum, { begun }) => sum + begun, 0),
+      answered: counts.reduce((sum, { answered }) => sum + answered, 0),
+      held: this.#rankings.reduce((sum, { transport }) => sum + transport.held, 0),
+    };
+  }
+
   async play(): Promise<void> {
     const [world, plan, troubles] = [this.#world, this.#plan, this.#troubles];
-    const rows = await SimulatedRows.load(world.dice.fork(), plan, slotRanges(plan));
-    const cluster = new SimulatedCluster({ plan, rows }, this.#network, (node) => this.#health(node));
+    const { nodes, workers, tables } = plan;
+    const rows = await SimulatedRows.load(world.dice.fork(), plan, slotRanges(nodes, workers));
+    const cluster = new SimulatedCluster({
+      ...{ world, network: this.#network, nodes: nodeNames(nodes), workers, tables, rows },
+      healthOf: (node) => this.#health(node),
+    });
     await cluster.start();
-    const { bytes, longest } = new ReplyBudget(plan.ranker.replyBytes);
-    const transport = new CountedTransport(this.#network, world, {
-      ...{ bytes, longest, dropMsMax: 10 * plan.weather.delayMsMax + 50 },
-      isExplained: (since) =>
-        troubles.explain(new Set(cluster.nodes.map(({ name }) => name)), since, world.now),
-    });
-    const ranker = await InlineRanker.open({
-      ...plan.ranker,
-      ...{ routing: cluster.source(world), transport, workspaceBytes, module: kernelModule('ranker') },
-      onRoutingError: (error) => world.fail(error),
-    });
-    world.check = () => {
-      const { replyBytesUnderWay } = ranker.stats;
-      if (replyBytesUnderWay !== transport.replyBytes)
-        throw new Error(
-          `nodes may send ${transport.replyBytes} bytes, the ranker says ${replyBytesUnderWay}`,
-        );
-    };
-    this.transport = transport;
-    const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
-    const load = new Load(world, ranker, troubles, {
-      nodesOf: (tables) => cluster.nodesOf(tables),
-      known: () => cluster.published,
-      cutsOf: (table, known) => cluster.cutsOf(table, known),
-      retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
-      patienceMs: 20 * plan.weather.delayMsMax + 100,
-    });
-    this.load = load;
-    const faults = new Faults({ world, plan, cluster, ranker, troubles });
+    const rankings: Ranking[] = [];
+    for (let i = 0; i < plan.rankers; i++) rankings.push(await this.#open(i, cluster, rows));
+    this.#rankings = rankings;
+    world.check = () => this.#compare();
+    const faults = new Faults({ world, plan, cluster, rankers: rankings, troubles });
     await Promise.all([
-      this.#storm(load, requests),
-      faults.run(Math.max(100, plan.lookups * plan.betweenMs)),
+      ...rankings.map((ranking) => this.#storm(ranking)),
+      ...rankings.map(({ scoring }) => scoring?.storm()),
+      faults.run(Math.max(100, (plan.lookups * plan.betweenMs) / plan.rankers)),
     ]);
     await world.sleep(recoveryMsMax);
-    await this.#calm(load, requests, cluster);
-    await this.#settle(transport, cluster);
-    await this.#spendCredits(load, requests, cluster, { transport, ranker });
-    await this.#settle(transport, cluster);
-    await this.#close(load, requests, ranker);
+    await Promise.all(rankings.map((ranking) => this.#calm(ranking, cluster)));
+    await this.#settle(cluster);
+    for (const ranking of rankings) await this.#spendCredits(ranking, cluster);
+    await this.#settle(cluster);
+    for (const { scoring } of rankings) await scoring?.close();
+    for (const ranking of rankings) await this.#close(ranking);
     await cluster.close();
     await world.sleep(recoveryMsMax);
     if (world.timers > 0) throw new Error(`${world.timers} timers are left`);
+  }
+
+  async #open(number: number, cluster: SimulatedCluster, rows: SimulatedRows): Promise<Ranking> {
+    const [world, plan] = [this.#world, this.#plan];
+    const { bytes, longest } = new ReplyBudget(plan.ranker.replyBytes);
+    const troubles = new Troubles(() => world.now, this.#troubles);
+    const all = new Set(cluster.nodes.map(({ name }) => name));
+    const transport = new CountedTransport(this.#network, world, {
+      ...{ bytes, longest, dropMsMax: 10 * plan.weather.delayMsMax + 50 },
+      isExplained: (since) => troubles.explain(all, since, world.now),
+    });
+    const processor = new Processor(`ranker${number}`);
+    const open = (): Promise<Ranker> =>
+      InlineRanker.open({
+        ...plan.ranker,
+        ...{ routing: cluster.source(), transport, workspaceBytes, module: kernelModule('ranker') },
+        onRoutingError: (error) => world.fail(error),
+      });
+    const ranker = await world.in(processor, open);
+    const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
+    const options = {
+      nodesOf: (names: ReadonlySet<string>) => nodesOf(cluster.routings, names),
+      known: (): number => cluster.published,
+      cutsOf: (table: string, known: number) => cutsOf(cluster.routings.slice(known), table),
+      retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
+      patienceMs: 20 * plan.weather.delayMsMax + 100,
+    };
+    const load = new Load(world, { ranker, processor }, troubles, options);
+    const pooled = plan.tables.filter(({ spec }) => spec.mode !== 'none').slice(0, scoredTablesMax);
+    const scoring =
+      plan.scorer && number === 0 && pooled.length > 0
+        ? new Scoring(world, { ranker, processor, requests, troubles }, plan.scorer, pooled, options)
+        : undefined;
+    const known = Array.from({ length: 12 }, () => requests.draw());
+    const large = plan.largeKeys > 0 ? requests.large(plan.largeKeys) : undefined;
+    if (large) known.push(large);
+    const apart = plan.apart?.ranker === number ? plan.apart.node : undefined;
+    return { ranker, processor, transport, troubles, load, requests, known, scoring, apart };
+  }
+
+  /** What nodes may send now is what the rankers say. */
+  #compare(): void {
+    for (const { ranker, transport } of this.#rankings) {
+      const { replyBytesUnderWay: said } = ranker.stats;
+      if (said !== transport.replyBytes)
+        throw new Error(`nodes may send ${transport.replyBytes} bytes, the ranker says ${said}`);
+    }
   }
 
   #health(node: string): Health {
@@ -139,15 +195,13 @@ class Run {
   }
 
   /** Lookups that begin independently of each other, and perhaps a crowd of them, while there are faults. */
-  async #storm(load: Load, requests: Requests): Promise<void> {
-    const { lookups, betweenMs, crowd, largeKeys } = this.#plan;
+  async #storm({ load, requests, known }: Ranking): Promise<void> {
+    const { lookups, rankers, betweenMs, crowd } = this.#plan;
+    const own = Math.ceil(lookups / rankers);
     const dice = this.#world.dice.fork();
-    const known = Array.from({ length: 12 }, () => requests.draw());
-    const large = largeKeys > 0 ? requests.large(largeKeys) : undefined;
-    if (large) known.push(large);
-    const crowdAt = dice.between(0, lookups - 1);
+    const crowdAt = dice.between(0, own - 1);
     const begun: Promise<void>[] = [];
-    for (let i = 0; i < lookups; i++) {
+    for (let i = 0; i < own; i++) {
       for (let more = i === crowdAt ? 1 + crowd : 1; more > 0; more--) {
         const request = more > 1 || dice.chance(0.5) ? dice.pick(known) : requests.draw();
         begun.push(load.lookUp(request, givenOf(dice)));
@@ -157,25 +211,38 @@ class Run {
     await Promise.all(begun);
   }
 
-  /** After the last fault, all lookups succeed that do not need the node that is dead. */
-  async #calm(load: Load, requests: Requests, cluster: SimulatedCluster): Promise<void> {
-    const core = coreTables(cluster);
+  /** After the last fault, all lookups succeed that do not need a node that is dead, or that their ranker does not reach. */
+  async #calm({ load, requests, known, apart }: Ranking, cluster: SimulatedCluster): Promise<void> {
+    const core = coreTables(cluster, apart);
     if (core.length === 0) return;
     const given = { deadline: calmDeadlineMs, strict: true };
     for (let i = 0; i < calmLookups / 2; i++) await load.lookUp(requests.draw(core), given);
     await Promise.all(Array.from({ length: calmLookups / 2 }, () => load.lookUp(requests.draw(core), given)));
+    // A cache may still have what an earlier routing table gave.
+    const names = new Set(core.map(({ spec }) => spec.name));
+    const again = known.filter(({ tables }) => [...tables].every((name) => names.has(name)));
+    await Promise.all(again.map((request) => load.lookUp(request, given)));
+  }
+
+  get #outstanding(): number {
+    return this.#rankings.reduce((sum, { transport }) => sum + transport.outstanding(), 0);
   }
 
   /** All credits come back, and all memory is free again. */
-  async #settle(transport: CountedTransport, cluster: SimulatedCluster): Promise<void> {
-    for (let ms = 0; transport.outstanding() > 0; ms += recoveryMsMax) {
-      if (ms > goneMsMax) throw new Error(`${transport.outstanding()} subrequests never end`);
+  async #settle(cluster: SimulatedCluster): Promise<void> {
+    for (let ms = 0; this.#outstanding > 0; ms += recoveryMsMax) {
+      if (ms > goneMsMax) throw new Error(`${this.#outstanding} subrequests never end`);
       await this.#world.sleep(recoveryMsMax);
     }
-    if (transport.replyBytes > 0) throw new Error(`${transport.replyBytes} bytes of replies never come back`);
+    for (const { transport } of this.#rankings)
+      if (transport.replyBytes > 0)
+        throw new Error(`${transport.replyBytes} bytes of replies never come back`);
+    // A node hears a moment later that its last reply has left, and much later that a ranker is gone.
+    await this.#world.sleep(this.#plan.apart === undefined ? 1 : 2 * stuckMsMax);
     const { lookup, plan } = this.#ledger.shared;
-    if (lookup > 0) throw new Error(`${lookup} allocations of lookups are left in the ranker`);
-    if (plan !== 1) throw new Error(`the ranker keeps ${plan} routing tables in memory`);
+    if (lookup > 0) throw new Error(`${lookup} allocations of lookups are left in the rankers`);
+    if (plan !== this.#plan.rankers)
+      throw new Error(`the rankers keep ${plan} routing tables in memory, not ${this.#plan.rankers}`);
     for (const node of cluster.nodes) {
       for (const process of node.processes) process.check(node.name);
     }
@@ -183,12 +250,11 @@ class Run {
 
   /** A session has exactly as many credits as its window, whatever has happened to it. */
   async #spendCredits(
-    load: Load,
-    requests: Requests,
+    { load, requests, transport, ranker, apart }: Ranking,
     cluster: SimulatedCluster,
-    { transport, ranker }: { readonly transport: CountedTransport; readonly ranker: Ranker },
   ): Promise<void> {
-    const placed = coreTables(cluster).flatMap((table) => table.shards.map((shard) => ({ table, shard })));
+    const core = coreTables(cluster, apart);
+    const placed = core.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
     if (placed.length === 0) return;
     const { table, shard } = this.#world.dice.pick(placed);
     const node = cluster.nodes.find(({ name }) => name === shard.node);
@@ -212,11 +278,11 @@ class Run {
   }
 
   /** Lookups end when their ranker is closed. */
-  async #close(load: Load, requests: Requests, ranker: Ranker): Promise<void> {
+  async #close({ load, requests, ranker, processor }: Ranking): Promise<void> {
     const last = [1, 2, 3].map(() => load.lookUp(requests.draw(), { deadline: 10_000 }));
     await this.#world.sleep(this.#world.dice.between(0, this.#plan.weather.delayMsMax));
     load.closing = true;
-    await ranker.close();
+    await this.#world.in(processor, () => ranker.close());
     await Promise.all(last);
     const { begun, ended } = load.counts;
     if (begun !== ended) throw new Error(`${begun} lookups began, and ${ended} ended`);
@@ -233,8 +299,11 @@ function givenOf(dice: Dice): Given {
   };
 }
 
-/** The tables without a shard on a node that is dead. */
-function coreTables({ nodes, routing }: SimulatedCluster): SimulatedCluster['routing']['tables'] {
-  const dead = new Set(nodes.filter((node) => node.dead).map(({ name }) => name));
-  return routing.tables.filter(({ shards }) => shards.every(({ node }) => !dead.has(node)));
+/** The tables without a shard on a node that is dead, or on another one. */
+function coreTables(
+  { nodes, routing }: SimulatedCluster,
+  apart?: string,
+): SimulatedCluster['routing']['tables'] {
+  const gone = new Set(nodes.filter(({ name, dead }) => dead || name === apart).map(({ name }) => name));
+  return routing.tables.filter(({ shards }) => shards.every(({ node }) => !gone.has(node)));
 }

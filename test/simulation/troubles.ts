@@ -15,17 +15,24 @@ interface Trouble {
 }
 
 export class Troubles {
-  readonly #all: Trouble[] = [];
+  readonly #own: Trouble[] = [];
   readonly #now: () => number;
+  readonly #common: Troubles | undefined;
 
-  constructor(now: () => number) {
+  /** @param common troubles of all rankers, if these are those of one */
+  constructor(now: () => number, common?: Troubles) {
     this.#now = now;
+    this.#common = common;
+  }
+
+  get #all(): readonly Trouble[] {
+    return this.#common === undefined ? this.#own : [...this.#common.#own, ...this.#own];
   }
 
   /** A fault begins. @returns a function that ends it */
   begin(what: string, node?: string): () => void {
     const trouble = { what, node, from: this.#now(), until: Number.POSITIVE_INFINITY };
-    this.#all.push(trouble);
+    this.#own.push(trouble);
     return () => {
       trouble.until = this.#now();
     };
@@ -33,7 +40,7 @@ export class Troubles {
 
   /** A fault of a moment. */
   note(what: string, node: string): void {
-    const last = this.#all.at(-1);
+    const last = this.#own.at(-1);
     if (last?.what === what && last.node === node && last.until === this.#now()) return;
     this.begin(what, node)();
   }

@@ -1,4 +1,4 @@
-import { below, type Random, random } from '../85.system/random.ts';
+import { below, type Random, random } from './random.ts';
 
 /** The randomness of a simulation. Everything that is drawn follows from its seed. */
 export class Dice {
@@ -30,9 +30,14 @@ export class Dice {
     return list[below(this.#next, list.length)];
   }
 
-  /** The time to the next of events that are independent of each other, in whole ms. */
+  /** The time to the next of events that are independent of each other. */
+  interval(meanMs: number): number {
+    return -Math.log(1 - this.share()) * meanMs;
+  }
+
+  /** The same, in whole ms. */
   wait(meanMs: number): number {
-    return Math.round(-Math.log(1 - this.share()) * meanMs);
+    return Math.round(this.interval(meanMs));
   }
 
   /** Dice whose draws do not change the later draws of these. */

@@ -1,9 +1,9 @@
-import { unfinishedSubrequestsMax, workerSubrequestsMax } from '../../src/limits.ts';
-import type { MemoryNode } from '../../src/memory-node/memory-node.ts';
-import { overloaded } from '../../src/memory-node/places.ts';
-import type { FrameIdentity } from '../../src/wire/frame-identity.ts';
-import type { Handler, Inbox, NodeDescription } from '../../src/wire/handler.ts';
-import { Reply, type WireError } from '../../src/wire/reply.ts';
+import { unfinishedSubrequestsMax, workerSubrequestsMax } from '../limits.ts';
+import type { MemoryNode } from '../memory-node/memory-node.ts';
+import { overloaded } from '../memory-node/places.ts';
+import type { FrameIdentity } from '../wire/frame-identity.ts';
+import type { Handler, Inbox, NodeDescription } from '../wire/handler.ts';
+import { Reply, type WireError } from '../wire/reply.ts';
 
 /** How a node is. Its workers look at it. */
 export interface Health {
@@ -11,6 +11,8 @@ export interface Health {
   replyMs(): number;
   /** It refuses all subrequests. */
   full: boolean;
+  /** Hears of each subrequest before it is answered. */
+  onSubrequest?(): void;
   /** Hears of each refusal for want of space. */
   onOverload(): void;
 }
@@ -19,10 +21,13 @@ export interface Health {
 export class SimulatedWorker implements Handler {
   readonly node: MemoryNode;
   readonly #health: Health;
+  readonly #fold: (frame: Uint8Array) => void;
 
-  constructor(node: MemoryNode, health: Health) {
+  /** @param fold changes each frame before it is answered */
+  constructor(node: MemoryNode, health: Health, fold: (frame: Uint8Array) => void = () => {}) {
     this.node = node;
     this.#health = health;
+    this.#fold = fold;
   }
 
   admit(bytes: number): Inbox | WireError {
@@ -30,7 +35,7 @@ export class SimulatedWorker implements Handler {
     const { held } = this.node.stats;
     if (held > workerSubrequestsMax + unfinishedSubrequestsMax)
       throw new Error(`a worker holds ${held} subrequests`);
-    if (!('code' in given)) return new SlowInbox(given, this.#health);
+    if (!('code' in given)) return new SlowInbox(given, this.#health, this.#fold);
     if (given.code === 'OVERLOADED') this.#health.onOverload();
     return given;
   }
@@ -53,11 +58,13 @@ export class SimulatedWorker implements Handler {
 class SlowInbox implements Inbox {
   readonly #inner: Inbox;
   readonly #health: Health;
+  readonly #fold: (frame: Uint8Array) => void;
   #released = false;
 
-  constructor(inner: Inbox, health: Health) {
+  constructor(inner: Inbox, health: Health, fold: (frame: Uint8Array) => void) {
     this.#inner = inner;
     this.#health = health;
+    this.#fold = fold;
   }
 
   get frame(): Uint8Array {
@@ -65,6 +72,8 @@ class SlowInbox implements Inbox {
   }
 
   answer(done: (reply: Uint8Array) => void): void {
+    this.#fold(this.frame);
+    this.#health.onSubrequest?.();
     this.#inner.answer((reply) => {
       // It was admitted, but there is no space for its answer.
       if (new Reply(reply, () => {}).error?.code === 'OVERLOADED') this.#health.onOverload();

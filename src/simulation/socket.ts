@@ -30,6 +30,8 @@ export class SimulatedSocket extends Duplex implements PipeEnd {
   readonly #onRead: OnRead | undefined;
   #buffer: Uint8Array | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When something was sent or received last. */
+  #activeAt = 0;
   #ended = false;
 
   /** @param onRead bytes are read into its buffers, and no events tell of them */
@@ -58,7 +60,8 @@ export class SimulatedSocket extends Duplex implements PipeEnd {
   receive(bytes: Uint8Array): void {
     this.bytesRead += bytes.length;
     this.#active();
-    if (this.#onRead === undefined) this.#reading = this.push(Buffer.from(bytes));
+    if (this.#onRead === undefined)
+      this.#reading = this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     else this.#readInto(this.#onRead, bytes);
   }
 
@@ -130,14 +133,25 @@ export class SimulatedSocket extends Duplex implements PipeEnd {
   setTimeout(ms: number, then?: () => void): this {
     this.timeout = ms;
     if (then) this.once('timeout', then);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#active();
     return this;
   }
 
   #active(): void {
-    clearTimeout(this.#timer);
-    if (this.timeout > 0 && !this.destroyed)
-      this.#timer = setTimeout(() => this.emit('timeout'), this.timeout);
+    this.#activeAt = performance.now();
+    if (this.#timer === undefined && this.timeout > 0 && !this.destroyed) this.#watch(this.timeout);
+  }
+
+  /** One timer is enough for all that is sent and received meanwhile. */
+  #watch(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const left = this.#activeAt + this.timeout - performance.now();
+      if (left > 0) this.#watch(left);
+      else this.emit('timeout');
+    }, ms);
   }
 
   setNoDelay(): this {

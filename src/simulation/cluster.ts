@@ -1,60 +1,79 @@
 // Memory nodes on simulated machines, with the production listener in front of each worker.
-import { MemoryNode } from '../../src/memory-node/memory-node.ts';
-import type { RoutingTable } from '../../src/plan/routing-table.ts';
-import { Listener } from '../../src/transport/listener.ts';
-import { Machine, type Network } from './network.ts';
-import { cutOf, nodeNames, type Plan } from './plan.ts';
-import type { SimulatedRows } from './rows.ts';
+import type { Hosting } from '../memory-node/hosting.ts';
+import { MemoryNode } from '../memory-node/memory-node.ts';
+import type { RoutingSource } from '../plan/routing-source.ts';
+import type { RoutingTable } from '../plan/routing-table.ts';
+import { Listener } from '../transport/listener.ts';
+import { type Address, Machine, type Network } from './network.ts';
+import { type Cores, Nic, Processor, type ThreadCosts } from './processor.ts';
 import { type Health, SimulatedWorker } from './worker.ts';
 import type { World } from './world.ts';
 
 /** Times that a node may get another routing table in a simulation. Each process has memory of its own for its slots. */
 export const movesMax = 2;
 const processesMax = movesMax + 1;
-const firstPort = 10_000;
-/** Ports that a node may use in a simulation. */
-const portsPerNode = 1_000;
+const firstPort = 4_100;
 /** Rankers send it. A node with a token answers to every name. */
 export const token = 'simulated';
 
+export interface ClusterOptions {
+  readonly world: World;
+  readonly network: Network;
+  readonly nodes: readonly string[];
+  /** Worker threads of each node. */
+  readonly workers: number;
+  readonly tables: RoutingTable['tables'];
+  readonly rows: {
+    /** What a worker needs to serve the shards of a node. @param slots number of its share of the memory for slots */
+    hosting(routing: RoutingTable, node: string, slots: number): Hosting;
+    /** Changes the keys of a frame into keys of rows that there are. Default: there are all rows. */
+    readonly fold?: ((frame: Uint8Array) => void) | undefined;
+  };
+  readonly healthOf: (node: string) => Health;
+  /** Of each worker. */
+  readonly costs?: ThreadCosts | undefined;
+  /** Of all machines together. Default: each worker has a core of its own. */
+  readonly cores?: Cores | undefined;
+}
+
 /** The slot ranges that a cluster needs. */
-export function slotRanges({ nodes, workers }: Plan): number {
+export function slotRanges(nodes: number, workers: number): number {
   return nodes * workers * processesMax;
 }
 
-function urlOf(port: number): string {
-  return `http://127.0.0.1:${port}`;
+function urlOf({ host, port }: Address): string {
+  return `http://${host}:${port}`;
 }
 
 /** A process that serves the shards of a node by one routing table. */
 export class NodeProcess {
   readonly workers: SimulatedWorker[] = [];
-  readonly ports: readonly number[];
-  readonly #network: Network;
+  /** One per worker. */
+  readonly processors: readonly Processor[];
+  readonly addresses: readonly Address[];
+  readonly #of: ClusterOptions;
   readonly #listeners: Listener[] = [];
   /** Bytes of slots of each worker that were free when it started. */
   readonly #free: number[] = [];
 
-  constructor(network: Network, ports: readonly number[]) {
-    this.#network = network;
-    this.ports = ports;
+  constructor(of: ClusterOptions, addresses: readonly Address[], processors: readonly Processor[]) {
+    this.#of = of;
+    this.addresses = addresses;
+    this.processors = processors;
   }
 
-  get url(): string {
-    return urlOf(this.ports[0]);
-  }
-
-  async start(name: string, rows: SimulatedRows, routing: RoutingTable, slots: number, health: Health) {
-    const ports = this.ports.map((port) => ({ port }));
-    for (const [i, port] of this.ports.entries()) {
+  async start(name: string, routing: RoutingTable, slots: number, health: Health): Promise<void> {
+    const { world, rows } = this.#of;
+    const ports = this.addresses.map(({ port }) => ({ port }));
+    for (const [i, address] of this.addresses.entries()) {
       const node = new MemoryNode(name, ports);
       node.host(rows.hosting(routing, name, slots + i));
-      const worker = new SimulatedWorker(node, health);
+      const worker = new SimulatedWorker(node, health, rows.fold);
       this.workers.push(worker);
       this.#free.push(node.stats.slotBytesFree);
-      this.#listeners.push(
-        await Listener.open(worker, { host: '127.0.0.1', port, security: { token } }, undefined),
-      );
+      const listen = (): Promise<Listener> =>
+        Listener.open(worker, { ...address, security: { token } }, undefined);
+      this.#listeners.push(await world.in(this.processors[i], listen));
     }
   }
 
@@ -72,7 +91,7 @@ export class NodeProcess {
 
   /** Ends at once. */
   crash(): void {
-    for (const port of this.ports) this.#network.crash(port);
+    for (const address of this.addresses) this.#of.network.crash(address);
   }
 
   /** Ends after its answers have been sent. */
@@ -92,10 +111,9 @@ export class SimulatedNode {
   readonly name: string;
   readonly machine: Machine;
   readonly health: Health;
-  readonly #network: Network;
-  readonly #rows: SimulatedRows;
-  readonly #plan: Plan;
+  readonly #of: ClusterOptions;
   readonly #place: number;
+  readonly nic: Nic = new Nic();
   /** All that were ever started. */
   readonly processes: NodeProcess[] = [];
   #current: NodeProcess | undefined;
@@ -103,23 +121,21 @@ export class SimulatedNode {
   #moves = 0;
   #dead = false;
 
-  constructor(place: number, plan: Plan, rows: SimulatedRows, network: Network, health: Health) {
-    this.name = nodeNames(plan.nodes)[place];
+  constructor(place: number, of: ClusterOptions) {
+    this.name = of.nodes[place];
     this.machine = new Machine(this.name);
-    this.health = health;
+    this.health = of.healthOf(this.name);
     this.#place = place;
-    this.#plan = plan;
-    this.#rows = rows;
-    this.#network = network;
+    this.#of = of;
   }
 
   get url(): string {
-    return this.#process(this.#moves).url;
+    return urlOf(this.#addresses[0]);
   }
 
   /** The addresses of its workers. */
   get urls(): ReadonlySet<string> {
-    return new Set(this.#process(this.#moves).ports.map(urlOf));
+    return new Set(this.#addresses.map(urlOf));
   }
 
   /** Whether it serves. */
@@ -127,23 +143,26 @@ export class SimulatedNode {
     return this.#current !== undefined && !this.machine.held;
   }
 
-  #process(moves: number): NodeProcess {
-    const { workers } = this.#plan;
-    const first = firstPort + this.#place * portsPerNode + moves * workers;
-    const ports = Array.from({ length: workers }, (_, i) => first + i);
-    return new NodeProcess(this.#network, ports);
+  get #addresses(): Address[] {
+    const { workers } = this.#of;
+    const host = `10.0.${this.#place >>> 8}.${this.#place & 0xff}`;
+    const first = firstPort + this.#moves * workers;
+    return Array.from({ length: workers }, (_, i) => ({ host, port: first + i }));
   }
 
   /** Starts a process with the routing table that it had before. Does nothing if it has one. */
   async start(routing: RoutingTable | undefined = this.#routing): Promise<void> {
     if (this.#dead || routing === undefined || this.#current !== undefined) return;
+    const { network, workers, costs, cores } = this.#of;
+    const addresses = this.#addresses;
+    const processors = addresses.map((_, i) => new Processor(`${this.name}.${i}`, costs, this.nic, cores));
+    const process = new NodeProcess(this.#of, addresses, processors);
     this.#routing = routing;
-    const process = this.#process(this.#moves);
     this.#current = process;
     this.processes.push(process);
-    for (const port of process.ports) this.#network.place(port, this.machine);
-    const range = (this.#place * processesMax + (this.#moves % processesMax)) * this.#plan.workers;
-    await process.start(this.name, this.#rows, routing, range, this.health);
+    for (const address of addresses) network.place(address, this.machine);
+    const range = (this.#place * processesMax + (this.#moves % processesMax)) * workers;
+    await process.start(this.name, routing, range, this.health);
   }
 
   crash(): void {
@@ -188,51 +207,33 @@ export class SimulatedNode {
   }
 }
 
-/** Every node of a plan, and the routing table that the ranker reads. */
+/** Every node of a plan, and the routing tables that rankers read. */
 export class SimulatedCluster {
   readonly nodes: readonly SimulatedNode[];
-  readonly #routings: RoutingTable[];
+  readonly #world: World;
+  /** All that there ever were, in order. */
+  readonly routings: RoutingTable[];
   #published = 0;
-  #onChange: (routing: RoutingTable) => void = () => {};
+  readonly #onChange = new Set<(routing: RoutingTable) => void>();
 
-  constructor(
-    { plan, rows }: { readonly plan: Plan; readonly rows: SimulatedRows },
-    network: Network,
-    healthOf: (node: string) => Health,
-  ) {
-    this.nodes = nodeNames(plan.nodes).map(
-      (name, i) => new SimulatedNode(i, plan, rows, network, healthOf(name)),
-    );
-    this.#routings = [this.routingOf(plan.tables)];
+  constructor(of: ClusterOptions) {
+    this.#world = of.world;
+    this.nodes = of.nodes.map((_, i) => new SimulatedNode(i, of));
+    this.routings = [this.routingOf(of.tables)];
   }
 
-  /** What the ranker gets if it reads the routing table. */
+  /** What a ranker gets if it reads the routing table. */
   get routing(): RoutingTable {
-    return this.#routings[this.#routings.length - 1];
+    return this.routings[this.routings.length - 1];
   }
 
   set routing(routing: RoutingTable) {
-    if (routing !== this.routing) this.#routings.push(routing);
+    if (routing !== this.routing) this.routings.push(routing);
   }
 
-  /** Number of the routing table that the ranker was told last. It may have read a later one. */
+  /** Number of the routing table that rankers were told last. They may have read a later one. */
   get published(): number {
     return this.#published;
-  }
-
-  /** The cuts of a table in the routing tables from a number on. */
-  cutsOf(name: string, from: number): string[] {
-    return this.#routings
-      .slice(from)
-      .flatMap(({ tables }) => tables.filter(({ spec }) => spec.name === name).map(cutOf));
-  }
-
-  /** The nodes that have ever had a shard of these tables. */
-  nodesOf(names: ReadonlySet<string>): Set<string> {
-    const tables = this.#routings
-      .flatMap((routing) => routing.tables)
-      .filter(({ spec }) => names.has(spec.name));
-    return new Set(tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
   }
 
   routingOf(tables: RoutingTable['tables']): RoutingTable {
@@ -243,21 +244,23 @@ export class SimulatedCluster {
     for (const node of this.nodes) await node.start(this.routing);
   }
 
-  /** What the ranker reads. */
-  source(world: World): {
-    read: () => Promise<RoutingTable>;
-    watch: (onChange: (routing: RoutingTable) => void) => () => void;
-  } {
+  /** What a ranker reads. */
+  source(): RoutingSource {
+    const { processor } = this.#world;
     return {
       read: async () => {
-        await world.sleep(1);
+        await new Promise((done) => setTimeout(done, 1));
         return this.routing;
       },
       watch: (onChange) => {
-        this.#onChange = onChange;
-        return () => {
-          this.#onChange = () => {};
-        };
+        const changed = (routing: RoutingTable): void =>
+          void this.#world.at(
+            this.#world.now,
+            () => this.#onChange.has(changed) && onChange(routing),
+            processor,
+          );
+        this.#onChange.add(changed);
+        return () => this.#onChange.delete(changed);
       },
     };
   }
@@ -265,8 +268,8 @@ export class SimulatedCluster {
   /** The routing table changes now. */
   publish(routing: RoutingTable): void {
     this.routing = routing;
-    this.#published = this.#routings.length - 1;
-    this.#onChange(routing);
+    this.#published = this.routings.length - 1;
+    for (const changed of this.#onChange) changed(routing);
   }
 
   async close(): Promise<void> {

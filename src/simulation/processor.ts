@@ -1,0 +1,64 @@
+/** Time that a thread takes for what every program does that waits for a network. */
+export interface ThreadCosts {
+  /** From an event until a thread runs that has waited for it. */
+  readonly wakeMs: number;
+  /** Reading what has arrived on one connection. */
+  readonly readMs: number;
+  /** Writing to one connection. */
+  readonly writeMs: number;
+  /** After it has written: until it can read again. */
+  readonly restMs: number;
+}
+
+const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0 };
+
+/** The network card of a machine: what it has sent and received, and until when it does so. */
+export class Nic {
+  sendsUntil = 0;
+  receivesUntil = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+}
+
+/** The cores of a machine, if it has fewer than threads. A thread that is woken waits for one. */
+export class Cores {
+  /** When each of them is free. */
+  readonly #until: number[];
+
+  constructor(cores: number) {
+    this.#until = Array.from({ length: cores }, () => 0);
+  }
+
+  /** When one is free. */
+  get freeAt(): number {
+    return Math.min(...this.#until);
+  }
+
+  /** A thread takes one until then. */
+  take(until: number): void {
+    this.#until[this.#until.indexOf(this.freeAt)] = until;
+  }
+}
+
+/** A thread of a simulated process. It does one thing at a time; what happens meanwhile waits. */
+export class Processor {
+  readonly name: string;
+  readonly costs: ThreadCosts;
+  readonly nic: Nic;
+  /** Undefined: it has a core of its own. */
+  readonly cores: Cores | undefined;
+  /** When it has done what it does. */
+  freeAt = 0;
+  /** Time that it has worked. */
+  busyMs = 0;
+  readonly waiting: (() => void)[] = [];
+  /** Whether an event will let it take the next of `waiting`. */
+  isCalled = false;
+
+  constructor(name: string, costs: ThreadCosts = noCosts, nic: Nic = new Nic(), cores?: Cores) {
+    this.name = name;
+    this.costs = costs;
+    this.nic = nic;
+    this.cores = cores;
+  }
+}
