@@ -1,14 +1,14 @@
-import type { FreeList } from '../store/free-list.ts';
 import type { Ring } from './ring.ts';
+import type { SlotPool } from './slot-pool.ts';
 
 /** Memory that records of a ring refer to. It is free again once the other thread has taken the record. */
 export class Borrowed {
-  readonly #slots: FreeList;
+  readonly #slots: SlotPool;
   readonly #ring: Ring;
   /** In the order of their records: number of the record, address and bytes. */
   readonly #lent: { readonly record: number; readonly address: number; readonly bytes: number }[] = [];
 
-  constructor(slots: FreeList, ring: Ring) {
+  constructor(slots: SlotPool, ring: Ring) {
     this.#slots = slots;
     this.#ring = ring;
   }

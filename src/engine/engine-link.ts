@@ -4,7 +4,6 @@ import { FeatureNames } from '../lookup/bag-reader.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
-import type { FreeList } from '../store/free-list.ts';
 import { BagsFrame } from './bags-frame.ts';
 import type { EngineControl, RunningEngine, SentResults } from './engine-control.ts';
 import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
@@ -13,6 +12,7 @@ import { noTexts, type TextOptions, writeHead } from './request-head.ts';
 import { type ResultsMemory, readResults } from './results-frame.ts';
 import type { KnownShape, Shapes } from './shapes.ts';
 import { SharedResults } from './shared-results.ts';
+import type { SlotPool } from './slot-pool.ts';
 
 /** A lookup that an engine is asked for. */
 export interface LinkRequest {
@@ -58,7 +58,7 @@ export class EngineLink {
   readonly #memory: EngineMemory;
   readonly #engine: RunningEngine;
   readonly #shared: LinkShared;
-  readonly #slots: FreeList;
+  readonly #slots: SlotPool;
   readonly #results: SharedResults;
   readonly #waiting: (Waiting | undefined)[] = [];
   readonly #ids: number[] = [];

@@ -1,7 +1,8 @@
 import { engineRequestBytes, engineResultBytes } from '../engine-limits.ts';
-import { allocationAlignBytes, FreeList } from '../store/free-list.ts';
+import { allocationAlignBytes } from '../store/free-list.ts';
 import { Bell } from './bell.ts';
 import { Ring } from './ring.ts';
+import { SlotPool } from './slot-pool.ts';
 
 /** Kinds of records to an engine: a lookup; it is cancelled; results are not used any more. */
 export const lookupRecord = 1;
@@ -54,11 +55,11 @@ export class EngineMemory {
   }
 
   /** Memory for requests, which the application gives out, and for results, which the engine gives out. */
-  requestSlots(): FreeList {
-    return new FreeList(requestsAt, resultsAt);
+  requestSlots(): SlotPool {
+    return new SlotPool(requestsAt, resultsAt);
   }
 
-  resultSlots(): FreeList {
-    return new FreeList(resultsAt, engineBytes);
+  resultSlots(): SlotPool {
+    return new SlotPool(resultsAt, engineBytes);
   }
 }

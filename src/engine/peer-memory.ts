@@ -1,6 +1,7 @@
 import { peerBytesMax, peerBytesMin } from '../engine-limits.ts';
-import { allocationAlignBytes, FreeList } from '../store/free-list.ts';
+import { allocationAlignBytes } from '../store/free-list.ts';
 import { Ring } from './ring.ts';
+import { SlotPool } from './slot-pool.ts';
 
 function alignUp(bytes: number): number {
   return Math.ceil(bytes / allocationAlignBytes) * allocationAlignBytes;
@@ -37,8 +38,8 @@ export class PeerMemory {
   }
 
   /** Memory for what this engine sends to another one. Only this engine gives it out. */
-  slotsFor(place: number): FreeList {
+  slotsFor(place: number): SlotPool {
     const begin = this.#slotsAt + place * this.#slotBytes;
-    return new FreeList(begin, begin + this.#slotBytes);
+    return new SlotPool(begin, begin + this.#slotBytes);
   }
 }
