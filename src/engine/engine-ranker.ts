@@ -29,6 +29,8 @@ export interface EngineRankerOptions extends EngineOptions {
   readonly routing: RoutingSource;
   readonly engines: number;
   readonly onRoutingError?: ((error: Error) => void) | undefined;
+  /** Called when all engines have ended. */
+  readonly onClosed?: (() => void) | undefined;
 }
 
 /** A lookup that an engine has. */
@@ -262,11 +264,13 @@ export class EngineRanker implements Ranker {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     this.#unwatch();
     this.#underWay.end(closed);
     await this.#starting?.catch(() => {});
     await this.#team?.close(closed());
+    this.#options.onClosed?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { checkFields, given, integer, isObject, options as optionsOf } from '../check.ts';
-import { EngineRanker } from '../engine/engine-ranker.ts';
+import { EngineRanker, type EngineRankerOptions } from '../engine/engine-ranker.ts';
 import { enginesMax } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
@@ -18,6 +18,7 @@ import { InlineRanker } from '../ranker/inline-ranker.ts';
 import type { Ranker } from '../ranker/ranker.ts';
 import { rankerFields } from '../ranker/ranker-options.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
+import { closeDevice, loadVerbs, openDevice, tokensOf } from '../transport/rdma/device.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -26,7 +27,7 @@ import { collectGarbage } from './collect-garbage.ts';
 import { engineThreads } from './engine-threads.ts';
 import { fileRouting } from './file-routing.ts';
 import { httpRouting } from './http-routing.ts';
-import { openTransport, type TransportName, transportNames } from './open-transport.ts';
+import { openTransport, type TransportChoice, type TransportName, transportNames } from './open-transport.ts';
 
 export interface OpenRankerOptions {
   /** A routing table; the path or URL of one, which is watched for changes; or your own source. */
@@ -94,8 +95,10 @@ export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   if (engines > 0) {
     if (adaptiveCache !== undefined) throw notWithEngines('adaptiveCache', 'give a size of the cache');
     if (typeof transport !== 'string') throw notWithEngines('transport', 'give the name of a transport');
-    const start = engineThreads({ name: transport, security, device: rdma });
-    return await EngineRanker.open({ routing: source, engines, ...how }, start);
+    return await openEngines(
+      { routing: source, engines, ...how },
+      { name: transport, security, device: rdma },
+    );
   }
   const tracer = await loadTracer();
   const module = kernelModule('ranker');
@@ -117,6 +120,17 @@ function sourceOf(routing: OpenRankerOptions['routing'] | undefined): RoutingSou
   if (typeof routing === 'string')
     return /^https?:/.test(routing) ? httpRouting(routing) : fileRouting(routing);
   return routingSource(routing);
+}
+
+/** All threads use one device, which this thread opens. */
+async function openEngines(options: EngineRankerOptions, choice: TransportChoice): Promise<Ranker> {
+  if (choice.name !== 'rdma') return await EngineRanker.open(options, engineThreads(choice));
+  const device = openDevice(await loadVerbs(), choice.device ?? {});
+  const onClosed = (): void => closeDevice(device);
+  return await EngineRanker.open(
+    { ...options, onClosed },
+    engineThreads({ ...choice, device: tokensOf(device) }),
+  );
 }
 
 /** The error of an option that threads cannot share. */

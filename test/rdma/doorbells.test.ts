@@ -40,6 +40,29 @@ test('every thread has its own thread domain, and uses only that', async () => {
   for (const { doorbells, sends: posted } of domains) expect(doorbells).toBeLessThan(posted / 2);
 });
 
+test('every engine has its own thread domain, in the device of the process', async () => {
+  const before = standIn.threadDomains().length;
+  const { contexts } = standIn.live();
+  await using engines = await cluster.ranker({ transport: 'rdma', engines: 2, pushDown: 'always' });
+  await expect.poll(() => standIn.threadDomains().length).toBe(before + 2);
+  expect(standIn.live().contexts).toBe(contexts);
+  // There is one connection to each worker, and each engine owns one.
+  const own = (): number[] =>
+    standIn
+      .threadDomains()
+      .slice(before)
+      .map(({ sends }) => sends);
+  await expect
+    .poll(async () => {
+      await Promise.all(Array.from({ length: 50 }, (_, i) => engines.lookup(someBags(i, 3))));
+      return Math.min(...own());
+    })
+    .toBeGreaterThan(100);
+  expect(standIn.threadDomains().map(({ threads }) => threads)).toEqual(new Array(before + 2).fill(1));
+  expect(standIn.sharedWork()).toMatchObject({ sends: 0, receives: 0 });
+  expect([standIn.violations(), standIn.lastViolation(), standIn.overruns()]).toEqual([0, undefined, 0]);
+});
+
 /** How many of a subrequest and its reply were sent inline. */
 async function inlineOf(work: () => Promise<unknown>): Promise<number> {
   const before = total(standIn.threadDomains());

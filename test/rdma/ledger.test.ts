@@ -1,6 +1,7 @@
 // A test for each line of the ownership ledger in docs/rdma.md, named after it.
 import { ledger } from 'ibverbs-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EngineRanker } from '../../src/engine/engine-ranker.ts';
 import type { KeyedBags } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
@@ -144,6 +145,25 @@ test('queue pairs, queues and domains belong to a thread, and end with it', asyn
     await using own = await asking();
     expectBits(bits(await own.ranker.lookup(...quickly())), wanted);
   }
+  await expect.poll(() => ledger()).toEqual(alive);
+});
+
+test('a connection belongs to one engine; if it moves, the engine answers what it has, and ends it', async () => {
+  const alive = ledger();
+  const ranker = await cluster.ranker({ transport: 'rdma', engines: 2 });
+  const moving = ranker as EngineRanker;
+  const [connection] = moving.owners.keys();
+  let moves = 0;
+  const lookups = Array.from({ length: 8 }, async () => {
+    while (moves < 12) expectBits(bits(await ranker.lookup(...quickly())), wanted);
+  });
+  for (; moves < 12; moves++) await moving.move(connection, (moves + 1) % 2);
+  await Promise.all(lookups);
+  expect(moving.owners.get(connection)).toBe(0);
+  expect(ranker.stats.retries).toBe(0);
+  // The engine that does not own it has none. The node's end is in this process, too.
+  await expect.poll(() => ledger().queuePairs).toBe(alive.queuePairs + 2);
+  await ranker.close();
   await expect.poll(() => ledger()).toEqual(alive);
 });
 

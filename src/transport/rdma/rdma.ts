@@ -3,7 +3,15 @@ import { sessionWindow } from '../../limits.ts';
 import { BufferPool } from '../../store/buffer-pool.ts';
 import type { ClientSecurity } from '../security.ts';
 import type { Session, Traffic, Transport } from '../transport.ts';
-import { closeDevice, loadVerbs, type OpenDevice, openDevice, registerMemory } from './device.ts';
+import {
+  attachDevice,
+  closeDevice,
+  type DeviceTokens,
+  loadVerbs,
+  type OpenDevice,
+  openDevice,
+  registerMemory,
+} from './device.ts';
 import type { DeviceChoice } from './device-choice.ts';
 import { Endpoint } from './endpoint.ts';
 import type { Engine } from './engine.ts';
@@ -24,14 +32,14 @@ export class RdmaTransport implements Transport {
   readonly #engine: Engine;
   readonly #sessions = new Set<RdmaSession>();
 
-  /** @throws MISSING_DEPENDENCY, UNAVAILABLE if no device is usable, OUT_OF_MEMORY if no memory can be registered */
+  /** @param choice tokens if another thread has opened the device @throws MISSING_DEPENDENCY, UNAVAILABLE if no device is usable, OUT_OF_MEMORY if no memory can be registered */
   static async open(
     fallback: Transport,
     security: ClientSecurity,
-    choice: DeviceChoice = {},
+    choice: DeviceChoice | DeviceTokens = {},
   ): Promise<RdmaTransport> {
     const verbs = await loadVerbs();
-    const device = openDevice(verbs, choice);
+    const device = 'context' in choice ? attachDevice(verbs, choice) : openDevice(verbs, choice);
     try {
       // Fails now if the memory of a connection cannot be registered. Otherwise each connection would fail, and all
       // frames would go by the fallback without an error.
