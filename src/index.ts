@@ -7,9 +7,9 @@ export { MemoryNodeHost, type MemoryNodeOptions } from './host/memory-node-host.
 export type { Ready } from './host/node-process.ts';
 export { type OpenRankerOptions, openRanker } from './host/open-ranker.ts';
 export { type OpenScorerOptions, openScorer } from './host/open-scorer.ts';
-export type { TransportName } from './host/open-transport.ts';
 export type { ClusterOptions } from './host/plan-cluster.ts';
 export { RankHost, type RankHostOptions } from './host/rank-host.ts';
+export type { TransportName } from './host/transport-names.ts';
 export * as reference from './kernel/checked-reference.ts';
 export type { PoolingMode } from './kernel/pooling-mode.ts';
 export type {} from './libraries.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { openRanker } from '../../src/host/open-ranker.ts';
-import type { TransportName } from '../../src/host/open-transport.ts';
+import type { TransportName } from '../../src/host/transport-names.ts';
 import type { openTables, Tables } from '../../src/local/tables.ts';
 import { planSharding, type Split } from '../../src/plan/planner.ts';
 import { routingJson } from '../../src/plan/routing-json.ts';

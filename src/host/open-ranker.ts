@@ -27,7 +27,8 @@ import { collectGarbage } from './collect-garbage.ts';
 import { engineThreads } from './engine-threads.ts';
 import { fileRouting } from './file-routing.ts';
 import { httpRouting } from './http-routing.ts';
-import { openTransport, type TransportChoice, type TransportName, transportNames } from './open-transport.ts';
+import { openTransport, type TransportChoice } from './open-transport.ts';
+import { type TransportName, transportNames } from './transport-names.ts';
 
 export interface OpenRankerOptions {
   /** A routing table; the path or URL of one, which is watched for changes; or your own source. */

@@ -5,10 +5,7 @@ import { RdmaTransport } from '../transport/rdma/rdma.ts';
 import type { ClientSecurity } from '../transport/security.ts';
 import { StreamTransport } from '../transport/stream.ts';
 import type { Transport } from '../transport/transport.ts';
-
-/** Names of the transports. `stream` falls back to `http` automatically, and `rdma` to `stream`. */
-export const transportNames = ['stream', 'http', 'fetch', 'rdma'] as const;
-export type TransportName = (typeof transportNames)[number];
+import type { TransportName } from './transport-names.ts';
 
 /** A transport to open. It is plain data. */
 export interface TransportChoice {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openRanker } from '../../src/host/open-ranker.ts';
-import { transportNames } from '../../src/host/open-transport.ts';
+import { transportNames } from '../../src/host/transport-names.ts';
 import { FlexemrError } from '../../src/index.ts';
 import { fetchConnectionsMax } from '../../src/limits.ts';
 import { ExactCase, recovered } from './exact-case.ts';
