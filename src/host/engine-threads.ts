@@ -1,5 +1,5 @@
 // Threads that do the lookups of a ranker.
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { EngineEvents, EngineSetup, RunningEngine } from '../engine/engine-control.ts';
@@ -52,7 +52,11 @@ async function start(
     await worker.terminate();
   };
   try {
-    const opening = control.open(Comlink.transfer(setup, portsOf(setup)), choice, Comlink.proxy(events));
+    const { port1, port2 } = new MessageChannel();
+    Comlink.expose(events, nodeEndpoint(port1));
+    // Only lookups keep the process alive.
+    port1.unref();
+    const opening = control.open(Comlink.transfer(setup, portsOf(setup, port2)), choice, port2);
     const failure = await Promise.race([opening, ended, late()]);
     if (failure !== undefined) throw errorOf(failure);
   } catch (error) {
@@ -87,7 +91,7 @@ function late(): Promise<never> {
 }
 
 /** Its type is of Node.js, which Comlink does not know. */
-function portsOf({ port, peers }: EngineSetup): Transferable[] {
-  const ports = [port, ...peers.flatMap((peer) => peer.port ?? [])];
+function portsOf({ port, peers }: EngineSetup, events: MessagePort): Transferable[] {
+  const ports = [events, port, ...peers.flatMap((peer) => peer.port ?? [])];
   return ports as unknown as Transferable[];
 }

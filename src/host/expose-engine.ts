@@ -1,4 +1,4 @@
-import { parentPort } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Engine } from '../engine/engine.ts';
@@ -9,14 +9,16 @@ import { openEngine } from './open-engine.ts';
 
 /** What the main thread calls. `C`: what the transport is opened with. */
 export interface EngineThread<C> extends EngineControl {
-  open(setup: EngineSetup, choice: C, events: EngineEvents): Promise<Failure | undefined>;
+  /** @param events a port to the EngineEvents of the main thread */
+  open(setup: EngineSetup, choice: C, events: MessagePort): Promise<Failure | undefined>;
 }
 
 /** Makes this thread an engine, once the main thread opens it. */
 export function exposeEngine<C>(openTransport: (choice: C) => Promise<Transport>): void {
   let engine: Engine | undefined;
-  const open = async (setup: EngineSetup, choice: C, events: EngineEvents): Promise<Failure | undefined> => {
+  const open = async (setup: EngineSetup, choice: C, port: MessagePort): Promise<Failure | undefined> => {
     try {
+      const events = Comlink.wrap<EngineEvents>(nodeEndpoint(port));
       engine = await openEngine(setup, await openTransport(choice), events);
       return undefined;
     } catch (error) {

@@ -29,15 +29,22 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-test.for(
-  ['stream', 'http', 'fetch'].flatMap((transport) =>
-    ['file', 'URL'].map((routing) => ({ transport, routing })),
-  ),
-)('by $transport, with routing from a $routing', async ({ transport, routing }) => {
-  const where = routing === 'file' ? file : `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  await using program = new Running([join(import.meta.dirname, 'forgotten.ts'), where, transport]);
-  const dim = (await program.line()).trim();
-  await until('its end', () => program.child.exitCode !== null, 1_000);
-  expect(await program.ended).toEqual({ code: 0, stdout: `${dim}\n`, stderr: '' });
-  expect(Number(dim)).toBeGreaterThan(0);
-});
+const ways = ['stream', 'http', 'fetch'].flatMap((transport) =>
+  ['file', 'URL'].map((routing) => ({ transport, routing, engines: 0 })),
+);
+test.for([...ways, { transport: 'stream', routing: 'file', engines: 2 }])(
+  'by $transport and $engines engines, with routing from a $routing',
+  async ({ transport, routing, engines }) => {
+    const where = routing === 'file' ? file : `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    await using program = new Running([
+      join(import.meta.dirname, 'forgotten.ts'),
+      where,
+      transport,
+      String(engines),
+    ]);
+    const dim = (await program.line()).trim();
+    await until('its end', () => program.child.exitCode !== null, 1_000);
+    expect(await program.ended).toEqual({ code: 0, stdout: `${dim}\n`, stderr: '' });
+    expect(Number(dim)).toBeGreaterThan(0);
+  },
+);

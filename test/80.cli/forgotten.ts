@@ -1,9 +1,9 @@
-// Looks up and does not close its ranker: node forgotten.ts ROUTING TRANSPORT. If a lookup in flight did not keep the
+// Looks up and does not close its ranker: node forgotten.ts ROUTING TRANSPORT [ENGINES]. If a lookup in flight did not keep the
 // process alive, the program would end without printing a line.
 import { openRanker } from '../../src/index.ts';
 
-const [routing, transport] = process.argv.slice(2);
-const ranker = await openRanker({ routing, transport: transport as 'stream' });
+const [routing, transport, engines = '0'] = process.argv.slice(2);
+const ranker = await openRanker({ routing, transport: transport as 'stream', engines: Number(engines) });
 const cancelled = new AbortController();
 const unwanted = ranker.lookup({ user: { keys: [1], offsets: [0] } }, { signal: cancelled.signal });
 cancelled.abort();
