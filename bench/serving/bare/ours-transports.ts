@@ -2,7 +2,12 @@
 import { HttpTransport } from '../../../src/transport/http.ts';
 import { StreamTransport } from '../../../src/transport/stream.ts';
 import type { Transport } from '../../../src/transport/transport.ts';
-import { FRAME_BYTES, FRAME_ID, SUBREQUEST_MAGIC } from '../../../src/wire/layout.ts';
+import {
+  FRAME_BYTES,
+  FRAME_ID,
+  SUBREQUEST_MAGIC,
+  SUBREQUEST_REPLY_CREDITS,
+} from '../../../src/wire/layout.ts';
 import { startChild } from '../child.ts';
 import { requestBytesMax, type TransportUnderTest } from './transport-under-test.ts';
 
@@ -26,6 +31,8 @@ function ours(name: string, open: () => Transport): TransportUnderTest {
       const payload = new Uint32Array(requestBytesMax / 4);
       payload[0] = SUBREQUEST_MAGIC;
       payload[1] = 1;
+      // The server need not wait for grants.
+      payload[SUBREQUEST_REPLY_CREDITS >>> 2] = 1;
       return {
         serverPid: pid,
         async exchange(bytes, replyBytes) {
