@@ -78,7 +78,8 @@ export class GatedSession {
       else void cancelled.then(() => this.#ended());
     };
     exchange.reply.then(ended, ended);
-    return { reply: exchange.reply, grant: () => exchange.grant?.(), cancel };
+    const { reply, dropsReply = false } = exchange;
+    return { reply, dropsReply, grant: () => exchange.grant?.(), cancel };
   }
 
   #ended(): void {

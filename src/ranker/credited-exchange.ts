@@ -21,7 +21,7 @@ function sendHeld(session: Session, outgoing: Outgoing, credit: ReplyCredit): Ex
     credit.leave();
     await exchange.cancel();
   };
-  return { reply: exchange.reply, cancel };
+  return { reply: exchange.reply, dropsReply: exchange.dropsReply ?? false, cancel };
 }
 
 function sendLater(session: Session, outgoing: Outgoing, credit: ReplyCredit): Exchange {
@@ -36,5 +36,11 @@ function sendLater(session: Session, outgoing: Outgoing, credit: ReplyCredit): E
     reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
     await sent?.cancel();
   };
-  return { reply: promise, cancel };
+  return {
+    reply: promise,
+    get dropsReply() {
+      return sent === undefined || sent.dropsReply === true;
+    },
+    cancel,
+  };
 }

@@ -163,6 +163,8 @@ export class NodeClient {
     let late: Promise<void> | undefined;
     const cancel = (): void => {
       late = exchange.cancel();
+      // The subrequests of the lookup end one after the other. None of them is to get what another one had.
+      if (exchange.dropsReply) queueMicrotask(() => credit.end());
     };
     try {
       const received = await deadline.wait(exchange.reply, cancel);
@@ -175,7 +177,7 @@ export class NodeClient {
       if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') this.#hold(lane);
       throw error;
     } finally {
-      // A cancelled subrequest gives its credits back only when the worker is done with it.
+      // A cancelled subrequest is in flight until the worker is done with it.
       if (late === undefined) this.#giveBack(lane, credit);
       else void late.then(() => this.#giveBack(lane, credit));
     }

@@ -53,6 +53,7 @@ export class NodeProcess {
   readonly addresses: readonly Address[];
   readonly #of: ClusterOptions;
   readonly #listeners: Listener[] = [];
+  #crashed = false;
   /** Bytes of slots of each worker that were free when it started. */
   readonly #free: number[] = [];
 
@@ -71,9 +72,12 @@ export class NodeProcess {
       const worker = new SimulatedWorker(node, health, rows.fold);
       this.workers.push(worker);
       this.#free.push(node.stats.slotBytesFree);
-      const listen = (): Promise<Listener> =>
-        Listener.open(worker, { ...address, security: { token } }, undefined);
-      this.#listeners.push(await world.in(this.processors[i], listen));
+      // It may have crashed while it started.
+      const listen = async (): Promise<void> => {
+        if (this.#crashed) return;
+        this.#listeners.push(await Listener.open(worker, { ...address, security: { token } }, undefined));
+      };
+      await world.in(this.processors[i], listen);
     }
   }
 
@@ -91,6 +95,7 @@ export class NodeProcess {
 
   /** Ends at once. */
   crash(): void {
+    this.#crashed = true;
     for (const address of this.addresses) this.#of.network.crash(address);
   }
 

@@ -1,6 +1,8 @@
 import type { BufferPool } from '../store/buffer-pool.ts';
 import { FRAME_BYTES, FRAME_ID, FRAME_MAGIC, HEADER_BYTES, REPLY_MAGIC } from '../wire/layout.ts';
-import type { Received } from './transport.ts';
+import { type Received, unpooled } from './transport.ts';
+
+const nothing = new Uint8Array();
 
 /** If at least this many bytes of a frame are missing, the next read goes directly to the frame's own memory. */
 const directBytesMin = 65_536;
@@ -15,6 +17,7 @@ export class FrameReader {
   readonly #fixed: Uint8Array;
   readonly #replies: BufferPool;
   readonly #bytesMax: (id: number) => number;
+  readonly #isWanted: (id: number) => boolean;
   readonly #onFrame: (id: number, reply: Received) => void;
   readonly #header: Uint8Array = new Uint8Array(HEADER_BYTES);
   #headerFilled = 0;
@@ -22,22 +25,27 @@ export class FrameReader {
   #frame: Uint8Array | undefined;
   #id = 0;
   #filled = 0;
+  /** Bytes of a reply that nobody waits for: of all of it, if one has begun. */
+  #unwanted = 0;
   #frames = 0;
   #direct = false;
 
   /**
    * @param fixed the buffer for reads
    * @param bytesMax returns the length of the longest valid reply with this id, or 0 if no reply is expected
+   * @param isWanted says whether somebody waits for it; if not, it takes no memory
    */
   constructor(
     fixed: Uint8Array,
     replies: BufferPool,
     bytesMax: (id: number) => number,
+    isWanted: (id: number) => boolean,
     onFrame: (id: number, reply: Received) => void,
   ) {
     this.#fixed = fixed;
     this.#replies = replies;
     this.#bytesMax = bytesMax;
+    this.#isWanted = isWanted;
     this.#onFrame = onFrame;
   }
 
@@ -48,7 +56,7 @@ export class FrameReader {
 
   /** Bytes received of the frame that has begun. Undefined if none has begun. */
   get begun(): number | undefined {
-    if (this.#reply !== undefined) return this.#filled;
+    if (this.#reply !== undefined || this.#unwanted > 0) return this.#filled;
     return this.#headerFilled > 0 ? this.#headerFilled : undefined;
   }
 
@@ -75,7 +83,8 @@ export class FrameReader {
   /** Takes bytes from another buffer. @returns false if they are not frames */
   take(chunk: Uint8Array): boolean {
     for (let at = 0; at < chunk.length; ) {
-      if (this.#frame !== undefined) at += this.#takeBody(chunk, at);
+      if (this.#unwanted > 0) at += this.#drop(chunk.length - at);
+      else if (this.#frame !== undefined) at += this.#takeBody(chunk, at);
       else if (this.#headerFilled === 0 && chunk.length - at >= HEADER_BYTES) {
         // Most headers arrive whole, and are copied with the rest of their frame.
         if (!this.#begin(chunk, at)) return false;
@@ -84,7 +93,8 @@ export class FrameReader {
         if (this.#headerFilled < HEADER_BYTES) return true;
         this.#headerFilled = 0;
         if (!this.#begin(this.#header, 0)) return false;
-        this.#takeBody(this.#header, 0);
+        if (this.#unwanted > 0) this.#drop(HEADER_BYTES);
+        else this.#takeBody(this.#header, 0);
       }
     }
     return true;
@@ -103,10 +113,22 @@ export class FrameReader {
     if (wordAt(from, at + FRAME_MAGIC) !== REPLY_MAGIC) return false;
     this.#id = wordAt(from, at + FRAME_ID);
     if (bytes < HEADER_BYTES || bytes > this.#bytesMax(this.#id)) return false;
+    this.#filled = 0;
+    this.#unwanted = this.#isWanted(this.#id) ? 0 : bytes;
+    if (this.#unwanted > 0) return true;
     this.#reply = this.#replies.take(bytes);
     this.#frame = this.#reply.bytes;
-    this.#filled = 0;
     return true;
+  }
+
+  #drop(bytes: number): number {
+    const count = Math.min(this.#unwanted - this.#filled, bytes);
+    this.#filled += count;
+    if (this.#filled < this.#unwanted) return count;
+    this.#unwanted = 0;
+    this.#frames++;
+    this.#onFrame(this.#id, unpooled(nothing));
+    return count;
   }
 
   #takeBody(chunk: Uint8Array, at: number): number {

@@ -74,7 +74,10 @@ export class StreamConnection {
       if (waiting === undefined) return 0;
       return waiting.held ? HEADER_BYTES : waiting.replyBytesMax;
     };
-    this.#reader = new FrameReader(fixed, replies, bytesMax, (id, reply) => this.#settle(id, reply));
+    const isWanted = (id: number): boolean => this.#waiting.get(id)?.awaited === true;
+    this.#reader = new FrameReader(fixed, replies, bytesMax, isWanted, (id, reply) =>
+      this.#settle(id, reply),
+    );
     let first = true;
     const buffer = (): Uint8Array | undefined => {
       if (!first) return this.#reader.next();
@@ -138,7 +141,8 @@ export class StreamConnection {
       this.#write(outgoing, id, held);
     }
     const cancel = (): Promise<void> => this.#cancel(id);
-    return held ? { reply, grant: () => this.#grant(id), cancel } : { reply, cancel };
+    const dropsReply = true;
+    return held ? { reply, dropsReply, grant: () => this.#grant(id), cancel } : { reply, dropsReply, cancel };
   }
 
   #grant(id: number): void {

@@ -50,6 +50,8 @@ export function unpooled(bytes: Uint8Array): Received {
 export interface Exchange {
   /** @throws UNAVAILABLE if the worker cannot be reached or its connection is lost */
   readonly reply: Promise<Received>;
+  /** Whether a reply takes no memory if it comes after `cancel`. */
+  readonly dropsReply?: boolean;
   /** The reply may be sent. Only of subrequests that were sent as held. */
   grant?(): void;
   /**

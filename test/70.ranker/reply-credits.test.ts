@@ -29,7 +29,7 @@ function bagsOf(seed: number, keys: number): KeyedBags {
   };
 }
 
-/** Counts the bytes of replies that nodes may send, from their grant until they have arrived. */
+/** Counts the bytes of replies that nodes may send, from their grant until they have arrived, or take no memory any more. */
 class Counting implements Transport {
   readonly name = 'counting';
   readonly #inner: Transport;
@@ -85,13 +85,16 @@ class Counting implements Transport {
     );
     return {
       reply,
+      dropsReply: exchange.dropsReply ?? false,
       grant: () => {
         take();
         exchange.grant?.();
       },
       cancel: async () => {
         late = true;
-        await exchange.cancel();
+        const done = exchange.cancel();
+        if (exchange.dropsReply) give();
+        await done;
         give();
       },
     };

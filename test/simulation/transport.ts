@@ -79,10 +79,13 @@ export class CountedTransport implements Transport {
     const exchange = inner.send(outgoing, held);
     const { steps } = this.#world;
     let [cancelled, given] = [false, false];
-    const give = (): void => {
-      if (!given) credits.returned++;
+    const giveBytes = (): void => {
       if (!given && granted) this.#returned += replyBytes;
       given = true;
+    };
+    const give = (): void => {
+      credits.returned++;
+      giveBytes();
     };
     const settled = (): void => {
       if (!cancelled) give();
@@ -90,6 +93,7 @@ export class CountedTransport implements Transport {
     exchange.reply.then(settled, settled);
     return {
       reply: exchange.reply,
+      dropsReply: exchange.dropsReply ?? false,
       grant: () => {
         if (granted) this.#world.fail(new Error(`a reply of ${url} was granted twice`));
         // It may have ended in the same step.
@@ -103,7 +107,9 @@ export class CountedTransport implements Transport {
           this.#world.fail(new Error(`a lookup that had ended sent a subrequest to ${url}`));
         const { now } = this.#world;
         const waits = held && !granted;
-        await exchange.cancel();
+        const done = exchange.cancel();
+        if (exchange.dropsReply) giveBytes();
+        await done;
         give();
         if (waits && this.#world.now > now + this.#room.dropMsMax && !this.#room.isExplained(now))
           this.#world.fail(new Error(`a reply of ${url} waits ${this.#world.now - now} ms for nobody`));
