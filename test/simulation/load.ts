@@ -4,6 +4,7 @@ import { FlexemrError } from '../../src/errors.ts';
 import type { Lookup } from '../../src/lookup/pooled.ts';
 import type { LookupOptions } from '../../src/ranker/lookup-options.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
 import type { Processor } from '../../src/simulation/processor.ts';
 import type { World } from '../../src/simulation/world.ts';
 import { difference, type SimulatedRequest } from './requests.ts';
@@ -165,4 +166,15 @@ interface End {
   readonly begun: number;
   readonly known: number;
   readonly aborted: () => boolean;
+}
+
+/** What a lookup is given. */
+export function givenOf(dice: Dice): Given {
+  const deadline = dice.pick([3, 30, 300, 1_000, 5_000]);
+  return {
+    deadline,
+    onFailure: dice.pick(['error', 'partial']),
+    abortMs: dice.chance(0.15) ? dice.between(0, Math.min(deadline, 100)) : undefined,
+    keptMs: dice.pick([0, 0, 20, 500]),
+  };
 }

@@ -5,14 +5,14 @@ import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { ReplyBudget } from '../../src/ranker/reply-budget.ts';
 import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
-import type { Dice } from '../../src/simulation/dice.ts';
 import { Network } from '../../src/simulation/network.ts';
 import { Processor } from '../../src/simulation/processor.ts';
 import type { Health } from '../../src/simulation/worker.ts';
 import { World } from '../../src/simulation/world.ts';
+import { coreTables } from './core-tables.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
-import { type Given, Load, type SimulatedRanker } from './load.ts';
+import { givenOf, Load, type SimulatedRanker } from './load.ts';
 import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
 import { Requests, type SimulatedRequest } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
@@ -92,6 +92,8 @@ class Run {
   readonly #ledger: Ledger;
   readonly #troubles: Troubles;
   #rankings: readonly Ranking[] = [];
+  /** When a node was held last, to count credits. */
+  #heldUntil = -1;
 
   constructor(world: World, plan: Plan, network: Network, ledger: Ledger) {
     this.#world = world;
@@ -150,7 +152,7 @@ class Run {
     const all = new Set(cluster.nodes.map(({ name }) => name));
     const transport = new CountedTransport(this.#network, world, {
       ...{ bytes, longest, dropMsMax: 10 * plan.weather.delayMsMax + 50 },
-      isExplained: (since) => troubles.explain(all, since, world.now),
+      isExplained: (since) => since <= this.#heldUntil || troubles.explain(all, since, world.now),
     });
     const processor = new Processor(`ranker${number}`);
     const open = (): Promise<Ranker> =>
@@ -264,12 +266,14 @@ class Run {
       load.lookUp(requests.distinct(table, shard.begin, number), { deadline: calmDeadlineMs });
     // The ranker may not have connected to the node yet.
     await lookUp(0);
+    this.#heldUntil = Number.POSITIVE_INFINITY;
     node.machine.hold();
     const { repliesHeld } = ranker.stats;
     const lookups = Array.from({ length: window + waitingLookups }, (_, i) => lookUp(i + 1));
     await this.#world.sleep(recoveryMsMax / 2);
     const taken = transport.outstanding(node.urls);
     node.machine.release();
+    this.#heldUntil = this.#world.now;
     // Over a connection that does not take credits yet, subrequests wait here for memory.
     const isShort = ranker.stats.repliesHeld > repliesHeld;
     if (isShort ? taken > window : taken !== window)
@@ -287,23 +291,4 @@ class Run {
     const { begun, ended } = load.counts;
     if (begun !== ended) throw new Error(`${begun} lookups began, and ${ended} ended`);
   }
-}
-
-function givenOf(dice: Dice): Given {
-  const deadline = dice.pick([3, 30, 300, 1_000, 5_000]);
-  return {
-    deadline,
-    onFailure: dice.pick(['error', 'partial']),
-    abortMs: dice.chance(0.15) ? dice.between(0, Math.min(deadline, 100)) : undefined,
-    keptMs: dice.pick([0, 0, 20, 500]),
-  };
-}
-
-/** The tables without a shard on a node that is dead, or on another one. */
-function coreTables(
-  { nodes, routing }: SimulatedCluster,
-  apart?: string,
-): SimulatedCluster['routing']['tables'] {
-  const gone = new Set(nodes.filter(({ name, dead }) => dead || name === apart).map(({ name }) => name));
-  return routing.tables.filter(({ shards }) => shards.every(({ node }) => !gone.has(node)));
 }
