@@ -65,6 +65,8 @@ export interface EngineControl {
   checkNodes(): Promise<NodeStatus[]>;
   /** Connects, before it becomes the owner of a connection. */
   prepare(connection: number): Promise<void>;
+  /** Another engine owns a connection now. */
+  leave(connection: number): Promise<void>;
   /** Asks for the ends of subrequests. */
   observe(): unknown;
   close(): Promise<void>;

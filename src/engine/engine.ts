@@ -201,6 +201,10 @@ export class Engine implements EngineControl {
     await this.#transport.prepare(connection);
   }
 
+  async leave(connection: number): Promise<void> {
+    this.#transport.leave(connection);
+  }
+
   async checkNodes(): Promise<NodeStatus[]> {
     return await this.#ranker.checkNodes();
   }

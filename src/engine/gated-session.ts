@@ -48,6 +48,11 @@ export class GatedSession {
     return this.#inFlight >= sessionWindow;
   }
 
+  /** Whether nothing is in flight or waits. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0 && this.#waiting.length === 0;
+  }
+
   /** Connects before there is something to send. */
   async connect(): Promise<void> {
     await this.#session.connect?.();

@@ -47,6 +47,11 @@ export class PartitionedTransport implements Transport {
     await this.#sessions.get(number)?.own.connect();
   }
 
+  /** Another engine owns a connection. This one keeps its own until what it has is answered. */
+  leave(number: number): void {
+    this.#sessions.get(number)?.leave();
+  }
+
   describe(url: string): ReturnType<Transport['describe']> {
     return this.#transport.describe(url);
   }
@@ -93,6 +98,10 @@ class PartitionedSession implements Session {
       () => this.#closeUnowned(),
     );
     return this.#own;
+  }
+
+  leave(): void {
+    if (this.#own?.isIdle) this.#closeUnowned();
   }
 
   #closeUnowned(): void {

@@ -72,6 +72,7 @@ async function start(
       resizeCache: (size) => call(control.resizeCache(size)),
       checkNodes: () => call(control.checkNodes()),
       prepare: (connection) => call(control.prepare(connection)),
+      leave: (connection) => call(control.leave(connection)),
       observe: () => control.observe(),
       close: () => call(control.close()).catch(() => {}),
     },

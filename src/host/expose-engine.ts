@@ -32,6 +32,7 @@ export function exposeEngine<C>(openTransport: (choice: C) => Promise<Transport>
     reroute: (routing) => opened().reroute(routing),
     resizeCache: (size) => opened().resizeCache(size),
     prepare: (connection) => opened().prepare(connection),
+    leave: (connection) => opened().leave(connection),
     checkNodes: () => opened().checkNodes(),
     observe: () => opened().observe(),
     close: () => opened().close(),
