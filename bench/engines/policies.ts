@@ -28,25 +28,17 @@ const balancer: NamedPolicy = {
 /** The busiest connection of the most loaded engine, if that is overloaded, moves to the least loaded one. */
 const busiest: NamedPolicy = { name: 'busiest', open: () => ({ observe: moveBusiest }) };
 
-function moveBusiest(
-  _: number,
-  connections: readonly ConnectionLoad[],
-  engines: readonly EngineLoad[],
-): Move[] {
+const moveBusiest: Policy['observe'] = (_, connections, engines) => {
   const ends = endsOf(connections, engines);
   if (ends === undefined) return [];
   const connection = busiestFirst(connections).find((c) => connections[c].owner === ends.from);
   return connection === undefined ? [] : [{ connection, ...ends }];
-}
+};
 
 /** The same, with the connection that lowers the load of the busier engine most, if there is one. It looks at one window only. */
 const bestFit: NamedPolicy = { name: 'best fit', open: () => ({ observe: moveBestFit }) };
 
-function moveBestFit(
-  _: number,
-  connections: readonly ConnectionLoad[],
-  engines: readonly EngineLoad[],
-): Move[] {
+const moveBestFit: Policy['observe'] = (_, connections, engines) => {
   const ends = endsOf(connections, engines);
   if (ends === undefined) return [];
   const { from, to } = ends;
@@ -58,7 +50,7 @@ function moveBestFit(
   });
   const [best] = gains.sort((a, b) => b.gain - a.gain);
   return best && best.gain > 0 ? [{ connection: best.connection, from, to }] : [];
-}
+};
 
 /** The most and the least loaded engine, if the former is overloaded. */
 function endsOf(

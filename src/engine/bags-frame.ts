@@ -1,5 +1,5 @@
 // The bags of one lookup in shared memory, as their caller gave them: typed arrays are copied, and not looked at.
-import { loopWordsMax } from '../limits.ts';
+import { copy } from '../lookup/bag-writer.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
 import type { Shape } from './shapes.ts';
 
@@ -103,7 +103,7 @@ export class BagsFrame {
         const array = this.#arrays[i * parts + part];
         words[record + 1 + part] = array?.length ?? 0;
         if (array === undefined) continue;
-        copy(array, words, next);
+        copyWords(array, words, next);
         next += wordsOf(array.length, (this.#kinds[i] >>> (part * 4)) & 15);
       }
     }
@@ -115,10 +115,8 @@ export class BagsFrame {
   }
 }
 
-/** A loop copies a few elements faster than `set` does. */
-function copy(array: Plain, to: Uint32Array, at: number): void {
-  if (array instanceof Uint32Array && array.length <= loopWordsMax)
-    for (let i = 0; i < array.length; i++) to[at + i] = array[i];
+function copyWords(array: Plain, to: Uint32Array, at: number): void {
+  if (array instanceof Uint32Array) copy(array, to, at);
   else to.set(new Uint32Array(array.buffer, array.byteOffset, array.byteLength >>> 2), at);
 }
 

@@ -7,6 +7,7 @@ export class Bell {
   readonly #words: Int32Array;
   readonly #at: number;
   readonly #wake: () => void;
+  #ringsSoon = false;
 
   /**
    * @param words shared memory @param at the word of the bell, which is 0 at the start
@@ -21,6 +22,16 @@ export class Bell {
   /** There is work. Call it after the work can be seen. */
   ring(): void {
     if (Atomics.compareExchange(this.#words, this.#at, asleep, awake) === asleep) this.#wake();
+  }
+
+  /** Rings at the end of this turn of the event loop, once for all that is done in it. */
+  ringSoon(): void {
+    if (this.#ringsSoon) return;
+    this.#ringsSoon = true;
+    setImmediate(() => {
+      this.#ringsSoon = false;
+      this.ring();
+    });
   }
 
   /**

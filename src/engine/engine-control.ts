@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { Failure } from '../failure.ts';
 // What an engine and its application say to each other outside of the shared memory.
 import type { PushDown } from '../lookup/asked.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -8,7 +9,6 @@ import type { CacheSize } from '../ranker/cache-size.ts';
 import type { SubrequestEnd } from '../ranker/fan-out.ts';
 import type { LookupOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
-import type { Failure } from './failure.ts';
 
 /** Options of a ranker that its engines get. They are plain data. */
 export interface EngineOptions {

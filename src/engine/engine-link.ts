@@ -1,5 +1,6 @@
 import { sharedResultBytesMin } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
+import { errorOf, type Failure } from '../failure.ts';
 import { FeatureNames } from '../lookup/bag-reader.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -7,8 +8,7 @@ import type { BufferPool } from '../store/buffer-pool.ts';
 import { BagsFrame } from './bags-frame.ts';
 import type { EngineControl, RunningEngine, SentResults } from './engine-control.ts';
 import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
-import { errorOf, type Failure } from './failure.ts';
-import { noTexts, type TextOptions, writeHead } from './request-head.ts';
+import { noTextOptions, noTexts, type TextOptions, writeHead } from './request-head.ts';
 import { type ResultsMemory, readResults } from './results-frame.ts';
 import type { KnownShape, Shapes } from './shapes.ts';
 import { SharedResults } from './shared-results.ts';
@@ -218,9 +218,6 @@ export class EngineLink {
     for (let id = 0; id < this.#waiting.length; id++) this.#end(id)?.reject(error);
   }
 }
-
-/** Options of a lookup without any. */
-export const noTextOptions: TextOptions = {};
 
 function textOf(options: TextOptions): Uint8Array | undefined {
   return options === noTextOptions ? undefined : utf8.encode(JSON.stringify(options));

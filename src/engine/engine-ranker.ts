@@ -1,7 +1,7 @@
 import { callback, check, named } from '../check.ts';
 import { replyBudgetBytesDefault, replyBudgetBytesMin } from '../credit-limits.ts';
 import { engineGraceMs } from '../engine-limits.ts';
-import { FlexemrError } from '../errors.ts';
+import { errorOf, failureOf } from '../failure.ts';
 import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
@@ -10,6 +10,7 @@ import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { CacheOptions } from '../ranker/cache-options.ts';
 import { type CacheSize, cacheBytes, cacheSize } from '../ranker/cache-size.ts';
+import { closed } from '../ranker/closed-ranker.ts';
 import { Deadline, Deadlines } from '../ranker/deadline.ts';
 import type { SubrequestEnd } from '../ranker/fan-out.ts';
 import { checkLookupOptions, type LookupOptions, noOptions } from '../ranker/lookup-options.ts';
@@ -17,11 +18,10 @@ import type { NodeStatus } from '../ranker/node-client.ts';
 import type { CacheMemoryBytes, Ranker, RankerStats } from '../ranker/ranker.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
 import type { EngineEvents, EngineOptions } from './engine-control.ts';
-import { type EngineLink, type LinkShared, noTextOptions } from './engine-link.ts';
+import type { EngineLink, LinkRequest, LinkShared } from './engine-link.ts';
 import { cacheMemoryOf, sumOfStats } from './engine-stats.ts';
 import { EngineTeam, type StartEngine } from './engine-team.ts';
-import { errorOf, failureOf } from './failure.ts';
-import type { TextOptions } from './request-head.ts';
+import { noTextOptions, type TextOptions } from './request-head.ts';
 import { Shapes } from './shapes.ts';
 import { unsendable } from './unsendable-bags.ts';
 
@@ -31,12 +31,6 @@ export interface EngineRankerOptions extends EngineOptions {
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Called when all engines have ended. */
   readonly onClosed?: (() => void) | undefined;
-}
-
-/** A lookup that an engine has. */
-interface Begun {
-  readonly found: Promise<Lookup>;
-  readonly cancel: () => void;
 }
 
 /** A ranker whose lookups are done by other threads, its engines. */
@@ -159,20 +153,11 @@ export class EngineRanker implements Ranker {
       const { deadline: ms = deadlineMsDefault, signal } = checked;
       // Most lookups only wait for their engine, which ends them at their deadline.
       if (signal === undefined && this.#team !== undefined)
-        return this.#begin(this.#team, bags, checked, ms).found;
+        return this.#team.idlest.begin(requestOf(bags, checked, ms)).found;
       return this.#wait(bags, checked, ms);
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** Hands a lookup to an engine. @param ms milliseconds until its deadline */
-  #begin(team: EngineTeam, bags: KeyedBags, options: LookupOptions, ms: number): Begun {
-    const link = team.idlest;
-    const deadlineAt = performance.timeOrigin + performance.now() + ms;
-    const cancellable = options.signal !== undefined;
-    const { id, found } = link.begin({ bags, options: textOptions(options), deadlineAt, cancellable });
-    return { found, cancel: () => link.cancel(id) };
   }
 
   /** A lookup that may have to wait for engines to start, or that its caller may cancel. */
@@ -184,8 +169,9 @@ export class EngineRanker implements Ranker {
     try {
       const team = this.#team ?? (await deadline.wait(this.#started()));
       const left = Math.max(0, deadline.leftMs - engineGraceMs);
-      const { found, cancel } = this.#begin(team, bags, options, left);
-      return await deadline.wait(found, cancel);
+      const link = team.idlest;
+      const { id, found } = link.begin(requestOf(bags, options, left));
+      return await deadline.wait(found, () => link.cancel(id));
     } finally {
       this.#underWay.delete(deadline);
     }
@@ -278,6 +264,12 @@ export class EngineRanker implements Ranker {
   }
 }
 
+/** @param ms milliseconds until the deadline */
+function requestOf(bags: KeyedBags, options: LookupOptions, ms: number): LinkRequest {
+  const deadlineAt = performance.timeOrigin + performance.now() + ms;
+  return { bags, options: textOptions(options), deadlineAt, cancellable: options.signal !== undefined };
+}
+
 /** Most lookups have no options but a deadline. */
 function textOptions({ onMissing, onFailure, trace }: LookupOptions): TextOptions {
   if ((onMissing ?? onFailure ?? trace) === undefined) return noTextOptions;
@@ -287,8 +279,4 @@ function textOptions({ onMissing, onFailure, trace }: LookupOptions): TextOption
 /** Memory for replies that each engine has. */
 function partOf(bytes = replyBudgetBytesDefault, engines: number): number {
   return Math.max(replyBudgetBytesMin, Math.floor(bytes / engines));
-}
-
-function closed(): FlexemrError {
-  return new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
 }

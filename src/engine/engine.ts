@@ -1,4 +1,5 @@
 import { engineSpinUs, sharedResultBytesMin } from '../engine-limits.ts';
+import { errorOf, type Failure, failureOf } from '../failure.ts';
 import type { PooledLookup } from '../lookup/pooled.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -13,7 +14,6 @@ import { Borrowed } from './borrowed.ts';
 import type { EngineControl, EngineEvents, SentLookup } from './engine-control.ts';
 import { cancelRecord, type EngineMemory, lookupRecord, releaseRecord } from './engine-memory.ts';
 import { writeStats } from './engine-stats.ts';
-import { errorOf, type Failure, failureOf } from './failure.ts';
 import type { PartitionedTransport } from './partitioned-transport.ts';
 import { readHead } from './request-head.ts';
 import { resultsBytes, writeResults } from './results-frame.ts';
@@ -52,7 +52,6 @@ export class Engine implements EngineControl {
   #ends: SubrequestEnd[] = [];
   #nodes = '';
   #busyUntil = 0;
-  #ringing = false;
   #spinning = false;
   #closed = false;
 
@@ -162,19 +161,9 @@ export class Engine implements EngineControl {
       fromEngine.give(lookupRecord, id, address, bytes);
       // Large results stay until the application releases them.
       if (bytes < sharedResultBytesMin) this.#results.lend(address, bytes);
-      this.#ringSoon();
+      this.#application.ringSoon();
     }
     found[Symbol.dispose]();
-  }
-
-  /** Rings once for all lookups that end in this turn of the event loop. */
-  #ringSoon(): void {
-    if (this.#ringing) return;
-    this.#ringing = true;
-    setImmediate(() => {
-      this.#ringing = false;
-      this.#application.ring();
-    });
   }
 
   #report(): void {

@@ -1,6 +1,6 @@
-import { FlexemrError } from '../errors.ts';
 import { sessionWindow } from '../limits.ts';
 import type { Exchange, Outgoing, Received, ReplyBound, Session } from '../transport/transport.ts';
+import { unwanted } from '../transport/transport.ts';
 import type { ConnectionTable } from './connection-table.ts';
 
 /** A subrequest that waits for a credit. */
@@ -107,7 +107,7 @@ export class GatedSession {
       this.#waiting.splice(at, 1);
       this.#table.addQueued(this.#number, -1);
     }
-    waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    waiting.reject(unwanted());
   }
 
   async close(): Promise<void> {

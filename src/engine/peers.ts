@@ -1,14 +1,13 @@
 // Subrequests that one engine sends over a connection of another, through shared memory.
 import { FlexemrError } from '../errors.ts';
+import { errorOf, type Failure, failureOf } from '../failure.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
 import type { Exchange, Outgoing, Received, Session } from '../transport/transport.ts';
-import { isTls } from '../transport/transport.ts';
-import { unavailable } from '../transport/unavailable.ts';
+import { isTls, unwanted } from '../transport/transport.ts';
 import type { Bell } from './bell.ts';
 import { Borrowed } from './borrowed.ts';
-import { errorOf, type Failure, failureOf } from './failure.ts';
 import type { PeerMemory } from './peer-memory.ts';
-import type { Ring } from './ring.ts';
+import type { Ring, TakeRecord } from './ring.ts';
 
 /** Kinds of records between engines. */
 const askRecord = 1;
@@ -18,13 +17,12 @@ const failedRecord = 4;
 /** A cancelled subrequest is not in flight any more. */
 const goneRecord = 5;
 
-/** Words before a frame: the number of its connection, the expected and the longest length of its reply, and its id. */
-const headWords = 4;
+/** Words before a frame: the number of its connection, and the expected and the longest length of its reply. */
+const headWords = 3;
 const utf8 = new TextEncoder();
 
 /** A subrequest that another engine has. */
 interface Asked {
-  readonly outgoing: Outgoing;
   readonly resolve: (reply: Received) => void;
   readonly reject: (error: unknown) => void;
   onGone: (() => void) | undefined;
@@ -42,8 +40,8 @@ class Peer {
   readonly memory: Uint8Array;
   readonly lent: Borrowed;
   readonly served = new Map<number, Exchange>();
-  /** Whether something was said to it since it was rung last. */
-  unheard = false;
+  /** Takes a record that it has given. */
+  take: TakeRecord = () => {};
 
   constructor(
     own: PeerMemory,
@@ -69,7 +67,6 @@ export class Peers {
   readonly #replies: BufferPool;
   readonly #asked = new Map<number, Asked>();
   #last = 0;
-  #ringing = false;
 
   /** @param all memories and bells of all engines @param replies memory for replies */
   constructor(
@@ -84,9 +81,12 @@ export class Peers {
     this.#words = own.words;
     this.#sessionOf = sessionOf;
     this.#replies = replies;
-    this.#peers = memories.map((other, i) =>
-      i === place ? undefined : new Peer(own, other, { own: place, other: i }, bells[i]),
-    );
+    this.#peers = memories.map((other, i) => {
+      if (i === place) return undefined;
+      const peer = new Peer(own, other, { own: place, other: i }, bells[i]);
+      peer.take = (kind, id, address, bytes) => this.#take(peer, kind, id >>> 0, address, bytes);
+      return peer;
+    });
   }
 
   /**
@@ -104,14 +104,13 @@ export class Peers {
     this.#words[at] = connection;
     this.#words[at + 1] = outgoing.replyBytes;
     this.#words[at + 2] = outgoing.replyBytesMax;
-    this.#words[at + 3] = id;
     outgoing.write(this.#words, at + headWords, id, !isTls(url));
     if (!this.#give(peer, askRecord, id, address, bytes)) {
       peer.lent.giveBack(address, bytes);
       return undefined;
     }
     const { promise: reply, resolve, reject } = Promise.withResolvers<Received>();
-    const asked: Asked = { outgoing, resolve, reject, onGone: undefined };
+    const asked: Asked = { resolve, reject, onGone: undefined };
     this.#asked.set(id, asked);
     return { reply, cancel: () => this.#cancel(peer, id, asked) };
   }
@@ -126,27 +125,15 @@ export class Peers {
   #give(peer: Peer, kind: number, id: number, address = 0, bytes = 0): boolean {
     if (!peer.to.give(kind, id, address, bytes)) return false;
     if (bytes > 0) peer.lent.lend(address, bytes);
-    peer.unheard = true;
-    if (!this.#ringing) setImmediate(this.#ring);
-    this.#ringing = true;
+    peer.bell.ringSoon();
     return true;
   }
-
-  /** Rings once for all that was said to an engine in this turn of the event loop. */
-  readonly #ring = (): void => {
-    this.#ringing = false;
-    for (const peer of this.#peers) {
-      if (!peer?.unheard) continue;
-      peer.unheard = false;
-      peer.bell.ring();
-    }
-  };
 
   #cancel(peer: Peer, id: number, asked: Asked): Promise<void> {
     if (this.#asked.get(id) !== asked) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     asked.onGone = resolve;
-    asked.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    asked.reject(unwanted());
     // If the ring is full, the other engine answers as usual.
     this.#give(peer, cancelRecord, id);
     return promise;
@@ -161,10 +148,7 @@ export class Peers {
   takeAll(): boolean {
     let any = false;
     for (const peer of this.#peers) {
-      if (peer === undefined) continue;
-      any =
-        peer.from.takeAll((kind, id, address, bytes) => this.#take(peer, kind, id >>> 0, address, bytes)) ||
-        any;
+      if (peer !== undefined) any = peer.from.takeAll(peer.take) || any;
     }
     return any;
   }
@@ -180,7 +164,7 @@ export class Peers {
     if (asked === undefined) return;
     this.#asked.delete(id);
     if (asked.onGone !== undefined) asked.onGone();
-    else if (kind === goneRecord) asked.reject(unavailable('an engine', 'has failed'));
+    else if (kind === goneRecord) asked.reject(failed('could not send the subrequest'));
     else if (kind === replyRecord) {
       const reply = this.#replies.take(bytes);
       reply.bytes.set(peer.memory.subarray(address, address + bytes));
@@ -197,7 +181,7 @@ export class Peers {
     const [connection, replyBytes, replyBytesMax] = words;
     const session = this.#sessionOf(connection);
     if (session === undefined) {
-      this.#fail(peer, id, unavailable('an engine', 'does not know the connection'));
+      this.#fail(peer, id, failed('does not know the connection to the worker'));
       return;
     }
     const frame = words.subarray(headWords);
@@ -249,4 +233,11 @@ export class Peers {
     if (this.#give(peer, kind, id, address, bytes)) return;
     setImmediate(() => this.#sure(peer, kind, id, address, bytes));
   }
+}
+
+/** The error if another engine cannot send what it was asked to. */
+function failed(problem: string): FlexemrError {
+  return new FlexemrError('UNAVAILABLE', `the engine that owns the connection ${problem}`, {
+    field: 'engines',
+  });
 }

@@ -37,7 +37,8 @@ export interface HeadMemory {
   readonly floats: Float64Array;
 }
 
-const noOptions: TextOptions = {};
+/** Of a lookup without any. */
+export const noTextOptions: TextOptions = {};
 
 /** @param at a multiple of 8 @param bagsBytes after which the texts follow */
 export function writeHead(
@@ -66,7 +67,7 @@ export function readHead({ bytes, words, floats }: HeadMemory, at: number): Requ
   return {
     shape: words[word + shapeAt],
     shapeText: shapeBytes === 0 ? undefined : bytes.subarray(texts, texts + shapeBytes),
-    options: optionsBytes === 0 ? noOptions : JSON.parse(new TextDecoder().decode(options.slice())),
+    options: optionsBytes === 0 ? noTextOptions : JSON.parse(new TextDecoder().decode(options.slice())),
     deadlineAt: floats[(word + deadlineAt) >>> 1],
     cancellable: words[word + cancellableAt] === 1,
   };

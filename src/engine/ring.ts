@@ -1,11 +1,14 @@
 import { ringRecords } from '../engine-limits.ts';
 
 /** Words of a record: what it is about, which one, and where in memory it has more. */
-export const recordWords = 4;
+const recordWords = 4;
 /** The counters are in cache lines of their own, because each is written by another thread. */
 const takenAt = 0;
 const givenAt = 16;
 const recordsAt = 32;
+
+/** What is done with a record. */
+export type TakeRecord = (kind: number, id: number, address: number, bytes: number) => void;
 
 /** A queue of records from one thread to another in shared memory. Neither ever waits for the other. */
 export class Ring {
@@ -42,7 +45,7 @@ export class Ring {
   }
 
   /** Takes all records that there are now. @returns whether there were any */
-  takeAll(take: (kind: number, id: number, address: number, bytes: number) => void): boolean {
+  takeAll(take: TakeRecord): boolean {
     const words = this.#words;
     const given = Atomics.load(words, givenAt);
     let taken = words[takenAt];

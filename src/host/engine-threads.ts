@@ -1,14 +1,15 @@
 // Threads that do the lookups of a ranker.
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { EngineEvents, EngineSetup, RunningEngine } from '../engine/engine-control.ts';
 import type { StartEngine } from '../engine/engine-team.ts';
-import { errorOf } from '../engine/failure.ts';
 import { engineStartMsMax } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
+import { errorOf } from '../failure.ts';
 import { packageFile } from '../kernel/files.ts';
 import type { EngineThread } from './expose-engine.ts';
+import { startWorker } from './start-worker.ts';
 
 /**
  * Starts engines as threads of this process.
@@ -27,7 +28,7 @@ async function start(
   setup: EngineSetup,
   { events, onEnd }: { readonly events: EngineEvents; readonly onEnd: (error: Error) => void },
 ): Promise<RunningEngine> {
-  const worker = new Worker(file);
+  const worker = startWorker(file, 'engines');
   let cause: Error | undefined;
   let ending = false;
   worker.on('error', (error) => {
@@ -51,17 +52,24 @@ async function start(
     ending = true;
     await worker.terminate();
   };
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const message = `an engine has not started within ${engineStartMsMax} ms`;
+    late.reject(new FlexemrError('WORKER_FAILED', message, { field: 'engines' }));
+  }, engineStartMsMax);
   try {
     const { port1, port2 } = new MessageChannel();
     Comlink.expose(events, nodeEndpoint(port1));
     // Only lookups keep the process alive.
     port1.unref();
     const opening = control.open(Comlink.transfer(setup, portsOf(setup, port2)), choice, port2);
-    const failure = await Promise.race([opening, ended, late()]);
+    const failure = await Promise.race([opening, ended, late.promise]);
     if (failure !== undefined) throw errorOf(failure);
   } catch (error) {
     await end();
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
   // Calls of a thread that has ended are never answered.
   const call = <T>(work: Promise<T>): Promise<T> => Promise.race([work, ended]);
@@ -79,16 +87,6 @@ async function start(
     hold: (holds) => (holds ? worker.ref() : worker.unref()),
     end,
   };
-}
-
-function late(): Promise<never> {
-  return new Promise((_, reject) => {
-    const message = `an engine has not started within ${engineStartMsMax} ms`;
-    setTimeout(
-      () => reject(new FlexemrError('WORKER_FAILED', message, { field: 'engines' })),
-      engineStartMsMax,
-    ).unref();
-  });
 }
 
 /** Its type is of Node.js, which Comlink does not know. */

@@ -3,7 +3,7 @@ import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Engine } from '../engine/engine.ts';
 import type { EngineControl, EngineEvents, EngineSetup } from '../engine/engine-control.ts';
-import { type Failure, failureOf } from '../engine/failure.ts';
+import { type Failure, failureOf } from '../failure.ts';
 import type { Transport } from '../transport/transport.ts';
 import { openEngine } from './open-engine.ts';
 

@@ -1,6 +1,7 @@
 // The calls by which the main thread of a memory node controls its workers. No lookup goes through them.
 import type { MessagePort } from 'node:worker_threads';
-import { type ErrorCode, FlexemrError } from '../errors.ts';
+import { FlexemrError } from '../errors.ts';
+import { errorOf, type Failure, failureOf } from '../failure.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
@@ -34,19 +35,10 @@ export interface MetricsRequest {
   readonly metricsTo: MessagePort;
 }
 
-/**
- * The outcome of a call. Errors are passed as data, because only the name and message of a thrown error reach the other
- * thread.
- */
+/** The outcome of a call. */
 export interface Outcome<T> {
   readonly value?: T;
-  readonly failure?: {
-    readonly code: ErrorCode;
-    readonly message: string;
-    readonly field: string | undefined;
-    /** Undefined if it is not a number or a string. */
-    readonly value: unknown;
-  };
+  readonly failure?: Failure;
 }
 
 export async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
@@ -54,15 +46,12 @@ export async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> 
     return { value: await work() };
   } catch (error) {
     if (!(error instanceof FlexemrError)) throw error;
-    const { code, message, field, value } = error;
-    const plain = typeof value === 'number' || typeof value === 'string' ? value : undefined;
-    return { failure: { code, message, field, value: plain } };
+    return { failure: failureOf(error) };
   }
 }
 
 /** @throws the error of the other thread */
 export function resultOf<T>({ value, failure }: Outcome<T>): T {
   if (failure === undefined) return value as T;
-  const { code, message, field, value: found } = failure;
-  throw new FlexemrError(code, message, { field, value: found });
+  throw errorOf(failure);
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
@@ -9,6 +9,7 @@ import type { Hosting } from '../memory-node/hosting.ts';
 import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { emptyReport, endedReport, type WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
+import { startWorker } from './start-worker.ts';
 import {
   type MetricsRequest,
   type RdmaServing,
@@ -33,7 +34,10 @@ export class WorkerThread {
   port = 0;
 
   constructor(name: string, tuning: MemoryNodeTuning, { onDeath, onWarning, onMetrics }: WorkerThreadEvents) {
-    this.#worker = startWorker(packageFile('./memory-node-worker', import.meta.url), { name, tuning });
+    this.#worker = startWorker(packageFile('./memory-node-worker', import.meta.url), 'workers', {
+      name,
+      tuning,
+    });
     this.#control = Comlink.wrap<WorkerControl>(nodeEndpoint(this.#worker));
     this.#worker.on('message', (said: Partial<Warning & MetricsRequest>) => {
       // The replies of Comlink arrive here too.
@@ -110,16 +114,6 @@ export class WorkerThread {
 
   async end(): Promise<void> {
     await this.#worker.terminate();
-  }
-}
-
-/** @throws WORKER_FAILED if the system has no file descriptor or memory for the thread */
-function startWorker(file: URL, workerData: object): Worker {
-  try {
-    return new Worker(file, { workerData });
-  } catch (cause) {
-    const message = `cannot start a worker thread: ${(cause as Error).message}. Start fewer workers, or raise ulimit -n.`;
-    throw new FlexemrError('WORKER_FAILED', message, { field: 'workers', cause });
   }
 }
 

@@ -52,7 +52,7 @@ function kindOf(keys: RawKeys): number {
 }
 
 /** A loop copies a few elements faster than `set` does. */
-function copy<T extends Uint32Array | Float32Array>(from: T, to: T, at: number): void {
+export function copy<T extends Uint32Array | Float32Array>(from: T, to: T, at: number): void {
   if (from.length > loopWordsMax) to.set(from, at);
   else for (let i = 0; i < from.length; i++) to[at + i] = from[i];
 }

@@ -1,5 +1,5 @@
-import { FlexemrError } from '../errors.ts';
 import type { Exchange, Outgoing, Received, Session } from '../transport/transport.ts';
+import { unwanted } from '../transport/transport.ts';
 import type { ReplyCredit } from './reply-budget.ts';
 
 /**
@@ -33,7 +33,7 @@ function sendLater(session: Session, outgoing: Outgoing, credit: ReplyCredit): E
   });
   const cancel = async (): Promise<void> => {
     credit.leave();
-    reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    reject(unwanted());
     await sent?.cancel();
   };
   return {

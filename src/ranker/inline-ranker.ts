@@ -10,6 +10,7 @@ import type { AdaptiveCache } from './adaptive-cache.ts';
 import { cacheChoices } from './cache-options.ts';
 import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
 import { CachedTables } from './cached-tables.ts';
+import { closed } from './closed-ranker.ts';
 import { Deadline, Deadlines, turn } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out.ts';
 import { type LookupContext, type LookupRequest, lookUp } from './lookup.ts';
@@ -243,8 +244,4 @@ export class InlineRanker implements Ranker {
 /** Begins the span of a lookup. */
 function begun(tracer: Tracer, bags: KeyedBags, trace = tracer.active()): Span {
   return tracer.start('lookup', trace, { attributes: { 'flexemr.features': Object.keys(bags).length } });
-}
-
-function closed(): FlexemrError {
-  return new FlexemrError('RELEASED', 'this ranker was closed', { field: 'ranker' });
 }

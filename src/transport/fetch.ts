@@ -16,6 +16,7 @@ import {
   type Session,
   type Transport,
   unpooled,
+  unwanted,
 } from './transport.ts';
 import { released, unauthorized, unavailable } from './unavailable.ts';
 
@@ -42,7 +43,7 @@ export class FetchTransport implements Transport {
       const { promise: cancelled, reject } = Promise.withResolvers<never>();
       const over = turns.take(turn.signal, () => this.#exchange(url, outgoing, exchange));
       const cancel = async (): Promise<void> => {
-        const reason = new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more');
+        const reason = unwanted();
         turn.abort(reason);
         exchange.leave();
         reject(reason);

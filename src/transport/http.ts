@@ -28,6 +28,7 @@ import {
   type Session,
   type Traffic,
   type Transport,
+  unwanted,
 } from './transport.ts';
 import { released, unauthorized, unavailable } from './unavailable.ts';
 
@@ -219,7 +220,7 @@ class Receiver implements Dispatcher.DispatchHandler {
   /** Aborting would close a connection that others use. So the response may end, and is then dropped. */
   async cancel(): Promise<void> {
     this.#cancelled = true;
-    this.#settle.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    this.#settle.reject(unwanted());
     this.#expectEnd();
     await this.#over.promise;
   }

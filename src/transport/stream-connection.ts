@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { FlexemrError } from '../errors.ts';
 import {
   connectMsMax,
   receiveBufferBytes,
@@ -15,7 +14,7 @@ import { FrameIds } from './frame-ids.ts';
 import { FrameReader } from './frame-reader.ts';
 import { expectEnd } from './late-replies.ts';
 import type { ClientSecurity } from './security.ts';
-import { type Exchange, isTls, type Outgoing, type Received, type Traffic } from './transport.ts';
+import { type Exchange, isTls, type Outgoing, type Received, type Traffic, unwanted } from './transport.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 interface Waiting {
@@ -248,7 +247,7 @@ export class StreamConnection {
         () => (this.#reader.frames === frames ? this.#reader.begun : undefined),
         () => this.#refuse('does not end its reply'),
       );
-      waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+      waiting.reject(unwanted());
     }
     return promise;
   }

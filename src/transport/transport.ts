@@ -1,4 +1,5 @@
 // What a ranker knows about transports: frames go to a worker, and replies come back. It does not depend on a runtime.
+import { FlexemrError } from '../errors.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import type { TraceContext } from '../wire/trace.ts';
 
@@ -44,6 +45,11 @@ export interface Received {
 /** A reply in memory that the garbage collector frees. */
 export function unpooled(bytes: Uint8Array): Received {
   return { bytes, release: () => {} };
+}
+
+/** The error of a subrequest that was cancelled. */
+export function unwanted(): FlexemrError {
+  return new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more');
 }
 
 /** One subrequest in flight. */

@@ -37,6 +37,7 @@ const ground = [
   'credit-limits.ts',
   'engine-limits.ts',
   'errors.ts',
+  'failure.ts',
   'json-text.ts',
   'libraries.ts',
   'limits.ts',

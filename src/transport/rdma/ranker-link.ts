@@ -1,9 +1,9 @@
 import type * as Verbs from 'ibverbs-node';
-import { FlexemrError } from '../../errors.ts';
 import { sessionWindow, smallReplyBytesMax, smallSubrequestBytesMax } from '../../limits.ts';
 import { FRAME_ID, HEADER_BYTES } from '../../wire/layout.ts';
 import { FrameIds } from '../frame-ids.ts';
 import type { Exchange, Outgoing, Received, RowRead, Traffic } from '../transport.ts';
+import { unwanted } from '../transport.ts';
 import { Connection, readKind, sendKind } from './connection.ts';
 import type { Link } from './endpoint.ts';
 import type { Engine } from './engine.ts';
@@ -239,7 +239,7 @@ export class RankerLink implements Link {
     if (!underWay) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     waiting.onLate = resolve;
-    waiting.reject(new FlexemrError('CANCELLED', 'nobody waits for this subrequest any more'));
+    waiting.reject(unwanted());
     return promise;
   }
 

@@ -1,5 +1,5 @@
 // Errors between threads, as data: only the name and message of a thrown error reach another thread.
-import { type ErrorCode, FlexemrError } from '../errors.ts';
+import { type ErrorCode, FlexemrError } from './errors.ts';
 
 export interface Failure {
   /** Undefined: it is not an error that this package raises on purpose. */
