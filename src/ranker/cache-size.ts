@@ -13,7 +13,8 @@ const text = /^(?<amount>\d+(?:\.\d+)?)(?<unit>%|KiB|MiB|GiB|)$/;
 /** Bytes of a text such as `256MiB`, or of a number. @returns undefined if it is neither */
 export function bytesOfText(size: unknown): number | undefined {
   if (typeof size === 'number') return Number.isInteger(size) && size >= 0 ? size : undefined;
-  const { amount, unit } = text.exec(String(size))?.groups ?? {};
+  if (typeof size !== 'string') return undefined;
+  const { amount, unit } = text.exec(size)?.groups ?? {};
   return unit === undefined || unit === '%' ? undefined : Math.floor(Number(amount) * units[unit]);
 }
 
