@@ -86,7 +86,7 @@ export interface EngineEvents {
 /** An engine that runs. */
 export interface RunningEngine {
   readonly control: EngineControl;
-  /** Whether it keeps the process alive. */
-  hold(holds: boolean): void;
+  /** Keeps the process alive, until this is called with false as often. It begins with being held once. */
+  hold(holding: boolean): void;
   end(): Promise<void>;
 }

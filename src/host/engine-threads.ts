@@ -71,8 +71,22 @@ async function start(
   } finally {
     clearTimeout(timer);
   }
-  // Calls of a thread that has ended are never answered.
-  const call = <T>(work: Promise<T>): Promise<T> => Promise.race([work, ended]);
+  // It has been held since it started.
+  let holds = 1;
+  const hold = (holding: boolean): void => {
+    holds += holding ? 1 : -1;
+    if (holds > 0) worker.ref();
+    else worker.unref();
+  };
+  // Calls of a thread that has ended are never answered, and a program that waits for one must not end before.
+  const call = async <T>(work: Promise<T>): Promise<T> => {
+    hold(true);
+    try {
+      return await Promise.race([work, ended]);
+    } finally {
+      hold(false);
+    }
+  };
   return {
     control: {
       lookUp: (lookup) => control.lookUp(lookup),
@@ -84,7 +98,7 @@ async function start(
       observe: () => control.observe(),
       close: () => call(control.close()).catch(() => {}),
     },
-    hold: (holds) => (holds ? worker.ref() : worker.unref()),
+    hold,
     end,
   };
 }

@@ -48,3 +48,15 @@ test.for([...ways, { transport: 'stream', routing: 'file', engines: 2 }])(
     expect(Number(dim)).toBeGreaterThan(0);
   },
 );
+
+test('a program that waits for its engines to be closed ends after that', async () => {
+  await using program = new Running([
+    join(import.meta.dirname, 'forgotten.ts'),
+    file,
+    'stream',
+    '2',
+    'close',
+  ]);
+  const dim = (await program.line()).trim();
+  expect(await program.ended).toEqual({ code: 0, stdout: `${dim}\nclosed\n`, stderr: '' });
+});
