@@ -55,7 +55,7 @@ export interface Plan {
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
 /** Little memory for replies, and as much as they can take. Large lookups need more. */
 const replyBytes = [2 ** 16, 2 ** 16, 2 ** 17, 2 ** 26];
-const largeReplyBytes = [2 ** 18, 2 ** 26];
+const largeReplyBytes = [2 ** 17, 2 ** 18, 2 ** 26];
 
 const dtypes: readonly RowDtype[] = ['f32', 'f32', 'f16', 'int8'];
 

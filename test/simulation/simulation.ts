@@ -178,7 +178,8 @@ class Run {
         : undefined;
     const known = Array.from({ length: 12 }, () => requests.draw());
     const large = plan.largeKeys > 0 ? requests.large(plan.largeKeys) : undefined;
-    if (large) known.push(large);
+    // Several of them compete for memory of replies.
+    if (large) known.push(large, large, large);
     const apart = plan.apart?.ranker === number ? plan.apart.node : undefined;
     return { ranker, processor, transport, troubles, load, requests, known, scoring, apart };
   }
