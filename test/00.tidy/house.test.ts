@@ -34,6 +34,7 @@ const rooms = [
 const strangers = ['memory-node', 'transport'] as const;
 const ground = [
   'check.ts',
+  'cluster-limits.ts',
   'credit-limits.ts',
   'engine-limits.ts',
   'errors.ts',
