@@ -7,6 +7,7 @@ import type { Answering } from './answer.ts';
 import type { AnswerSpan } from './answer-span.ts';
 import { FrameChecksum } from './frame-checksum.ts';
 import type { FrameHead } from './frame-head.ts';
+import type { ServedRelease } from './served-release.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
 /** The code that admitted a subrequest. It is told when the state of the subrequest changes. */
@@ -35,7 +36,10 @@ export class HeldSubrequest implements Inbox {
   busyUs = 0;
   /** Undefined if nothing is traced. */
   readonly span: AnswerSpan | undefined;
-  readonly #arena: WorkerArena;
+  /** The arena that its frame is in. */
+  readonly arena: WorkerArena;
+  /** The release whose rows it uses. Undefined until its answer begins. */
+  served: ServedRelease | undefined;
   readonly #owner: SubrequestOwner;
   /** A copy of the header and the entries, if the memory of the frame is not freed with this subrequest. */
   readonly #head: FrameHead | undefined;
@@ -54,7 +58,7 @@ export class HeldSubrequest implements Inbox {
     span: AnswerSpan | undefined,
     head?: FrameHead,
   ) {
-    this.#arena = arena;
+    this.arena = arena;
     this.#owner = owner;
     this.#head = head;
     this.span = span;
@@ -64,7 +68,7 @@ export class HeldSubrequest implements Inbox {
 
   /** The memory that its bytes are written to. Not needed if they are already there. */
   get frame(): Uint8Array {
-    this.#frame ??= this.#arena.bytes.subarray(this.address, this.address + this.bytes);
+    this.#frame ??= this.arena.bytes.subarray(this.address, this.address + this.bytes);
     return this.#frame;
   }
 
@@ -74,20 +78,20 @@ export class HeldSubrequest implements Inbox {
   }
 
   get identity(): FrameIdentity {
-    return answerableIdentity(this.#arena.words, this.head >>> 2);
+    return answerableIdentity(this.arena.words, this.head >>> 2);
   }
 
   /** Whether its frame carries a checksum that was not compared yet. */
   get isUnchecked(): boolean {
-    return !this.#checked && !this.#released && hasChecksum(this.#arena.words, this.head >>> 2);
+    return !this.#checked && !this.#released && hasChecksum(this.arena.words, this.head >>> 2);
   }
 
   /** Checks about `bytes` more bytes. @returns whether the whole checksum was compared, or the error if it differs */
   check(bytes: number): boolean | WireError {
-    this.#checksum ??= new FrameChecksum(this.#arena, this.address);
+    this.#checksum ??= new FrameChecksum(this.arena, this.address);
     if (!this.#checksum.finish(this.address + this.bytes, bytes)) return false;
     this.#checked = true;
-    const value = this.#arena.words[(this.head + FRAME_CHECKSUM) >>> 2];
+    const value = this.arena.words[(this.head + FRAME_CHECKSUM) >>> 2];
     if (this.#checksum.end() === value) return true;
     return { code: 'INVALID_FRAME', position: FRAME_CHECKSUM, value };
   }
@@ -104,7 +108,8 @@ export class HeldSubrequest implements Inbox {
   }
 
   /** Begins its answer. The deadline is `timeLeftUs` (0: no limit), and at most `subrequestMsMax`, after its arrival. */
-  begin(work: Answering, weight: number, timeLeftUs: number): void {
+  begin(served: ServedRelease, work: Answering, weight: number, timeLeftUs: number): void {
+    this.served = served;
     this.weight = weight;
     const ms = timeLeftUs === 0 ? subrequestMsMax : Math.min(subrequestMsMax, timeLeftUs / 1000);
     this.work = work;
@@ -124,7 +129,7 @@ export class HeldSubrequest implements Inbox {
     this.work = undefined;
     this.span?.end(unanswered);
     const { address, bytes } = this.#head ?? this;
-    this.#arena.slots.free(address, bytes);
+    this.arena.slots.free(address, bytes);
     this.#owner.closed(this);
   }
 }

@@ -1,32 +1,24 @@
 import { FlexemrError } from '../errors.ts';
 import * as layout from '../kernel/answer-layout.ts';
-import {
-  atOnceBytesMax,
-  retryAfterMsDefault,
-  segmentBagsMax,
-  sessionWindow,
-  sliceBytesMax,
-  subrequestKeysMax,
-} from '../limits.ts';
+import { atOnceBytesMax, retryAfterMsDefault, sessionWindow, sliceBytesMax } from '../limits.ts';
 import type { DirectHandler, LentSlots } from '../wire/direct.ts';
 import type { FrameIdentity } from '../wire/frame-identity.ts';
-import type { Inbox, NodeDescription } from '../wire/handler.ts';
+import type { Inbox, NodeDescription, ReleaseStatus } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
 import { Slices } from '../wire/slices.ts';
 import type { TraceContext, Tracer } from '../wire/trace.ts';
-import type { Answering } from './answer.ts';
 import { AnswerSpan } from './answer-span.ts';
 import { copyHead } from './frame-head.ts';
 import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
 import type { Hosting } from './hosting.ts';
 import { JsonLookups } from './json-lookup.ts';
 import { limitsOf, overloaded, Places } from './places.ts';
-import { ServedArena } from './served-arena.ts';
+import { ServedReleases } from './served-releases.ts';
 import type { Slots } from './slots.ts';
 import { SplitAnswer } from './split-answer.ts';
 import type { TracedTuning } from './tuning.ts';
-import { WorkerArena } from './worker-arena.ts';
+import type { WorkerArena } from './worker-arena.ts';
 import { WorkerCounts, type WorkerStats } from './worker-stats.ts';
 
 /** One worker of a memory node. It takes in subrequests and pools them where the rows are, one slice at a time. */
@@ -35,13 +27,9 @@ export class MemoryNode implements DirectHandler {
   readonly #name: string;
   readonly #sliceBytes: number;
   readonly #tracer: Tracer | undefined;
-  #hosting: Hosting | undefined;
-  /** Frames arrive in the first one. */
-  #arenas: readonly ServedArena<WorkerArena>[] = [];
-  /** Made by the first lookup in JSON. */
-  #json: JsonLookups | undefined;
-  /** The arena that holds the rows of each shard. */
-  #arenaOf: ReadonlyMap<number, ServedArena<WorkerArena>> = new Map();
+  readonly #releases = new ServedReleases();
+  /** Releases that the node does not serve yet. */
+  coming: readonly ReleaseStatus[] = [];
   #limits: NodeDescription['limits'] = limitsOf(0);
   #draining = false;
   /** Subrequests that need several slices, in order of arrival. Short ones are answered at once, between slices. */
@@ -63,22 +51,19 @@ export class MemoryNode implements DirectHandler {
     this.#tracer = tracer;
   }
 
-  /** Serves these shards from now on. */
-  host(hosting: Hosting): void {
-    const { memories, slots, shards, plan, module } = hosting;
-    const arenas = memories.map((memory, i) => new WorkerArena(module, memory, slots[i]));
-    const room = arenas[0].slots.bytes;
-    this.#places = new Places(room);
-    this.#limits = limitsOf(room);
-    const { replyBytes } = this.#limits;
-    this.#arenas = arenas.map((arena, i) => {
-      const within = i === 0 ? shards : shards.filter((shard) => shard.arena === i);
-      const [keysMax, bagsMax] = [subrequestKeysMax, segmentBagsMax];
-      return new ServedArena(arena, i, { plan, replyBytes, keysMax, bagsMax, shards: within });
-    });
-    this.#arenaOf = new Map(shards.map(({ number, arena }) => [number, this.#arenas[arena]]));
-    this.#json = undefined;
-    this.#hosting = hosting;
+  /**
+   * Serves these releases from now on, and no others. Lookups in JSON are answered from the first one.
+   * @returns once no subrequest uses the rows of others any more
+   * @throws RangeError if its slots have no space to describe them now; then nothing has changed
+   */
+  host(current: Hosting, ...others: readonly Hosting[]): Promise<unknown> {
+    const unused = this.#releases.host([current, ...others]);
+    if (this.#limits.replyBytes === 0) {
+      const room = this.#direct.slots.bytes;
+      this.#places = new Places(room);
+      this.#limits = limitsOf(room);
+    }
+    return unused;
   }
 
   /** Takes no more subrequests. Those that it holds are still answered. */
@@ -87,12 +72,12 @@ export class MemoryNode implements DirectHandler {
   }
 
   get ready(): boolean {
-    return this.#hosting !== undefined && !this.#draining;
+    return this.#releases.current !== undefined && !this.#draining;
   }
 
   get stats(): WorkerStats {
     const sum = (of: (slots: Slots) => number): number =>
-      this.#arenas.reduce((total, { arena }) => total + of(arena.slots), 0);
+      this.#releases.arenas.reduce((total, { slots }) => total + of(slots), 0);
     return {
       ...this.#counts.stats,
       held: this.#places.held,
@@ -103,16 +88,22 @@ export class MemoryNode implements DirectHandler {
   }
 
   describe(): NodeDescription {
-    const described = this.#hosting?.description ?? { node: this.#name, plan: '', tables: [] };
+    const { current, all } = this.#releases;
+    const described = current?.hosting.description ?? { node: this.#name, plan: '', tables: [] };
     const wireVersions = [wireVersionOldest, wireVersion] as const;
-    return { ...described, wireVersions, workers: this.#workers, limits: this.#limits };
+    const served = all.map((release) => release.status);
+    return {
+      ...described,
+      ...{ wireVersions, workers: this.#workers, limits: this.#limits },
+      releases: [...served, ...this.coming],
+    };
   }
 
   admit(bytes: number): Inbox | WireError {
     const refused = this.#refusal(bytes);
     if (refused) return refused;
     if (!this.#places.begin(bytes)) return this.#refused(overloaded);
-    const { arena } = this.#arenas[0];
+    const { home: arena } = this.#releases;
     const address = arena.slots.allocate(bytes);
     if (address !== undefined) return new HeldSubrequest(arena, address, bytes, this.#owner, this.#span());
     this.#places.end(bytes);
@@ -126,20 +117,26 @@ export class MemoryNode implements DirectHandler {
       this.#places.take();
       this.#accept(held);
     },
-    closed: ({ whole, bytes }) => {
+    closed: ({ whole, bytes, served }) => {
+      served?.end();
       if (whole) this.#places.give();
       else this.#places.end(bytes);
     },
   };
 
+  /** The arena whose slots a card may write to. */
+  get #direct(): WorkerArena {
+    return this.#releases.arenas[0];
+  }
+
   get slots(): Uint8Array {
-    const [{ arena }] = this.#arenas;
-    return arena.bytes.subarray(arena.slots.begin, arena.slots.end);
+    const { bytes, slots } = this.#direct;
+    return bytes.subarray(slots.begin, slots.end);
   }
 
   lend(bytes: number): LentSlots | undefined {
     if (!this.ready || !this.#places.lend(bytes)) return undefined;
-    const { arena } = this.#arenas[0];
+    const arena = this.#direct;
     const address = arena.slots.allocate(bytes);
     if (address === undefined) this.#places.giveBack(bytes);
     if (address === undefined) return undefined;
@@ -153,7 +150,7 @@ export class MemoryNode implements DirectHandler {
   admitAt(address: number, bytes: number): Inbox | WireError {
     const refused = this.#refusal(bytes);
     if (refused) return refused;
-    const { arena } = this.#arenas[0];
+    const arena = this.#direct;
     const head = this.#places.free > 0 ? copyHead(arena, address, bytes) : undefined;
     if (head === undefined) return this.#refused(overloaded);
     this.#places.take();
@@ -163,7 +160,10 @@ export class MemoryNode implements DirectHandler {
   /** The owner of subrequests from `admitAt`, whose frames are already complete. */
   readonly #directOwner: SubrequestOwner = {
     accept: (held) => this.#accept(held),
-    closed: () => this.#places.give(),
+    closed: ({ served }) => {
+      served?.end();
+      this.#places.give();
+    },
   };
 
   /** Why a frame of `bytes` bytes is refused, regardless of its contents and of the number of frames held. */
@@ -227,20 +227,18 @@ export class MemoryNode implements DirectHandler {
 
   /** Reads the frame and allocates its answer. @returns the error if there will be no answer */
   #begin(held: HeldSubrequest): WireError | undefined {
-    const [home] = this.#arenas;
+    const release = this.#releases.of(held.arena, held.head);
+    const home = release.in(held.arena);
+    if (home === undefined) return { code: 'OVERLOADED' };
     const error = home.open(held.address, held.bytes, held.head);
     held.span?.begin(home, held.head);
     if (error) return error;
-    const answer = this.#answer(home, held);
+    const answer = home.isAway ? SplitAnswer.open(home, held, release.arenaOf) : home.answer();
     if (answer === undefined) return { code: 'OVERLOADED' };
     this.#counts.opened(home.contents);
-    held.begin(answer, home.at(layout.ANSWER_WEIGHT), home.at(layout.ANSWER_TIME_LEFT_US));
+    release.begin();
+    held.begin(release, answer, home.at(layout.ANSWER_WEIGHT), home.at(layout.ANSWER_TIME_LEFT_US));
     return undefined;
-  }
-
-  #answer(home: ServedArena, held: HeldSubrequest): Answering | undefined {
-    if (!home.isAway) return home.answer();
-    return SplitAnswer.open(home, held, (shard) => this.#arenaOf.get(shard) ?? home);
   }
 
   /** Runs one slice of a subrequest. @param started `performance.now()` of the slice @returns whether it is answered */
@@ -288,11 +286,12 @@ export class MemoryNode implements DirectHandler {
   }
 
   async lookupJson(body: unknown, slices: Slices = new Slices(), trace?: TraceContext): Promise<unknown> {
-    if (this.#hosting === undefined) {
+    const { current } = this.#releases;
+    if (current === undefined) {
       const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
       throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
     }
-    this.#json ??= new JsonLookups(this, this.#hosting, this.#tracer);
-    return await this.#json.lookUp(body, slices, trace);
+    current.json ??= new JsonLookups(this, current.hosting, this.#tracer);
+    return await current.json.lookUp(body, slices, trace);
   }
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { integer, named, read } from '../check.ts';
+import { releasesMax } from '../cluster-limits.ts';
 import { parseJsonText } from '../json-text.ts';
 import {
   contentDigestChars,
@@ -24,6 +25,18 @@ const areDigests = (contents: Readonly<Record<string, unknown>>): boolean =>
 const areDistinct = (workers: { port: number }[]): boolean =>
   new Set(workers.map((worker) => worker.port)).size === workers.length;
 
+const plan = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+const contents = v.optional(
+  v.pipe(named, v.check(areDigests, `${contentDigestChars} characters for each table`)),
+);
+const release = v.looseObject({
+  plan,
+  state: v.picklist(['loading', 'ready', 'failed']),
+  problem: v.optional(v.string()),
+  idleMs: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
+  contents,
+});
+
 /** The fields that rankers need to send lookups. A node that has no tables yet has no plan. */
 const description = v.looseObject({
   node: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
@@ -36,10 +49,11 @@ const description = v.looseObject({
     v.maxLength(workersMax),
     v.check(areDistinct, 'a different port for each worker'),
   ),
-  plan: v.union([v.literal(''), v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))], '16 hexadecimal digits'),
+  plan: v.union([v.literal(''), plan], '16 hexadecimal digits'),
   /** Missing in descriptions of older nodes. */
-  contents: v.optional(v.pipe(named, v.check(areDigests, `${contentDigestChars} characters for each table`))),
+  contents,
   tables: v.pipe(v.array(v.unknown()), v.maxLength(tablesMax)),
+  releases: v.optional(v.pipe(v.array(release), v.maxLength(releasesMax))),
   limits: v.object({
     subrequestBytes: integer(HEADER_BYTES, subrequestBytesMax),
     replyBytes: integer(HEADER_BYTES, replyBytesMax),

@@ -35,6 +35,19 @@ export interface ServedTable {
   }[];
 }
 
+/** A release of the cluster, as one worker of a node has it. */
+export interface ReleaseStatus {
+  /** Fingerprint of its routing table, 16 hexadecimal digits. */
+  readonly plan: string;
+  readonly state: 'loading' | 'ready' | 'failed';
+  /** Why it has failed. */
+  readonly problem?: string | undefined;
+  /** Milliseconds since the last subrequest that was planned for it, if it is ready. */
+  readonly idleMs?: number | undefined;
+  /** Content digest of each of its tables in its file, by name. */
+  readonly contents?: Readonly<Record<string, string>> | undefined;
+}
+
 /** How a node describes itself. */
 export interface NodeDescription {
   readonly node: string;
@@ -52,6 +65,8 @@ export interface NodeDescription {
   /** Content digest of each planned table in its file, by name (store/content.ts). Older nodes do not have it. */
   readonly contents?: Readonly<Record<string, string>> | undefined;
   readonly tables: readonly ServedTable[];
+  /** All releases that it serves or loads; the other fields are about the first. Older nodes do not have it. */
+  readonly releases?: readonly ReleaseStatus[] | undefined;
 }
 
 /** The interface of a memory node's worker for listeners. */
