@@ -1,10 +1,32 @@
 // Limits of clusters whose tables and nodes change. limits.ts has all others.
 
-/** Characters of a cluster's JSON: up to two routing tables. */
-export const clusterCharsMax = 536_870_912;
-
 /** Characters of the path or the address of tables. */
 export const tablesPathCharsMax = 4_096;
 
 /** Releases that a node describes: the served one, one that comes or goes, and those that have failed lately. */
 export const releasesMax = 16;
+
+/** How long after a failure a node tries again to load a release of its cluster. */
+export const releaseRetryMs = 5_000;
+
+/** How often a node tells its workers what to serve, until they can, and how long it waits in between. */
+export const releaseHostTries = 100;
+export const releaseHostTryMs = 100;
+
+/** Most room for another release, as a share of the bytes of the first one. */
+export const headroomMax = 4;
+
+/** How long a writer may have the lock of a file with a cluster, before others take it for dead; and how often they look. */
+export const clusterLockMsMax = 10_000;
+export const clusterLockTryMs = 20;
+
+/** How often a command asks nodes and rankers whether they follow, and how long it waits for them if it is not told. */
+export const rollOutPollMs = 100;
+export const rollOutMsMax = 3_600_000;
+
+/** If no node was asked for a release for so long, no ranker uses it any more: they look at their file often. */
+export const rollOutQuietMs = 3_000;
+
+/** Another release may have a few more rows, and each shard of it begins at a cache line: room for that, in headroom. */
+export const headroomGrowth = 1.02;
+export const headroomShardBytes = 4_096;

@@ -1,9 +1,11 @@
 export { type ErrorCode, FlexemrError } from './errors.ts';
+export { openClusterSource } from './host/cluster-source.ts';
 export { fileRouting, writeRouting } from './host/file-routing.ts';
 export { type HttpRoutingOptions, httpRouting } from './host/http-routing.ts';
 export { type LocalCluster, type LocalClusterOptions, startLocalCluster } from './host/local-cluster.ts';
 export { type LoopbackCluster, loopbackCluster } from './host/loopback-cluster.ts';
-export { MemoryNodeHost, type MemoryNodeOptions } from './host/memory-node-host.ts';
+export { MemoryNodeHost } from './host/memory-node-host.ts';
+export type { MemoryNodeOptions } from './host/memory-node-options.ts';
 export type { Ready } from './host/node-process.ts';
 export { type OpenRankerOptions, openRanker } from './host/open-ranker.ts';
 export { type OpenScorerOptions, openScorer } from './host/open-scorer.ts';
@@ -27,6 +29,8 @@ export type {
   ModelSignature,
 } from './model/model.ts';
 export type { Bags, Counts, KeyedBags, Keys } from './plan/bags.ts';
+export type { Cluster, Release } from './plan/cluster.ts';
+export type { ClusterSource, ClusterStore, FollowingRanker, ReadCluster } from './plan/cluster-store.ts';
 export { type KeyedJagged, keyedJagged } from './plan/keyed-jagged.ts';
 export {
   type PlannedTableInput,

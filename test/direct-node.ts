@@ -12,9 +12,9 @@ export class DirectNode {
 
   static async open(listener: Listener, handler: DirectHandler, hosting: Hosting): Promise<DirectNode> {
     const verbs = await loadVerbs();
-    const tables = await RegisteredTables.register(hosting, {});
-    const { device, shards } = tables.serving;
-    const port = new RdmaPort(verbs, device, handler, shards);
+    const tables = await RegisteredTables.open({});
+    tables.register(hosting);
+    const port = new RdmaPort(verbs, tables.device, handler, tables.shards(hosting));
     listener.rdma = port;
     return new DirectNode(port, tables);
   }

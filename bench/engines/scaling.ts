@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { EngineRanker } from '../../src/engine/engine-ranker.ts';
 import type { StartEngine } from '../../src/engine/engine-team.ts';
 import { engineThreads } from '../../src/host/engine-threads.ts';
-import { loadHostings } from '../../src/host/hostings.ts';
+import { loadHostings } from '../../src/host/loaded-releases.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { fixedRouting } from '../../src/plan/routing-source.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';

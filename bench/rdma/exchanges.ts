@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadHostings } from '../../src/host/hostings.ts';
+import { loadHostings } from '../../src/host/loaded-releases.ts';
 import { RegisteredTables } from '../../src/host/registered-tables.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
@@ -120,9 +120,9 @@ class Node {
     const [hosting] = await loadHostings({ tables, routing, node: 'n', workers: 1 });
     const node = new MemoryNode('n', []);
     node.host(hosting);
-    const registered = await RegisteredTables.register(hosting, {});
-    const { device, shards } = registered.serving;
-    const port = new RdmaPort(await loadVerbs(), device, node, shards);
+    const registered = await RegisteredTables.open({});
+    registered.register(hosting);
+    const port = new RdmaPort(await loadVerbs(), registered.device, node, registered.shards(hosting));
     const listener = await Listener.open(node, { host: '127.0.0.1', port: 0 });
     listener.rdma = port;
     return new Node(node, listener, port, registered);

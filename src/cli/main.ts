@@ -6,6 +6,7 @@ import { packageVersion } from '../kernel/files.ts';
 import { failedMsMax } from '../limits.ts';
 import { splits } from '../plan/planner.ts';
 import { removeDrafts } from '../store/whole-file.ts';
+import { addChanges } from './changes.ts';
 import { machineText } from './doctor.ts';
 import { example, print } from './help.ts';
 import { inspect, inspectionText, suggest } from './inspect.ts';
@@ -93,6 +94,7 @@ const planning = program
 
 addServe(program);
 addRank(program);
+addChanges(program);
 addSimulate(program);
 
 program

@@ -1,9 +1,9 @@
-import { fileRouting } from '../host/file-routing.ts';
+import { openClusterSource } from '../host/cluster-source.ts';
 import { MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
 import type { Log } from '../log.ts';
+import type { ClusterSource } from '../plan/cluster-store.ts';
 import { predictionOf } from '../plan/prediction.ts';
-import type { RoutingTable } from '../plan/routing-table.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import { mib } from './columns.ts';
 import { type LogLevel, logOf } from './log.ts';
@@ -13,12 +13,14 @@ import { StopRequest } from './stop-request.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
 export interface ServeOptions extends SecurityOptions, TableOptions {
-  /** The routing table that `flexemr plan` wrote. */
+  /** The file of the cluster: the routing table that `flexemr plan` wrote. The node follows it. */
   readonly plan: string;
   readonly node: string;
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly workers?: number | undefined;
+  /** Room for the rows of another release, as a share of the bytes of the first one. */
+  readonly headroom?: number | undefined;
   readonly commonPort?: number | undefined;
   readonly insecure?: boolean | undefined;
   readonly verify?: boolean | undefined;
@@ -40,29 +42,36 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
   const stop = new StopRequest();
   try {
     const log = logOf({ node: options.node }, options.logLevel);
-    const routing = await fileRouting(options.plan).read();
-    const started = await Promise.race([startWithBar(options, routing, log), stop.asked]);
+    const cluster = await openClusterSource(options.plan);
+    const started = await Promise.race([startWithBar(options, cluster, log), stop.asked]);
     // It was told to stop before it served, so there are no subrequests to answer.
     if (!(started instanceof MemoryNodeHost)) process.exit(0);
-    const ready = readyOf(started, routing, options.node);
+    const ready = readyOf(started, options.node);
     onReady(ready);
     if (process.connected) process.send?.(ready);
     log.info({ cause: await stop.asked }, 'draining');
     await started.close();
+    await cluster.close();
   } finally {
     // An open channel to the parent process would keep this process alive.
     if (process.connected) process.disconnect?.();
   }
 }
 
-async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {
-  const { node, host, port, workers, commonPort, insecure, allowOrigin, allowHost, verify } = options;
+async function startWithBar(
+  options: ServeOptions,
+  routing: ClusterSource,
+  log: Log,
+): Promise<MemoryNodeHost> {
+  const { node, host, port, workers, headroom, commonPort, insecure, allowOrigin, allowHost, verify } =
+    options;
   const security = await readSecurity(options);
   const bar = new LoadBar();
   const listening = {
     host,
     port,
     workers,
+    headroom,
     commonPort,
     security,
     insecure,
@@ -89,7 +98,7 @@ function deviceOf({ transport, rdmaDevice, gidIndex }: ServeOptions): DeviceChoi
   return transport === 'rdma' ? { device: rdmaDevice, gidIndex } : undefined;
 }
 
-function readyOf({ url, ports }: MemoryNodeHost, routing: RoutingTable, node: string): Ready {
+function readyOf({ url, ports, routing }: MemoryNodeHost, node: string): Ready {
   const own = predictionOf(routing, {}).nodes.find(({ node: id }) => id === node);
   return { ready: true, node, url, ports, tables: own?.tables ?? 0, bytes: own?.bytes ?? 0 };
 }

@@ -1,10 +1,11 @@
 // The commands that serve until they are told to stop.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { headroomMax } from '../cluster-limits.ts';
 import { workersMax } from '../limits.ts';
 import { batchDelayMsMax, candidatesMax, denseThreadsMax, queueCandidatesMax } from '../scoring-limits.ts';
 import { withAdaptiveCache } from './cache-options.ts';
 import { example, print } from './help.ts';
-import { integer } from './option-values.ts';
+import { integer, upTo } from './option-values.ts';
 import {
   checkModelOptions,
   checkSource,
@@ -29,7 +30,10 @@ export function addServe(program: Command): void {
     )
     .requiredOption('--tables <file>', tablesText)
     .addOption(tableListOption())
-    .requiredOption('--plan <file>', 'routing table that flexemr plan has written')
+    .requiredOption(
+      '--plan <file>',
+      'routing table that flexemr plan has written; the node follows its changes',
+    )
     .requiredOption('--node <id>', 'id of this node in the plan');
   withListening(command, 'ranker')
     .addOption(
@@ -42,6 +46,12 @@ export function addServe(program: Command): void {
       new Option('--workers <n>', 'worker threads, each with its own port (default: 1)').argParser(
         integer(1, workersMax),
       ),
+    )
+    .addOption(
+      new Option(
+        '--headroom <share>',
+        'memory for another release, as a share of the first one; 1 lets flexemr swap use no other (default: 0)',
+      ).argParser(upTo(headroomMax)),
     )
     .addOption(new Option('--common-port <n>', 'a port that all workers share').argParser(parsePort))
     .option('--verify', 'compare every row, not only a sample, with a plan that was made with --verify')

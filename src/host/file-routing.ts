@@ -6,7 +6,7 @@ import { routingJson } from '../plan/routing-json.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { writeWhole } from '../store/whole-file.ts';
-import { type Polled, polledRouting } from './polled-routing.ts';
+import { type Polled, polled, routingFormat } from './polled.ts';
 
 /**
  * A routing source that reads a JSON file. Watching polls the file's size and times, because notifications of the file
@@ -16,10 +16,11 @@ import { type Polled, polledRouting } from './polled-routing.ts';
  */
 export function fileRouting(path: string): RoutingSource {
   check(filePath, path, 'path');
-  return polledRouting(path, routingFilePollMs, () => new FileText(path));
+  return polled(path, routingFilePollMs, () => new FileText(path), routingFormat);
 }
 
-class FileText implements Polled {
+/** The text of a file. */
+export class FileText implements Polled {
   readonly #path: string;
   /** The state of the file when `poll` last read it. */
   #readState: string | undefined;

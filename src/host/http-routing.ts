@@ -5,7 +5,7 @@ import { routingCharsMax, routingFetchMsMax, routingPollMsMax, routingUrlPollMs 
 import type { RoutingSource } from '../plan/routing-source.ts';
 import { textOf } from '../transport/body-text.ts';
 import { byProxy } from '../transport/proxy.ts';
-import { type Polled, polledRouting } from './polled-routing.ts';
+import { type Polled, polled, routingFormat } from './polled.ts';
 
 export interface HttpRoutingOptions {
   /** Ms between two requests while watching. Default 1000. */
@@ -20,12 +20,13 @@ export interface HttpRoutingOptions {
 export function httpRouting(url: string, given: HttpRoutingOptions = {}): RoutingSource {
   check(httpAddress, url, 'url');
   const { pollMs = routingUrlPollMs } = checkFields(httpRoutingOptions, given);
-  return polledRouting(url, pollMs, () => new HttpText(url));
+  return polled(url, pollMs, () => new HttpText(url), routingFormat);
 }
 
 const httpRoutingOptions = options({ pollMs: v.optional(integer(1, routingPollMsMax)) });
 
-class HttpText implements Polled {
+/** The text at an address. */
+export class HttpText implements Polled {
   readonly #url: string;
   #etag: string | null = null;
 

@@ -1,82 +1,21 @@
 import type { MessagePort } from 'node:worker_threads';
-import * as v from 'valibot';
-import {
-  callback,
-  check,
-  checkFields,
-  given,
-  integer,
-  isObject,
-  numberWhere,
-  options as optionsOf,
-  type Schema,
-} from '../check.ts';
+import { check, checkFields, integer, isObject } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { connectionsMax, portMax, workerRestartMsMin, workersMax } from '../limits.ts';
-import type { Log } from '../log.ts';
-import type { Hosting } from '../memory-node/hosting.ts';
+import { connectionsMax, portMax, workerRestartMsMin } from '../limits.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
-import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
+import { namedReleases, type Release } from '../plan/cluster.ts';
+import type { ClusterSource } from '../plan/cluster-store.ts';
 import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
-import type { LoadProgress } from '../store/load.ts';
-import { checkSource, type TableSource } from '../store/table-file.ts';
+import { checkSource } from '../store/table-file.ts';
 import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
-import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
-import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { checkExposure } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
-import { loadHostings } from './hostings.ts';
+import { type MemoryNodeOptions, memoryNodeOptions } from './memory-node-options.ts';
 import { NodeMeter } from './node-meter.ts';
-import { RegisteredTables } from './registered-tables.ts';
+import { ServedCluster } from './served-cluster.ts';
 import { WorkerThread } from './worker-thread.ts';
-
-export interface MemoryNodeOptions extends MemoryNodeTuning, ListenOptions {
-  /** The safetensors file of the tables. The node loads only its own shards. */
-  readonly tables: TableSource;
-  readonly routing: RoutingTable;
-  /** The id of this node in the routing table. */
-  readonly node: string;
-  /**
-   * Compares every row with the digests in the plan, which must contain them. Default: compares a sample of the rows,
-   * if the plan contains a digest of it.
-   */
-  readonly verify?: boolean | undefined;
-  /** Port of the first worker. The other workers use the following ports. 0 (default): any free ports. */
-  readonly port?: number | undefined;
-  readonly workers?: number | undefined;
-  /** A port that all workers share. Connections spread unevenly over the workers, and not every system supports it. */
-  readonly commonPort?: number | undefined;
-  /** Serves by RDMA too, with this device; {}: the first device that works. Needs the package ibverbs-node. */
-  readonly rdma?: DeviceChoice | undefined;
-  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  readonly log?: Log | undefined;
-}
-
-const isLog = (value: unknown): boolean =>
-  isObject(value) && ['debug', 'info', 'warn', 'error'].every((level) => typeof value[level] === 'function');
-
-/** @internal */
-export const anyLog: Schema<Log> = v.custom<Log>(
-  isLog,
-  'a log with the functions debug, info, warn and error',
-);
-
-/** Tables, routing and exposure are checked by other functions. */
-const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
-  tables: given<TableSource>('the path of a file, or { file, list }'),
-  routing: given<RoutingTable>('a routing table'),
-  node: v.string(),
-  verify: v.optional(v.boolean()),
-  ...listenFields,
-  workers: v.optional(integer(1, workersMax)),
-  commonPort: v.optional(integer(0, portMax)),
-  rdma: v.optional(deviceChoice),
-  onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
-  log: v.optional(anyLog),
-  sliceBytes: v.optional(numberWhere((bytes) => bytes > 0, 'bytes, more than 0')),
-});
 
 /** A memory node. It loads its shards; worker threads serve them, each on its own port. */
 export class MemoryNodeHost implements AsyncDisposable {
@@ -85,8 +24,9 @@ export class MemoryNodeHost implements AsyncDisposable {
   readonly #meter = new NodeMeter();
   /** The most connections of each port. */
   readonly #connections: number;
-  #hostings: Hosting[] = [];
-  #tables: RegisteredTables | undefined;
+  /** The release that it begins with. */
+  readonly #release: Release;
+  readonly #cluster: ServedCluster;
   #closing = false;
   #closed: Promise<void> | undefined;
 
@@ -96,11 +36,17 @@ export class MemoryNodeHost implements AsyncDisposable {
    * WORKER_FAILED
    */
   static async start(options: MemoryNodeOptions): Promise<MemoryNodeHost> {
-    const node = new MemoryNodeHost(options);
+    const checked = checkFields(memoryNodeOptions, options);
+    const { routing, node: id } = checked;
+    const source = isCluster(routing) ? routing : undefined;
+    const release =
+      source === undefined ? { routing: checkRouting(routing) } : await firstRelease(source, id);
+    const node = new MemoryNodeHost(checked, release);
     try {
       node.#startThreads();
       await Promise.all(node.#threads.map((_, i) => node.#listen(i)));
       await node.#load();
+      if (source !== undefined) node.#cluster.follow(source);
       return node;
     } catch (error) {
       await node.close();
@@ -108,15 +54,21 @@ export class MemoryNodeHost implements AsyncDisposable {
     }
   }
 
-  private constructor(given: MemoryNodeOptions) {
-    const options = checkFields(memoryNodeOptions, given);
+  private constructor(options: MemoryNodeOptions, release: Release) {
     const { workers = 1, host = '127.0.0.1', security = {}, insecure = false } = options;
     checkPorts(options.port ?? 0, workers);
     checkExposure(host, security, insecure);
     this.#connections = connectionsOf(workers, options.commonPort === undefined ? 1 : 2);
-    const [tables, routing] = [checkSource(options.tables, 'tables'), checkRouting(options.routing)];
-    ownShards({ routing, node: options.node });
-    this.#options = { ...options, tables, routing };
+    ownShards({ routing: release.routing, node: options.node });
+    this.#options = { ...options, tables: checkSource(options.tables, 'tables') };
+    this.#release = release;
+    this.#cluster = new ServedCluster(
+      { ...this.#options, workers },
+      {
+        host: () => Promise.all(this.#threads.map((_, i) => this.#host(i))),
+        unused: () => Promise.all(this.#threads.map((thread) => thread.unused())),
+      },
+    );
   }
 
   #startThreads(): void {
@@ -140,6 +92,11 @@ export class MemoryNodeHost implements AsyncDisposable {
         onMetrics: (to) => void this.#sendMetrics(to),
       },
     );
+  }
+
+  /** The routing table that it began with. */
+  get routing(): RoutingTable {
+    return this.#release.routing;
   }
 
   /** Ports of the workers. */
@@ -172,14 +129,12 @@ export class MemoryNodeHost implements AsyncDisposable {
   }
 
   async #load(): Promise<void> {
-    this.#hostings = await loadHostings({ ...this.#options, workers: this.#threads.length });
-    const { rdma } = this.#options;
-    if (rdma !== undefined) this.#tables = await RegisteredTables.register(this.#hostings[0], rdma);
+    await this.#cluster.start(this.#release, this.#options.onProgress);
     await Promise.all(this.#threads.map((_, i) => this.#host(i)));
   }
 
   async #host(i: number): Promise<void> {
-    await this.#threads[i].host(this.#hostings[i], this.ports, this.#tables?.serving);
+    await this.#threads[i].host({ ...this.#cluster.serving(i), ports: this.ports });
   }
 
   /** Replaces a dead worker, whose subrequests failed with its connections. The new one gets its port and its slots. */
@@ -195,7 +150,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     this.#threads[i] = thread;
     try {
       await this.#listen(i);
-      if (this.#hostings.length > 0) await this.#host(i);
+      if (this.#cluster.isLoaded) await this.#host(i);
       this.#options.log?.info({ worker: i, port }, 'the worker serves again');
     } catch (error) {
       // If the thread has ended or ends here, `onDeath` calls this method again.
@@ -223,7 +178,7 @@ export class MemoryNodeHost implements AsyncDisposable {
    * `GET /metrics` with them. A worker that has died or hangs counts as it was last seen.
    */
   async metrics(): Promise<string> {
-    return await this.#meter.metrics(this.#threads, this.#hostings[0]);
+    return await this.#meter.metrics(this.#threads, this.#cluster.held);
   }
 
   /** Sends the metrics to a worker that was asked for them. */
@@ -245,19 +200,28 @@ export class MemoryNodeHost implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#closing = true;
-    await Promise.all(this.#threads.map((thread) => thread.drain()));
+    await Promise.all([this.#cluster.stop(), ...this.#threads.map((thread) => thread.drain())]);
     const workers = await this.stats().then(
       (all) => all.map(summary),
       () => undefined,
     );
-    if (this.#hostings.length > 0) this.#options.log?.info({ workers }, 'drained');
+    if (this.#cluster.isLoaded) this.#options.log?.info({ workers }, 'drained');
     await Promise.all(this.#threads.map((thread) => thread.end()));
-    this.#tables?.close();
+    this.#cluster.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+const isCluster = (given: RoutingTable | ClusterSource): given is ClusterSource =>
+  isObject(given) && 'watch' in given;
+
+/** The release of a cluster that a node begins with. @throws as ClusterSource.read */
+async function firstRelease(source: ClusterSource, node: string): Promise<Release> {
+  const { cluster } = await source.read();
+  return namedReleases(cluster, node)[0] ?? cluster.serving;
 }
 
 /** What the log says of a worker. */

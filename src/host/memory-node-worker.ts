@@ -28,6 +28,8 @@ const tracer = await outcomeOf(loadTracer);
 const node = new MemoryNode(name, ports, { ...tuning, tracer: tracer.value });
 const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
+/** Resolved once no subrequest uses the rows of a release that is no longer served. */
+let leaving: Promise<unknown> = Promise.resolve();
 
 /** Sends a warning to the main thread, which logs it. */
 const warn: Warn = (what, message) => parentPort?.postMessage({ warned: what, message } satisfies Warning);
@@ -57,14 +59,20 @@ const control: WorkerControl = {
       if (common) listeners.push(await Listener.open(node, common, warn, room));
       return listeners[0].port;
     }),
-  host: (hosting, all, rdma) =>
+  host: ({ hostings, coming, ports: all, rdma }) =>
     outcomeOf(async () => {
       ports.splice(0, ports.length, ...all.map((port) => ({ port })));
-      node.host(hosting);
+      const unused = node.host(...hostings);
+      leaving = Promise.all([leaving, unused]);
+      node.coming = coming;
       if (rdma === undefined) return;
-      rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards, room.counts);
+      if (rdmaPort !== undefined) rdmaPort.shards = rdma.shards;
+      else rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards, room.counts);
       for (const listener of listeners) listener.rdma = rdmaPort;
     }),
+  async unused() {
+    await leaving;
+  },
   stats() {
     const connections = listeners.reduce((sum, listener) => sum + listener.connections, 0);
     return { ...node.stats, ...room.counts.stats(connections), ready: Number(node.ready) };

@@ -1,5 +1,5 @@
-import type { Hosting } from '../memory-node/hosting.ts';
 import { emptyReport, sumOfReports, type WorkerReport } from '../telemetry/worker-report.ts';
+import type { LoadedReleases } from './loaded-releases.ts';
 import type { WorkerThread } from './worker-thread.ts';
 
 /** Collects the metrics of a memory node. Its counters never decrease, because it adds those of workers that died. */
@@ -22,8 +22,8 @@ export class NodeMeter {
     return this.#restarts[i] ?? 0;
   }
 
-  /** The metrics in the text format of Prometheus. @param hosting undefined until the tables are loaded */
-  async metrics(threads: readonly WorkerThread[], hosting: Hosting | undefined): Promise<string> {
+  /** The metrics in the text format of Prometheus. @param held by the node */
+  async metrics(threads: readonly WorkerThread[], held: LoadedReleases['held']): Promise<string> {
     const restarts = threads.map((_, i) => this.#restartsAt(i));
     const reports = threads.map(async (thread, i) => {
       const before = this.#endedAt(i);
@@ -34,23 +34,7 @@ export class NodeMeter {
       import('../telemetry/node-metrics.ts'),
       import('../telemetry/process-metrics.ts'),
     ]);
-    const node = await nodeMetrics({ workers: await Promise.all(reports), restarts, ...heldBy(hosting) });
+    const node = await nodeMetrics({ workers: await Promise.all(reports), restarts, ...held });
     return `${node}\n${await processMetrics()}`;
   }
-}
-
-/** What a node holds, and how many bytes that takes. */
-function heldBy(hosting: Hosting | undefined): Record<'tables' | 'rows' | 'rowBytes' | 'arenaBytes', number> {
-  if (hosting === undefined) return { tables: 0, rows: 0, rowBytes: 0, arenaBytes: 0 };
-  const { shards, memories, description } = hosting;
-  return {
-    tables: description.tables.length,
-    rows: sum(shards.map(({ rows }) => rows.rows)),
-    rowBytes: sum(shards.map(({ rows }) => rows.rows * rows.rowBytes)),
-    arenaBytes: sum(memories.map(({ buffer }) => buffer.byteLength)),
-  };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

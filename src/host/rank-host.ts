@@ -9,7 +9,7 @@ import type { RankerMetrics } from '../telemetry/ranker-metrics.ts';
 import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
 import { checkExposure } from '../transport/security.ts';
 import { connectionsOf } from './descriptors.ts';
-import { anyLog } from './memory-node-host.ts';
+import { anyLog } from './memory-node-options.ts';
 import { NodeWatch } from './node-watch.ts';
 import { type OpenScorerOptions, openParts, scorerFields } from './open-scorer.ts';
 import { rankerOf } from './ranker-source.ts';

@@ -7,18 +7,33 @@ import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import type { DeviceTokens } from '../transport/rdma/device.ts';
 import type { ReadableShard } from '../transport/rdma/handshake.ts';
+import type { ReleaseStatus } from '../wire/handler.ts';
 
-/** The device that the main thread has opened, and the rows that it lets rankers read. */
+/** The device that the main thread has opened, and the rows of the current release, which it lets rankers read. */
 export interface RdmaServing {
   readonly device: DeviceTokens;
   readonly shards: readonly ReadableShard[];
 }
 
+/** What a worker serves. */
+export interface Serving {
+  /** The current release first. */
+  readonly hostings: readonly [Hosting, ...Hosting[]];
+  /** Releases that the node does not serve yet. */
+  readonly coming: readonly ReleaseStatus[];
+  /** Ports of all workers. */
+  readonly ports: readonly number[];
+  /** Given if the worker serves by RDMA too. */
+  readonly rdma: RdmaServing | undefined;
+}
+
 export interface WorkerControl {
   /** Opens the worker's own port, and the common one if there is one. @returns its own port */
   listen(own: PortOptions, common: PortOptions | undefined): Promise<Outcome<number>>;
-  /** Begins to serve shards. @param ports of all workers @param rdma given if the worker serves by RDMA too */
-  host(hosting: Hosting, ports: readonly number[], rdma: RdmaServing | undefined): Promise<Outcome<void>>;
+  /** Serves these releases from now on, and no others. */
+  host(serving: Serving): Promise<Outcome<void>>;
+  /** Waits until no subrequest uses the rows of releases that `host` has left out. */
+  unused(): Promise<void>;
   stats(): WorkerReport;
   /** Takes no more subrequests, answers those that it holds, and closes its ports. */
   drain(): Promise<void>;

@@ -4,16 +4,15 @@ import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
-import { drainMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
-import type { Hosting } from '../memory-node/hosting.ts';
+import { drainMsMax, subrequestMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
 import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { emptyReport, endedReport, type WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import { startWorker } from './start-worker.ts';
 import {
   type MetricsRequest,
-  type RdmaServing,
   resultOf,
+  type Serving,
   type Warning,
   type WorkerControl,
 } from './worker-control.ts';
@@ -58,8 +57,13 @@ export class WorkerThread {
     this.port = resultOf(await this.#started(call));
   }
 
-  async host(hosting: Hosting, ports: readonly number[], rdma: RdmaServing | undefined): Promise<void> {
-    resultOf(await this.#started(this.#control.host(hosting, ports, rdma)));
+  async host(serving: Serving): Promise<void> {
+    resultOf(await this.#started(this.#control.host(serving)));
+  }
+
+  /** Waits until it does not use the rows of releases any more that `host` has left out. @throws WORKER_FAILED */
+  async unused(): Promise<void> {
+    await this.#answer(this.#control.unused(), 2 * subrequestMsMax, () => undefined);
   }
 
   /** @throws WORKER_FAILED */

@@ -1,9 +1,9 @@
 import { contentOf, wholeContentOf } from '../store/content.ts';
 import { planTables } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
-import { type LoadShardsOptions, notAsPlanned, ownShards } from './load-shards.ts';
+import { type NodePlan, notAsPlanned, ownShards } from './load-shards.ts';
 
-export interface CheckContentsOptions extends Pick<LoadShardsOptions, 'routing' | 'node'> {
+export interface CheckContentsOptions extends NodePlan {
   /**
    * Compares every row with the digests in the plan, which must contain them. Default: compares a sample of the rows,
    * if the plan contains a digest of it.

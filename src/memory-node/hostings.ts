@@ -16,15 +16,16 @@ export function hostingsOf(
   if (store.arenas.length === 0) store.arenaWithSpace(0, 0);
   const { arenas } = store;
   const memories = arenas.map((arena) => arena.memory);
-  const ranges = arenas.map((arena) => shares(arena, workers));
+  const ranges = arenas.map((arena) => slotShares(arena, workers));
   return Array.from({ length: workers }, (_, worker) => {
     return { ...serving, memories, slots: ranges.map((range) => range[worker]) };
   });
 }
 
-/** Divides the slots of one arena into equal parts. */
-function shares({ slots }: Arena, workers: number): SlotRange[] {
-  const share = Math.floor(slots.largest / workers / allocationAlignBytes) * allocationAlignBytes;
+/** Divides the slots of one arena into equal parts. @param spareBytes that stay free, for rows that are loaded later */
+export function slotShares({ slots }: Arena, workers: number, spareBytes = 0): SlotRange[] {
+  const bytes = Math.max(slots.largest / 2, slots.largest - spareBytes);
+  const share = Math.floor(bytes / workers / allocationAlignBytes) * allocationAlignBytes;
   return Array.from({ length: workers }, () => {
     const begin = slots.allocate(share);
     if (begin === undefined)

@@ -1,8 +1,11 @@
+import { headroomGrowth, headroomShardBytes } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { isQuantised, rowBytes } from '../kernel/dtype.ts';
 import { untouchedBytesMax } from '../limits.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
+import type { Extent } from '../store/arena.ts';
+import { roundUp } from '../store/free-list.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
@@ -15,12 +18,19 @@ import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
 
 export interface LoadShardsOptions extends Hasher {
-  readonly routing: RoutingTable;
-  /** The node whose shards to load. */
-  readonly node: string;
+  /** The shards to load, with all of those of a table that are to be loaded after each other. */
+  readonly shards: readonly NumberedShard[];
   /** Threads that share the loading. */
   readonly pool: ThreadPool;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** A shard in memory. */
+export interface LoadedShard {
+  readonly planned: NumberedShard;
+  readonly hosted: HostedShard;
+  /** Its rows, and its index if it has one. */
+  readonly extents: readonly Extent[];
 }
 
 /** Shards of one table, and where their rows come from. */
@@ -28,45 +38,56 @@ interface Loading extends LoadShardsOptions {
   readonly store: Store;
   readonly file: SafetensorsFile;
   readonly from: LoadableTable;
-  readonly shards: readonly NumberedShard[];
   /** Bytes of all shards that are not loaded yet; the sizes of arenas depend on it. */
   readonly expect: number;
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
- * Loads the shards that the routing table gives to a node.
- * @throws INVALID_ROUTING if there is no such node, or if the file holds other tables than planned; INVALID_FILE,
- *   INVALID_TABLE, OUT_OF_MEMORY
+ * Loads shards. If one fails, none of them stays in memory.
+ * @param headroom share of their bytes for which a new arena has space besides
+ * @throws INVALID_ROUTING if the file holds other tables than planned; INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
  */
 export async function loadShards(
   store: Store,
   file: SafetensorsFile,
   options: LoadShardsOptions,
-): Promise<HostedShard[]> {
-  const own = ownShards(options);
+  headroom = 0,
+): Promise<LoadedShard[]> {
+  const own = options.shards;
   const files = new Map(loadables(file, own).map((table) => [table.spec.name, table]));
   const bytesTotal = own.reduce((sum, shard) => sum + shardBytes(shard), 0);
-  let expect = bytesTotal;
+  let expect = bytesTotal + headroom * (headroomGrowth * bytesTotal + own.length * headroomShardBytes);
   let bytesDone = 0;
-  const hosted: HostedShard[] = [];
-  for (const [table, shards] of Map.groupBy(own, (shard) => shard.table)) {
-    const from = files.get(table.spec.name);
-    if (from === undefined)
-      throw notAsPlanned(file, table.spec.name, 'is planned, but the file does not list it');
-    const onBytes = (bytes: number): void => {
-      bytesDone += bytes;
-      options.onProgress?.({ table: table.spec.name, bytesDone, bytesTotal });
-    };
-    const load = table.indexed ? loadIndexed : loadRows;
-    hosted.push(...(await load({ ...options, store, file, from, shards, expect, onBytes })));
-    expect -= shards.reduce((sum, shard) => sum + shardBytes(shard), 0);
+  const loaded: LoadedShard[] = [];
+  try {
+    for (const [table, shards] of Map.groupBy(own, (shard) => shard.table)) {
+      const from = files.get(table.spec.name);
+      if (from === undefined)
+        throw notAsPlanned(file, table.spec.name, 'is planned, but the file does not list it');
+      const onBytes = (bytes: number): void => {
+        bytesDone += bytes;
+        options.onProgress?.({ table: table.spec.name, bytesDone, bytesTotal });
+      };
+      const load = table.indexed ? loadIndexed : loadRows;
+      loaded.push(...(await load({ ...options, store, file, from, shards, expect, onBytes })));
+      expect -= shards.reduce((sum, shard) => sum + shardBytes(shard), 0);
+    }
+    return loaded;
+  } catch (error) {
+    for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
+    throw error;
   }
-  return hosted;
 }
 
-/** @throws INVALID_ROUTING if there is no such node */
-export function ownShards({ routing, node }: Pick<LoadShardsOptions, 'routing' | 'node'>): NumberedShard[] {
+/** A routing table, and one of its nodes. */
+export interface NodePlan {
+  readonly routing: RoutingTable;
+  readonly node: string;
+}
+
+/** The shards of a node. @throws INVALID_ROUTING if there is no such node */
+export function ownShards({ routing, node }: NodePlan): NumberedShard[] {
   if (routing.nodes.some(({ id }) => id === node))
     return numberedShards(routing).filter(({ shard }) => shard.node === node);
   const known = routing.nodes.map(({ id }) => id).join(', ');
@@ -115,32 +136,31 @@ function shardBytes({ table, shard }: NumberedShard): number {
   return (rows + 1) * bytes + indexBytes(rows);
 }
 
-async function loadRows(loading: Loading): Promise<HostedShard[]> {
+async function loadRows(loading: Loading): Promise<LoadedShard[]> {
   const { store, file, from, shards, expect } = loading;
   const ranges = shards.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
   const builder = new TableBuilder(store, from.spec, { expect, ranges });
   try {
     await builder.load(from.source, file.located(from.stored.tensor), loading.pool, loading.onBytes);
     const table = builder.build();
-    return shards.map((shard, i) => hostedShard(store, shard, table, i));
+    return shards.map((shard, i) => loadedShard(store, shard, table, i));
   } catch (error) {
     builder.abandon();
     throw error;
   }
 }
 
-async function loadIndexed(loading: Loading): Promise<HostedShard[]> {
+async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
   const { store, file, from, shards, expect } = loading;
   const ids = await readIds(file, from.stored.ids ?? '');
-  const hosted: HostedShard[] = [];
+  const loaded: LoadedShard[] = [];
   for (const shard of shards) {
     const rows = rowsOfHashes(loading, ids, shard.shard);
     const spec = { ...from.spec, rows: rows.length };
     // Rows and index must share an arena: a worker resolves and pools in one memory.
-    const beside = store.arenaWithSpace(
-      (rows.length + 1) * keptRowBytes(spec) + indexBytes(rows.length),
-      expect,
-    );
+    const stored = rows.length + Number(spec.defaultRow !== undefined);
+    const bytes = roundUp(stored * keptRowBytes(spec)) + roundUp(indexBytes(rows.length));
+    const beside = store.arenaWithSpace(bytes, expect);
     const builder = new TableBuilder(store, spec, {
       expect,
       ranges: [{ first: 0, rows: rows.length }],
@@ -151,13 +171,20 @@ async function loadIndexed(loading: Loading): Promise<HostedShard[]> {
         await readRows(file, from.stored.tensor, rows, first, bytes);
         loading.onBytes(bytes.byteLength);
       });
-      hosted.push(hostedShard(store, shard, builder.build(pick(ids, rows)), 0));
+      loaded.push(loadedShard(store, shard, builder.build(pick(ids, rows)), 0));
     } catch (error) {
       builder.abandon();
+      for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
       throw error;
     }
   }
-  return hosted;
+  return loaded;
+}
+
+function loadedShard(store: Store, planned: NumberedShard, table: Table, i: number): LoadedShard {
+  const { index } = table;
+  const extents = index === undefined ? [table.shards[i]] : [table.shards[i], index.extent];
+  return { planned, hosted: hostedShard(store, planned, table, i), extents };
 }
 
 function pick(ids: BigUint64Array | BigInt64Array, rows: Uint32Array): BigUint64Array {

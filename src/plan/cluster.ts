@@ -1,12 +1,11 @@
 // What a cluster serves, and the change that is under way. Plain data: a file, or an entry of NATS, holds it as JSON.
 import * as v from 'valibot';
 import { check, read } from '../check.ts';
-import { clusterCharsMax, tablesPathCharsMax } from '../cluster-limits.ts';
+import { tablesPathCharsMax } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
-import { parseJsonText } from '../json-text.ts';
 import { fingerprint } from './fingerprint.ts';
 import { invalidRouting } from './routing-check.ts';
-import { checkRouting, routingJson } from './routing-json.ts';
+import { parseDocument, readDocument, routingJson } from './routing-json.ts';
 import type { RoutingTable } from './routing-table.ts';
 
 /** A routing table, and where its rows come from. */
@@ -24,6 +23,8 @@ export interface Cluster {
   readonly serving: Release;
   readonly next?: Release | undefined;
   readonly previous?: Release | undefined;
+  /** Whether `previous` was to replace `serving`, and was aborted. */
+  readonly aborted?: boolean | undefined;
 }
 
 const format = 'flexemr-cluster-1';
@@ -38,54 +39,45 @@ const document = v.strictObject({
   serving: release,
   next: v.optional(release),
   previous: v.optional(release),
+  aborted: v.optional(v.boolean()),
 });
 
-/** The releases of a cluster, in the order of their age. */
-export function releasesOf({ previous, serving, next }: Cluster): Release[] {
-  return [previous, serving, next].filter((each) => each !== undefined);
+/** The releases of a cluster in which a node has a place, the most important one first. */
+export function namedReleases({ serving, next, previous }: Cluster, node: string): Release[] {
+  const all = [serving, next, previous].filter((each) => each !== undefined);
+  return all.filter(({ routing }) => routing.nodes.some(({ id }) => id === node));
 }
 
 /** Reads a cluster, or a routing table, which is a cluster without a change. @param source for messages @throws INVALID_ROUTING */
 export function parseCluster(json: string, source = 'cluster'): Cluster {
   check(v.string(), json, 'json', 'INVALID_ROUTING');
-  if (json.length > clusterCharsMax) {
-    const problem = `${json.length} characters of JSON; at most ${clusterCharsMax} are read`;
-    throw invalidRouting(source, 'length', json.length, problem);
-  }
-  let given: unknown;
-  try {
-    given = parseJsonText(json);
-  } catch (cause) {
-    throw invalidRouting(source, 'format', undefined, (cause as Error).message, { cause });
-  }
-  return checkCluster(given, source);
-}
-
-function checkCluster(given: unknown, source: string): Cluster {
+  const given = parseDocument(json, source);
   const isCluster = typeof given === 'object' && given !== null && 'serving' in given;
-  if (!isCluster) return { serving: { routing: checkRouting(given, source) } };
-  const { serving, next, previous } = read(document, given, ({ path, value, problem }) =>
+  if (!isCluster) return { serving: { routing: readDocument(given, source) } };
+  const { serving, next, previous, aborted } = read(document, given, ({ path, value, problem }) =>
     invalidRouting(source, path || 'cluster', value, `${path || 'cluster'}: ${problem}`),
   );
   if (next !== undefined && previous !== undefined)
     throw invalidRouting(source, 'next', undefined, 'has both next and previous; a change has one of them');
   const checked = (each: v.InferOutput<typeof release>, field: string): Release => {
-    return { ...each, routing: checkRouting(each.routing, `${source}, ${field}`) };
+    return { ...each, routing: readDocument(each.routing, `${source}, ${field}`) };
   };
   return {
     serving: checked(serving, 'serving'),
     ...(next && { next: checked(next, 'next') }),
     ...(previous && { previous: checked(previous, 'previous') }),
+    ...(aborted && { aborted }),
   };
 }
 
 /** A cluster as JSON for `parseCluster`. A cluster without a change and sources is written as its routing table. */
 export function clusterJson(cluster: Cluster): string {
-  const { serving, next, previous } = cluster;
+  const { serving, next, previous, aborted } = cluster;
   if (next === undefined && previous === undefined && serving.tables === undefined)
     return routingJson(serving.routing);
   const parts = Object.entries({ serving, next, previous }).filter(([, each]) => each !== undefined);
   const texts = parts.map(([name, each]) => `  ${JSON.stringify(name)}: ${releaseJson(each as Release)}`);
+  if (aborted) texts.push('  "aborted": true');
   return `{\n  "format": ${JSON.stringify(format)},\n${texts.join(',\n')}\n}\n`;
 }
 
@@ -101,15 +93,15 @@ export function isSame(one: Release, other: Release | undefined): boolean {
 
 /** Nodes are to load a release beside what they serve. @throws INVALID_OPTION if another change is under way */
 export function begin(cluster: Cluster, next: Release): Cluster {
-  if (isSame(next, cluster.serving)) throw conflict('the cluster serves this release already');
-  if (cluster.previous !== undefined || !(cluster.next === undefined || isSame(next, cluster.next)))
-    throw conflict('another change of the cluster is under way: let it end, or abort it with --abort');
+  if (cluster.previous !== undefined || (cluster.next !== undefined && !isSame(next, cluster.next)))
+    throw otherChange();
+  if (isSame(next, cluster.serving)) throw invalid('the cluster serves this release already');
   return { ...cluster, next };
 }
 
 /** All nodes have loaded `next`: rankers are to use it. */
 export function flip({ serving, next }: Cluster): Cluster {
-  if (next === undefined) throw conflict('no change of the cluster is under way');
+  if (next === undefined) throw invalid('no change of the cluster is under way');
   return { serving: next, previous: serving };
 }
 
@@ -119,12 +111,18 @@ export function end({ serving }: Cluster): Cluster {
 }
 
 /** Goes back: nodes free `next`; or rankers are to use `previous` again, and nodes keep what was served until no ranker uses it. */
-export function abort({ serving, next, previous }: Cluster): Cluster {
+export function abort(cluster: Cluster): Cluster {
+  const { serving, next, previous, aborted } = cluster;
   if (next !== undefined) return { serving };
-  if (previous === undefined) throw conflict('no change of the cluster is under way');
-  return { serving: previous, previous: serving };
+  if (aborted) return cluster;
+  if (previous === undefined) throw invalid('no change of the cluster is under way');
+  return { serving: previous, previous: serving, aborted: true };
 }
 
-function conflict(message: string): FlexemrError {
+export function otherChange(): FlexemrError {
+  return invalid('another change of the cluster is under way: let it end, or abort it with --abort');
+}
+
+function invalid(message: string): FlexemrError {
   return new FlexemrError('INVALID_OPTION', message, { field: 'cluster' });
 }

@@ -56,14 +56,15 @@ const document = v.strictObject({
 export function parseRouting(json: string, file = 'routing'): RoutingTable {
   check(v.string(), json, 'json', 'INVALID_ROUTING');
   check(v.string(), file, 'file');
+  return readDocument(parseDocument(json, file), file);
+}
+
+/** @throws INVALID_ROUTING */
+export function parseDocument(json: string, file: string): unknown {
   if (json.length > routingCharsMax) {
     const problem = `${json.length} characters of JSON; at most ${routingCharsMax} are read`;
     throw invalidRouting(file, 'length', json.length, problem);
   }
-  return readDocument(parse(json, file), file);
-}
-
-function parse(json: string, file: string): unknown {
   try {
     return parseJsonText(json);
   } catch (cause) {
@@ -72,7 +73,7 @@ function parse(json: string, file: string): unknown {
 }
 
 /** Checks a routing table in its JSON form. @param specField where a table has its spec: the name is used in errors */
-function readDocument(given: unknown, file: string, specField: '' | '.spec' = ''): RoutingTable {
+export function readDocument(given: unknown, file: string, specField: '' | '.spec' = ''): RoutingTable {
   const { nodes, tables } = read(document, given, ({ path, value, problem }) => {
     const field = path || 'routing';
     return invalidRouting(file, field, value, `${field}: ${problem}`);

@@ -11,6 +11,7 @@ import type { Outgoing, Session, Transport } from '../transport/transport.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { Reply } from '../wire/reply.ts';
+import { workerUrls } from '../wire/worker-urls.ts';
 import { sendCredited } from './credited-exchange.ts';
 import type { Deadline } from './deadline.ts';
 import { type NodeReplies, type ReplyBudget, ReplyCredit } from './reply-budget.ts';
@@ -134,7 +135,7 @@ export class NodeClient {
     }
     this.#wireVersion = Math.min(wireVersion, newest);
     this.#contents = new Map(Object.entries(described.contents ?? {}));
-    const urls = workers.length === 0 ? [this.url] : workers.map(({ port }) => withPort(this.url, port));
+    const urls = workerUrls(this.url, workers);
     const before = new Map(this.#lanes.map((lane) => [lane.url, lane]));
     this.#limits = this.#within(limits);
     this.#lanes = urls.map((url) => before.get(url) ?? this.#lane(url, limits.sessionWindow));
@@ -261,10 +262,4 @@ export class NodeClient {
 function isBetter(lane: Lane, than: Lane, now: number): boolean {
   const [held, thanHeld] = [lane.heldUntil > now, than.heldUntil > now];
   return held === thanHeld ? lane.outstanding < than.outstanding : thanHeld;
-}
-
-function withPort(url: string, port: number): string {
-  const own = new URL(url);
-  own.port = String(port);
-  return own.origin;
 }

@@ -7,7 +7,7 @@ import { shardBytesMax, slotBytesDefault, slotBytesMax, slotBytesMin, tablesMax 
 import { shardRowsMax } from '../plan/shard-size.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Arena, type Extent } from './arena.ts';
-import { allocationAlignBytes, roundUp } from './free-list.ts';
+import { roundUp } from './free-list.ts';
 import type { Shard, Table } from './table.ts';
 
 export interface StoreOptions {
@@ -108,7 +108,7 @@ export class Store {
 
   /** An arena with `bytes` of free memory in one piece: an existing arena or a new one. */
   arenaWithSpace(bytes: number, expect: number): Arena {
-    const room = this.allocate(bytes + 4 * allocationAlignBytes, expect);
+    const room = this.allocate(bytes, expect);
     this.free(room);
     return room.arena;
   }

@@ -2,7 +2,7 @@
 import { instantiateKernels, kernelModule } from '../../src/kernel/files.ts';
 import type { Hosting } from '../../src/memory-node/hosting.ts';
 import { hostingsOf } from '../../src/memory-node/hostings.ts';
-import { loadShards } from '../../src/memory-node/load-shards.ts';
+import { loadShards, ownShards } from '../../src/memory-node/load-shards.ts';
 import { servedTables } from '../../src/memory-node/served-tables.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
@@ -21,7 +21,9 @@ export async function hostingsIn(
   const memory = new WebAssembly.Memory({ initial: 2 });
   const kernels = instantiateKernels(memory);
   const pool = new ThreadPool(1, store.arenas);
-  const shards = await loadShards(store, tables, { routing, node, kernels, memory, pool });
+  const own = ownShards({ routing, node });
+  const loaded = await loadShards(store, tables, { shards: own, kernels, memory, pool });
+  const shards = loaded.map(({ hosted }) => hosted);
   const plan = fingerprint(routing);
   const description = { node, plan: String(plan), tables: servedTables(routing, shards) };
   return hostingsOf(store, workers, { module, shards, plan, description });

@@ -1,7 +1,8 @@
 // A memory node in its own process, so that its memory can be measured. The process is started by fork.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { MemoryNodeHost, type MemoryNodeOptions } from '../../src/host/memory-node-host.ts';
+import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
+import type { MemoryNodeOptions } from '../../src/host/memory-node-options.ts';
 import type { WorkerReport } from '../../src/telemetry/worker-report.ts';
 
 /** The process sends a report at the start and for each request. */

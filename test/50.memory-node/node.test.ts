@@ -1,7 +1,8 @@
 // Starting, serving, failing and closing of a memory node and its workers.
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MemoryNodeHost, type MemoryNodeOptions } from '../../src/host/memory-node-host.ts';
+import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
+import type { MemoryNodeOptions } from '../../src/host/memory-node-options.ts';
 import { openRanker } from '../../src/host/open-ranker.ts';
 import { FlexemrError } from '../../src/index.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';

@@ -107,6 +107,7 @@ const reference = main.reference;
 export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>> = {
   main: {
     ...shared,
+    openClusterSource: callable(main.openClusterSource, 'plan.json'),
     fileRouting: callable(main.fileRouting, 'plan.json'),
     httpRouting: callable(main.httpRouting, 'http://127.0.0.1:9/plan.json', { pollMs: 100 }),
     writeRouting: callable(main.writeRouting, 'plan.json', routing),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { plannedTables } from '../../src/host/plan-cluster.ts';
 import { type FlexemrError, MemoryNodeHost, openRanker } from '../../src/index.ts';
 import { planSharding } from '../../src/plan/planner.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
 import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
@@ -19,9 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Writes a file in which every row has the value `value`, and makes its plan. */
-async function planned(
-  value: number,
-): Promise<Pick<Parameters<typeof MemoryNodeHost.start>[0], 'tables' | 'routing'>> {
+async function planned(value: number): Promise<{ readonly tables: string; readonly routing: RoutingTable }> {
   const file = join(folder, `${value}.safetensors`);
   const spec = { name: 'a', rows, dim, mode: 'sum' as const };
   await writeTables(file, [{ spec, rows: new Float32Array(rows * dim).fill(value) }]);

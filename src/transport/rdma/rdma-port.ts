@@ -21,7 +21,8 @@ export class RdmaPort {
   readonly #endpoint: Endpoint;
   /** Memory that replies are sent from. Only the card may access it, and no remote side. */
   readonly #slots: Verbs.MemoryRegion;
-  readonly #shards: readonly ReadableShard[];
+  /** Rows that rankers which connect from now on may read by READs. */
+  shards: readonly ReadableShard[];
   readonly #counts: PortCounts;
   readonly #links = new Set<NodeLink>();
 
@@ -34,7 +35,7 @@ export class RdmaPort {
     counts: PortCounts = new PortCounts(),
   ) {
     this.#handler = handler;
-    this.#shards = shards;
+    this.shards = shards;
     this.#counts = counts;
     this.#endpoint = new Endpoint(verbs, attachDevice(verbs, tokens));
     try {
@@ -75,7 +76,7 @@ export class RdmaPort {
       version: 1,
       ...link.own,
       requests: link.requests,
-      shards: this.#shards,
+      shards: this.shards,
     };
     return { answer: toJson(answer), end: () => link.close() };
   }

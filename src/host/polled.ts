@@ -1,6 +1,6 @@
 import { callback, check } from '../check.ts';
-import { parseRouting } from '../plan/routing-json.ts';
-import type { RoutingSource } from '../plan/routing-source.ts';
+import { parseCluster } from '../plan/cluster.ts';
+import { routingJson } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 
 /** A text that can be polled for changes. Each watcher has its own. */
@@ -11,33 +11,59 @@ export interface Polled {
   poll(signal: AbortSignal): Promise<string | undefined>;
 }
 
-/** A routing source that polls a text for changes. @param name of the text, for messages */
-export function polledRouting(name: string, everyMs: number, open: () => Polled): RoutingSource {
+/** How a text is read. */
+export interface Format<T> {
+  /** @param name of the text, for messages @throws INVALID_ROUTING */
+  parse(text: string, name: string): T;
+  /** Two values with the same key are the same. */
+  keyOf(value: T): string;
+}
+
+export interface PolledSource<T> {
+  read(): Promise<T>;
+  /** @returns a function that ends the watch */
+  watch(onChange: (value: T) => void, onError: (error: Error) => void): () => void;
+}
+
+/** A source that polls a text for changes. @param name of the text, for messages */
+export function polled<T>(
+  name: string,
+  everyMs: number,
+  open: () => Polled,
+  format: Format<T>,
+): PolledSource<T> {
   let last: string | undefined;
   return {
     async read() {
       const text = await open().read(new AbortController().signal);
-      const routing = parseRouting(text, name);
-      last = text;
-      return routing;
+      const value = format.parse(text, name);
+      last = format.keyOf(value);
+      return value;
     },
     watch(onChange, onError) {
       check(callback(), onChange, 'onChange');
       check(callback(), onError, 'onError');
-      const watcher = new Watcher(name, last, open(), onChange, onError);
+      const watcher = new Watcher(name, last, open(), format, onChange, onError);
       return watcher.start(everyMs);
     },
   };
 }
 
-class Watcher {
+/** The routing table that rankers use, of a routing table or of a cluster. */
+export const routingFormat: Format<RoutingTable> = {
+  parse: (text, name) => parseCluster(text, name).serving.routing,
+  keyOf: routingJson,
+};
+
+class Watcher<T> {
   readonly #name: string;
   readonly #polled: Polled;
-  readonly #onChange: (routing: RoutingTable) => void;
+  readonly #format: Format<T>;
+  readonly #onChange: (value: T) => void;
   readonly #onError: (error: Error) => void;
   readonly #ended = new AbortController();
-  /** The text of the routing table in use. */
-  #validText: string | undefined;
+  /** The key of the value in use. */
+  #key: string | undefined;
   /** The last text read, which may be invalid. */
   #seen: string | undefined;
   /** The message of the last error if the text cannot be read, else empty. */
@@ -45,15 +71,16 @@ class Watcher {
 
   constructor(
     name: string,
-    text: string | undefined,
+    key: string | undefined,
     polled: Polled,
-    onChange: (routing: RoutingTable) => void,
+    format: Format<T>,
+    onChange: (value: T) => void,
     onError: (error: Error) => void,
   ) {
     this.#name = name;
-    this.#validText = text;
-    this.#seen = text;
+    this.#key = key;
     this.#polled = polled;
+    this.#format = format;
     this.#onChange = onChange;
     this.#onError = onError;
   }
@@ -81,11 +108,12 @@ class Watcher {
     this.#lastError = text instanceof Error ? text.message : '';
     if (signal.aborted || text instanceof Error || text === undefined || text === this.#seen) return;
     this.#seen = text;
-    if (text === this.#validText) return;
     try {
-      const routing = parseRouting(text, this.#name);
-      this.#validText = text;
-      this.#onChange(routing);
+      const value = this.#format.parse(text, this.#name);
+      const key = this.#format.keyOf(value);
+      if (key === this.#key) return;
+      this.#key = key;
+      this.#onChange(value);
     } catch (error) {
       this.#onError(error as Error);
     }

@@ -1,0 +1,188 @@
+// The rows of a memory node: those of all releases that it has loaded.
+import { instantiateKernels, kernelModule } from '../kernel/files.ts';
+import { loadPieceBytesMax, slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
+import { checkContents } from '../memory-node/check-contents.ts';
+import type { Hosting, SlotRange } from '../memory-node/hosting.ts';
+import { slotShares } from '../memory-node/hostings.ts';
+import type { Hasher } from '../memory-node/id-hashes.ts';
+import { type LoadedShard, loadShards, ownShards } from '../memory-node/load-shards.ts';
+import { servedTables } from '../memory-node/served-tables.ts';
+import { fingerprint, meaning } from '../plan/fingerprint.ts';
+import type { NumberedShard, RoutingTable } from '../plan/routing-table.ts';
+import type { LoadProgress } from '../store/load.ts';
+import { Store } from '../store/store.ts';
+import { openTableFile, type TableSource } from '../store/table-file.ts';
+import { ThreadPool } from '../store/thread-pool.ts';
+
+export interface NodeOptions {
+  /** The id of the node whose shards are loaded. */
+  readonly node: string;
+  readonly workers: number;
+  /** Room for the rows of another release, as a share of the bytes of the first one. Default: 0. */
+  readonly headroom?: number | undefined;
+  /** Compares every row with the digests in the plan. */
+  readonly verify?: boolean | undefined;
+}
+
+/** A routing table, and the safetensors file of its tables. */
+export interface LoadedRelease {
+  readonly routing: RoutingTable;
+  readonly tables: TableSource;
+}
+
+export interface LoadReleaseOptions {
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Threads that load. Default: one per worker. */
+  readonly threads?: number | undefined;
+}
+
+/** A shard in memory, and the number of releases that use it. */
+interface Unit extends LoadedShard {
+  uses: number;
+}
+
+/** What workers need to serve a release, but for their slots; and its shards. */
+interface Served extends Omit<Hosting, 'memories' | 'slots'> {
+  readonly keys: readonly string[];
+}
+
+/**
+ * The releases that a node has loaded. Shards that two of them have in common are in memory once. The workers share the rows. Each
+ * worker has its own slots, so no two workers write to the same memory.
+ */
+export class LoadedReleases {
+  readonly #options: NodeOptions;
+  readonly #module = kernelModule('shared');
+  readonly #store: Store;
+  readonly #hasher: Hasher;
+  readonly #units = new Map<string, Unit>();
+  readonly #served = new Map<string, Served>();
+  /** The slots of each worker, of each arena. */
+  readonly #slots: SlotRange[][] = [];
+
+  /** @param options already checked */
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    const slotBytes = Math.min(options.workers * workerSlotBytesDefault, slotBytesMax);
+    this.#store = new Store(this.#module, { slotBytes });
+    const memory = new WebAssembly.Memory({ initial: 2 });
+    this.#hasher = { memory, kernels: instantiateKernels(memory) };
+  }
+
+  /** Fingerprints of the releases, as 16 hexadecimal digits. */
+  get plans(): string[] {
+    return [...this.#served.keys()];
+  }
+
+  has(plan: string): boolean {
+    return this.#served.has(plan);
+  }
+
+  /**
+   * Loads the shards of the node that are not in memory yet.
+   * @returns the fingerprint of the release @throws INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY
+   */
+  async load({ routing, tables }: LoadedRelease, options: LoadReleaseOptions = {}): Promise<string> {
+    const { node } = this.#options;
+    const plan = fingerprint(routing);
+    const name = planName(routing);
+    if (this.has(name)) return name;
+    const own = ownShards({ routing, node }).map((shard) => ({ key: keyOf(shard, name), shard }));
+    const missing = own.filter(({ key }) => !this.#units.has(key)).map(({ shard }) => shard);
+    const contents =
+      missing.length === 0
+        ? plannedContents(routing)
+        : await this.#read({ routing, tables }, missing, options);
+    if (this.#store.arenas.length === 0) this.#store.arenaWithSpace(0, 0);
+    for (const arena of this.#store.arenas.slice(this.#slots.length))
+      this.#slots.push(slotShares(arena, this.#options.workers, 2 * loadPieceBytesMax));
+    const units = own.map(({ key }) => this.#units.get(key) as Unit);
+    for (const unit of units) unit.uses++;
+    const shards = units.map(({ hosted }, i) => ({ ...hosted, number: own[i].shard.number }));
+    const description = { node, plan: name, contents, tables: servedTables(routing, shards) };
+    const keys = own.map(({ key }) => key);
+    this.#served.set(name, { module: this.#module, shards, plan, description, keys });
+    return name;
+  }
+
+  /** Reads shards from their file. @returns the digest of each planned table in it */
+  async #read(
+    { routing, tables }: LoadedRelease,
+    shards: readonly NumberedShard[],
+    { onProgress, threads = this.#options.workers }: LoadReleaseOptions,
+  ): Promise<Record<string, string>> {
+    await using file = await openTableFile(tables);
+    const contents = await checkContents(file, { ...this.#options, routing });
+    await using pool = new ThreadPool(threads, this.#store.arenas);
+    const options = { ...this.#hasher, shards, pool, onProgress };
+    const loaded = await loadShards(this.#store, file, options, this.#options.headroom);
+    const name = planName(routing);
+    for (const shard of loaded) this.#units.set(keyOf(shard.planned, name), { ...shard, uses: 0 });
+    return contents;
+  }
+
+  /** What each worker needs to serve a release. */
+  hostings(plan: string): Hosting[] {
+    const { keys: _, ...served } = this.#served.get(plan) as Served;
+    const memories = this.#store.arenas.map(({ memory }) => memory);
+    return Array.from({ length: this.#options.workers }, (_, worker) => {
+      return { ...served, memories, slots: this.#slots.map((shares) => shares[worker]) };
+    });
+  }
+
+  /** Frees the rows that only this release has. No worker may use them any more. */
+  free(plan: string): void {
+    const served = this.#served.get(plan);
+    this.#served.delete(plan);
+    for (const key of served?.keys ?? []) {
+      const unit = this.#units.get(key) as Unit;
+      if (--unit.uses > 0) continue;
+      this.#units.delete(key);
+      for (const extent of unit.extents) this.#store.free(extent);
+    }
+  }
+
+  /** What the node holds, and how many bytes that takes. */
+  get held(): { tables: number; rows: number; rowBytes: number; arenaBytes: number } {
+    const names = [...this.#served.values()].flatMap(({ description: { tables } }) =>
+      tables.map(({ name }) => name),
+    );
+    const shards = [...this.#units.values()].map(({ hosted }) => hosted.rows);
+    return {
+      tables: new Set(names).size,
+      rows: sum(shards.map(({ rows }) => rows)),
+      rowBytes: sum(shards.map(({ rows, rowBytes }) => rows * rowBytes)),
+      arenaBytes: sum(this.#store.arenas.map(({ bytes }) => bytes.byteLength)),
+    };
+  }
+}
+
+/** Loads the shards of a node once. @returns what each worker needs @throws as LoadedReleases.load */
+export async function loadHostings({
+  onProgress,
+  ...options
+}: NodeOptions & LoadedRelease & LoadReleaseOptions): Promise<Hosting[]> {
+  const releases = new LoadedReleases(options);
+  return releases.hostings(await releases.load(options, { onProgress }));
+}
+
+/** The fingerprint of a routing table, as nodes say it. */
+export function planName(routing: RoutingTable): string {
+  return fingerprint(routing).toString(16).padStart(16, '0');
+}
+
+/** Shards with the same key have the same rows. A plan without a digest of the rows has no rows in common with another one. */
+function keyOf({ number, table, shard }: NumberedShard, plan: string): string {
+  if (table.content === undefined) return `${plan} ${number}`;
+  return JSON.stringify(meaning(table, [shard.begin, shard.end]));
+}
+
+function plannedContents({ tables }: RoutingTable): Record<string, string> {
+  return Object.fromEntries(
+    tables.flatMap(({ spec, content }) => (content === undefined ? [] : [[spec.name, content]])),
+  );
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,165 @@
+// Changes of a cluster, step by step (docs/architecture.md). The cluster says which step is next, so a change that was interrupted
+// goes on when it is asked for again.
+import { releaseRetryMs, rollOutMsMax, rollOutPollMs, rollOutQuietMs } from '../cluster-limits.ts';
+import { FlexemrError } from '../errors.ts';
+import { abort, begin, type Cluster, end, flip, isSame, otherChange, type Release } from '../plan/cluster.ts';
+import type { ClusterStore, ReadCluster } from '../plan/cluster-store.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { NodeDescription, ReleaseStatus } from '../wire/handler.ts';
+import { workerUrls } from '../wire/worker-urls.ts';
+import { planName } from './loaded-releases.ts';
+
+/** `begin`: nodes load it. `flip`: rankers are to use it. `end`: nothing else is used any more. */
+export type RollOutStep = 'begin' | 'flip' | 'end' | 'abort';
+
+export interface RollOutOptions {
+  /** By which the nodes are asked what they have. */
+  readonly transport: Pick<Transport, 'describe'>;
+  /** How long to wait, in milliseconds, for nodes and for rankers each. Default: rollOutMsMax. */
+  readonly waitMs?: number | undefined;
+  /** If no node was asked for a release for so many milliseconds, no ranker uses it any more. Default: rollOutQuietMs. */
+  readonly quietMs?: number | undefined;
+  /** Called after each step. */
+  readonly onStep?: ((step: RollOutStep) => void) | undefined;
+}
+
+/**
+ * Makes a cluster serve a release, without a pause. Nodes load it, then rankers use it, then nodes free the one before.
+ * @throws INVALID_OPTION if another change is under way, UNAVAILABLE if nodes or rankers do not follow, and the errors of the store. The
+ *   change goes on when it is asked for again
+ */
+export async function rollOut(store: ClusterStore, next: Release, options: RollOutOptions): Promise<void> {
+  for (;;) {
+    const { cluster, revision } = await store.read();
+    if (isSame(next, cluster.serving)) {
+      if (cluster.next !== undefined) throw otherChange();
+      if (cluster.previous === undefined) return;
+      await rankersFollow(store, cluster, options);
+      await step(store, { cluster: end(cluster), revision }, 'end', options);
+    } else if (cluster.next !== undefined && isSame(next, cluster.next)) {
+      await nodesLoad(cluster.next, options);
+      await step(store, { cluster: flip(cluster), revision }, 'flip', options);
+    } else await step(store, { cluster: begin(cluster, next), revision }, 'begin', options);
+  }
+}
+
+/** Ends the change that is under way, and serves what was served before it. @throws as rollOut */
+export async function rollBack(store: ClusterStore, options: RollOutOptions): Promise<void> {
+  for (;;) {
+    const { cluster, revision } = await store.read();
+    if (cluster.aborted) {
+      await rankersFollow(store, cluster, options);
+      if (await step(store, { cluster: end(cluster), revision }, 'end', options)) return;
+      continue;
+    }
+    const aborted = await step(store, { cluster: abort(cluster), revision }, 'abort', options);
+    if (aborted && cluster.next !== undefined) return;
+  }
+}
+
+/** @returns false if somebody else has changed the cluster meanwhile */
+async function step(
+  store: ClusterStore,
+  { cluster, revision }: ReadCluster,
+  name: RollOutStep,
+  { onStep }: RollOutOptions,
+): Promise<boolean> {
+  try {
+    await store.replace(cluster, revision);
+  } catch (error) {
+    if (error instanceof FlexemrError && error.code === 'CONFLICT') return false;
+    throw error;
+  }
+  onStep?.(name);
+  return true;
+}
+
+/** Waits until every worker of the nodes with shards serves a release. @throws UNAVAILABLE */
+async function nodesLoad({ routing }: Release, options: RollOutOptions): Promise<void> {
+  const plan = planName(routing);
+  const used = new Set(routing.tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
+  const nodes = routing.nodes.filter(({ id }) => used.has(id));
+  await until(options, 'nodes do not serve the release', async (since) => {
+    const states = await Promise.all(
+      nodes.map(async ({ id, url }) => {
+        const workers = url === undefined ? undefined : await workersOf(url, options);
+        return { id, releases: workers?.map((worker) => releaseOf(worker, plan)) };
+      }),
+    );
+    for (const { id, releases } of states) {
+      const failed = releases?.find((release) => release?.state === 'failed');
+      // What had failed before may be tried again at first.
+      if (failed !== undefined && performance.now() - since > 2 * releaseRetryMs)
+        throw cannotLoad(id, failed);
+    }
+    return states
+      .filter(
+        ({ releases }) => releases === undefined || releases.some((release) => release?.state !== 'ready'),
+      )
+      .map(({ id, releases }) => `${id} ${releases === undefined ? 'does not answer' : 'loads'}`);
+  });
+}
+
+/** Waits until no ranker uses the previous release. @throws UNAVAILABLE */
+async function rankersFollow(store: ClusterStore, cluster: Cluster, options: RollOutOptions): Promise<void> {
+  const { serving, previous } = cluster;
+  if (previous === undefined) return;
+  const plan = planName(serving.routing);
+  if (store.rankers !== undefined) {
+    await until(options, 'rankers do not use the release yet', async () => {
+      const rankers = (await store.rankers?.()) ?? [];
+      return rankers.filter((ranker) => ranker.plan !== plan).map(({ id }) => id);
+    });
+    return;
+  }
+  // A file does not know its rankers. If nobody has asked a node for a while, everybody has followed.
+  const old = planName(previous.routing);
+  const { quietMs = rollOutQuietMs } = options;
+  await until(options, 'rankers still use the previous release', async (since) => {
+    const waiting = await Promise.all(
+      previous.routing.nodes.map(async ({ id, url }) => {
+        const workers = url === undefined ? undefined : await workersOf(url, options);
+        const idle = workers?.map((worker) => releaseOf(worker, old)?.idleMs ?? quietMs);
+        return idle !== undefined && Math.min(...idle) < quietMs ? [`node ${id} is asked`] : [];
+      }),
+    );
+    return performance.now() - since < quietMs ? ['a moment'] : waiting.flat();
+  });
+}
+
+/** Descriptions by all workers of a node. Undefined if one does not answer. */
+async function workersOf(url: string, { transport }: RollOutOptions): Promise<NodeDescription[] | undefined> {
+  try {
+    const { workers } = await transport.describe(url);
+    return await Promise.all(workerUrls(url, workers).map((each) => transport.describe(each)));
+  } catch (error) {
+    if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') return undefined;
+    throw error;
+  }
+}
+
+function releaseOf({ releases = [] }: NodeDescription, plan: string): ReleaseStatus | undefined {
+  return releases.find((release) => release.plan === plan);
+}
+
+/** Asks again and again. @param missing returns who is missing @throws UNAVAILABLE after a time */
+async function until(
+  { waitMs = rollOutMsMax }: RollOutOptions,
+  what: string,
+  missing: (since: number) => Promise<string[]>,
+): Promise<void> {
+  for (const since = performance.now(); ; ) {
+    const all = await missing(since);
+    if (all.length === 0) return;
+    if (performance.now() - since > waitMs) {
+      const message = `after ${waitMs} ms, ${what}: ${all.join(', ')}. Start the command again to go on, or abort the change`;
+      throw new FlexemrError('UNAVAILABLE', message, { field: 'cluster' });
+    }
+    await new Promise((done) => setTimeout(done, rollOutPollMs));
+  }
+}
+
+function cannotLoad(node: string, { problem }: ReleaseStatus): FlexemrError {
+  const message = `memory node ${node} cannot load the release: ${problem}. Mend that and start the command again, or abort the change`;
+  return new FlexemrError('UNAVAILABLE', message, { node });
+}

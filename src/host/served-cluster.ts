@@ -1,0 +1,225 @@
+import { releaseHostTries, releaseHostTryMs, releaseRetryMs } from '../cluster-limits.ts';
+import { FlexemrError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Hosting } from '../memory-node/hosting.ts';
+import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
+import type { ClusterSource } from '../plan/cluster-store.ts';
+import type { LoadProgress } from '../store/load.ts';
+import type { TableSource } from '../store/table-file.ts';
+import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
+import type { ReleaseStatus } from '../wire/handler.ts';
+import { LoadedReleases, type NodeOptions, planName } from './loaded-releases.ts';
+import { RegisteredTables } from './registered-tables.ts';
+import type { Serving } from './worker-control.ts';
+
+export interface ServedClusterOptions extends NodeOptions {
+  /** The tables of releases that do not say where theirs are. */
+  readonly tables: TableSource;
+  readonly rdma?: DeviceChoice | undefined;
+  readonly log?: Log | undefined;
+}
+
+/** The workers of a node. */
+export interface Workers {
+  /** Tells all of them what is served now. @throws if one of them cannot serve it now */
+  host(): Promise<unknown>;
+  /** Waits until none of them uses the rows of releases that are no longer served. @throws WORKER_FAILED */
+  unused(): Promise<unknown>;
+}
+
+/** What a node serves of a cluster: releases are loaded beside those that are served, and freed when the cluster leaves them out. */
+export class ServedCluster {
+  readonly #options: ServedClusterOptions;
+  readonly #releases: LoadedReleases;
+  readonly #workers: Workers;
+  #registered: RegisteredTables | undefined;
+  /** Fingerprints of the served releases, the current one first. */
+  #served: readonly string[] = [];
+  #loading: string | undefined;
+  /** Why releases could not be loaded, by their fingerprints. */
+  readonly #problems = new Map<string, string>();
+  #wanted: Cluster | undefined;
+  #working: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #unwatch: () => void = () => {};
+  #closed = false;
+
+  /** @param options already checked */
+  constructor(options: ServedClusterOptions, workers: Workers) {
+    this.#options = options;
+    this.#workers = workers;
+    this.#releases = new LoadedReleases(options);
+  }
+
+  /** Loads the first release. The workers are told by the caller. @throws as LoadedReleases.load */
+  async start(release: Release, onProgress?: (progress: LoadProgress) => void): Promise<void> {
+    const { rdma } = this.#options;
+    const plan = await this.#releases.load(this.#sourceOf(release), { onProgress });
+    if (rdma !== undefined) {
+      this.#registered = await RegisteredTables.open(rdma);
+      this.#registered.register(this.#hostings(plan)[0]);
+    }
+    this.#served = [plan];
+  }
+
+  get isLoaded(): boolean {
+    return this.#served.length > 0;
+  }
+
+  get held(): LoadedReleases['held'] {
+    return this.#releases.held;
+  }
+
+  /** What a worker is to serve. */
+  serving(worker: number): Omit<Serving, 'ports'> {
+    const [current, ...others] = this.#served.map((plan) => this.#hostings(plan)[worker]);
+    const registered = this.#registered;
+    const rdma = registered && { device: registered.device, shards: registered.shards(current) };
+    return { hostings: [current, ...others], coming: this.#coming, rdma };
+  }
+
+  #hostings(plan: string): Hosting[] {
+    return this.#releases.hostings(plan);
+  }
+
+  get #coming(): ReleaseStatus[] {
+    const failed = [...this.#problems].map(
+      ([plan, problem]) => ({ plan, state: 'failed', problem }) as const,
+    );
+    return this.#loading === undefined ? failed : [{ plan: this.#loading, state: 'loading' }, ...failed];
+  }
+
+  #sourceOf({ routing, tables }: Release): { routing: Release['routing']; tables: TableSource } {
+    return { routing, tables: tables ?? this.#options.tables };
+  }
+
+  /** Serves the releases of a cluster from now on, as they come and go. */
+  follow(source: ClusterSource): void {
+    const changed = (cluster: Cluster): void => {
+      this.#wanted = cluster;
+      this.#work();
+    };
+    const failed = (error: Error): void => this.#warn(error, 'the cluster cannot be read');
+    this.#unwatch = source.watch(changed, failed);
+    // It may have changed since it was read at the start.
+    source.read().then(({ cluster }) => this.#closed || changed(cluster), failed);
+  }
+
+  /** One change at a time, and the newest one next. */
+  #work(): void {
+    if (this.#closed || this.#working !== undefined) return;
+    clearTimeout(this.#retry);
+    const cluster = this.#wanted as Cluster;
+    this.#working = this.#apply(namedReleases(cluster, this.#options.node))
+      .catch((error: Error) => {
+        this.#warn(error, 'the node does not serve the whole cluster yet; trying again');
+        this.#retry = setTimeout(() => this.#work(), releaseRetryMs * (0.5 + Math.random())).unref();
+      })
+      .finally(() => {
+        this.#working = undefined;
+        if (this.#wanted !== cluster) this.#work();
+      });
+  }
+
+  async #apply(wanted: readonly Release[]): Promise<void> {
+    const plans = wanted.map(({ routing }) => planName(routing));
+    for (const plan of this.#problems.keys()) if (!plans.includes(plan)) this.#problems.delete(plan);
+    // What is not wanted any more makes room first.
+    await this.#serve(plans);
+    let failure: unknown;
+    for (const [i, release] of wanted.entries()) {
+      if (this.#releases.has(plans[i])) continue;
+      try {
+        await this.#load(release, plans[i]);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    await this.#serve(plans);
+    if (failure !== undefined) throw failure;
+  }
+
+  async #load(release: Release, plan: string): Promise<void> {
+    const { log } = this.#options;
+    const began = performance.now();
+    this.#loading = plan;
+    this.#problems.delete(plan);
+    try {
+      await this.#tell();
+      // One thread, because the workers need the processors. A load that nobody wants any more ends at its next piece.
+      const onProgress = (): void => this.#checkWanted(plan);
+      await this.#releases.load(this.#sourceOf(release), { threads: 1, onProgress });
+      this.#registered?.register(this.#hostings(plan)[0]);
+      log?.info({ plan, ms: Math.round(performance.now() - began), ...this.held }, 'a release is loaded');
+    } catch (error) {
+      this.#releases.free(plan);
+      if (!isUnwanted(error)) this.#problems.set(plan, (error as Error).message);
+      throw error;
+    } finally {
+      this.#loading = undefined;
+    }
+  }
+
+  #checkWanted(plan: string): void {
+    const { node } = this.#options;
+    const wanted = namedReleases(this.#wanted as Cluster, node).some(
+      ({ routing }) => planName(routing) === plan,
+    );
+    if (this.#closed || !wanted) throw unwanted(plan);
+  }
+
+  /** Serves those of the wanted releases that are loaded, if there are any, and frees all others. */
+  async #serve(wanted: readonly string[]): Promise<void> {
+    const loaded = wanted.filter((plan) => this.#releases.has(plan));
+    if (loaded.length > 0) this.#served = loaded;
+    await this.#tell();
+    const gone = this.#releases.plans.filter((plan) => !this.#served.includes(plan));
+    if (gone.length === 0) return;
+    await this.#workers.unused();
+    for (const plan of gone) {
+      this.#registered?.deregister(plan);
+      this.#releases.free(plan);
+      this.#options.log?.info({ plan, ...this.held }, 'a release is freed');
+    }
+  }
+
+  /** A worker that has died is replaced meanwhile, and one whose slots are all in use has some later. */
+  async #tell(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#workers.host();
+        return;
+      } catch (error) {
+        if (tries === releaseHostTries || this.#closed) throw error;
+        await new Promise((done) => setTimeout(done, releaseHostTryMs));
+      }
+    }
+  }
+
+  #warn(error: Error, message: string): void {
+    if (!this.#closed && !isUnwanted(error)) this.#options.log?.warn({ err: error }, message);
+  }
+
+  /** Ends the watch. A load that is under way ends soon. */
+  async stop(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#unwatch();
+    await this.#working;
+  }
+
+  /** READs of its rows fail afterwards. */
+  close(): void {
+    this.#registered?.close();
+  }
+}
+
+const loadEnded = 'CANCELLED';
+
+function unwanted(plan: string): FlexemrError {
+  return new FlexemrError(loadEnded, `release ${plan} is no longer wanted`, { field: 'cluster' });
+}
+
+function isUnwanted(error: unknown): boolean {
+  return error instanceof FlexemrError && error.code === loadEnded;
+}
