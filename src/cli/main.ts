@@ -32,6 +32,8 @@ import { stopSignals } from './stop-request.ts';
 const program = new Command('flexemr')
   .version(packageVersion())
   .description('Embedding tables in WebAssembly memory: pool bags of keys, score a recommendation model.')
+  // `flexemr swap --version 2` is not `flexemr --version`.
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ outputError: (text) => printError(text.replace(/^error: /, '')) });
 
