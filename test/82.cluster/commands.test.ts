@@ -39,7 +39,8 @@ test('any process may die during a swap: no lookup mixes versions, and the next 
       await sleep(ms);
       if (fault === 'command') {
         await command[Symbol.asyncDispose]();
-        done(...swap);
+        const { code, stderr } = await new Running([main, ...swap]).ended;
+        expect({ code, stderr, faults }).toEqual({ code: 0, stderr: '', faults });
       } else {
         const killed = nodes.get(fault);
         if (killed !== undefined) {
@@ -60,8 +61,8 @@ test('any process may die during a swap: no lookup mixes versions, and the next 
     expect(codesOf(failures).filter((code) => !/^(UNAVAILABLE|DEADLINE_EXCEEDED)/.test(code))).toEqual([]);
     refused(['swap', '--routing', plan, '--tables', at('1'), '--version', '1'], 1, /version 1 is not new/);
     refused(['swap', '--routing', plan, '--abort'], 1, /no change of the cluster is under way/);
-    refused(['swap', '--routing', plan], 1, /--tables <file>/);
-    refused(['rebalance', '--routing', plan], 1, /--node <id=url>/);
+    refused(['swap', '--routing', plan], 2, /--tables <file>/);
+    refused(['rebalance', '--routing', plan], 2, /--node <id=url>/);
   } finally {
     for (const { node } of nodes.values()) await node[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
