@@ -14,7 +14,7 @@ import {
 } from './calibration-plan.ts';
 import type { Costs, PauseCosts } from './costs.ts';
 import { leastSquares } from './least-squares.ts';
-import { type Spent, SpentHere, spentSince } from './spent.ts';
+import { type Counts, Spending, type Spent, spentBetween } from './spent.ts';
 
 /** How often, and how long each time, each kind of work is measured. The least disturbed measurement counts. */
 const rounds = 6;
@@ -27,10 +27,10 @@ const pausesMs = 2_000;
 const lookupsAtOnce = 16;
 const echoBytes = 128;
 
-/** What this process and the one of the nodes have spent. */
+/** What this process and the one of the nodes have counted. */
 interface Both {
-  readonly here: Spent;
-  readonly there: Spent;
+  readonly here: Counts;
+  readonly there: Counts;
 }
 
 /** Nanoseconds of a lookup, or of an exchange: of the thread here, of the thread there, and from its begin to its end. */
@@ -43,12 +43,12 @@ interface Measured {
 /** Takes a few seconds. @throws NODE_FAILED if the process does not start */
 export async function calibrate(): Promise<Costs> {
   const nodes = new ForkedProgram(packageFile('./calibration-node', import.meta.url));
-  using here = new SpentHere();
+  using here = new Spending();
   try {
     const ready = (await nodes.said().catch(ended)) as CalibrationReady;
-    const spent = async (): Promise<Both> => {
-      const there = (await nodes.ask('spent').catch(ended)) as Spent;
-      return { here: await here.now(), there };
+    const counts = async (): Promise<Both> => {
+      const there = (await nodes.ask('counts').catch(ended)) as Counts;
+      return { here: await here.counts(), there };
     };
     const urls = ready.ports.map((port) => `http://127.0.0.1:${port}`);
     await using ranker = await openRanker({ routing: calibrationRouting(urls) });
@@ -57,9 +57,9 @@ export async function calibrate(): Promise<Costs> {
     for (const act of acts) await repeat(act, firstWarmUpMs);
     const measured: Measured[] = [];
     for (let round = 0; round < rounds; round++)
-      for (const [i, act] of acts.entries()) measured[i] = least(measured[i], await measure(spent, act));
+      for (const [i, act] of acts.entries()) measured[i] = least(measured[i], await measure(counts, act));
     const [echoed, ...ofLookups] = measured;
-    return costsOf(echoed, loads, ofLookups, await pauses(spent, acts.slice(1)));
+    return costsOf(echoed, loads, ofLookups, await pauses(counts, acts.slice(1)));
   } finally {
     await nodes.stop();
   }
@@ -113,35 +113,36 @@ function least(one: Measured | undefined, other: Measured): Measured {
   };
 }
 
-async function measure(spent: () => Promise<Both>, act: () => Promise<void>): Promise<Measured> {
+async function measure(counts: () => Promise<Both>, act: () => Promise<void>): Promise<Measured> {
   await repeat(act, warmUpMs);
-  const before = await spent();
+  const before = await counts();
   const took = await repeat(act, measuredMs);
-  const after = await spent();
+  const after = await counts();
   took.sort((a, b) => a - b);
-  const each = ({ workMs }: Spent): number => (workMs * 1e6) / took.length;
+  // The least disturbed measurement has the fewest pauses, too.
+  const each = (begin: Counts, end: Counts): number => ((end.cpuMs - begin.cpuMs) * 1e6) / took.length;
   return {
-    here: each(spentSince(before.here, after.here)),
-    there: each(spentSince(before.there, after.there)),
+    here: each(before.here, after.here),
+    there: each(before.there, after.there),
     p50: took[took.length >>> 1] * 1e6,
   };
 }
 
 /** Pauses are longer if more is in use, so they are measured while many lookups are in flight. */
 async function pauses(
-  spent: () => Promise<Both>,
+  counts: () => Promise<Both>,
   acts: readonly (() => Promise<void>)[],
 ): Promise<Costs['pauses']> {
-  const before = await spent();
+  const before = await counts();
   const end = performance.now() + pausesMs;
   const lane = async (_: unknown, first: number): Promise<void> => {
     for (let i = first; performance.now() < end; i++) await acts[i % acts.length]();
   };
   await Promise.all(Array.from({ length: lookupsAtOnce }, lane));
-  const after = await spent();
+  const after = await counts();
   return {
-    node: pausesOf(spentSince(before.there, after.there)),
-    ranker: pausesOf(spentSince(before.here, after.here)),
+    node: pausesOf(spentBetween(before.there, after.there)),
+    ranker: pausesOf(spentBetween(before.here, after.here)),
   };
 }
 

@@ -1,24 +1,33 @@
-import { PerformanceObserver } from 'node:perf_hooks';
+import { PerformanceObserver, performance } from 'node:perf_hooks';
 
-/** What a process has spent so far, or in a part of its time. */
-export interface Spent {
-  /** Processor time, without the pauses. */
-  readonly workMs: number;
-  /** How often the garbage collector has stopped its thread, and for how long in all. */
+/** What a process has counted so far. */
+export interface Counts {
+  /** Processor time. */
+  readonly cpuMs: number;
+  /** Time in which its thread did something, or waited for a processor to go on with it. */
+  readonly activeMs: number;
+  /** How often the garbage collector has stopped the thread, and for how much of that time. */
   readonly pauses: number;
   readonly pausedMs: number;
 }
 
-export function spentSince(before: Spent, now: Spent): Spent {
-  return {
-    workMs: Math.max(0, now.workMs - before.workMs),
-    pauses: now.pauses - before.pauses,
-    pausedMs: now.pausedMs - before.pausedMs,
-  };
+/** Processor time that was spent between two counts. */
+export interface Spent {
+  readonly workMs: number;
+  readonly pauses: number;
+  readonly pausedMs: number;
 }
 
-/** What this process spends, while this exists. */
-export class SpentHere implements Disposable {
+/** On a busy machine, pauses and work last longer by the same factor. So pauses took the same share of the processor time. */
+export function spentBetween(before: Counts, after: Counts): Spent {
+  const cpuMs = after.cpuMs - before.cpuMs;
+  const activeMs = after.activeMs - before.activeMs;
+  const share = activeMs > 0 ? Math.min(1, (after.pausedMs - before.pausedMs) / activeMs) : 0;
+  return { workMs: cpuMs * (1 - share), pauses: after.pauses - before.pauses, pausedMs: cpuMs * share };
+}
+
+/** Counts what this process spends, while this exists. */
+export class Spending implements Disposable {
   #pauses = 0;
   #pausedMs = 0;
   readonly #observer = new PerformanceObserver((list) => {
@@ -32,12 +41,13 @@ export class SpentHere implements Disposable {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  async now(): Promise<Spent> {
+  async counts(): Promise<Counts> {
     // Pauses are told in a later turn.
     await new Promise((resolve) => setTimeout(resolve, 1));
     const { user, system } = process.cpuUsage();
     return {
-      workMs: (user + system) / 1000 - this.#pausedMs,
+      cpuMs: (user + system) / 1000,
+      activeMs: performance.eventLoopUtilization().active,
       pauses: this.#pauses,
       pausedMs: this.#pausedMs,
     };
