@@ -1,6 +1,4 @@
 // The latency of a grant during a burst of large frames and replies: from the grant of a small reply until it is here.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
@@ -9,6 +7,7 @@ import type { Exchange, Outgoing, Session } from '../../src/transport/transport.
 import { SEQUENCE_BYTES, wireVersion } from '../../src/wire/layout.ts';
 import { subrequestBytes, writeSubrequest } from '../../test/40.wire/write-subrequest.ts';
 import { quantile } from '../measure.ts';
+import { startChild } from '../serving/child.ts';
 import { Leftovers } from '../serving/leftovers.ts';
 import { writeTables } from '../serving/rows.ts';
 import { grantsTable, routingOfGrants } from './grants-table.ts';
@@ -25,9 +24,8 @@ export async function grants(rounds: number): Promise<void> {
   const file = join(leftovers.directory(), 'grants.safetensors');
   await writeTables(file, [grantsTable]);
   const start = async (program: string, args: string[]): Promise<number> => {
-    const child = leftovers.child(fork(join(import.meta.dirname, program), args));
-    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-    return port;
+    const file = join(import.meta.dirname, program);
+    return (await startChild<{ port: number }>(leftovers, file, args)).message.port;
   };
   const node = await start('grants-node.ts', [file]);
   const hows: readonly How[] = ['own', 'shared'];

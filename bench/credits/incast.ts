@@ -1,7 +1,8 @@
 // Incast: 64 nodes answer one ranker with large replies at once, with credits for replies and without a bound.
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { startChild } from '../serving/child.ts';
 import { Leftovers } from '../serving/leftovers.ts';
 import { writeTables } from '../serving/rows.ts';
 import { nodes, table } from './big-table.ts';
@@ -27,17 +28,17 @@ export async function incast({ rounds, seconds }: IncastOptions): Promise<void> 
   const ports: number[] = [];
   for (let i = 0; i < processes; i++) {
     const share = [file, String((i * nodes) / processes), String(nodes / processes)];
-    const child = leftovers.child(fork(join(import.meta.dirname, 'node-process.ts'), share));
-    const [ready] = (await once(child, 'message')) as [{ ports: number[] }];
-    ports.push(...ready.ports);
+    const program = join(import.meta.dirname, 'node-process.ts');
+    const { child, message } = await startChild<{ ports: number[] }>(leftovers, program, share);
+    ports.push(...message.ports);
     children.push(child);
   }
   const ask = async (bytes: number, atOnce: number): Promise<IncastResult> => {
     const args = [JSON.stringify(ports), String(bytes), String(atOnce), String(seconds)];
-    const child = leftovers.child(fork(join(import.meta.dirname, 'incast-ranker.ts'), args));
-    const [result] = (await once(child, 'message')) as [IncastResult];
-    await once(child, 'exit');
-    return result;
+    const program = join(import.meta.dirname, 'incast-ranker.ts');
+    const { child, message } = await startChild<IncastResult>(leftovers, program, args);
+    if (child.exitCode === null) await once(child, 'exit');
+    return message;
   };
   const replyKiB = ((table.rows / nodes) * table.dim * 4) / 1_024;
   console.log(

@@ -8,21 +8,43 @@ import type { Exchange, Outgoing, Received, Session, Transport } from '../../src
 import { FRAME_ID, HEADER_BYTES } from '../../src/wire/layout.ts';
 
 export interface Elsewhere {
+  /** Less than 1: the thread looks for replies all the time. Otherwise it sleeps until they come, as it does on a network. */
   readonly delayMs: number;
+  /** Work that is emulated: what the thread takes for each KiB of its connections, in milliseconds. */
+  readonly emulatedMsPerKiB?: number;
   readonly nodes: readonly { readonly id: string; readonly url: string; readonly hosting: Hosting }[];
 }
 
 interface Coming {
   readonly at: number;
+  /** Bytes of the subrequest and of its reply. */
+  readonly bytes: number;
   readonly id: number;
   readonly reply: Uint8Array;
   readonly resolve: (reply: Received) => void;
+}
+
+/** Stands still for as long as work would take. The thread does nothing else then, and takes no processor. */
+class EmulatedWork {
+  readonly #clock = new Int32Array(new SharedArrayBuffer(4));
+  #owedMs = 0;
+
+  /** Shorter waits would be inaccurate, so they are added up. What a wait is too long is taken off the next one. */
+  do(ms: number): void {
+    this.#owedMs += ms;
+    if (this.#owedMs < 1) return;
+    const since = performance.now();
+    Atomics.wait(this.#clock, 0, 0, this.#owedMs);
+    this.#owedMs -= performance.now() - since;
+  }
 }
 
 /** Answers each subrequest once by a memory node in this thread, and then from memory. */
 class ElsewhereTransport implements Transport {
   readonly name = 'elsewhere';
   readonly #delayMs: number;
+  readonly #msPerByte: number;
+  readonly #emulated = new EmulatedWork();
   readonly #nodes: ReadonlyMap<string, MemoryNode>;
   readonly #known = new Map<number, Uint8Array>();
   readonly #ids = new FrameIds();
@@ -32,8 +54,9 @@ class ElsewhereTransport implements Transport {
   #next = 0;
   #running = false;
 
-  constructor({ delayMs, nodes }: Elsewhere) {
+  constructor({ delayMs, emulatedMsPerKiB = 0, nodes }: Elsewhere) {
     this.#delayMs = delayMs;
+    this.#msPerByte = emulatedMsPerKiB / 1024;
     this.#nodes = new Map(
       nodes.map(({ id, url, hosting }) => {
         const node = new MemoryNode(id, []);
@@ -54,9 +77,10 @@ class ElsewhereTransport implements Transport {
     const hash = hashOf(frame);
     const known = this.#known.get(hash) ?? this.#answer(url, frame, hash);
     const reply = new Promise<Received>((resolve) => {
-      this.#coming.push({ at: performance.now() + this.#delayMs, id, reply: known, resolve });
+      const at = performance.now() + this.#delayMs;
+      this.#coming.push({ at, bytes: frame.byteLength + known.length, id, reply: known, resolve });
     });
-    if (!this.#running) setImmediate(this.#turn);
+    if (!this.#running) this.#runAt(this.#coming[this.#next].at);
     this.#running = true;
     return { reply, cancel: async () => {} };
   }
@@ -78,7 +102,8 @@ class ElsewhereTransport implements Transport {
   readonly #turn = (): void => {
     const now = performance.now();
     for (; this.#next < this.#coming.length && this.#coming[this.#next].at <= now; this.#next++) {
-      const { id, reply, resolve } = this.#coming[this.#next];
+      const { bytes, id, reply, resolve } = this.#coming[this.#next];
+      if (this.#msPerByte > 0) this.#emulated.do(bytes * this.#msPerByte);
       const copy: PooledBytes = this.#pool.take(reply.length);
       copy.bytes.set(reply);
       new Uint32Array(copy.bytes.buffer, 0, HEADER_BYTES >>> 2)[FRAME_ID >>> 2] = id;
@@ -87,8 +112,13 @@ class ElsewhereTransport implements Transport {
     if (this.#next > 4_096) this.#coming.splice(0, this.#next);
     if (this.#next > 4_096) this.#next = 0;
     this.#running = this.#next < this.#coming.length;
-    if (this.#running) setImmediate(this.#turn);
+    if (this.#running) this.#runAt(this.#coming[this.#next].at);
   };
+
+  #runAt(at: number): void {
+    if (this.#delayMs < 1) setImmediate(this.#turn);
+    else setTimeout(this.#turn, Math.max(1, Math.ceil(at - performance.now())));
+  }
 
   async describe(url: string): ReturnType<Transport['describe']> {
     return (this.#nodes.get(url) as MemoryNode).describe();

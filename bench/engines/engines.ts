@@ -20,6 +20,7 @@ const parts: Record<string, () => Promise<{ readonly run: Part }>> = {
   'hand-over': () => import('./hand-over.ts'),
   scaling: () => import('./scaling.ts'),
   migration: () => import('./migration.ts'),
+  skewed: () => import('./skewed.ts'),
 };
 
 export async function run(args: string[]): Promise<void> {

@@ -28,7 +28,11 @@ export async function delayedNetwork(
   const ports = routing.nodes.map(({ url = '' }) => new URL(url).port);
   const args = [String(ms * 1000), nearHost, farHost, ...ports, String(echoPort)];
   const child: ChildProcess = leftovers.child(spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] }));
-  if (child.stdout) await once(child.stdout, 'data');
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the process that delays bytes has ended with exit code ${code}`);
+  });
+  ended.catch(() => {});
+  if (child.stdout) await Promise.race([once(child.stdout, 'data'), ended]);
   const nodes = routing.nodes.map((node, i) => ({ ...node, url: `http://${nearHost}:${ports[i]}` }));
   return {
     routing: { ...routing, nodes },

@@ -48,7 +48,8 @@ export class RealLoad {
       workerData: { atMs: Float64Array.from(atMs) },
     });
     const ended: Promise<void>[] = [];
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
+      thread.on('error', reject);
       thread.on('message', (begun: bigint | undefined) => {
         if (begun === undefined) return resolve();
         const counted = atMs[ended.length] < warmUpMs ? undefined : lookups;

@@ -54,6 +54,7 @@ export async function run(args: string[]): Promise<void> {
   const compare = async (name: string, costs: Costs, load: Load): Promise<Pair> => {
     const delays = await network.measure();
     const measured = await real.run(load, seconds);
+    if (measured.failed > 0) throw new Error(`${measured.failed} lookups have failed`);
     const pair = { real: measured, simulated: await simulate(costs, load, delays) };
     pairs.set(name, [...(pairs.get(name) ?? []), pair]);
     return pair;

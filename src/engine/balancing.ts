@@ -1,13 +1,13 @@
 import { balanceWindowMs } from '../engine-limits.ts';
 import { Balancer } from './balancer.ts';
 import type { ConnectionTable } from './connection-table.ts';
+import type { EngineUse } from './engine-memory.ts';
 import type { ConnectionLoad, EngineLoad } from './load-history.ts';
 
 /** What engines do, and how a connection gets another engine. */
 export interface BalancedEngines {
   readonly connections: ConnectionTable;
-  /** Milliseconds that each engine has been busy so far. */
-  readonly busyMs: readonly number[];
+  readonly uses: readonly EngineUse[];
   move(connection: number, to: number): Promise<void>;
 }
 
@@ -18,8 +18,7 @@ export class Balancing {
   readonly #timer: NodeJS.Timeout;
   /** At the begin of the window. */
   #work: ReadonlyMap<number, number> = new Map();
-  #busyMs: readonly number[] = [];
-  #beganMs = performance.now();
+  #uses: readonly EngineUse[] = [];
   #moves = 0;
 
   constructor(engines: BalancedEngines) {
@@ -34,21 +33,16 @@ export class Balancing {
   }
 
   #observe(): void {
-    const now = performance.now();
     const states = [...this.#engines.connections.states()].sort(([a], [b]) => a - b);
-    const { busyMs } = this.#engines;
+    const { uses } = this.#engines;
     const connections = states.map(([number, { owner, work, queued }]): ConnectionLoad => {
       const before = this.#work.get(number) ?? work;
       return { owner, work: (work - before) >>> 0, queued: Math.max(0, queued) };
     });
-    const engines = busyMs.map((ms, i): EngineLoad => {
-      const busy = (ms - (this.#busyMs[i] ?? ms)) / (now - this.#beganMs);
-      return { busy: Math.min(1, Math.max(0, busy)) };
-    });
+    const engines = uses.map((use, i): EngineLoad => ({ busy: busyBetween(this.#uses[i] ?? use, use) }));
     this.#work = new Map(states.map(([number, { work }]) => [number, work]));
-    this.#busyMs = [...busyMs];
-    this.#beganMs = now;
-    const move = this.#balancer.observe(now, connections, engines);
+    this.#uses = uses;
+    const move = this.#balancer.observe(performance.now(), connections, engines);
     if (move !== undefined) void this.#move(states[move.connection][0], move.to);
   }
 
@@ -64,4 +58,14 @@ export class Balancing {
   close(): void {
     clearInterval(this.#timer);
   }
+}
+
+/**
+ * The share of an engine's own time between two reports. It reports when it gets to it, not when windows end, so the time is its own. One
+ * that does not get to it is busy.
+ */
+function busyBetween(before: EngineUse, now: EngineUse): number {
+  const ms = now.atMs - before.atMs;
+  if (ms <= 0) return before === now ? 0 : 1;
+  return Math.min(1, Math.max(0, (now.busyMs - before.busyMs) / ms));
 }

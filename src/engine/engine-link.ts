@@ -7,7 +7,7 @@ import type { KeyedBags } from '../plan/bags.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
 import { BagsFrame } from './bags-frame.ts';
 import type { EngineControl, RunningEngine, SentResults } from './engine-control.ts';
-import { cancelRecord, type EngineMemory, lookupRecord } from './engine-memory.ts';
+import { cancelRecord, type EngineMemory, type EngineUse, lookupRecord } from './engine-memory.ts';
 import { noTextOptions, noTexts, type TextOptions, writeHead } from './request-head.ts';
 import { type ResultsMemory, readResults } from './results-frame.ts';
 import type { KnownShape, Shapes } from './shapes.ts';
@@ -82,8 +82,8 @@ export class EngineLink {
     return this.#memory.stats;
   }
 
-  get busyMs(): number {
-    return this.#memory.busyMs;
+  get use(): EngineUse {
+    return this.#memory.use;
   }
 
   /** Lookups that it has. */

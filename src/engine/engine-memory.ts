@@ -18,6 +18,12 @@ const requestsAt = Math.ceil(((statsAt + statsWords) * 4) / allocationAlignBytes
 const resultsAt = requestsAt + engineRequestBytes;
 const engineBytes = resultsAt + engineResultBytes;
 
+/** How long an engine has been busy, until a time of its own clock. */
+export interface EngineUse {
+  readonly busyMs: number;
+  readonly atMs: number;
+}
+
 /** Memory that an engine shares with the thread of the application. */
 export class EngineMemory {
   readonly buffer: SharedArrayBuffer;
@@ -29,7 +35,7 @@ export class EngineMemory {
   /** Records to the engine, and from it. */
   readonly toEngine: Ring;
   readonly fromEngine: Ring;
-  /** What the engine has counted. The last number: milliseconds that it was busy. */
+  /** What the engine has counted. The last two numbers are its use. */
   readonly stats: Float64Array;
 
   /** @param wake wakes the engine @param buffer of the same memory in another thread; default: new memory */
@@ -45,13 +51,13 @@ export class EngineMemory {
     this.stats = new Float64Array(buffer, statsAt * 4, statsWords / 2);
   }
 
-  /** Milliseconds that the engine has been busy so far. */
-  get busyMs(): number {
-    return this.stats[this.stats.length - 1];
+  get use(): EngineUse {
+    const [busyMs, atMs] = this.stats.subarray(-2);
+    return { busyMs, atMs };
   }
 
-  set busyMs(ms: number) {
-    this.stats[this.stats.length - 1] = ms;
+  set use({ busyMs, atMs }: EngineUse) {
+    this.stats.set([busyMs, atMs], this.stats.length - 2);
   }
 
   /** Memory for requests, which the application gives out, and for results, which the engine gives out. */

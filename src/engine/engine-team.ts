@@ -7,7 +7,7 @@ import { Bell } from './bell.ts';
 import { ConnectionTable } from './connection-table.ts';
 import type { EngineEvents, EngineOptions, EngineSetup, RunningEngine } from './engine-control.ts';
 import { EngineLink, type LinkShared } from './engine-link.ts';
-import { EngineMemory } from './engine-memory.ts';
+import { EngineMemory, type EngineUse } from './engine-memory.ts';
 import { PeerMemory } from './peer-memory.ts';
 
 /** Starts an engine. @param onEnd is called if it ends by itself @throws as InlineRanker.open */
@@ -121,8 +121,8 @@ export class EngineTeam implements BalancedEngines {
     return this.#balancing?.moves ?? 0;
   }
 
-  get busyMs(): number[] {
-    return this.links.map((link) => link.busyMs);
+  get uses(): EngineUse[] {
+    return this.links.map((link) => link.use);
   }
 
   /** Lets another engine own a connection. It connects before, and the engine that had it keeps its own until that is idle. */

@@ -172,7 +172,7 @@ export class Engine implements EngineControl {
     this.#nodes = nodes;
     if (this.#ends.length > 0) this.#events.subrequests(this.#ends);
     this.#ends = [];
-    this.#memory.busyMs = this.#activeMs() - this.#idleMs;
+    this.#memory.use = { busyMs: this.#activeMs() - this.#idleMs, atMs: performance.now() };
     writeStats(this.#memory.stats, this.#ranker.stats);
   }
 

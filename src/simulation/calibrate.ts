@@ -1,9 +1,8 @@
 // Measures how long work takes on this machine: a ranker here, and memory nodes in a process of their own.
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { FlexemrError } from '../errors.ts';
+import { ForkedProgram } from '../host/forked-program.ts';
 import { openRanker } from '../host/open-ranker.ts';
 import { packageFile } from '../kernel/files.ts';
 import type { Ranker } from '../ranker/ranker.ts';
@@ -13,8 +12,9 @@ import {
   calibrationLoads,
   calibrationRouting,
 } from './calibration-plan.ts';
-import type { Costs } from './costs.ts';
+import type { Costs, PauseCosts } from './costs.ts';
 import { leastSquares } from './least-squares.ts';
+import { type Counts, Spending, type Spent, spentBetween } from './spent.ts';
 
 /** How often, and how long each time, each kind of work is measured. The least disturbed measurement counts. */
 const rounds = 6;
@@ -22,7 +22,16 @@ const measuredMs = 60;
 /** Until the compilers of the runtime are done, and until caches are as in the measurement. */
 const firstWarmUpMs = 150;
 const warmUpMs = 20;
+/** How long, and with how many lookups in flight, pauses of the garbage collector are measured. */
+const pausesMs = 2_000;
+const lookupsAtOnce = 16;
 const echoBytes = 128;
+
+/** What this process and the one of the nodes have counted. */
+interface Both {
+  readonly here: Counts;
+  readonly there: Counts;
+}
 
 /** Nanoseconds of a lookup, or of an exchange: of the thread here, of the thread there, and from its begin to its end. */
 interface Measured {
@@ -33,11 +42,14 @@ interface Measured {
 
 /** Takes a few seconds. @throws NODE_FAILED if the process does not start */
 export async function calibrate(): Promise<Costs> {
-  const child = fork(fileURLToPath(packageFile('./calibration-node', import.meta.url)), [], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const nodes = new ForkedProgram(packageFile('./calibration-node', import.meta.url));
+  using here = new Spending();
   try {
-    const ready = (await messageOf(child)) as CalibrationReady;
+    const ready = (await nodes.said().catch(ended)) as CalibrationReady;
+    const counts = async (): Promise<Both> => {
+      const there = (await nodes.ask('counts').catch(ended)) as Counts;
+      return { here: await here.counts(), there };
+    };
     const urls = ready.ports.map((port) => `http://127.0.0.1:${port}`);
     await using ranker = await openRanker({ routing: calibrationRouting(urls) });
     const loads = calibrationLoads();
@@ -45,24 +57,17 @@ export async function calibrate(): Promise<Costs> {
     for (const act of acts) await repeat(act, firstWarmUpMs);
     const measured: Measured[] = [];
     for (let round = 0; round < rounds; round++)
-      for (const [i, act] of acts.entries()) measured[i] = least(measured[i], await measure(child, act));
+      for (const [i, act] of acts.entries()) measured[i] = least(measured[i], await measure(counts, act));
     const [echoed, ...ofLookups] = measured;
-    return costsOf(echoed, loads, ofLookups);
+    return costsOf(echoed, loads, ofLookups, await pauses(counts, acts.slice(1)));
   } finally {
-    child.kill();
+    await nodes.stop();
   }
 }
 
-async function messageOf(child: ChildProcess): Promise<unknown> {
-  const over = new AbortController();
-  const { signal } = over;
-  const ended = once(child, 'exit', { signal }).then(() => undefined);
-  ended.catch(() => {});
-  const said = await Promise.race([once(child, 'message', { signal }), ended]);
-  over.abort();
-  if (said !== undefined) return said[0];
-  const message = 'the process that costs are measured with has ended; give costs by --costs instead';
-  throw new FlexemrError('NODE_FAILED', message, { field: 'costs' });
+function ended(cause: Error): never {
+  const message = `the process that costs are measured with has ended (${cause.message}); give costs by --costs instead`;
+  throw new FlexemrError('NODE_FAILED', message, { field: 'costs', cause });
 }
 
 function lookUps(ranker: Ranker, lookups: CalibrationLoad['lookups']): () => Promise<void> {
@@ -108,27 +113,50 @@ function least(one: Measured | undefined, other: Measured): Measured {
   };
 }
 
-async function measure(child: ChildProcess, act: () => Promise<void>): Promise<Measured> {
+async function measure(counts: () => Promise<Both>, act: () => Promise<void>): Promise<Measured> {
   await repeat(act, warmUpMs);
-  const [here, there] = [process.cpuUsage(), await cpuOf(child)];
+  const before = await counts();
   const took = await repeat(act, measuredMs);
-  const used = process.cpuUsage(here);
-  const usedThere = await cpuOf(child);
-  const each = 1_000 / took.length;
+  const after = await counts();
   took.sort((a, b) => a - b);
+  // The least disturbed measurement has the fewest pauses, too.
+  const each = (begin: Counts, end: Counts): number => ((end.cpuMs - begin.cpuMs) * 1e6) / took.length;
   return {
-    here: (used.user + used.system) * each,
-    there: (usedThere.user + usedThere.system - there.user - there.system) * each,
+    here: each(before.here, after.here),
+    there: each(before.there, after.there),
     p50: took[took.length >>> 1] * 1e6,
   };
 }
 
-async function cpuOf(child: ChildProcess): Promise<NodeJS.CpuUsage> {
-  child.send('cpu');
-  return (await messageOf(child)) as NodeJS.CpuUsage;
+/** Pauses are longer if more is in use, so they are measured while many lookups are in flight. */
+async function pauses(
+  counts: () => Promise<Both>,
+  acts: readonly (() => Promise<void>)[],
+): Promise<Costs['pauses']> {
+  const before = await counts();
+  const end = performance.now() + pausesMs;
+  const lane = async (_: unknown, first: number): Promise<void> => {
+    for (let i = first; performance.now() < end; i++) await acts[i % acts.length]();
+  };
+  await Promise.all(Array.from({ length: lookupsAtOnce }, lane));
+  const after = await counts();
+  return {
+    node: pausesOf(spentBetween(before.there, after.there)),
+    ranker: pausesOf(spentBetween(before.here, after.here)),
+  };
 }
 
-function costsOf(echoed: Measured, loads: readonly CalibrationLoad[], measured: readonly Measured[]): Costs {
+/** Pauses come after so much work, whatever it is for. */
+function pausesOf({ workMs, pauses, pausedMs }: Spent): PauseCosts {
+  return { every: (workMs * 1e6) / Math.max(1, pauses), pause: (pausedMs * 1e6) / Math.max(1, pauses) };
+}
+
+function costsOf(
+  echoed: Measured,
+  loads: readonly CalibrationLoad[],
+  measured: readonly Measured[],
+  pauses: Costs['pauses'],
+): Costs {
   const [subrequestThere, segment, key, rowByte, replyByte] = leastSquares(
     loads.map((load) => [load.subrequests, load.segments, load.keys, load.rowBytes, load.replyBytes]),
     measured.map(({ there }) => there),
@@ -148,6 +176,7 @@ function costsOf(echoed: Measured, loads: readonly CalibrationLoad[], measured: 
       ...{ lookup, feature, key: keyHere, replyByte: replyByteHere },
       subrequest: without(subrequestHere),
     },
+    pauses,
   });
 }
 

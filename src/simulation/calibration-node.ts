@@ -13,6 +13,7 @@ import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import { Listener } from '../transport/listener.ts';
 import { type CalibrationReady, calibrationNodes, calibrationRouting } from './calibration-plan.ts';
+import { Spending } from './spent.ts';
 
 const host = '127.0.0.1';
 // The addresses are not part of the fingerprint.
@@ -51,7 +52,8 @@ const echo = createServer({ noDelay: true }, (socket) => {
 }).listen(0, host);
 await once(echo, 'listening');
 const { port: echoPort } = echo.address() as AddressInfo;
-process.on('message', () => process.send?.(process.cpuUsage()));
+const spending = new Spending();
+process.on('message', async () => process.send?.(await spending.counts()));
 // It ends with the process that has started it.
 process.on('disconnect', () => process.exit());
 process.send?.({ ports, echoPort } satisfies CalibrationReady);

@@ -1,6 +1,14 @@
 // How long work takes in a simulation. All of it is in nanoseconds of one thread.
+import * as v from 'valibot';
 import { check, numberWhere, options } from '../check.ts';
 import type { ThreadCosts } from './processor.ts';
+
+/** How often, and for how long, the garbage collector stops a thread. */
+export interface PauseCosts {
+  /** Work from one pause to the next. */
+  readonly every: number;
+  readonly pause: number;
+}
 
 export interface Costs {
   /** Of every thread that waits for a network. */
@@ -32,13 +40,17 @@ export interface Costs {
     readonly subrequest: number;
     readonly replyByte: number;
   };
+  /** They are not a part of the work above. Undefined: there are none. */
+  readonly pauses?: { readonly node: PauseCosts; readonly ranker: PauseCosts } | undefined;
 }
 
 const ns = numberWhere((value) => Number.isFinite(value) && value >= 0, 'a number of nanoseconds, 0 or more');
+const pauses = options({ every: ns, pause: ns });
 const costs = options({
   thread: options({ wake: ns, read: ns, write: ns, rest: ns }),
   node: options({ subrequest: ns, segment: ns, key: ns, rowByte: ns, replyByte: ns }),
   ranker: options({ lookup: ns, feature: ns, key: ns, subrequest: ns, replyByte: ns }),
+  pauses: v.optional(options({ node: pauses, ranker: pauses })),
 });
 
 /** @throws INVALID_OPTION */
@@ -46,8 +58,14 @@ export function checkCosts(given: unknown): Costs {
   return check(costs, given, 'costs');
 }
 
-export function threadCosts({ thread: { wake, read, write, rest } }: Costs): ThreadCosts {
-  return { wakeMs: ms(wake), readMs: ms(read), writeMs: ms(write), restMs: ms(rest) };
+/** @param of what the thread is of */
+export function threadCosts({ thread, pauses }: Costs, of: 'node' | 'ranker'): ThreadCosts {
+  const { wake, read, write, rest } = thread;
+  const { every, pause } = pauses?.[of] ?? { every: 0, pause: 0 };
+  return {
+    ...{ wakeMs: ms(wake), readMs: ms(read), writeMs: ms(write), restMs: ms(rest) },
+    pauses: { everyMs: ms(every), ms: ms(pause) },
+  };
 }
 
 /** Milliseconds of nanoseconds. */

@@ -1,3 +1,5 @@
+import type { Pauses, PauseTimes } from './pauses.ts';
+
 /** Time that a thread takes for what every program does that waits for a network. */
 export interface ThreadCosts {
   /** From an event until a thread runs that has waited for it. */
@@ -8,9 +10,11 @@ export interface ThreadCosts {
   readonly writeMs: number;
   /** After it has written: until it can read again. */
   readonly restMs: number;
+  /** Of the garbage collector. */
+  readonly pauses: PauseTimes;
 }
 
-const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0 };
+const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0, pauses: { everyMs: 0, ms: 0 } };
 
 /** The network card of a machine: what it has sent and received, and until when it does so. */
 export class Nic {
@@ -54,6 +58,8 @@ export class Processor {
   readonly waiting: (() => void)[] = [];
   /** Whether an event will let it take the next of `waiting`. */
   isCalled = false;
+  /** Of its garbage collector. Undefined: it has not worked yet, or there are none. */
+  pauses: Pauses | undefined;
 
   constructor(name: string, costs: ThreadCosts = noCosts, nic: Nic = new Nic(), cores?: Cores) {
     this.name = name;

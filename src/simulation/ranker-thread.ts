@@ -44,7 +44,7 @@ export class RankerThread {
   #onEnd: () => void = () => {};
 
   constructor(name: string, of: RankerThreadOptions) {
-    this.processor = new Processor(name, threadCosts(of.costs), new Nic(), of.cores);
+    this.processor = new Processor(name, threadCosts(of.costs, 'ranker'), new Nic(), of.cores);
     this.#of = of;
     this.#dice = of.world.dice.fork();
   }

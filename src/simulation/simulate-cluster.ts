@@ -99,7 +99,7 @@ async function play(world: World, network: Network, options: SimulationOptions):
     onSubrequest: () => world.work(subrequestMs),
   };
   const cluster = new SimulatedCluster({
-    ...{ world, network, workers, rows, cores, costs: threadCosts(costs), healthOf: () => health },
+    ...{ world, network, workers, rows, cores, costs: threadCosts(costs, 'node'), healthOf: () => health },
     ...{ nodes: routing.nodes.map(({ id }) => id), tables: routing.tables },
   });
   await cluster.start();

@@ -3,6 +3,7 @@ import { Dice } from './dice.ts';
 import { EventQueue } from './event-queue.ts';
 import { SimulatedGlobals } from './globals.ts';
 import { History } from './history.ts';
+import { Pauses } from './pauses.ts';
 import { Processor } from './processor.ts';
 
 const realTurn = globalThis.setImmediate;
@@ -161,11 +162,18 @@ export class World implements Disposable {
     const processor = this.#processor;
     if (this.#writes) this.work(processor.costs.restMs);
     this.#writes = false;
+    if (processor.costs.pauses.everyMs > 0) this.work(this.#pauseOf(processor));
     processor.freeAt = this.now;
     if (this.#spentMs > this.#wakeMs) processor.cores?.take(this.now);
     processor.busyMs += this.#spentMs - this.#wakeMs;
     [this.#beganAt, this.#spentMs, this.#wakeMs] = [this.now, 0, 0];
     if (processor.waiting.length > 0) this.#call(processor);
+  }
+
+  /** How long the garbage collector stops a thread after the current event. */
+  #pauseOf(processor: Processor): number {
+    processor.pauses ??= new Pauses(processor.costs.pauses, this.dice.fork());
+    return processor.pauses.after(this.#spentMs - this.#wakeMs);
   }
 
   /** The thread takes what waits for it as soon as it is free. */

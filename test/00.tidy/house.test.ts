@@ -75,6 +75,7 @@ const runtimeFiles = [
   'simulation/history.ts',
   'simulation/network.ts',
   'simulation/socket.ts',
+  'simulation/spent.ts',
   'store/content.ts',
   'store/safetensors-index.ts',
   'store/safetensors-part.ts',

@@ -61,6 +61,29 @@ test('a lookup takes the time of the network, and of its work', async () => {
   expect(perSecond).toBeGreaterThan(900 / p50Ms);
 });
 
+test('rankers and nodes pause as the costs say', async () => {
+  const run = async (pauses: Costs['pauses']) => {
+    const options = { ...optionsOf(routingOf(1)), seconds: 4, costs: { ...costs, pauses } };
+    const { nodes, rankerLoads, lookups } = await simulateCluster(options);
+    return { loads: [nodes[0].load, rankerLoads[0]], p99Ms: lookups.report(4).p99Ms };
+  };
+  const none = { every: 0, pause: 0 };
+  const some = { every: 500_000, pause: 200_000 };
+  const without = await run(undefined);
+  expect(await run({ node: none, ranker: none })).toEqual(without);
+  const moreLoad = async (pauses: Costs['pauses']): Promise<number[]> => {
+    const { loads, p99Ms } = await run(pauses);
+    expect(p99Ms).toBeGreaterThan(without.p99Ms);
+    return loads.map((load, i) => load / without.loads[i]);
+  };
+  const [node, idle] = await moreLoad({ node: some, ranker: none });
+  expect(idle).toBeCloseTo(1, 2);
+  expect((node - 1) / (some.pause / some.every)).toBeCloseTo(1, 0.3);
+  const [other, ranker] = await moreLoad({ node: none, ranker: some });
+  expect(other).toBeCloseTo(1, 2);
+  expect((ranker - 1) / (some.pause / some.every)).toBeCloseTo(1, 0.3);
+});
+
 test('the same seed gives the same report, and another one another', async () => {
   const options = { ...optionsOf(routingOf(3)), seeds: 1, first: 1, deathsOf: 1 };
   const once = await measureCluster(options);

@@ -64,7 +64,7 @@ async function begins(
 
 test('work waits until its thread is free', async () => {
   expect(await begins([0, 1, 2, 50], 10, [new Processor('a')])).toEqual([0, 10, 20, 50]);
-  const costs = { wakeMs: 3, readMs: 0, writeMs: 0, restMs: 0 };
+  const costs = { wakeMs: 3, readMs: 0, writeMs: 0, restMs: 0, pauses: { everyMs: 0, ms: 0 } };
   // Only a thread that has waited must be woken.
   expect(await begins([5, 6, 60], 10, [new Processor('a', costs)])).toEqual([8, 18, 63]);
 });
@@ -103,6 +103,63 @@ test('a busy thread has the queue that queueing theory gives it', async () => {
   expect(waited / count / expected).toBeGreaterThan(0.95);
   expect(waited / count / expected).toBeLessThan(1.05);
   expect(processor.busyMs / at).toBeCloseTo(load, 1);
+});
+
+/** Works of `eachMs` in one thread, which has nothing to do for half of the time. @returns the pauses after them */
+async function pausesOf(one: PauseCase): Promise<{ pauses: number[]; busyMs: number }> {
+  const { seed, everyMs, ms, eachMs } = one;
+  using world = new World(seed);
+  const costs = { wakeMs: 3, readMs: 0, writeMs: 0, restMs: 0, pauses: { everyMs, ms } };
+  const processor = new Processor('a', costs);
+  const pauses: number[] = [];
+  let busyMs = 0;
+  const act = (): void => {
+    pauses.push(processor.busyMs - busyMs);
+    busyMs = processor.busyMs + eachMs;
+    world.work(eachMs);
+  };
+  const [works, apartMs] = [workMs / eachMs, 2 * (eachMs + 2 * ms)];
+  for (let i = 0; i <= works; i++) world.at(i * apartMs, act, processor);
+  await world.run(world.sleep((works + 1) * apartMs));
+  return { pauses: pauses.filter((pause) => pause > 1e-9), busyMs: busyMs - eachMs };
+}
+
+interface PauseCase {
+  readonly seed: number;
+  readonly everyMs: number;
+  readonly ms: number;
+  readonly eachMs: number;
+}
+
+const workMs = 60_000;
+
+test('a thread pauses as often and for as long as was measured, by its work and not by the time', async () => {
+  const cases = fc.record({
+    seed: fc.nat(1_000),
+    everyMs: fc.integer({ min: 5, max: 20 }),
+    ms: fc.integer({ min: 1, max: 4 }),
+    eachMs: fc.constantFrom(1, 2),
+  });
+  await fc.assert(
+    fc.asyncProperty(cases, async (one) => {
+      const { pauses, busyMs } = await pausesOf(one);
+      const total = pauses.reduce((sum, pause) => sum + pause, 0);
+      expect(Math.abs(pauses.length / (workMs / one.everyMs) - 1)).toBeLessThan(0.1);
+      expect(Math.abs(total / pauses.length / one.ms - 1)).toBeLessThan(0.12);
+      expect(Math.max(...pauses)).toBeGreaterThan(4 * one.ms);
+      // The work itself takes as long as without pauses.
+      expect(busyMs - total).toBeCloseTo(workMs, 3);
+      expect((await pausesOf(one)).pauses).toEqual(pauses);
+      expect((await pausesOf({ ...one, seed: one.seed + 1 })).pauses).not.toEqual(pauses);
+    }),
+    { numRuns: 5 },
+  );
+});
+
+test('a thread without pauses takes as long as its work', async () => {
+  const { pauses, busyMs } = await pausesOf({ seed: 1, everyMs: 0, ms: 0, eachMs: 1 });
+  expect(pauses).toEqual([]);
+  expect(busyMs).toBeCloseTo(workMs, 3);
 });
 
 test('least squares finds the numbers that gave what was measured', () => {
