@@ -7,7 +7,7 @@ import { slotShares } from '../memory-node/hostings.ts';
 import type { Hasher } from '../memory-node/id-hashes.ts';
 import { type LoadedShard, loadShards, ownShards } from '../memory-node/load-shards.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
-import { fingerprint, meaning } from '../plan/fingerprint.ts';
+import { fingerprint, meaning, planName } from '../plan/fingerprint.ts';
 import type { NumberedShard, RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { Store } from '../store/store.ts';
@@ -164,11 +164,6 @@ export async function loadHostings({
 }: NodeOptions & LoadedRelease & LoadReleaseOptions): Promise<Hosting[]> {
   const releases = new LoadedReleases(options);
   return releases.hostings(await releases.load(options, { onProgress }));
-}
-
-/** The fingerprint of a routing table, as nodes say it. */
-export function planName(routing: RoutingTable): string {
-  return fingerprint(routing).toString(16).padStart(16, '0');
 }
 
 /** Shards with the same key have the same rows. A plan without a digest of the rows has no rows in common with another one. */

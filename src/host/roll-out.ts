@@ -4,10 +4,10 @@ import { releaseRetryMs, rollOutMsMax, rollOutPollMs, rollOutQuietMs } from '../
 import { FlexemrError } from '../errors.ts';
 import { abort, begin, type Cluster, end, flip, isSame, otherChange, type Release } from '../plan/cluster.ts';
 import type { ClusterStore, ReadCluster } from '../plan/cluster-store.ts';
+import { planName } from '../plan/fingerprint.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { NodeDescription, ReleaseStatus } from '../wire/handler.ts';
 import { workerUrls } from '../wire/worker-urls.ts';
-import { planName } from './loaded-releases.ts';
 
 /** `begin`: nodes load it. `flip`: rankers are to use it. `end`: nothing else is used any more. */
 export type RollOutStep = 'begin' | 'flip' | 'end' | 'abort';

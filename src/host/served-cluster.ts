@@ -4,11 +4,12 @@ import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
 import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
+import { planName } from '../plan/fingerprint.ts';
 import type { LoadProgress } from '../store/load.ts';
 import type { TableSource } from '../store/table-file.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
-import { LoadedReleases, type NodeOptions, planName } from './loaded-releases.ts';
+import { LoadedReleases, type NodeOptions } from './loaded-releases.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import type { Serving } from './worker-control.ts';
 

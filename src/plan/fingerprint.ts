@@ -15,6 +15,11 @@ export function fingerprint({ tables }: RoutingTable): bigint {
   return hash.value;
 }
 
+/** The same as 16 hexadecimal digits, as nodes say it. */
+export function planName(routing: RoutingTable): string {
+  return fingerprint(routing).toString(16).padStart(16, '0');
+}
+
 /** The parts of a table that count, in a canonical form. @param bounds of its shards */
 export function meaning({ spec, version, indexed, content }: PlannedTable, bounds: unknown): unknown {
   const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;

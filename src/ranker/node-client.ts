@@ -31,6 +31,9 @@ interface Lane {
 /** The limits of a node for one subrequest and its reply. */
 export type NodeLimits = Omit<NodeDescription['limits'], 'sessionWindow'>;
 
+/** Digests of tables by their names, for each release that a node serves, by the fingerprint of its routing table. */
+export type NodeContents = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
 /** A memory node, as a ranker sees it. */
 export interface NodeStatus {
   readonly node: string;
@@ -60,7 +63,7 @@ export class NodeClient {
   #up = false;
   #retired = false;
   #wireVersion = wireVersionOldest;
-  #contents: ReadonlyMap<string, string> = new Map();
+  #contents: NodeContents = new Map();
 
   constructor(id: string, url: string, transport: Transport, budget: ReplyBudget) {
     this.id = id;
@@ -83,8 +86,8 @@ export class NodeClient {
     return { node: this.id, url: this.url, up: this.#up, workers: this.#lanes.length };
   }
 
-  /** Digests of the tables in its file, by table name, as the node last reported them. */
-  get contents(): ReadonlyMap<string, string> {
+  /** Digests of the tables in its files, as the node last reported them. */
+  get contents(): NodeContents {
     return this.#contents;
   }
 
@@ -134,7 +137,7 @@ export class NodeClient {
       throw new FlexemrError('UNSUPPORTED_VERSION', message, { node: this.id, value: newest });
     }
     this.#wireVersion = Math.min(wireVersion, newest);
-    this.#contents = new Map(Object.entries(described.contents ?? {}));
+    this.#contents = contentsOf(described);
     const urls = workerUrls(this.url, workers);
     const before = new Map(this.#lanes.map((lane) => [lane.url, lane]));
     this.#limits = this.#within(limits);
@@ -257,6 +260,11 @@ export class NodeClient {
   async close(): Promise<void> {
     await Promise.all(this.#lanes.map(({ session }) => session.close()));
   }
+}
+
+function contentsOf({ plan, contents, releases = [] }: NodeDescription): NodeContents {
+  const all = [{ plan, contents }, ...releases];
+  return new Map(all.map((release) => [release.plan, new Map(Object.entries(release.contents ?? {}))]));
 }
 
 function isBetter(lane: Lane, than: Lane, now: number): boolean {

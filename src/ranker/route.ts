@@ -3,11 +3,11 @@ import { FlexemrError } from '../errors.ts';
 import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
 import type { Workspace, WrittenPlan } from '../lookup/workspace.ts';
-import { fingerprint } from '../plan/fingerprint.ts';
+import { fingerprint, planName } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CachedTables } from './cached-tables.ts';
-import { NodeClient } from './node-client.ts';
+import { NodeClient, type NodeContents } from './node-client.ts';
 import { ReplyBudget } from './reply-budget.ts';
 
 export interface RouteOptions {
@@ -31,13 +31,14 @@ export class Route implements WrittenPlan {
   /** The clients in the order of the plan. */
   readonly states: readonly NodeClient[];
   readonly #tables: ReadonlyMap<string, LookupTable>;
+  readonly #planName: string;
   readonly #fingerprintWords: Uint32Array;
   /** Lookups that use it, and whether there will be no more. */
   #lookups = 0;
   #retired = false;
   #onUnused: () => void = () => {};
   /** The contents that the nodes reported when they were last compared. */
-  #compared: readonly ReadonlyMap<string, string>[] = [];
+  #compared: readonly NodeContents[] = [];
 
   /**
    * @param cached what the cache of the workspace knows of the tables
@@ -58,6 +59,7 @@ export class Route implements WrittenPlan {
     const replies = before?.replies ?? new ReplyBudget(replyBytes);
     this.replies = replies;
     this.fingerprint = fingerprint(routing);
+    this.#planName = planName(routing);
     this.#fingerprintWords = new Uint32Array(BigUint64Array.of(this.fingerprint).buffer);
     this.nodes = new Map(
       routing.nodes
@@ -111,7 +113,7 @@ export class Route implements WrittenPlan {
   }
 
   /**
-   * Checks that the nodes hold the same rows of each table, as far as they have reported their contents.
+   * Checks that the nodes hold the same rows of each table of this release, as far as they have reported them.
    * @throws STALE_ROUTING if two nodes differ; the message names both
    */
   checkContents(): void {
@@ -119,7 +121,7 @@ export class Route implements WrittenPlan {
     const described = this.states.map((node) => node.contents);
     const known = new Map<string, NodeContent>();
     for (const { id, contents } of this.nodes.values()) {
-      for (const [table, content] of contents) {
+      for (const [table, content] of contents.get(this.#planName) ?? []) {
         const other = known.get(table);
         if (other !== undefined && other.content !== content)
           throw mixed(table, other, { node: id, content });

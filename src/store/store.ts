@@ -97,7 +97,7 @@ export class Store {
       const address = arena.rows.allocate(bytes);
       if (address !== undefined) return { arena, address, bytes };
     }
-    const size = roundUp(Math.max(bytes, Math.min(expect, this.#shardBytes)));
+    const size = roundUp(Math.max(1, bytes, Math.min(expect, this.#shardBytes)));
     const arena = new Arena(this.#module, size, this.#slotBytes);
     this.arenas.push(arena);
     const address = arena.rows.allocate(bytes);
