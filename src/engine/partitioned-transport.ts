@@ -4,7 +4,7 @@ import type { Exchange, Outgoing, ReplyBound, Session, Traffic, Transport } from
 import type { Bell } from './bell.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { GatedSession } from './gated-session.ts';
-import { PeerMemory } from './peer-memory.ts';
+import type { PeerMemory } from './peer-memory.ts';
 import { Peers } from './peers.ts';
 
 /** Where an engine is among the engines of a ranker. */
@@ -12,6 +12,8 @@ export interface Partition {
   readonly place: number;
   readonly table: ConnectionTable;
   readonly memories: readonly PeerMemory[];
+  /** Of each memory, for what one engine sends to another. */
+  readonly peerBytes: number;
   /** Bells of all engines. */
   readonly bells: readonly Bell[];
 }
@@ -82,7 +84,7 @@ class PartitionedSession implements Session {
     this.#transport = transport;
     this.#partition = partition;
     this.#peers = peers;
-    this.#bytesMax = PeerMemory.slotBytes(partition.memories.length) * partedBytesShare;
+    this.#bytesMax = partition.peerBytes * partedBytesShare;
   }
 
   get #isOwner(): boolean {

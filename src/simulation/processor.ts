@@ -8,6 +8,8 @@ export interface ThreadCosts {
   readonly writeMs: number;
   /** After it has written: until it can read again. */
   readonly restMs: number;
+  /** From one turn of the event loop to the next. Default: none. */
+  readonly turnMs?: number | undefined;
 }
 
 const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0 };
@@ -54,11 +56,20 @@ export class Processor {
   readonly waiting: (() => void)[] = [];
   /** Whether an event will let it take the next of `waiting`. */
   isCalled = false;
+  /** Timers of the thread that have been set and not cleared. */
+  timers = 0;
+  /** It has ended, with all that it had still to do. */
+  dead = false;
 
   constructor(name: string, costs: ThreadCosts = noCosts, nic: Nic = new Nic(), cores?: Cores) {
     this.name = name;
     this.costs = costs;
     this.nic = nic;
     this.cores = cores;
+  }
+
+  /** It does nothing until then. */
+  stall(until: number): void {
+    this.freeAt = Math.max(this.freeAt, until);
   }
 }

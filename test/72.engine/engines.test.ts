@@ -1,8 +1,8 @@
 // A ranker with engines gives what one without gives: the same bits, and the same errors.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EngineThreads } from '../../src/engine/engine-control.ts';
 import { EngineRanker } from '../../src/engine/engine-ranker.ts';
-import type { StartEngine } from '../../src/engine/engine-team.ts';
 import { engineThreads } from '../../src/host/engine-threads.ts';
 import { FlexemrError, type KeyedBags, type Lookup } from '../../src/index.ts';
 import { fixedRouting, type RoutingSource } from '../../src/plan/routing-source.ts';
@@ -36,8 +36,10 @@ function renamed<T extends { readonly name: string }>(spec: T): T {
   return { ...spec, name: `model ${spec.name}` };
 }
 
-function open(routing: RoutingSource, start: StartEngine = engineThreads(streams)): Promise<EngineRanker> {
-  return EngineRanker.open({ routing, engines }, start);
+const threads = engineThreads(streams);
+
+function open(routing: RoutingSource, on: EngineThreads = threads): Promise<EngineRanker> {
+  return EngineRanker.open({ routing, engines }, on);
 }
 
 /** The bits of a lookup, or what its error says. */
@@ -134,7 +136,7 @@ test('counts what its engines do, and hears how subrequests end', async () => {
 test('a cache is shared out among the engines, and may get another size', async () => {
   await using cached = await EngineRanker.open(
     { routing: fixedRouting(cluster.routing), engines, cache: '12MiB' },
-    engineThreads(streams),
+    threads,
   );
   expect(cached.stats.cache?.bytes).toBe(12 * 2 ** 20);
   for (let i = 0; i < 30; i++)
@@ -159,15 +161,15 @@ test('reads a routing table again that the nodes do not serve any more', async (
 
 test('if an engine ends, its lookups fail, and the next ones find new engines', async () => {
   const ends: ((error: Error) => void)[] = [];
-  const start: StartEngine = async (setup, events, onEnd) => {
-    const running = await engineThreads(streams)(setup, events, onEnd);
+  const start: EngineThreads['start'] = async (setup, events, onEnd) => {
+    const running = await threads.start(setup, events, onEnd);
     ends.push(async (error) => {
       await running.end();
       onEnd(error);
     });
     return running;
   };
-  await using mortal = await open(fixedRouting(cluster.routing), start);
+  await using mortal = await open(fixedRouting(cluster.routing), { ...threads, start });
   await mortal.lookup(someBags(1));
   const underWay = Array.from({ length: 40 }, (_, i) => outcome(mortal.lookup(largeBags(i))));
   ends[1](new Error('killed by a test'));
