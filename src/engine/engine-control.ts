@@ -13,6 +13,8 @@ import type { WakeChannel, WakePort } from './wake-port.ts';
 
 /** Options of a ranker that its engines get. They are plain data. */
 export interface EngineOptions {
+  /** Engines that start again do without nodes that are away. */
+  readonly awaitNodes?: boolean | undefined;
   readonly pushDown?: PushDown | undefined;
   readonly deduplicateBags?: boolean | undefined;
   readonly checksums?: boolean | undefined;

@@ -101,6 +101,8 @@ export class EngineRanker implements Ranker {
       cache,
     } = this.#options;
     const options = {
+      // Other nodes go on serving when one is away, also after an engine has ended.
+      awaitNodes: this.#ended.length === 0,
       pushDown,
       deduplicateBags,
       checksums,

@@ -50,7 +50,10 @@ export class EngineTeam implements BalancedEngines {
     const connections = new SharedArrayBuffer(ConnectionTable.bytes);
     const peersOf = wire(engines, sizes, threads);
     const links: EngineLink[] = [];
-    let onEnd = (_: Error): void => {};
+    let ended: Error | undefined;
+    let onEnd = (error: Error): void => {
+      ended ??= error;
+    };
     const begun = memories.map((_, place) => {
       const buffers = memories.map(({ buffer }) => buffer);
       const port = channels[place].port2;
@@ -68,9 +71,10 @@ export class EngineTeam implements BalancedEngines {
     const all = await Promise.allSettled(begun);
     const running = all.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
     const failed = all.find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') {
+    // One may also have ended while it waited for the others.
+    if (failed?.status === 'rejected' || ended !== undefined) {
       await Promise.all(running.map((engine) => engine.end()));
-      throw failed.reason;
+      throw failed?.status === 'rejected' ? failed.reason : endedAtStart(ended);
     }
     for (const [place, engine] of running.entries())
       links.push(new EngineLink(place, memories[place], engine, context));
@@ -158,6 +162,11 @@ export class EngineTeam implements BalancedEngines {
     for (const port of this.#ports) port.close();
     await Promise.all(this.#engines.map((engine) => engine.end()));
   }
+}
+
+function endedAtStart(cause: Error | undefined): FlexemrError {
+  const message = `an engine has ended while the others started (${cause?.message}); try again`;
+  return new FlexemrError('WORKER_FAILED', message, { field: 'engines', cause });
 }
 
 /** Ports between each two engines, and their memories. @returns for each engine: the others */

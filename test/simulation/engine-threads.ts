@@ -26,6 +26,8 @@ const costs = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0, turnMs };
 
 /** One of them, from its start until its end. */
 export interface SimulatedEngine {
+  /** Number of the engines that have started together. */
+  readonly team: number;
   readonly place: number;
   readonly processor: Processor;
   readonly transport: CountedTransport;
@@ -56,6 +58,8 @@ export class SimulatedThreads implements EngineThreads {
   readonly #of: SimulatedThreadsOptions;
   readonly #dice: Dice;
   readonly #all: SimulatedEngine[] = [];
+  #live: readonly SimulatedEngine[] = [];
+  #whole: readonly SimulatedEngine[] = [];
   #started = 0;
 
   constructor(of: SimulatedThreadsOptions) {
@@ -63,8 +67,21 @@ export class SimulatedThreads implements EngineThreads {
     this.#dice = of.world.dice.fork();
   }
 
+  /** Those that have not ended, and those of them of which no other one that has started with them has ended. */
   get live(): readonly SimulatedEngine[] {
-    return this.#all.filter(({ processor, closed }) => !processor.dead && !closed);
+    return this.#live;
+  }
+
+  get whole(): readonly SimulatedEngine[] {
+    return this.#whole;
+  }
+
+  /** One has started, or has ended. */
+  #changed(): void {
+    const isOver = ({ processor, closed }: SimulatedEngine): boolean => processor.dead || closed;
+    const ended = new Set(this.#all.filter(isOver).map(({ team }) => team));
+    this.#live = this.#all.filter((engine) => !isOver(engine));
+    this.#whole = this.#live.filter(({ team }) => !ended.has(team));
   }
 
   /** Replies that had to wait at their nodes, of all that there ever were. */
@@ -94,6 +111,7 @@ export class SimulatedThreads implements EngineThreads {
     let ending = false;
     const kill = (error: Error): void => {
       world.kill(processor);
+      this.#changed();
       network.end(processor);
       up.send(application, () => {
         const message = `an engine has ended: ${error.message}`;
@@ -104,10 +122,11 @@ export class SimulatedThreads implements EngineThreads {
       });
     };
     const engine: SimulatedEngine = {
-      ...{ place, processor, transport: this.#of.transport() },
+      ...{ team, place, processor, transport: this.#of.transport() },
       ...{ ranker: undefined, engine: undefined, holds: 1, closed: false, die: kill },
     };
     this.#all.push(engine);
+    this.#changed();
     /** Calls the engine. The answer comes back to the thread that has called. */
     const call = <T>(act: () => Promise<T> | T): Promise<T> => {
       const from = world.processor;
@@ -185,6 +204,7 @@ export class SimulatedThreads implements EngineThreads {
         held(() => opened.close()).then(
           () => {
             engine.closed = true;
+            this.#changed();
           },
           () => {},
         ),
@@ -194,7 +214,7 @@ export class SimulatedThreads implements EngineThreads {
 
   /** What the application hears of an engine. */
   #eventsOf(events: EngineEvents, processor: Processor): EngineEvents {
-    const { world, application } = this.#of;
+    const { application } = this.#of;
     const [up, down] = [this.#line(), this.#line()];
     const tell =
       <Given extends unknown[]>(act: (...given: Given) => unknown) =>
@@ -216,7 +236,6 @@ export class SimulatedThreads implements EngineThreads {
               down.send(processor, () => resolve(copy));
             }, reject);
           up.send(application, read);
-          void world;
         }),
     };
   }
