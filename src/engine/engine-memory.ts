@@ -45,6 +45,8 @@ export class EngineMemory {
   /** What the engine has counted. The last number: milliseconds that it was busy. */
   readonly stats: Float64Array;
   readonly #places: Places;
+  /** Smaller results are copied. */
+  readonly sharedResultBytes: number;
 
   /** @param wake wakes the engine @param shared the same memory in another thread; default: new memory */
   constructor(wake: () => void, sizes: EngineSizes, shared?: SharedArrayBuffer) {
@@ -52,6 +54,7 @@ export class EngineMemory {
     const { outAt, statsAt, end } = places;
     const buffer = shared ?? new SharedArrayBuffer(end);
     this.#places = places;
+    this.sharedResultBytes = sizes.sharedResultBytes;
     this.buffer = buffer;
     this.bytes = new Uint8Array(buffer);
     this.words = new Uint32Array(buffer);

@@ -4,6 +4,7 @@ import {
   peerBytesMax,
   peerBytesMin,
   ringRecords,
+  sharedResultBytesMin,
 } from '../engine-limits.ts';
 
 /** How much memory engines share with their application and with each other. */
@@ -13,6 +14,8 @@ export interface EngineSizes {
   /** For bags, and for results, of each engine. */
   readonly requestBytes: number;
   readonly resultBytes: number;
+  /** Results of at least so many bytes are used where an engine has left them. */
+  readonly sharedResultBytes: number;
   /** For what one engine sends to another. */
   readonly peerBytes: number;
 }
@@ -23,6 +26,7 @@ export function engineSizes(engines: number): EngineSizes {
     ringRecords,
     requestBytes: engineRequestBytes,
     resultBytes: engineResultBytes,
+    sharedResultBytes: sharedResultBytesMin,
     peerBytes: Math.max(peerBytesMin, shared),
   };
 }

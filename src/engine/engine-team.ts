@@ -134,11 +134,12 @@ export class EngineTeam implements BalancedEngines {
 
   /** Lets another engine own a connection. It connects before, and the engine that had it keeps its own until that is idle. */
   async move(connection: number, to: number): Promise<void> {
-    const from = this.connections.owner(connection);
-    if (from === to) return;
+    if (this.connections.owner(connection) === to) return;
     await this.links[to].control.prepare(connection);
+    // Another move of it may have come first.
+    const from = this.connections.owner(connection);
     this.connections.move(connection, to);
-    await this.links[from].control.leave(connection);
+    if (from !== to) await this.links[from].control.leave(connection);
   }
 
   /** One of them has ended. */

@@ -3,8 +3,11 @@ import type { Dice } from '../../src/simulation/dice.ts';
 import type { World } from '../../src/simulation/world.ts';
 import type { SimulatedEngines } from './engine-ranker.ts';
 
-/** Moves begin so long before they may, or after the last fault: a move is no fault. */
+/** Connections also move after the last fault: a move is no fault. */
 const calmMovesMs = 1_500;
+
+/** Engines that start again have started by then, if messages are fast. */
+const startMsMax = 5;
 
 export class EngineFaults {
   readonly #world: World;
@@ -23,7 +26,7 @@ export class EngineFaults {
     const place = (): number => this.#dice.between(0, engines - 1);
     await Promise.all([
       ...this.#some(stalls, withinMs, () => this.#engines.stall(place(), this.#dice.pick([1, 10, 60, 400]))),
-      ...this.#some(deaths, withinMs, () => this.#engines.die(place())),
+      ...this.#some(deaths, withinMs, () => this.#die(place, engines)),
       ...this.#some(moves, withinMs + calmMovesMs, () => this.#move(place())),
     ]);
   }
@@ -33,6 +36,17 @@ export class EngineFaults {
       await this.#world.sleep(this.#dice.between(0, withinMs));
       await act();
     });
+  }
+
+  /** An engine dies, and perhaps another one while they start again. */
+  async #die(place: () => number, engines: number): Promise<void> {
+    const again = engines > 1 && this.#dice.chance(0.5);
+    const first = this.#engines.die(place());
+    if (again) {
+      await this.#world.sleep(this.#dice.share() * startMsMax);
+      await this.#engines.die(place());
+    }
+    await first;
   }
 
   async #move(to: number): Promise<void> {

@@ -24,6 +24,9 @@ interface EnginesOptions {
   readonly room: Pick<RepliesRoom, 'dropMsMax' | 'isExplained'>;
 }
 
+/** Until all results are given back that were not used any more. */
+const releaseRounds = 16;
+
 /** The most that an engine looks for work, and a timer that leaves out a part of a millisecond. */
 const turnsMsMax = 1;
 
@@ -108,9 +111,12 @@ export class SimulatedEngines implements CountedReplies {
   async check(): Promise<void> {
     const { world } = this.#of;
     const { live } = this.threads;
-    // An engine that sleeps has not heard yet which results nobody uses any more.
-    for (const { engine, processor } of live) world.at(world.now, () => engine?.wake(), processor);
-    await world.sleep(1);
+    // An engine that sleeps has not heard yet which results nobody uses any more. A ring has room for few of them.
+    for (let round = 0; round < releaseRounds; round++) {
+      for (const { engine, processor, ring } of live)
+        world.at(world.now, () => (engine?.wake(), ring()), processor);
+      await world.sleep(1 + this.plan.messageMsMax);
+    }
     // The balancer may just move a connection.
     for (let ms = 0; ms < recoveryMsMax && live.some(({ holds }) => holds > 0); ms++) await world.sleep(1);
     for (const { ranker, holds, processor } of live) {
@@ -119,6 +125,17 @@ export class SimulatedEngines implements CountedReplies {
         throw new Error(`${processor.name} waits for ${replyBytesUnderWay} bytes of replies`);
       if (holds !== 0) throw new Error(`${processor.name} is held ${holds} times, and has no lookup`);
     }
+    this.#checkConnections();
+  }
+
+  /** Only the owner of a connection keeps one. */
+  #checkConnections(): void {
+    if (this.threads.movesFailed > 0) return;
+    const open = new Map<string, number>();
+    for (const { transport } of this.threads.live)
+      for (const [url, sessions] of transport.open) open.set(url, (open.get(url) ?? 0) + sessions);
+    for (const [url, sessions] of open)
+      if (sessions > 1) throw new Error(`${sessions} engines keep connections to ${url}`);
   }
 
   /** Lets another engine own a connection. A move that fails changes nothing. */

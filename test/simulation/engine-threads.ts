@@ -38,6 +38,8 @@ export interface SimulatedEngine {
   holds: number;
   closed: boolean;
   readonly die: (cause: Error) => void;
+  /** Rings the bell of the thread that asks. */
+  readonly ring: () => void;
 }
 
 export interface SimulatedThreadsOptions {
@@ -61,6 +63,8 @@ export class SimulatedThreads implements EngineThreads {
   #live: readonly SimulatedEngine[] = [];
   #whole: readonly SimulatedEngine[] = [];
   #started = 0;
+  /** Moves after which the new engine may keep a connection that it does not own. */
+  movesFailed = 0;
 
   constructor(of: SimulatedThreadsOptions) {
     this.#of = of;
@@ -124,6 +128,7 @@ export class SimulatedThreads implements EngineThreads {
     const engine: SimulatedEngine = {
       ...{ team, place, processor, transport: this.#of.transport() },
       ...{ ranker: undefined, engine: undefined, holds: 1, closed: false, die: kill },
+      ring: () => setup.port.postMessage(0),
     };
     this.#all.push(engine);
     this.#changed();
@@ -197,7 +202,11 @@ export class SimulatedThreads implements EngineThreads {
       },
       resizeCache: (size) => held(() => opened.resizeCache(size)),
       checkNodes: () => held(() => opened.checkNodes()),
-      prepare: (connection) => held(() => opened.prepare(connection)),
+      prepare: (connection) =>
+        held(() => opened.prepare(connection)).catch((error: unknown) => {
+          this.movesFailed++;
+          throw error;
+        }),
       leave: (connection) => held(() => opened.leave(connection)),
       observe: () => down.send(processor, () => opened.observe()),
       close: () =>

@@ -135,7 +135,13 @@ export function planOf(dice: Dice): Plan {
 
 function enginesOf(dice: Dice): EnginesPlan {
   const engines = dice.pick([1, 2, 2, 3, 3]);
-  const small = { ringRecords: 8, requestBytes: 2 ** 14, resultBytes: 2 ** 16, peerBytes: 2 ** 14 };
+  const small = {
+    ringRecords: 8,
+    requestBytes: 2 ** 14,
+    resultBytes: 2 ** 16,
+    sharedResultBytes: 1_024,
+    peerBytes: 2 ** 14,
+  };
   const hot = dice.between(0, engines - 1);
   const isSkewed = dice.chance(0.5);
   return {

@@ -67,13 +67,25 @@ export class CountedTransport implements Transport, CountedReplies {
     const count = (by: number): unknown => this.open.set(url, (this.open.get(url) ?? 0) + by);
     count(1);
     let closed = false;
+    /** Subrequests of this session that have not ended. */
+    let inFlight = 0;
+    const counted = (exchange: Exchange): Exchange => {
+      inFlight++;
+      const ended = (): void => void inFlight--;
+      exchange.reply.then(ended, ended);
+      return exchange;
+    };
     return {
       connect: () => inner.connect?.() ?? Promise.resolve(),
       replyBound: (outgoing) => inner.replyBound?.(outgoing) ?? 'reserve',
-      send: (outgoing, held = false) => this.#send(inner, url, outgoing, held),
+      send: (outgoing, held = false) => counted(this.#send(inner, url, outgoing, held)),
       close: () => {
         if (!closed) count(-1);
         closed = true;
+        if (inFlight > 0 && this.#room.forOthers === true)
+          this.#world.fail(
+            new Error(`a connection to ${url} is closed, and ${inFlight} subrequests wait for it`),
+          );
         return inner.close();
       },
     };
