@@ -181,6 +181,44 @@ test('if an engine ends, its lookups fail, and the next ones find new engines', 
   expect(mortal.stats.lookups).toBeGreaterThan(1);
 });
 
+test('an engine that ends while the others start is not taken for one that runs', async () => {
+  const start: EngineThreads['start'] = async (setup, events, onEnd) => {
+    const running = await threads.start(setup, events, onEnd);
+    if (setup.place === 0) onEnd(new Error('killed by a test'));
+    return running;
+  };
+  const opening = refused(open(fixedRouting(cluster.routing), { ...threads, start }));
+  expect(await opening).toMatchObject({ code: 'WORKER_FAILED', field: 'engines' });
+});
+
+test('engines start again without a node that is away', async () => {
+  const nodes = cluster.routing.nodes.map((node, i) =>
+    i === 0 ? { ...node, url: 'http://127.0.0.1:1' } : node,
+  );
+  let onEnd: ((error: Error) => void) | undefined;
+  const start: EngineThreads['start'] = async (setup, events, ended) => {
+    onEnd = ended;
+    return await threads.start(setup, events, ended);
+  };
+  let away = false;
+  // Engines that start again have the last routing table.
+  let change: (routing: typeof cluster.routing) => void = () => {};
+  const source: RoutingSource = {
+    read: async () => (away ? { ...cluster.routing, nodes } : cluster.routing),
+    watch: (onChange) => {
+      change = onChange;
+      return () => {};
+    },
+  };
+  await using bereft = await open(source, { ...threads, start });
+  await bereft.lookup(someBags(1));
+  away = true;
+  change({ ...cluster.routing, nodes });
+  onEnd?.(new Error('killed by a test'));
+  const found = await bereft.lookup(someBags(1), { onFailure: 'partial' });
+  expect(found.failures.map(({ code }) => code)).toContain('UNAVAILABLE');
+});
+
 test('lookups end when it is closed, and no more begin', async () => {
   const closing = await open(fixedRouting(cluster.routing));
   const lookups = Array.from({ length: 30 }, (_, i) => outcome(closing.lookup(largeBags(i))));

@@ -113,8 +113,10 @@ export class SimulatedEngines implements CountedReplies {
     const { live } = this.threads;
     // An engine that sleeps has not heard yet which results nobody uses any more. A ring has room for few of them.
     for (let round = 0; round < releaseRounds; round++) {
-      for (const { engine, processor, ring } of live)
-        world.at(world.now, () => (engine?.wake(), ring()), processor);
+      for (const { engine, processor, ring } of live) {
+        world.at(world.now, () => engine?.wake(), processor);
+        world.at(world.now, ring, processor);
+      }
       await world.sleep(1 + this.plan.messageMsMax);
     }
     // The balancer may just move a connection.
