@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { EngineSetup, EngineThreads } from '../../src/engine/engine-control.ts';
 import { EngineRanker } from '../../src/engine/engine-ranker.ts';
-import type { StartEngine } from '../../src/engine/engine-team.ts';
 import { engineThreads } from '../../src/host/engine-threads.ts';
 import { loadHostings } from '../../src/host/loaded-releases.ts';
 import { planSharding } from '../../src/plan/planner.ts';
@@ -84,19 +84,21 @@ async function open(
   { engines, whole }: Contender,
 ): Promise<Ranker> {
   const file = new URL('./elsewhere-thread.ts', import.meta.url);
-  const threads: StartEngine = (setup, ...rest) =>
-    engineThreads(elsewhere[setup.place], file)(setup, ...rest);
+  const threads: EngineThreads = {
+    ...engineThreads(undefined),
+    start: (setup, ...rest) => engineThreads(elsewhere[setup.place], file).start(setup, ...rest),
+  };
   // An engine that thinks that it is the only one has all connections.
-  const alone: StartEngine = (setup, ...rest) =>
-    engineThreads(elsewhere[setup.place], file)(
-      {
-        ...setup,
-        ...{ place: 0, engines: 1, memories: [setup.memories[setup.place]] },
-        connections: new SharedArrayBuffer(setup.connections.byteLength),
-        peers: [setup.peers[setup.place]],
-      },
-      ...rest,
-    );
+  const aloneOf = (setup: EngineSetup): EngineSetup => ({
+    ...setup,
+    ...{ place: 0, engines: 1, memories: [setup.memories[setup.place]] },
+    connections: new SharedArrayBuffer(setup.connections.byteLength),
+    peers: [setup.peers[setup.place]],
+  });
+  const alone: EngineThreads = {
+    ...threads,
+    start: (setup, ...rest) => engineThreads(elsewhere[setup.place], file).start(aloneOf(setup), ...rest),
+  };
   const options = { routing: fixedRouting(routing), engines, pushDown: 'always', checksums: false } as const;
   return await EngineRanker.open(options, whole ? alone : threads);
 }

@@ -1,4 +1,3 @@
-import type { MessagePort } from 'node:worker_threads';
 import type { Failure } from '../failure.ts';
 // What an engine and its application say to each other outside of the shared memory.
 import type { PushDown } from '../lookup/asked.ts';
@@ -9,9 +8,13 @@ import type { CacheSize } from '../ranker/cache-size.ts';
 import type { SubrequestEnd } from '../ranker/fan-out.ts';
 import type { LookupOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
+import type { EngineSizes } from './engine-sizes.ts';
+import type { WakeChannel, WakePort } from './wake-port.ts';
 
 /** Options of a ranker that its engines get. They are plain data. */
 export interface EngineOptions {
+  /** Engines that start again do without nodes that are away. */
+  readonly awaitNodes?: boolean | undefined;
   readonly pushDown?: PushDown | undefined;
   readonly deduplicateBags?: boolean | undefined;
   readonly checksums?: boolean | undefined;
@@ -24,15 +27,16 @@ export interface EngineSetup {
   /** Its place among the engines. */
   readonly place: number;
   readonly engines: number;
+  readonly sizes: EngineSizes;
   /** The memory of every engine (EngineMemory). */
   readonly memories: readonly SharedArrayBuffer[];
   /** The bell of the application. */
   readonly application: SharedArrayBuffer;
   /** Wakes the application, and is woken by it. */
-  readonly port: MessagePort;
+  readonly port: WakePort;
   /** The connections that engines share out, and for each engine: its memory (PeerMemory), and what wakes it. */
   readonly connections: SharedArrayBuffer;
-  readonly peers: readonly { readonly memory: SharedArrayBuffer; readonly port: MessagePort | undefined }[];
+  readonly peers: readonly { readonly memory: SharedArrayBuffer; readonly port: WakePort | undefined }[];
   readonly routing: RoutingTable;
   readonly options: EngineOptions;
 }
@@ -89,4 +93,12 @@ export interface RunningEngine {
   /** Keeps the process alive, until this is called with false as often. It begins with being held once. */
   hold(holding: boolean): void;
   end(): Promise<void>;
+}
+
+/** Where engines run. */
+export interface EngineThreads {
+  /** Starts an engine. @param onEnd is called if it ends by itself @throws as InlineRanker.open */
+  start(setup: EngineSetup, events: EngineEvents, onEnd: (error: Error) => void): Promise<RunningEngine>;
+  /** A channel between two threads, which go to them with EngineSetup. */
+  channel(): WakeChannel;
 }

@@ -1,4 +1,3 @@
-import { sharedResultBytesMin } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { errorOf, type Failure } from '../failure.ts';
 import { FeatureNames } from '../lookup/bag-reader.ts';
@@ -94,6 +93,8 @@ export class EngineLink {
   /** Hands a lookup over. */
   begin(request: LinkRequest): Pending {
     const { bags } = request;
+    // All results may have come as messages, for want of the memory that these give back.
+    this.#results.flush();
     const shape = this.#memory.toEngine.isFull ? undefined : this.#shared.shapes.of(bags);
     const pending = shape !== undefined && frame.read(bags) ? this.#write(request, shape) : undefined;
     frame.clear();
@@ -164,7 +165,7 @@ export class EngineLink {
     const waiting = this.#end(id);
     if (waiting === undefined) return;
     const results =
-      bytes < sharedResultBytesMin ? this.#copy(address, bytes) : this.#results.at(address, bytes);
+      bytes < this.#memory.sharedResultBytes ? this.#copy(address, bytes) : this.#results.at(address, bytes);
     if (waiting.abandoned) results.release();
     else waiting.resolve(readResults(results, waiting.names, this.#shared.pool));
   };

@@ -1,6 +1,6 @@
-import { engineRequestBytes, engineResultBytes } from '../engine-limits.ts';
 import { allocationAlignBytes } from '../store/free-list.ts';
 import { Bell } from './bell.ts';
+import type { EngineSizes } from './engine-sizes.ts';
 import { Ring } from './ring.ts';
 import { SlotPool } from './slot-pool.ts';
 
@@ -12,11 +12,24 @@ export const releaseRecord = 3;
 const statsWords = 64;
 const bellAt = 0;
 const inAt = bellAt + Bell.words;
-const outAt = inAt + Ring.words;
-const statsAt = outAt + Ring.words;
-const requestsAt = Math.ceil(((statsAt + statsWords) * 4) / allocationAlignBytes) * allocationAlignBytes;
-const resultsAt = requestsAt + engineRequestBytes;
-const engineBytes = resultsAt + engineResultBytes;
+
+/** Where everything is: words of rings and counters, then bytes of requests and results. */
+interface Places {
+  readonly outAt: number;
+  readonly statsAt: number;
+  readonly requestsAt: number;
+  readonly resultsAt: number;
+  readonly end: number;
+}
+
+function placesOf({ ringRecords, requestBytes, resultBytes }: EngineSizes): Places {
+  const outAt = inAt + Ring.words(ringRecords);
+  const statsAt = outAt + Ring.words(ringRecords);
+  const head = (statsAt + statsWords) * 4;
+  const requestsAt = Math.ceil(head / allocationAlignBytes) * allocationAlignBytes;
+  const resultsAt = requestsAt + requestBytes;
+  return { outAt, statsAt, requestsAt, resultsAt, end: resultsAt + resultBytes };
+}
 
 /** How long an engine has been busy, until a time of its own clock. */
 export interface EngineUse {
@@ -37,17 +50,25 @@ export class EngineMemory {
   readonly fromEngine: Ring;
   /** What the engine has counted. The last two numbers are its use. */
   readonly stats: Float64Array;
+  readonly #places: Places;
+  /** Smaller results are copied. */
+  readonly sharedResultBytes: number;
 
-  /** @param wake wakes the engine @param buffer of the same memory in another thread; default: new memory */
-  constructor(wake: () => void, buffer: SharedArrayBuffer = new SharedArrayBuffer(engineBytes)) {
+  /** @param wake wakes the engine @param shared the same memory in another thread; default: new memory */
+  constructor(wake: () => void, sizes: EngineSizes, shared?: SharedArrayBuffer) {
+    const places = placesOf(sizes);
+    const { outAt, statsAt, end } = places;
+    const buffer = shared ?? new SharedArrayBuffer(end);
+    this.#places = places;
+    this.sharedResultBytes = sizes.sharedResultBytes;
     this.buffer = buffer;
     this.bytes = new Uint8Array(buffer);
     this.words = new Uint32Array(buffer);
     this.floats = new Float64Array(buffer);
     const signed = new Int32Array(buffer);
     this.bell = new Bell(signed, bellAt, wake);
-    this.toEngine = new Ring(signed, inAt);
-    this.fromEngine = new Ring(signed, outAt);
+    this.toEngine = new Ring(signed, inAt, sizes.ringRecords);
+    this.fromEngine = new Ring(signed, outAt, sizes.ringRecords);
     this.stats = new Float64Array(buffer, statsAt * 4, statsWords / 2);
   }
 
@@ -62,10 +83,10 @@ export class EngineMemory {
 
   /** Memory for requests, which the application gives out, and for results, which the engine gives out. */
   requestSlots(): SlotPool {
-    return new SlotPool(requestsAt, resultsAt);
+    return new SlotPool(this.#places.requestsAt, this.#places.resultsAt);
   }
 
   resultSlots(): SlotPool {
-    return new SlotPool(resultsAt, engineBytes);
+    return new SlotPool(this.#places.resultsAt, this.#places.end);
   }
 }

@@ -17,10 +17,11 @@ import { checkLookupOptions, type LookupOptions, noOptions } from '../ranker/loo
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { CacheMemoryBytes, Ranker, RankerStats } from '../ranker/ranker.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
-import type { EngineEvents, EngineOptions } from './engine-control.ts';
+import type { EngineEvents, EngineOptions, EngineThreads } from './engine-control.ts';
 import type { EngineLink, LinkRequest, LinkShared } from './engine-link.ts';
+import { type EngineSizes, engineSizes } from './engine-sizes.ts';
 import { cacheMemoryOf, sumOfStats } from './engine-stats.ts';
-import { EngineTeam, type StartEngine } from './engine-team.ts';
+import { EngineTeam } from './engine-team.ts';
 import { noTextOptions, type TextOptions } from './request-head.ts';
 import { Shapes } from './shapes.ts';
 import { unsendable } from './unsendable-bags.ts';
@@ -28,6 +29,8 @@ import { unsendable } from './unsendable-bags.ts';
 export interface EngineRankerOptions extends EngineOptions {
   readonly routing: RoutingSource;
   readonly engines: number;
+  /** Memory that they share. Default: engineSizes. */
+  readonly sizes?: EngineSizes | undefined;
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Called when all engines have ended. */
   readonly onClosed?: (() => void) | undefined;
@@ -36,7 +39,7 @@ export interface EngineRankerOptions extends EngineOptions {
 /** A ranker whose lookups are done by other threads, its engines. */
 export class EngineRanker implements Ranker {
   readonly #options: EngineRankerOptions;
-  readonly #start: StartEngine;
+  readonly #threads: EngineThreads;
   readonly #shared: Omit<LinkShared, 'shapes'> = {
     pool: new BufferPool(),
     explain: (bags, cause) => unsendable(bags, this.#routing, cause),
@@ -53,8 +56,8 @@ export class EngineRanker implements Ranker {
   readonly #ended: Float64Array[] = [];
 
   /** @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY, WORKER_FAILED */
-  static async open(options: EngineRankerOptions, start: StartEngine): Promise<EngineRanker> {
-    const ranker = new EngineRanker(options, start, await options.routing.read());
+  static async open(options: EngineRankerOptions, threads: EngineThreads): Promise<EngineRanker> {
+    const ranker = new EngineRanker(options, threads, await options.routing.read());
     try {
       await ranker.#started();
     } catch (error) {
@@ -64,9 +67,9 @@ export class EngineRanker implements Ranker {
     return ranker;
   }
 
-  private constructor(options: EngineRankerOptions, start: StartEngine, routing: RoutingTable) {
+  private constructor(options: EngineRankerOptions, threads: EngineThreads, routing: RoutingTable) {
     this.#options = options;
-    this.#start = start;
+    this.#threads = threads;
     this.#routing = routing;
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
@@ -88,8 +91,18 @@ export class EngineRanker implements Ranker {
   }
 
   async #startAll(): Promise<EngineTeam> {
-    const { engines, pushDown, deduplicateBags, checksums, replyBytes, cache } = this.#options;
+    const {
+      engines,
+      sizes = engineSizes(engines),
+      pushDown,
+      deduplicateBags,
+      checksums,
+      replyBytes,
+      cache,
+    } = this.#options;
     const options = {
+      // Other nodes go on serving when one is away, also after an engine has ended.
+      awaitNodes: this.#ended.length === 0,
       pushDown,
       deduplicateBags,
       checksums,
@@ -97,12 +110,12 @@ export class EngineRanker implements Ranker {
       replyBytes: partOf(replyBytes, engines),
     };
     const team: EngineTeam = await EngineTeam.start(
-      { engines, routing: this.#routing, options },
+      { engines, sizes, routing: this.#routing, options },
       {
         ...this.#shared,
         // New engines know none.
         shapes: new Shapes(),
-        start: this.#start,
+        threads: this.#threads,
         events: this.#events,
         onEnd: (error) => this.#lost(team, error),
       },

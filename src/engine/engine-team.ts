@@ -1,30 +1,31 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { engineGraceMs } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { type BalancedEngines, Balancing } from './balancing.ts';
 import { Bell } from './bell.ts';
 import { ConnectionTable } from './connection-table.ts';
-import type { EngineEvents, EngineOptions, EngineSetup, RunningEngine } from './engine-control.ts';
+import type {
+  EngineEvents,
+  EngineOptions,
+  EngineSetup,
+  EngineThreads,
+  RunningEngine,
+} from './engine-control.ts';
 import { EngineLink, type LinkShared } from './engine-link.ts';
 import { EngineMemory, type EngineUse } from './engine-memory.ts';
+import type { EngineSizes } from './engine-sizes.ts';
 import { PeerMemory } from './peer-memory.ts';
-
-/** Starts an engine. @param onEnd is called if it ends by itself @throws as InlineRanker.open */
-export type StartEngine = (
-  setup: EngineSetup,
-  events: EngineEvents,
-  onEnd: (error: Error) => void,
-) => Promise<RunningEngine>;
+import type { WakePort } from './wake-port.ts';
 
 export interface TeamOptions {
   readonly engines: number;
+  readonly sizes: EngineSizes;
   readonly routing: RoutingTable;
   readonly options: EngineOptions;
 }
 
 interface TeamContext extends LinkShared {
-  readonly start: StartEngine;
+  readonly threads: EngineThreads;
   readonly events: Omit<EngineEvents, 'answered' | 'failed'>;
   readonly onEnd: (error: Error) => void;
 }
@@ -38,21 +39,26 @@ export class EngineTeam implements BalancedEngines {
   readonly #expiry: NodeJS.Timeout;
   readonly #engines: readonly RunningEngine[];
   readonly #bell: Bell;
-  readonly #ports: readonly MessagePort[];
+  readonly #ports: readonly WakePort[];
 
-  static async start({ engines, routing, options }: TeamOptions, context: TeamContext): Promise<EngineTeam> {
-    const channels = Array.from({ length: engines }, () => new MessageChannel());
-    const memories = channels.map(({ port1 }) => new EngineMemory(() => port1.postMessage(0)));
+  static async start(options: TeamOptions, context: TeamContext): Promise<EngineTeam> {
+    const { engines, sizes } = options;
+    const { threads } = context;
+    const channels = Array.from({ length: engines }, () => threads.channel());
+    const memories = channels.map(({ port1 }) => new EngineMemory(() => port1.postMessage(0), sizes));
     const application = new SharedArrayBuffer(Bell.words * 4);
     const connections = new SharedArrayBuffer(ConnectionTable.bytes);
-    const peersOf = wire(engines);
+    const peersOf = wire(engines, sizes, threads);
     const links: EngineLink[] = [];
-    let onEnd = (_: Error): void => {};
+    let ended: Error | undefined;
+    let onEnd = (error: Error): void => {
+      ended ??= error;
+    };
     const begun = memories.map((_, place) => {
       const buffers = memories.map(({ buffer }) => buffer);
       const port = channels[place].port2;
       const setup = {
-        ...{ place, engines, application, routing, options, port, connections },
+        ...{ ...options, place, application, port, connections },
         ...{ memories: buffers, peers: peersOf[place] },
       };
       const events: EngineEvents = {
@@ -60,14 +66,15 @@ export class EngineTeam implements BalancedEngines {
         answered: (results) => links[place].answered(results),
         failed: (id, failure) => links[place].failed(id, failure),
       };
-      return context.start(setup, events, (error) => onEnd(error));
+      return threads.start(setup, events, (error) => onEnd(error));
     });
     const all = await Promise.allSettled(begun);
     const running = all.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
     const failed = all.find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') {
+    // One may also have ended while it waited for the others.
+    if (failed?.status === 'rejected' || ended !== undefined) {
       await Promise.all(running.map((engine) => engine.end()));
-      throw failed.reason;
+      throw failed?.status === 'rejected' ? failed.reason : endedAtStart(ended);
     }
     for (const [place, engine] of running.entries())
       links.push(new EngineLink(place, memories[place], engine, context));
@@ -81,7 +88,7 @@ export class EngineTeam implements BalancedEngines {
   private constructor(
     links: readonly EngineLink[],
     engines: readonly RunningEngine[],
-    { bell, ports, table }: { bell: Bell; ports: readonly MessagePort[]; table: ConnectionTable },
+    { bell, ports, table }: { bell: Bell; ports: readonly WakePort[]; table: ConnectionTable },
   ) {
     this.links = links;
     this.#engines = engines;
@@ -127,11 +134,12 @@ export class EngineTeam implements BalancedEngines {
 
   /** Lets another engine own a connection. It connects before, and the engine that had it keeps its own until that is idle. */
   async move(connection: number, to: number): Promise<void> {
-    const from = this.connections.owner(connection);
-    if (from === to) return;
+    if (this.connections.owner(connection) === to) return;
     await this.links[to].control.prepare(connection);
+    // Another move of it may have come first.
+    const from = this.connections.owner(connection);
     this.connections.move(connection, to);
-    await this.links[from].control.leave(connection);
+    if (from !== to) await this.links[from].control.leave(connection);
   }
 
   /** One of them has ended. */
@@ -157,13 +165,18 @@ export class EngineTeam implements BalancedEngines {
   }
 }
 
+function endedAtStart(cause: Error | undefined): FlexemrError {
+  const message = `an engine has ended while the others started (${cause?.message}); try again`;
+  return new FlexemrError('WORKER_FAILED', message, { field: 'engines', cause });
+}
+
 /** Ports between each two engines, and their memories. @returns for each engine: the others */
-function wire(engines: number): EngineSetup['peers'][] {
-  const memories = Array.from({ length: engines }, () => PeerMemory.allocate(engines));
-  const ports = memories.map(() => new Map<number, MessagePort>());
+function wire(engines: number, sizes: EngineSizes, threads: EngineThreads): EngineSetup['peers'][] {
+  const memories = Array.from({ length: engines }, () => PeerMemory.allocate(engines, sizes));
+  const ports = memories.map(() => new Map<number, WakePort>());
   for (let one = 0; one < engines; one++)
     for (let other = one + 1; other < engines; other++) {
-      const { port1, port2 } = new MessageChannel();
+      const { port1, port2 } = threads.channel();
       ports[one].set(other, port1);
       ports[other].set(one, port2);
     }

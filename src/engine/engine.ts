@@ -1,4 +1,4 @@
-import { engineSpinUs, sharedResultBytesMin } from '../engine-limits.ts';
+import { engineSpinUs } from '../engine-limits.ts';
 import { errorOf, type Failure, failureOf } from '../failure.ts';
 import type { PooledLookup } from '../lookup/pooled.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -160,7 +160,7 @@ export class Engine implements EngineControl {
       writeResults(parts, this.#memory.bytes, address);
       fromEngine.give(lookupRecord, id, address, bytes);
       // Large results stay until the application releases them.
-      if (bytes < sharedResultBytesMin) this.#results.lend(address, bytes);
+      if (bytes < this.#memory.sharedResultBytes) this.#results.lend(address, bytes);
       this.#application.ringSoon();
     }
     found[Symbol.dispose]();

@@ -4,7 +4,7 @@ import type { Exchange, Outgoing, ReplyBound, Session, Traffic, Transport } from
 import type { Bell } from './bell.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { GatedSession } from './gated-session.ts';
-import { PeerMemory } from './peer-memory.ts';
+import type { PeerMemory } from './peer-memory.ts';
 import { Peers } from './peers.ts';
 
 /** Where an engine is among the engines of a ranker. */
@@ -12,6 +12,8 @@ export interface Partition {
   readonly place: number;
   readonly table: ConnectionTable;
   readonly memories: readonly PeerMemory[];
+  /** Of each memory, for what one engine sends to another. */
+  readonly peerBytes: number;
   /** Bells of all engines. */
   readonly bells: readonly Bell[];
 }
@@ -37,7 +39,12 @@ export class PartitionedTransport implements Transport {
     const number = this.#partition.table.numberOf(url);
     // There are more connections than the engines share out: each has one of its own to the rest.
     if (number === undefined) return this.#transport.session(url);
-    const session = new PartitionedSession(url, number, this.#transport, this.#partition, this.peers);
+    // Another engine may still ask for what this one does not need any more. It is told that it must do so alone.
+    const onClose = (): void => {
+      if (this.#sessions.get(number) === session) this.#sessions.delete(number);
+    };
+    const reached = { url, number, onClose };
+    const session = new PartitionedSession(reached, this.#transport, this.#partition, this.peers);
     this.#sessions.set(number, session);
     return session;
   }
@@ -65,10 +72,18 @@ export class PartitionedTransport implements Transport {
   }
 }
 
+interface Reached {
+  readonly url: string;
+  /** Of its connection. */
+  readonly number: number;
+  readonly onClose: () => void;
+}
+
 /** The connection to one worker, for one engine. */
 class PartitionedSession implements Session {
   readonly #url: string;
   readonly #number: number;
+  readonly #onClose: () => void;
   readonly #transport: Transport;
   readonly #partition: Partition;
   readonly #peers: Peers;
@@ -76,13 +91,14 @@ class PartitionedSession implements Session {
   #own: GatedSession | undefined;
   #closed = false;
 
-  constructor(url: string, number: number, transport: Transport, partition: Partition, peers: Peers) {
+  constructor({ url, number, onClose }: Reached, transport: Transport, partition: Partition, peers: Peers) {
     this.#url = url;
     this.#number = number;
+    this.#onClose = onClose;
     this.#transport = transport;
     this.#partition = partition;
     this.#peers = peers;
-    this.#bytesMax = PeerMemory.slotBytes(partition.memories.length) * partedBytesShare;
+    this.#bytesMax = partition.peerBytes * partedBytesShare;
   }
 
   get #isOwner(): boolean {
@@ -125,12 +141,16 @@ class PartitionedSession implements Session {
     const asked =
       owner === this.#partition.place || !isSmall
         ? undefined
-        : this.#peers.ask(owner, this.#number, this.#url, outgoing);
+        : this.#peers.ask({ owner, connection: this.#number, url: this.#url }, outgoing, () =>
+            this.own.send(outgoing),
+          );
     return asked ?? this.own.send(outgoing, held);
   }
 
+  /** What other engines have asked for is answered before. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#own?.close();
+    this.#onClose();
+    this.leave();
   }
 }

@@ -16,16 +16,29 @@ const replyRecord = 3;
 const failedRecord = 4;
 /** A cancelled subrequest is not in flight any more. */
 const goneRecord = 5;
+/** The owner of a connection has not heard of its worker yet. */
+const unknownRecord = 6;
 
 /** Words before a frame: the number of its connection, and the expected and the longest length of its reply. */
 const headWords = 3;
 const utf8 = new TextEncoder();
+
+/** A connection of another engine. */
+export interface OwnedConnection {
+  readonly owner: number;
+  readonly connection: number;
+  readonly url: string;
+}
 
 /** A subrequest that another engine has. */
 interface Asked {
   readonly resolve: (reply: Received) => void;
   readonly reject: (error: unknown) => void;
   onGone: (() => void) | undefined;
+  /** Sends it over a connection of this engine. */
+  readonly sendAlone: () => Exchange;
+  /** Once it has been sent so. */
+  alone: Exchange | undefined;
 }
 
 /** Finds the own session for a connection. Undefined: this engine does not know it. */
@@ -91,9 +104,14 @@ export class Peers {
 
   /**
    * Sends a subrequest over a connection of another engine.
+   * @param sendAlone sends it over a connection of this engine, if the other one does not know the worker
    * @returns undefined if there is no memory for it now
    */
-  ask(owner: number, connection: number, url: string, outgoing: Outgoing): Exchange | undefined {
+  ask(
+    { owner, connection, url }: OwnedConnection,
+    outgoing: Outgoing,
+    sendAlone: () => Exchange,
+  ): Exchange | undefined {
     const peer = this.#peers[owner];
     if (peer === undefined) return undefined;
     const bytes = headWords * 4 + outgoing.bytes;
@@ -110,7 +128,7 @@ export class Peers {
       return undefined;
     }
     const { promise: reply, resolve, reject } = Promise.withResolvers<Received>();
-    const asked: Asked = { resolve, reject, onGone: undefined };
+    const asked: Asked = { resolve, reject, onGone: undefined, sendAlone, alone: undefined };
     this.#asked.set(id, asked);
     return { reply, cancel: () => this.#cancel(peer, id, asked) };
   }
@@ -130,6 +148,7 @@ export class Peers {
   }
 
   #cancel(peer: Peer, id: number, asked: Asked): Promise<void> {
+    if (asked.alone !== undefined) return asked.alone.cancel();
     if (this.#asked.get(id) !== asked) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     asked.onGone = resolve;
@@ -164,7 +183,10 @@ export class Peers {
     if (asked === undefined) return;
     this.#asked.delete(id);
     if (asked.onGone !== undefined) asked.onGone();
-    else if (kind === goneRecord) asked.reject(failed('could not send the subrequest'));
+    else if (kind === unknownRecord) {
+      asked.alone = asked.sendAlone();
+      asked.alone.reply.then(asked.resolve, asked.reject);
+    } else if (kind === goneRecord) asked.reject(unsent());
     else if (kind === replyRecord) {
       const reply = this.#replies.take(bytes);
       reply.bytes.set(peer.memory.subarray(address, address + bytes));
@@ -181,7 +203,7 @@ export class Peers {
     const [connection, replyBytes, replyBytesMax] = words;
     const session = this.#sessionOf(connection);
     if (session === undefined) {
-      this.#fail(peer, id, failed('does not know the connection to the worker'));
+      this.#sure(peer, unknownRecord, id);
       return;
     }
     const frame = words.subarray(headWords);
@@ -235,9 +257,8 @@ export class Peers {
   }
 }
 
-/** The error if another engine cannot send what it was asked to. */
-function failed(problem: string): FlexemrError {
-  return new FlexemrError('UNAVAILABLE', `the engine that owns the connection ${problem}`, {
-    field: 'engines',
-  });
+/** The error if another engine cannot say why it could not send what it was asked to. */
+function unsent(): FlexemrError {
+  const message = 'the engine that owns the connection could not send the subrequest';
+  return new FlexemrError('UNAVAILABLE', message, { field: 'engines' });
 }

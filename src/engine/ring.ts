@@ -1,5 +1,3 @@
-import { ringRecords } from '../engine-limits.ts';
-
 /** Words of a record: what it is about, which one, and where in memory it has more. */
 const recordWords = 4;
 /** The counters are in cache lines of their own, because each is written by another thread. */
@@ -12,24 +10,30 @@ export type TakeRecord = (kind: number, id: number, address: number, bytes: numb
 
 /** A queue of records from one thread to another in shared memory. Neither ever waits for the other. */
 export class Ring {
-  static readonly words: number = recordsAt + ringRecords * recordWords;
   readonly #words: Int32Array;
+  readonly #records: number;
 
-  /** @param words shared memory @param at first of `Ring.words` words, which are 0 at the start */
-  constructor(words: Int32Array, at: number) {
-    this.#words = words.subarray(at, at + Ring.words);
+  /** @param records a power of 2 */
+  static words(records: number): number {
+    return recordsAt + records * recordWords;
+  }
+
+  /** @param words shared memory @param at first of `Ring.words(records)` words, which are 0 at the start */
+  constructor(words: Int32Array, at: number, records: number) {
+    this.#words = words.subarray(at, at + Ring.words(records));
+    this.#records = records;
   }
 
   /** Whether no record can be given now. Only the thread that gives records may ask. */
   get isFull(): boolean {
-    return ((this.#words[givenAt] - Atomics.load(this.#words, takenAt)) | 0) >= ringRecords;
+    return ((this.#words[givenAt] - Atomics.load(this.#words, takenAt)) | 0) >= this.#records;
   }
 
   /** Adds a record. @returns false if the ring is full */
   give(kind: number, id: number, address: number, bytes: number): boolean {
     if (this.isFull) return false;
     const given = this.#words[givenAt];
-    const at = recordsAt + (given & (ringRecords - 1)) * recordWords;
+    const at = recordsAt + (given & (this.#records - 1)) * recordWords;
     this.#words[at] = kind;
     this.#words[at + 1] = id;
     this.#words[at + 2] = address;
@@ -51,7 +55,7 @@ export class Ring {
     let taken = words[takenAt];
     if (taken === given) return false;
     while (taken !== given) {
-      const at = recordsAt + (taken & (ringRecords - 1)) * recordWords;
+      const at = recordsAt + (taken & (this.#records - 1)) * recordWords;
       take(words[at], words[at + 1], words[at + 2] >>> 0, words[at + 3] >>> 0);
       taken = (taken + 1) | 0;
       // What a record refers to may be used again from now on.

@@ -2,8 +2,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import type { EngineEvents, EngineSetup, RunningEngine } from '../engine/engine-control.ts';
-import type { StartEngine } from '../engine/engine-team.ts';
+import type { EngineEvents, EngineSetup, EngineThreads, RunningEngine } from '../engine/engine-control.ts';
 import { engineStartMsMax } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { errorOf } from '../failure.ts';
@@ -18,8 +17,11 @@ import { startWorker } from './start-worker.ts';
 export function engineThreads(
   choice: unknown,
   file: URL = packageFile('./engine-thread', import.meta.url),
-): StartEngine {
-  return (setup, events, onEnd) => start(file, choice, setup, { events, onEnd });
+): EngineThreads {
+  return {
+    start: (setup, events, onEnd) => start(file, choice, setup, { events, onEnd }),
+    channel: () => new MessageChannel(),
+  };
 }
 
 async function start(

@@ -3,9 +3,10 @@ import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Engine } from '../engine/engine.ts';
 import type { EngineControl, EngineEvents, EngineSetup } from '../engine/engine-control.ts';
+import { openEngine } from '../engine/open-engine.ts';
 import { type Failure, failureOf } from '../failure.ts';
 import type { Transport } from '../transport/transport.ts';
-import { openEngine } from './open-engine.ts';
+import { engineHost } from './engine-host.ts';
 
 /** What the main thread calls. `C`: what the transport is opened with. */
 export interface EngineThread<C> extends EngineControl {
@@ -19,7 +20,7 @@ export function exposeEngine<C>(openTransport: (choice: C) => Promise<Transport>
   const open = async (setup: EngineSetup, choice: C, port: MessagePort): Promise<Failure | undefined> => {
     try {
       const events = Comlink.wrap<EngineEvents>(nodeEndpoint(port));
-      engine = await openEngine(setup, await openTransport(choice), events);
+      engine = await openEngine(setup, await engineHost(await openTransport(choice)), events);
       return undefined;
     } catch (error) {
       return failureOf(error);

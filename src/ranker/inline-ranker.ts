@@ -44,8 +44,10 @@ export class InlineRanker implements Ranker {
    */
   static async open(options: RankerOptions): Promise<InlineRanker> {
     const ranker = new InlineRanker(options, await options.routing.read());
+    const connected = Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
     try {
-      await Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
+      if (options.awaitNodes === false) connected.catch(() => {});
+      else await connected;
       ranker.#route.checkContents();
       return ranker;
     } catch (error) {

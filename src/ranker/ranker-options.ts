@@ -23,6 +23,11 @@ export interface RankerOptions {
    * Frames over TLS and RDMA carry no checksums, because both protocols have their own.
    */
   readonly checksums?: boolean | undefined;
+  /**
+   * Whether all nodes must answer when the ranker opens. Default: true. Without, a node is asked when the first lookup needs it,
+   * and nothing waits for those that do not answer.
+   */
+  readonly awaitNodes?: boolean | undefined;
   /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
   /** Most bytes of replies that are under way at a time; default: replyBudgetBytesDefault. */

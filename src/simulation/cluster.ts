@@ -249,9 +249,8 @@ export class SimulatedCluster {
     for (const node of this.nodes) await node.start(this.routing);
   }
 
-  /** What a ranker reads. */
-  source(): RoutingSource {
-    const { processor } = this.#world;
+  /** What a ranker reads. @param processor its thread */
+  source(processor: Processor = this.#world.processor): RoutingSource {
     return {
       read: async () => {
         await new Promise((done) => setTimeout(done, 1));

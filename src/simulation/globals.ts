@@ -9,6 +9,13 @@ export interface Clock {
   after(ms: number, act: () => void): () => void;
   /** Runs `act` when the thread has done what it does now. */
   soon(act: () => void): void;
+  /** In which something happens now. */
+  readonly thread: Thread;
+}
+
+/** A thread, and how many timers it has. */
+interface Thread {
+  timers: number;
 }
 
 type Act = (...given: unknown[]) => void;
@@ -28,9 +35,10 @@ export class SimulatedGlobals implements Disposable {
   constructor(clock: Clock, dice: Dice) {
     const start = (act: Act, ms: number, given: unknown[], repeats: boolean): SimulatedTimer => {
       const every = Math.trunc(Math.max(ms, timerMsMin));
+      const { thread } = clock;
       let isSet = true;
       const end = (): void => {
-        if (isSet) this.#timers--;
+        if (isSet) this.#count(thread, -1);
         isSet = false;
       };
       const ring = (): void => {
@@ -39,7 +47,7 @@ export class SimulatedGlobals implements Disposable {
         act(...given);
       };
       let cancel = clock.after(every, ring);
-      this.#timers++;
+      this.#count(thread, 1);
       return new SimulatedTimer(() => {
         cancel();
         end();
@@ -56,6 +64,7 @@ export class SimulatedGlobals implements Disposable {
       setImmediate: (act: Act, ...given: unknown[]) => clock.soon(() => act(...given)),
     });
     performance.now = () => clock.now;
+    Object.defineProperty(performance, 'timeOrigin', { value: 0, configurable: true });
     Math.random = () => dice.share();
     crypto.getRandomValues = (array) => {
       const words = array as unknown as Uint32Array;
@@ -69,10 +78,21 @@ export class SimulatedGlobals implements Disposable {
     return this.#timers;
   }
 
+  #count(thread: Thread, by: number): void {
+    thread.timers += by;
+    this.#timers += by;
+  }
+
+  /** A thread has ended, and its timers with it. */
+  drop(thread: Thread): void {
+    this.#count(thread, -thread.timers);
+  }
+
   [Symbol.dispose](): void {
     Object.assign(globalThis, this.#real);
     Math.random = this.#random;
     Reflect.deleteProperty(performance, 'now');
+    Reflect.deleteProperty(performance, 'timeOrigin');
     Reflect.deleteProperty(crypto, 'getRandomValues');
   }
 }

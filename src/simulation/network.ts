@@ -154,6 +154,19 @@ export class Network implements Disposable {
     if (address && listening?.server === server) this.#listening.delete(nameOf(address));
   }
 
+  /** A thread that has connected has ended: machines hear that its connections are lost. */
+  end(thread: Processor): void {
+    const world = this.#world;
+    for (const { links } of this.#machines.values())
+      for (const link of [...links]) {
+        const { from, to, server, toServer, toClient } = link;
+        if (from !== thread) continue;
+        toServer.cut();
+        toClient.cut();
+        world.at(world.now + delayOf(this.#dice, this.#weather), () => server.receiveReset(), to);
+      }
+  }
+
   /** A process has ended: its connections end, and its address is free. */
   crash(address: Address): void {
     const listening = this.#listening.get(nameOf(address));
@@ -167,7 +180,7 @@ export class Network implements Disposable {
     const from = world.processor;
     const machine = this.#machines.get(nameOf(address));
     const reach = (): void => {
-      if (client.destroyed || machine?.isApart(from)) return;
+      if (client.destroyed || from.dead || machine?.isApart(from)) return;
       if (machine?.held) machine.waiting.push(reach);
       else this.#reach(client, address, from);
     };
@@ -190,6 +203,7 @@ export class Network implements Disposable {
       this.#reach(client, address, from);
       return;
     }
+    if (from.dead) return;
     const { port } = address;
     const { machine, sockets, processor: to } = listening;
     const [world, weather, number] = [this.#world, this.#weather, ++this.#links];
@@ -207,7 +221,7 @@ export class Network implements Disposable {
       sockets.delete(server);
       world.history.add(`connection ${number} closed by ${machine.name}, ${server.bytesRead} bytes`);
       if (sockets.size === 0) listening.onClosed?.();
-      if (client.destroyed) machine.links.delete(link);
+      if (client.destroyed || from.dead) machine.links.delete(link);
     });
     client.on('close', () => {
       world.history.add(`connection ${number} closed by ${from.name}, ${client.bytesRead} bytes`);

@@ -12,6 +12,8 @@ export interface ThreadCosts {
   readonly restMs: number;
   /** Of the garbage collector. */
   readonly pauses: PauseTimes;
+  /** From one turn of the event loop to the next. Default: none. */
+  readonly turnMs?: number | undefined;
 }
 
 const noCosts: ThreadCosts = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0, pauses: { everyMs: 0, ms: 0 } };
@@ -60,11 +62,20 @@ export class Processor {
   isCalled = false;
   /** Of its garbage collector. Undefined: it has not worked yet, or there are none. */
   pauses: Pauses | undefined;
+  /** Timers of the thread that have been set and not cleared. */
+  timers = 0;
+  /** It has ended, with all that it had still to do. */
+  dead = false;
 
   constructor(name: string, costs: ThreadCosts = noCosts, nic: Nic = new Nic(), cores?: Cores) {
     this.name = name;
     this.costs = costs;
     this.nic = nic;
     this.cores = cores;
+  }
+
+  /** It does nothing until then. */
+  stall(until: number): void {
+    this.freeAt = Math.max(this.freeAt, until);
   }
 }

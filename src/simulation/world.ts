@@ -54,7 +54,10 @@ export class World implements Disposable {
         return world.now;
       },
       after: (ms: number, act: () => void) => this.at(this.now + ms, act),
-      soon: (act: () => void) => void this.at(this.now, act),
+      soon: (act: () => void) => void this.at(this.now + (this.#processor.costs.turnMs ?? 0), act),
+      get thread(): Processor {
+        return world.processor;
+      },
     };
     this.#globals = new SimulatedGlobals(clock, this.dice.fork());
     process.on('unhandledRejection', this.#onError);
@@ -136,6 +139,7 @@ export class World implements Disposable {
       if (event === undefined) throw new Error('nothing will happen any more');
       if (event.at > simulatedMsMax) throw new Error('the simulation does not end');
       const { processor, act } = event.act;
+      if (processor.dead) continue;
       if (act === undefined) processor.isCalled = false;
       const isBusy = freeAt(processor) > event.at;
       if (act !== undefined && (isBusy || processor.waiting.length > 0)) processor.waiting.push(act);
@@ -190,6 +194,13 @@ export class World implements Disposable {
   /** Timers that have been set and not cleared. */
   get timers(): number {
     return this.#globals.timers;
+  }
+
+  /** A thread ends at once. Nothing happens in it any more. */
+  kill(processor: Processor): void {
+    if (processor.dead) return;
+    processor.dead = true;
+    this.#globals.drop(processor);
   }
 
   sleep(ms: number): Promise<void> {

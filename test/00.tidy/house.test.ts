@@ -66,8 +66,6 @@ const entries = [
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */
 const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
 const runtimeFiles = [
-  'engine/engine-control.ts',
-  'engine/engine-team.ts',
   'kernel/files.ts',
   'simulation/calibrate.ts',
   'simulation/calibration-node.ts',

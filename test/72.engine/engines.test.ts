@@ -1,8 +1,8 @@
 // A ranker with engines gives what one without gives: the same bits, and the same errors.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EngineThreads } from '../../src/engine/engine-control.ts';
 import { EngineRanker } from '../../src/engine/engine-ranker.ts';
-import type { StartEngine } from '../../src/engine/engine-team.ts';
 import { engineThreads } from '../../src/host/engine-threads.ts';
 import { FlexemrError, type KeyedBags, type Lookup } from '../../src/index.ts';
 import { fixedRouting, type RoutingSource } from '../../src/plan/routing-source.ts';
@@ -36,8 +36,10 @@ function renamed<T extends { readonly name: string }>(spec: T): T {
   return { ...spec, name: `model ${spec.name}` };
 }
 
-function open(routing: RoutingSource, start: StartEngine = engineThreads(streams)): Promise<EngineRanker> {
-  return EngineRanker.open({ routing, engines }, start);
+const threads = engineThreads(streams);
+
+function open(routing: RoutingSource, on: EngineThreads = threads): Promise<EngineRanker> {
+  return EngineRanker.open({ routing, engines }, on);
 }
 
 /** The bits of a lookup, or what its error says. */
@@ -134,7 +136,7 @@ test('counts what its engines do, and hears how subrequests end', async () => {
 test('a cache is shared out among the engines, and may get another size', async () => {
   await using cached = await EngineRanker.open(
     { routing: fixedRouting(cluster.routing), engines, cache: '12MiB' },
-    engineThreads(streams),
+    threads,
   );
   expect(cached.stats.cache?.bytes).toBe(12 * 2 ** 20);
   for (let i = 0; i < 30; i++)
@@ -159,15 +161,15 @@ test('reads a routing table again that the nodes do not serve any more', async (
 
 test('if an engine ends, its lookups fail, and the next ones find new engines', async () => {
   const ends: ((error: Error) => void)[] = [];
-  const start: StartEngine = async (setup, events, onEnd) => {
-    const running = await engineThreads(streams)(setup, events, onEnd);
+  const start: EngineThreads['start'] = async (setup, events, onEnd) => {
+    const running = await threads.start(setup, events, onEnd);
     ends.push(async (error) => {
       await running.end();
       onEnd(error);
     });
     return running;
   };
-  await using mortal = await open(fixedRouting(cluster.routing), start);
+  await using mortal = await open(fixedRouting(cluster.routing), { ...threads, start });
   await mortal.lookup(someBags(1));
   const underWay = Array.from({ length: 40 }, (_, i) => outcome(mortal.lookup(largeBags(i))));
   ends[1](new Error('killed by a test'));
@@ -177,6 +179,44 @@ test('if an engine ends, its lookups fail, and the next ones find new engines', 
   expectBits(bits(await mortal.lookup(someBags(2))), bits(await inline.lookup(someBags(2))));
   expect(ends.length).toBe(2 * engines);
   expect(mortal.stats.lookups).toBeGreaterThan(1);
+});
+
+test('an engine that ends while the others start is not taken for one that runs', async () => {
+  const start: EngineThreads['start'] = async (setup, events, onEnd) => {
+    const running = await threads.start(setup, events, onEnd);
+    if (setup.place === 0) onEnd(new Error('killed by a test'));
+    return running;
+  };
+  const opening = refused(open(fixedRouting(cluster.routing), { ...threads, start }));
+  expect(await opening).toMatchObject({ code: 'WORKER_FAILED', field: 'engines' });
+});
+
+test('engines start again without a node that is away', async () => {
+  const nodes = cluster.routing.nodes.map((node, i) =>
+    i === 0 ? { ...node, url: 'http://127.0.0.1:1' } : node,
+  );
+  let onEnd: ((error: Error) => void) | undefined;
+  const start: EngineThreads['start'] = async (setup, events, ended) => {
+    onEnd = ended;
+    return await threads.start(setup, events, ended);
+  };
+  let away = false;
+  // Engines that start again have the last routing table.
+  let change: (routing: typeof cluster.routing) => void = () => {};
+  const source: RoutingSource = {
+    read: async () => (away ? { ...cluster.routing, nodes } : cluster.routing),
+    watch: (onChange) => {
+      change = onChange;
+      return () => {};
+    },
+  };
+  await using bereft = await open(source, { ...threads, start });
+  await bereft.lookup(someBags(1));
+  away = true;
+  change({ ...cluster.routing, nodes });
+  onEnd?.(new Error('killed by a test'));
+  const found = await bereft.lookup(someBags(1), { onFailure: 'partial' });
+  expect(found.failures.map(({ code }) => code)).toContain('UNAVAILABLE');
 });
 
 test('lookups end when it is closed, and no more begin', async () => {

@@ -20,6 +20,12 @@ test('the same seed gives the same run', async () => {
   expect(other.digest).not.toBe(once.digest);
 });
 
+test('the same seed gives the same run, also of engines that stall, die, and pass connections on', async () => {
+  const once = await simulate(2);
+  expect(once.plan.engines).toMatchObject({ engines: 3, moves: 10, stalls: 1, deaths: 2 });
+  expect(await simulate(2)).toEqual(once);
+});
+
 test('a simulation leaves the clock, the randomness and the network of the process as they were', async () => {
   const before = [setTimeout, setImmediate, performance.now, Date, Math.random, crypto.getRandomValues];
   await simulate(1);

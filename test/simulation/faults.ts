@@ -3,9 +3,10 @@ import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { movesMax, type SimulatedCluster, type SimulatedNode } from '../../src/simulation/cluster.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import type { World } from '../../src/simulation/world.ts';
+import type { SimulatedEngines } from './engine-ranker.ts';
 import type { SimulatedRanker } from './load.ts';
 import { movedTables, type Plan } from './plan.ts';
-import { creditsBreak, type Troubles } from './troubles.ts';
+import { creditsBreak, engineDeath, type Troubles } from './troubles.ts';
 
 /** Until a ranker hears of a routing table that its nodes have already. */
 const publishMsMax = 200;
@@ -13,6 +14,7 @@ const publishMsMax = 200;
 interface FaultyRanker extends SimulatedRanker {
   /** What went wrong only for it. */
   readonly troubles: Troubles;
+  readonly engines: SimulatedEngines | undefined;
 }
 
 export interface FaultyCluster {
@@ -164,17 +166,24 @@ export class Faults {
     await Promise.all(resized);
   }
 
-  async #resize({ ranker }: FaultyRanker): Promise<void> {
-    await ranker.resizeCache(this.#dice.chance(0.2) ? 'off' : 2 ** this.#dice.between(16, 18));
+  async #resize({ ranker, troubles }: FaultyRanker): Promise<void> {
+    const began = this.#of.world.now;
+    const size = this.#dice.chance(0.2) ? 'off' : 2 ** this.#dice.between(16, 18);
+    await ranker.resizeCache(size).catch((error: unknown) => {
+      // The size of engines that have ended.
+      if (!troubles.during(engineDeath, began)) throw error;
+    });
   }
 
   async #part({ ranker, node }: NonNullable<Plan['apart']>, atMs: number): Promise<void> {
     const { cluster, rankers, world } = this.#of;
     await world.sleep(atMs);
-    const { processor, troubles } = rankers[ranker];
+    const { processor, troubles, engines } = rankers[ranker];
     world.history.add(`fault: ${processor.name} and ${node} are apart`);
     troubles.begin('partition', node);
-    cluster.nodes.find(({ name }) => name === node)?.machine.part(processor);
+    const machine = cluster.nodes.find(({ name }) => name === node)?.machine;
+    for (const thread of [processor, ...(engines?.threads.live ?? []).map((engine) => engine.processor)])
+      machine?.part(thread);
   }
 
   async #die(name: string, atMs: number): Promise<void> {

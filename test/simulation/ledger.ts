@@ -1,6 +1,7 @@
 import { CHECKSUM_BYTES } from '../../src/kernel/layout.ts';
 import { checksumWindowBytes } from '../../src/limits.ts';
 import { Workspace } from '../../src/lookup/workspace.ts';
+import type { Processor } from '../../src/simulation/processor.ts';
 import type { World } from '../../src/simulation/world.ts';
 import { FreeList } from '../../src/store/free-list.ts';
 
@@ -13,6 +14,8 @@ interface Allocation {
 
 /** The allocations of one list. */
 interface Account {
+  /** The thread that has the list. */
+  readonly owner: Processor;
   readonly open: Map<number, Allocation>;
   /** Bytes of its first allocations. */
   readonly first: number[];
@@ -32,7 +35,7 @@ export class Ledger implements Disposable {
     const { allocate, free, write, openCache } = this.#real;
     FreeList.prototype.allocate = function (bytes) {
       const address = allocate.call(this, bytes);
-      if (address !== undefined) ledger.#allocated(this, address, bytes);
+      if (address !== undefined) ledger.#allocated(this, world.processor, address, bytes);
       return address;
     };
     FreeList.prototype.free = function (address, bytes) {
@@ -59,8 +62,8 @@ export class Ledger implements Disposable {
     }
   }
 
-  #allocated(list: FreeList, address: number, bytes: number): void {
-    const known: Account = this.#lists.get(list) ?? { open: new Map<number, Allocation>(), first: [] };
+  #allocated(list: FreeList, owner: Processor, address: number, bytes: number): void {
+    const known: Account = this.#lists.get(list) ?? { owner, open: new Map<number, Allocation>(), first: [] };
     this.#lists.set(list, known);
     if (known.first.length < ownBytes.length) known.first.push(bytes);
     known.open.set(address, { bytes, use: this.#use });
@@ -69,7 +72,8 @@ export class Ledger implements Disposable {
   /** What the memory that lookups of rankers share is used for, now: the number of allocations for each use. */
   get shared(): Record<Use, number> {
     const uses = { cache: 0, plan: 0, lookup: 0 };
-    for (const { open, first } of this.#lists.values()) {
+    for (const { owner, open, first } of this.#lists.values()) {
+      if (owner.dead) continue;
       if (first.some((bytes, i) => bytes !== ownBytes[i])) continue;
       uses.lookup -= ownBytes.length;
       for (const { use } of open.values()) uses[use]++;

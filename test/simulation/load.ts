@@ -27,6 +27,10 @@ export interface LoadOptions {
   readonly patienceMs: number;
   /** There are so few subrequests in flight that all of them may be tried again. */
   readonly retriesAll: boolean;
+  /** How long after its deadline a lookup may end that began then. Default: not at all. */
+  readonly lateMsMax?: ((begun: number) => number) | undefined;
+  /** A thread of the ranker has died since then, and lookups that it had have failed. */
+  readonly hasDied?: ((since: number) => boolean) | undefined;
 }
 
 export interface Given extends Pick<LookupOptions, 'onFailure'> {
@@ -87,7 +91,9 @@ export class Load {
     const end = { number, request, given, begun, known, aborted: () => abort.signal.aborted };
     let lookup: Lookup | undefined;
     try {
-      const options = { deadline, onFailure, signal: abort.signal };
+      // A ranker with engines waits for a lookup in another way if it cannot be cancelled.
+      const isPlain = this.#options.lateMsMax !== undefined && abortMs === undefined && number % 2 === 0;
+      const options = { deadline, onFailure, signal: isPlain ? undefined : abort.signal };
       lookup = await this.#world.in(this.#processor, () => this.#ranker.lookup(request.bags, options));
     } catch (error) {
       this.#failed(end, error);
@@ -96,7 +102,8 @@ export class Load {
     this.#ended++;
     if (getEventListeners(abort.signal, 'abort').length > 0)
       throw new Error(`lookup ${number} still listens to the signal of its caller`);
-    if (this.#world.now > endsBy)
+    const late = this.#options.lateMsMax?.(begun) ?? 0;
+    if (this.#world.now > endsBy + late)
       throw new Error(`lookup ${number} ended ${this.#world.now - endsBy} ms after it had to`);
     if (lookup === undefined) return;
     this.#answered++;
@@ -127,6 +134,7 @@ export class Load {
     const all = new Set(nodesOf(request.tables));
     const { now } = this.#world;
     const unexplained = new Error(`nothing explains how lookup ${number} fails: ${error}`, { cause: error });
+    if (error.code === 'WORKER_FAILED' && !strict && this.#options.hasDied?.(begun)) return;
     if (!codesOfFaults.includes(error.code) || strict) throw unexplained;
     if (error.node !== undefined && !all.has(error.node)) throw unexplained;
     const at = error.node === undefined ? all : new Set([error.node]);

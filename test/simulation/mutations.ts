@@ -1,4 +1,5 @@
 // Faults in production code, one at a time. The simulation must find each of them.
+import { engineMutations } from './engine-mutations.ts';
 
 export interface Mutation {
   readonly name: string;
@@ -316,4 +317,5 @@ export const mutations: readonly Mutation[] = [
     from: 'for (const task of this.#queue.clear()) task.fail(closed());',
     to: 'this.#queue.clear();',
   },
+  ...engineMutations,
 ];

@@ -1,4 +1,5 @@
 // What a seed decides before its simulation begins.
+import { type EngineSizes, engineSizes } from '../../src/engine/engine-sizes.ts';
 import type { PushDown } from '../../src/lookup/asked.ts';
 import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
 import type { RowDtype, TableMode } from '../../src/plan/table-spec.ts';
@@ -13,6 +14,21 @@ interface ScorerPlan {
   readonly queueCandidates: number;
   readonly requests: number;
   readonly betweenMs: number;
+}
+
+/** Engines of all rankers. */
+export interface EnginesPlan {
+  readonly engines: number;
+  /** Most milliseconds until a message reaches another thread. */
+  readonly messageMsMax: number;
+  /** How much memory they share: as much as in production, or so little that it is used up. */
+  readonly sizes: EngineSizes;
+  /** What share of the time each engine says that it is busy. The balancer moves connections away from busy ones. */
+  readonly busy: readonly number[];
+  /** Of each ranker. */
+  readonly moves: number;
+  readonly stalls: number;
+  readonly deaths: number;
 }
 
 export interface Plan {
@@ -50,6 +66,8 @@ export interface Plan {
   readonly scorer: ScorerPlan | undefined;
   /** A ranker and a node that do not reach each other any more from some time on, for ever. Others reach both. */
   readonly apart: { readonly ranker: number; readonly node: string } | undefined;
+  /** Undefined: the thread that asks does all lookups. */
+  readonly engines: EnginesPlan | undefined;
 }
 
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
@@ -58,6 +76,9 @@ const replyBytes = [2 ** 16, 2 ** 16, 2 ** 17, 2 ** 26];
 const largeReplyBytes = [2 ** 17, 2 ** 18, 2 ** 26];
 
 const dtypes: readonly RowDtype[] = ['f32', 'f32', 'f16', 'int8'];
+
+/** Part of the seeds in which rankers have engines. */
+const enginesShare = 0.25;
 
 /** Largest slots, and slots in which a burst of lookups finds no space. */
 const slotBytes = 2 ** 20;
@@ -79,7 +100,7 @@ export function planOf(dice: Dice): Plan {
   };
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
   const rankers = dice.pick([1, 1, 2, 3]);
-  return {
+  const plan: Omit<Plan, 'engines'> = {
     ...{ nodes, rankers },
     workers: dice.chance(0.3) ? 2 : 1,
     // Large lookups do not fit into small slots.
@@ -108,6 +129,28 @@ export function planOf(dice: Dice): Plan {
       rankers > 1 && dice.chance(0.3)
         ? { ranker: dice.between(0, rankers - 1), node: dice.pick(names) }
         : undefined,
+  };
+  return { ...plan, engines: dice.chance(enginesShare) ? enginesOf(dice) : undefined };
+}
+
+function enginesOf(dice: Dice): EnginesPlan {
+  const engines = dice.pick([1, 2, 2, 3, 3]);
+  const small = {
+    ringRecords: 8,
+    requestBytes: 2 ** 14,
+    resultBytes: 2 ** 16,
+    sharedResultBytes: 1_024,
+    peerBytes: 2 ** 14,
+  };
+  const hot = dice.between(0, engines - 1);
+  const isSkewed = dice.chance(0.5);
+  return {
+    ...{ engines, messageMsMax: dice.pick([0.05, 0.5, 2]) },
+    sizes: dice.chance(0.5) ? small : engineSizes(engines),
+    busy: Array.from({ length: engines }, (_, i) => (isSkewed && i === hot ? 0.97 : 0.3)),
+    moves: dice.pick([0, 3, 10, 30]),
+    stalls: dice.pick([0, 0, 1, 4]),
+    deaths: dice.pick([0, 0, 0, 1, 2]),
   };
 }
 

@@ -1,34 +1,23 @@
 // One seed: a cluster under load and faults, and what must be true of it.
-import { kernelModule } from '../../src/kernel/files.ts';
 import { sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
-import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
-import type { Ranker } from '../../src/ranker/ranker.ts';
-import { ReplyBudget } from '../../src/ranker/reply-budget.ts';
 import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
 import { Network } from '../../src/simulation/network.ts';
-import { Processor } from '../../src/simulation/processor.ts';
 import type { Health } from '../../src/simulation/worker.ts';
 import { World } from '../../src/simulation/world.ts';
 import { coreTables } from './core-tables.ts';
+import { EngineFaults } from './engine-faults.ts';
+import { EngineLedger } from './engine-ledger.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
-import { givenOf, Load, type SimulatedRanker } from './load.ts';
-import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
-import { Requests, type SimulatedRequest } from './requests.ts';
+import { givenOf } from './load.ts';
+import { nodeNames, type Plan, planOf } from './plan.ts';
+import { openRanking, type Ranking } from './ranking.ts';
 import { SimulatedRows } from './rows.ts';
-import { Scoring } from './scoring.ts';
-import { CountedTransport } from './transport.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
-
-/** Memory of a lookup. The lookups of a simulation share a part of it. */
-const workspaceBytes = 2 ** 26;
 
 /** Lookups that must succeed after the last fault. */
 const calmLookups = 8;
 const calmDeadlineMs = 2_000;
-
-/** Tables of a model. */
-const scoredTablesMax = 2;
 
 /** Lookups that find no credit when all credits are used. */
 const waitingLookups = 3;
@@ -58,7 +47,8 @@ export async function simulate(seed: number): Promise<Outcome> {
   const plan = planOf(world.dice.fork());
   using network = new Network(world, plan.weather);
   using ledger = new Ledger(world);
-  const run = new Run(world, plan, network, ledger);
+  using engineLedger = new EngineLedger(world);
+  const run = new Run(world, plan, network, { ledger, engineLedger });
   let error: Error | undefined;
   try {
     await world.run(run.play());
@@ -72,34 +62,28 @@ export async function simulate(seed: number): Promise<Outcome> {
   return { seed, plan, error, events, lookups, answered, held, lastEvents, digest };
 }
 
-/** A ranker of the cluster, and the lookups that it gets. */
-interface Ranking extends SimulatedRanker {
-  readonly transport: CountedTransport;
-  readonly troubles: Troubles;
-  readonly load: Load;
-  readonly requests: Requests;
-  /** Requests that come again and again. */
-  readonly known: readonly SimulatedRequest[];
-  readonly scoring: Scoring | undefined;
-  /** A node that it does not reach any more. */
-  readonly apart: string | undefined;
-}
-
 class Run {
   readonly #world: World;
   readonly #plan: Plan;
   readonly #network: Network;
   readonly #ledger: Ledger;
+  readonly #engineLedger: EngineLedger;
   readonly #troubles: Troubles;
   #rankings: readonly Ranking[] = [];
   /** When a node was held last, to count credits. */
   #heldUntil = -1;
 
-  constructor(world: World, plan: Plan, network: Network, ledger: Ledger) {
+  constructor(
+    world: World,
+    plan: Plan,
+    network: Network,
+    { ledger, engineLedger }: { readonly ledger: Ledger; readonly engineLedger: EngineLedger },
+  ) {
     this.#world = world;
     this.#plan = plan;
     this.#network = network;
     this.#ledger = ledger;
+    this.#engineLedger = engineLedger;
     this.#troubles = new Troubles(() => world.now);
   }
 
@@ -124,14 +108,25 @@ class Run {
     });
     await cluster.start();
     const rankings: Ranking[] = [];
-    for (let i = 0; i < plan.rankers; i++) rankings.push(await this.#open(i, cluster, rows));
+    const own = {
+      world,
+      plan,
+      network: this.#network,
+      cluster,
+      rows,
+      troubles,
+      heldUntil: () => this.#heldUntil,
+    };
+    for (let i = 0; i < plan.rankers; i++) rankings.push(await openRanking(i, own));
     this.#rankings = rankings;
     world.check = () => this.#compare();
     const faults = new Faults({ world, plan, cluster, rankers: rankings, troubles });
+    const withinMs = Math.max(100, (plan.lookups * plan.betweenMs) / plan.rankers);
     await Promise.all([
       ...rankings.map((ranking) => this.#storm(ranking)),
       ...rankings.map(({ scoring }) => scoring?.storm()),
-      faults.run(Math.max(100, (plan.lookups * plan.betweenMs) / plan.rankers)),
+      faults.run(withinMs),
+      ...rankings.map(({ engines }) => engines && new EngineFaults(world, engines).run(withinMs)),
     ]);
     await world.sleep(recoveryMsMax);
     await Promise.all(rankings.map((ranking) => this.#calm(ranking, cluster)));
@@ -145,48 +140,13 @@ class Run {
     if (world.timers > 0) throw new Error(`${world.timers} timers are left`);
   }
 
-  async #open(number: number, cluster: SimulatedCluster, rows: SimulatedRows): Promise<Ranking> {
-    const [world, plan] = [this.#world, this.#plan];
-    const { bytes, longest } = new ReplyBudget(plan.ranker.replyBytes);
-    const troubles = new Troubles(() => world.now, this.#troubles);
-    const all = new Set(cluster.nodes.map(({ name }) => name));
-    const transport = new CountedTransport(this.#network, world, {
-      ...{ bytes, longest, dropMsMax: 10 * plan.weather.delayMsMax + 50 },
-      isExplained: (since) => since <= this.#heldUntil || troubles.explain(all, since, world.now),
-    });
-    const processor = new Processor(`ranker${number}`);
-    const open = (): Promise<Ranker> =>
-      InlineRanker.open({
-        ...plan.ranker,
-        ...{ routing: cluster.source(), transport, workspaceBytes, module: kernelModule('ranker') },
-        onRoutingError: (error) => world.fail(error),
-      });
-    const ranker = await world.in(processor, open);
-    const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
-    const options = {
-      nodesOf: (names: ReadonlySet<string>) => nodesOf(cluster.routings, names),
-      known: (): number => cluster.published,
-      cutsOf: (table: string, known: number) => cutsOf(cluster.routings.slice(known), table),
-      retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
-      patienceMs: 20 * plan.weather.delayMsMax + 100,
-    };
-    const load = new Load(world, { ranker, processor }, troubles, options);
-    const pooled = plan.tables.filter(({ spec }) => spec.mode !== 'none').slice(0, scoredTablesMax);
-    const scoring =
-      plan.scorer && number === 0 && pooled.length > 0
-        ? new Scoring(world, { ranker, processor, requests, troubles }, plan.scorer, pooled, options)
-        : undefined;
-    const known = Array.from({ length: 12 }, () => requests.draw());
-    const large = plan.largeKeys > 0 ? requests.large(plan.largeKeys) : undefined;
-    // Several of them compete for memory of replies.
-    if (large) known.push(large, large, large);
-    const apart = plan.apart?.ranker === number ? plan.apart.node : undefined;
-    return { ranker, processor, transport, troubles, load, requests, known, scoring, apart };
-  }
-
   /** What nodes may send now is what the rankers say. */
   #compare(): void {
-    for (const { ranker, transport } of this.#rankings) {
+    for (const { ranker, transport, engines } of this.#rankings) {
+      if (engines !== undefined) {
+        engines.compare();
+        continue;
+      }
       const { replyBytesUnderWay: said } = ranker.stats;
       if (said !== transport.replyBytes)
         throw new Error(`nodes may send ${transport.replyBytes} bytes, the ranker says ${said}`);
@@ -242,10 +202,14 @@ class Run {
         throw new Error(`${transport.replyBytes} bytes of replies never come back`);
     // A node hears a moment later that its last reply has left, and much later that a ranker is gone.
     await this.#world.sleep(this.#plan.apart === undefined ? 1 : 2 * stuckMsMax);
+    for (const { engines } of this.#rankings) await engines?.check();
+    const threads = this.#rankings.flatMap(({ engines }) => engines?.threads.live ?? []);
+    this.#engineLedger.check(new Set(threads.map(({ processor }) => processor)));
     const { lookup, plan } = this.#ledger.shared;
+    const rankers = this.#plan.engines === undefined ? this.#plan.rankers : threads.length;
     if (lookup > 0) throw new Error(`${lookup} allocations of lookups are left in the rankers`);
-    if (plan !== this.#plan.rankers)
-      throw new Error(`the rankers keep ${plan} routing tables in memory, not ${this.#plan.rankers}`);
+    if (plan !== rankers)
+      throw new Error(`the rankers keep ${plan} routing tables in memory, not ${rankers}`);
     for (const node of cluster.nodes) {
       for (const process of node.processes) process.check(node.name);
     }
@@ -253,7 +217,7 @@ class Run {
 
   /** A session has exactly as many credits as its window, whatever has happened to it. */
   async #spendCredits(
-    { load, requests, transport, ranker, apart }: Ranking,
+    { load, requests, transport, ranker, engines, apart }: Ranking,
     cluster: SimulatedCluster,
   ): Promise<void> {
     const core = coreTables(cluster, apart);
@@ -277,7 +241,9 @@ class Run {
     this.#heldUntil = this.#world.now;
     // Over a connection that does not take credits yet, subrequests wait here for memory.
     const isShort = ranker.stats.repliesHeld > repliesHeld;
-    if (isShort ? taken > window : taken !== window)
+    // An engine without memory for another one sends over a connection of its own.
+    const most = engines ? window * engines.connections : window;
+    if (isShort || most > window ? taken > most : taken !== window)
       throw new Error(`${node.name} has ${taken} credits, not ${window}`);
     await Promise.all(lookups);
   }

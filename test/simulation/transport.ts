@@ -14,10 +14,24 @@ interface Credits {
   returned: number;
 }
 
+/** What is counted of a ranker, also for `Load` and the checks at the end. */
+export interface CountedReplies {
+  /** Subrequests whose reply had to wait at the node. */
+  readonly held: number;
+  /** Bytes of replies that nodes may send now. */
+  readonly replyBytes: number;
+  /** Credits in use, of all sessions with an address, or of all sessions. */
+  outstanding(urls?: ReadonlySet<string>): number;
+}
+
 /** The budget of the ranker, and its part that is for large replies. */
 export interface RepliesRoom {
   readonly bytes: number;
   readonly longest: number;
+  /** Bytes of replies that nodes may send now, over all transports of the ranker. Default: over this one. */
+  readonly all?: (() => number) | undefined;
+  /** It also sends what other engines ask for, which may be cancelled at once. */
+  readonly forOthers?: boolean | undefined;
   /** How long a node may take to drop a reply that waits, when nobody wants it any more. */
   readonly dropMsMax: number;
   /** Whether a fault explains that something has taken long since then. */
@@ -28,11 +42,13 @@ export interface RepliesRoom {
  * Counts subrequests whose credit is taken: from `send` until the reply, an error, or the end of what was cancelled. And bytes of
  * replies that nodes may send: from `send` or `grant` on, until then.
  */
-export class CountedTransport implements Transport {
+export class CountedTransport implements Transport, CountedReplies {
   readonly name = 'stream';
   readonly #inner: StreamTransport;
   readonly #world: World;
   readonly #credits = new Map<string, Credits>();
+  /** Sessions that are open, by their addresses. */
+  readonly open = new Map<string, number>();
   readonly #room: RepliesRoom;
   /** Bytes of replies that were granted, and those of them that have come or never will. */
   #granted = 0;
@@ -48,10 +64,30 @@ export class CountedTransport implements Transport {
 
   session(url: string): Session {
     const inner = this.#inner.session(url);
+    const count = (by: number): unknown => this.open.set(url, (this.open.get(url) ?? 0) + by);
+    count(1);
+    let closed = false;
+    /** Subrequests of this session that have not ended. */
+    let inFlight = 0;
+    const counted = (exchange: Exchange): Exchange => {
+      inFlight++;
+      const ended = (): void => void inFlight--;
+      exchange.reply.then(ended, ended);
+      return exchange;
+    };
     return {
+      connect: () => inner.connect?.() ?? Promise.resolve(),
       replyBound: (outgoing) => inner.replyBound?.(outgoing) ?? 'reserve',
-      send: (outgoing, held = false) => this.#send(inner, url, outgoing, held),
-      close: () => inner.close(),
+      send: (outgoing, held = false) => counted(this.#send(inner, url, outgoing, held)),
+      close: () => {
+        if (!closed) count(-1);
+        closed = true;
+        if (inFlight > 0 && this.#room.forOthers === true)
+          this.#world.fail(
+            new Error(`a connection to ${url} is closed, and ${inFlight} subrequests wait for it`),
+          );
+        return inner.close();
+      },
     };
   }
 
@@ -62,8 +98,9 @@ export class CountedTransport implements Transport {
 
   #grant(bytes: number): void {
     this.#granted += bytes;
-    if (this.replyBytes > this.#room.bytes)
-      this.#world.fail(new Error(`${this.replyBytes} bytes of replies are granted, of ${this.#room.bytes}`));
+    const all = this.#room.all?.() ?? this.replyBytes;
+    if (all > this.#room.bytes)
+      this.#world.fail(new Error(`${all} bytes of replies are granted, of ${this.#room.bytes}`));
   }
 
   #send(inner: Session, url: string, outgoing: Outgoing, held: boolean): Exchange {
@@ -103,7 +140,7 @@ export class CountedTransport implements Transport {
       },
       cancel: async () => {
         cancelled = true;
-        if (this.#world.steps === steps)
+        if (this.#world.steps === steps && this.#room.forOthers !== true)
           this.#world.fail(new Error(`a lookup that had ended sent a subrequest to ${url}`));
         const { now } = this.#world;
         const waits = held && !granted;

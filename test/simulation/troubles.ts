@@ -6,6 +6,10 @@ export const recoveryMsMax = 1_000;
 /** What carries credits is lost, again and again. The credits themselves are not. */
 export const creditsBreak = 'break credits';
 
+/** A thread of a ranker does nothing for some time, or has ended. */
+export const engineStall = 'engine stall';
+export const engineDeath = 'engine death';
+
 interface Trouble {
   readonly what: string;
   /** Undefined: every node. */
