@@ -4,6 +4,12 @@
 export const enginesMax = 64;
 export const engineConnectionsMax = 4_096;
 
+/**
+ * So many connections of all engines together are not shared out: each engine has one of its own to the first workers. It is faster,
+ * because no subrequest and no reply goes to another thread.
+ */
+export const ownConnectionsMax = 256;
+
 /** Bytes that an engine shares with all others, for frames and replies; and at least with each. */
 export const peerBytesMax = 134_217_728;
 export const peerBytesMin = 4_194_304;

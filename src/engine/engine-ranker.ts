@@ -1,6 +1,6 @@
 import { callback, check, named } from '../check.ts';
 import { replyBudgetBytesDefault, replyBudgetBytesMin } from '../credit-limits.ts';
-import { engineGraceMs } from '../engine-limits.ts';
+import { engineGraceMs, ownConnectionsMax } from '../engine-limits.ts';
 import { errorOf, failureOf } from '../failure.ts';
 import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
@@ -28,6 +28,8 @@ import { unsendable } from './unsendable-bags.ts';
 export interface EngineRankerOptions extends EngineOptions {
   readonly routing: RoutingSource;
   readonly engines: number;
+  /** Connections that all engines together have for themselves. More are shared out among them. Default: `ownConnectionsMax`. */
+  readonly ownConnections?: number | undefined;
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Called when all engines have ended. */
   readonly onClosed?: (() => void) | undefined;
@@ -88,6 +90,7 @@ export class EngineRanker implements Ranker {
   }
 
   async #startAll(): Promise<EngineTeam> {
+    const { ownConnections: own = ownConnectionsMax } = this.#options;
     const { engines, pushDown, deduplicateBags, checksums, replyBytes, cache } = this.#options;
     const options = {
       pushDown,
@@ -97,7 +100,7 @@ export class EngineRanker implements Ranker {
       replyBytes: partOf(replyBytes, engines),
     };
     const team: EngineTeam = await EngineTeam.start(
-      { engines, routing: this.#routing, options },
+      { engines, ownConnections: Math.floor(own / engines), routing: this.#routing, options },
       {
         ...this.#shared,
         // New engines know none.

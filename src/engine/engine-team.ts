@@ -19,6 +19,8 @@ export type StartEngine = (
 
 export interface TeamOptions {
   readonly engines: number;
+  /** Connections that each engine has for itself; more are shared out. */
+  readonly ownConnections: number;
   readonly routing: RoutingTable;
   readonly options: EngineOptions;
 }
@@ -40,7 +42,8 @@ export class EngineTeam implements BalancedEngines {
   readonly #bell: Bell;
   readonly #ports: readonly MessagePort[];
 
-  static async start({ engines, routing, options }: TeamOptions, context: TeamContext): Promise<EngineTeam> {
+  static async start(team: TeamOptions, context: TeamContext): Promise<EngineTeam> {
+    const { engines, ownConnections } = team;
     const channels = Array.from({ length: engines }, () => new MessageChannel());
     const memories = channels.map(({ port1 }) => new EngineMemory(() => port1.postMessage(0)));
     const application = new SharedArrayBuffer(Bell.words * 4);
@@ -52,7 +55,8 @@ export class EngineTeam implements BalancedEngines {
       const buffers = memories.map(({ buffer }) => buffer);
       const port = channels[place].port2;
       const setup = {
-        ...{ place, engines, application, routing, options, port, connections },
+        ...team,
+        ...{ place, application, port, connections },
         ...{ memories: buffers, peers: peersOf[place] },
       };
       const events: EngineEvents = {
@@ -73,7 +77,7 @@ export class EngineTeam implements BalancedEngines {
       links.push(new EngineLink(place, memories[place], engine, context));
     onEnd = context.onEnd;
     const bell = new Bell(new Int32Array(application), 0);
-    const table = new ConnectionTable(connections, engines);
+    const table = new ConnectionTable(connections, engines, ownConnections);
     const ports = channels.map(({ port1 }) => port1);
     return new EngineTeam(links, running, { bell, ports, table });
   }
@@ -128,7 +132,7 @@ export class EngineTeam implements BalancedEngines {
   /** Lets another engine own a connection. It connects before, and the engine that had it keeps its own until that is idle. */
   async move(connection: number, to: number): Promise<void> {
     const from = this.connections.owner(connection);
-    if (from === to) return;
+    if (from === undefined || from === to) return;
     await this.links[to].control.prepare(connection);
     this.connections.move(connection, to);
     await this.links[from].control.leave(connection);

@@ -42,10 +42,11 @@ export async function openEngine(
   return engine;
 }
 
-function partitionOf({ place, engines, connections, memories, peers }: EngineSetup): Partition {
+function partitionOf(setup: EngineSetup): Partition {
+  const { place, engines, ownConnections, connections, memories, peers } = setup;
   return {
     place,
-    table: new ConnectionTable(connections, engines),
+    table: new ConnectionTable(connections, engines, ownConnections),
     memories: peers.map(({ memory }) => new PeerMemory(memory, engines)),
     bells: memories.map((memory, i) => new EngineMemory(() => peers[i].port?.postMessage(0), memory).bell),
   };
