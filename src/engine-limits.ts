@@ -30,6 +30,9 @@ export const ringRecords = 1_024;
 /** Shapes of lookups (names of features and tables) that engines know by a number. */
 export const shapesMax = 256;
 
+/** Lookups whose views of shared memory an engine keeps for the next ones at the same addresses. */
+export const bagsViewsMax = 256;
+
 /** How long an engine looks for work after the last, before it sleeps. Waking a thread takes as long. */
 export const engineSpinUs = 20;
 

@@ -8,7 +8,7 @@ import type { SubrequestEnd } from '../ranker/fan-out.ts';
 import type { LookupOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { Ranker } from '../ranker/ranker.ts';
-import { bagsIn } from './bags-frame.ts';
+import { BagsViews } from './bags-views.ts';
 import type { Bell } from './bell.ts';
 import { Borrowed } from './borrowed.ts';
 import type { EngineControl, EngineEvents, SentLookup } from './engine-control.ts';
@@ -46,6 +46,7 @@ export class Engine implements EngineControl {
   #lookedAt = 0;
   readonly #results: Borrowed;
   readonly #shapes: Shape[] = [];
+  readonly #bags: BagsViews;
   /** Of the lookups that may be cancelled. */
   readonly #cancels = new Map<number, AbortController>();
   readonly #reports: NodeJS.Timeout;
@@ -53,6 +54,7 @@ export class Engine implements EngineControl {
   #nodes = '';
   #busyUntil = 0;
   #spinning = false;
+  #showsSoon = false;
   #closed = false;
 
   constructor(
@@ -68,6 +70,7 @@ export class Engine implements EngineControl {
     this.#ranker = ranker;
     this.#events = events;
     this.#source = source;
+    this.#bags = new BagsViews(memory.bytes);
     this.#results = new Borrowed(memory.resultSlots(), memory.fromEngine);
     this.#reports = setInterval(() => this.#report(), reportMs).unref();
     this.#report();
@@ -111,7 +114,7 @@ export class Engine implements EngineControl {
   #begin(id: number, address: number): void {
     const head = readHead(this.#memory, address);
     if (head.shapeText !== undefined) this.#shapes[head.shape] = shapeOf(head.shapeText);
-    const bags = bagsIn(this.#memory.bytes, address, this.#shapes[head.shape]);
+    const bags = this.#bags.read(address, this.#shapes[head.shape]);
     void this.#run({ id, bags, options: head.options, deadlineAt: head.deadlineAt }, head.cancellable);
   }
 
@@ -144,13 +147,13 @@ export class Engine implements EngineControl {
   }
 
   #answer(id: number, found: PooledLookup): void {
-    writeStats(this.#memory.stats, this.#ranker.stats);
     const { parts, failures, incomplete } = found;
     const bytes = resultsBytes(parts);
     const { fromEngine } = this.#memory;
     const isPlain = failures.length === 0 && !fromEngine.isFull;
     const address = isPlain ? this.#results.allocate(bytes) : undefined;
     if (address === undefined) {
+      writeStats(this.#memory.stats, this.#ranker.stats);
       const replies = parts.replies.map((reply) => reply?.bytes);
       this.#events.answered({
         ...{ id, results: parts.results, replies, incomplete },
@@ -158,12 +161,24 @@ export class Engine implements EngineControl {
       });
     } else {
       writeResults(parts, this.#memory.bytes, address);
-      fromEngine.give(lookupRecord, id, address, bytes);
+      fromEngine.prepare(lookupRecord, id, address, bytes);
       // Large results stay until the application releases them.
       if (bytes < sharedResultBytesMin) this.#results.lend(address, bytes);
-      this.#application.ringSoon();
+      this.#showSoon();
     }
     found[Symbol.dispose]();
+  }
+
+  /** Gives the results of this turn of the event loop to the application together, and wakes it once. */
+  #showSoon(): void {
+    if (this.#showsSoon) return;
+    this.#showsSoon = true;
+    setImmediate(() => {
+      this.#showsSoon = false;
+      writeStats(this.#memory.stats, this.#ranker.stats);
+      this.#memory.fromEngine.show();
+      this.#application.ring();
+    });
   }
 
   #report(): void {

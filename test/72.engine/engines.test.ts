@@ -64,6 +64,24 @@ test('any bags give the same results and the same errors', async () => {
   );
 });
 
+test('lookups that use the same memory one after the other may differ in anything', async () => {
+  const keys = [Uint32Array.of(3, 1, 4, 1), BigUint64Array.of(5n, 9n, 2n, 6n), Int32Array.of(5, 3, 5, 8)];
+  const counts = [
+    { offsets: Uint32Array.of(0, 2) },
+    { lengths: Uint32Array.of(1, 3) },
+    { lengths: Int32Array.of(0, 4) },
+    { offsets: Uint32Array.of(1, 4), includeLastOffset: true },
+    { offsets: Uint32Array.of(0, 4), includeLastOffset: true },
+    { offsets: Uint32Array.of(0, 3), weights: Float32Array.of(1, 2, 3, 4) },
+    { offsets: Uint32Array.of(0, 3), inverse: Uint32Array.of(1, 1) },
+    { lengths: Uint32Array.of(3, 1), weights: Float32Array.of(4, 3, 2, 1), inverse: Uint32Array.of(0, 1) },
+  ];
+  const features = keys.flatMap((some) => counts.map((count) => ({ keys: some, ...count, table: 'sum' })));
+  const all = features.flatMap((a, i) => [{ f: a }, { f: a, g: features[(i * 7) % features.length] }]);
+  for (const bags of [...all, ...all.toReversed()])
+    expect(await outcome(ranker.lookup(bags))).toEqual(await outcome(inline.lookup(bags)));
+});
+
 test('options reach the engine', async () => {
   const bags = { f: { table: 'ids', keys: BigUint64Array.of(1n, 2n), offsets: Uint32Array.of(0) } };
   for (const onMissing of ['error', 'skip', undefined] as const)
