@@ -33,8 +33,15 @@ export const shapesMax = 256;
 /** Lookups whose views of shared memory an engine keeps for the next ones at the same addresses. */
 export const bagsViewsMax = 256;
 
-/** How long an engine looks for work after the last, before it sleeps. Waking a thread takes as long. */
-export const engineSpinUs = 20;
+/**
+ * How long an engine looks for work before it sleeps: the longest, if work has come so soon before, and the shortest. Waking a thread
+ * takes 12 to 25 µs on each side.
+ */
+export const engineSpinUsMax = 60;
+export const engineSpinUsMin = 10;
+
+/** An engine that looks for work and finds none was idle for so long at most. Between two looks there may be other work. */
+export const engineLookUsMax = 5;
 
 /** How long after its deadline a lookup waits for an engine to say why, before it ends without. */
 export const engineGraceMs = 20;

@@ -1,4 +1,4 @@
-import { engineSpinUs, sharedResultBytesMin } from '../engine-limits.ts';
+import { engineLookUsMax, sharedResultBytesMin } from '../engine-limits.ts';
 import { errorOf, type Failure, failureOf } from '../failure.ts';
 import type { PooledLookup } from '../lookup/pooled.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -15,6 +15,7 @@ import type { EngineControl, EngineEvents, SentLookup } from './engine-control.t
 import { cancelRecord, type EngineMemory, lookupRecord, releaseRecord } from './engine-memory.ts';
 import { writeStats } from './engine-stats.ts';
 import type { PartitionedTransport } from './partitioned-transport.ts';
+import { Patience } from './patience.ts';
 import { readHead } from './request-head.ts';
 import { resultsBytes, writeResults } from './results-frame.ts';
 import { type Shape, shapeOf } from './shapes.ts';
@@ -52,7 +53,11 @@ export class Engine implements EngineControl {
   readonly #reports: NodeJS.Timeout;
   #ends: SubrequestEnd[] = [];
   #nodes = '';
-  #busyUntil = 0;
+  /** How long it waits for work once it was asked for something, and once it has answered: these are different. */
+  readonly #askedPatience = new Patience();
+  readonly #answeredPatience = new Patience();
+  #patience = this.#askedPatience;
+  #workedAt = 0;
   #spinning = false;
   #showsSoon = false;
   #closed = false;
@@ -92,11 +97,10 @@ export class Engine implements EngineControl {
     const asked = toEngine.takeAll(this.#take);
     const found = peers.takeAll() || asked;
     const now = performance.now();
-    if (found) this.#busyUntil = now + engineSpinUs / 1000;
-    // Between two looks that find nothing, there may be other work: that is at least as long.
-    else this.#idleMs += Math.min(now - this.#lookedAt, engineSpinUs / 1000 / 4);
+    if (found) this.#worked(now, this.#askedPatience);
+    else this.#idleMs += Math.min(now - this.#lookedAt, engineLookUsMax / 1000);
     this.#lookedAt = now;
-    if (!found && now > this.#busyUntil) {
+    if (!found && now - this.#workedAt > this.#patience.ms) {
       bell.sleep();
       this.#spinning = !toEngine.isEmpty || !peers.isEmpty;
       if (!this.#spinning) return;
@@ -104,6 +108,13 @@ export class Engine implements EngineControl {
     }
     setImmediate(this.#turn);
   };
+
+  /** It has worked. @param next how long it waits now */
+  #worked(now: number, next: Patience): void {
+    this.#patience.learn(now - this.#workedAt);
+    this.#patience = next;
+    this.#workedAt = now;
+  }
 
   readonly #take = (kind: number, id: number, address: number, bytes: number): void => {
     if (kind === cancelRecord) this.#cancels.get(id)?.abort();
@@ -178,6 +189,10 @@ export class Engine implements EngineControl {
       writeStats(this.#memory.stats, this.#ranker.stats);
       this.#memory.fromEngine.show();
       this.#application.ring();
+      this.#worked(performance.now(), this.#answeredPatience);
+      if (this.#spinning || this.#patience.ms === 0) return;
+      this.#memory.bell.stayAwake();
+      this.wake();
     });
   }
 
