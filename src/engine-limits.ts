@@ -35,7 +35,7 @@ export const bagsViewsMax = 256;
 
 /**
  * How long an engine looks for work before it sleeps: the longest, if work has come so soon before, and the shortest. Waking a thread
- * takes 12 to 25 µs on each side.
+ * takes 12 to 25 µs on each side. It sleeps at once if there are too few processors (host/open-engine.ts).
  */
 export const engineSpinUsMax = 60;
 export const engineSpinUsMin = 10;

@@ -29,6 +29,8 @@ export interface EngineParts {
   /** Wakes the application. */
   readonly application: Bell;
   readonly transport: PartitionedTransport;
+  /** How long it may look for work before it sleeps, in microseconds. */
+  readonly spinUsMax: number;
   /** Milliseconds that its thread has been busy so far, with those in which it looked for work. */
   readonly activeMs: () => number;
 }
@@ -54,22 +56,25 @@ export class Engine implements EngineControl {
   #ends: SubrequestEnd[] = [];
   #nodes = '';
   /** How long it waits for work once it was asked for something, and once it has answered: these are different. */
-  readonly #askedPatience = new Patience();
-  readonly #answeredPatience = new Patience();
-  #patience = this.#askedPatience;
+  readonly #askedPatience: Patience;
+  readonly #answeredPatience: Patience;
+  #patience: Patience;
   #workedAt = 0;
   #spinning = false;
   #showsSoon = false;
   #closed = false;
 
   constructor(
-    { memory, application, transport, activeMs }: EngineParts,
+    { memory, application, transport, spinUsMax, activeMs }: EngineParts,
     ranker: Ranker,
     events: EngineEvents,
     source: EngineRouting,
   ) {
     this.#transport = transport;
     this.#activeMs = activeMs;
+    this.#askedPatience = new Patience(spinUsMax);
+    this.#answeredPatience = new Patience(spinUsMax);
+    this.#patience = this.#askedPatience;
     this.#memory = memory;
     this.#application = application;
     this.#ranker = ranker;

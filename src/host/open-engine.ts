@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Bell } from '../engine/bell.ts';
 import { ConnectionTable } from '../engine/connection-table.ts';
@@ -6,6 +7,7 @@ import type { EngineEvents, EngineSetup } from '../engine/engine-control.ts';
 import { EngineMemory } from '../engine/engine-memory.ts';
 import { type Partition, PartitionedTransport } from '../engine/partitioned-transport.ts';
 import { PeerMemory } from '../engine/peer-memory.ts';
+import { engineSpinUsMax } from '../engine-limits.ts';
 import { failureOf } from '../failure.ts';
 import { kernelModule } from '../kernel/files.ts';
 import { InlineRanker } from '../ranker/inline-ranker.ts';
@@ -14,6 +16,14 @@ import type { Transport } from '../transport/transport.ts';
 import { collectGarbage } from './collect-garbage.ts';
 
 const activeMs = (): number => performance.eventLoopUtilization().active;
+
+/**
+ * An engine looks for work only if all engines, the application and one more thread have a processor each. Otherwise it would keep
+ * from running what it waits for.
+ */
+function spinUsMax(engines: number): number {
+  return availableParallelism() > engines + 1 ? engineSpinUsMax : 0;
+}
 
 /** Opens an engine in this thread. @throws as InlineRanker.open */
 export async function openEngine(
@@ -35,7 +45,13 @@ export async function openEngine(
   });
   const memory = new EngineMemory(() => {}, memories[place]);
   const bell = new Bell(new Int32Array(application), 0, () => port.postMessage(0));
-  const parts = { memory, application: bell, transport: partitioned, activeMs };
+  const parts = {
+    memory,
+    application: bell,
+    transport: partitioned,
+    spinUsMax: spinUsMax(setup.engines),
+    activeMs,
+  };
   const engine = new Engine(parts, ranker, events, source);
   for (const other of [port, ...peers.flatMap((peer) => peer.port ?? [])])
     other.on('message', () => engine.wake());

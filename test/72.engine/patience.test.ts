@@ -10,7 +10,7 @@ const late = (engineSpinUsMax + 1) / 1000;
 test('it never waits longer than it may, nor so little that it is not worth it', () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true })), (gaps) => {
-      const patience = new Patience();
+      const patience = new Patience(engineSpinUsMax);
       for (const ms of gaps) {
         patience.learn(ms);
         if (patience.ms === 0) continue;
@@ -22,7 +22,7 @@ test('it never waits longer than it may, nor so little that it is not worth it',
 });
 
 test('it waits if work comes soon, and ever less if not', () => {
-  const patience = new Patience();
+  const patience = new Patience(engineSpinUsMax);
   expect(patience.ms).toBe(0);
   for (let i = 0; i < 8; i++) patience.learn(soon);
   expect(patience.ms).toBe(engineSpinUsMax / 1000);
@@ -31,5 +31,11 @@ test('it waits if work comes soon, and ever less if not', () => {
   patience.learn(soon);
   expect(patience.ms).toBe(engineSpinUsMax / 1000);
   for (let i = 0; i < 8; i++) patience.learn(late);
+  expect(patience.ms).toBe(0);
+});
+
+test('it never waits if there are too few processors', () => {
+  const patience = new Patience(0);
+  for (let i = 0; i < 8; i++) patience.learn(0);
   expect(patience.ms).toBe(0);
 });
