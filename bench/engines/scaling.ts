@@ -29,7 +29,7 @@ interface Contender {
 const contenders: readonly Contender[] = [
   { name: '1 engine', engines: 1, ownConnections: ownConnectionsMax },
   { name: '2 engines, each with all connections', engines: 2, ownConnections: ownConnectionsMax },
-  { name: '2 engines, connections partitioned', engines: 2, ownConnections: 0 },
+  { name: '2 engines, connections shared out', engines: 2, ownConnections: 0 },
 ];
 
 export async function run({ quick }: { readonly quick: boolean }): Promise<object> {
