@@ -4,6 +4,12 @@
 export const enginesMax = 64;
 export const engineConnectionsMax = 4_096;
 
+/**
+ * So many connections of all engines together are not shared out: each engine has one of its own to the first workers. It is faster,
+ * because no subrequest and no reply goes to another thread.
+ */
+export const ownConnectionsMax = 256;
+
 /** Bytes that an engine shares with all others, for frames and replies; and at least with each. */
 export const peerBytesMax = 134_217_728;
 export const peerBytesMin = 4_194_304;
@@ -24,8 +30,18 @@ export const ringRecords = 1_024;
 /** Shapes of lookups (names of features and tables) that engines know by a number. */
 export const shapesMax = 256;
 
-/** How long an engine looks for work after the last, before it sleeps. Waking a thread takes as long. */
-export const engineSpinUs = 20;
+/** Lookups whose views of shared memory an engine keeps for the next ones at the same addresses. */
+export const bagsViewsMax = 256;
+
+/**
+ * How long an engine looks for work before it sleeps: the longest, if work has come so soon before, and the shortest. Waking a thread
+ * takes 12 to 25 µs on each side. It sleeps at once if there are too few processors (host/open-engine.ts).
+ */
+export const engineSpinUsMax = 60;
+export const engineSpinUsMin = 10;
+
+/** An engine that looks for work and finds none was idle for so long at most. Between two looks there may be other work. */
+export const engineLookUsMax = 5;
 
 /** How long after its deadline a lookup waits for an engine to say why, before it ends without. */
 export const engineGraceMs = 20;

@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EngineSetup, EngineThreads } from '../../src/engine/engine-control.ts';
+import type { EngineThreads } from '../../src/engine/engine-control.ts';
 import { EngineRanker } from '../../src/engine/engine-ranker.ts';
+import { ownConnectionsMax } from '../../src/engine-limits.ts';
 import { engineThreads } from '../../src/host/engine-threads.ts';
 import { loadHostings } from '../../src/host/loaded-releases.ts';
 import { planSharding } from '../../src/plan/planner.ts';
@@ -21,14 +22,14 @@ const nodeCount = 4;
 interface Contender {
   readonly name: string;
   readonly engines: number;
-  /** Each engine has connections to all nodes. Otherwise they are partitioned. */
-  readonly whole: boolean;
+  /** As EngineRankerOptions. */
+  readonly ownConnections: number;
 }
 
 const contenders: readonly Contender[] = [
-  { name: '1 engine', engines: 1, whole: false },
-  { name: '2 engines, connections partitioned', engines: 2, whole: false },
-  { name: '2 engines, each with all connections', engines: 2, whole: true },
+  { name: '1 engine', engines: 1, ownConnections: ownConnectionsMax },
+  { name: '2 engines, each with all connections', engines: 2, ownConnections: ownConnectionsMax },
+  { name: '2 engines, connections shared out', engines: 2, ownConnections: 0 },
 ];
 
 export async function run({ quick }: { readonly quick: boolean }): Promise<object> {
@@ -81,26 +82,18 @@ export async function run({ quick }: { readonly quick: boolean }): Promise<objec
 async function open(
   routing: Parameters<typeof fixedRouting>[0],
   elsewhere: readonly Elsewhere[],
-  { engines, whole }: Contender,
+  { engines, ownConnections }: Contender,
 ): Promise<Ranker> {
   const file = new URL('./elsewhere-thread.ts', import.meta.url);
   const threads: EngineThreads = {
     ...engineThreads(undefined),
     start: (setup, ...rest) => engineThreads(elsewhere[setup.place], file).start(setup, ...rest),
   };
-  // An engine that thinks that it is the only one has all connections.
-  const aloneOf = (setup: EngineSetup): EngineSetup => ({
-    ...setup,
-    ...{ place: 0, engines: 1, memories: [setup.memories[setup.place]] },
-    connections: new SharedArrayBuffer(setup.connections.byteLength),
-    peers: [setup.peers[setup.place]],
-  });
-  const alone: EngineThreads = {
-    ...threads,
-    start: (setup, ...rest) => engineThreads(elsewhere[setup.place], file).start(aloneOf(setup), ...rest),
-  };
-  const options = { routing: fixedRouting(routing), engines, pushDown: 'always', checksums: false } as const;
-  return await EngineRanker.open(options, whole ? alone : threads);
+  const how = { pushDown: 'always', checksums: false } as const;
+  return await EngineRanker.open(
+    { routing: fixedRouting(routing), engines, ownConnections, ...how },
+    threads,
+  );
 }
 
 /** Samples all contenders in turn. @returns medians, beside the first */

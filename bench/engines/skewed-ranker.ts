@@ -1,7 +1,7 @@
 // A ranker with two engines, whose memory nodes are elsewhere and have one table each. Its connections may be held where they are.
 import { ConnectionTable } from '../../src/engine/connection-table.ts';
+import type { EngineThreads } from '../../src/engine/engine-control.ts';
 import { EngineRanker } from '../../src/engine/engine-ranker.ts';
-import type { StartEngine } from '../../src/engine/engine-team.ts';
 import { engineThreads } from '../../src/host/engine-threads.ts';
 import type { RoutingTable } from '../../src/index.ts';
 import type { Lookup } from '../../src/lookup/pooled.ts';
@@ -34,7 +34,10 @@ export class SkewedRanker {
     );
     const options = { routing: fixedRouting(routing), pushDown: 'always', checksums: false } as const;
     const engines = elsewhere.length;
-    opened.#ranker = await EngineRanker.open({ ...options, engines }, opened.#startOn(elsewhere));
+    opened.#ranker = await EngineRanker.open(
+      { ...options, engines, ownConnections: 0 },
+      opened.#startOn(elsewhere),
+    );
     return opened;
   }
 
@@ -43,10 +46,10 @@ export class SkewedRanker {
     this.#held = held;
   }
 
-  #startOn(elsewhere: readonly Elsewhere[]): StartEngine {
-    return async (setup, events, onEnd) => {
-      this.#table = new ConnectionTable(setup.connections, setup.engines);
-      const running = await engineThreads(elsewhere[setup.place], thread)(setup, events, onEnd);
+  #startOn(elsewhere: readonly Elsewhere[]): EngineThreads {
+    const start: EngineThreads['start'] = async (setup, events, onEnd) => {
+      this.#table = new ConnectionTable(setup.connections, setup.engines, 0);
+      const running = await engineThreads(elsewhere[setup.place], thread).start(setup, events, onEnd);
       // A move begins when its new owner prepares. If that fails, the connection stays.
       const prepare = async (connection: number): Promise<void> => {
         const isOurs = connection === this.#assigned?.connection && setup.place === this.#assigned.to;
@@ -56,6 +59,7 @@ export class SkewedRanker {
       };
       return { ...running, control: { ...running.control, prepare } };
     };
+    return { ...engineThreads(undefined), start };
   }
 
   lookup(...[bags]: Parameters<Ranker['lookup']>): Promise<Lookup> {

@@ -1,19 +1,20 @@
 // The bags of one lookup in shared memory, as their caller gave them: typed arrays are copied, and not looked at.
 import { copy } from '../lookup/bag-writer.ts';
 import type { Bags, KeyedBags } from '../plan/bags.ts';
-import type { Shape } from './shapes.ts';
 
 /** Words before the features (request-head.ts). */
 export const headWords = 8;
 /** Words of a feature: its kinds, then the lengths of its parts. Parts that it does not have have kind 0. */
-const featureWords = 6;
+export const featureWords = 6;
 
 /** The parts of a feature, in order: 4 bits of its kinds are of each. */
-const parts = 4;
-const weightsPart = 2;
-const inversePart = 3;
-const lengthsFlag = 0x10000;
-const lastOffsetFlag = 0x20000;
+export const parts = 4;
+/** Offsets or lengths. Those of all features come first, because they rarely change their places from lookup to lookup. */
+export const countsPart = 1;
+export const weightsPart = 2;
+export const inversePart = 3;
+export const lengthsFlag = 0x10000;
+export const lastOffsetFlag = 0x20000;
 
 /** Arrays that are copied as they are. Others are sent as a message. */
 type Plain = Uint32Array | Int32Array | Float32Array | BigUint64Array | BigInt64Array;
@@ -22,6 +23,14 @@ const i32 = 2;
 const f32 = 3;
 const u64 = 4;
 const i64 = 5;
+/** A view of memory. @returns undefined if the kind is 0 */
+export function viewOf(kind: number, buffer: ArrayBuffer, begin: number, length: number): unknown {
+  if (kind === u32) return new Uint32Array(buffer, begin, length);
+  if (kind === i32) return new Int32Array(buffer, begin, length);
+  if (kind === f32) return new Float32Array(buffer, begin, length);
+  if (kind === u64) return new BigUint64Array(buffer, begin, length);
+  return kind === i64 ? new BigInt64Array(buffer, begin, length) : undefined;
+}
 
 /** @returns 0: it is not there; -1: it is no array that is copied as it is */
 function kindOf(array: unknown): number {
@@ -34,11 +43,11 @@ function kindOf(array: unknown): number {
 }
 
 /** Every array begins at a multiple of 8 bytes. */
-function wordsOf(length: number, kind: number): number {
+export function wordsOf(length: number, kind: number): number {
   return kind >= u64 ? length * 2 : (length + 1) & ~1;
 }
 
-function headOf(features: number): number {
+export function headOf(features: number): number {
   return headWords + features * featureWords;
 }
 
@@ -72,7 +81,7 @@ export class BagsFrame {
     const i = this.#features++;
     const flags = (offsets === undefined ? lengthsFlag : 0) | (includeLastOffset ? lastOffsetFlag : 0);
     const keyKind = this.#readPart(i * parts, keys);
-    const countKind = this.#readPart(i * parts + 1, offsets ?? lengths);
+    const countKind = this.#readPart(i * parts + countsPart, offsets ?? lengths);
     if (keyKind <= 0 || countKind < 0) return false;
     this.#kinds[i] = flags | keyKind | (countKind << 4);
     if (weights === undefined && inverse === undefined) {
@@ -97,16 +106,22 @@ export class BagsFrame {
   write(words: Uint32Array, at: number): void {
     let next = at + headOf(this.#features);
     for (let i = 0; i < this.#features; i++) {
-      const record = at + headWords + i * featureWords;
-      words[record] = this.#kinds[i];
-      for (let part = 0; part < parts; part++) {
-        const array = this.#arrays[i * parts + part];
-        words[record + 1 + part] = array?.length ?? 0;
-        if (array === undefined) continue;
-        copyWords(array, words, next);
-        next += wordsOf(array.length, (this.#kinds[i] >>> (part * 4)) & 15);
-      }
+      words[at + headWords + i * featureWords] = this.#kinds[i];
+      next = this.#writePart(words, at, i, countsPart, next);
     }
+    for (let i = 0; i < this.#features; i++) {
+      for (let part = 0; part < parts; part++)
+        if (part !== countsPart) next = this.#writePart(words, at, i, part, next);
+    }
+  }
+
+  /** @returns where the next part begins */
+  #writePart(words: Uint32Array, at: number, feature: number, part: number, next: number): number {
+    const array = this.#arrays[feature * parts + part];
+    words[at + headWords + feature * featureWords + 1 + part] = array?.length ?? 0;
+    if (array === undefined) return next;
+    copyWords(array, words, next);
+    return next + wordsOf(array.length, (this.#kinds[feature] >>> (part * 4)) & 15);
   }
 
   /** Forgets the caller's arrays. */
@@ -118,43 +133,4 @@ export class BagsFrame {
 function copyWords(array: Plain, to: Uint32Array, at: number): void {
   if (array instanceof Uint32Array) copy(array, to, at);
   else to.set(new Uint32Array(array.buffer, array.byteOffset, array.byteLength >>> 2), at);
-}
-
-const constructors = [undefined, Uint32Array, Int32Array, Float32Array, BigUint64Array, BigInt64Array];
-
-/** The bags at byte `at`, as views of the memory. */
-export function bagsIn(memory: Uint8Array, at: number, { names, tables }: Shape): KeyedBags {
-  const { buffer } = memory;
-  const first = memory.byteOffset + at;
-  const words = new Uint32Array(buffer, first, headOf(names.length));
-  let next = first + words.byteLength;
-  const bags: Record<string, Bags> = {};
-  for (let i = 0; i < names.length; i++) {
-    const record = headWords + i * featureWords;
-    const kinds = words[record];
-    const view = (part: number): unknown => {
-      const kind = (kinds >>> (part * 4)) & 15;
-      const construct = constructors[kind];
-      if (construct === undefined) return undefined;
-      const length = words[record + 1 + part];
-      const begin = next;
-      next += wordsOf(length, kind) * 4;
-      return new construct(buffer as ArrayBuffer, begin, length);
-    };
-    const keys = view(0) as Uint32Array;
-    const counts = view(1) as Uint32Array | undefined;
-    const weights = view(weightsPart) as Float32Array | undefined;
-    const inverse = view(inversePart) as Uint32Array | undefined;
-    const isLengths = (kinds & lengthsFlag) !== 0;
-    bags[names[i]] = {
-      keys,
-      offsets: isLengths ? undefined : counts,
-      lengths: isLengths ? counts : undefined,
-      includeLastOffset: (kinds & lastOffsetFlag) !== 0,
-      weights,
-      inverse,
-      table: tables[i],
-    };
-  }
-  return bags;
 }

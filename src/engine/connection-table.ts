@@ -6,6 +6,8 @@ const ownerAt = 1;
 const workAt = 2;
 const queuedAt = 3;
 const connectionWords = 4;
+/** The owner of a connection that each engine has for itself. */
+const everyEngine = -1;
 /** Before the connections: how many there are. */
 const countAt = 0;
 const headWords = 16;
@@ -27,15 +29,20 @@ export class ConnectionTable {
   static readonly bytes: number = (headWords + engineConnectionsMax * connectionWords) * 4;
   readonly #words: Int32Array;
   readonly #engines: number;
+  readonly #own: number;
 
-  /** @param buffer of `ConnectionTable.bytes` bytes, which are 0 at the start */
-  constructor(buffer: SharedArrayBuffer, engines: number) {
+  /**
+   * @param buffer of `ConnectionTable.bytes` bytes, which are 0 at the start
+   * @param own connections that are not shared out: each engine has one of its own to the first so many workers
+   */
+  constructor(buffer: SharedArrayBuffer, engines: number, own = 0) {
     this.#words = new Int32Array(buffer);
     this.#engines = engines;
+    this.#own = own;
   }
 
   /**
-   * The number of the connection to an address. New ones are given to the engines in turn. Two addresses with one hash have
+   * The number of the connection to an address. New ones that are shared out are given to the engines in turn. Two addresses with one hash have
    * one number, and so one owner.
    * @returns undefined if there are too many
    */
@@ -50,7 +57,9 @@ export class ConnectionTable {
       // The owner is known before the connection can be found.
       const claimed = Atomics.compareExchange(this.#words, at + hashAt, 0, hash);
       if (claimed === 0) {
-        Atomics.store(this.#words, at + ownerAt, 1 + (Atomics.add(this.#words, countAt, 1) % this.#engines));
+        const before = Atomics.add(this.#words, countAt, 1);
+        const owner = before < this.#own ? everyEngine : 1 + ((before - this.#own) % this.#engines);
+        Atomics.store(this.#words, at + ownerAt, owner);
         return number;
       }
       if (claimed === hash) return number;
@@ -58,9 +67,13 @@ export class ConnectionTable {
     return undefined;
   }
 
-  /** The engine that owns a connection. The first one, for the moment in which another one is chosen. */
-  owner(number: number): number {
-    return Math.max(0, Atomics.load(this.#words, this.#at(number) + ownerAt) - 1);
+  /**
+   * The engine that owns a connection. The first one, for the moment in which another one is chosen.
+   * @returns undefined if each engine has it for itself
+   */
+  owner(number: number): number | undefined {
+    const owner = Atomics.load(this.#words, this.#at(number) + ownerAt);
+    return owner === everyEngine ? undefined : Math.max(0, owner - 1);
   }
 
   /** Subrequests that begin from now on go to another engine. */
@@ -76,14 +89,16 @@ export class ConnectionTable {
     Atomics.add(this.#words, this.#at(number) + queuedAt, count);
   }
 
-  /** All connections by their numbers. */
+  /** All connections that are shared out, by their numbers. */
   states(): Map<number, ConnectionState> {
     const all = new Map<number, ConnectionState>();
     for (let number = 0; number < engineConnectionsMax; number++) {
       const at = this.#at(number);
       if (Atomics.load(this.#words, at + hashAt) === 0) continue;
+      const owner = this.owner(number);
+      if (owner === undefined) continue;
       const [work, queued] = [workAt, queuedAt].map((field) => Atomics.load(this.#words, at + field));
-      all.set(number, { owner: this.owner(number), work: work >>> 0, queued });
+      all.set(number, { owner, work: work >>> 0, queued });
     }
     return all;
   }

@@ -34,6 +34,8 @@ export interface EngineSetup {
   readonly application: SharedArrayBuffer;
   /** Wakes the application, and is woken by it. */
   readonly port: WakePort;
+  /** How many connections they do not share out (ConnectionTable). */
+  readonly ownConnections: number;
   /** The connections that engines share out, and for each engine: its memory (PeerMemory), and what wakes it. */
   readonly connections: SharedArrayBuffer;
   readonly peers: readonly { readonly memory: SharedArrayBuffer; readonly port: WakePort | undefined }[];

@@ -1,6 +1,6 @@
 import { callback, check, named } from '../check.ts';
 import { replyBudgetBytesDefault, replyBudgetBytesMin } from '../credit-limits.ts';
-import { engineGraceMs } from '../engine-limits.ts';
+import { engineGraceMs, ownConnectionsMax } from '../engine-limits.ts';
 import { errorOf, failureOf } from '../failure.ts';
 import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
@@ -31,6 +31,8 @@ export interface EngineRankerOptions extends EngineOptions {
   readonly engines: number;
   /** Memory that they share. Default: engineSizes. */
   readonly sizes?: EngineSizes | undefined;
+  /** Connections that all engines together have for themselves. More are shared out among them. Default: `ownConnectionsMax`. */
+  readonly ownConnections?: number | undefined;
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Called when all engines have ended. */
   readonly onClosed?: (() => void) | undefined;
@@ -91,15 +93,8 @@ export class EngineRanker implements Ranker {
   }
 
   async #startAll(): Promise<EngineTeam> {
-    const {
-      engines,
-      sizes = engineSizes(engines),
-      pushDown,
-      deduplicateBags,
-      checksums,
-      replyBytes,
-      cache,
-    } = this.#options;
+    const { engines, sizes = engineSizes(engines), ownConnections: own = ownConnectionsMax } = this.#options;
+    const { pushDown, deduplicateBags, checksums, replyBytes, cache } = this.#options;
     const options = {
       // Other nodes go on serving when one is away, also after an engine has ended.
       awaitNodes: this.#ended.length === 0,
@@ -110,7 +105,10 @@ export class EngineRanker implements Ranker {
       replyBytes: partOf(replyBytes, engines),
     };
     const team: EngineTeam = await EngineTeam.start(
-      { engines, sizes, routing: this.#routing, options },
+      {
+        ...{ engines, sizes, ownConnections: Math.floor(own / engines) },
+        ...{ routing: this.#routing, options },
+      },
       {
         ...this.#shared,
         // New engines know none.

@@ -20,6 +20,8 @@ import type { WakePort } from './wake-port.ts';
 export interface TeamOptions {
   readonly engines: number;
   readonly sizes: EngineSizes;
+  /** Connections that each engine has for itself; more are shared out. */
+  readonly ownConnections: number;
   readonly routing: RoutingTable;
   readonly options: EngineOptions;
 }
@@ -41,8 +43,8 @@ export class EngineTeam implements BalancedEngines {
   readonly #bell: Bell;
   readonly #ports: readonly WakePort[];
 
-  static async start(options: TeamOptions, context: TeamContext): Promise<EngineTeam> {
-    const { engines, sizes } = options;
+  static async start(team: TeamOptions, context: TeamContext): Promise<EngineTeam> {
+    const { engines, sizes, ownConnections } = team;
     const { threads } = context;
     const channels = Array.from({ length: engines }, () => threads.channel());
     const memories = channels.map(({ port1 }) => new EngineMemory(() => port1.postMessage(0), sizes));
@@ -58,7 +60,7 @@ export class EngineTeam implements BalancedEngines {
       const buffers = memories.map(({ buffer }) => buffer);
       const port = channels[place].port2;
       const setup = {
-        ...{ ...options, place, application, port, connections },
+        ...{ ...team, place, application, port, connections },
         ...{ memories: buffers, peers: peersOf[place] },
       };
       const events: EngineEvents = {
@@ -80,7 +82,7 @@ export class EngineTeam implements BalancedEngines {
       links.push(new EngineLink(place, memories[place], engine, context));
     onEnd = context.onEnd;
     const bell = new Bell(new Int32Array(application), 0);
-    const table = new ConnectionTable(connections, engines);
+    const table = new ConnectionTable(connections, engines, ownConnections);
     const ports = channels.map(({ port1 }) => port1);
     return new EngineTeam(links, running, { bell, ports, table });
   }
@@ -134,10 +136,11 @@ export class EngineTeam implements BalancedEngines {
 
   /** Lets another engine own a connection. It connects before, and the engine that had it keeps its own until that is idle. */
   async move(connection: number, to: number): Promise<void> {
-    if (this.connections.owner(connection) === to) return;
+    const owner = this.connections.owner(connection);
+    if (owner === undefined || owner === to) return;
     await this.links[to].control.prepare(connection);
     // Another move of it may have come first.
-    const from = this.connections.owner(connection);
+    const from = this.connections.owner(connection) ?? to;
     this.connections.move(connection, to);
     if (from !== to) await this.links[from].control.leave(connection);
   }

@@ -1,4 +1,4 @@
-import { engineSpinUs } from '../engine-limits.ts';
+import { engineLookUsMax } from '../engine-limits.ts';
 import { errorOf, type Failure, failureOf } from '../failure.ts';
 import type { PooledLookup } from '../lookup/pooled.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
@@ -8,13 +8,14 @@ import type { SubrequestEnd } from '../ranker/fan-out.ts';
 import type { LookupOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { Ranker } from '../ranker/ranker.ts';
-import { bagsIn } from './bags-frame.ts';
+import { BagsViews } from './bags-views.ts';
 import type { Bell } from './bell.ts';
 import { Borrowed } from './borrowed.ts';
 import type { EngineControl, EngineEvents, SentLookup } from './engine-control.ts';
 import { cancelRecord, type EngineMemory, lookupRecord, releaseRecord } from './engine-memory.ts';
 import { writeStats } from './engine-stats.ts';
 import type { PartitionedTransport } from './partitioned-transport.ts';
+import { Patience } from './patience.ts';
 import { readHead } from './request-head.ts';
 import { resultsBytes, writeResults } from './results-frame.ts';
 import { type Shape, shapeOf } from './shapes.ts';
@@ -28,6 +29,8 @@ export interface EngineParts {
   /** Wakes the application. */
   readonly application: Bell;
   readonly transport: PartitionedTransport;
+  /** How long it may look for work before it sleeps, in microseconds. */
+  readonly spinUsMax: number;
   /** Milliseconds that its thread has been busy so far, with those in which it looked for work. */
   readonly activeMs: () => number;
 }
@@ -46,28 +49,38 @@ export class Engine implements EngineControl {
   #lookedAt = 0;
   readonly #results: Borrowed;
   readonly #shapes: Shape[] = [];
+  readonly #bags: BagsViews;
   /** Of the lookups that may be cancelled. */
   readonly #cancels = new Map<number, AbortController>();
   readonly #reports: NodeJS.Timeout;
   #ends: SubrequestEnd[] = [];
   #nodes = '';
-  #busyUntil = 0;
+  /** How long it waits for work once it was asked for something, and once it has answered: these are different. */
+  readonly #askedPatience: Patience;
+  readonly #answeredPatience: Patience;
+  #patience: Patience;
+  #workedAt = 0;
   #spinning = false;
+  #showsSoon = false;
   #closed = false;
 
   constructor(
-    { memory, application, transport, activeMs }: EngineParts,
+    { memory, application, transport, spinUsMax, activeMs }: EngineParts,
     ranker: Ranker,
     events: EngineEvents,
     source: EngineRouting,
   ) {
     this.#transport = transport;
     this.#activeMs = activeMs;
+    this.#askedPatience = new Patience(spinUsMax);
+    this.#answeredPatience = new Patience(spinUsMax);
+    this.#patience = this.#askedPatience;
     this.#memory = memory;
     this.#application = application;
     this.#ranker = ranker;
     this.#events = events;
     this.#source = source;
+    this.#bags = new BagsViews(memory.bytes);
     this.#results = new Borrowed(memory.resultSlots(), memory.fromEngine);
     this.#reports = setInterval(() => this.#report(), reportMs).unref();
     this.#report();
@@ -89,11 +102,10 @@ export class Engine implements EngineControl {
     const asked = toEngine.takeAll(this.#take);
     const found = peers.takeAll() || asked;
     const now = performance.now();
-    if (found) this.#busyUntil = now + engineSpinUs / 1000;
-    // Between two looks that find nothing, there may be other work: that is at least as long.
-    else this.#idleMs += Math.min(now - this.#lookedAt, engineSpinUs / 1000 / 4);
+    if (found) this.#worked(now, this.#askedPatience);
+    else this.#idleMs += Math.min(now - this.#lookedAt, engineLookUsMax / 1000);
     this.#lookedAt = now;
-    if (!found && now > this.#busyUntil) {
+    if (!found && now - this.#workedAt > this.#patience.ms) {
       bell.sleep();
       this.#spinning = !toEngine.isEmpty || !peers.isEmpty;
       if (!this.#spinning) return;
@@ -101,6 +113,13 @@ export class Engine implements EngineControl {
     }
     setImmediate(this.#turn);
   };
+
+  /** It has worked. @param next how long it waits now */
+  #worked(now: number, next: Patience): void {
+    this.#patience.learn(now - this.#workedAt);
+    this.#patience = next;
+    this.#workedAt = now;
+  }
 
   readonly #take = (kind: number, id: number, address: number, bytes: number): void => {
     if (kind === cancelRecord) this.#cancels.get(id)?.abort();
@@ -111,7 +130,7 @@ export class Engine implements EngineControl {
   #begin(id: number, address: number): void {
     const head = readHead(this.#memory, address);
     if (head.shapeText !== undefined) this.#shapes[head.shape] = shapeOf(head.shapeText);
-    const bags = bagsIn(this.#memory.bytes, address, this.#shapes[head.shape]);
+    const bags = this.#bags.read(address, this.#shapes[head.shape]);
     void this.#run({ id, bags, options: head.options, deadlineAt: head.deadlineAt }, head.cancellable);
   }
 
@@ -144,13 +163,13 @@ export class Engine implements EngineControl {
   }
 
   #answer(id: number, found: PooledLookup): void {
-    writeStats(this.#memory.stats, this.#ranker.stats);
     const { parts, failures, incomplete } = found;
     const bytes = resultsBytes(parts);
     const { fromEngine } = this.#memory;
     const isPlain = failures.length === 0 && !fromEngine.isFull;
     const address = isPlain ? this.#results.allocate(bytes) : undefined;
     if (address === undefined) {
+      writeStats(this.#memory.stats, this.#ranker.stats);
       const replies = parts.replies.map((reply) => reply?.bytes);
       this.#events.answered({
         ...{ id, results: parts.results, replies, incomplete },
@@ -158,12 +177,28 @@ export class Engine implements EngineControl {
       });
     } else {
       writeResults(parts, this.#memory.bytes, address);
-      fromEngine.give(lookupRecord, id, address, bytes);
+      fromEngine.prepare(lookupRecord, id, address, bytes);
       // Large results stay until the application releases them.
       if (bytes < this.#memory.sharedResultBytes) this.#results.lend(address, bytes);
-      this.#application.ringSoon();
+      this.#showSoon();
     }
     found[Symbol.dispose]();
+  }
+
+  /** Gives the results of this turn of the event loop to the application together, and wakes it once. */
+  #showSoon(): void {
+    if (this.#showsSoon) return;
+    this.#showsSoon = true;
+    setImmediate(() => {
+      this.#showsSoon = false;
+      writeStats(this.#memory.stats, this.#ranker.stats);
+      this.#memory.fromEngine.show();
+      this.#application.ring();
+      this.#worked(performance.now(), this.#answeredPatience);
+      if (this.#spinning || this.#patience.ms === 0) return;
+      this.#memory.bell.stayAwake();
+      this.wake();
+    });
   }
 
   #report(): void {

@@ -19,6 +19,8 @@ export interface EngineHost {
   readonly transport: Transport;
   /** Opens the ranker that does all lookups. */
   openRanker(parts: EngineRankerParts): Promise<InlineRanker>;
+  /** How long engines may look for work before they sleep, in microseconds. */
+  readonly spinUsMax: number;
   /** Milliseconds that the thread has been busy so far, with those in which the engine looked for work. */
   activeMs(): number;
 }
@@ -40,19 +42,21 @@ export async function openEngine(
   });
   const memory = new EngineMemory(() => {}, sizes, memories[place]);
   const bell = new Bell(new Int32Array(application), 0, () => port.postMessage(0));
-  const parts = { memory, application: bell, transport, activeMs: host.activeMs };
+  const { activeMs, spinUsMax } = host;
+  const parts = { memory, application: bell, transport, spinUsMax, activeMs };
   const engine = new Engine(parts, ranker, events, source);
   for (const other of [port, ...peers.flatMap((peer) => peer.port ?? [])])
     other.on('message', () => engine.wake());
   return engine;
 }
 
-function partitionOf({ place, engines, connections, memories, peers, sizes }: EngineSetup): Partition {
+function partitionOf(setup: EngineSetup): Partition {
+  const { place, engines, ownConnections, connections, memories, peers, sizes } = setup;
   const bellOf = (memory: SharedArrayBuffer, i: number): Bell =>
     new EngineMemory(() => peers[i].port?.postMessage(0), sizes, memory).bell;
   return {
     place,
-    table: new ConnectionTable(connections, engines),
+    table: new ConnectionTable(connections, engines, ownConnections),
     memories: peers.map(({ memory }) => new PeerMemory(memory, engines, sizes)),
     peerBytes: sizes.peerBytes,
     bells: memories.map(bellOf),

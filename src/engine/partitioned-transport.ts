@@ -24,6 +24,8 @@ export class PartitionedTransport implements Transport {
   readonly #transport: Transport;
   readonly #partition: Partition;
   readonly #sessions = new Map<number, PartitionedSession>();
+  /** Connections that each engine has for itself. */
+  readonly #unshared = new Map<number, Session>();
   readonly peers: Peers;
 
   constructor(transport: Transport, partition: Partition) {
@@ -31,7 +33,9 @@ export class PartitionedTransport implements Transport {
     this.name = transport.name;
     this.#transport = transport;
     this.#partition = partition;
-    const sessionOf = (connection: number): GatedSession | undefined => this.#sessions.get(connection)?.own;
+    // Another engine may ask for a connection that it has for itself, in the moment in which the table does not say so yet.
+    const sessionOf = (connection: number): Pick<Session, 'send'> | undefined =>
+      this.#sessions.get(connection)?.own ?? this.#unshared.get(connection);
     this.peers = new Peers(place, { memories, bells }, sessionOf, new BufferPool());
   }
 
@@ -39,6 +43,11 @@ export class PartitionedTransport implements Transport {
     const number = this.#partition.table.numberOf(url);
     // There are more connections than the engines share out: each has one of its own to the rest.
     if (number === undefined) return this.#transport.session(url);
+    if (this.#partition.table.owner(number) === undefined) {
+      const unshared = this.#transport.session(url);
+      this.#unshared.set(number, unshared);
+      return unshared;
+    }
     // Another engine may still ask for what this one does not need any more. It is told that it must do so alone.
     const onClose = (): void => {
       if (this.#sessions.get(number) === session) this.#sessions.delete(number);
@@ -101,8 +110,13 @@ class PartitionedSession implements Session {
     this.#bytesMax = partition.peerBytes * partedBytesShare;
   }
 
+  get #owner(): number {
+    const { table, place } = this.#partition;
+    return table.owner(this.#number) ?? place;
+  }
+
   get #isOwner(): boolean {
-    return this.#partition.table.owner(this.#number) === this.#partition.place;
+    return this.#owner === this.#partition.place;
   }
 
   /** The connection of this engine. It is kept as long as something is in flight, or this engine is the owner. */
@@ -136,7 +150,7 @@ class PartitionedSession implements Session {
   }
 
   send(outgoing: Outgoing, held = false): Exchange {
-    const owner = this.#partition.table.owner(this.#number);
+    const owner = this.#owner;
     const isSmall = outgoing.bytes + outgoing.replyBytes <= this.#bytesMax;
     const asked =
       owner === this.#partition.place || !isSmall

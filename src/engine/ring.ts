@@ -12,6 +12,8 @@ export type TakeRecord = (kind: number, id: number, address: number, bytes: numb
 export class Ring {
   readonly #words: Int32Array;
   readonly #records: number;
+  /** Number of records that this thread has given, modulo 2^32. */
+  #given = 0;
 
   /** @param records a power of 2 */
   static words(records: number): number {
@@ -26,21 +28,31 @@ export class Ring {
 
   /** Whether no record can be given now. Only the thread that gives records may ask. */
   get isFull(): boolean {
-    return ((this.#words[givenAt] - Atomics.load(this.#words, takenAt)) | 0) >= this.#records;
+    return ((this.#given - Atomics.load(this.#words, takenAt)) | 0) >= this.#records;
   }
 
-  /** Adds a record. @returns false if the ring is full */
+  /** Gives a record. @returns false if the ring is full */
   give(kind: number, id: number, address: number, bytes: number): boolean {
+    if (!this.prepare(kind, id, address, bytes)) return false;
+    this.show();
+    return true;
+  }
+
+  /** Writes a record, which the other thread does not see before `show`. @returns false if the ring is full */
+  prepare(kind: number, id: number, address: number, bytes: number): boolean {
     if (this.isFull) return false;
-    const given = this.#words[givenAt];
-    const at = recordsAt + (given & (this.#records - 1)) * recordWords;
+    const at = recordsAt + (this.#given & (this.#records - 1)) * recordWords;
     this.#words[at] = kind;
     this.#words[at + 1] = id;
     this.#words[at + 2] = address;
     this.#words[at + 3] = bytes;
-    // The other thread sees the record once it sees the counter.
-    Atomics.store(this.#words, givenAt, (given + 1) | 0);
+    this.#given = (this.#given + 1) | 0;
     return true;
+  }
+
+  /** Gives all records that were written. The other thread sees them once it sees the counter. */
+  show(): void {
+    Atomics.store(this.#words, givenAt, this.#given);
   }
 
   /** Whether there is a record to take. */
@@ -69,8 +81,8 @@ export class Ring {
     return Atomics.load(this.#words, takenAt);
   }
 
-  /** Number of records that were given, modulo 2^32. */
+  /** Number of records that this thread has given or written, modulo 2^32. */
   get given(): number {
-    return Atomics.load(this.#words, givenAt);
+    return this.#given;
   }
 }

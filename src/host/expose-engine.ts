@@ -20,7 +20,8 @@ export function exposeEngine<C>(openTransport: (choice: C) => Promise<Transport>
   const open = async (setup: EngineSetup, choice: C, port: MessagePort): Promise<Failure | undefined> => {
     try {
       const events = Comlink.wrap<EngineEvents>(nodeEndpoint(port));
-      engine = await openEngine(setup, await engineHost(await openTransport(choice)), events);
+      const host = await engineHost(await openTransport(choice), setup.engines);
+      engine = await openEngine(setup, host, events);
       return undefined;
     } catch (error) {
       return failureOf(error);

@@ -129,7 +129,8 @@ async function openEngines(options: EngineRankerOptions, choice: TransportChoice
   const device = openDevice(await loadVerbs(), choice.device ?? {});
   const onClosed = (): void => closeDevice(device);
   return await EngineRanker.open(
-    { ...options, onClosed },
+    // Queue pairs are scarce: a node has memory for few, and a card gets slower with many.
+    { ...options, ownConnections: 0, onClosed },
     engineThreads({ ...choice, device: tokensOf(device) }),
   );
 }

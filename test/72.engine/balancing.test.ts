@@ -38,7 +38,7 @@ class Engines implements BalancedEngines {
     for (let i = 0; i < windows; i++) {
       const demands = this.#busyMs.map(() => 0);
       for (const [place, number] of this.#numbers.entries()) {
-        demands[this.connections.owner(number)] += demandOf(place);
+        demands[this.connections.owner(number) ?? 0] += demandOf(place);
         this.connections.addWork(number, Math.round(demandOf(place) * 10));
       }
       for (const [engine, demand] of demands.entries())
@@ -58,7 +58,7 @@ class Engines implements BalancedEngines {
   }
 
   get owners(): number[] {
-    return this.#numbers.map((number) => this.connections.owner(number));
+    return this.#numbers.map((number) => this.connections.owner(number) ?? 0);
   }
 }
 
@@ -71,6 +71,13 @@ test('new connections are given to the engines in turn, and every engine finds t
   expect(new Set(numbers).size).toBe(urls.length);
   expect(urls.map((url, i) => tables[(i + 1) % 2].numberOf(url))).toEqual(numbers);
   expect(numbers.map((number) => tables[0].owner(number))).toEqual([0, 1, 2, 0, 1, 2]);
+});
+
+test('the first connections belong to every engine, and only the others are shared out and balanced', () => {
+  const table = new ConnectionTable(new SharedArrayBuffer(ConnectionTable.bytes), 2, 3);
+  const numbers = urls.map((url) => table.numberOf(url) as number);
+  expect(numbers.map((number) => table.owner(number))).toEqual([undefined, undefined, undefined, 0, 1, 0]);
+  expect([...table.states().keys()].sort()).toEqual(numbers.slice(3).sort());
 });
 
 test('a connection of an overloaded engine moves, and nothing moves afterwards', async () => {

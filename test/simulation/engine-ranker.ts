@@ -57,7 +57,7 @@ export class SimulatedEngines implements CountedReplies {
     this.#ranker = await EngineRanker.open(
       {
         ...plan.ranker,
-        ...{ routing: source, engines: count, sizes },
+        ...{ routing: source, engines: count, sizes, ownConnections: 0 },
         onRoutingError: (error) => world.fail(error),
       },
       this.threads,

@@ -22,7 +22,7 @@ import type { CountedTransport } from './transport.ts';
 
 /** An engine looks for work again and again without time passing, unless a turn of its event loop takes some. */
 const turnMs = 0.01;
-const costs = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0, turnMs };
+const costs = { wakeMs: 0, readMs: 0, writeMs: 0, restMs: 0, turnMs, pauses: { everyMs: 0, ms: 0 } };
 
 /** One of them, from its start until its end. */
 export interface SimulatedEngine {
@@ -160,6 +160,8 @@ export class SimulatedThreads implements EngineThreads {
         engine.ranker = await InlineRanker.open(parts);
         return engine.ranker;
       },
+      // Time passes only while no thread runs.
+      spinUsMax: 0,
       activeMs: () => (busy[place] ?? 0) * world.now,
     };
     try {
