@@ -13,6 +13,7 @@ import {
   rdmaDeviceOption,
   tableListOption,
   tablesText,
+  tablesTokenOption,
   withListening,
   withModel,
   withNodeSecurity,
@@ -29,6 +30,7 @@ export function addServe(program: Command): void {
     )
     .requiredOption('--tables <file>', tablesText)
     .addOption(tableListOption())
+    .addOption(tablesTokenOption())
     .requiredOption('--plan <file>', 'routing table that flexemr plan has written')
     .requiredOption('--node <id>', 'id of this node in the plan');
   withListening(command, 'ranker')

@@ -20,7 +20,7 @@ import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
-import { checkSource, type TableSource } from '../store/table-file.ts';
+import { checkSource, type TableSource, tableSourceText } from '../store/table-file.ts';
 import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
@@ -65,7 +65,7 @@ export const anyLog: Schema<Log> = v.custom<Log>(
 
 /** Tables, routing and exposure are checked by other functions. */
 const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
-  tables: given<TableSource>('the path of a file, or { file, list }'),
+  tables: given<TableSource>(tableSourceText),
   routing: given<RoutingTable>('a routing table'),
   node: v.string(),
   verify: v.optional(v.boolean()),
