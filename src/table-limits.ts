@@ -1,4 +1,4 @@
-// Limits for tables from an HTTP server.
+// Limits for reading tables, mostly from an HTTP server.
 
 /** Requests at a time, and the bytes that each asks for. */
 export const tableRequestsMax = 16;
@@ -18,3 +18,6 @@ export const tableAttemptsMax = 6;
 export const tableResumeBytesMin = 262_144;
 export const tableRetryMsMin = 100;
 export const tableRetryMsMax = 5_000;
+
+/** Spans of an indexed table that are read at a time. Each has up to `loadChunkBytesMax` bytes. */
+export const spansAtOnceMax = 4;
