@@ -1,7 +1,7 @@
 // Requests to a server of tables: a bounded number at a time, over connections that are used again.
 // Imported by file, because Bun has its own `undici`, which lacks most of the API.
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici/index.js';
-import { byProxy } from '../proxy.ts';
+import { heedsProxy } from '../proxy.ts';
 import {
   tableConnectMsMax,
   tableRedirectsMax,
@@ -33,11 +33,13 @@ export class HttpRequests {
     const options = {
       connections: tableRequestsMax,
       pipelining: 1,
+      // One stream of HTTP/2 would carry all requests over one connection.
+      allowH2: false,
       connect: { timeout: tableConnectMsMax },
       headersTimeout: tableStuckMsMax,
       bodyTimeout: tableStuckMsMax,
     };
-    this.#agent = byProxy(url.href) === '' ? new Agent(options) : new EnvHttpProxyAgent(options);
+    this.#agent = heedsProxy() ? new EnvHttpProxyAgent(options) : new Agent(options);
   }
 
   /** A signal that ends reads when `close` is called, and when one of `others` says so. */
