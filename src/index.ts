@@ -64,7 +64,7 @@ export type { LoadOptions, LoadProgress } from './store/load.ts';
 export { SafetensorsFile } from './store/safetensors.ts';
 export { type TensorData, writeSafetensors } from './store/safetensors-writer.ts';
 export { suggestTables } from './store/suggested-tables.ts';
-export type { TableSource } from './store/table-file.ts';
+export type { TableFile, TableSource } from './store/table-file.ts';
 export type { WorkerReport } from './telemetry/worker-report.ts';
 export type { ClientSecurity, ServerSecurity } from './transport/security.ts';
 export type { Exchange, Outgoing, Session, Traffic, Transport } from './transport/transport.ts';

@@ -4,7 +4,7 @@ import { rollOutMsMax } from '../cluster-limits.ts';
 import { splits } from '../plan/planner.ts';
 import { example, print } from './help.ts';
 import { integer } from './option-values.ts';
-import { tableListOption, tablesText, withNodeSecurity } from './options.ts';
+import { tableListOption, tablesText, tablesTokenOption, withNodeSecurity } from './options.ts';
 import { parseBytes, parseNode } from './plan.ts';
 import {
   abort,
@@ -38,6 +38,7 @@ function addSwap(program: Command): void {
     .description('replace all tables of a running cluster by a new version, without a pause')
     .option('--tables <file>', tablesText)
     .addOption(tableListOption())
+    .addOption(tablesTokenOption())
     .addOption(
       new Option('--version <n>', 'version of the new tables, larger than the served one').argParser(
         integer(1, 2 ** 32 - 1),

@@ -34,8 +34,8 @@ export interface Inspection {
 }
 
 /** `flexemr inspect`: tables, dtypes, bytes, and their bytes in other dtypes. */
-export async function inspect({ tables: path, tableList }: TableOptions): Promise<Inspection> {
-  await using file = await openTableFile(await tableSource({ tables: path, tableList }));
+export async function inspect(options: TableOptions): Promise<Inspection> {
+  await using file = await openTableFile(await tableSource(options));
   const tensors = [...file.tensors.values()].map(({ name, dtype, shape, begin, end }) => ({
     name,
     dtype,
@@ -52,16 +52,16 @@ export async function inspect({ tables: path, tableList }: TableOptions): Promis
     const sizes = tables.map(({ as }) => as[dtype]);
     return { bytes: sizes.reduce((sum, bytes) => sum + bytes, 0), arenas: countArenas(sizes) };
   });
-  return { file: path, tensors, tables, total };
+  return { file: file.path, tensors, tables, total };
 }
 
 /** `flexemr inspect --suggest`: a first list of tables, JSON, one line per table. @throws INVALID_FILE */
-export async function suggest(path: string): Promise<string> {
-  await using file = await openTableFile(path);
+export async function suggest(options: TableOptions): Promise<string> {
+  await using file = await openTableFile(await tableSource(options));
   const tables = suggestTables(file.tensors.values());
   if (tables.length > 0) return `[\n${tables.map((table) => `  ${JSON.stringify(table)}`).join(',\n')}\n]`;
-  const message = `${path} has no tensor that could be a table: [rows, dim] of F32, F16 or BF16`;
-  throw new FlexemrError('INVALID_FILE', message, { field: 'tensors', value: path });
+  const message = `${file.path} has no tensor that could be a table: [rows, dim] of F32, F16 or BF16`;
+  throw new FlexemrError('INVALID_FILE', message, { field: 'tensors', value: file.path });
 }
 
 /** The number of arenas for tables of these sizes. They are filled first-fit, like the store does. */

@@ -18,6 +18,7 @@ import {
   dtypeOption,
   tableListOption,
   tablesText,
+  tablesTokenOption,
   withModel,
   withNodeSecurity,
   withSource,
@@ -28,6 +29,12 @@ import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
 import { addSimulate } from './simulate-command.ts';
 import { stopSignals } from './stop-request.ts';
+import type { TableOptions } from './table-source.ts';
+
+interface InspectFlags {
+  readonly json?: boolean;
+  readonly suggest?: boolean;
+}
 
 const program = new Command('flexemr')
   .version(packageVersion())
@@ -41,6 +48,7 @@ program
   .command('inspect <file>')
   .description('show tables, dtypes, bytes, and the bytes that they would take as f16, int8 and int4')
   .addOption(tableListOption())
+  .addOption(tablesTokenOption())
   .addOption(
     new Option('--suggest', 'print a first list of tables, to edit for --table-list').conflicts([
       'json',
@@ -52,9 +60,9 @@ program
     'after',
     example('flexemr inspect tables.safetensors', 'flexemr inspect model.safetensors.index.json --suggest'),
   )
-  .action(async (tables: string, options: { json?: boolean; suggest?: boolean; tableList?: string }) => {
-    if (options.suggest) return print(await suggest(tables));
-    const found = await inspect({ tables, tableList: options.tableList });
+  .action(async (tables: string, options: Omit<TableOptions, 'tables'> & InspectFlags) => {
+    if (options.suggest) return print(await suggest({ ...options, tables }));
+    const found = await inspect({ ...options, tables });
     print(options.json ? JSON.stringify(found, null, 2) : inspectionText(found));
   });
 
@@ -63,6 +71,7 @@ const planning = program
   .description('divide tables among memory nodes, and predict the cost of requests')
   .requiredOption('--tables <file>', tablesText)
   .addOption(tableListOption())
+  .addOption(tablesTokenOption())
   .addOption(
     new Option('--nodes <n>', 'number of nodes, which are named node0, node1 …').argParser(parseNodes),
   )

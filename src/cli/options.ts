@@ -13,13 +13,18 @@ import { parseNodes } from './plan.ts';
 
 export const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
 
-export const tablesText = 'tables: a safetensors file, or the *.safetensors.index.json of several';
+export const tablesText =
+  'tables: a safetensors file, or the *.safetensors.index.json of several; path or URL';
 
 export function tableListOption(): Option {
   return new Option(
     '--table-list <file>',
     'the list of tables, JSON (default: in the __metadata__.tables of the file)',
   );
+}
+
+export function tablesTokenOption(): Option {
+  return new Option('--tables-token-file <file>', 'token for the server of the tables, if they are at a URL');
 }
 
 export function dtypeOption(): Option {
@@ -45,6 +50,7 @@ export function withSource(command: Command): Command {
   return withCache(command)
     .option('--tables <file>', tablesText)
     .addOption(tableListOption())
+    .addOption(tablesTokenOption())
     .addOption(dtypeOption())
     .addOption(
       new Option(
@@ -65,7 +71,7 @@ export function withSource(command: Command): Command {
       new Option(
         '--routing <file|url>',
         'look up in running memory nodes: the plan, with the url of each node',
-      ).conflicts(['tables', 'tableList', 'dtype', 'threads', 'nodes', 'split']),
+      ).conflicts(['tables', 'tableList', 'tablesTokenFile', 'dtype', 'threads', 'nodes', 'split']),
     )
     .addOption(
       new Option(

@@ -20,19 +20,19 @@ export interface Security {
 /** @throws INVALID_FILE */
 export async function readSecurity({ tokenFile, cert, key, ca }: SecurityOptions): Promise<Security> {
   return {
-    token: tokenFile === undefined ? undefined : await readToken(tokenFile),
+    token: tokenFile === undefined ? undefined : await readToken('tokenFile', tokenFile),
     cert: await readPem('cert', cert),
     key: await readPem('key', key),
     ca: await readPem('ca', ca),
   };
 }
 
-/** Reads a token. It goes unchanged into a header, so it is checked. Error messages must not contain it. */
-async function readToken(path: string): Promise<string> {
-  const token = (await readText('tokenFile', path)).trim();
+/** Reads a token. It goes unchanged into a header, so it is checked. @param field the option. Error messages must not contain it. */
+export async function readToken(field: string, path: string): Promise<string> {
+  const token = (await readText(field, path)).trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   const message = `${path} must contain one token of printable ASCII without spaces (for example: openssl rand -hex 32)`;
-  throw new FlexemrError('INVALID_FILE', message, { field: 'tokenFile', value: path });
+  throw new FlexemrError('INVALID_FILE', message, { field, value: path });
 }
 
 async function readPem(field: string, path: string | undefined): Promise<string | undefined> {

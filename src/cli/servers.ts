@@ -14,6 +14,7 @@ import {
   rdmaDeviceOption,
   tableListOption,
   tablesText,
+  tablesTokenOption,
   withListening,
   withModel,
   withNodeSecurity,
@@ -30,6 +31,7 @@ export function addServe(program: Command): void {
     )
     .requiredOption('--tables <file>', tablesText)
     .addOption(tableListOption())
+    .addOption(tablesTokenOption())
     .requiredOption(
       '--plan <file>',
       'routing table that flexemr plan has written; the node follows its changes',

@@ -8,7 +8,7 @@ import { nextPlan, nextVersion } from '../plan/next-release.ts';
 import type { Split } from '../plan/planner.ts';
 import type { PlannedNode } from '../plan/routing-table.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
-import { tableSource } from './table-source.ts';
+import { type TableOptions, tableSource } from './table-source.ts';
 
 export interface ChangeOptions extends SecurityOptions {
   /** The file of the cluster: its routing table. */
@@ -17,9 +17,7 @@ export interface ChangeOptions extends SecurityOptions {
   readonly timeout?: number | undefined;
 }
 
-export interface SwapOptions extends ChangeOptions {
-  readonly tables: string;
-  readonly tableList?: string | undefined;
+export interface SwapOptions extends ChangeOptions, TableOptions {
   readonly version: number;
   readonly verify?: boolean | undefined;
 }

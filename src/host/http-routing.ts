@@ -3,8 +3,8 @@ import { check, checkFields, httpAddress, integer, options } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { routingCharsMax, routingFetchMsMax, routingPollMsMax, routingUrlPollMs } from '../limits.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
+import { byProxy } from '../proxy.ts';
 import { textOf } from '../transport/body-text.ts';
-import { byProxy } from '../transport/proxy.ts';
 import { type Polled, polled, routingFormat } from './polled.ts';
 
 export interface HttpRoutingOptions {

@@ -80,12 +80,21 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
-/** The options for the tables. If their list is given separately, it is written to a file in `dir`. */
+/** The options for the tables. A separate list and a token are written to files in `dir`, which only we may read. */
 async function tableArguments(tables: TableSource, dir: string): Promise<string[]> {
   if (typeof tables === 'string') return ['--tables', tables];
-  const list = join(dir, 'tables.json');
-  await writeFile(list, JSON.stringify(tables.list));
-  return ['--tables', tables.file, '--table-list', list];
+  const { file, list, token } = tables;
+  const args = ['--tables', file];
+  if (list !== undefined)
+    args.push('--table-list', await written(join(dir, 'tables.json'), JSON.stringify(list)));
+  if (token !== undefined) args.push('--tables-token-file', await written(join(dir, 'token'), token));
+  return args;
+}
+
+/** Writes a new file. @returns its path */
+async function written(path: string, text: string): Promise<string> {
+  await writeFile(path, text, { mode: 0o600 });
+  return path;
 }
 
 function argumentsOf({ workers, allowOrigin, rdma }: LocalClusterOptions): string[] {

@@ -15,7 +15,7 @@ import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
-import type { TableSource } from '../store/table-file.ts';
+import { type TableSource, tableSourceText } from '../store/table-file.ts';
 import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 
@@ -58,7 +58,7 @@ export const anyLog: Schema<Log> = v.custom<Log>(
 
 /** Tables, routing and exposure are checked by other functions. @internal */
 export const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
-  tables: given<TableSource>('the path of a file, or { file, list }'),
+  tables: given<TableSource>(tableSourceText),
   routing: given<RoutingTable | ClusterSource>('a routing table or a cluster'),
   node: v.string(),
   verify: v.optional(v.boolean()),

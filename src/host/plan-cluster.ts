@@ -11,7 +11,7 @@ import {
 import type { RowDtype } from '../plan/table-spec.ts';
 import { contentOf, wholeContentOf } from '../store/content.ts';
 import { planTables } from '../store/load.ts';
-import { openTableFile, type TableSource } from '../store/table-file.ts';
+import { openTableFile, type TableSource, tableSourceText } from '../store/table-file.ts';
 
 /** Options of memory nodes that start together. */
 export interface ClusterOptions {
@@ -32,7 +32,7 @@ export const clusterFields: {
   readonly split: Optional<Split>;
   readonly dtype: Optional<RowDtype>;
 } = {
-  tables: given<TableSource>('the path of a file, or { file, list }'),
+  tables: given<TableSource>(tableSourceText),
   nodes: integer(1, nodesMax),
   split: v.optional(oneOf(splits)),
   dtype: v.optional(given<RowDtype>('a row dtype')),
@@ -53,8 +53,8 @@ export function nodesNamed(count: number): { readonly id: string }[] {
 }
 
 /**
- * Describes the tables of a file for planning. Reads a sample of the rows and makes a digest of it, by which nodes
- * recognise the rows. @param verify makes a digest of all rows too @throws INVALID_FILE, INVALID_TABLE
+ * Describes the tables of a file for planning, with digests by which nodes recognise the rows: of a sample, or of what
+ * a server says about its files. @param verify makes a digest of all rows too @throws INVALID_FILE, INVALID_TABLE
  */
 export async function plannedTables(
   source: TableSource,

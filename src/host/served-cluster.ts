@@ -6,7 +6,7 @@ import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
 import type { LoadProgress } from '../store/load.ts';
-import type { TableSource } from '../store/table-file.ts';
+import type { TableFile, TableSource } from '../store/table-file.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
 import { LoadedReleases, type NodeOptions } from './loaded-releases.ts';
@@ -90,8 +90,13 @@ export class ServedCluster {
     return this.#loading === undefined ? failed : [{ plan: this.#loading, state: 'loading' }, ...failed];
   }
 
+  /** The tables of another release are listed as the node's own are. Its token is for its own server only. */
   #sourceOf({ routing, tables }: Release): { routing: Release['routing']; tables: TableSource } {
-    return { routing, tables: tables ?? this.#options.tables };
+    const own: TableFile =
+      typeof this.#options.tables === 'string' ? { file: this.#options.tables } : this.#options.tables;
+    if (tables === undefined) return { routing, tables: own };
+    const token = originOf(tables) === originOf(own.file) ? own.token : undefined;
+    return { routing, tables: { file: tables, list: own.list, token } };
   }
 
   /** Serves the releases of a cluster from now on, as they come and go. */
@@ -213,6 +218,10 @@ export class ServedCluster {
   close(): void {
     this.#registered?.close();
   }
+}
+
+function originOf(file: string): string | undefined {
+  return URL.parse(file)?.origin;
 }
 
 const loadEnded = 'CANCELLED';

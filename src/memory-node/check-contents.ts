@@ -1,5 +1,5 @@
-import { contentOf, wholeContentOf } from '../store/content.ts';
-import { planTables } from '../store/load.ts';
+import { sampleDigestOf, versionDigestOf, wholeContentOf } from '../store/content.ts';
+import { type LoadableTable, planTables } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import { type NodePlan, notAsPlanned, ownShards } from './load-shards.ts';
 
@@ -14,8 +14,8 @@ export interface CheckContentsOptions extends NodePlan {
 /**
  * Checks that the rows of a node's tables are those that were planned. Older plans, and plans that programs make from
  * specs only, contain no digests. Rankers then compare the digests that the nodes report for all planned tables in
- * their files.
- * @returns the digest of each planned table in the file, by its name @throws INVALID_ROUTING
+ * their files. Of a server, no rows are read if the plan was made from the same files there.
+ * @returns the digest of each planned table in the file, by its name, as far as it is known @throws INVALID_ROUTING
  */
 export async function checkContents(
   file: SafetensorsFile,
@@ -29,10 +29,10 @@ export async function checkContents(
     const table = planned.get(name);
     if (table === undefined) continue;
     const { content, contentWhole } = table;
-    const found = await contentOf(file, from);
-    contents.push([name, found]);
+    const found = await contentFound(file, from, content, own.has(name));
+    if (found !== undefined) contents.push([name, found]);
     if (!own.has(name)) continue;
-    if (content !== undefined && found !== content) throw otherRows(file, name, found, content);
+    if (content !== undefined && found !== content) throw otherRows(file, name, String(found), content);
     if (!options.verify) continue;
     if (contentWhole === undefined)
       throw notAsPlanned(file, name, 'cannot be verified: its plan was made without --verify');
@@ -42,10 +42,25 @@ export async function checkContents(
   return Object.fromEntries(contents);
 }
 
+/**
+ * The digest to compare with the planned one. If a plan was not made from the files at the server, a node reads samples
+ * of its own tables there, and does not know the others.
+ */
+async function contentFound(
+  file: SafetensorsFile,
+  from: LoadableTable,
+  planned: string | undefined,
+  own: boolean,
+): Promise<string | undefined> {
+  const version = versionDigestOf(file, from);
+  if (version !== undefined && (planned === undefined || planned === version)) return version;
+  return version === undefined || own ? await sampleDigestOf(file, from) : undefined;
+}
+
 function otherRows(file: SafetensorsFile, table: string, found: string, planned: string): Error {
   return notAsPlanned(
     file,
     table,
-    `holds other rows than planned (content ${found}, planned ${planned}): use the file that was planned`,
+    `holds other rows than planned (content ${found}, planned ${planned}): use the file or the URL that was planned`,
   );
 }

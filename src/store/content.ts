@@ -10,11 +10,32 @@ import {
 import type { LoadableTable } from './load.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
+/** A digest by which a table is planned and recognised: of its versions at a server, or else of a sample. */
+export async function contentOf(file: SafetensorsFile, table: LoadableTable): Promise<string> {
+  return versionDigestOf(file, table) ?? (await sampleDigestOf(file, table));
+}
+
+/**
+ * A digest of dtypes, shapes and places, and of what the server says to tell the content of each file from any other.
+ * It needs no rows. Undefined if the file is on a disk.
+ */
+export function versionDigestOf(file: SafetensorsFile, { stored }: LoadableTable): string | undefined {
+  const hash = createHash('sha256');
+  for (const tensor of [stored.tensor, stored.ids]) {
+    if (tensor === undefined) continue;
+    const version = file.versionOf(tensor);
+    if (version === undefined) return undefined;
+    const { dtype, shape, begin, end } = file.entry(tensor);
+    hash.update(JSON.stringify([dtype, shape, begin, end, version]));
+  }
+  return hash.digest('hex').slice(0, contentDigestChars);
+}
+
 /**
  * A digest of dtypes and shapes, and of a sample of the rows and ids. The sample contains small tensors completely, and
  * evenly spread blocks of large ones.
  */
-export async function contentOf(file: SafetensorsFile, table: LoadableTable): Promise<string> {
+export async function sampleDigestOf(file: SafetensorsFile, table: LoadableTable): Promise<string> {
   return await digestOf(file, table, addSample);
 }
 

@@ -1,12 +1,15 @@
-// Loads consecutive rows from a file into an arena, on any thread.
+// Loads consecutive rows into an arena, on any thread: from a file, or after the bytes were read into the arena.
 import { readSync } from 'node:fs';
 import type { Kernels } from '../kernel/kernels.ts';
 import { NONE } from '../kernel/layout.ts';
 
 /** The work of one call of `loadRows`. Addresses are in the arena. Dtypes are the codes of the kernels. */
 export interface RowsJob {
-  /** Descriptor of the file. It stays open until the job is done. */
-  readonly fd: number;
+  /**
+   * Descriptor of the file. It stays open until the job is done. Undefined if the bytes of all rows are in the arena
+   * already: in their place, or in the staging buffer if they are converted.
+   */
+  readonly fd: number | undefined;
   /** Byte of the file at which the first row begins. */
   readonly position: number;
   readonly rows: number;
@@ -40,7 +43,8 @@ export interface ArenaView {
 
 /**
  * Reads, converts and checks rows, one piece at a time. A piece stays in the cache during all of these steps.
- * @param staging address of a buffer for one piece, used if rows are converted @throws errors of the system
+ * @param staging address of a buffer, used if rows are converted: for one piece, or with all rows if there is no file
+ * @throws errors of the system
  */
 export function loadRows(job: RowsJob, { kernels, bytes }: ArenaView, staging: number): LoadedRows {
   const { fd, sourceDtype, sourceRowBytes, dtype, rowBytes, dim } = job;
@@ -48,12 +52,15 @@ export function loadRows(job: RowsJob, { kernels, bytes }: ArenaView, staging: n
   for (let row = 0; row < job.rows; row += job.pieceRows) {
     const rows = Math.min(job.pieceRows, job.rows - row);
     const out = job.out + row * rowBytes;
-    const into = sourceDtype === undefined ? out : staging;
-    const position = job.position + row * sourceRowBytes;
-    const read = readFully(fd, bytes.subarray(into, into + rows * sourceRowBytes), position);
-    if (read < rows * sourceRowBytes) return { finite, endedAt: position + read };
+    const staged = fd === undefined ? staging + row * sourceRowBytes : staging;
+    if (fd !== undefined) {
+      const into = sourceDtype === undefined ? out : staged;
+      const position = job.position + row * sourceRowBytes;
+      const read = readFully(fd, bytes.subarray(into, into + rows * sourceRowBytes), position);
+      if (read < rows * sourceRowBytes) return { finite, endedAt: position + read };
+    }
     if (sourceDtype !== undefined) {
-      const bad = kernels.encodeRows(staging, sourceDtype, rows, dim, dtype, out) >>> 0;
+      const bad = kernels.encodeRows(staged, sourceDtype, rows, dim, dtype, out) >>> 0;
       if (bad !== NONE) return { finite, badRow: row + bad };
     }
     finite = kernels.rowsFinite(out, dtype, rows, dim) === 1 && finite;

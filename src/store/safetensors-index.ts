@@ -1,11 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, normalize } from 'node:path';
 import * as v from 'valibot';
 import { named, read } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
 import { safetensorsFilesMax, safetensorsHeaderBytesMax } from '../limits.ts';
-import { cannotOpen, notFile } from './safetensors-part.ts';
+import type { Files } from './byte-source.ts';
+import { shownPath } from './table-url.ts';
 
 /** The content of an index: the file that each tensor is in. Paths are relative to the folder of the index. */
 export interface SafetensorsIndex {
@@ -16,9 +16,11 @@ export interface SafetensorsIndex {
 
 const index = v.looseObject({ metadata: v.optional(named), weight_map: named });
 
-/** Reads a `*.safetensors.index.json`, the index of a large checkpoint in several files. @throws INVALID_FILE */
-export async function readIndex(path: string): Promise<SafetensorsIndex> {
-  const given = read(index, await readJson(path), ({ path: found, value, problem }) => {
+/** Reads a `*.safetensors.index.json`, the index of a large checkpoint in several files. @throws as Files.text */
+export async function readIndex(from: Files, at: string): Promise<SafetensorsIndex> {
+  const path = shownPath(at);
+  const text = await from.text(at, safetensorsHeaderBytesMax);
+  const given = read(index, parse(path, text), ({ path: found, value, problem }) => {
     const field = found || 'weight_map';
     return invalid(
       path,
@@ -42,20 +44,7 @@ export async function readIndex(path: string): Promise<SafetensorsIndex> {
   return { files, fileOf, metadata: Object.fromEntries(texts) };
 }
 
-async function readJson(path: string): Promise<unknown> {
-  let text: string;
-  try {
-    const found = await stat(path);
-    if (!found.isFile()) throw notFile(path);
-    const { size } = found;
-    if (size > safetensorsHeaderBytesMax) {
-      const problem = `an index of ${size} bytes is over the limit of ${safetensorsHeaderBytesMax}`;
-      throw invalid(path, 'size', size, problem);
-    }
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw cause instanceof FlexemrError ? cause : cannotOpen(path, cause);
-  }
+function parse(path: string, text: string): unknown {
   try {
     return parseJsonText(text);
   } catch (cause) {

@@ -1,9 +1,11 @@
-import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { check, filePath, typedArray } from '../check.ts';
 import { FlexemrError, show } from '../errors.ts';
 import { checkStoredTables, type StoredTableSpec } from '../plan/table-spec.ts';
+import type { Files } from './byte-source.ts';
+import { diskFiles } from './disk-files.ts';
 import { invalidFile, quote } from './header-json.ts';
+import type { StoredRows } from './rows-jobs.ts';
 import {
   type Dtype,
   dtypeBytes,
@@ -13,6 +15,7 @@ import {
 } from './safetensors-header.ts';
 import { readIndex } from './safetensors-index.ts';
 import { SafetensorsPart } from './safetensors-part.ts';
+import { checkToken, isUrl, shownPath } from './table-url.ts';
 
 /** The result of `read` for each dtype. Floats of 16 and 8 bits are returned as bits. */
 export interface TensorArrays {
@@ -52,8 +55,8 @@ const arrays: { readonly [D in Dtype]: new (length: number) => TensorArrays[D] }
 };
 
 /**
- * An open safetensors file, or several files with one index (`*.safetensors.index.json`): the checked headers, and one
- * file descriptor per file for reading the tensors.
+ * An open safetensors file, or several files with one index (`*.safetensors.index.json`): the checked headers, and the
+ * bytes of each file for reading the tensors. The files are on disks of this machine or at an HTTP server.
  */
 export class SafetensorsFile implements AsyncDisposable {
   readonly path: string;
@@ -61,11 +64,13 @@ export class SafetensorsFile implements AsyncDisposable {
   readonly metadata: Readonly<Record<string, string>>;
   /** A list of its tables that was given separately. */
   readonly tableList: readonly StoredTableSpec[] | undefined;
+  readonly #files: Files;
   readonly #parts: readonly SafetensorsPart[];
   /** The file of each tensor. */
   readonly #partOf: (name: string) => SafetensorsPart;
 
   private constructor(
+    files: Files,
     path: string,
     parts: readonly SafetensorsPart[],
     partOf: (name: string) => SafetensorsPart,
@@ -76,27 +81,47 @@ export class SafetensorsFile implements AsyncDisposable {
     this.tensors = tensors;
     this.metadata = metadata;
     this.tableList = tableList;
+    this.#files = files;
     this.#parts = parts;
     this.#partOf = partOf;
   }
 
   /**
    * Opens a file, or all files of an index, and reads and checks only the headers.
-   * @param list the tables, if the file does not list them itself @throws INVALID_FILE, INVALID_OPTION, INVALID_TABLE
+   * @param path or an http:// or https:// URL, whose server must answer range requests
+   * @param list the tables, if the file does not list them itself
+   * @param token for the server of the URL
+   * @throws INVALID_FILE, INVALID_OPTION, INVALID_TABLE; of a URL also UNAVAILABLE, UNAUTHORIZED
    */
-  static async open(path: string, list?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
+  static async open(
+    path: string,
+    list?: readonly StoredTableSpec[],
+    token?: string,
+  ): Promise<SafetensorsFile> {
     check(filePath, path, 'path');
-    const tableList = list === undefined ? undefined : checkStoredTables(list, 'list', path);
-    if (path.endsWith('.json')) return await SafetensorsFile.#openIndex(path, tableList);
-    const part = await SafetensorsPart.open(path);
-    return new SafetensorsFile(path, [part], () => part, part.header, tableList);
+    checkToken(path, token);
+    const shown = shownPath(path);
+    const tableList = list === undefined ? undefined : checkStoredTables(list, 'list', shown);
+    const files = await filesOf(path, token);
+    try {
+      if (files.isIndex(path)) return await SafetensorsFile.#openIndex(files, path, tableList);
+      const part = await SafetensorsPart.open(await files.open(path));
+      return new SafetensorsFile(files, shown, [part], () => part, part.header, tableList);
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
   }
 
-  static async #openIndex(path: string, tableList?: readonly StoredTableSpec[]): Promise<SafetensorsFile> {
-    const { files, fileOf, metadata } = await readIndex(path);
-    const parts = new Map<string, SafetensorsPart>();
+  static async #openIndex(
+    from: Files,
+    at: string,
+    tableList?: readonly StoredTableSpec[],
+  ): Promise<SafetensorsFile> {
+    const path = shownPath(at);
+    const { files, fileOf, metadata } = await readIndex(from, at);
+    const parts = await openParts(from, at, files);
     try {
-      for (const file of files) parts.set(file, await SafetensorsPart.open(join(dirname(path), file)));
       const partOf = (name: string): SafetensorsPart => parts.get(fileOf.get(name) ?? '') ?? all[0];
       const all = [...parts.values()];
       const tensors = new Map<string, TensorEntry>();
@@ -107,7 +132,7 @@ export class SafetensorsFile implements AsyncDisposable {
       }
       const listed = tableList === undefined ? metadataOf(path, all) : {};
       const header = { tensors, metadata: { ...listed, ...metadata } };
-      return new SafetensorsFile(path, all, partOf, header, tableList);
+      return new SafetensorsFile(from, path, all, partOf, header, tableList);
     } catch (error) {
       for (const part of parts.values()) await part.close();
       throw error;
@@ -144,8 +169,8 @@ export class SafetensorsFile implements AsyncDisposable {
 
   /**
    * Fills `target`, which may be shared memory, with the bytes of a tensor from byte `byteOffset` on.
-   * @throws INVALID_FILE if the tensor is absent or the file has become shorter, INVALID_OFFSETS if the tensor ends
-   * before `target` is full, RELEASED after `close`
+   * @throws INVALID_FILE if the tensor is absent or the file has changed, INVALID_OFFSETS if the tensor ends before
+   * `target` is full, RELEASED after `close`; of a URL also UNAVAILABLE, UNAUTHORIZED
    */
   async readInto(name: string, byteOffset: number, target: Uint8Array): Promise<void> {
     check(typedArray<Uint8Array>('Uint8Array'), target, 'target');
@@ -155,24 +180,52 @@ export class SafetensorsFile implements AsyncDisposable {
       const message = `${quote(name)} has ${end - begin} bytes: cannot read ${target.byteLength} from byte ${show(byteOffset)}`;
       throw new FlexemrError('INVALID_OFFSETS', message, { field: 'byteOffset', value: byteOffset });
     }
-    await this.#partOf(name).read(begin + byteOffset, target);
+    await this.#partOf(name).read(begin + byteOffset, target, { tensor: name });
   }
 
-  /** The place of a tensor: a file descriptor that is valid until `close`, and the position of its first byte. */
-  located(name: string): { readonly fd: number; readonly position: number; readonly path: string } {
+  /** The place of a tensor: its file, which is open until `close`, and the position of its first byte. @internal */
+  located(name: string): StoredRows {
     const { begin } = this.entry(name);
-    const { fd, dataStart, path } = this.#partOf(name);
-    return { fd, position: dataStart + begin, path };
+    const { source, dataStart } = this.#partOf(name);
+    return { source, position: dataStart + begin, tensor: name };
   }
 
-  /** Closes the file after all reads in flight have ended. */
+  /** What the server says to tell the content of a tensor's file from any other. Undefined on a disk. @internal */
+  versionOf(name: string): string | undefined {
+    return this.#partOf(name).source.version;
+  }
+
+  /** Closes the file. Reads in flight end first; those from a server end with RELEASED. */
   async close(): Promise<void> {
     await Promise.all(this.#parts.map((part) => part.close()));
+    await this.#files.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Where a path or a URL is opened. Only URLs need undici, which takes long to load. */
+async function filesOf(path: string, token: string | undefined): Promise<Files> {
+  if (!isUrl(path)) return diskFiles;
+  const { HttpFiles } = await import('./http-files.ts');
+  return new HttpFiles(path, token);
+}
+
+/** Opens all files of an index. @throws the error of the first file that cannot be opened, after all were tried */
+async function openParts(
+  from: Files,
+  at: string,
+  files: readonly string[],
+): Promise<Map<string, SafetensorsPart>> {
+  const opening = files.map(async (file) => SafetensorsPart.open(await from.open(from.beside(at, file))));
+  const opened = await Promise.allSettled(opening);
+  const failed = opened.find(({ status }) => status === 'rejected');
+  const parts = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  if (failed?.status !== 'rejected') return new Map(parts.map((part, i) => [files[i], part]));
+  for (const part of parts) await part.close();
+  throw failed.reason;
 }
 
 /** Merges the metadata of the files of one index. Lists of tables in several files must be equal. */

@@ -3,9 +3,10 @@ import { dtypeCodes, isQuantised } from '../kernel/dtype.ts';
 import * as layout from '../kernel/layout.ts';
 import { indexedRowsMax, loadChunkBytesMax } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
+import { becameShorter } from './disk-files.ts';
 import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
+import type { LoadedRows, RowsJob } from './load-rows.ts';
 import { jobsOf, type StoredRows, takeStagings } from './rows-jobs.ts';
-import { becameShorter } from './safetensors-part.ts';
 import { type FloatDtype, type SourceDtype, sourceCodes, sourceRowBytes } from './source-dtype.ts';
 import type { AllocationOptions, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
@@ -46,7 +47,8 @@ export class TableBuilder {
 
   /**
    * Loads every row from a file, with all threads of a pool.
-   * @param from the place of the table's rows @throws INVALID_TABLE if a row cannot be quantised, INVALID_FILE
+   * @param from the place of the table's rows
+   * @throws INVALID_TABLE if a row cannot be quantised, INVALID_FILE; of a server also UNAVAILABLE, UNAUTHORIZED
    */
   async load(
     source: SourceDtype,
@@ -54,19 +56,24 @@ export class TableBuilder {
     pool: ThreadPool,
     onBytes: (bytes: number) => void,
   ): Promise<void> {
+    const { source: file, tensor } = from;
     for (const shard of this.#shards) {
-      const stagings = takeStagings(shard, source, pool.threads);
+      const stagings = takeStagings(shard, source, from, pool.threads);
       const jobs = jobsOf(shard, source, from, stagings.rows);
       let finite = true;
+      const onLoaded = (loaded: LoadedRows, i: number): void => {
+        const job = jobs[i];
+        if (loaded.endedAt !== undefined) throw becameShorter(file.path, loaded.endedAt);
+        if (loaded.badRow !== undefined)
+          throw this.#notFinite('rows', shard.rows.rowBase + i * jobs[0].rows + loaded.badRow);
+        finite &&= loaded.finite;
+        onBytes(job.rows * job.sourceRowBytes);
+      };
+      const read = (job: RowsJob, target: Uint8Array, signal: AbortSignal): Promise<void> =>
+        file.read(job.position, target, { tensor, signal });
       try {
-        await pool.load(shard.arena, jobs, stagings.addresses, (loaded, i) => {
-          const job = jobs[i];
-          if (loaded.endedAt !== undefined) throw becameShorter(from.path, loaded.endedAt);
-          if (loaded.badRow !== undefined)
-            throw this.#notFinite('rows', shard.rows.rowBase + i * jobs[0].rows + loaded.badRow);
-          finite &&= loaded.finite;
-          onBytes(job.rows * job.sourceRowBytes);
-        });
+        if (file.fd === undefined) await pool.loadRead(shard.arena, jobs, stagings.addresses, read, onLoaded);
+        else await pool.load(shard.arena, jobs, stagings.addresses, onLoaded);
       } finally {
         for (const address of stagings.addresses) shard.arena.slots.free(address, stagings.bytes);
       }

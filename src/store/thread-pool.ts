@@ -1,7 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { kernelModule, packageFile } from '../kernel/files.ts';
 import { runAnswers } from '../kernel/run-answers.ts';
+import { tableRequestsMax } from '../table-limits.ts';
 import type { Arena } from './arena.ts';
+import { inLanes } from './lanes.ts';
 import { type LoadedRows, loadRows, type RowsJob } from './load-rows.ts';
 import { TaskThread } from './task-thread.ts';
 
@@ -136,37 +138,53 @@ export class ThreadPool implements AsyncDisposable {
     stagings: readonly number[],
     onLoaded: (loaded: LoadedRows, job: number) => void,
   ): Promise<void> {
-    let next = 0;
-    const failures: { readonly job: number; readonly error: unknown }[] = [];
-    const lane = async (run: (job: RowsJob) => Promise<LoadedRows>): Promise<void> => {
-      while (next < jobs.length && failures.length === 0) {
-        const job = next++;
-        try {
-          onLoaded(await run(jobs[job]), job);
-        } catch (error) {
-          failures.push({ job, error });
-        }
-      }
-    };
     const number = this.#arenas.indexOf(arena);
     const threads = stagings.length > 0 ? stagings.length : this.threads;
     // At least `tasksAhead` jobs per worker: this thread finishes fewer jobs in the time that a worker needs to start.
     const most = Math.min(Math.floor(jobs.length / tasksAhead), Math.max(0, threads - 1));
     const members = this.#members.slice(0, most);
     const lanes = members.flatMap((member, i) => {
-      const run = (load: RowsJob): Promise<LoadedRows> =>
-        member.run<LoadedRows>({ load, arena: number, staging: stagings[i + 1] ?? 0 }, [number]);
-      return Array.from({ length: tasksAhead }, () => lane(run));
+      const run = (job: number): Promise<LoadedRows> =>
+        member.run<LoadedRows>({ load: jobs[job], arena: number, staging: stagings[i + 1] ?? 0 }, [number]);
+      return Array.from({ length: tasksAhead }, () => run);
     });
-    const here = lane(async (job) => {
+    const here = async (job: number): Promise<LoadedRows> => {
       // Between two jobs of this thread, the event loop handles the replies of the workers.
       await turn();
-      return loadRows(job, arena, stagings[0] ?? 0);
+      return loadRows(jobs[job], arena, stagings[0] ?? 0);
+    };
+    await inLanes(jobs.length, [here, ...lanes], onLoaded);
+  }
+
+  /**
+   * Loads rows that `read` reads into an arena, several jobs at a time. The threads convert and check them.
+   * @param stagings addresses of staging buffers for all rows of a job; empty if rows are not converted
+   * @param read fills `target` with the rows of a job @param onLoaded as `load`
+   * @throws WORKER_FAILED, what `read` and `onLoaded` throw, after all reads have ended
+   */
+  async loadRead(
+    arena: Arena,
+    jobs: readonly RowsJob[],
+    stagings: readonly number[],
+    read: (job: RowsJob, target: Uint8Array, signal: AbortSignal) => Promise<void>,
+    onLoaded: (loaded: LoadedRows, job: number) => void,
+  ): Promise<void> {
+    const number = this.#arenas.indexOf(arena);
+    const lanesMax = stagings.length > 0 ? stagings.length : tableRequestsMax;
+    const members = jobs.length < tasksAhead ? [] : this.#members;
+    const ended = new AbortController();
+    const lanes = Array.from({ length: Math.min(jobs.length, lanesMax) }, (_, i) => {
+      const staging = stagings[i] ?? 0;
+      const member = members[i % Math.max(1, members.length)];
+      return async (n: number): Promise<LoadedRows> => {
+        const job = jobs[n];
+        const into = job.sourceDtype === undefined ? job.out : staging;
+        await read(job, arena.bytes.subarray(into, into + job.rows * job.sourceRowBytes), ended.signal);
+        if (member === undefined) return loadRows(job, arena, staging);
+        return await member.run<LoadedRows>({ load: job, arena: number, staging }, [number]);
+      };
     });
-    await Promise.all([here, ...lanes]);
-    // Jobs begin in order but end in any order. If several fail, the error of the first of them is thrown.
-    const [first] = failures.sort((a, b) => a.job - b.job);
-    if (first) throw first.error;
+    await inLanes(jobs.length, lanes, onLoaded, (error) => ended.abort(error));
   }
 
   async close(): Promise<void> {

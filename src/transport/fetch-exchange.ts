@@ -1,8 +1,8 @@
 import { connectMsMax, subrequestMsMax } from '../limits.ts';
+import { byProxy } from '../proxy.ts';
 import { frameType } from '../wire/media-type.ts';
 import { frameLength, wrongLength } from './frame-length.ts';
 import { expectEnd } from './late-replies.ts';
-import { byProxy } from './proxy.ts';
 import { unauthorized, unavailable } from './unavailable.ts';
 
 /** One subrequest that is sent with the runtime's own `fetch`. */

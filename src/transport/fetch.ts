@@ -1,5 +1,6 @@
 import { FlexemrError } from '../errors.ts';
 import { connectMsMax, descriptionBytesMax, fetchConnectionsMax } from '../limits.ts';
+import { byProxy } from '../proxy.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { frameType } from '../wire/media-type.ts';
 import { withTraceparent } from '../wire/traceparent.ts';
@@ -7,7 +8,6 @@ import { textOf } from './body-text.ts';
 import { readDescription } from './description.ts';
 import { FetchExchange } from './fetch-exchange.ts';
 import { FrameIds } from './frame-ids.ts';
-import { byProxy } from './proxy.ts';
 import {
   type Exchange,
   isTls,

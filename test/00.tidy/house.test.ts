@@ -43,8 +43,10 @@ const ground = [
   'libraries.ts',
   'limits.ts',
   'log.ts',
+  'proxy.ts',
   'scoring-limits.ts',
   'simulation-limits.ts',
+  'table-limits.ts',
 ];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
@@ -75,9 +77,8 @@ const runtimeFiles = [
   'simulation/socket.ts',
   'simulation/spent.ts',
   'store/content.ts',
+  'store/disk-files.ts',
   'store/safetensors-index.ts',
-  'store/safetensors-part.ts',
-  'store/safetensors.ts',
   'store/safetensors-writer.ts',
   'store/load-rows.ts',
   'store/pool-thread.ts',

@@ -8,6 +8,7 @@ import * as engineLimits from '../../src/engine-limits.ts';
 import * as limits from '../../src/limits.ts';
 import * as scoringLimits from '../../src/scoring-limits.ts';
 import * as simulationLimits from '../../src/simulation-limits.ts';
+import * as tableLimits from '../../src/table-limits.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
 const values: Readonly<Record<string, number>> = {
@@ -17,6 +18,7 @@ const values: Readonly<Record<string, number>> = {
   ...engineLimits,
   ...scoringLimits,
   ...simulationLimits,
+  ...tableLimits,
 };
 
 test('every documented limit exists in the code with the same value', () => {

@@ -46,7 +46,9 @@ const bags = { t: { keys: [1, 2, 3], offsets: [0, 2], weights: [1, 2, 3] } };
 const nodes = [{ id: 'node0', url: 'http://127.0.0.1:9', bytes: 1_000_000 }];
 const tables = [{ spec, indexed: false, version: 1 }];
 const { routing } = main.planSharding({ tables, nodes, split: 'auto' });
-const absent = { file: 'absent.safetensors', list: [stored] };
+/** A URL that is refused before anything is sent, because of the password, but after all other checks. */
+const refusedUrl = 'http://name:password@127.0.0.1:9/absent.safetensors';
+const absent = { file: refusedUrl, list: [stored], token: 'token' };
 /** The network of its model does not exist. */
 const model = {
   ...{ name: 'm', version: '1', features: [{ name: 't', table: 't' }] },
@@ -176,7 +178,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
     }),
     predict: callable(main.predict, routing, { t: { bagsPerRequest: 1, keysPerBag: 2.5 } }),
     SafetensorsFile: callable(main.SafetensorsFile.open, 'absent.safetensors'),
-    'SafetensorsFile.open': callable(main.SafetensorsFile.open, 'absent.safetensors', [stored]),
+    'SafetensorsFile.open': callable(main.SafetensorsFile.open, refusedUrl, [stored], 'token'),
     writeSafetensors: callable(
       main.writeSafetensors,
       'written.safetensors',
@@ -280,6 +282,7 @@ export async function objects(file: string): Promise<readonly [object, Record<st
       {
         entry: ['rows'],
         located: ['rows'],
+        versionOf: ['rows'],
         read: ['rows', 'F32'],
         readInto: ['rows', 8, new Uint8Array(16)],
       },

@@ -9,7 +9,13 @@ export interface Output {
 }
 
 /** Other programs that the tests run, and the Debian packages that have them. */
-const packages = { curl: 'curl', python3: 'python3', promtool: 'prometheus', bash: 'bash' };
+const packages = {
+  curl: 'curl',
+  python3: 'python3',
+  promtool: 'prometheus',
+  bash: 'bash',
+  nginx: 'nginx-light',
+};
 
 /** Runs another program until it ends. @throws Error that names its Debian package if it is missing */
 export async function run(

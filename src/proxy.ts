@@ -7,6 +7,12 @@ interface Environment {
   readonly versions?: Readonly<Record<string, string | undefined>>;
 }
 
+/** Whether the runtime uses the proxy of its environment, if there is one. */
+export function heedsProxy(): boolean {
+  const { process = {} } = globalThis as { readonly process?: Environment };
+  return heeds(process);
+}
+
 /** Returns " through the proxy http://host:port" if requests to this address use a proxy, otherwise "". */
 export function byProxy(url: string): string {
   const { process = {} } = globalThis as { readonly process?: Environment };
