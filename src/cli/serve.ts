@@ -1,19 +1,27 @@
+import { openClusterSource } from '../host/cluster-source.ts';
 import { fileRouting } from '../host/file-routing.ts';
 import { MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
+import { packageVersion } from '../kernel/files.ts';
 import type { Log } from '../log.ts';
+import { isNatsAddress } from '../nats/address.ts';
+import type { NodeLease } from '../nats/leases.ts';
+import type { NatsCluster } from '../nats/nats-cluster.ts';
+import { clusterRouting } from '../plan/cluster-routing.ts';
+import { fingerprint, planText } from '../plan/fingerprint.ts';
 import { predictionOf } from '../plan/prediction.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import { mib } from './columns.ts';
 import { type LogLevel, logOf } from './log.ts';
+import { type NatsOptions, readNats } from './nats-options.ts';
 import { LoadBar } from './progress.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 import { StopRequest } from './stop-request.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
-export interface ServeOptions extends SecurityOptions, TableOptions {
-  /** The routing table that `flexemr plan` wrote. */
+export interface ServeOptions extends SecurityOptions, NatsOptions, TableOptions {
+  /** The routing table that `flexemr plan` wrote: a file, or nats://HOST:PORT/BUCKET. */
   readonly plan: string;
   readonly node: string;
   readonly host?: string | undefined;
@@ -38,21 +46,45 @@ export interface ServeOptions extends SecurityOptions, TableOptions {
  */
 export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
   const stop = new StopRequest();
+  let cluster: NatsCluster | undefined;
   try {
     const log = logOf({ node: options.node }, options.logLevel);
-    const routing = await fileRouting(options.plan).read();
+    cluster = await clusterOf(options);
+    const routing = await (cluster === undefined
+      ? fileRouting(options.plan)
+      : clusterRouting(cluster)
+    ).read();
     const started = await Promise.race([startWithBar(options, routing, log), stop.asked]);
     // It was told to stop before it served, so there are no subrequests to answer.
     if (!(started instanceof MemoryNodeHost)) process.exit(0);
     const ready = readyOf(started, routing, options.node);
     onReady(ready);
     if (process.connected) process.send?.(ready);
+    cluster?.holdNode(
+      () => leaseOf(ready, routing),
+      (err) => log.warn({ err }, 'the lease of the node cannot be renewed'),
+    );
     log.info({ cause: await stop.asked }, 'draining');
     await started.close();
   } finally {
+    await cluster?.close();
     // An open channel to the parent process would keep this process alive.
     if (process.connected) process.disconnect?.();
   }
+}
+
+/** The cluster, if the plan is in NATS. */
+async function clusterOf(options: ServeOptions): Promise<NatsCluster | undefined> {
+  if (!isNatsAddress(options.plan)) return undefined;
+  return await openClusterSource(options.plan, await readNats(options));
+}
+
+function leaseOf({ node, url, ports, bytes }: Ready, routing: RoutingTable): NodeLease {
+  const totalBytes = routing.nodes.find(({ id }) => id === node)?.bytes;
+  return {
+    ...{ node, url, ports, room: { usedBytes: bytes, totalBytes }, version: packageVersion() },
+    releases: [{ plan: planText(fingerprint(routing)), state: 'ready' }],
+  };
 }
 
 async function startWithBar(options: ServeOptions, routing: RoutingTable, log: Log): Promise<MemoryNodeHost> {

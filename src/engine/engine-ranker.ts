@@ -29,8 +29,10 @@ export interface EngineRankerOptions extends EngineOptions {
   readonly routing: RoutingSource;
   readonly engines: number;
   readonly onRoutingError?: ((error: Error) => void) | undefined;
+  /** Called with the fingerprint of the plan that the lookups of all engines use, and whenever it is another. */
+  readonly onPlan?: ((plan: string) => void) | undefined;
   /** Called when all engines have ended. */
-  readonly onClosed?: (() => void) | undefined;
+  readonly onClosed?: (() => Promise<void>) | undefined;
 }
 
 /** A ranker whose lookups are done by other threads, its engines. */
@@ -47,6 +49,9 @@ export class EngineRanker implements Ranker {
   #team: EngineTeam | undefined;
   #starting: Promise<EngineTeam> | undefined;
   #nodes: NodeStatus[] = [];
+  /** The plan of each engine, and the last that all had. */
+  readonly #plans: string[] = [];
+  #toldPlan = '';
   #onSubrequest: ((end: SubrequestEnd) => void) | undefined;
   #closed = false;
   /** What engines had counted that have ended. */
@@ -104,6 +109,7 @@ export class EngineRanker implements Ranker {
         shapes: new Shapes(),
         start: this.#start,
         events: this.#events,
+        onPlan: (place, plan) => this.#usesPlan(place, plan),
         onEnd: (error) => this.#lost(team, error),
       },
     );
@@ -114,6 +120,14 @@ export class EngineRanker implements Ranker {
     if (this.#onSubrequest !== undefined) for (const { control } of team.links) control.observe();
     this.#team = team;
     return team;
+  }
+
+  #usesPlan(place: number, plan: string): void {
+    this.#plans[place] = plan;
+    const agree = Array.from({ length: this.#options.engines }, (_, i) => this.#plans[i]);
+    if (plan === this.#toldPlan || agree.some((other) => other !== plan)) return;
+    this.#toldPlan = plan;
+    this.#options.onPlan?.(plan);
   }
 
   /** An engine has ended, so all of them start again. */
@@ -127,7 +141,7 @@ export class EngineRanker implements Ranker {
     this.#started().catch(() => {});
   }
 
-  readonly #events: Omit<EngineEvents, 'answered' | 'failed'> = {
+  readonly #events: Omit<EngineEvents, 'answered' | 'failed' | 'plan'> = {
     readRouting: async () => {
       try {
         this.#routing = await this.#options.routing.read();
@@ -256,7 +270,7 @@ export class EngineRanker implements Ranker {
     this.#underWay.end(closed);
     await this.#starting?.catch(() => {});
     await this.#team?.close(closed());
-    this.#options.onClosed?.();
+    await this.#options.onClosed?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

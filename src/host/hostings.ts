@@ -6,7 +6,7 @@ import type { Hosting } from '../memory-node/hosting.ts';
 import { hostingsOf } from '../memory-node/hostings.ts';
 import { loadShards } from '../memory-node/load-shards.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
-import { fingerprint } from '../plan/fingerprint.ts';
+import { fingerprint, planText } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { Store } from '../store/store.ts';
@@ -43,7 +43,7 @@ export async function loadHostings(options: HostingOptions): Promise<Hosting[]> 
   const plan = fingerprint(routing);
   const description = {
     node,
-    plan: plan.toString(16).padStart(16, '0'),
+    plan: planText(plan),
     contents,
     tables: servedTables(routing, shards),
   };

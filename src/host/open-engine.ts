@@ -30,6 +30,7 @@ export async function openEngine(
     module: kernelModule('ranker'),
     tracer: await loadTracer(),
     collect: collectGarbage,
+    onPlan: (plan) => events.plan(plan),
     onRoutingError: (error) => events.routingFailed(failureOf(error)),
     ...options,
   });

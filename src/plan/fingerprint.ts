@@ -15,6 +15,11 @@ export function fingerprint({ tables }: RoutingTable): bigint {
   return hash.value;
 }
 
+/** A fingerprint as 16 hexadecimal digits, as nodes and clusters name plans. */
+export function planText(fingerprint: bigint): string {
+  return fingerprint.toString(16).padStart(16, '0');
+}
+
 /** The parts of a table that count, in a canonical form. @param bounds of its shards */
 export function meaning({ spec, version, indexed, content }: PlannedTable, bounds: unknown): unknown {
   const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;

@@ -25,6 +25,7 @@ const rooms = [
   'component',
   'telemetry',
   'service',
+  'nats',
   'host',
   'simulation',
   'cli',
@@ -165,6 +166,11 @@ test('one file knows OpenTelemetry', () => {
     importsOf(file).some((target) => target.startsWith('@opentelemetry')),
   );
   expect(knowing).toEqual(['telemetry/open-telemetry.ts']);
+});
+
+test('one file knows the packages of NATS', () => {
+  const knowing = files.filter((file) => importsOf(file).some((target) => target.startsWith('@nats-io')));
+  expect(knowing).toEqual(['nats/library.ts']);
 });
 
 test('no imports are circular', () => {

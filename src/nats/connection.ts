@@ -1,0 +1,194 @@
+import { natsPingMs, natsReconnectMs, natsRequestMs } from '../cluster-limits.ts';
+import { type ErrorCode, FlexemrError } from '../errors.ts';
+import type { NatsAddress } from './address.ts';
+import type { NatsCredentials } from './credentials.ts';
+import {
+  type JetStreamManager,
+  type KV,
+  loadNats,
+  type NatsConnection,
+  type NatsLibrary,
+  type NodeConnectionOptions,
+} from './library.ts';
+
+/** Codes of JetStream. */
+const wrongLastSequence = [10_071, 10_164];
+const streamNotFound = 10_059;
+const notEnabled = [10_039, 10_076];
+
+/** A connection to NATS. If it is lost, it comes back by itself. */
+export class Connection {
+  readonly #address: NatsAddress;
+  readonly #library: NatsLibrary;
+  readonly #nats: NatsConnection;
+  readonly #onBack = new Set<() => void>();
+  #away: PromiseWithResolvers<void> | undefined;
+  #closed = false;
+
+  /** @throws UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
+  static async open(address: NatsAddress, credentials: NatsCredentials): Promise<Connection> {
+    const library = await loadNats();
+    try {
+      const nats = await library.transport.connect(connectionOptions(address, credentials, library));
+      return new Connection(address, library, nats);
+    } catch (cause) {
+      throw failure(library, address.shown, 'cannot connect', cause as Error);
+    }
+  }
+
+  private constructor(address: NatsAddress, library: NatsLibrary, nats: NatsConnection) {
+    this.#address = address;
+    this.#library = library;
+    this.#nats = nats;
+    void this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    for await (const { type } of this.#nats.status()) {
+      if (type === 'disconnect') this.#away ??= Promise.withResolvers();
+      if (type !== 'reconnect') continue;
+      this.#away?.resolve();
+      this.#away = undefined;
+      for (const back of this.#onBack) back();
+    }
+  }
+
+  /** Bytes of the largest message that the server accepts. */
+  get payloadBytesMax(): number {
+    return this.#nats.info?.max_payload ?? 0;
+  }
+
+  /** Whether the server is one of several. */
+  get isClustered(): boolean {
+    return this.#nats.info?.cluster !== undefined;
+  }
+
+  /** A bucket for reading and writing. Reads go to the leader of the bucket, so that they see every write before. */
+  async bucket(name: string): Promise<KV> {
+    const client = this.#library.jetStream.jetstream(this.#nats, { timeout: natsRequestMs });
+    return await new this.#library.kv.Kvm(client).open(name, { allow_direct: false });
+  }
+
+  async manager(): Promise<JetStreamManager> {
+    const timeout = natsRequestMs;
+    return await this.#library.jetStream.jetstreamManager(this.#nats, { timeout, checkAPI: false });
+  }
+
+  /**
+   * Asks the server. @param what is done, for messages: "cannot read the cluster"
+   * @throws UNAVAILABLE, within about twice natsRequestMs; CONFLICT, UNAUTHORIZED
+   */
+  async ask<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      await this.#present();
+      return await work();
+    } catch (cause) {
+      if (cause instanceof FlexemrError) throw cause;
+      throw failure(this.#library, this.#address.shown, what, cause as Error);
+    }
+  }
+
+  /** What is sent while the connection is lost would be sent late or never. */
+  async #present(): Promise<void> {
+    if (this.#closed) throw new FlexemrError('RELEASED', 'the source of routing is closed');
+    if (this.#away === undefined) return;
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error('the connection is lost')), natsRequestMs);
+    await Promise.race([this.#away.promise, late.promise]).finally(() => clearTimeout(timer));
+  }
+
+  /**
+   * Calls `onMessage` when somebody publishes to the subject, and after each reconnection. Costs the server nothing that
+   * could stay behind. @param onRefused is called if the server does not allow it
+   */
+  listen(
+    subject: string,
+    onMessage: () => void,
+    onBack: () => void,
+    onRefused: (error: Error) => void,
+  ): () => void {
+    const subscription = this.#nats.subscribe(subject, {
+      callback: (error) => {
+        if (error === null) onMessage();
+        else onRefused(failure(this.#library, this.#address.shown, 'cannot watch the cluster', error));
+      },
+    });
+    this.#onBack.add(onBack);
+    return () => {
+      this.#onBack.delete(onBack);
+      if (!this.#nats.isClosed()) subscription.unsubscribe();
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#away?.resolve();
+    await this.#nats.close();
+  }
+}
+
+function connectionOptions(
+  { servers, tls, user, password, token }: NatsAddress,
+  { creds, ca, cert, key }: NatsCredentials,
+  { transport }: NatsLibrary,
+): NodeConnectionOptions {
+  const secured = tls || ca !== undefined || cert !== undefined;
+  const pem = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
+  const bytes = creds === undefined ? undefined : new TextEncoder().encode(creds);
+  return {
+    servers: [...servers],
+    name: 'flexemr',
+    timeout: natsRequestMs,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: natsReconnectMs / 2,
+    reconnectJitter: natsReconnectMs / 2,
+    reconnectJitterTLS: natsReconnectMs / 2,
+    pingInterval: natsPingMs,
+    maxPingOut: 2,
+    // Whoever administers the server may repair its accounts.
+    ignoreAuthErrorAbort: true,
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { pass: password }),
+    ...(token !== undefined && { token }),
+    ...(bytes && { authenticator: transport.credsAuthenticator(bytes) }),
+    ...(secured && { tls: pem }),
+  };
+}
+
+/** What went wrong, for our callers. */
+function failure(
+  { transport, jetStream }: NatsLibrary,
+  shown: string,
+  what: string,
+  cause: Error,
+): FlexemrError {
+  const { AuthorizationError, PermissionViolationError, UserAuthenticationExpiredError } = transport;
+  const refused = [AuthorizationError, PermissionViolationError, UserAuthenticationExpiredError];
+  const deepest = cause.cause instanceof Error ? cause.cause : cause;
+  const made = (code: ErrorCode, why: string): FlexemrError =>
+    new FlexemrError(code, `${shown}: ${what}: ${why}`, { field: 'routing', value: shown, cause });
+  if (refused.some((kind) => cause instanceof kind || deepest instanceof kind))
+    return made(
+      'UNAUTHORIZED',
+      `${deepest.message}. Check the login (--nats-creds, or USER:PASSWORD@ in the address) and its permissions.`,
+    );
+  if (cause instanceof jetStream.JetStreamApiError) {
+    if (wrongLastSequence.includes(cause.code))
+      return made('CONFLICT', 'somebody else has changed it meanwhile. Read it again, and decide again.');
+    if (cause.code === streamNotFound)
+      return made('UNAVAILABLE', 'there is no such bucket. Create it with flexemr plan --publish.');
+    if (notEnabled.includes(cause.code)) return made('UNAVAILABLE', noJetStream);
+    return made('UNAVAILABLE', cause.message);
+  }
+  if (cause instanceof transport.TimeoutError || deepest instanceof transport.TimeoutError)
+    return made(
+      'UNAVAILABLE',
+      'the server does not answer in time. If this was a change, it may still happen: read again.',
+    );
+  if (deepest instanceof transport.NoRespondersError || cause.message === 'no responders')
+    return made('UNAVAILABLE', noJetStream);
+  return made('UNAVAILABLE', `${deepest.message}. Check the address and its server.`);
+}
+
+const noJetStream =
+  'nobody answers for the bucket. Start nats-server with JetStream (-js), and see whether the bucket exists.';

@@ -1,0 +1,170 @@
+import { FlexemrError } from '../errors.ts';
+import { type Cluster, clusterJson, parseCluster } from '../plan/cluster.ts';
+import type { ClusterStore, FollowingRanker, ReadCluster } from '../plan/cluster-store.ts';
+import { type NatsAddress, parseNatsAddress } from './address.ts';
+import { ensureClusterBucket, streamOf } from './bucket.ts';
+import { ClusterWatch, type ReadText } from './cluster-watch.ts';
+import { Connection } from './connection.ts';
+import type { NatsCredentials } from './credentials.ts';
+import { Lease } from './lease.ts';
+import { type HeldLease, Leases, type NodeLease, type RankerLease } from './leases.ts';
+import type { KV, KvEntry } from './library.ts';
+
+const key = 'cluster';
+const reading = 'cannot read the cluster';
+
+/** A cluster in a bucket of NATS JetStream, and the leases of those who use it. */
+export class NatsCluster implements ClusterStore {
+  readonly #address: NatsAddress;
+  readonly #connection: Connection;
+  readonly #bucket: KV;
+  readonly #leases: Leases;
+  readonly #open = new Set<{ close(): unknown }>();
+  #isChecked = false;
+  /** The text that was read last, with which a watch compares. */
+  #last: string | undefined;
+
+  /** @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
+  static async open(where: string, credentials: NatsCredentials = {}): Promise<NatsCluster> {
+    const address = parseNatsAddress(where);
+    const connection = await Connection.open(address, credentials);
+    return new NatsCluster(address, connection, await connection.bucket(address.bucket));
+  }
+
+  private constructor(address: NatsAddress, connection: Connection, bucket: KV) {
+    this.#address = address;
+    this.#connection = connection;
+    this.#bucket = bucket;
+    this.#leases = new Leases(connection, address);
+  }
+
+  async read(): Promise<ReadCluster> {
+    const { text, revision } = await this.#readText();
+    const cluster = parseCluster(text, this.#address.shown);
+    this.#last = text;
+    return { cluster, revision };
+  }
+
+  async #readText(): Promise<ReadText> {
+    const entry = await this.#entry();
+    if (entry === undefined) {
+      const message = `${this.#address.shown}: the bucket has no cluster. Write one with flexemr plan --publish.`;
+      throw new FlexemrError('UNAVAILABLE', message, { field: 'routing', value: this.#address.shown });
+    }
+    return { text: entry.string(), revision: revisionOf(entry) };
+  }
+
+  async #entry(): Promise<KvEntry | undefined> {
+    const entry = await this.#connection.ask(reading, () => this.#bucket.get(key));
+    return entry?.operation === 'PUT' ? entry : undefined;
+  }
+
+  /** What differs whenever the bucket has changed. */
+  async #state(): Promise<string> {
+    const manager = await this.#connection.manager();
+    const { created, state } = await this.#connection.ask(reading, () =>
+      manager.streams.info(streamOf(this.#address.bucket)),
+    );
+    return `${created} ${state.last_seq}`;
+  }
+
+  watch(onChange: (cluster: Cluster) => void, onError: (error: Error) => void): () => void {
+    const watched = {
+      read: () => this.#readText(),
+      state: () => this.#state(),
+      parse: (text: string) => parseCluster(text, this.#address.shown),
+    };
+    const watch = new ClusterWatch(watched, this.#last, onChange, onError);
+    const unlisten = this.#connection.listen(
+      `$KV.${this.#address.bucket}.${key}`,
+      () => watch.ring(),
+      () => watch.ring(),
+      onError,
+    );
+    const opened = {
+      close: () => {
+        watch.close();
+        unlisten();
+        this.#open.delete(opened);
+      },
+    };
+    this.#open.add(opened);
+    return opened.close;
+  }
+
+  async replace(cluster: Cluster, revision: string | undefined): Promise<string> {
+    const text = clusterJson(cluster);
+    this.#checkSize(new TextEncoder().encode(text).length);
+    if (!this.#isChecked) await ensureClusterBucket(this.#connection, this.#address);
+    this.#isChecked = true;
+    const writing = 'cannot write the cluster';
+    const before = await this.#entry();
+    if ((before && revisionOf(before)) !== revision) throw this.#conflict(before);
+    const sequence = await this.#connection.ask(writing, () =>
+      before === undefined ? this.#bucket.create(key, text) : this.#bucket.update(key, text, before.revision),
+    );
+    const written = await this.#connection.ask(writing, () => this.#bucket.get(key, { revision: sequence }));
+    if (written === null) throw this.#conflict(undefined);
+    return revisionOf(written);
+  }
+
+  /** The server would close the connection. */
+  #checkSize(bytes: number): void {
+    // The server counts the subject and headers too.
+    const most = this.#connection.payloadBytesMax - 1_024;
+    if (bytes <= most) return;
+    const message = `${this.#address.shown}: the cluster has ${bytes} bytes, and the server takes messages of ${most}. Raise max_payload in the configuration of nats-server, or cut tables into fewer shards.`;
+    throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'cluster', value: bytes });
+  }
+
+  #conflict(found: KvEntry | undefined): FlexemrError {
+    const why = found === undefined ? 'there is no cluster' : `the cluster has revision ${revisionOf(found)}`;
+    const message = `${this.#address.shown}: ${why}: somebody else has changed it. Read it again, and decide again.`;
+    return new FlexemrError('CONFLICT', message, { field: 'cluster' });
+  }
+
+  async rankers(): Promise<readonly FollowingRanker[]> {
+    return (await this.#leases.read()).rankers;
+  }
+
+  /** Who uses the cluster. @throws UNAVAILABLE, UNAUTHORIZED */
+  async leases(): Promise<{
+    readonly nodes: readonly HeldLease<NodeLease>[];
+    readonly rankers: readonly HeldLease<RankerLease>[];
+  }> {
+    return await this.#leases.read();
+  }
+
+  /** Says again and again that a ranker is there. @param value of its lease, or undefined: not yet */
+  holdRanker(value: () => RankerLease | undefined, onError: (error: Error) => void): Lease {
+    return this.#hold('ranker', crypto.randomUUID(), value, onError);
+  }
+
+  /** Says again and again that a node is there. */
+  holdNode(value: () => NodeLease, onError: (error: Error) => void): Lease {
+    return this.#hold('node', value().node, value, onError);
+  }
+
+  #hold(
+    kind: 'node' | 'ranker',
+    id: string,
+    value: () => object | undefined,
+    onError: (error: Error) => void,
+  ): Lease {
+    const lease: Lease = new Lease(this.#leases.entry(kind, id), value, onError, () =>
+      this.#open.delete(lease),
+    );
+    this.#open.add(lease);
+    return lease;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open].map((each) => each.close()));
+    await this.#connection.close();
+  }
+}
+
+/** Sequences begin again when a bucket is made anew, and after a power cut. */
+function revisionOf({ revision, created }: KvEntry): string {
+  return `${revision}@${created.toISOString()}`;
+}
