@@ -1,7 +1,7 @@
 import { leaseBytesMax, leaseMs, natsHistory, natsReplicasDefault } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import type { NatsAddress } from './address.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, isAbsent } from './connection.ts';
 
 type StreamConfig = Parameters<Awaited<ReturnType<Connection['manager']>>['streams']['add']>[0];
 
@@ -37,12 +37,12 @@ async function ensure(
   const manager = await connection.manager();
   const found = await connection.ask(`cannot see the bucket ${bucket}`, () =>
     manager.streams.info(name).catch((error: Error) => {
-      if (error.message === 'stream not found') return undefined;
+      if (isAbsent(error)) return undefined;
       throw error;
     }),
   );
   if (found !== undefined) return check(bucket, shown, found.config, own);
-  const num_replicas = replicas ?? (connection.isClustered ? natsReplicasDefault : 1);
+  const num_replicas = replicas ?? ((await connection.server()).isClustered ? natsReplicasDefault : 1);
   await connection.ask(`cannot create the bucket ${bucket} with ${num_replicas} replicas (?replicas=N)`, () =>
     manager.streams.add({
       ...common,

@@ -1,7 +1,8 @@
+import { check } from '../check.ts';
 import { natsPingMs, natsReconnectMs, natsRequestMs } from '../cluster-limits.ts';
 import { type ErrorCode, FlexemrError } from '../errors.ts';
 import type { NatsAddress } from './address.ts';
-import type { NatsCredentials } from './credentials.ts';
+import { type NatsCredentials, natsCredentials } from './credentials.ts';
 import {
   type JetStreamManager,
   type KV,
@@ -10,10 +11,15 @@ import {
   type NatsLibrary,
   type NodeConnectionOptions,
 } from './library.ts';
+import { serverIdentity } from './server-identity.ts';
+
+/** What JetStream says if there is no such bucket. */
+export function isAbsent(error: Error): boolean {
+  return error.message === 'stream not found';
+}
 
 /** Codes of JetStream. */
 const wrongLastSequence = [10_071, 10_164];
-const streamNotFound = 10_059;
 const notEnabled = [10_039, 10_076];
 
 /** A connection to NATS. If it is lost, it comes back by itself. */
@@ -25,8 +31,9 @@ export class Connection {
   #away: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
-  /** @throws UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
-  static async open(address: NatsAddress, credentials: NatsCredentials): Promise<Connection> {
+  /** @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
+  static async open(address: NatsAddress, given: NatsCredentials): Promise<Connection> {
+    const credentials = check(natsCredentials, given, 'nats');
     const library = await loadNats();
     try {
       const nats = await library.transport.connect(connectionOptions(address, credentials, library));
@@ -53,14 +60,12 @@ export class Connection {
     }
   }
 
-  /** Bytes of the largest message that the server accepts. */
-  get payloadBytesMax(): number {
-    return this.#nats.info?.max_payload ?? 0;
-  }
-
-  /** Whether the server is one of several. */
-  get isClustered(): boolean {
-    return this.#nats.info?.cluster !== undefined;
+  /** What the server says of itself: the bytes of the largest message that it accepts, and whether it is one of several. */
+  async server(): Promise<{ readonly payloadBytesMax: number; readonly isClustered: boolean }> {
+    await this.#present();
+    // While a connection is lost, nothing is known of the server.
+    const { max_payload = Number.POSITIVE_INFINITY, cluster } = this.#nats.info ?? {};
+    return { payloadBytesMax: max_payload, isClustered: cluster !== undefined };
   }
 
   /** A bucket for reading and writing. Reads go to the leader of the bucket, so that they see every write before. */
@@ -84,8 +89,12 @@ export class Connection {
       return await work();
     } catch (cause) {
       if (cause instanceof FlexemrError) throw cause;
-      throw failure(this.#library, this.#address.shown, what, cause as Error);
+      throw this.#failure(what, cause as Error);
     }
+  }
+
+  #failure(what: string, cause: Error): FlexemrError {
+    return failure(this.#library, this.#address.shown, what, cause);
   }
 
   /** What is sent while the connection is lost would be sent late or never. */
@@ -93,7 +102,8 @@ export class Connection {
     if (this.#closed) throw new FlexemrError('RELEASED', 'the source of routing is closed');
     if (this.#away === undefined) return;
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error('the connection is lost')), natsRequestMs);
+    const lost = new Error('the connection is lost');
+    const timer = setTimeout(() => late.reject(this.#failure('cannot ask', lost)), natsRequestMs);
     await Promise.race([this.#away.promise, late.promise]).finally(() => clearTimeout(timer));
   }
 
@@ -110,7 +120,7 @@ export class Connection {
     const subscription = this.#nats.subscribe(subject, {
       callback: (error) => {
         if (error === null) onMessage();
-        else onRefused(failure(this.#library, this.#address.shown, 'cannot watch the cluster', error));
+        else onRefused(this.#failure('cannot watch the cluster', error));
       },
     });
     this.#onBack.add(onBack);
@@ -134,6 +144,8 @@ function connectionOptions(
 ): NodeConnectionOptions {
   const secured = tls || ca !== undefined || cert !== undefined;
   const pem = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
+  // The client passes all of it to TLS.
+  const identity = { checkServerIdentity: serverIdentity(servers) };
   const bytes = creds === undefined ? undefined : new TextEncoder().encode(creds);
   return {
     servers: [...servers],
@@ -151,7 +163,7 @@ function connectionOptions(
     ...(password !== undefined && { pass: password }),
     ...(token !== undefined && { token }),
     ...(bytes && { authenticator: transport.credsAuthenticator(bytes) }),
-    ...(secured && { tls: pem }),
+    ...(secured && { tls: { ...pem, ...identity } }),
   };
 }
 
@@ -175,11 +187,10 @@ function failure(
   if (cause instanceof jetStream.JetStreamApiError) {
     if (wrongLastSequence.includes(cause.code))
       return made('CONFLICT', 'somebody else has changed it meanwhile. Read it again, and decide again.');
-    if (cause.code === streamNotFound)
-      return made('UNAVAILABLE', 'there is no such bucket. Create it with flexemr plan --publish.');
     if (notEnabled.includes(cause.code)) return made('UNAVAILABLE', noJetStream);
     return made('UNAVAILABLE', cause.message);
   }
+  if (cause.name === 'JetStreamNotEnabled') return made('UNAVAILABLE', noJetStream);
   if (cause instanceof transport.TimeoutError || deepest instanceof transport.TimeoutError)
     return made(
       'UNAVAILABLE',

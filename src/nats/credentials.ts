@@ -12,9 +12,14 @@ export interface NatsCredentials {
   readonly key?: string | undefined;
 }
 
+const isCreds = (value: unknown): boolean =>
+  typeof value === 'string' && /-BEGIN NATS USER JWT-/.test(value) && /-BEGIN USER NKEY SEED-/.test(value);
+
 /** @internal */
 export const natsCredentials: Schema<NatsCredentials> = options({
-  creds: v.optional(v.string()),
+  creds: v.optional(
+    v.custom<string>(isCreds, 'the text of a file of credentials of NATS, with a JWT and a seed'),
+  ),
   ca: v.optional(v.string()),
   cert: v.optional(v.string()),
   key: v.optional(v.string()),

@@ -4,7 +4,7 @@ import { leaseBytesMax } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import type { NatsAddress } from './address.ts';
 import { ensureLeaseBucket, leaseBucket, streamOf } from './bucket.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, isAbsent } from './connection.ts';
 import type { LeaseEntry } from './lease.ts';
 import type { KvEntry } from './library.ts';
 
@@ -80,7 +80,7 @@ export class Leases {
     const manager = await this.#connection.manager();
     const info = await this.#connection.ask(what, () =>
       manager.streams.info(streamOf(bucket), { subjects_filter: '>' }).catch((error: Error) => {
-        if (error.message === 'stream not found') return undefined;
+        if (isAbsent(error)) return undefined;
         throw error;
       }),
     );

@@ -2,9 +2,9 @@ import { FlexemrError } from '../errors.ts';
 import { type Cluster, clusterJson, parseCluster } from '../plan/cluster.ts';
 import type { ClusterStore, FollowingRanker, ReadCluster } from '../plan/cluster-store.ts';
 import { type NatsAddress, parseNatsAddress } from './address.ts';
-import { ensureClusterBucket, streamOf } from './bucket.ts';
+import { ensureClusterBucket, ensureLeaseBucket, streamOf } from './bucket.ts';
 import { ClusterWatch, type ReadText } from './cluster-watch.ts';
-import { Connection } from './connection.ts';
+import { Connection, isAbsent } from './connection.ts';
 import type { NatsCredentials } from './credentials.ts';
 import { Lease } from './lease.ts';
 import { type HeldLease, Leases, type NodeLease, type RankerLease } from './leases.ts';
@@ -20,7 +20,6 @@ export class NatsCluster implements ClusterStore {
   readonly #bucket: KV;
   readonly #leases: Leases;
   readonly #open = new Set<{ close(): unknown }>();
-  #isChecked = false;
   /** The text that was read last, with which a watch compares. */
   #last: string | undefined;
 
@@ -48,24 +47,24 @@ export class NatsCluster implements ClusterStore {
   async #readText(): Promise<ReadText> {
     const entry = await this.#entry();
     if (entry === undefined) {
-      const message = `${this.#address.shown}: the bucket has no cluster. Write one with flexemr plan --publish.`;
+      const message = `${this.#address.shown}: there is no cluster: the bucket is empty, or not there. Write one with flexemr plan --publish.`;
       throw new FlexemrError('UNAVAILABLE', message, { field: 'routing', value: this.#address.shown });
     }
     return { text: entry.string(), revision: revisionOf(entry) };
   }
 
+  /** Undefined: there is none, or not even the bucket. */
   async #entry(): Promise<KvEntry | undefined> {
-    const entry = await this.#connection.ask(reading, () => this.#bucket.get(key));
+    const entry = await this.#connection.ask(reading, () => this.#bucket.get(key).catch(absent));
     return entry?.operation === 'PUT' ? entry : undefined;
   }
 
   /** What differs whenever the bucket has changed. */
   async #state(): Promise<string> {
     const manager = await this.#connection.manager();
-    const { created, state } = await this.#connection.ask(reading, () =>
-      manager.streams.info(streamOf(this.#address.bucket)),
-    );
-    return `${created} ${state.last_seq}`;
+    const name = streamOf(this.#address.bucket);
+    const found = await this.#connection.ask(reading, () => manager.streams.info(name).catch(absent));
+    return `${found?.created} ${found?.state.last_seq}`;
   }
 
   watch(onChange: (cluster: Cluster) => void, onError: (error: Error) => void): () => void {
@@ -94,9 +93,12 @@ export class NatsCluster implements ClusterStore {
 
   async replace(cluster: Cluster, revision: string | undefined): Promise<string> {
     const text = clusterJson(cluster);
-    this.#checkSize(new TextEncoder().encode(text).length);
-    if (!this.#isChecked) await ensureClusterBucket(this.#connection, this.#address);
-    this.#isChecked = true;
+    await this.#checkSize(new TextEncoder().encode(text).length);
+    if (revision === undefined) {
+      await ensureClusterBucket(this.#connection, this.#address);
+      // Here, because who holds a lease may not be allowed to create a bucket.
+      await ensureLeaseBucket(this.#connection, this.#address);
+    }
     const writing = 'cannot write the cluster';
     const before = await this.#entry();
     if ((before && revisionOf(before)) !== revision) throw this.#conflict(before);
@@ -109,9 +111,9 @@ export class NatsCluster implements ClusterStore {
   }
 
   /** The server would close the connection. */
-  #checkSize(bytes: number): void {
+  async #checkSize(bytes: number): Promise<void> {
     // The server counts the subject and headers too.
-    const most = this.#connection.payloadBytesMax - 1_024;
+    const most = (await this.#connection.server()).payloadBytesMax - 1_024;
     if (bytes <= most) return;
     const message = `${this.#address.shown}: the cluster has ${bytes} bytes, and the server takes messages of ${most}. Raise max_payload in the configuration of nats-server, or cut tables into fewer shards.`;
     throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'cluster', value: bytes });
@@ -162,6 +164,11 @@ export class NatsCluster implements ClusterStore {
     await Promise.all([...this.#open].map((each) => each.close()));
     await this.#connection.close();
   }
+}
+
+/** @returns nothing if the bucket is not there */
+function absent(error: Error): undefined {
+  if (!isAbsent(error)) throw error;
 }
 
 /** Sequences begin again when a bucket is made anew, and after a power cut. */

@@ -65,7 +65,7 @@ const entries = [
 ];
 
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */
-const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
+const runtimeRooms = ['telemetry', 'service', 'nats', 'host', 'cli'];
 const runtimeFiles = [
   'engine/engine-control.ts',
   'engine/engine-team.ts',
