@@ -13,6 +13,8 @@ export const natsReplicasDefault = 3;
 export const natsReplicasMax = 5;
 /** A NATS server that does not answer within this time is away. */
 export const natsRequestMs = 5_000;
+/** A question that is not answered within this time is asked again: nobody answers while servers elect a leader. */
+export const natsAttemptMs = 1_000;
 /** A connection to NATS on which nothing has come for twice this time is dead. */
 export const natsPingMs = 5_000;
 /** Waits between two attempts to reach NATS again, half of it by chance. */

@@ -1,5 +1,5 @@
 import { check } from '../check.ts';
-import { natsPingMs, natsReconnectMs, natsRequestMs } from '../cluster-limits.ts';
+import { natsAttemptMs, natsPingMs, natsReconnectMs, natsRequestMs } from '../cluster-limits.ts';
 import { type ErrorCode, FlexemrError } from '../errors.ts';
 import type { NatsAddress } from './address.ts';
 import { type NatsCredentials, natsCredentials } from './credentials.ts';
@@ -12,6 +12,11 @@ import {
   type NodeConnectionOptions,
 } from './library.ts';
 import { serverIdentity } from './server-identity.ts';
+
+/** Nobody answers for JetStream: it is off, it starts, or a bucket has no leader. */
+function isUnanswered(error: Error): boolean {
+  return error.name === 'JetStreamNotEnabled';
+}
 
 /** What JetStream says if there is no such bucket. */
 export function isAbsent(error: Error): boolean {
@@ -70,27 +75,47 @@ export class Connection {
 
   /** A bucket for reading and writing. Reads go to the leader of the bucket, so that they see every write before. */
   async bucket(name: string): Promise<KV> {
-    const client = this.#library.jetStream.jetstream(this.#nats, { timeout: natsRequestMs });
+    const client = this.#library.jetStream.jetstream(this.#nats, { timeout: natsAttemptMs });
     return await new this.#library.kv.Kvm(client).open(name, { allow_direct: false });
   }
 
   async manager(): Promise<JetStreamManager> {
-    const timeout = natsRequestMs;
+    const timeout = natsAttemptMs;
     return await this.#library.jetStream.jetstreamManager(this.#nats, { timeout, checkAPI: false });
   }
 
   /**
-   * Asks the server. @param what is done, for messages: "cannot read the cluster"
+   * Publishes a text, if the last one of its subject still has this sequence. It may be sent several times, and counts once.
+   * @param last 0: there must not be one @returns its sequence @throws as `ask`
+   */
+  async compareAndSet(what: string, subject: string, text: string, last: number): Promise<number> {
+    const client = this.#library.jetStream.jetstream(this.#nats, { timeout: natsAttemptMs });
+    const options = { msgID: crypto.randomUUID(), expect: { lastSubjectSequence: last } };
+    return (await this.ask(what, () => client.publish(subject, text, options))).seq;
+  }
+
+  /**
+   * Asks the server, again and again if it does not answer. @param what is done, for messages: "cannot read the cluster"
    * @throws UNAVAILABLE, within about twice natsRequestMs; CONFLICT, UNAUTHORIZED
    */
   async ask<T>(what: string, work: () => Promise<T>): Promise<T> {
-    try {
-      await this.#present();
-      return await work();
-    } catch (cause) {
-      if (cause instanceof FlexemrError) throw cause;
-      throw this.#failure(what, cause as Error);
-    }
+    const end = performance.now() + natsRequestMs;
+    for (;;)
+      try {
+        await this.#present();
+        return await work();
+      } catch (cause) {
+        if (cause instanceof FlexemrError) throw cause;
+        const left = end - performance.now() - this.#patience(cause as Error);
+        if (left <= 0) throw this.#failure(what, cause as Error);
+        await new Promise((resolve) => setTimeout(resolve, natsAttemptMs / 10));
+      }
+  }
+
+  /** How long before the end of the time for a question it is not asked again. */
+  #patience(cause: Error): number {
+    if (cause instanceof this.#library.transport.TimeoutError) return 0;
+    return isUnanswered(cause) ? natsRequestMs - natsAttemptMs : natsRequestMs;
   }
 
   #failure(what: string, cause: Error): FlexemrError {
@@ -190,14 +215,12 @@ function failure(
     if (notEnabled.includes(cause.code)) return made('UNAVAILABLE', noJetStream);
     return made('UNAVAILABLE', cause.message);
   }
-  if (cause.name === 'JetStreamNotEnabled') return made('UNAVAILABLE', noJetStream);
+  if (isUnanswered(cause)) return made('UNAVAILABLE', noJetStream);
   if (cause instanceof transport.TimeoutError || deepest instanceof transport.TimeoutError)
     return made(
       'UNAVAILABLE',
       'the server does not answer in time. If this was a change, it may still happen: read again.',
     );
-  if (deepest instanceof transport.NoRespondersError || cause.message === 'no responders')
-    return made('UNAVAILABLE', noJetStream);
   return made('UNAVAILABLE', `${deepest.message}. Check the address and its server.`);
 }
 

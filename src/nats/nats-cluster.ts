@@ -46,17 +46,17 @@ export class NatsCluster implements ClusterStore {
 
   async #readText(): Promise<ReadText> {
     const entry = await this.#entry();
-    if (entry === undefined) {
+    const revision = revisionOf(entry);
+    if (entry === undefined || revision === undefined) {
       const message = `${this.#address.shown}: there is no cluster: the bucket is empty, or not there. Write one with flexemr plan --publish.`;
       throw new FlexemrError('UNAVAILABLE', message, { field: 'routing', value: this.#address.shown });
     }
-    return { text: entry.string(), revision: revisionOf(entry) };
+    return { text: entry.string(), revision };
   }
 
-  /** Undefined: there is none, or not even the bucket. */
+  /** The last one, or the mark of one that was deleted. Undefined: there is none, or not even the bucket. */
   async #entry(): Promise<KvEntry | undefined> {
-    const entry = await this.#connection.ask(reading, () => this.#bucket.get(key).catch(absent));
-    return entry?.operation === 'PUT' ? entry : undefined;
+    return (await this.#connection.ask(reading, () => this.#bucket.get(key).catch(absent))) ?? undefined;
   }
 
   /** What differs whenever the bucket has changed. */
@@ -99,15 +99,18 @@ export class NatsCluster implements ClusterStore {
       // Here, because who holds a lease may not be allowed to create a bucket.
       await ensureLeaseBucket(this.#connection, this.#address);
     }
-    const writing = 'cannot write the cluster';
     const before = await this.#entry();
-    if ((before && revisionOf(before)) !== revision) throw this.#conflict(before);
-    const sequence = await this.#connection.ask(writing, () =>
-      before === undefined ? this.#bucket.create(key, text) : this.#bucket.update(key, text, before.revision),
-    );
-    const written = await this.#connection.ask(writing, () => this.#bucket.get(key, { revision: sequence }));
-    if (written === null) throw this.#conflict(undefined);
-    return revisionOf(written);
+    const found = revisionOf(before);
+    if (found !== revision) throw this.#conflict(found);
+    // A cluster that was deleted has left a mark.
+    const last = before?.revision ?? 0;
+    const writing = 'cannot write the cluster';
+    const subject = `$KV.${this.#address.bucket}.${key}`;
+    const sequence = await this.#connection.compareAndSet(writing, subject, text, last);
+    const ask = (): Promise<KvEntry | null> => this.#bucket.get(key, { revision: sequence });
+    const written = revisionOf((await this.#connection.ask(writing, ask)) ?? undefined);
+    if (written === undefined) throw this.#conflict(undefined);
+    return written;
   }
 
   /** The server would close the connection. */
@@ -119,8 +122,8 @@ export class NatsCluster implements ClusterStore {
     throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'cluster', value: bytes });
   }
 
-  #conflict(found: KvEntry | undefined): FlexemrError {
-    const why = found === undefined ? 'there is no cluster' : `the cluster has revision ${revisionOf(found)}`;
+  #conflict(found: string | undefined): FlexemrError {
+    const why = found === undefined ? 'there is no cluster' : `the cluster has revision ${found}`;
     const message = `${this.#address.shown}: ${why}: somebody else has changed it. Read it again, and decide again.`;
     return new FlexemrError('CONFLICT', message, { field: 'cluster' });
   }
@@ -172,6 +175,6 @@ function absent(error: Error): undefined {
 }
 
 /** Sequences begin again when a bucket is made anew, and after a power cut. */
-function revisionOf({ revision, created }: KvEntry): string {
-  return `${revision}@${created.toISOString()}`;
+function revisionOf(entry: KvEntry | undefined): string | undefined {
+  return entry?.operation === 'PUT' ? `${entry.revision}@${entry.created.toISOString()}` : undefined;
 }

@@ -1,5 +1,6 @@
 // A watch of a cluster in NATS, while its server is killed, does not answer, or loses everything.
 import { expect, test } from 'vitest';
+import { natsAttemptMs } from '../../src/cluster-limits.ts';
 import { NatsCluster } from '../../src/nats/nats-cluster.ts';
 import type { Cluster } from '../../src/plan/cluster.ts';
 import { release, versionOf } from '../78.nats/store-case.ts';
@@ -103,6 +104,22 @@ test('a server that does not answer is told once; reads fail in time, and all go
   expect([1, 9]).toContain(versionOf(cluster.serving.routing));
   await watched.writer.replace({ serving: release(10) }, revision);
   await expect.poll(() => watched.seen.every((seen) => seen.at(-1) === 10)).toBe(true);
+});
+
+test('a change that is sent several times, because nobody answers, is written once', async () => {
+  await using server = await NatsServer.start();
+  const [store, raw] = await Promise.all([NatsCluster.open(server.at('b')), RawNats.open(server)]);
+  const first = await store.replace({ serving: release(1) }, undefined);
+  server.signal('SIGSTOP');
+  const replaced = store.replace({ serving: release(2) }, first);
+  // It has asked at least twice by then.
+  await new Promise((resolve) => setTimeout(resolve, 2.5 * natsAttemptMs));
+  server.signal('SIGCONT');
+  const second = await replaced;
+  expect(second).toMatch(/^2@/);
+  expect(await store.read()).toMatchObject({ revision: second });
+  expect((await raw.info('b')).state.last_seq).toBe(2);
+  await Promise.all([store.close(), raw.close()]);
 });
 
 test('a disk that was replaced by an empty one is noticed, and the routing in use stays', async () => {
