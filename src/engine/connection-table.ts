@@ -1,11 +1,12 @@
 import { engineConnectionsMax } from '../engine-limits.ts';
 
-/** Words of a connection: a hash of its address, its owner, its work, and how many subrequests wait. */
+/** Words of a connection: a hash of its address, its owner, its work, how many subrequests wait, and two of who knows it, a bit an engine. */
 const hashAt = 0;
 const ownerAt = 1;
 const workAt = 2;
 const queuedAt = 3;
-const connectionWords = 4;
+const knownAt = 4;
+const connectionWords = 6;
 /** Before the connections: how many there are. */
 const countAt = 0;
 const headWords = 16;
@@ -61,6 +62,16 @@ export class ConnectionTable {
   /** The engine that owns a connection. The first one, for the moment in which another one is chosen. */
   owner(number: number): number {
     return Math.max(0, Atomics.load(this.#words, this.#at(number) + ownerAt) - 1);
+  }
+
+  /** An engine has heard of a connection, and can be asked to send over it. */
+  know(number: number, engine: number): void {
+    Atomics.or(this.#words, this.#at(number) + knownAt + (engine >>> 5), 1 << (engine & 31));
+  }
+
+  isKnown(number: number, engine: number): boolean {
+    const known = Atomics.load(this.#words, this.#at(number) + knownAt + (engine >>> 5));
+    return ((known >>> (engine & 31)) & 1) === 1;
   }
 
   /** Subrequests that begin from now on go to another engine. */

@@ -39,6 +39,7 @@ export class PartitionedTransport implements Transport {
     if (number === undefined) return this.#transport.session(url);
     const session = new PartitionedSession(url, number, this.#transport, this.#partition, this.peers);
     this.#sessions.set(number, session);
+    this.#partition.table.know(number, this.#partition.place);
     return session;
   }
 
@@ -120,12 +121,12 @@ class PartitionedSession implements Session {
   }
 
   send(outgoing: Outgoing, held = false): Exchange {
-    const owner = this.#partition.table.owner(this.#number);
+    const { place, table } = this.#partition;
+    const owner = table.owner(this.#number);
     const isSmall = outgoing.bytes + outgoing.replyBytes <= this.#bytesMax;
-    const asked =
-      owner === this.#partition.place || !isSmall
-        ? undefined
-        : this.#peers.ask(owner, this.#number, this.#url, outgoing);
+    // After a change of the routing table, the owner may not have connected to the node yet.
+    const asks = owner !== place && isSmall && table.isKnown(this.#number, owner);
+    const asked = asks ? this.#peers.ask(owner, this.#number, this.#url, outgoing) : undefined;
     return asked ?? this.own.send(outgoing, held);
   }
 
