@@ -26,6 +26,7 @@ export type {
   ModelOutput,
   ModelSignature,
 } from './model/model.ts';
+export type { NatsCredentials } from './nats/credentials.ts';
 export type { Bags, Counts, KeyedBags, Keys } from './plan/bags.ts';
 export { type KeyedJagged, keyedJagged } from './plan/keyed-jagged.ts';
 export {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import * as clusterLimits from '../../src/cluster-limits.ts';
 import * as creditLimits from '../../src/credit-limits.ts';
 import * as engineLimits from '../../src/engine-limits.ts';
 import * as limits from '../../src/limits.ts';
@@ -11,6 +12,7 @@ import * as simulationLimits from '../../src/simulation-limits.ts';
 const text = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8');
 const values: Readonly<Record<string, number>> = {
   ...limits,
+  ...clusterLimits,
   ...creditLimits,
   ...engineLimits,
   ...scoringLimits,
