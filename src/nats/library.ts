@@ -19,11 +19,10 @@ const packages = '@nats-io/transport-node @nats-io/jetstream @nats-io/kv';
 /** @throws MISSING_DEPENDENCY */
 export async function loadNats(): Promise<NatsLibrary> {
   try {
-    const [transport, jetStream, kv] = await Promise.all([
-      import('@nats-io/transport-node'),
-      import('@nats-io/jetstream'),
-      import('@nats-io/kv'),
-    ]);
+    // Bundlers leave out an absent package only if its import is awaited right here.
+    const transport = await import('@nats-io/transport-node');
+    const jetStream = await import('@nats-io/jetstream');
+    const kv = await import('@nats-io/kv');
     return { transport, jetStream, kv };
   } catch (cause) {
     const message = `routing in NATS needs three packages beside flexemr: npm install ${packages} (${(cause as Error).message})`;

@@ -32,6 +32,10 @@ const [{ spec }] = wholeNumbers;
 const bags = { [spec.name]: { keys: [1, 2, 3], offsets: [0, 2] } };
 const planOf = (routing: RoutingTable): string => planText(fingerprint(routing));
 
+function reversioned({ nodes, tables }: RoutingTable): RoutingTable {
+  return { nodes, tables: tables.map((table) => ({ ...table, version: table.version + 1 })) };
+}
+
 type Open = (routing: Turnable, onPlan: (plan: string) => void) => Promise<Ranker>;
 
 test.for<[string, Open]>([
@@ -63,6 +67,12 @@ test.for<[string, Open]>([
   source.turn(fresh.routing);
   // New lookups use the new plan, and yet the old one is in use.
   for (let i = 0; i < 8; i++) await ranker.lookup(bags);
+  expect(plans).toEqual([before]);
+  // A plan that no lookup uses comes and goes in between.
+  source.turn(reversioned(fresh.routing));
+  await ranker.checkNodes();
+  source.turn(fresh.routing);
+  await ranker.lookup(bags);
   expect(plans).toEqual([before]);
   gate.open();
   await under;
