@@ -5,9 +5,9 @@ import type { Ready } from '../host/node-process.ts';
 import { packageVersion } from '../kernel/files.ts';
 import type { Log } from '../log.ts';
 import { isNatsAddress } from '../nats/address.ts';
-import type { NodeLease } from '../nats/leases.ts';
-import type { NatsCluster } from '../nats/nats-cluster.ts';
+import type { NodeLease } from '../plan/cluster-leases.ts';
 import { clusterRouting } from '../plan/cluster-routing.ts';
+import type { ClusterStore } from '../plan/cluster-store.ts';
 import { fingerprint, planText } from '../plan/fingerprint.ts';
 import { predictionOf } from '../plan/prediction.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -46,7 +46,7 @@ export interface ServeOptions extends SecurityOptions, NatsOptions, TableOptions
  */
 export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
   const stop = new StopRequest();
-  let cluster: NatsCluster | undefined;
+  let cluster: ClusterStore | undefined;
   try {
     const log = logOf({ node: options.node }, options.logLevel);
     cluster = await clusterOf(options);
@@ -60,7 +60,7 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
     const ready = readyOf(started, routing, options.node);
     onReady(ready);
     if (process.connected) process.send?.(ready);
-    cluster?.holdNode(
+    cluster?.leases?.holdNode(
       () => leaseOf(ready, routing),
       (err) => log.warn({ err }, 'the lease of the node cannot be renewed'),
     );
@@ -74,7 +74,7 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
 }
 
 /** The cluster, if the plan is in NATS. */
-async function clusterOf(options: ServeOptions): Promise<NatsCluster | undefined> {
+async function clusterOf(options: ServeOptions): Promise<ClusterStore | undefined> {
   if (!isNatsAddress(options.plan)) return undefined;
   return await openClusterSource(options.plan, await readNats(options));
 }

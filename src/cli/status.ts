@@ -39,7 +39,7 @@ async function knownCluster(options: StatusOptions): Promise<KnownCluster> {
   const store = await openClusterSource(source, await readNats(options));
   try {
     const { cluster, revision } = await store.read();
-    return { source: parseNatsAddress(source).shown, revision, cluster, leases: await store.leases() };
+    return { source: parseNatsAddress(source).shown, revision, cluster, leases: await store.leases?.read() };
   } finally {
     await store.close();
   }

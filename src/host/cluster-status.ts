@@ -1,5 +1,5 @@
-import type { HeldLease, NodeLease, RankerLease } from '../nats/leases.ts';
 import { type Cluster, type Release, releasesOf } from '../plan/cluster.ts';
+import type { KnownLease, KnownLeases, NodeLease, RankerLease } from '../plan/cluster-leases.ts';
 import { fingerprint, planText } from '../plan/fingerprint.ts';
 import type { PlannedNode } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -50,9 +50,7 @@ export interface KnownCluster {
   readonly source: string;
   readonly revision: string | undefined;
   readonly cluster: Cluster;
-  readonly leases:
-    | { readonly nodes: readonly HeldLease<NodeLease>[]; readonly rankers: readonly HeldLease<RankerLease>[] }
-    | undefined;
+  readonly leases: KnownLeases | undefined;
 }
 
 /** Asks every node of every release what it serves. */
@@ -87,7 +85,7 @@ export async function clusterStatus(known: KnownCluster, transport: Transport): 
   };
 }
 
-function withoutId<T>({ id, renewedAt, ...lease }: HeldLease<T>): Omit<HeldLease<T>, 'id' | 'renewedAt'> {
+function withoutId<T>({ id, renewedAt, ...lease }: KnownLease<T>): Omit<KnownLease<T>, 'id' | 'renewedAt'> {
   return lease;
 }
 

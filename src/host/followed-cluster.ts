@@ -1,18 +1,18 @@
 import { hostname } from 'node:os';
 import { packageVersion } from '../kernel/files.ts';
-import type { Lease } from '../nats/lease.ts';
-import type { NatsCluster } from '../nats/nats-cluster.ts';
+import type { HeldLease } from '../plan/cluster-leases.ts';
 import { clusterRouting } from '../plan/cluster-routing.ts';
+import type { ClusterStore } from '../plan/cluster-store.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 
-/** A cluster in NATS that a ranker follows. The ranker says there which release its lookups use. */
+/** A cluster that a ranker follows. The ranker says there which release its lookups use, if it has leases. */
 export class FollowedCluster implements RoutingSource {
-  readonly #cluster: NatsCluster;
+  readonly #cluster: ClusterStore;
   readonly #routing: RoutingSource;
-  #lease: Lease | undefined;
+  #lease: HeldLease | undefined;
   #used: { readonly plan: string; readonly since: string } | undefined;
 
-  constructor(cluster: NatsCluster) {
+  constructor(cluster: ClusterStore) {
     this.#cluster = cluster;
     this.#routing = clusterRouting(cluster);
   }
@@ -29,12 +29,12 @@ export class FollowedCluster implements RoutingSource {
   readonly uses = (plan: string): void => {
     this.#used = { plan, since: new Date().toISOString() };
     const about = { version: packageVersion(), host: hostname() };
-    // If NATS is away, the watch has said so.
-    this.#lease ??= this.#cluster.holdRanker(
+    // If the cluster cannot be reached, the watch has said so.
+    this.#lease ??= this.#cluster.leases?.holdRanker(
       () => this.#used && { ...this.#used, ...about },
       () => {},
     );
-    this.#lease.write();
+    this.#lease?.write();
   };
 
   async close(): Promise<void> {

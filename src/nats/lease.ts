@@ -1,4 +1,5 @@
 import { leaseMs } from '../cluster-limits.ts';
+import type { HeldLease } from '../plan/cluster-leases.ts';
 
 /** Where a lease is written. */
 export interface LeaseEntry {
@@ -7,7 +8,7 @@ export interface LeaseEntry {
 }
 
 /** Says again and again that somebody is there, and what he does. */
-export class Lease {
+export class Lease implements HeldLease {
   readonly #entry: LeaseEntry;
   readonly #value: () => object | undefined;
   readonly #onError: (error: Error) => void;

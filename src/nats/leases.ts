@@ -2,35 +2,12 @@ import * as v from 'valibot';
 import type { Schema } from '../check.ts';
 import { leaseBytesMax } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
+import { type KnownLeases, type NodeLease, type RankerLease, releaseStates } from '../plan/cluster-leases.ts';
 import type { NatsAddress } from './address.ts';
 import { ensureLeaseBucket, leaseBucket, streamOf } from './bucket.ts';
 import { type Connection, isAbsent } from './connection.ts';
 import type { LeaseEntry } from './lease.ts';
 import type { KvEntry } from './library.ts';
-
-/** What a node says of a release: it loads its rows, has them, or could not load them. */
-export const releaseStates = ['loading', 'ready', 'failed'] as const;
-export type ReleaseState = (typeof releaseStates)[number];
-
-/** What a node says of itself. Releases are named by the fingerprint of their routing table. */
-export interface NodeLease {
-  readonly node: string;
-  readonly url: string;
-  readonly ports: readonly number[];
-  readonly zone?: string | undefined;
-  /** Memory for rows. No total: there is no limit. */
-  readonly room: { readonly usedBytes: number; readonly totalBytes?: number | undefined };
-  readonly releases: readonly { readonly plan: string; readonly state: ReleaseState }[];
-  readonly version: string;
-}
-
-/** What a ranker says of itself: the release that its lookups use, and since when. */
-export interface RankerLease {
-  readonly plan: string;
-  readonly since: string;
-  readonly version: string;
-  readonly host: string;
-}
 
 const plan = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const whole = v.pipe(v.number(), v.minValue(0));
@@ -53,13 +30,6 @@ const rankerLease: Schema<RankerLease> = v.object({
   host: v.string(),
 });
 
-/** A lease that is not gone. */
-export type HeldLease<T> = T & {
-  readonly id: string;
-  /** When it was renewed, by the clock of the server, ms since 1970. */
-  readonly renewedAt: number;
-};
-
 /** A lease that cannot be read. Whoever waits for all rankers waits for it. */
 const unknownPlan = 'unknown';
 
@@ -74,7 +44,7 @@ export class Leases {
   }
 
   /** All that are not gone. @throws UNAVAILABLE, UNAUTHORIZED */
-  async read(): Promise<{ nodes: HeldLease<NodeLease>[]; rankers: HeldLease<RankerLease>[] }> {
+  async read(): Promise<KnownLeases> {
     const bucket = leaseBucket(this.#address);
     const what = 'cannot read the leases';
     const manager = await this.#connection.manager();

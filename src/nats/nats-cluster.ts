@@ -1,5 +1,6 @@
 import { FlexemrError } from '../errors.ts';
 import { type Cluster, clusterJson, parseCluster } from '../plan/cluster.ts';
+import type { ClusterLeases, HeldLease } from '../plan/cluster-leases.ts';
 import type { ClusterStore, FollowingRanker, ReadCluster } from '../plan/cluster-store.ts';
 import { type NatsAddress, parseNatsAddress } from './address.ts';
 import { ensureClusterBucket, ensureLeaseBucket, streamOf } from './bucket.ts';
@@ -7,7 +8,7 @@ import { ClusterWatch, type ReadText } from './cluster-watch.ts';
 import { Connection, isAbsent } from './connection.ts';
 import type { NatsCredentials } from './credentials.ts';
 import { Lease } from './lease.ts';
-import { type HeldLease, Leases, type NodeLease, type RankerLease } from './leases.ts';
+import { Leases } from './leases.ts';
 import type { KV, KvEntry } from './library.ts';
 
 const key = 'cluster';
@@ -132,30 +133,18 @@ export class NatsCluster implements ClusterStore {
     return (await this.#leases.read()).rankers;
   }
 
-  /** Who uses the cluster. @throws UNAVAILABLE, UNAUTHORIZED */
-  async leases(): Promise<{
-    readonly nodes: readonly HeldLease<NodeLease>[];
-    readonly rankers: readonly HeldLease<RankerLease>[];
-  }> {
-    return await this.#leases.read();
-  }
-
-  /** Says again and again that a ranker is there. @param value of its lease, or undefined: not yet */
-  holdRanker(value: () => RankerLease | undefined, onError: (error: Error) => void): Lease {
-    return this.#hold('ranker', crypto.randomUUID(), value, onError);
-  }
-
-  /** Says again and again that a node is there. */
-  holdNode(value: () => NodeLease, onError: (error: Error) => void): Lease {
-    return this.#hold('node', value().node, value, onError);
-  }
+  readonly leases: ClusterLeases = {
+    read: () => this.#leases.read(),
+    holdNode: (value, onError) => this.#hold('node', value().node, value, onError),
+    holdRanker: (value, onError) => this.#hold('ranker', crypto.randomUUID(), value, onError),
+  };
 
   #hold(
     kind: 'node' | 'ranker',
     id: string,
     value: () => object | undefined,
     onError: (error: Error) => void,
-  ): Lease {
+  ): HeldLease {
     const lease: Lease = new Lease(this.#leases.entry(kind, id), value, onError, () =>
       this.#open.delete(lease),
     );

@@ -92,23 +92,19 @@ export class InlineRanker implements Ranker {
       const cached = before.cached.next(routing);
       this.#route = new Route(routing, this.#options, workspace, cached, before);
       workspace.pin(this.#route.plan);
-      this.#replaced.add(
-        before,
-        () => this.#route,
-        () => this.#tellPlan(),
-      );
+      this.#replaced.add(before, () => this.#route, this.#tellPlan);
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
     }
   }
 
   /** Lookups that began before the last change of the routing table may still use an older one. */
-  #tellPlan(): void {
+  readonly #tellPlan = (): void => {
     const plan = this.#replaced.oldestPlan ?? this.#route.fingerprint;
     if (plan === this.#toldPlan || this.#closed) return;
     this.#toldPlan = plan;
     this.#options.onPlan?.(planText(plan));
-  }
+  };
 
   async resizeCache(size: CacheSize): Promise<void> {
     const bytes = cacheBytes(check(cacheSize, size, 'cache'), this.specs);

@@ -12,7 +12,7 @@ const plan = (digit: number): string => String(digit).repeat(16);
 const about = { since: '', version: '', host: '' };
 
 async function names(cluster: NatsCluster): Promise<{ nodes: string[]; rankers: string[] }> {
-  const { nodes, rankers } = await cluster.leases();
+  const { nodes, rankers } = await cluster.leases.read();
   return { nodes: nodes.map(({ node }) => node).sort(), rankers: rankers.map(({ host }) => host).sort() };
 }
 
@@ -37,7 +37,7 @@ test('a lease says at once what has changed, and goes when it is closed', async 
   ]);
   let used = plan(1);
   const fail = (error: Error): never => expect.fail(error.message);
-  const lease = other.holdRanker(() => ({ plan: used, ...about }), fail);
+  const lease = other.leases.holdRanker(() => ({ plan: used, ...about }), fail);
   await expect.poll(() => cluster.rankers()).toMatchObject([{ plan: plan(1) }]);
   for (const digit of [2, 3, 4]) {
     used = plan(digit);
@@ -45,7 +45,7 @@ test('a lease says at once what has changed, and goes when it is closed', async 
     await expect.poll(() => cluster.rankers()).toMatchObject([{ plan: used }]);
   }
   const [{ id }] = await cluster.rankers();
-  const second = other.holdRanker(() => ({ plan: plan(5), ...about }), fail);
+  const second = other.leases.holdRanker(() => ({ plan: plan(5), ...about }), fail);
   await expect.poll(() => cluster.rankers()).toHaveLength(2);
   await lease.close();
   expect((await cluster.rankers()).map((ranker) => ranker.id)).not.toContain(id);
@@ -66,7 +66,7 @@ test('a lease that cannot be read counts: who waits for all rankers waits for it
   await raw.put('b-leases', 'ranker.garbage', 'garbage');
   await raw.put('b-leases', 'node.garbage', 'garbage');
   await raw.put('b-leases', 'other', 'garbage');
-  const { nodes, rankers } = await cluster.leases();
+  const { nodes, rankers } = await cluster.leases.read();
   expect(Object.fromEntries(rankers.map(({ id, plan: used }) => [id, used]))).toEqual({
     newer: plan(1),
     strange: 'unknown',
@@ -83,7 +83,7 @@ test('any name of a node can have a lease', async () => {
   const all = ['node0', 'a.b', 'a b', '*', '>', 'ü', '=61', '猫', 'x'.repeat(200)].sort();
   const rest = { url: 'http://a', ports: [], room: { usedBytes: 0 }, releases: [], version: '' };
   for (const node of all)
-    cluster.holdNode(
+    cluster.leases.holdNode(
       () => ({ node, ...rest }),
       (error) => expect.fail(error.message),
     );

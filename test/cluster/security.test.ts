@@ -100,7 +100,7 @@ test('a reader sees changes and cannot make any, and one that may not listen see
   await using server = await NatsServer.start({ config: `authorization { users: [${users}] }` });
   const admin = await NatsCluster.open(server.at('b', 'admin:a'));
   let revision = await admin.replace({ serving: release(1) }, undefined);
-  const lease = admin.holdRanker(
+  const lease = admin.leases.holdRanker(
     () => undefined,
     (error) => expect.fail(error.message),
   );
@@ -128,7 +128,7 @@ test('a reader sees changes and cannot make any, and one that may not listen see
     ]);
   expect(errors[0]).toEqual([]);
   expect(errors[1]).toMatchObject([{ code: 'UNAUTHORIZED' }]);
-  const own = readers[0].holdRanker(
+  const own = readers[0].leases.holdRanker(
     () => ({ plan: 'a'.repeat(16), since: '', version: '', host: '' }),
     (error) => expect.fail(error.message),
   );

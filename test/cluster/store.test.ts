@@ -175,7 +175,7 @@ test('a server without JetStream', async () => {
   for (const work of [
     () => store.read(),
     () => store.replace({ serving: release(1) }, undefined),
-    () => store.leases(),
+    () => store.leases.read(),
   ])
     expect(await refused(work)).toMatchObject({
       code: 'UNAVAILABLE',
