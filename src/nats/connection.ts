@@ -18,6 +18,21 @@ function isUnanswered(error: Error): boolean {
   return error.name === 'JetStreamNotEnabled';
 }
 
+const otherWriter = 'somebody else has changed it meanwhile. Read it again, and decide again.';
+
+/** Where a text is published, and the last sequence of its stream. */
+export interface Place {
+  readonly stream: string;
+  readonly subject: string;
+  readonly last: number;
+}
+
+/** A text that was published. */
+export interface Written {
+  readonly revision: number;
+  readonly created: Date;
+}
+
 /** What JetStream says if there is no such bucket. */
 export function isAbsent(error: Error): boolean {
   return error.message === 'stream not found';
@@ -85,13 +100,29 @@ export class Connection {
   }
 
   /**
-   * Publishes a text, if the last one of its subject still has this sequence. It may be sent several times, and counts once.
-   * @param last 0: there must not be one @returns its sequence @throws as `ask`
+   * Publishes a text, if the last sequence of its whole stream is still this. It may be sent several times, and counts once. Servers
+   * of 2.9 do not keep their word for the last sequence of one subject: with replicas, several win.
+   * @param last 0: nothing was published @throws CONFLICT, or as `ask`
    */
-  async compareAndSet(what: string, subject: string, text: string, last: number): Promise<number> {
+  async compareAndSet(what: string, { stream, subject, last }: Place, text: string): Promise<Written> {
     const client = this.#library.jetStream.jetstream(this.#nats, { timeout: natsAttemptMs });
-    const options = { msgID: crypto.randomUUID(), expect: { lastSubjectSequence: last } };
-    return (await this.ask(what, () => client.publish(subject, text, options))).seq;
+    const manager = await this.manager();
+    const id = crypto.randomUUID();
+    const options = { msgID: id, expect: { lastSequence: last } };
+    let refused: unknown;
+    const sent = this.ask(what, () => client.publish(subject, text, options)).catch((error: FlexemrError) => {
+      if (error.code !== 'CONFLICT') throw error;
+      refused = error;
+    });
+    const seq = (await sent)?.seq ?? 0;
+    // What is there decides: an earlier attempt may have been written, and the server may say so in several ways.
+    const query = seq > 0 ? { seq } : { last_by_subj: subject };
+    const stored = await this.ask(what, () => manager.streams.getMessage(stream, query));
+    if (stored?.header.get('Nats-Msg-Id') === id) return { revision: stored.seq, created: stored.time };
+    throw (
+      refused ??
+      new FlexemrError('CONFLICT', `${this.#address.shown}: ${what}: ${otherWriter}`, { field: 'cluster' })
+    );
   }
 
   /**
@@ -210,8 +241,7 @@ function failure(
       `${deepest.message}. Check the login (--nats-creds, or USER:PASSWORD@ in the address) and its permissions.`,
     );
   if (cause instanceof jetStream.JetStreamApiError) {
-    if (wrongLastSequence.includes(cause.code))
-      return made('CONFLICT', 'somebody else has changed it meanwhile. Read it again, and decide again.');
+    if (wrongLastSequence.includes(cause.code)) return made('CONFLICT', otherWriter);
     if (notEnabled.includes(cause.code)) return made('UNAVAILABLE', noJetStream);
     return made('UNAVAILABLE', cause.message);
   }

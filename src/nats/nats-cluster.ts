@@ -5,7 +5,7 @@ import type { ClusterStore, FollowingRanker, ReadCluster } from '../plan/cluster
 import { type NatsAddress, parseNatsAddress } from './address.ts';
 import { ensureClusterBucket, ensureLeaseBucket, streamOf } from './bucket.ts';
 import { ClusterWatch, type ReadText } from './cluster-watch.ts';
-import { Connection, isAbsent } from './connection.ts';
+import { Connection, isAbsent, type Written } from './connection.ts';
 import type { NatsCredentials } from './credentials.ts';
 import { Lease } from './lease.ts';
 import { Leases } from './leases.ts';
@@ -60,18 +60,19 @@ export class NatsCluster implements ClusterStore {
     return (await this.#connection.ask(reading, () => this.#bucket.get(key).catch(absent))) ?? undefined;
   }
 
-  /** What differs whenever the bucket has changed. */
-  async #state(): Promise<string> {
+  /** Differs whenever the bucket has changed, and its last sequence. */
+  async #state(): Promise<{ readonly text: string; readonly last: number }> {
     const manager = await this.#connection.manager();
     const name = streamOf(this.#address.bucket);
     const found = await this.#connection.ask(reading, () => manager.streams.info(name).catch(absent));
-    return `${found?.created} ${found?.state.last_seq}`;
+    const last = found?.state.last_seq ?? 0;
+    return { text: `${found?.created} ${last}`, last };
   }
 
   watch(onChange: (cluster: Cluster) => void, onError: (error: Error) => void): () => void {
     const watched = {
       read: () => this.#readText(),
-      state: () => this.#state(),
+      state: async () => (await this.#state()).text,
       parse: (text: string) => parseCluster(text, this.#address.shown),
     };
     const watch = new ClusterWatch(watched, this.#last, onChange, onError);
@@ -100,18 +101,13 @@ export class NatsCluster implements ClusterStore {
       // Here, because who holds a lease may not be allowed to create a bucket.
       await ensureLeaseBucket(this.#connection, this.#address);
     }
-    const before = await this.#entry();
-    const found = revisionOf(before);
+    // First the sequence: whatever is written after this moment changes it.
+    const { last } = await this.#state();
+    const found = revisionOf(await this.#entry());
     if (found !== revision) throw this.#conflict(found);
-    // A cluster that was deleted has left a mark.
-    const last = before?.revision ?? 0;
-    const writing = 'cannot write the cluster';
-    const subject = `$KV.${this.#address.bucket}.${key}`;
-    const sequence = await this.#connection.compareAndSet(writing, subject, text, last);
-    const ask = (): Promise<KvEntry | null> => this.#bucket.get(key, { revision: sequence });
-    const written = revisionOf((await this.#connection.ask(writing, ask)) ?? undefined);
-    if (written === undefined) throw this.#conflict(undefined);
-    return written;
+    const { bucket } = this.#address;
+    const place = { stream: streamOf(bucket), subject: `$KV.${bucket}.${key}`, last };
+    return revisionText(await this.#connection.compareAndSet('cannot write the cluster', place, text));
   }
 
   /** The server would close the connection. */
@@ -165,5 +161,9 @@ function absent(error: Error): undefined {
 
 /** Sequences begin again when a bucket is made anew, and after a power cut. */
 function revisionOf(entry: KvEntry | undefined): string | undefined {
-  return entry?.operation === 'PUT' ? `${entry.revision}@${entry.created.toISOString()}` : undefined;
+  return entry?.operation === 'PUT' ? revisionText(entry) : undefined;
+}
+
+function revisionText({ revision, created }: Written): string {
+  return `${revision}@${created.toISOString()}`;
 }

@@ -24,7 +24,7 @@ export function versionOf({ tables }: RoutingTable): number {
 export const clients = 3;
 
 /** A client reads, or replaces what it has read last. In a round, all act at the same time. */
-type Act = 'read' | 'replace' | 'replace without a cluster' | 'nothing';
+export type Act = 'read' | 'replace' | 'replace without a cluster' | 'nothing';
 const act = fc.constantFrom<Act>('read', 'replace', 'replace', 'replace without a cluster', 'nothing');
 const round: fc.Arbitrary<Act[]> = fc.array(act, { minLength: clients, maxLength: clients });
 export const rounds: fc.Arbitrary<Act[][]> = fc.array(round, { minLength: 1, maxLength: 12 });

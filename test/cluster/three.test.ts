@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FlexemrError } from '../../src/errors.ts';
 import { NatsCluster } from '../../src/nats/nats-cluster.ts';
-import { clients, play, release, rounds, versionOf } from '../78.nats/store-case.ts';
+import { type Act, clients, play, release, rounds, versionOf } from '../78.nats/store-case.ts';
 import { until } from '../80.cli/command.ts';
 import { runs } from '../runs.ts';
 import { atAll, type NatsServer, startThree } from './nats-server.ts';
@@ -64,6 +64,14 @@ test('of all who replace a cluster at the same time, by different servers, one w
     }),
     { numRuns: Math.ceil(runs.natsRounds / 4) },
   );
+});
+
+test('the same, when all replace it all the time', async () => {
+  const stores = await Promise.all(servers.map((server) => NatsCluster.open(server.at('all'))));
+  const all = (i: number): Act => (i === 0 ? 'replace without a cluster' : i % 2 === 0 ? 'replace' : 'read');
+  const everybody = Array.from({ length: 40 }, (_, i) => stores.map(() => all(i)));
+  await play(stores, everybody);
+  await Promise.all(stores.map((store) => store.close()));
 });
 
 test('a bucket has three replicas, or as many as were asked for', async () => {
