@@ -28,6 +28,7 @@ export type {
   ModelOutput,
   ModelSignature,
 } from './model/model.ts';
+export type { NatsCredentials } from './nats/credentials.ts';
 export type { Bags, Counts, KeyedBags, Keys } from './plan/bags.ts';
 export type { Cluster, Release } from './plan/cluster.ts';
 export type { ClusterSource, ClusterStore, FollowingRanker, ReadCluster } from './plan/cluster-store.ts';

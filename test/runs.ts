@@ -35,6 +35,10 @@ export const runs = {
   /** Lookups of any bags by engines, and moves of connections while lookups go on. */
   engineBags: soak ? 50_000 : 300,
   engineMoves: soak ? 20_000 : 150,
+  /** Clients that change a cluster at the same time, in memory and in NATS, and watches of it. */
+  clusterRounds: soak ? 5_000 : 100,
+  natsRounds: soak ? 500 : 25,
+  clusterWatches: soak ? 20_000 : 200,
   /** Clusters that are simulated. */
   simulatedSeeds: soak ? 20_000 : 100,
   /** Days of load for an adaptive cache. */

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { rollOutMsMax } from '../cluster-limits.ts';
 import { splits } from '../plan/planner.ts';
 import { example, print } from './help.ts';
+import { checkNats, withNats } from './nats-options.ts';
 import { integer } from './option-values.ts';
 import { tableListOption, tablesText, tablesTokenOption, withNodeSecurity } from './options.ts';
 import { parseBytes, parseNode } from './plan.ts';
@@ -51,6 +52,7 @@ function addSwap(program: Command): void {
       example('flexemr swap --routing plan.json --tables tables-2.safetensors --version 2'),
     )
     .action(async (options: SwapOptions & Printed) => {
+      checkNats(command, options.routing, '--routing');
       if (!options.abort && (options.tables === undefined || options.version === undefined))
         command.error("error: give the new tables: '--tables <file>' and '--version <n>', or '--abort'");
       await run(options, (onStep) => swap(options, onStep));
@@ -84,6 +86,7 @@ function addRebalance(program: Command): void {
       ),
     )
     .action(async (options: RebalanceOptions & Printed) => {
+      checkNats(command, options.routing, '--routing');
       if (!options.abort && options.node === undefined)
         command.error("error: give the nodes: '--node <id=url>' for each, or '--abort'");
       await run(options, (onStep) => rebalance(options, onStep));
@@ -91,9 +94,11 @@ function addRebalance(program: Command): void {
 }
 
 function withChange(command: Command): Command {
-  return withNodeSecurity(
-    command.requiredOption('--routing <file>', 'the cluster: the plan that its nodes and rankers watch'),
-  )
+  command.requiredOption(
+    '--routing <file>',
+    'the cluster that nodes and rankers watch: its plan, or nats://HOST:PORT/BUCKET',
+  );
+  return withNats(withNodeSecurity(command))
     .option('--abort', 'end the change that is under way, and go back to what was served')
     .addOption(
       new Option(

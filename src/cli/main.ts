@@ -11,6 +11,7 @@ import { machineText } from './doctor.ts';
 import { example, print } from './help.ts';
 import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
+import { checkNats, withNats } from './nats-options.ts';
 import {
   checkModelOptions,
   checkSource,
@@ -28,6 +29,7 @@ import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
 import { addSimulate } from './simulate-command.ts';
+import { addStatus } from './status-command.ts';
 import { stopSignals } from './stop-request.ts';
 import type { TableOptions } from './table-source.ts';
 
@@ -93,20 +95,28 @@ const planning = program
     ).argParser(parseBytes),
   )
   .option('--out <file>', 'where to write the routing table, JSON')
+  .option(
+    '--publish <address>',
+    'make it the plan of a new cluster in NATS: nats://HOST:PORT/BUCKET; the bucket is created',
+  )
   .option('--verify', 'read every row, so that nodes can compare all of their rows with the plan')
   .option('--json', 'print JSON, with the routing table')
   .addHelpText('after', example('flexemr plan --tables tables.safetensors --nodes 4 --out plan.json'))
   .action(async (options: PlanOptions & { json?: boolean }) => {
     if (options.node === undefined && options.nodes === undefined)
       planning.error('give the nodes: --nodes <n>, or --node <id=url> for each');
+    checkNats(planning, options.publish, '--publish');
     const planned = await plan(options);
     print(options.json ? JSON.stringify(planJson(planned)) : planText(planned));
   });
+
+withNats(planning);
 
 addServe(program);
 addRank(program);
 addChanges(program);
 addSimulate(program);
+addStatus(program);
 
 program
   .command('doctor')

@@ -9,6 +9,7 @@ import type { RowDtype } from '../plan/table-spec.ts';
 import type { TableSource } from '../store/table-file.ts';
 import { type CacheFlags, cacheOf } from './cache-options.ts';
 import type { OpenSource } from './lookup-source.ts';
+import { type NatsOptions, readNats } from './nats-options.ts';
 import { LoadBar } from './progress.ts';
 import { RemoteSource } from './remote-source.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
@@ -18,13 +19,13 @@ import { type TableOptions, tableSource } from './table-source.ts';
 export const sourceTransports = ['loopback', 'http', 'stream', 'rdma'] as const;
 
 /** The source of lookups: `tables` in this process, `tables` cut over `nodes`, or running nodes by `routing`. */
-export interface SourceOptions extends SecurityOptions, CacheFlags, Partial<TableOptions> {
+export interface SourceOptions extends SecurityOptions, NatsOptions, CacheFlags, Partial<TableOptions> {
   readonly dtype?: RowDtype | undefined;
   /** Threads that share each lookup in this process, or workers of each node that the command starts. */
   readonly threads?: number | undefined;
   readonly nodes?: number | undefined;
   readonly split?: Split | undefined;
-  /** File or URL of a routing table. */
+  /** File or URL of a routing table, or nats://HOST:PORT/BUCKET. */
   readonly routing?: string | undefined;
   readonly transport?: (typeof sourceTransports)[number] | undefined;
   readonly rdmaDevice?: string | undefined;
@@ -62,7 +63,12 @@ async function openRunning(options: SourceOptions, routing: string): Promise<Ope
   const { pushDown, engines, deadline, onRoutingError } = options;
   const security = await readSecurity(options);
   const cache = cacheOf(options);
-  const opening = { routing, ...networkOf(options), security, pushDown, engines, ...cache, onRoutingError };
+  const nats = await readNats(options);
+  const opening = {
+    ...{ routing, nats, security, pushDown, engines, onRoutingError },
+    ...networkOf(options),
+    ...cache,
+  };
   return new RemoteSource(await openRanker(opening), deadline);
 }
 

@@ -7,6 +7,7 @@ import type { PushDown } from '../lookup/asked.ts';
 import { splits } from '../plan/planner.ts';
 import { checkCache, withCache } from './cache-options.ts';
 import { logLevels } from './log.ts';
+import { checkNats, withNats } from './nats-options.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
 import { flagOf, integer } from './option-values.ts';
 import { parseNodes } from './plan.ts';
@@ -47,7 +48,7 @@ export function gidIndexOption(): Option {
 
 /** Adds the options for the source of lookups: tables in this process, or memory nodes. */
 export function withSource(command: Command): Command {
-  return withCache(command)
+  return withNats(withCache(command))
     .option('--tables <file>', tablesText)
     .addOption(tableListOption())
     .addOption(tablesTokenOption())
@@ -70,7 +71,7 @@ export function withSource(command: Command): Command {
     .addOption(
       new Option(
         '--routing <file|url>',
-        'look up in running memory nodes: the plan, with the url of each node',
+        'look up in running memory nodes: the plan, with the url of each node; or nats://HOST:PORT/BUCKET',
       ).conflicts(['tables', 'tableList', 'tablesTokenFile', 'dtype', 'threads', 'nodes', 'split']),
     )
     .addOption(
@@ -180,6 +181,7 @@ export function checkSource(
   if (ofNodes !== undefined && nodes === undefined && routing === undefined)
     refuse(`option '${flagOf(ofNodes)}' is for memory nodes: give --nodes or --routing too`);
   checkCache(command, options);
+  checkNats(command, routing, '--routing');
   const ofRunning = given(security);
   if (ofRunning !== undefined && routing === undefined)
     refuse(`option '${flagOf(ofRunning)}' is for running memory nodes: give --routing too`);

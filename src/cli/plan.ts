@@ -1,18 +1,22 @@
 import { InvalidArgumentError } from 'commander';
+import { openClusterSource } from '../host/cluster-source.ts';
 import { writeRouting } from '../host/file-routing.ts';
 import { nodesNamed, plannedTables } from '../host/plan-cluster.ts';
+import { publishCluster } from '../host/publish-cluster.ts';
 import { nodesMax } from '../limits.ts';
+import { parseNatsAddress } from '../nats/address.ts';
 import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
 import type { Prediction, TableLoads } from '../plan/prediction.ts';
 import { routingJson } from '../plan/routing-json.ts';
-import type { PlannedNode } from '../plan/routing-table.ts';
+import type { PlannedNode, RoutingTable } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { columns, mib } from './columns.ts';
+import { type NatsOptions, readNats } from './nats-options.ts';
 import { openRequests } from './requests.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
-export interface PlanOptions extends TableOptions {
+export interface PlanOptions extends TableOptions, NatsOptions {
   /** The number of nodes, which are named node0, node1 … `node` gives the nodes themselves instead. */
   readonly nodes?: number | undefined;
   readonly node?: readonly PlannedNode[] | undefined;
@@ -23,12 +27,24 @@ export interface PlanOptions extends TableOptions {
   /** Memory in bytes of each node for which none is given. */
   readonly capacity?: number | undefined;
   readonly out?: string | undefined;
+  /** nats://HOST:PORT/BUCKET, where the plan becomes that of a new cluster. */
+  readonly publish?: string | undefined;
   /** Reads every row, so that nodes can compare all of their rows with the plan. */
   readonly verify?: boolean | undefined;
 }
 
+/** Where a plan was published. */
+export interface Published {
+  readonly to: string;
+  readonly revision: string;
+}
+
+export interface MadePlan extends ShardingPlan {
+  readonly published?: Published | undefined;
+}
+
 /** `flexemr plan`: divides the tables of a file among nodes, and predicts the cost of requests. */
-export async function plan(options: PlanOptions): Promise<ShardingPlan> {
+export async function plan(options: PlanOptions): Promise<MadePlan> {
   const tables = await plannedTables(await tableSource(options), options.dtype, options.verify);
   const nodes = options.node ?? nodesNamed(options.nodes ?? 0);
   const planned = planSharding({
@@ -38,7 +54,18 @@ export async function plan(options: PlanOptions): Promise<ShardingPlan> {
     loads: options.requests === undefined ? {} : await measuredLoads(options.requests, tables),
   });
   if (options.out !== undefined) await writeRouting(options.out, planned.routing);
-  return planned;
+  if (options.publish === undefined) return planned;
+  return { ...planned, published: await publish(options, options.publish, planned.routing) };
+}
+
+async function publish(options: PlanOptions, where: string, routing: RoutingTable): Promise<Published> {
+  const store = await openClusterSource(where, await readNats(options));
+  try {
+    const revision = await publishCluster(store, { routing, tables: options.tables });
+    return { to: parseNatsAddress(where).shown, revision };
+  } finally {
+    await store.close();
+  }
 }
 
 /** Measures the mean number of keys per bag of each table in a file of requests. */
@@ -51,7 +78,7 @@ async function measuredLoads(path: string, tables: readonly PlannedTableInput[])
 }
 
 /** The plan as a table for people. */
-export function planText({ routing, predicted }: ShardingPlan): string {
+export function planText({ routing, predicted, published }: MadePlan): string {
   const { nodes, replyBytes, workBytes, balance } = predicted;
   const head = ['node', 'tables', 'shards', 'MiB', 'reply bytes', 'work'];
   const lines = nodes.map(({ node, tables, shards, bytes, replyBytes, workBytes: own }) =>
@@ -68,7 +95,8 @@ export function planText({ routing, predicted }: ShardingPlan): string {
   ];
   const total = ['total', ...all.map(String)];
   const said = `per request, balance ${balance.toFixed(2)} (work of the busiest node over the mean)`;
-  return `${columns([head, ...lines, total])}\nreply bytes and work ${said}`;
+  const text = `${columns([head, ...lines, total])}\nreply bytes and work ${said}`;
+  return published ? `${text}\npublished to ${published.to}, revision ${published.revision}` : text;
 }
 
 function percent(part: number, whole: number): string {
@@ -76,8 +104,12 @@ function percent(part: number, whole: number): string {
 }
 
 /** The plan for programs: the prediction, and the routing table as `--out` writes it. */
-export function planJson({ routing, predicted }: ShardingPlan): Prediction & { readonly routing: unknown } {
-  return { ...predicted, routing: JSON.parse(routingJson(routing)) };
+export function planJson({
+  routing,
+  predicted,
+  published,
+}: MadePlan): Prediction & { readonly routing: unknown; readonly published?: Published | undefined } {
+  return { ...predicted, routing: JSON.parse(routingJson(routing)), published };
 }
 
 /** Parses `--node id=url[,bytes]`, which can be given several times. */

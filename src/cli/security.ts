@@ -35,7 +35,7 @@ export async function readToken(field: string, path: string): Promise<string> {
   throw new FlexemrError('INVALID_FILE', message, { field, value: path });
 }
 
-async function readPem(field: string, path: string | undefined): Promise<string | undefined> {
+export async function readPem(field: string, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const pem = await readText(field, path);
   if (/-----BEGIN [A-Z ]+-----/.test(pem)) return pem;
@@ -43,7 +43,7 @@ async function readPem(field: string, path: string | undefined): Promise<string 
   throw new FlexemrError('INVALID_FILE', message, { field, value: path });
 }
 
-async function readText(field: string, path: string): Promise<string> {
+export async function readText(field: string, path: string): Promise<string> {
   return await readFile(path, 'utf8').catch((cause: Error) => {
     const message = `cannot read ${path}: ${cause.message}. Check the path and its permissions.`;
     throw new FlexemrError('INVALID_FILE', message, { field, value: path, cause });

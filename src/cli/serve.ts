@@ -1,19 +1,22 @@
 import { openClusterSource } from '../host/cluster-source.ts';
 import { MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
+import { packageVersion } from '../kernel/files.ts';
 import type { Log } from '../log.ts';
-import type { ClusterSource } from '../plan/cluster-store.ts';
+import type { NodeLease } from '../plan/cluster-leases.ts';
+import type { ClusterSource, ClusterStore } from '../plan/cluster-store.ts';
 import { predictionOf } from '../plan/prediction.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import { mib } from './columns.ts';
 import { type LogLevel, logOf } from './log.ts';
+import { type NatsOptions, readNats } from './nats-options.ts';
 import { LoadBar } from './progress.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 import { StopRequest } from './stop-request.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
-export interface ServeOptions extends SecurityOptions, TableOptions {
-  /** The file of the cluster: the routing table that `flexemr plan` wrote. The node follows it. */
+export interface ServeOptions extends SecurityOptions, NatsOptions, TableOptions {
+  /** The cluster: a file that `flexemr plan` wrote, or nats://HOST:PORT/BUCKET. The node follows it. */
   readonly plan: string;
   readonly node: string;
   readonly host?: string | undefined;
@@ -40,22 +43,33 @@ export interface ServeOptions extends SecurityOptions, TableOptions {
  */
 export async function serve(options: ServeOptions, onReady: (ready: Ready) => void): Promise<void> {
   const stop = new StopRequest();
+  let cluster: ClusterStore | undefined;
   try {
     const log = logOf({ node: options.node }, options.logLevel);
-    const cluster = await openClusterSource(options.plan);
+    cluster = await openClusterSource(options.plan, await readNats(options));
     const started = await Promise.race([startWithBar(options, cluster, log), stop.asked]);
     // It was told to stop before it served, so there are no subrequests to answer.
     if (!(started instanceof MemoryNodeHost)) process.exit(0);
     const ready = readyOf(started, options.node);
     onReady(ready);
     if (process.connected) process.send?.(ready);
+    cluster.leases?.holdNode(
+      () => leaseOf(started, options.node),
+      (err) => log.warn({ err }, 'the lease of the node cannot be renewed'),
+    );
     log.info({ cause: await stop.asked }, 'draining');
     await started.close();
-    await cluster.close();
   } finally {
+    await cluster?.close();
     // An open channel to the parent process would keep this process alive.
     if (process.connected) process.disconnect?.();
   }
+}
+
+function leaseOf(host: MemoryNodeHost, node: string): NodeLease {
+  const { url, ports, routing, releases, rowBytes: usedBytes } = host;
+  const totalBytes = routing.nodes.find(({ id }) => id === node)?.bytes;
+  return { node, url, ports, room: { usedBytes, totalBytes }, releases, version: packageVersion() };
 }
 
 async function startWithBar(

@@ -5,6 +5,7 @@ import { workersMax } from '../limits.ts';
 import { batchDelayMsMax, candidatesMax, denseThreadsMax, queueCandidatesMax } from '../scoring-limits.ts';
 import { withAdaptiveCache } from './cache-options.ts';
 import { example, print } from './help.ts';
+import { checkNats, withNats } from './nats-options.ts';
 import { integer, upTo } from './option-values.ts';
 import {
   checkModelOptions,
@@ -34,10 +35,10 @@ export function addServe(program: Command): void {
     .addOption(tablesTokenOption())
     .requiredOption(
       '--plan <file>',
-      'routing table that flexemr plan has written; the node follows its changes',
+      'routing table that flexemr plan has written, or nats://HOST:PORT/BUCKET, where it has published it; the node follows its changes',
     )
     .requiredOption('--node <id>', 'id of this node in the plan');
-  withListening(command, 'ranker')
+  withNats(withListening(command, 'ranker'))
     .addOption(
       new Option(
         '--port <n>',
@@ -72,9 +73,10 @@ export function addServe(program: Command): void {
         'flexemr serve --tables tables.safetensors --plan plan.json --node node0 --port 4100 --workers 2',
       ),
     )
-    .action(async (options: ServeOptions & { json?: boolean }) =>
-      serve(options, (ready) => print(options.json ? JSON.stringify(ready) : readyText(ready))),
-    );
+    .action(async (options: ServeOptions & { json?: boolean }, own: Command) => {
+      checkNats(own, options.plan, '--plan');
+      await serve(options, (ready) => print(options.json ? JSON.stringify(ready) : readyText(ready)));
+    });
 }
 
 export function addRank(program: Command): void {

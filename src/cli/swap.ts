@@ -7,11 +7,12 @@ import type { Release } from '../plan/cluster.ts';
 import { nextPlan, nextVersion } from '../plan/next-release.ts';
 import type { Split } from '../plan/planner.ts';
 import type { PlannedNode } from '../plan/routing-table.ts';
+import { type NatsOptions, readNats } from './nats-options.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
-export interface ChangeOptions extends SecurityOptions {
-  /** The file of the cluster: its routing table. */
+export interface ChangeOptions extends SecurityOptions, NatsOptions {
+  /** The cluster: a file with its routing table, or nats://HOST:PORT/BUCKET. */
   readonly routing: string;
   /** Seconds to wait for nodes and for rankers each. */
   readonly timeout?: number | undefined;
@@ -68,7 +69,7 @@ async function change(
   const began = performance.now();
   const security = await readSecurity(options);
   const transport = await openTransport({ name: 'stream', security, device: undefined });
-  const store = await openClusterSource(options.routing);
+  const store = await openClusterSource(options.routing, await readNats(options));
   const steps: RollOutStep[] = [];
   const waitMs = options.timeout && options.timeout * 1_000;
   const rolling = {

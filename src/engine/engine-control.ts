@@ -85,6 +85,8 @@ export interface EngineEvents {
   /** Reads the routing table again. */
   readRouting(): Promise<{ readonly routing?: RoutingTable; readonly failure?: Failure }>;
   routingFailed(failure: Failure): unknown;
+  /** Its lookups use another plan now, and none an older one. */
+  plan(plan: string): unknown;
   nodes(nodes: readonly NodeStatus[]): unknown;
   subrequests(ends: readonly SubrequestEnd[]): unknown;
 }

@@ -34,8 +34,10 @@ export interface EngineRankerOptions extends EngineOptions {
   /** Connections that all engines together have for themselves. More are shared out among them. Default: `ownConnectionsMax`. */
   readonly ownConnections?: number | undefined;
   readonly onRoutingError?: ((error: Error) => void) | undefined;
+  /** Called with the fingerprint of the plan that the lookups of all engines use, and whenever it is another. */
+  readonly onPlan?: ((plan: string) => void) | undefined;
   /** Called when all engines have ended. */
-  readonly onClosed?: (() => void) | undefined;
+  readonly onClosed?: (() => Promise<void>) | undefined;
 }
 
 /** A ranker whose lookups are done by other threads, its engines. */
@@ -52,6 +54,9 @@ export class EngineRanker implements Ranker {
   #team: EngineTeam | undefined;
   #starting: Promise<EngineTeam> | undefined;
   #nodes: NodeStatus[] = [];
+  /** The plan of each engine, and the last that all had. */
+  readonly #plans: string[] = [];
+  #toldPlan = '';
   #onSubrequest: ((end: SubrequestEnd) => void) | undefined;
   #closed = false;
   /** What engines had counted that have ended. */
@@ -115,6 +120,7 @@ export class EngineRanker implements Ranker {
         shapes: new Shapes(),
         threads: this.#threads,
         events: this.#events,
+        onPlan: (place, plan) => this.#usesPlan(place, plan),
         onEnd: (error) => this.#lost(team, error),
       },
     );
@@ -125,6 +131,14 @@ export class EngineRanker implements Ranker {
     if (this.#onSubrequest !== undefined) for (const { control } of team.links) control.observe();
     this.#team = team;
     return team;
+  }
+
+  #usesPlan(place: number, plan: string): void {
+    this.#plans[place] = plan;
+    const agree = Array.from({ length: this.#options.engines }, (_, i) => this.#plans[i]);
+    if (plan === this.#toldPlan || agree.some((other) => other !== plan)) return;
+    this.#toldPlan = plan;
+    this.#options.onPlan?.(plan);
   }
 
   /** An engine has ended, so all of them start again. */
@@ -138,7 +152,7 @@ export class EngineRanker implements Ranker {
     this.#started().catch(() => {});
   }
 
-  readonly #events: Omit<EngineEvents, 'answered' | 'failed'> = {
+  readonly #events: Omit<EngineEvents, 'answered' | 'failed' | 'plan'> = {
     readRouting: async () => {
       try {
         this.#routing = await this.#options.routing.read();
@@ -267,7 +281,7 @@ export class EngineRanker implements Ranker {
     this.#underWay.end(closed);
     await this.#starting?.catch(() => {});
     await this.#team?.close(closed());
-    this.#options.onClosed?.();
+    await this.#options.onClosed?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -28,7 +28,9 @@ export interface TeamOptions {
 
 interface TeamContext extends LinkShared {
   readonly threads: EngineThreads;
-  readonly events: Omit<EngineEvents, 'answered' | 'failed'>;
+  readonly events: Omit<EngineEvents, 'answered' | 'failed' | 'plan'>;
+  /** An engine, by its place, uses another plan. */
+  readonly onPlan: (place: number, plan: string) => void;
   readonly onEnd: (error: Error) => void;
 }
 
@@ -67,6 +69,7 @@ export class EngineTeam implements BalancedEngines {
         ...context.events,
         answered: (results) => links[place].answered(results),
         failed: (id, failure) => links[place].failed(id, failure),
+        plan: (plan) => context.onPlan(place, plan),
       };
       return threads.start(setup, events, (error) => onEnd(error));
     });

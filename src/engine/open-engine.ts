@@ -12,7 +12,7 @@ import { PeerMemory } from './peer-memory.ts';
 
 /** What the ranker of an engine is opened with. */
 export type EngineRankerParts = EngineOptions &
-  Pick<RankerOptions, 'routing' | 'transport' | 'onRoutingError'>;
+  Pick<RankerOptions, 'routing' | 'transport' | 'onRoutingError' | 'onPlan'>;
 
 /** The thread that an engine runs in. */
 export interface EngineHost {
@@ -37,6 +37,7 @@ export async function openEngine(
   const ranker = await host.openRanker({
     routing: source,
     transport,
+    onPlan: (plan) => events.plan(plan),
     onRoutingError: (error) => events.routingFailed(failureOf(error)),
     ...options,
   });

@@ -5,6 +5,9 @@ import { check, filePath, httpAddress } from '../check.ts';
 import { clusterLockMsMax, clusterLockTryMs } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { routingFilePollMs, routingUrlPollMs } from '../limits.ts';
+import { isNatsAddress } from '../nats/address.ts';
+import type { NatsCredentials } from '../nats/credentials.ts';
+import { NatsCluster } from '../nats/nats-cluster.ts';
 import { type Cluster, clusterJson, parseCluster } from '../plan/cluster.ts';
 import type { ClusterStore, ReadCluster } from '../plan/cluster-store.ts';
 import { writeWhole } from '../store/whole-file.ts';
@@ -21,9 +24,16 @@ function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The cluster in a JSON file, or at an http:// or https:// address, which cannot be changed. @throws INVALID_OPTION */
-export async function openClusterSource(where: string): Promise<ClusterStore> {
+/**
+ * Opens a cluster: nats://HOST:PORT/BUCKET, a JSON file, or an http:// or https:// address, which cannot be changed.
+ * @throws INVALID_OPTION; UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY
+ */
+export async function openClusterSource(
+  where: string,
+  credentials: NatsCredentials = {},
+): Promise<ClusterStore> {
   check(v.string(), where, 'where');
+  if (isNatsAddress(where)) return await NatsCluster.open(where, credentials);
   return /^https?:/i.test(where) ? new HttpCluster(where) : new FileCluster(where);
 }
 

@@ -11,6 +11,7 @@ import { checkSource } from '../store/table-file.ts';
 import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import { checkExposure } from '../transport/security.ts';
+import type { ReleaseStatus } from '../wire/handler.ts';
 import { connectionsOf } from './descriptors.ts';
 import { type MemoryNodeOptions, memoryNodeOptions } from './memory-node-options.ts';
 import { NodeMeter } from './node-meter.ts';
@@ -97,6 +98,16 @@ export class MemoryNodeHost implements AsyncDisposable {
   /** The routing table that it began with. */
   get routing(): RoutingTable {
     return this.#release.routing;
+  }
+
+  /** The releases that it has, loads, or could not load. */
+  get releases(): ReleaseStatus[] {
+    return this.#cluster.releases;
+  }
+
+  /** Bytes of the rows that it has. */
+  get rowBytes(): number {
+    return this.#cluster.held.rowBytes;
   }
 
   /** Ports of the workers. */

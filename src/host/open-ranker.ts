@@ -5,6 +5,8 @@ import { enginesMax } from '../engine-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { kernelModule } from '../kernel/files.ts';
 import type { PushDown } from '../lookup/asked.ts';
+import { isNatsAddress } from '../nats/address.ts';
+import { type NatsCredentials, natsCredentials } from '../nats/credentials.ts';
 import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import {
@@ -23,16 +25,23 @@ import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import type { Transport } from '../transport/transport.ts';
 import { allowedBytes } from './allowed-bytes.ts';
+import { openClusterSource } from './cluster-source.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { engineThreads } from './engine-threads.ts';
 import { fileRouting } from './file-routing.ts';
+import { FollowedCluster } from './followed-cluster.ts';
 import { httpRouting } from './http-routing.ts';
 import { openTransport, type TransportChoice } from './open-transport.ts';
 import { type TransportName, transportNames } from './transport-names.ts';
 
 export interface OpenRankerOptions {
-  /** A routing table; the path or URL of one, which is watched for changes; or your own source. */
+  /**
+   * A routing table; the path or URL of one, which is watched for changes; nats://HOST:PORT/BUCKET, a cluster in NATS; or your
+   * own source.
+   */
   readonly routing: RoutingTable | RoutingSource | string;
+  /** Who asks NATS, if routing is there. */
+  readonly nats?: NatsCredentials | undefined;
   /** Default `stream`. */
   readonly transport?: TransportName | Transport | undefined;
   readonly security?: ClientSecurity | undefined;
@@ -70,6 +79,7 @@ const isTransport = (value: unknown): boolean =>
 const rankerOptions = optionsOf({
   // routingSource checks it.
   routing: v.optional(given<OpenRankerOptions['routing']>('a routing table')),
+  nats: v.optional(natsCredentials),
   transport: v.optional(
     v.custom<TransportName | Transport>(isTransport, `one of ${transportNames.join(', ')}, or a transport`),
   ),
@@ -85,26 +95,47 @@ const rankerOptions = optionsOf({
  * @throws INVALID_ROUTING, INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY, WORKER_FAILED
  */
 export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
-  const checked = checkFields(rankerOptions, options);
-  const { routing, transport = 'stream', security = {}, rdma, adaptiveCache, engines = 0, ...how } = checked;
-  const size = typeof how.cache === 'object' ? how.cache.size : how.cache;
+  const { routing, nats, ...checked } = checkFields(rankerOptions, options);
+  checkOptions(checked);
+  if (typeof routing !== 'string' || !isNatsAddress(routing)) return await open(sourceOf(routing), checked);
+  const cluster = new FollowedCluster(await openClusterSource(routing, nats));
+  try {
+    return await open(cluster, { ...checked, onPlan: cluster.uses, onClosed: () => cluster.close() });
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+type Checked = Omit<OpenRankerOptions, 'routing' | 'nats'>;
+
+/** @throws INVALID_OPTION for options that do not fit together */
+function checkOptions({ transport, adaptiveCache, cache, engines = 0 }: Checked): void {
+  const size = typeof cache === 'object' ? cache.size : cache;
   if (adaptiveCache !== undefined && size !== undefined) {
     const message = 'give either a size of the cache, or adaptiveCache';
     throw new FlexemrError('INVALID_OPTION', message, { field: 'adaptiveCache', value: adaptiveCache });
   }
-  const source = sourceOf(routing);
-  if (engines > 0) {
-    if (adaptiveCache !== undefined) throw notWithEngines('adaptiveCache', 'give a size of the cache');
-    if (typeof transport !== 'string') throw notWithEngines('transport', 'give the name of a transport');
-    return await openEngines(
-      { routing: source, engines, ...how },
-      { name: transport, security, device: rdma },
-    );
-  }
+  if (engines === 0) return;
+  if (adaptiveCache !== undefined) throw notWithEngines('adaptiveCache', 'give a size of the cache');
+  if (transport !== undefined && typeof transport !== 'string')
+    throw notWithEngines('transport', 'give the name of a transport');
+}
+
+/** What a ranker tells its source of routing. */
+interface Following {
+  readonly onPlan?: (plan: string) => void;
+  readonly onClosed?: () => Promise<void>;
+}
+
+async function open(routing: RoutingSource, options: Checked & Following): Promise<Ranker> {
+  const { transport = 'stream', security = {}, rdma, adaptiveCache, engines = 0, ...how } = options;
+  if (engines > 0 && typeof transport === 'string')
+    return await openEngines({ routing, engines, ...how }, { name: transport, security, device: rdma });
   const tracer = await loadTracer();
   const module = kernelModule('ranker');
   return await InlineRanker.open({
-    routing: source,
+    routing,
     transport:
       typeof transport === 'string'
         ? await openTransport({ name: transport, security, device: rdma })
@@ -127,7 +158,10 @@ function sourceOf(routing: OpenRankerOptions['routing'] | undefined): RoutingSou
 async function openEngines(options: EngineRankerOptions, choice: TransportChoice): Promise<Ranker> {
   if (choice.name !== 'rdma') return await EngineRanker.open(options, engineThreads(choice));
   const device = openDevice(await loadVerbs(), choice.device ?? {});
-  const onClosed = (): void => closeDevice(device);
+  const onClosed = async (): Promise<void> => {
+    closeDevice(device);
+    await options.onClosed?.();
+  };
   return await EngineRanker.open(
     // Queue pairs are scarce: a node has memory for few, and a card gets slower with many.
     { ...options, ownConnections: 0, onClosed },

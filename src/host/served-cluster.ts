@@ -67,6 +67,11 @@ export class ServedCluster {
     return this.#served.length > 0;
   }
 
+  /** The releases that it has, loads, or could not load. */
+  get releases(): ReleaseStatus[] {
+    return [...this.#served.map((plan) => ({ plan, state: 'ready' }) as const), ...this.#coming];
+  }
+
   get held(): LoadedReleases['held'] {
     return this.#releases.held;
   }

@@ -1,4 +1,5 @@
 import type { Cluster } from './cluster.ts';
+import type { ClusterLeases } from './cluster-leases.ts';
 
 /** A cluster as it was read, and what `replace` compares: a number of NATS, or the digest of a file. */
 export interface ReadCluster {
@@ -27,6 +28,8 @@ export interface ClusterStore extends ClusterSource {
   replace(cluster: Cluster, revision: string | undefined): Promise<string>;
   /** The rankers that use it, if the store knows: a file does not. */
   rankers?(): Promise<readonly FollowingRanker[]>;
+  /** The leases of those who use it, if the store has any: a file has none. */
+  readonly leases?: ClusterLeases | undefined;
   close(): Promise<void>;
 }
 

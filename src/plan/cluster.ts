@@ -42,10 +42,14 @@ const document = v.strictObject({
   aborted: v.optional(v.boolean()),
 });
 
-/** The releases of a cluster in which a node has a place, the most important one first. */
-export function namedReleases({ serving, next, previous }: Cluster, node: string): Release[] {
-  const all = [serving, next, previous].filter((each) => each !== undefined);
-  return all.filter(({ routing }) => routing.nodes.some(({ id }) => id === node));
+/** All releases of a cluster, the most important one first. */
+export function releasesOf({ serving, next, previous }: Cluster): Release[] {
+  return [serving, next, previous].filter((each) => each !== undefined);
+}
+
+/** Those in which a node has a place. */
+export function namedReleases(cluster: Cluster, node: string): Release[] {
+  return releasesOf(cluster).filter(({ routing }) => routing.nodes.some(({ id }) => id === node));
 }
 
 /** Reads a cluster, or a routing table, which is a cluster without a change. @param source for messages @throws INVALID_ROUTING */

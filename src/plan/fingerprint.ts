@@ -15,9 +15,14 @@ export function fingerprint({ tables }: RoutingTable): bigint {
   return hash.value;
 }
 
-/** The same as 16 hexadecimal digits, as nodes say it. */
+/** A fingerprint as 16 hexadecimal digits, as nodes and clusters name plans. */
+export function planText(fingerprint: bigint): string {
+  return fingerprint.toString(16).padStart(16, '0');
+}
+
+/** The fingerprint of a routing table in this form. */
 export function planName(routing: RoutingTable): string {
-  return fingerprint(routing).toString(16).padStart(16, '0');
+  return planText(fingerprint(routing));
 }
 
 /** The parts of a table that count, in a canonical form. @param bounds of its shards */

@@ -3,6 +3,7 @@ import { FlexemrError } from '../errors.ts';
 import { deadlineMsDefault } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
+import { planText } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import type { Span, Tracer } from '../wire/trace.ts';
@@ -30,6 +31,8 @@ export class InlineRanker implements Ranker {
   readonly #context: LookupContext;
   #route: Route;
   readonly #replaced = new ReplacedRoutes();
+  /** The plan that was told last. */
+  #toldPlan: bigint | undefined;
   #unwatch: () => void = () => {};
   #closed = false;
   readonly #underWay = new Deadlines();
@@ -49,6 +52,7 @@ export class InlineRanker implements Ranker {
       if (options.awaitNodes === false) connected.catch(() => {});
       else await connected;
       ranker.#route.checkContents();
+      ranker.#tellPlan();
       return ranker;
     } catch (error) {
       await ranker.close();
@@ -90,11 +94,19 @@ export class InlineRanker implements Ranker {
       const cached = before.cached.next(routing);
       this.#route = new Route(routing, this.#options, workspace, cached, before);
       workspace.pin(this.#route.plan);
-      this.#replaced.add(before, () => this.#route);
+      this.#replaced.add(before, () => this.#route, this.#tellPlan);
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
     }
   }
+
+  /** Lookups that began before the last change of the routing table may still use an older one. */
+  readonly #tellPlan = (): void => {
+    const plan = this.#replaced.oldestPlan ?? this.#route.fingerprint;
+    if (plan === this.#toldPlan || this.#closed) return;
+    this.#toldPlan = plan;
+    this.#options.onPlan?.(planText(plan));
+  };
 
   async resizeCache(size: CacheSize): Promise<void> {
     const bytes = cacheBytes(check(cacheSize, size, 'cache'), this.specs);
@@ -125,8 +137,11 @@ export class InlineRanker implements Ranker {
   /** The memory of a route is no longer used, once its last lookup has ended. */
   #release(route: Route): void {
     const memory = this.#released.add(route.workspace, route.workspace.cacheBytes);
-    const collect = (): unknown => this.#options.collect?.(memory);
-    this.#replaced.add(route, () => this.#route, collect);
+    const onUnused = (): void => {
+      this.#options.collect?.(memory);
+      this.#tellPlan();
+    };
+    this.#replaced.add(route, () => this.#route, onUnused);
   }
 
   get adaptiveCache(): AdaptiveCache | undefined {
@@ -236,6 +251,7 @@ export class InlineRanker implements Ranker {
     this.#underWay.end(closed);
     await Promise.all([...this.#route.nodes.values(), ...this.#replaced.nodes].map((node) => node.close()));
     await this.#options.transport.close();
+    await this.#options.onClosed?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -40,6 +40,10 @@ export interface RankerOptions {
   readonly collect?: ((object: WeakRef<object>) => unknown) | undefined;
   /** Called if a changed routing table cannot be used; the old one stays in use. */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
+  /** Called at the start, and whenever no lookup uses the routing table before any more, with the fingerprint of the one that is used. */
+  readonly onPlan?: ((plan: string) => void) | undefined;
+  /** Called when the ranker is closed. */
+  readonly onClosed?: (() => Promise<void>) | undefined;
   /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
   readonly tracer?: Tracer | undefined;
 }

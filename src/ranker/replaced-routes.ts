@@ -10,6 +10,12 @@ export class ReplacedRoutes {
     return [...this.#routes].flatMap((route) => [...route.nodes.values()]);
   }
 
+  /** The fingerprint of the first that lookups still use. */
+  get oldestPlan(): bigint | undefined {
+    for (const { fingerprint } of this.#routes) return fingerprint;
+    return undefined;
+  }
+
   /**
    * Another route has replaced this one. When its last lookup has ended, clients that no other route uses are closed: until
    * then, the lookup may still have something to send. @param current returns the route that is used then

@@ -6,7 +6,7 @@ import { workerSlotBytesDefault } from '../limits.ts';
 import { hostingsOf } from '../memory-node/hostings.ts';
 import { hostedShard } from '../memory-node/load-shards.ts';
 import { MemoryNode } from '../memory-node/memory-node.ts';
-import { fingerprint } from '../plan/fingerprint.ts';
+import { fingerprint, planText } from '../plan/fingerprint.ts';
 import { numberedShards } from '../plan/routing-table.ts';
 import { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
@@ -30,7 +30,7 @@ for (const { spec, shards } of routing.tables) {
   tables.push(builder.build());
 }
 const plan = fingerprint(routing);
-const description = { plan: plan.toString(16).padStart(16, '0'), tables: [] };
+const description = { plan: planText(plan), tables: [] };
 const hostings = hostingsOf(store, calibrationNodes.length, {
   ...{ module, plan, shards: [], description: { ...description, node: '' } },
 });

@@ -2,7 +2,7 @@ import { kernelModule } from '../kernel/files.ts';
 import { arenaPagesMax, wasmPageBytes, workerSlotBytesDefault } from '../limits.ts';
 import type { HostedShard, Hosting } from '../memory-node/hosting.ts';
 import { hostingsOf } from '../memory-node/hostings.ts';
-import { fingerprint } from '../plan/fingerprint.ts';
+import { fingerprint, planText } from '../plan/fingerprint.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Store } from '../store/store.ts';
@@ -43,7 +43,7 @@ export class SyntheticRows {
     this.#shards = served.shards;
     const { rows, ...memory } = this.#place(routing, slots);
     const shards = (served.byNode.get(node) ?? []).map((numbered) => rows.hosted(numbered));
-    const plan = served.plan.toString(16).padStart(16, '0');
+    const plan = planText(served.plan);
     // Rankers do not read which tables a node lists.
     const description = { node, plan, tables: [] };
     return { module: kernelModule('shared'), ...memory, shards, plan: served.plan, description };

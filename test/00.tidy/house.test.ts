@@ -25,6 +25,7 @@ const rooms = [
   'component',
   'telemetry',
   'service',
+  'nats',
   'host',
   'simulation',
   'cli',
@@ -66,7 +67,7 @@ const entries = [
 ];
 
 /** Only these folders and files may use Node.js. All other files run in every JavaScript runtime. */
-const runtimeRooms = ['telemetry', 'service', 'host', 'cli'];
+const runtimeRooms = ['telemetry', 'service', 'nats', 'host', 'cli'];
 const runtimeFiles = [
   'kernel/files.ts',
   'simulation/calibrate.ts',
@@ -165,6 +166,11 @@ test('one file knows OpenTelemetry', () => {
     importsOf(file).some((target) => target.startsWith('@opentelemetry')),
   );
   expect(knowing).toEqual(['telemetry/open-telemetry.ts']);
+});
+
+test('one file knows the packages of NATS', () => {
+  const knowing = files.filter((file) => importsOf(file).some((target) => target.startsWith('@nats-io')));
+  expect(knowing).toEqual(['nats/library.ts']);
 });
 
 test('no imports are circular', () => {

@@ -140,6 +140,12 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
     }),
     openRanker: callable(main.openRanker, {
       ...{ routing, transport: 'http', security: { token: 'secret' }, rdma: { device: 'none' } },
+      nats: {
+        creds: '-----BEGIN NATS USER JWT-----\n-----BEGIN USER NKEY SEED-----',
+        ca: '',
+        cert: '',
+        key: '',
+      },
       ...{
         pushDown: 'auto',
         deduplicateBags: true,

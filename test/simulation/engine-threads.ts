@@ -236,6 +236,7 @@ export class SimulatedThreads implements EngineThreads {
     return {
       answered: tell(events.answered),
       failed: tell(events.failed),
+      plan: tell(events.plan),
       routingFailed: tell(events.routingFailed),
       nodes: tell(events.nodes),
       subrequests: tell(events.subrequests),

@@ -194,13 +194,13 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a client is closed while a lookup may still send with it',
     file: 'ranker/inline-ranker.ts',
-    from: 'this.#replaced.add(before, () => this.#route);',
+    from: 'this.#replaced.add(before, () => this.#route, this.#tellPlan);',
     to: 'before.retire();\n      for (const node of before.nodes.values()) if (!this.#route.uses(node)) void node.retire();',
   },
   {
     name: 'the memory of a cache of an earlier size keeps its routing table',
     file: 'ranker/inline-ranker.ts',
-    from: 'this.#replaced.add(route, () => this.#route, collect);',
+    from: 'this.#replaced.add(route, () => this.#route, onUnused);',
     to: 'void route;',
   },
   {

@@ -1,0 +1,100 @@
+import { openClusterSource } from '../host/cluster-source.ts';
+import {
+  type ClusterStatus,
+  clusterStatus,
+  type KnownCluster,
+  type ReleaseStatus,
+} from '../host/cluster-status.ts';
+import { openTransport } from '../host/open-transport.ts';
+import { isNatsAddress, parseNatsAddress } from '../nats/address.ts';
+import { columns, mib } from './columns.ts';
+import { type NatsOptions, readNats } from './nats-options.ts';
+import { readSecurity, type SecurityOptions } from './security.ts';
+
+export interface StatusOptions extends SecurityOptions, NatsOptions {
+  readonly routing: string;
+}
+
+/** `flexemr status`: who serves a cluster and who uses it. @throws UNAVAILABLE, INVALID_ROUTING, INVALID_FILE */
+export async function status(options: StatusOptions): Promise<ClusterStatus> {
+  const security = await readSecurity(options);
+  const known = await knownCluster(options);
+  const transport = await openTransport({ name: 'http', security, device: undefined });
+  try {
+    return await clusterStatus(known, transport);
+  } finally {
+    await transport.close();
+  }
+}
+
+async function knownCluster(options: StatusOptions): Promise<KnownCluster> {
+  const { routing } = options;
+  const store = await openClusterSource(routing, await readNats(options));
+  try {
+    const { cluster, revision } = await store.read();
+    const leases = await store.leases?.read();
+    return isNatsAddress(routing)
+      ? { source: parseNatsAddress(routing).shown, revision, cluster, leases }
+      : { source: routing, revision: undefined, cluster, leases };
+  } finally {
+    await store.close();
+  }
+}
+
+/** The status for people. */
+export function statusText({
+  source,
+  revision,
+  serving,
+  next,
+  previous,
+  nodes,
+  rankers,
+}: ClusterStatus): string {
+  const at = revision === undefined ? '' : `, revision ${revision}`;
+  const change = [
+    ...(next ? [`next      ${releaseText(next)}. The nodes load it.`] : []),
+    ...(previous ? [`previous  ${releaseText(previous)}. It is freed when no ranker uses it.`] : []),
+    ...(next || previous ? [] : ['no change is under way']),
+  ];
+  const parts = [`${source}${at}\nserving   ${releaseText(serving)}\n${change.join('\n')}`, nodesText(nodes)];
+  if (nodes.length > 1 && nodes.every(({ suspect }) => suspect))
+    parts.push('No node has a lease: was NATS away, or do the nodes not know it? Lookups go on.');
+  if (rankers !== undefined) parts.push(rankersText(rankers));
+  return parts.join('\n\n');
+}
+
+function releaseText({ plan, from, nodes, tables, shards }: ReleaseStatus): string {
+  const where = from === undefined ? '' : ` from ${from}`;
+  return `${plan}${where}: ${tables} tables, ${shards} shards on ${nodes} nodes`;
+}
+
+function nodesText(nodes: ClusterStatus['nodes']): string {
+  const head = ['node', 'url', 'answers', 'serves', 'lease', 'loaded', 'used MiB', 'of MiB', 'version'];
+  const rows = nodes.map(({ node, url = '–', answers, plan, suspect, lease }) => {
+    const { releases = [], room, version = '–' } = lease ?? {};
+    const age = suspect === undefined ? '–' : lease === undefined ? 'suspect' : seconds(lease.ageMs);
+    const loaded = releases.map(({ plan: each, state }) => `${each} ${state}`).join(', ') || '–';
+    const used = room === undefined ? '–' : mib(room.usedBytes);
+    const total = room?.totalBytes === undefined ? '–' : mib(room.totalBytes);
+    const serves = plan === '' ? 'starting' : (plan ?? '–');
+    return [node, url, answers ? 'yes' : 'no', serves, age, loaded, used, total, version];
+  });
+  const problems = nodes.flatMap(({ node, problem }) =>
+    problem === undefined ? [] : [`${node}: ${problem}`],
+  );
+  return [columns([head, ...rows]), ...problems].join('\n');
+}
+
+function rankersText(rankers: NonNullable<ClusterStatus['rankers']>): string {
+  if (rankers.length === 0) return 'no ranker has a lease';
+  const head = ['ranker', 'host', 'uses', 'since', 'lease', 'version'];
+  const rows = rankers.map(({ id, host, plan, since, ageMs, version }) =>
+    [id, host, plan, since, seconds(ageMs), version].map((cell) => cell || '–'),
+  );
+  return columns([head, ...rows]);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,137 @@
+// A cluster in three NATS servers, of which one may fail at a time.
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FlexemrError } from '../../src/errors.ts';
+import { NatsCluster } from '../../src/nats/nats-cluster.ts';
+import { type Act, clients, play, release, rounds, versionOf } from '../78.nats/store-case.ts';
+import { until } from '../80.cli/command.ts';
+import { runs } from '../runs.ts';
+import { atAll, type NatsServer, startThree } from './nats-server.ts';
+import { RawNats } from './raw-nats.ts';
+
+let servers: NatsServer[];
+let buckets = 0;
+beforeAll(async () => {
+  servers = await startThree();
+  // They elect who keeps the list of buckets.
+  const store = await NatsCluster.open(atAll(servers, 'first'));
+  const created = (): Promise<boolean> =>
+    store.replace({ serving: release(1) }, undefined).then(
+      () => true,
+      ({ code }) => code === 'CONFLICT',
+    );
+  await until('three servers', created, 50_000);
+  await store.close();
+});
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+});
+
+/** The server that leads a bucket. */
+async function leaderOf(bucket: string): Promise<NatsServer> {
+  const raw = await RawNats.open(servers[0]);
+  const { cluster } = await raw.info(bucket);
+  await raw.close();
+  return servers[Number(cluster?.leader?.slice(1))];
+}
+
+/** Does it until it succeeds, as somebody does who changes a cluster while a server fails. */
+async function change(store: NatsCluster, version: number): Promise<void> {
+  await expect
+    .poll(async () => {
+      try {
+        const { cluster, revision } = await store.read();
+        // It was not known whether the last attempt was written.
+        if (versionOf(cluster.serving.routing) !== version)
+          await store.replace({ serving: release(version) }, revision);
+        return 'written';
+      } catch (error) {
+        return (error as FlexemrError).code;
+      }
+    })
+    .toBe('written');
+}
+
+test('of all who replace a cluster at the same time, by different servers, one wins', async () => {
+  await fc.assert(
+    fc.asyncProperty(rounds, async (acts) => {
+      const bucket = `p${++buckets}`;
+      const stores = await Promise.all(
+        Array.from({ length: clients }, (_, i) => NatsCluster.open(servers[i].at(bucket))),
+      );
+      await play(stores, acts);
+      await Promise.all(stores.map((store) => store.close()));
+    }),
+    { numRuns: Math.ceil(runs.natsRounds / 4) },
+  );
+});
+
+test('the same, when all replace it all the time', async () => {
+  const stores = await Promise.all(servers.map((server) => NatsCluster.open(server.at('all'))));
+  const all = (i: number): Act => (i === 0 ? 'replace without a cluster' : i % 2 === 0 ? 'replace' : 'read');
+  const everybody = Array.from({ length: 40 }, (_, i) => stores.map(() => all(i)));
+  await play(stores, everybody);
+  await Promise.all(stores.map((store) => store.close()));
+});
+
+test('a bucket has three replicas, or as many as were asked for', async () => {
+  const raw = await RawNats.open(servers[0]);
+  expect((await raw.info('first')).config.num_replicas).toBe(3);
+  expect((await raw.info('first-leases')).config.num_replicas).toBe(3);
+  const store = await NatsCluster.open(`${atAll(servers, 'single')}?replicas=1`);
+  await store.replace({ serving: release(1) }, undefined);
+  expect((await raw.info('single')).config.num_replicas).toBe(1);
+  await store.close();
+  const many = await NatsCluster.open(`${atAll(servers, 'many')}?replicas=5`);
+  const error = await many.replace({ serving: release(1) }, undefined).catch((error: FlexemrError) => error);
+  expect(error).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('5 replicas') });
+  await many.close();
+  await raw.close();
+});
+
+test.for([
+  ['killed', 'SIGKILL'],
+  ['stopped', 'SIGSTOP'],
+] as const)('while the leader of the bucket is %s, changes go on and are seen', async ([how, signal]) => {
+  const bucket = `l-${how}`;
+  const [writer, reader] = await Promise.all([
+    NatsCluster.open(atAll(servers, bucket)),
+    NatsCluster.open(atAll(servers, bucket)),
+  ]);
+  await writer.replace({ serving: release(1) }, undefined);
+  await reader.read();
+  const seen: number[] = [];
+  reader.watch(
+    ({ serving }) => seen.push(versionOf(serving.routing)),
+    () => {},
+  );
+  await change(writer, 2);
+  await expect.poll(() => seen).toEqual([2]);
+  const leader = await leaderOf(bucket);
+  if (signal === 'SIGKILL') await leader.kill();
+  else leader.signal(signal);
+  await change(writer, 3);
+  await expect.poll(() => seen).toEqual([2, 3]);
+  if (signal === 'SIGKILL') await leader.start();
+  else leader.signal('SIGCONT');
+  await change(writer, 4);
+  await expect.poll(() => seen).toEqual([2, 3, 4]);
+  await Promise.all([writer.close(), reader.close()]);
+});
+
+test('without a majority nothing changes, and nothing that was written is lost', async () => {
+  const bucket = 'majority';
+  const store = await NatsCluster.open(atAll(servers, bucket));
+  let revision = await store.replace({ serving: release(1) }, undefined);
+  const leader = await leaderOf(bucket);
+  const others = servers.filter((server) => server !== leader);
+  for (const server of others) server.signal('SIGSTOP');
+  const error = await store.replace({ serving: release(2) }, revision).catch((error: FlexemrError) => error);
+  expect(error).toBeInstanceOf(FlexemrError);
+  expect(error).toMatchObject({ code: 'UNAVAILABLE' });
+  for (const server of others) server.signal('SIGCONT');
+  await change(store, 3);
+  ({ revision } = await store.read());
+  expect(Number(revision.split('@')[0])).toBeGreaterThan(1);
+  await store.close();
+});
