@@ -136,6 +136,9 @@ export class ReplyCredit {
   readonly #budget: ReplyBudget;
   #taken = false;
   #onGrant: (() => void) | undefined;
+  /** When it was asked for, with its subrequest, and when it was granted, if it had to wait: by `performance.now()`. */
+  readonly sentAt: number = performance.now();
+  grantedAt: number | undefined;
 
   /** @param bytes of the longest valid reply. Frames are laid out so that it fits the budget */
   constructor(budget: ReplyBudget, node: NodeReplies, bytes: number) {
@@ -159,6 +162,7 @@ export class ReplyCredit {
   /** Called by the budget, when there is room. */
   grant(): void {
     this.#taken = true;
+    this.grantedAt = performance.now();
     this.#onGrant?.();
   }
 
