@@ -150,6 +150,7 @@ export class NodeClient {
     if (this.#lanes.length === 0) await deadline.wait(this.connect());
     const lane = this.#takeFreeLane() ?? (await this.#credit(deadline));
     const credit = new ReplyCredit(this.#budget, this.#replies, outgoing.replyBytesMax);
+    const sent = { number: lane.window.send(), credit };
     const exchange = sendCredited(lane.session, outgoing, credit);
     let late: Promise<void> | undefined;
     const cancel = (): void => {
@@ -162,16 +163,16 @@ export class NodeClient {
       const reply = new Reply(received.bytes, () => received.release());
       lane.window.allow(reply.requestCredits);
       // A refusal overtakes what waits at the worker.
-      if (reply.error === undefined) lane.window.answered(credit, reply.busyUs / 1_000);
+      if (reply.error === undefined) lane.window.answered(sent, reply.busyUs / 1_000);
       lane.failures = 0;
       lane.heldUntil = 0;
       return reply;
     } catch (error) {
       if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') this.#hold(lane);
-      if (deadline.over !== undefined) lane.window.late(credit);
+      if (deadline.over !== undefined) lane.window.late(sent);
       throw error;
     } finally {
-      lane.window.ended(credit);
+      lane.window.ended(sent);
       // A cancelled subrequest is in flight until the worker is done with it.
       if (late === undefined) this.#giveBack(lane, credit);
       else void late.then(() => this.#giveBack(lane, credit));

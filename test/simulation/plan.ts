@@ -50,6 +50,8 @@ export interface Plan {
   readonly scorer: ScorerPlan | undefined;
   /** A ranker and a node that do not reach each other any more from some time on, for ever. Others reach both. */
   readonly apart: { readonly ranker: number; readonly node: string } | undefined;
+  /** At the end, a node with one worker is slow until the window of its session is small. */
+  readonly shrinks: boolean;
 }
 
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
@@ -79,9 +81,10 @@ export function planOf(dice: Dice): Plan {
   };
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
   const rankers = dice.pick([1, 1, 2, 3]);
+  const workers = dice.chance(0.3) ? 2 : 1;
   return {
     ...{ nodes, rankers },
-    workers: dice.chance(0.3) ? 2 : 1,
+    workers,
     // Large lookups do not fit into small slots.
     slotBytes: largeKeys === 0 && dice.chance(0.2) ? smallSlotBytes : slotBytes,
     tables,
@@ -108,6 +111,7 @@ export function planOf(dice: Dice): Plan {
       rankers > 1 && dice.chance(0.3)
         ? { ranker: dice.between(0, rankers - 1), node: dice.pick(names) }
         : undefined,
+    shrinks: workers === 1 && dice.chance(0.3),
   };
 }
 

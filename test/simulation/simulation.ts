@@ -6,6 +6,7 @@ import type { Ranker } from '../../src/ranker/ranker.ts';
 import { ReplyBudget } from '../../src/ranker/reply-budget.ts';
 import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
 import { Network } from '../../src/simulation/network.ts';
+import type { Weather } from '../../src/simulation/pipe.ts';
 import { Processor } from '../../src/simulation/processor.ts';
 import type { Health } from '../../src/simulation/worker.ts';
 import { World } from '../../src/simulation/world.ts';
@@ -19,6 +20,7 @@ import { SimulatedRows } from './rows.ts';
 import { Scoring } from './scoring.ts';
 import { CountedTransport } from './transport.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
+import { openWindows, shrinkWindow } from './windows.ts';
 
 /** Memory of a lookup. The lookups of a simulation share a part of it. */
 const workspaceBytes = 2 ** 26;
@@ -29,6 +31,9 @@ const calmDeadlineMs = 2_000;
 
 /** Tables of a model. */
 const scoredTablesMax = 2;
+
+/** All delays are the same, so that windows depend on nothing else than the node. */
+const calmWeather: Partial<Weather> = { delayMsMin: 1, delayMsMax: 1, windowBytes: 2 ** 20 };
 
 /** Lookups that find no credit when all credits are used. */
 const waitingLookups = 3;
@@ -56,9 +61,10 @@ export interface Outcome {
 export async function simulate(seed: number): Promise<Outcome> {
   using world = new World(seed);
   const plan = planOf(world.dice.fork());
-  using network = new Network(world, plan.weather);
+  const weather = { ...plan.weather };
+  using network = new Network(world, weather);
   using ledger = new Ledger(world);
-  const run = new Run(world, plan, network, ledger);
+  const run = new Run(world, { plan, weather }, network, ledger);
   let error: Error | undefined;
   try {
     await world.run(run.play());
@@ -88,6 +94,8 @@ interface Ranking extends SimulatedRanker {
 class Run {
   readonly #world: World;
   readonly #plan: Plan;
+  /** Of the network. It changes. */
+  readonly #weather: Weather;
   readonly #network: Network;
   readonly #ledger: Ledger;
   readonly #troubles: Troubles;
@@ -95,9 +103,15 @@ class Run {
   /** When a node was held last, to count credits. */
   #heldUntil = -1;
 
-  constructor(world: World, plan: Plan, network: Network, ledger: Ledger) {
+  constructor(
+    world: World,
+    { plan, weather }: { readonly plan: Plan; readonly weather: Weather },
+    network: Network,
+    ledger: Ledger,
+  ) {
     this.#world = world;
     this.#plan = plan;
+    this.#weather = weather;
     this.#network = network;
     this.#ledger = ledger;
     this.#troubles = new Troubles(() => world.now);
@@ -252,10 +266,8 @@ class Run {
   }
 
   /** A session has exactly as many credits as its window, whatever has happened to it. */
-  async #spendCredits(
-    { load, requests, transport, ranker, apart }: Ranking,
-    cluster: SimulatedCluster,
-  ): Promise<void> {
+  async #spendCredits(ranking: Ranking, cluster: SimulatedCluster): Promise<void> {
+    const { load, requests, transport, ranker, processor, apart } = ranking;
     const core = coreTables(cluster, apart);
     const placed = core.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
     if (placed.length === 0) return;
@@ -263,16 +275,21 @@ class Run {
     const node = cluster.nodes.find(({ name }) => name === shard.node);
     if (node === undefined) return;
     const window = sessionWindow * this.#plan.workers;
-    const lookUp = (number: number): Promise<void> =>
-      load.lookUp(requests.distinct(table, shard.begin, number), { deadline: calmDeadlineMs });
-    // The ranker may not have connected to the node yet.
-    await lookUp(0);
+    // Every lookup is to take a credit.
+    await this.#world.in(processor, () => ranker.resizeCache('off'));
+    const request = requests.ofRow(table, shard.begin);
+    const lookUp = (deadline = calmDeadlineMs): Promise<void> => load.lookUp(request, { deadline });
+    const inFlight = (): number => transport.outstanding(node.urls);
+    const windows = { world: this.#world, node, workers: this.#plan.workers, lookUp, inFlight };
+    Object.assign(this.#weather, calmWeather);
+    if (this.#plan.shrinks) await shrinkWindow(windows);
+    await openWindows(windows);
     this.#heldUntil = Number.POSITIVE_INFINITY;
     node.machine.hold();
     const { repliesHeld } = ranker.stats;
-    const lookups = Array.from({ length: window + waitingLookups }, (_, i) => lookUp(i + 1));
+    const lookups = Array.from({ length: window + waitingLookups }, () => lookUp());
     await this.#world.sleep(recoveryMsMax / 2);
-    const taken = transport.outstanding(node.urls);
+    const taken = inFlight();
     node.machine.release();
     this.#heldUntil = this.#world.now;
     // Over a connection that does not take credits yet, subrequests wait here for memory.
