@@ -20,14 +20,13 @@ export interface ModelOptions {
 export class ModelNode {
   /** 10: it is ten times as slow. */
   slowness = 1;
-  /** Refuses everything. */
-  full = false;
+  /** The thread of the ranker hears of no reply until then. */
+  pausedUntil = 0;
   inFlight = 0;
   /** Since they were set to 0. */
   answered = 0;
   mostInFlight = 0;
-  /** The longest and the sum of the waits before the worker had time. */
-  longestWaitMs = 0;
+  /** The sum of the waits before the worker had time. */
   waitsMs = 0;
   readonly client: NodeClient;
   readonly #world: World;
@@ -60,9 +59,8 @@ export class ModelNode {
     this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight);
     const arrived = world.now + oneWay();
     const begun = Math.max(arrived, this.#freeAt);
-    const busyMs = this.full ? 0 : (dice.between(0, 2_000) / 1_000) * serviceMs * this.slowness;
+    const busyMs = (dice.between(0, 2_000) / 1_000) * serviceMs * this.slowness;
     this.#freeAt = begun + busyMs;
-    this.longestWaitMs = Math.max(this.longestWaitMs, begun - arrived);
     this.waitsMs += begun - arrived;
     const { promise: reply, resolve } = Promise.withResolvers<ReturnType<typeof unpooled>>();
     const done = Promise.withResolvers<void>();
@@ -72,7 +70,11 @@ export class ModelNode {
       resolve(unpooled(replyOf(busyMs)));
       done.resolve();
     };
-    world.at(this.#freeAt + oneWay(), end);
+    const heard = (): void => {
+      if (world.now < this.pausedUntil) world.at(this.pausedUntil, heard);
+      else end();
+    };
+    world.at(this.#freeAt + oneWay(), heard);
     return { reply, cancel: () => done.promise };
   }
 
@@ -91,7 +93,7 @@ export class ModelNode {
 
   /** Counts from now on. */
   restart(): void {
-    [this.answered, this.longestWaitMs, this.waitsMs, this.mostInFlight] = [0, 0, 0, this.inFlight];
+    [this.answered, this.waitsMs, this.mostInFlight] = [0, 0, this.inFlight];
   }
 }
 
@@ -99,6 +101,11 @@ function replyOf(busyMs: number): Uint8Array {
   const words = new Uint32Array(HEADER_BYTES / 4);
   const identity = { id: 0, version: wireVersion, checksum: false };
   writeReplyHeader(words, 0, identity, { bytes: HEADER_BYTES, exceptions: 0 });
-  writeReplyLoad(words, 0, { requestCredits: 64, replyCredits: 64, queued: 0, busyUs: Math.round(busyMs * 1_000) });
+  writeReplyLoad(words, 0, {
+    requestCredits: 64,
+    replyCredits: 64,
+    queued: 0,
+    busyUs: Math.round(busyMs * 1_000),
+  });
   return new Uint8Array(words.buffer);
 }
