@@ -1,139 +1,108 @@
-// Windows: four nodes, one of them slow or none, with windows that follow what nodes do and with fixed ones.
+// Windows of sessions that follow what nodes do, and fixed ones: simulated with a slow node, and in processes with fast ones.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Leftovers } from '../serving/leftovers.ts';
 import { writeTables } from '../serving/rows.ts';
-import type { WindowOptions, WindowResult } from './window-ranker.ts';
-import { nodes, slowNode, tables } from './window-tables.ts';
+import type { RankerResult } from './window-ranker.ts';
+import { nodes, tables, type WindowResult, type WindowSetting } from './window-tables.ts';
 
-/** Between two replies of the slow node, and between two looks at what it holds. */
-const slowReplyMs = 1;
-const lookMs = 20;
-
-interface Setting
-  extends Pick<WindowOptions, 'everywhere' | 'elsewhere' | 'bags' | 'replyBytes' | 'deadline'> {
-  readonly name: string;
-  readonly slow: boolean;
-}
+type Setting = Omit<WindowSetting, 'fixed' | 'seconds'>;
 
 const mib = 2 ** 20;
 const usual = { bags: 16, replyBytes: 64 * mib, deadline: 10_000, everywhere: 128, elsewhere: 16 };
-const settings: readonly Setting[] = [
+const simulated: readonly Setting[] = [
   { ...usual, name: 'one node slow', slow: true },
+  { ...usual, name: 'one node slow, 1 MiB for replies', slow: true, replyBytes: mib },
   { ...usual, name: 'one node slow, 128 bags', slow: true, bags: 128 },
-  { ...usual, name: 'one node slow, replies of 1 MiB in all', slow: true, replyBytes: mib },
   { ...usual, name: 'one node slow, deadline 40 ms', slow: true, deadline: 40 },
   { ...usual, name: 'all fast', slow: false },
-  { ...usual, name: 'all fast, 128 bags', slow: false, bags: 128 },
-  { ...usual, name: 'all fast, 1 bag', slow: false, bags: 1 },
 ];
-
-interface Measured extends WindowResult {
-  /** Of the slow node: subrequests and bytes of slots that it holds, means of all looks. */
-  readonly held: number;
-  readonly heldBytes: number;
-}
+const simulatedSeconds = 2;
+const measured: readonly Setting[] = [1, 16, 128].map((bags) => {
+  return { ...usual, name: `all fast, bags: ${bags}`, slow: false, bags };
+});
 
 export async function windows({ rounds, seconds }: { rounds: number; seconds: number }): Promise<void> {
   const leftovers = new Leftovers();
-  const file = join(leftovers.directory(), 'tables.safetensors');
-  await writeTables(file, [...tables]);
-  console.log(`\nwindows: ${nodes} nodes, medians of ${rounds} rounds; of pairs: adaptive / fixed`);
+  await simulate(leftovers);
+  await measure(leftovers, rounds, seconds);
+}
+
+async function run<Result>(leftovers: Leftovers, script: string, options: object): Promise<Result> {
+  const child = leftovers.child(fork(join(import.meta.dirname, script), [JSON.stringify(options)]));
+  const exit = once(child, 'exit');
+  const [result] = (await once(child, 'message')) as [Result];
+  await exit;
+  return result;
+}
+
+/** Simulated seconds are the same on every machine, whatever else it does. */
+async function simulate(leftovers: Leftovers): Promise<void> {
+  console.log(`\nwindows, simulated: ${nodes} nodes, ${simulatedSeconds} s`);
   console.log(
-    '| setting | window | lookups elsewhere/s | median ms | p99 ms | everywhere/s | median ms | late/s | held at n0 | KiB there | RSS, MiB | CPU ms a lookup |',
+    '| setting | window | without n0/s | median ms | p99 ms | with n0/s | median ms | late/s | in flight to n0 | KiB |',
   );
-  console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
-  for (const setting of settings) {
-    const children = await startNodes(leftovers, file, setting.slow);
-    const results: { adaptive: Measured[]; fixed: Measured[] } = { adaptive: [], fixed: [] };
-    for (let round = 0; round < rounds; round++) {
-      const order = round % 2 === 0 ? (['adaptive', 'fixed'] as const) : (['fixed', 'adaptive'] as const);
-      for (const window of order)
-        results[window].push(
-          await ask(leftovers, children, { ...setting, seconds, fixed: window === 'fixed' }),
-        );
+  console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
+  for (const setting of simulated) {
+    for (const fixed of [true, false]) {
+      const options = { ...setting, seconds: simulatedSeconds, fixed };
+      const result: WindowResult = await run(leftovers, 'window-simulation.ts', options);
+      const { elsewhere, everywhere, held, heldBytes } = result;
+      const cells = [
+        elsewhere.perSecond.toFixed(0),
+        elsewhere.medianMs.toFixed(2),
+        elsewhere.p99Ms.toFixed(2),
+        everywhere.perSecond.toFixed(0),
+        everywhere.medianMs.toFixed(1),
+        (everywhere.late / simulatedSeconds).toFixed(0),
+        held.toFixed(1),
+        (heldBytes / 1_024).toFixed(0),
+      ];
+      console.log(`| ${[setting.name, fixed ? 'fixed' : 'adaptive', ...cells].join(' | ')} |`);
     }
-    for (const window of ['fixed', 'adaptive'] as const)
-      console.log(rowOf(setting.name, window, results[window], seconds));
-    const ratio = (of: (result: Measured) => number): string =>
-      median(results.adaptive.map((result, i) => of(result) / of(results.fixed[i]))).toFixed(3);
-    const [elsewhere, everywhere] = [
-      ratio((r) => r.elsewhere.perSecond),
-      ratio((r) => r.everywhere.perSecond),
-    ];
-    const cpu = ratio(cpuOf);
-    console.log(`| ${setting.name} | pairs | ${elsewhere} | | | ${everywhere} | | | | | | ${cpu} |`);
-    for (const { child } of children) await leftovers.end(child);
   }
 }
 
-interface NodeChild {
-  readonly child: ChildProcess;
-  readonly port: number;
+async function measure(leftovers: Leftovers, rounds: number, seconds: number): Promise<void> {
+  const file = join(leftovers.directory(), 'tables.safetensors');
+  await writeTables(file, [...tables]);
+  console.log(
+    `\nwindows, in processes: ${nodes} nodes, adaptive / fixed, medians of ${rounds} pairs (quartiles)`,
+  );
+  console.log('| setting | lookups/s | processor time of a lookup |\n| --- | ---: | ---: |');
+  const started = tables.map((_, i) => startNode(leftovers, file, i));
+  const ports = await Promise.all(started);
+  for (const setting of measured) {
+    const [rates, times]: number[][] = [[], []];
+    for (let round = 0; round < rounds; round++) {
+      const results = new Map<boolean, RankerResult>();
+      for (const fixed of round % 2 === 0 ? [true, false] : [false, true])
+        results.set(fixed, await run(leftovers, 'window-ranker.ts', { ...setting, seconds, fixed, ports }));
+      const of = (value: (result: RankerResult) => number): number => {
+        const [fixed, adaptive] = [results.get(true), results.get(false)];
+        return fixed && adaptive ? value(adaptive) / value(fixed) : Number.NaN;
+      };
+      rates.push(of(rateOf));
+      times.push(of((result) => result.cpuMs / (rateOf(result) * seconds)));
+    }
+    console.log(`| ${setting.name} | ${spread(rates)} | ${spread(times)} |`);
+  }
 }
 
-async function startNodes(leftovers: Leftovers, file: string, slow: boolean): Promise<NodeChild[]> {
-  const started = tables.map(async (_, i) => {
-    const args = [file, String(i), String(slow && i === slowNode ? slowReplyMs : 0)];
-    const child = leftovers.child(fork(join(import.meta.dirname, 'window-node.ts'), args));
-    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-    return { child, port };
-  });
-  return await Promise.all(started);
+async function startNode(leftovers: Leftovers, file: string, number: number): Promise<number> {
+  const args = [file, String(number)];
+  const child: ChildProcess = leftovers.child(fork(join(import.meta.dirname, 'window-node.ts'), args));
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  return port;
 }
 
-async function ask(
-  leftovers: Leftovers,
-  children: readonly NodeChild[],
-  options: Omit<WindowOptions, 'ports'>,
-): Promise<Measured> {
-  const ports = children.map(({ port }) => port);
-  const args = [JSON.stringify({ ...options, ports })];
-  const ranker = leftovers.child(fork(join(import.meta.dirname, 'window-ranker.ts'), args));
-  const looks: { held: number; bytes: number }[] = [];
-  const { child } = children[slowNode];
-  const look = (seen: unknown): void => void looks.push(seen as { held: number; bytes: number });
-  child.on('message', look);
-  const timer = setInterval(() => child.send('look'), lookMs);
-  const [result] = (await once(ranker, 'message')) as [WindowResult];
-  clearInterval(timer);
-  child.off('message', look);
-  await once(ranker, 'exit');
-  // While it starts, nothing is asked.
-  const busy = looks.filter(({ held }) => held > 0);
-  return {
-    ...result,
-    held: mean(busy.map(({ held }) => held)),
-    heldBytes: mean(busy.map(({ bytes }) => bytes)),
-  };
+function rateOf({ elsewhere, everywhere }: RankerResult): number {
+  return elsewhere.perSecond + everywhere.perSecond;
 }
 
-function rowOf(name: string, window: string, results: readonly Measured[], seconds: number): string {
-  const of = (value: (result: Measured) => number): number => median(results.map(value));
-  const cells = [
-    of((r) => r.elsewhere.perSecond).toFixed(0),
-    of((r) => r.elsewhere.medianMs).toFixed(2),
-    of((r) => r.elsewhere.p99Ms).toFixed(1),
-    of((r) => r.everywhere.perSecond).toFixed(0),
-    of((r) => r.everywhere.medianMs).toFixed(1),
-    of((r) => (r.everywhere.late + r.elsewhere.late) / seconds).toFixed(0),
-    of((r) => r.held).toFixed(0),
-    of((r) => r.heldBytes / 1_024).toFixed(0),
-    of((r) => r.rssBytes / mib).toFixed(0),
-    of(cpuOf).toFixed(3),
-  ];
-  return `| ${[name, window, ...cells].join(' | ')} |`;
-}
-
-function cpuOf({ cpuMs, elsewhere, everywhere }: Measured): number {
-  return cpuMs / (elsewhere.perSecond + everywhere.perSecond);
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+function spread(values: readonly number[]): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): string => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(2);
+  return `${at(0.5)} (${at(0.25)} … ${at(0.75)})`;
 }

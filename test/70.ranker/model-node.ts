@@ -29,6 +29,7 @@ export class ModelNode {
   /** The sum of the waits before the worker had time. */
   waitsMs = 0;
   readonly client: NodeClient;
+  readonly transport: Transport;
   readonly #world: World;
   readonly #dice: Dice;
   readonly #options: ModelOptions;
@@ -42,14 +43,14 @@ export class ModelNode {
       ...{ node: name, plan: 'any', workers: [], tables: [], wireVersions: [1, wireVersion] as const },
       limits: { subrequestBytes: 2 ** 20, replyBytes: 2 ** 20, subrequestKeys: 2 ** 20, sessionWindow: 64 },
     };
-    const transport: Transport = {
+    this.transport = {
       name: 'model',
       session: () => ({ send: () => this.#send(), close: async () => {} }),
       describe: async () => description,
       traffic: () => ({ bytesOut: 0, bytesIn: 0 }),
       close: async () => {},
     };
-    this.client = new NodeClient(name, `http://${name}`, transport, budget);
+    this.client = new NodeClient(name, `http://${name}`, this.transport, budget);
   }
 
   #send(): Exchange {
@@ -78,14 +79,14 @@ export class ModelNode {
     return { reply, cancel: () => done.promise };
   }
 
-  /** So many callers ask one subrequest after the other, until a time. @param deadlineMs of each subrequest */
-  async ask(callers: number, untilMs: number, deadlineMs = 60_000): Promise<void> {
+  /** So many callers ask one subrequest after the other, until a time. @param deadlineMs of each subrequest @param client default: its own */
+  async ask(callers: number, untilMs: number, deadlineMs = 60_000, client = this.client): Promise<void> {
     const { replyBytes } = this.#options;
     const outgoing: Outgoing = { bytes: 0, replyBytes, replyBytesMax: replyBytes, write: () => {} };
     const loop = async (): Promise<void> => {
       while (this.#world.now < untilMs) {
         using deadline = new Deadline(deadlineMs, undefined);
-        await this.client.ask(outgoing, deadline).catch(() => {});
+        await client.ask(outgoing, deadline).catch(() => {});
       }
     };
     await Promise.all(Array.from({ length: callers }, loop));
