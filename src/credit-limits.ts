@@ -18,3 +18,17 @@ export const earlyCreditsMax = 128;
 
 /** How often a credit connection is opened again while no reply arrives. Then its stream ends too. */
 export const creditLossesMax = 3;
+
+/**
+ * The window of a session. Subrequests may wait for each other at their worker for `windowTargetMs`. If no reply of a round is
+ * quicker, of `windowRepliesMin` or a whole window, the window shrinks, at most by a share of `windowDecreaseMax`. Far below the target it
+ * grows by a factor and by one, near it by one.
+ */
+export const windowTargetMs = 5;
+export const windowRepliesMin = 32;
+export const windowDecreaseMax = 0.5;
+export const windowIncrease = 1.5;
+
+/** Before a window shrinks, the round trip of a lone subrequest is measured again, at most once in this time. */
+export const windowProbeMsMin = 500;
+export const windowProbeRoundTripsMin = 32;

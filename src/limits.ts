@@ -113,7 +113,7 @@ export const subrequestMsMax = 30_000;
 export const retryAfterMsDefault = 20;
 export const retryAfterMsMax = 1_000;
 
-/** Subrequests that one session may have in flight. This is the fixed window of credits. */
+/** The most subrequests that one session may have in flight. Its window of credits is at most as large. */
 export const sessionWindow = 64;
 
 /** How long a browser may cache the answer to a CORS preflight request. */

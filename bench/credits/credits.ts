@@ -1,8 +1,9 @@
-// npm run bench -- credits: what credits for replies do. Incast, and the latency of a grant.
+// npm run bench -- credits: what credits do. Incast, windows of sessions, and the latency of a grant.
 import { parseArgs } from 'node:util';
 import { describe, environment } from '../environment.ts';
 import { grants } from './grants.ts';
 import { incast } from './incast.ts';
+import { windows } from './windows.ts';
 
 export async function run(args: string[]): Promise<void> {
   const options = {
@@ -12,6 +13,8 @@ export async function run(args: string[]): Promise<void> {
   } as const;
   const { rounds, seconds, only } = parseArgs({ args, options }).values;
   console.log(describe(environment()));
-  if (only !== 'grants') await incast({ rounds: Number(rounds), seconds: Number(seconds) });
-  if (only !== 'incast') await grants(Number(rounds));
+  const isAsked = (part: string): boolean => only === undefined || only === part;
+  if (isAsked('incast')) await incast({ rounds: Number(rounds), seconds: Number(seconds) });
+  if (isAsked('windows')) await windows({ rounds: Number(rounds), seconds: Number(seconds) });
+  if (isAsked('grants')) await grants(Number(rounds));
 }

@@ -17,6 +17,7 @@ import { checkLookupOptions, type LookupOptions, noOptions } from '../ranker/loo
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { CacheMemoryBytes, Ranker, RankerStats } from '../ranker/ranker.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
+import { AgreedPlan } from './agreed-plan.ts';
 import type { EngineEvents, EngineOptions, EngineThreads } from './engine-control.ts';
 import type { EngineLink, LinkRequest, LinkShared } from './engine-link.ts';
 import { type EngineSizes, engineSizes } from './engine-sizes.ts';
@@ -54,9 +55,7 @@ export class EngineRanker implements Ranker {
   #team: EngineTeam | undefined;
   #starting: Promise<EngineTeam> | undefined;
   #nodes: NodeStatus[] = [];
-  /** The plan of each engine, and the last that all had. */
-  readonly #plans: string[] = [];
-  #toldPlan = '';
+  readonly #plan: AgreedPlan;
   #onSubrequest: ((end: SubrequestEnd) => void) | undefined;
   #closed = false;
   /** What engines had counted that have ended. */
@@ -78,6 +77,7 @@ export class EngineRanker implements Ranker {
     this.#options = options;
     this.#threads = threads;
     this.#routing = routing;
+    this.#plan = new AgreedPlan(options.engines, options.onPlan);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
@@ -120,7 +120,7 @@ export class EngineRanker implements Ranker {
         shapes: new Shapes(),
         threads: this.#threads,
         events: this.#events,
-        onPlan: (place, plan) => this.#usesPlan(place, plan),
+        onPlan: (place, plan) => this.#plan.uses(place, plan),
         onEnd: (error) => this.#lost(team, error),
       },
     );
@@ -131,14 +131,6 @@ export class EngineRanker implements Ranker {
     if (this.#onSubrequest !== undefined) for (const { control } of team.links) control.observe();
     this.#team = team;
     return team;
-  }
-
-  #usesPlan(place: number, plan: string): void {
-    this.#plans[place] = plan;
-    const agree = Array.from({ length: this.#options.engines }, (_, i) => this.#plans[i]);
-    if (plan === this.#toldPlan || agree.some((other) => other !== plan)) return;
-    this.#toldPlan = plan;
-    this.#options.onPlan?.(plan);
   }
 
   /** An engine has ended, so all of them start again. */

@@ -1,12 +1,5 @@
 import { FlexemrError, show } from '../errors.ts';
-import {
-  replyBytesMax,
-  retryMsMax,
-  retryMsMin,
-  sessionWindow,
-  subrequestBytesMax,
-  subrequestKeysMax,
-} from '../limits.ts';
+import { replyBytesMax, retryMsMax, retryMsMin, subrequestBytesMax, subrequestKeysMax } from '../limits.ts';
 import type { Outgoing, Session, Transport } from '../transport/transport.ts';
 import type { NodeDescription } from '../wire/handler.ts';
 import { wireVersion, wireVersionOldest } from '../wire/layout.ts';
@@ -15,14 +8,15 @@ import { workerUrls } from '../wire/worker-urls.ts';
 import { sendCredited } from './credited-exchange.ts';
 import type { Deadline } from './deadline.ts';
 import { type NodeReplies, type ReplyBudget, ReplyCredit } from './reply-budget.ts';
+import { SessionWindow } from './session-window.ts';
 
 /** The session with one worker, and its credits. */
 interface Lane {
   readonly url: string;
   readonly session: Session;
-  /** Subrequests in flight, and the most that may be in flight. */
+  /** Subrequests in flight, and how many may be. */
   outstanding: number;
-  window: number;
+  readonly window: SessionWindow;
   /** Consecutive failures, and the `performance.now()` until which other workers are preferred because of them. */
   failures: number;
   heldUntil: number;
@@ -146,12 +140,9 @@ export class NodeClient {
     this.#grant();
   }
 
-  #lane(url: string, window: number): Lane {
-    const session = this.#transport.session(url);
-    return {
-      ...{ url, session, outstanding: 0, window: Math.min(sessionWindow, window) },
-      ...{ failures: 0, heldUntil: 0 },
-    };
+  #lane(url: string, credits: number): Lane {
+    const [session, window] = [this.#transport.session(url), new SessionWindow(credits)];
+    return { url, session, outstanding: 0, window, failures: 0, heldUntil: 0 };
   }
 
   /**
@@ -163,6 +154,7 @@ export class NodeClient {
     if (this.#lanes.length === 0) await deadline.wait(this.connect());
     const lane = this.#takeFreeLane() ?? (await this.#credit(deadline));
     const credit = new ReplyCredit(this.#budget, this.#replies, outgoing.replyBytesMax);
+    const sent = { number: lane.window.send(), credit };
     const exchange = sendCredited(lane.session, outgoing, credit);
     let late: Promise<void> | undefined;
     const cancel = (): void => {
@@ -173,14 +165,18 @@ export class NodeClient {
     try {
       const received = await deadline.wait(exchange.reply, cancel);
       const reply = new Reply(received.bytes, () => received.release());
-      lane.window = Math.max(1, Math.min(sessionWindow, reply.requestCredits));
+      lane.window.allow(reply.requestCredits);
+      // A refusal overtakes what waits at the worker.
+      if (reply.error === undefined) lane.window.answered(sent, reply.busyUs / 1_000);
       lane.failures = 0;
       lane.heldUntil = 0;
       return reply;
     } catch (error) {
       if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') this.#hold(lane);
+      if (deadline.over !== undefined) lane.window.late(sent);
       throw error;
     } finally {
+      lane.window.ended(sent);
       // A cancelled subrequest is in flight until the worker is done with it.
       if (late === undefined) this.#giveBack(lane, credit);
       else void late.then(() => this.#giveBack(lane, credit));
@@ -233,7 +229,7 @@ export class NodeClient {
     let now = 0;
     for (const lane of this.#lanes) if (lane.heldUntil > 0) now = performance.now();
     for (const lane of this.#lanes) {
-      if (lane.outstanding >= lane.window) continue;
+      if (lane.outstanding >= lane.window.size) continue;
       if (best === undefined || isBetter(lane, best, now)) best = lane;
     }
     return best;

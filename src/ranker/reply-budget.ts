@@ -136,12 +136,23 @@ export class ReplyCredit {
   readonly #budget: ReplyBudget;
   #taken = false;
   #onGrant: (() => void) | undefined;
+  #since = performance.now();
 
   /** @param bytes of the longest valid reply. Frames are laid out so that it fits the budget */
   constructor(budget: ReplyBudget, node: NodeReplies, bytes: number) {
     this.#budget = budget;
     this.node = node;
     this.bytes = Math.min(bytes, budget.longest);
+  }
+
+  /** Whether it had to wait for room. */
+  get waited(): boolean {
+    return this.#onGrant !== undefined;
+  }
+
+  /** When its subrequest was sent, or when it got room, if it had to wait: by `performance.now()`. */
+  get since(): number {
+    return this.#since;
   }
 
   /** Takes it, if there is room now. */
@@ -159,6 +170,7 @@ export class ReplyCredit {
   /** Called by the budget, when there is room. */
   grant(): void {
     this.#taken = true;
+    this.#since = performance.now();
     this.#onGrant?.();
   }
 

@@ -122,12 +122,17 @@ export class Reply {
     return this.#at(wire.REPLY_REQUEST_CREDITS);
   }
 
+  /** Microseconds that its worker has worked for it. */
+  get busyUs(): number {
+    return this.#at(wire.REPLY_BUSY_US);
+  }
+
   get load(): ReplyLoad {
     return {
       requestCredits: this.requestCredits,
       replyCredits: this.#at(wire.REPLY_REPLY_CREDITS),
       queued: this.#at(wire.REPLY_QUEUED),
-      busyUs: this.#at(wire.REPLY_BUSY_US),
+      busyUs: this.busyUs,
     };
   }
 

@@ -195,7 +195,9 @@ test('if an engine ends, its lookups fail, and the next ones find new engines', 
   };
   await using mortal = await open(fixedRouting(cluster.routing), { ...threads, start });
   await mortal.lookup(someBags(1));
-  const underWay = Array.from({ length: 40 }, (_, i) => outcome(mortal.lookup(largeBags(i))));
+  const underWay = Array.from({ length: 40 }, (_, i) =>
+    outcome(mortal.lookup(largeBags(i), { deadline: 60_000 })),
+  );
   ends[1](new Error('killed by a test'));
   const all = await Promise.all(underWay);
   expect(all.some((one) => 'code' in one)).toBe(true);

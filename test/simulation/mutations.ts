@@ -44,8 +44,32 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a session has one credit too many',
     file: 'ranker/node-client.ts',
-    from: 'if (lane.outstanding >= lane.window) continue;',
-    to: 'if (lane.outstanding > lane.window) continue;',
+    from: 'if (lane.outstanding >= lane.window.size) continue;',
+    to: 'if (lane.outstanding > lane.window.size) continue;',
+  },
+  {
+    name: 'a window never shrinks',
+    file: 'ranker/session-window.ts',
+    from: 'this.#size = Math.max(1, this.#size * (1 - Math.min(windowDecreaseMax, share)));',
+    to: '',
+  },
+  {
+    name: 'a window never grows again',
+    file: 'ranker/session-window.ts',
+    from: 'this.#size = Math.min(sessionWindow, grown);',
+    to: '',
+  },
+  {
+    name: 'the increase of a window has no bound',
+    file: 'ranker/session-window.ts',
+    from: 'this.#size = Math.min(sessionWindow, grown);',
+    to: 'this.#size = grown;',
+  },
+  {
+    name: 'a probe of the round trip never ends',
+    file: 'ranker/session-window.ts',
+    from: 'this.#probing = false;\n    this.#decide();',
+    to: 'this.#decide();',
   },
   {
     name: 'a reply goes to the subrequest that has waited longest',

@@ -68,6 +68,8 @@ export interface Plan {
   readonly apart: { readonly ranker: number; readonly node: string } | undefined;
   /** Undefined: the thread that asks does all lookups. */
   readonly engines: EnginesPlan | undefined;
+  /** At the end, a node with one worker is slow until the window of its session is small. */
+  readonly shrinks: boolean;
 }
 
 const modes: readonly TableMode[] = ['sum', 'mean', 'sqrtn', 'max', 'none'];
@@ -100,9 +102,10 @@ export function planOf(dice: Dice): Plan {
   };
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
   const rankers = dice.pick([1, 1, 2, 3]);
+  const workers = dice.chance(0.3) ? 2 : 1;
   const plan: Omit<Plan, 'engines'> = {
     ...{ nodes, rankers },
-    workers: dice.chance(0.3) ? 2 : 1,
+    workers,
     // Large lookups do not fit into small slots.
     slotBytes: largeKeys === 0 && dice.chance(0.2) ? smallSlotBytes : slotBytes,
     tables,
@@ -129,6 +132,7 @@ export function planOf(dice: Dice): Plan {
       rankers > 1 && dice.chance(0.3)
         ? { ranker: dice.between(0, rankers - 1), node: dice.pick(names) }
         : undefined,
+    shrinks: workers === 1 && dice.chance(0.3),
   };
   return { ...plan, engines: dice.chance(enginesShare) ? enginesOf(dice) : undefined };
 }

@@ -78,10 +78,9 @@ export class Requests {
     return this.#expect(table, keys, lengths, false);
   }
 
-  /** The `number`-th of requests for one row. No other request has the same bag, so no cache has it. */
-  distinct(table: PlannedTable, row: number, number: number): SimulatedRequest {
-    const keys = new Uint32Array(bagKeysMax + 1 + number).fill(row);
-    return requestOf([['f0', this.#expect(table, keys, [keys.length])]]);
+  /** A request for one row. */
+  ofRow(table: PlannedTable, row: number): SimulatedRequest {
+    return requestOf([['f0', this.#expect(table, Uint32Array.of(row), [1])]]);
   }
 
   #expect(

@@ -2,6 +2,7 @@
 import { sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
 import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
 import { Network } from '../../src/simulation/network.ts';
+import type { Weather } from '../../src/simulation/pipe.ts';
 import type { Health } from '../../src/simulation/worker.ts';
 import { World } from '../../src/simulation/world.ts';
 import { coreTables } from './core-tables.ts';
@@ -14,10 +15,14 @@ import { nodeNames, type Plan, planOf } from './plan.ts';
 import { openRanking, type Ranking } from './ranking.ts';
 import { SimulatedRows } from './rows.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
+import { openWindows, shrinkWindow } from './windows.ts';
 
 /** Lookups that must succeed after the last fault. */
 const calmLookups = 8;
 const calmDeadlineMs = 2_000;
+
+/** All delays are the same, so that windows depend on nothing else than the node. */
+const calmWeather: Partial<Weather> = { delayMsMin: 1, delayMsMax: 1, windowBytes: 2 ** 20 };
 
 /** Lookups that find no credit when all credits are used. */
 const waitingLookups = 3;
@@ -45,10 +50,11 @@ export interface Outcome {
 export async function simulate(seed: number): Promise<Outcome> {
   using world = new World(seed);
   const plan = planOf(world.dice.fork());
-  using network = new Network(world, plan.weather);
+  const weather = { ...plan.weather };
+  using network = new Network(world, weather);
   using ledger = new Ledger(world);
   using engineLedger = new EngineLedger(world);
-  const run = new Run(world, plan, network, { ledger, engineLedger });
+  const run = new Run(world, { plan, weather }, network, { ledger, engineLedger });
   let error: Error | undefined;
   try {
     await world.run(run.play());
@@ -65,6 +71,8 @@ export async function simulate(seed: number): Promise<Outcome> {
 class Run {
   readonly #world: World;
   readonly #plan: Plan;
+  /** Of the network. It changes. */
+  readonly #weather: Weather;
   readonly #network: Network;
   readonly #ledger: Ledger;
   readonly #engineLedger: EngineLedger;
@@ -75,12 +83,13 @@ class Run {
 
   constructor(
     world: World,
-    plan: Plan,
+    { plan, weather }: { readonly plan: Plan; readonly weather: Weather },
     network: Network,
     { ledger, engineLedger }: { readonly ledger: Ledger; readonly engineLedger: EngineLedger },
   ) {
     this.#world = world;
     this.#plan = plan;
+    this.#weather = weather;
     this.#network = network;
     this.#ledger = ledger;
     this.#engineLedger = engineLedger;
@@ -216,10 +225,8 @@ class Run {
   }
 
   /** A session has exactly as many credits as its window, whatever has happened to it. */
-  async #spendCredits(
-    { load, requests, transport, ranker, engines, apart }: Ranking,
-    cluster: SimulatedCluster,
-  ): Promise<void> {
+  async #spendCredits(ranking: Ranking, cluster: SimulatedCluster): Promise<void> {
+    const { load, requests, transport, ranker, engines, processor, apart } = ranking;
     const core = coreTables(cluster, apart);
     const placed = core.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
     if (placed.length === 0) return;
@@ -227,23 +234,29 @@ class Run {
     const node = cluster.nodes.find(({ name }) => name === shard.node);
     if (node === undefined) return;
     const window = sessionWindow * this.#plan.workers;
-    const lookUp = (number: number): Promise<void> =>
-      load.lookUp(requests.distinct(table, shard.begin, number), { deadline: calmDeadlineMs });
-    // The ranker may not have connected to the node yet.
-    await lookUp(0);
+    // Every lookup is to take a credit.
+    await this.#world.in(processor, () => ranker.resizeCache('off'));
+    const request = requests.ofRow(table, shard.begin);
+    const lookUp = (deadline = calmDeadlineMs): Promise<void> => load.lookUp(request, { deadline });
+    const inFlight = (): number => transport.outstanding(node.urls);
+    const windows = { world: this.#world, node, workers: this.#plan.workers, lookUp, inFlight };
+    Object.assign(this.#weather, calmWeather);
+    // Each engine has a window of its own.
+    if (this.#plan.shrinks && engines === undefined) await shrinkWindow(windows);
+    await openWindows(windows);
     this.#heldUntil = Number.POSITIVE_INFINITY;
     node.machine.hold();
     const { repliesHeld } = ranker.stats;
-    const lookups = Array.from({ length: window + waitingLookups }, (_, i) => lookUp(i + 1));
+    const lookups = Array.from({ length: window + waitingLookups }, () => lookUp());
     await this.#world.sleep(recoveryMsMax / 2);
-    const taken = transport.outstanding(node.urls);
+    const taken = inFlight();
     node.machine.release();
     this.#heldUntil = this.#world.now;
     // Over a connection that does not take credits yet, subrequests wait here for memory.
     const isShort = ranker.stats.repliesHeld > repliesHeld;
     // An engine without memory for another one sends over a connection of its own.
     const most = engines ? window * engines.connections : window;
-    if (isShort || most > window ? taken > most : taken !== window)
+    if (isShort || engines ? taken > most : taken !== window)
       throw new Error(`${node.name} has ${taken} credits, not ${window}`);
     await Promise.all(lookups);
   }
