@@ -203,6 +203,10 @@ export const workerRestartMsMin = 100;
 /** How long peers may take to end their side of a connection after a stopping node has ended its own. */
 export const lingerMsMax = 2_000;
 
+/** Nodes that hold the same shard, and characters of the name of a zone. */
+export const replicasMax = 8;
+export const zoneCharsMax = 1_024;
+
 /** Memory nodes and shards of one routing table; characters of its JSON, of a node's id and of a table's name. */
 export const nodesMax = 1_024;
 export const shardsMax = 1_048_576;

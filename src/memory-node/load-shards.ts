@@ -1,7 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import { isQuantised, rowBytes } from '../kernel/dtype.ts';
 import { untouchedBytesMax } from '../limits.ts';
-import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import { holdersOf, type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
@@ -65,10 +65,10 @@ export async function loadShards(
   return hosted;
 }
 
-/** @throws INVALID_ROUTING if there is no such node */
+/** The shards that a node holds, as their first node or as a replica. @throws INVALID_ROUTING if there is no such node */
 export function ownShards({ routing, node }: Pick<LoadShardsOptions, 'routing' | 'node'>): NumberedShard[] {
   if (routing.nodes.some(({ id }) => id === node))
-    return numberedShards(routing).filter(({ shard }) => shard.node === node);
+    return numberedShards(routing).filter(({ shard }) => holdersOf(shard).includes(node));
   const known = routing.nodes.map(({ id }) => id).join(', ');
   const message = `the routing table has no node "${node}"; its nodes are ${known}`;
   throw new FlexemrError('INVALID_ROUTING', message, { field: 'node', value: node });
