@@ -246,6 +246,21 @@ export const retryMsMax = 200;
 export const retryShareMax = 0.1;
 export const retryReserve = 32;
 
+/**
+ * Hedges: the share of one that each subrequest to replicas allows, and the most that are saved up; how long a subrequest waits at
+ * least for its reply before it is hedged, and how long while fewer replies than this have said how long they take.
+ */
+export const hedgeShareMax = 0.1;
+export const hedgeReserve = 16;
+export const hedgeMsMin = 1;
+export const hedgeMsDefault = 100;
+export const hedgeSamplesMin = 32;
+/** The share of replies that a hedge waits for: the others are late. */
+export const hedgeQuantile = 0.95;
+
+/** How long what a reply says of the queue of its node counts. */
+export const loadHintMsMax = 20;
+
 /** Memory that a lookup of a ranker may use. Lookups that need more must be split by their caller. */
 export const workspaceBytesMax = 1_073_741_824;
 /** A ranker's cache: its least and its most bytes. With the memory of lookups it is in one WebAssembly.Memory. */

@@ -15,6 +15,7 @@ export interface EngineOptions {
   readonly pushDown?: PushDown | undefined;
   readonly deduplicateBags?: boolean | undefined;
   readonly checksums?: boolean | undefined;
+  readonly hedge?: boolean | undefined;
   readonly replyBytes?: number | undefined;
   readonly cache?: CacheSize | CacheOptions | undefined;
 }

@@ -88,11 +88,12 @@ export class EngineRanker implements Ranker {
   }
 
   async #startAll(): Promise<EngineTeam> {
-    const { engines, pushDown, deduplicateBags, checksums, replyBytes, cache } = this.#options;
+    const { engines, pushDown, deduplicateBags, checksums, hedge, replyBytes, cache } = this.#options;
     const options = {
       pushDown,
       deduplicateBags,
       checksums,
+      hedge,
       cache: this.#share(cache),
       replyBytes: partOf(replyBytes, engines),
     };

@@ -23,6 +23,8 @@ export interface RankerOptions {
    * Frames over TLS and RDMA carry no checksums, because both protocols have their own.
    */
   readonly checksums?: boolean | undefined;
+  /** If several nodes hold the same rows, a subrequest whose reply is late is sent to another one, too. Default: true. */
+  readonly hedge?: boolean | undefined;
   /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
   /** Most bytes of replies that are under way at a time; default: replyBudgetBytesDefault. */
@@ -44,6 +46,7 @@ export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly deduplicateBags: Optional<boolean>;
   readonly checksums: Optional<boolean>;
+  readonly hedge: Optional<boolean>;
   readonly replyBytes: Optional<number>;
   readonly cache: Optional<CacheSize | CacheOptions>;
   readonly onRoutingError: Optional<(error: Error) => void>;
@@ -51,6 +54,7 @@ export const rankerFields: {
   pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
   deduplicateBags: v.optional(v.boolean()),
   checksums: v.optional(v.boolean()),
+  hedge: v.optional(v.boolean()),
   replyBytes: v.optional(integer(replyBudgetBytesMin, replyBudgetBytesMax)),
   cache: cacheOption,
   onRoutingError: v.optional(callback<(error: Error) => void>()),

@@ -1,6 +1,11 @@
 // What a seed decides before its simulation begins.
 import type { PushDown } from '../../src/lookup/asked.ts';
-import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
+import {
+  holdersOf,
+  type PlannedShard,
+  type PlannedTable,
+  type RoutingTable,
+} from '../../src/plan/routing-table.ts';
 import type { RowDtype, TableMode } from '../../src/plan/table-spec.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import type { Weather } from '../../src/simulation/pipe.ts';
@@ -48,6 +53,8 @@ export interface Plan {
   readonly dead: string | undefined;
   /** A scorer on top of the first ranker. */
   readonly scorer: ScorerPlan | undefined;
+  /** Nodes that hold each shard. */
+  readonly replicas: number;
   /** A ranker and a node that do not reach each other any more from some time on, for ever. Others reach both. */
   readonly apart: { readonly ranker: number; readonly node: string } | undefined;
 }
@@ -79,7 +86,7 @@ export function planOf(dice: Dice): Plan {
   };
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
   const rankers = dice.pick([1, 1, 2, 3]);
-  return {
+  const plan: Omit<Plan, 'replicas'> = {
     ...{ nodes, rankers },
     workers: dice.chance(0.3) ? 2 : 1,
     // Large lookups do not fit into small slots.
@@ -109,6 +116,17 @@ export function planOf(dice: Dice): Plan {
         ? { ranker: dice.between(0, rankers - 1), node: dice.pick(names) }
         : undefined,
   };
+  if (nodes === 1 || !dice.chance(0.35)) return { ...plan, replicas: 1 };
+  const replicated = (all: readonly PlannedTable[]): PlannedTable[] =>
+    all.map((table) => ({ ...table, shards: table.shards.map((shard) => withReplica(dice, shard, names)) }));
+  return { ...plan, tables: replicated(plan.tables), recut: replicated(plan.recut), replicas: 2 };
+}
+
+/** The shard on another node too, if there is one. */
+function withReplica(dice: Dice, shard: PlannedShard, nodes: readonly string[]): PlannedShard {
+  const { node, begin, end } = shard;
+  const others = nodes.filter((other) => other !== node);
+  return others.length === 0 ? { node, begin, end } : { node, replicas: [dice.pick(others)], begin, end };
 }
 
 function scorerOf(dice: Dice): ScorerPlan {
@@ -162,7 +180,11 @@ export function movedTables(
   return tables.map((table) => ({
     ...table,
     // A node that is not in the list is dead.
-    shards: table.shards.map((shard) => (dice.chance(0.4) ? { ...shard, node: dice.pick(nodes) } : shard)),
+    shards: table.shards.map((shard) => {
+      if (!dice.chance(0.4)) return shard;
+      const moved = { ...shard, node: dice.pick(nodes) };
+      return shard.replicas === undefined ? moved : withReplica(dice, moved, nodes);
+    }),
   }));
 }
 
@@ -171,8 +193,8 @@ export function cutsOf(routings: readonly RoutingTable[], name: string): string[
   return routings.flatMap(({ tables }) => tables.filter(({ spec }) => spec.name === name).map(cutOf));
 }
 
-/** The nodes that have a shard of these tables in some routing tables. */
-export function nodesOf(routings: readonly RoutingTable[], names: ReadonlySet<string>): Set<string> {
+/** The nodes that hold each shard of these tables, in some routing tables. */
+export function setsOf(routings: readonly RoutingTable[], names: ReadonlySet<string>): ReadonlySet<string>[] {
   const tables = routings.flatMap((routing) => routing.tables).filter(({ spec }) => names.has(spec.name));
-  return new Set(tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
+  return tables.flatMap(({ shards }) => shards.map((shard) => new Set(holdersOf(shard))));
 }

@@ -1,6 +1,6 @@
 // One seed: a cluster under load and faults, and what must be true of it.
 import { kernelModule } from '../../src/kernel/files.ts';
-import { sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
+import { hedgeReserve, hedgeShareMax, sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
 import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { ReplyBudget } from '../../src/ranker/reply-budget.ts';
@@ -13,7 +13,7 @@ import { coreTables } from './core-tables.ts';
 import { Faults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import { givenOf, Load, type SimulatedRanker } from './load.ts';
-import { cutsOf, nodeNames, nodesOf, type Plan, planOf } from './plan.ts';
+import { cutsOf, nodeNames, type Plan, planOf, setsOf } from './plan.ts';
 import { Requests, type SimulatedRequest } from './requests.ts';
 import { SimulatedRows } from './rows.ts';
 import { Scoring } from './scoring.ts';
@@ -26,6 +26,8 @@ const workspaceBytes = 2 ** 26;
 /** Lookups that must succeed after the last fault. */
 const calmLookups = 8;
 const calmDeadlineMs = 2_000;
+/** If the replica of a node that is gone has to be found. */
+const movedDeadlineMs = 5_000;
 
 /** Tables of a model. */
 const scoredTablesMax = 2;
@@ -164,7 +166,7 @@ class Run {
     const ranker = await world.in(processor, open);
     const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
     const options = {
-      nodesOf: (names: ReadonlySet<string>) => nodesOf(cluster.routings, names),
+      setsOf: (names: ReadonlySet<string>) => setsOf(cluster.routings, names),
       known: (): number => cluster.published,
       cutsOf: (table: string, known: number) => cutsOf(cluster.routings.slice(known), table),
       retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,
@@ -184,12 +186,14 @@ class Run {
     return { ranker, processor, transport, troubles, load, requests, known, scoring, apart };
   }
 
-  /** What nodes may send now is what the rankers say. */
+  /** What nodes may send now is what the rankers say, and rankers hedge within their budgets. */
   #compare(): void {
     for (const { ranker, transport } of this.#rankings) {
-      const { replyBytesUnderWay: said } = ranker.stats;
+      const { replyBytesUnderWay: said, hedged, subrequests } = ranker.stats;
       if (said !== transport.replyBytes)
         throw new Error(`nodes may send ${transport.replyBytes} bytes, the ranker says ${said}`);
+      if (hedged > hedgeReserve + hedgeShareMax * subrequests)
+        throw new Error(`${hedged} of ${subrequests} subrequests were hedged`);
     }
   }
 
@@ -218,7 +222,8 @@ class Run {
   async #calm({ load, requests, known, apart }: Ranking, cluster: SimulatedCluster): Promise<void> {
     const core = coreTables(cluster, apart);
     if (core.length === 0) return;
-    const given = { deadline: calmDeadlineMs, strict: true };
+    const deadline = this.#plan.replicas > 1 ? movedDeadlineMs : calmDeadlineMs;
+    const given = { deadline, strict: true };
     for (let i = 0; i < calmLookups / 2; i++) await load.lookUp(requests.draw(core), given);
     await Promise.all(Array.from({ length: calmLookups / 2 }, () => load.lookUp(requests.draw(core), given)));
     // A cache may still have what an earlier routing table gave.
@@ -257,7 +262,10 @@ class Run {
     cluster: SimulatedCluster,
   ): Promise<void> {
     const core = coreTables(cluster, apart);
-    const placed = core.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
+    const placed = core
+      .flatMap((table) => table.shards.map((shard) => ({ table, shard })))
+      // Lookups go to another replica of a node that is held.
+      .filter(({ shard }) => shard.replicas === undefined);
     if (placed.length === 0) return;
     const { table, shard } = this.#world.dice.pick(placed);
     const node = cluster.nodes.find(({ name }) => name === shard.node);
