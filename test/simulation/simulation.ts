@@ -238,6 +238,9 @@ class Run {
 
   /** All credits come back, and all memory is free again. */
   async #settle(cluster: SimulatedCluster): Promise<void> {
+    for (const { transport } of this.#rankings)
+      if (transport.wanted > 0)
+        throw new Error(`all lookups have ended, but ${transport.wanted} subrequests are not cancelled`);
     for (let ms = 0; this.#outstanding > 0; ms += recoveryMsMax) {
       if (ms > goneMsMax) throw new Error(`${this.#outstanding} subrequests never end`);
       await this.#world.sleep(recoveryMsMax);

@@ -39,6 +39,8 @@ export class CountedTransport implements Transport {
   #returned = 0;
   /** Subrequests whose reply had to wait at the node. */
   held = 0;
+  /** Subrequests in flight that were not cancelled. */
+  wanted = 0;
 
   constructor(network: Network, world: World, room: RepliesRoom) {
     this.#inner = new StreamTransport(new Descriptions(network), { token });
@@ -87,8 +89,11 @@ export class CountedTransport implements Transport {
       credits.returned++;
       giveBytes();
     };
+    this.wanted++;
     const settled = (): void => {
-      if (!cancelled) give();
+      if (cancelled) return;
+      this.wanted--;
+      give();
     };
     exchange.reply.then(settled, settled);
     return {
@@ -102,6 +107,7 @@ export class CountedTransport implements Transport {
         exchange.grant?.();
       },
       cancel: async () => {
+        if (!cancelled && !given) this.wanted--;
         cancelled = true;
         if (this.#world.steps === steps)
           this.#world.fail(new Error(`a lookup that had ended sent a subrequest to ${url}`));
