@@ -78,10 +78,9 @@ export class Attempt implements Outgoing {
     return reply;
   }
 
-  /** Takes the reply, unless another attempt was faster. @throws as Subrequest.answered */
+  /** @throws as Subrequest.answered */
   answered(reply: Reply): void {
-    if (this.subrequest.reply === undefined) this.subrequest.answered(reply);
-    else reply.release();
+    this.subrequest.answered(reply);
     this.reply = reply;
   }
 }

@@ -1,6 +1,7 @@
 // Sends subrequests to the nodes, all at the same time. Temporary failures are retried while deadline and budget last.
 import { type ErrorCode, FlexemrError } from '../errors.ts';
 import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin } from '../limits.ts';
+import { unwanted } from '../transport/transport.ts';
 import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptBudget } from './attempt-budget.ts';
@@ -89,6 +90,13 @@ async function tryAt(
   const since = onSubrequest && performance.now();
   try {
     const reply = await client.ask(attempt, deadline);
+    if (subrequest.reply !== undefined || deadline.over !== undefined) {
+      // Two replies have come in the same turn. The lookup may have ended with the other one, and its memory may be in use again.
+      reply.release();
+      attempt.error = unwanted();
+      span?.end();
+      return attempt;
+    }
     const { error } = attempt.check(reply);
     attempt.retryAfterMs = error?.retryAfterMs ?? 0;
     attempt.error = error && subrequest.errorOf(error, client);
@@ -98,9 +106,7 @@ async function tryAt(
     // If the deadline has passed, the error names the node that did not answer in time.
     attempt.error = isByCaller(over) ? over : failed(attempt, over ?? cause);
   }
-  // Another attempt may have been faster.
   const isBeaten = deadline.over !== undefined && to.deadline.over === undefined;
-  if (isBeaten) span?.set('flexemr.beaten', true);
   span?.end(isBeaten ? undefined : attempt.error);
   if (since !== undefined && !isBeaten) onSubrequest?.(endOf(attempt, performance.now() - since));
   return attempt;

@@ -66,9 +66,9 @@ export class NodeHealth {
     }
   }
 
-  /** Whether it is held because it failed. */
-  get hasFailed(): boolean {
-    return this.#failed;
+  /** Whether it failed just now. What happened longer ago says little. */
+  hasFailed(now: number): boolean {
+    return this.#failed && now < this.#heldUntil;
   }
 
   /** Whether no reply has come since then. */

@@ -22,13 +22,13 @@ export class ReplicaSet implements NodeState {
   /** Every member can take what is within them. */
   get limits(): NodeState['limits'] {
     if (this.members.length === 1) return this.members[0].limits;
-    const all = this.members.map(({ limits }) => limits);
-    const least = (of: keyof NodeState['limits']): number => Math.min(...all.map((limits) => limits[of]));
-    return {
-      subrequestBytes: least('subrequestBytes'),
-      replyBytes: least('replyBytes'),
-      subrequestKeys: least('subrequestKeys'),
-    };
+    let { subrequestBytes, replyBytes, subrequestKeys } = this.members[0].limits;
+    for (const { limits } of this.members) {
+      subrequestBytes = Math.min(subrequestBytes, limits.subrequestBytes);
+      replyBytes = Math.min(replyBytes, limits.replyBytes);
+      subrequestKeys = Math.min(subrequestKeys, limits.subrequestKeys);
+    }
+    return { subrequestBytes, replyBytes, subrequestKeys };
   }
 
   /** A frame that asks only for rows is worthwhile if any member may be read. The others answer it as they answer every frame. */
@@ -57,7 +57,8 @@ export class ReplicaSet implements NodeState {
   /** The member for an attempt at once, after others: one that this subrequest was not sent to, and that has not failed lately. */
   fresh(tried: readonly NodeClient[]): NodeClient | undefined {
     if (this.members.length === 1 || tried.length >= this.members.length) return undefined;
-    const fresh = this.members.filter((member) => !tried.includes(member) && !member.health.hasFailed);
+    const now = performance.now();
+    const fresh = this.members.filter((member) => !tried.includes(member) && !member.health.hasFailed(now));
     return fresh.length === 0 ? undefined : best(fresh, tried);
   }
 
