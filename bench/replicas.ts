@@ -166,7 +166,7 @@ async function load(
   const all: Promise<void>[] = [];
   for (let i = 0; i < (ms * rate) / 1_000; i++) {
     const at = began + (i * 1_000) / rate;
-    await sleep(at - performance.now());
+    await sleep(Math.max(0, at - performance.now()));
     const since = performance.now();
     const end = (): void => void took.push(performance.now() - since);
     all.push(ranker.lookup(bags).then(end, () => void failed++));

@@ -1,4 +1,4 @@
-// All limits are in this file, and in credit-limits, engine-limits, scoring-limits and simulation-limits. The name of a limit ends in
+// All limits are in this file, and in credit-limits, engine-limits, replica-limits, scoring-limits and simulation-limits. The name of a limit ends in
 // its unit or bound.
 
 /** Columns of a table. */
@@ -203,10 +203,6 @@ export const workerRestartMsMin = 100;
 /** How long peers may take to end their side of a connection after a stopping node has ended its own. */
 export const lingerMsMax = 2_000;
 
-/** Nodes that hold the same shard, and characters of the name of a zone. */
-export const replicasMax = 8;
-export const zoneCharsMax = 1_024;
-
 /** Memory nodes and shards of one routing table; characters of its JSON, of a node's id and of a table's name. */
 export const nodesMax = 1_024;
 export const shardsMax = 1_048_576;
@@ -245,21 +241,6 @@ export const retryMsMin = 5;
 export const retryMsMax = 200;
 export const retryShareMax = 0.1;
 export const retryReserve = 32;
-
-/**
- * Hedges: the share of one that each subrequest to replicas allows, and the most that are saved up; how long a subrequest waits at
- * least for its reply before it is hedged, and how long while fewer replies than this have said how long they take.
- */
-export const hedgeShareMax = 0.1;
-export const hedgeReserve = 16;
-export const hedgeMsMin = 1;
-export const hedgeMsDefault = 100;
-export const hedgeSamplesMin = 32;
-/** The share of replies that a hedge waits for: the others are late. */
-export const hedgeQuantile = 0.95;
-
-/** How long what a reply says of the queue of its node counts. */
-export const loadHintMsMax = 20;
 
 /** Memory that a lookup of a ranker may use. Lookups that need more must be split by their caller. */
 export const workspaceBytesMax = 1_073_741_824;

@@ -1,12 +1,13 @@
 import { InvalidArgumentError } from 'commander';
 import { writeRouting } from '../host/file-routing.ts';
 import { nodesNamed, plannedTables } from '../host/plan-cluster.ts';
-import { nodesMax, replicasMax } from '../limits.ts';
+import { nodesMax } from '../limits.ts';
 import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
 import type { Prediction, TableLoads } from '../plan/prediction.ts';
 import { routingJson } from '../plan/routing-json.ts';
 import { holdersOf, type PlannedNode } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
+import { replicasMax } from '../replica-limits.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { columns, mib } from './columns.ts';
 import { openRequests } from './requests.ts';

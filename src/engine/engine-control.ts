@@ -6,7 +6,7 @@ import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { CacheOptions } from '../ranker/cache-options.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
-import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { SubrequestEnd } from '../ranker/fan-out-terms.ts';
 import type { LookupOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 

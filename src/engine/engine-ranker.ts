@@ -12,7 +12,7 @@ import type { CacheOptions } from '../ranker/cache-options.ts';
 import { type CacheSize, cacheBytes, cacheSize } from '../ranker/cache-size.ts';
 import { closed } from '../ranker/closed-ranker.ts';
 import { Deadline, Deadlines } from '../ranker/deadline.ts';
-import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { SubrequestEnd } from '../ranker/fan-out-terms.ts';
 import { checkLookupOptions, type LookupOptions, noOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { CacheMemoryBytes, Ranker, RankerStats } from '../ranker/ranker.ts';

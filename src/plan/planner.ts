@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { checkFields, given, integer, oneOf, options, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { replicasMax } from '../limits.ts';
+import { replicasMax } from '../replica-limits.ts';
 import type { ArrangementProblem, TableCosts } from './arrangement.ts';
 import { exhaustiveSearch } from './exhaustive-search.ts';
 import { localSearch } from './local-search.ts';

@@ -1,38 +1,14 @@
 // Sends subrequests to the nodes, all at the same time. Temporary failures are retried while deadline and budget last.
-import { type ErrorCode, FlexemrError } from '../errors.ts';
+import { FlexemrError } from '../errors.ts';
 import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin } from '../limits.ts';
 import { unwanted } from '../transport/transport.ts';
 import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
 import { Attempt } from './attempt.ts';
-import type { AttemptBudget } from './attempt-budget.ts';
-import type { Deadline } from './deadline.ts';
 import type { Ending } from './ending.ts';
+import type { FanOut, SubrequestEnd } from './fan-out-terms.ts';
 import type { NodeClient } from './node-client.ts';
 import { Race, type RaceRules } from './race.ts';
 import type { Subrequest } from './subrequest.ts';
-
-export interface FanOut {
-  readonly budget: AttemptBudget;
-  /** Undefined: late subrequests are not sent to a second node. */
-  readonly hedges: AttemptBudget | undefined;
-  readonly deadline: Deadline;
-  /** Records each attempt. */
-  readonly tracer: Tracer | undefined;
-  /** Where the lookup is in a trace. */
-  readonly trace: TraceContext | undefined;
-  readonly stats: { retries: number; hedged: number; hedgesWon: number };
-  /** Called after each attempt. */
-  readonly onSubrequest: ((end: SubrequestEnd) => void) | undefined;
-}
-
-/** How an attempt of a subrequest has ended. */
-export interface SubrequestEnd {
-  readonly node: string;
-  /** Milliseconds, with the wait for a credit. */
-  readonly ms: number;
-  /** Undefined if it was answered. */
-  readonly code: ErrorCode | undefined;
-}
 
 /** Sends all subrequests. Afterwards each of them has either its reply or its error. */
 export function fanOut(subrequests: readonly Subrequest[], to: FanOut): Promise<unknown> {
@@ -93,9 +69,7 @@ async function tryAt(
     if (subrequest.reply !== undefined || deadline.over !== undefined) {
       // Two replies have come in the same turn. The lookup may have ended with the other one, and its memory may be in use again.
       reply.release();
-      attempt.error = unwanted();
-      span?.end();
-      return attempt;
+      throw unwanted();
     }
     const { error } = attempt.check(reply);
     attempt.retryAfterMs = error?.retryAfterMs ?? 0;
@@ -104,9 +78,10 @@ async function tryAt(
   } catch (cause) {
     const { over } = deadline;
     // If the deadline has passed, the error names the node that did not answer in time.
-    attempt.error = isByCaller(over) ? over : failed(attempt, over ?? cause);
+    if (isByCaller(over)) attempt.error = over;
+    else attempt.error = subrequest.reply === undefined ? failed(attempt, over ?? cause) : unwanted();
   }
-  const isBeaten = deadline.over !== undefined && to.deadline.over === undefined;
+  const isBeaten = attempt.error?.code === 'CANCELLED' && to.deadline.over === undefined;
   span?.end(isBeaten ? undefined : attempt.error);
   if (since !== undefined && !isBeaten) onSubrequest?.(endOf(attempt, performance.now() - since));
   return attempt;

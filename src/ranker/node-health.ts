@@ -1,4 +1,5 @@
-import { loadHintMsMax, retryMsMax, retryMsMin } from '../limits.ts';
+import { retryMsMax, retryMsMin } from '../limits.ts';
+import { loadHintMsMax } from '../replica-limits.ts';
 import type { ReplyLoad } from '../wire/reply.ts';
 
 /**

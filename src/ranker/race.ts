@@ -3,7 +3,7 @@ import { unwanted } from '../transport/transport.ts';
 import type { Attempt } from './attempt.ts';
 import { turn } from './deadline.ts';
 import { AttemptEnding, type Ending } from './ending.ts';
-import type { FanOut } from './fan-out.ts';
+import type { FanOut } from './fan-out-terms.ts';
 import type { NodeClient } from './node-client.ts';
 import type { Subrequest } from './subrequest.ts';
 

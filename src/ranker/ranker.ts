@@ -5,7 +5,7 @@ import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic } from '../transport/transport.ts';
 import type { AdaptiveCache } from './adaptive-cache.ts';
 import type { CacheSize } from './cache-size.ts';
-import type { SubrequestEnd } from './fan-out.ts';
+import type { SubrequestEnd } from './fan-out-terms.ts';
 import type { LookupOptions } from './lookup-options.ts';
 import type { NodeStatus } from './node-client.ts';
 import type { ReplyStats } from './reply-budget.ts';

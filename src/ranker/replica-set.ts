@@ -1,6 +1,6 @@
 import type { FlexemrError } from '../errors.ts';
-import { hedgeMsDefault, hedgeMsMin, hedgeQuantile, hedgeSamplesMin } from '../limits.ts';
 import type { NodeState } from '../lookup/plan-memory.ts';
+import { hedgeMsDefault, hedgeMsMin, hedgeQuantile, hedgeSamplesMin } from '../replica-limits.ts';
 import type { NodeClient } from './node-client.ts';
 import { Quantile } from './quantile.ts';
 

@@ -2,7 +2,7 @@
 // what has no counter elsewhere is observed as it happens. docs/operating.md lists all of them.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
-import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { SubrequestEnd } from '../ranker/fan-out-terms.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { RankerStats } from '../ranker/ranker.ts';
 import type { ScorerObserver } from '../scorer/observer.ts';

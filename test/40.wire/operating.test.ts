@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import * as creditLimits from '../../src/credit-limits.ts';
 import * as engineLimits from '../../src/engine-limits.ts';
 import * as limits from '../../src/limits.ts';
+import * as replicaLimits from '../../src/replica-limits.ts';
 import * as scoringLimits from '../../src/scoring-limits.ts';
 import * as simulationLimits from '../../src/simulation-limits.ts';
 
@@ -13,6 +14,7 @@ const values: Readonly<Record<string, number>> = {
   ...limits,
   ...creditLimits,
   ...engineLimits,
+  ...replicaLimits,
   ...scoringLimits,
   ...simulationLimits,
 };

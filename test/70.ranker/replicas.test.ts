@@ -1,9 +1,10 @@
 // Several nodes hold the same rows: lookups have the bits of the reference, whichever node answers, and go on without a lost one.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hedgeReserve, hedgeShareMax, retryReserve } from '../../src/limits.ts';
+import { retryReserve } from '../../src/limits.ts';
 import { tableWise } from '../../src/plan/placement.ts';
 import type { PlannedTable } from '../../src/plan/routing-table.ts';
+import { hedgeReserve, hedgeShareMax } from '../../src/replica-limits.ts';
 import { wholeNumbers } from '../50.memory-node/whole-numbers.ts';
 import { Gate } from '../60.transport/gate.ts';
 import { bits } from '../bits.ts';

@@ -161,10 +161,10 @@ export const mutations: readonly Mutation[] = [
     to: 'this.#to.hedges',
   },
   {
-    name: 'a subrequest goes to the lost node again, not to another replica',
+    name: 'a switch to another replica needs the budget for retries',
     file: 'ranker/fan-out.ts',
-    from: '      next = fresh;',
-    to: '',
+    from: 'isOfNode(error) ? set.fresh(tried) : undefined',
+    to: 'isOfNode(error) && budget.spend() ? set.fresh(tried) : undefined',
   },
   {
     name: 'late subrequests wait for a node that is gone',

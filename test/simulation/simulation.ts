@@ -1,9 +1,10 @@
 // One seed: a cluster under load and faults, and what must be true of it.
 import { kernelModule } from '../../src/kernel/files.ts';
-import { hedgeReserve, hedgeShareMax, sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
+import { sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
 import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { ReplyBudget } from '../../src/ranker/reply-budget.ts';
+import { hedgeReserve, hedgeShareMax } from '../../src/replica-limits.ts';
 import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
 import { Network } from '../../src/simulation/network.ts';
 import { Processor } from '../../src/simulation/processor.ts';
