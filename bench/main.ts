@@ -14,6 +14,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   'cache-memory': () => import('./cache/memory.ts'),
   'cache-probe': () => import('./cache/probe.ts'),
   credits: () => import('./credits/credits.ts'),
+  replicas: () => import('./replicas.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   engines: () => import('./engines/engines.ts'),
   'cache-traces': () => import('./cache/cache-traces.ts'),

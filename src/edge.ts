@@ -41,6 +41,8 @@ export interface EdgeRankerOptions {
   readonly deduplicateBags?: boolean | undefined;
   /** Whether frames that are not sent over TLS carry checksums. Default: true. */
   readonly checksums?: boolean | undefined;
+  /** If several nodes hold the same rows, a subrequest whose reply is late is sent to another one, too. Default: true. */
+  readonly hedge?: boolean | undefined;
   /** Most bytes that one lookup may use to merge results. Default: 64 MiB, which is half of what an isolate has. */
   readonly workspaceBytes?: number | undefined;
   /** Most bytes of replies that are under way at a time: 64 KiB or more. Default: 16 MiB. */
@@ -54,6 +56,7 @@ const rankerOptions = optionsOf({
   cache: rankerFields.cache,
   deduplicateBags: rankerFields.deduplicateBags,
   checksums: rankerFields.checksums,
+  hedge: rankerFields.hedge,
   workspaceBytes: v.optional(integer(1, workspaceBytesMax)),
   replyBytes: rankerFields.replyBytes,
 });

@@ -1,5 +1,5 @@
-// All limits are in this file, and in credit-limits, engine-limits, scoring-limits, simulation-limits and
-// table-limits. The name of a limit ends in its unit or bound.
+// All limits are in this file, and in credit-limits, engine-limits, replica-limits, scoring-limits,
+// simulation-limits and table-limits. The name of a limit ends in its unit or bound.
 
 /** Columns of a table. */
 export const dimMax = 4096;

@@ -24,7 +24,16 @@ import {
   withNodeSecurity,
   withSource,
 } from './options.ts';
-import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
+import {
+  type PlanOptions,
+  parseBytes,
+  parseNode,
+  parseNodes,
+  parseReplicas,
+  plan,
+  planJson,
+  planText,
+} from './plan.ts';
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
@@ -78,11 +87,20 @@ const planning = program
     new Option('--nodes <n>', 'number of nodes, which are named node0, node1 …').argParser(parseNodes),
   )
   .addOption(
-    new Option('--node <id=url[,bytes]>', 'a node, its address and its memory; can be repeated')
+    new Option(
+      '--node <id=url[,bytes][,zone=name]>',
+      'a node, its address, its memory, and its zone (a rack, a data centre); can be repeated',
+    )
       .argParser(parseNode)
       .conflicts('nodes'),
   )
   .addOption(new Option('--split <how>', 'how to cut tables over all nodes').choices(splits).default('auto'))
+  .addOption(
+    new Option(
+      '--replicas <n>',
+      'nodes that hold each shard, in different zones if nodes name zones (default: 1)',
+    ).argParser(parseReplicas),
+  )
   .option(
     '--requests <file>',
     'measure the keys per bag in these requests, safetensors (default: 1 key per bag)',

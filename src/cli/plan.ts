@@ -8,8 +8,9 @@ import { parseNatsAddress } from '../nats/address.ts';
 import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
 import type { Prediction, TableLoads } from '../plan/prediction.ts';
 import { routingJson } from '../plan/routing-json.ts';
-import type { PlannedNode, RoutingTable } from '../plan/routing-table.ts';
+import { holdersOf, type PlannedNode, type RoutingTable } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
+import { replicasMax } from '../replica-limits.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { columns, mib } from './columns.ts';
 import { type NatsOptions, readNats } from './nats-options.ts';
@@ -21,6 +22,8 @@ export interface PlanOptions extends TableOptions, NatsOptions {
   readonly nodes?: number | undefined;
   readonly node?: readonly PlannedNode[] | undefined;
   readonly split: Split;
+  /** Nodes that hold each shard. */
+  readonly replicas?: number | undefined;
   /** File of requests for measuring the keys per bag. Default: 1 key per bag. */
   readonly requests?: string | undefined;
   readonly dtype?: RowDtype | undefined;
@@ -51,6 +54,7 @@ export async function plan(options: PlanOptions): Promise<MadePlan> {
     tables,
     nodes: nodes.map((node: PlannedNode) => ({ ...node, bytes: node.bytes ?? options.capacity })),
     split: options.split,
+    replicas: options.replicas,
     loads: options.requests === undefined ? {} : await measuredLoads(options.requests, tables),
   });
   if (options.out !== undefined) await writeRouting(options.out, planned.routing);
@@ -80,6 +84,10 @@ async function measuredLoads(path: string, tables: readonly PlannedTableInput[])
 /** The plan as a table for people. */
 export function planText({ routing, predicted, published }: MadePlan): string {
   const { nodes, replyBytes, workBytes, balance } = predicted;
+  const replicas = Math.max(
+    1,
+    ...routing.tables.flatMap(({ shards }) => shards.map((shard) => holdersOf(shard).length)),
+  );
   const head = ['node', 'tables', 'shards', 'MiB', 'reply bytes', 'work'];
   const lines = nodes.map(({ node, tables, shards, bytes, replyBytes, workBytes: own }) =>
     [node, tables, shards, mib(bytes), replyBytes.toFixed(1), percent(own, workBytes)].map(String),
@@ -95,7 +103,9 @@ export function planText({ routing, predicted, published }: MadePlan): string {
   ];
   const total = ['total', ...all.map(String)];
   const said = `per request, balance ${balance.toFixed(2)} (work of the busiest node over the mean)`;
-  const text = `${columns([head, ...lines, total])}\nreply bytes and work ${said}`;
+  const copies =
+    replicas > 1 ? `\nshards and MiB with ${replicas} replicas, which share reply bytes and work` : '';
+  const text = `${columns([head, ...lines, total])}\nreply bytes and work ${said}${copies}`;
   return published ? `${text}\npublished to ${published.to}, revision ${published.revision}` : text;
 }
 
@@ -112,20 +122,27 @@ export function planJson({
   return { ...predicted, routing: JSON.parse(routingJson(routing)), published };
 }
 
-/** Parses `--node id=url[,bytes]`, which can be given several times. */
+/** Parses `--node id=url[,bytes][,zone=name]`, which can be given several times. */
 export function parseNode(text: string, before: readonly PlannedNode[] = []): PlannedNode[] {
-  const [, id, url, bytes] = /^([^=]+)=(https?:\/\/.+?)(?:,(\d+))?$/i.exec(text) ?? [];
+  const [, id, url, bytes, zone] =
+    /^([^=]+)=(https?:\/\/.+?)(?:,(\d+))?(?:,zone=([^,]+))?$/i.exec(text) ?? [];
   if (id === undefined)
     throw new InvalidArgumentError(
-      'must be id=url or id=url,bytes. The url must begin with http:// or https://.',
+      'must be id=url, and then perhaps ,bytes and ,zone=name. The url must begin with http:// or https://.',
     );
-  return [...before, { id, url, bytes: bytes === undefined ? undefined : parseBytes(bytes) }];
+  return [...before, { id, url, bytes: bytes === undefined ? undefined : parseBytes(bytes), zone }];
 }
 
 export function parseBytes(text: string): number {
   const bytes = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(bytes)) return bytes;
   throw new InvalidArgumentError('must be a number of bytes, from 0 to 2^53 − 1.');
+}
+
+export function parseReplicas(text: string): number {
+  const replicas = Number(text);
+  if (Number.isInteger(replicas) && replicas >= 1 && replicas <= replicasMax) return replicas;
+  throw new InvalidArgumentError(`must be an integer from 1 to ${replicasMax}.`);
 }
 
 export function parseNodes(text: string): number {

@@ -5,7 +5,7 @@ import type { KeyedBags } from '../plan/bags.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { CacheOptions } from '../ranker/cache-options.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
-import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { SubrequestEnd } from '../ranker/fan-out-terms.ts';
 import type { LookupOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { EngineSizes } from './engine-sizes.ts';
@@ -18,6 +18,7 @@ export interface EngineOptions {
   readonly pushDown?: PushDown | undefined;
   readonly deduplicateBags?: boolean | undefined;
   readonly checksums?: boolean | undefined;
+  readonly hedge?: boolean | undefined;
   readonly replyBytes?: number | undefined;
   readonly cache?: CacheSize | CacheOptions | undefined;
 }

@@ -12,7 +12,7 @@ import type { CacheOptions } from '../ranker/cache-options.ts';
 import { type CacheSize, cacheBytes, cacheSize } from '../ranker/cache-size.ts';
 import { closed } from '../ranker/closed-ranker.ts';
 import { Deadline, Deadlines } from '../ranker/deadline.ts';
-import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { SubrequestEnd } from '../ranker/fan-out-terms.ts';
 import { checkLookupOptions, type LookupOptions, noOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { CacheMemoryBytes, Ranker, RankerStats } from '../ranker/ranker.ts';
@@ -99,13 +99,14 @@ export class EngineRanker implements Ranker {
 
   async #startAll(): Promise<EngineTeam> {
     const { engines, sizes = engineSizes(engines), ownConnections: own = ownConnectionsMax } = this.#options;
-    const { pushDown, deduplicateBags, checksums, replyBytes, cache } = this.#options;
+    const { pushDown, deduplicateBags, checksums, hedge, replyBytes, cache } = this.#options;
     const options = {
       // Other nodes go on serving when one is away, also after an engine has ended.
       awaitNodes: this.#ended.length === 0,
       pushDown,
       deduplicateBags,
       checksums,
+      hedge,
       cache: this.#share(cache),
       replyBytes: partOf(replyBytes, engines),
     };

@@ -7,6 +7,8 @@ const counters: readonly Counter[] = [
   'lookups',
   'subrequests',
   'retries',
+  'hedged',
+  'hedgesWon',
   'segmentsPushed',
   'segmentsFetched',
   'bagsRepeated',

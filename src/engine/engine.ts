@@ -4,7 +4,7 @@ import type { PooledLookup } from '../lookup/pooled.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { CacheSize } from '../ranker/cache-size.ts';
-import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { SubrequestEnd } from '../ranker/fan-out-terms.ts';
 import type { LookupOptions } from '../ranker/lookup-options.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { Ranker } from '../ranker/ranker.ts';

@@ -53,6 +53,8 @@ export interface OpenRankerOptions {
   readonly deduplicateBags?: boolean | undefined;
   /** Frames carry checksums, except over TLS and RDMA. Default: true. */
   readonly checksums?: boolean | undefined;
+  /** If several nodes hold the same rows, a subrequest whose reply is late is sent to another one, too. Default: true. */
+  readonly hedge?: boolean | undefined;
   /**
    * Most bytes of replies that are under way at a time, from all nodes: 64 KiB or more, default 64 MiB. More replies wait at
    * their nodes.

@@ -4,18 +4,22 @@ import { ASKED_FEATURE } from '../kernel/ask-layout.ts';
 import { invalidReply, type WireError } from '../wire/reply.ts';
 import type { AskedLookup } from './asked.ts';
 
-/** @param segment that the error names @throws INVALID_FRAME if it names a key that was not sent */
-export function errorOf(asked: AskedLookup, segment: number, error: WireError): FlexemrError {
+/**
+ * @param segment that the error names @param node that reports it; default: the one that holds the shard
+ * @throws INVALID_FRAME if it names a key that was not sent
+ */
+export function errorOf(
+  asked: AskedLookup,
+  segment: number,
+  error: WireError,
+  node: string = asked.nodeOf(segment),
+): FlexemrError {
   const feature = asked.segment(segment, ASKED_FEATURE);
   if (error.code === 'INVALID_KEY') {
     checkBlamedKey(asked, segment, error);
     return asked.badKey(feature, asked.positionOf(segment, error.position ?? 0), BigInt(error.value ?? 0));
   }
-  const [node, shard, table] = [
-    asked.nodeOf(segment),
-    asked.shardOf(segment),
-    asked.tables[feature].spec.name,
-  ];
+  const [shard, table] = [asked.shardOf(segment), asked.tables[feature].spec.name];
   const message = `memory node ${node}, shard ${shard} of table ${table}: ${describe(error)}`;
   const place = { node, shard, value: error.value, field: asked.names.list[feature] };
   return new FlexemrError(error.code, message, place);

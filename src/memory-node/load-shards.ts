@@ -2,7 +2,7 @@ import { headroomGrowth, headroomShardBytes } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { isQuantised, rowBytes } from '../kernel/dtype.ts';
 import { untouchedBytesMax } from '../limits.ts';
-import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import { holdersOf, type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import type { Extent } from '../store/arena.ts';
 import { roundUp } from '../store/free-list.ts';
@@ -86,10 +86,10 @@ export interface NodePlan {
   readonly node: string;
 }
 
-/** The shards of a node. @throws INVALID_ROUTING if there is no such node */
+/** The shards that a node holds, as their first node or as a replica. @throws INVALID_ROUTING if there is no such node */
 export function ownShards({ routing, node }: NodePlan): NumberedShard[] {
   if (routing.nodes.some(({ id }) => id === node))
-    return numberedShards(routing).filter(({ shard }) => shard.node === node);
+    return numberedShards(routing).filter(({ shard }) => holdersOf(shard).includes(node));
   const known = routing.nodes.map(({ id }) => id).join(', ');
   const message = `the routing table has no node "${node}"; its nodes are ${known}`;
   throw new FlexemrError('INVALID_ROUTING', message, { field: 'node', value: node });

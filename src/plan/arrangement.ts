@@ -1,7 +1,7 @@
 // Placements of tables on nodes, as plain numbers, so that a search can compare many thousands of them per second.
 import { balanceTarget } from '../limits.ts';
 
-/** The costs of a table: for the one node that holds it whole, and for each node if it is cut over all nodes. */
+/** The costs of a table: for each node that holds it whole, and for each node if it is cut over all replica sets. */
 export interface TableCosts {
   readonly whole: { readonly replyBytes: number; readonly workBytes: number; readonly bytes: number };
   /** Arrays have one entry per node. */
@@ -16,7 +16,9 @@ export interface ArrangementProblem {
   readonly tables: readonly TableCosts[];
   /** Bytes that each node can hold; Infinity if there is no limit. */
   readonly capacities: Float64Array;
-  /** Whether tables may be cut; otherwise each table is whole on one node. */
+  /** The replica sets: the numbers of their nodes. */
+  readonly sets: readonly (readonly number[])[];
+  /** Whether tables may be cut; otherwise each table is whole on one replica set. */
   readonly cuttable: boolean;
 }
 
@@ -29,11 +31,12 @@ export function leastReplyBytes({ whole, cut }: TableCosts, cuttable: boolean): 
 }
 
 /** Mean work of a node, times the imbalance that adds no cost. */
-export function workTarget({ tables, capacities }: ArrangementProblem): number {
-  return (balanceTarget * tables.reduce((sum, { whole }) => sum + whole.workBytes, 0)) / capacities.length;
+export function workTarget({ tables, capacities, sets }: ArrangementProblem): number {
+  const work = tables.reduce((sum, { whole }) => sum + whole.workBytes * sets[0].length, 0);
+  return (balanceTarget * work) / capacities.length;
 }
 
-/** A choice for every table: the index of a node, or the count of nodes, which means "cut over all nodes". */
+/** A choice for every table: the index of a replica set, or the count of sets, which means "cut over all sets". */
 export class Arrangement {
   readonly problem: ArrangementProblem;
   readonly choices: Int32Array;
@@ -78,8 +81,11 @@ export class Arrangement {
   /** Whether another choice for a table could make the arrangement better. */
   isHot(table: number): boolean {
     const choice = this.choices[table];
-    if (this.#isCut(choice) || this.#bytes[choice] > this.problem.capacities[choice]) return true;
-    return this.#work[choice] > this.#target * 0.99;
+    if (this.#isCut(choice)) return true;
+    const { capacities, sets } = this.problem;
+    return sets[choice].some(
+      (node) => this.#bytes[node] > capacities[node] || this.#work[node] > this.#target * 0.99,
+    );
   }
 
   /** Changes the choice of one table, or of two, if that is better. @returns whether it was */
@@ -108,7 +114,7 @@ export class Arrangement {
   }
 
   #isCut(choice: number): number {
-    return Number(choice === this.problem.capacities.length);
+    return Number(choice === this.problem.sets.length);
   }
 
   #move(work: Float64Array, bytes: Float64Array, table: number, choice: number): number {
@@ -117,10 +123,13 @@ export class Arrangement {
 
   /** Adds a table to its nodes, or removes it if `sign` is −1. @returns the change of reply bytes */
   #add(work: Float64Array, bytes: Float64Array, table: number, choice: number, sign: 1 | -1): number {
-    const { whole, cut } = this.problem.tables[table];
-    if (choice < work.length) {
-      work[choice] += sign * whole.workBytes;
-      bytes[choice] += sign * whole.bytes;
+    const { tables, sets } = this.problem;
+    const { whole, cut } = tables[table];
+    if (choice < sets.length) {
+      for (const node of sets[choice]) {
+        work[node] += sign * whole.workBytes;
+        bytes[node] += sign * whole.bytes;
+      }
       return sign * whole.replyBytes;
     }
     for (let node = 0; node < work.length; node++) {

@@ -3,8 +3,8 @@ import { Arrangement, type ArrangementProblem, leastReplyBytes, workTarget } fro
 
 /** The best of all arrangements, or undefined if there are too many to try. @param best the best one so far */
 export function exhaustiveSearch(best: Arrangement): Arrangement | undefined {
-  const { tables, capacities, cuttable } = best.problem;
-  const count = (capacities.length + Number(cuttable)) ** tables.length;
+  const { tables, capacities, sets, cuttable } = best.problem;
+  const count = (sets.length + Number(cuttable)) ** tables.length;
   return count * capacities.length > planExhaustibleMax ? undefined : new Exhaustive(best).best;
 }
 
@@ -33,32 +33,32 @@ class Exhaustive {
     const most = this.#target === 0 ? 1 : Math.max(this.#target, ...work) / this.#target;
     const least = (replyBytes + this.#least[table]) * most;
     if (free.some((bytes) => bytes < 0) || (this.best.overflowBytes === 0 && least >= this.best.cost)) return;
-    const { tables, cuttable } = this.#problem;
+    const { tables, sets, cuttable } = this.#problem;
     if (table === tables.length) {
       const found = new Arrangement(this.#problem, this.#choices);
       if (found.isBetterThan(this.best)) this.best = found;
       return;
     }
     const { whole, cut } = tables[table];
-    for (let node = 0; node < work.length; node++) {
-      this.#choices[table] = node;
+    for (const [set, nodes] of sets.entries()) {
+      this.#choices[table] = set;
       this.#visit(
         table + 1,
         replyBytes + whole.replyBytes,
-        plus(work, node, whole.workBytes),
-        plus(free, node, -whole.bytes),
+        plus(work, nodes, whole.workBytes),
+        plus(free, nodes, -whole.bytes),
       );
     }
     if (!cuttable) return;
-    this.#choices[table] = work.length;
+    this.#choices[table] = sets.length;
     const cutWork = work.map((bytes, node) => bytes + cut.workBytes[node]);
     const cutFree = free.map((bytes, node) => bytes - cut.bytes[node]);
     this.#visit(table + 1, replyBytes + cut.replyBytes, cutWork, cutFree);
   }
 }
 
-function plus(values: Float64Array, at: number, more: number): Float64Array {
+function plus(values: Float64Array, at: readonly number[], more: number): Float64Array {
   const sum = values.slice();
-  sum[at] += more;
+  for (const node of at) sum[node] += more;
   return sum;
 }

@@ -1,4 +1,4 @@
-import type { PlannedTable, RoutingTable } from './routing-table.ts';
+import { holdersOf, type PlannedShard, type PlannedTable, type RoutingTable } from './routing-table.ts';
 import { paddingKey } from './table-spec.ts';
 
 /**
@@ -9,7 +9,7 @@ export function fingerprint({ tables }: RoutingTable): bigint {
   const hash = new Fnv1a();
   const utf8 = new TextEncoder();
   for (const table of tables) {
-    const bounds = table.shards.map(({ node, begin, end }) => [node, begin, end]);
+    const bounds = table.shards.map((shard) => [placeOf(shard), shard.begin, shard.end]);
     hash.add(utf8.encode(`${JSON.stringify(meaning(table, bounds))}\n`));
   }
   return hash.value;
@@ -23,6 +23,11 @@ export function planText(fingerprint: bigint): string {
 /** The fingerprint of a routing table in this form. */
 export function planName(routing: RoutingTable): string {
   return planText(fingerprint(routing));
+}
+
+/** Who holds a shard: in any order, because all of its holders are alike. */
+function placeOf(shard: PlannedShard): string | string[] {
+  return shard.replicas === undefined ? shard.node : holdersOf(shard).toSorted();
 }
 
 /** The parts of a table that count, in a canonical form. @param bounds of its shards */

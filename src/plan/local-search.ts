@@ -35,6 +35,7 @@ class Search {
   readonly #problem: ArrangementProblem;
   readonly #tables: number;
   readonly #nodes: number;
+  readonly #sets: number;
   /** Number of choices for each table. */
   readonly #choices: number;
   #random = 0x9e3779b9;
@@ -44,7 +45,8 @@ class Search {
     this.#problem = problem;
     this.#tables = problem.tables.length;
     this.#nodes = problem.capacities.length;
-    this.#choices = this.#nodes + Number(problem.cuttable);
+    this.#sets = problem.sets.length;
+    this.#choices = this.#sets + Number(problem.cuttable);
   }
 
   /** Whether no arrangement can be better: every table has its fewest reply bytes, and no node exceeds the target. */
@@ -81,15 +83,15 @@ class Search {
     return Int32Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a]);
   }
 
-  /** Cuts some tables, and puts each of the others on the node with the least work that has enough memory for it. */
+  /** Cuts some tables, and puts each of the others on the replica set with the least work that has enough memory for it. */
   #greedy(cut: Int32Array, order: Int32Array): Arrangement {
-    const { tables, capacities } = this.#problem;
+    const { tables, capacities, sets } = this.#problem;
     const choices = new Int32Array(this.#tables).fill(-1);
     const work = new Float64Array(this.#nodes);
     const free = Float64Array.from(capacities);
     this.stepsLeft -= 2 * this.#tables * this.#nodes;
     for (const table of cut) {
-      choices[table] = this.#nodes;
+      choices[table] = this.#sets;
       tables[table].cut.workBytes.forEach((bytes, node) => {
         work[node] += bytes;
       });
@@ -100,10 +102,12 @@ class Search {
     for (const table of order) {
       if (choices[table] >= 0) continue;
       const { bytes, workBytes } = tables[table].whole;
-      const node = leastLoaded(work, free, bytes);
-      choices[table] = node;
-      work[node] += workBytes;
-      free[node] -= bytes;
+      const set = leastLoaded(sets, work, free, bytes);
+      choices[table] = set;
+      for (const node of sets[set]) {
+        work[node] += workBytes;
+        free[node] -= bytes;
+      }
     }
     return new Arrangement(this.#problem, choices);
   }
@@ -160,12 +164,27 @@ class Search {
   }
 }
 
-/** The node with the least work among those with enough free memory. If none has enough, the one with the most. */
-function leastLoaded(work: Float64Array, free: Float64Array, bytes: number): number {
-  let best = 0;
-  for (let node = 1; node < work.length; node++) {
-    const [fits, bestFits] = [free[node] >= bytes, free[best] >= bytes];
-    if (fits !== bestFits ? fits : fits ? work[node] < work[best] : free[node] > free[best]) best = node;
+/** The set whose busiest node has the least work, among those with enough free memory. If none has enough, the one with the most. */
+function leastLoaded(
+  sets: readonly (readonly number[])[],
+  work: Float64Array,
+  free: Float64Array,
+  bytes: number,
+): number {
+  let [best, bestWork, bestFree] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const [set, nodes] of sets.entries()) {
+    const [ownWork, ownFree] = [mostOf(nodes, work), leastOf(nodes, free)];
+    const [fits, bestFits] = [ownFree >= bytes, bestFree >= bytes];
+    if (fits !== bestFits ? !fits : fits ? ownWork >= bestWork : ownFree <= bestFree) continue;
+    [best, bestWork, bestFree] = [set, ownWork, ownFree];
   }
   return best;
+}
+
+function mostOf(nodes: readonly number[], values: Float64Array): number {
+  return nodes.reduce((most, node) => Math.max(most, values[node]), Number.NEGATIVE_INFINITY);
+}
+
+function leastOf(nodes: readonly number[], values: Float64Array): number {
+  return nodes.reduce((least, node) => Math.min(least, values[node]), Number.POSITIVE_INFINITY);
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
-import { checkFields, given, oneOf, options, type Schema } from '../check.ts';
+import { checkFields, given, integer, oneOf, options, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
+import { replicasMax } from '../replica-limits.ts';
 import type { ArrangementProblem, TableCosts } from './arrangement.ts';
 import { exhaustiveSearch } from './exhaustive-search.ts';
 import { localSearch } from './local-search.ts';
@@ -14,12 +15,13 @@ import {
   type TableLoad,
   type TableLoads,
 } from './prediction.ts';
+import { type ReplicaNodes, replicaSets } from './replica-ring.ts';
 import { checkRouting } from './routing-json.ts';
-import type { PlannedNode, PlannedTable, RoutingTable } from './routing-table.ts';
+import { holdersOf, type PlannedNode, type PlannedTable, type RoutingTable } from './routing-table.ts';
 import { shardBytes, type Uncut } from './shard-size.ts';
 import { checkTableSpec, type TableSpec } from './table-spec.ts';
 
-/** `table`: each table is whole on one node. `row`: each table is cut over all nodes. `auto`: whichever costs less. */
+/** `table`: each table is whole on one replica set. `row`: each table is cut over all replica sets. `auto`: whichever costs less. */
 export const splits = ['table', 'row', 'auto'] as const;
 export type Split = (typeof splits)[number];
 
@@ -40,9 +42,14 @@ export interface ShardingInput {
   /** No node gets more than its `bytes`; a node without `bytes` has no limit. */
   readonly nodes: readonly PlannedNode[];
   readonly split: Split;
+  /** Nodes that hold each shard, in different zones if nodes name zones; default 1. */
+  readonly replicas?: number | undefined;
   /** By table name. */
   readonly loads?: TableLoads | undefined;
 }
+
+/** @internal */
+export const replicaCount: Schema<number> = integer(1, replicasMax);
 
 /** Specs, nodes and loads are checked separately. */
 const shardingInput: Schema<ShardingInput> = options({
@@ -57,6 +64,7 @@ const shardingInput: Schema<ShardingInput> = options({
   ),
   nodes: v.array(given<PlannedNode>('a node')),
   split: oneOf(splits),
+  replicas: v.optional(replicaCount),
   loads: v.optional(given<TableLoads>('loads by table name')),
 });
 
@@ -69,10 +77,10 @@ export interface ShardingPlan {
 /**
  * Distributes tables over memory nodes. `auto` minimises reply bytes × max(1, balance / 1.2): it keeps bags whole
  * until one node does 1.2 times the mean work. The same input gives the same plan.
- * @throws INVALID_TABLE; INVALID_OPTION; INVALID_ROUTING if nodes are not valid; OUT_OF_MEMORY if tables do not fit
+ * @throws INVALID_TABLE; INVALID_OPTION, also if there are too few nodes or zones for the replicas; INVALID_ROUTING if nodes are not valid; OUT_OF_MEMORY if tables do not fit
  */
 export function planSharding(input: ShardingInput): ShardingPlan {
-  const { tables: inputs, nodes, split, loads = {} } = checkFields(shardingInput, input);
+  const { tables: inputs, nodes, split, replicas = 1, loads = {} } = checkFields(shardingInput, input);
   const tables = inputs.map(({ spec, indexed = false, version = 1, content, contentWhole }, i) => {
     return {
       spec: checkTableSpec(spec, `tables[${i}].spec`),
@@ -85,11 +93,15 @@ export function planSharding(input: ShardingInput): ShardingPlan {
   });
   checkRouting({ nodes, tables: [] }, 'nodes');
   checkLoads(loads, tables);
-  const ids = nodes.map(({ id }) => id);
-  const choices = choose(tables, nodes, split, loads);
+  const sets = replicaSets(nodes, replicas);
+  const choices = choose(tables, nodes, sets, split, loads);
+  const first = sets.map(([id]) => id);
+  const others = new Map(sets.map(([id, ...more]) => [id, more]));
   const planned = tables.map((table, i) => {
     const choice = choices[i];
-    return { ...table, shards: choice < ids.length ? tableWise(table, ids[choice]) : rowWise(table, ids) };
+    const shards = choice < sets.length ? tableWise(table, first[choice]) : rowWise(table, first);
+    const placed = shards.map((shard) => ({ ...shard, replicas: others.get(shard.node) }));
+    return { ...table, shards: replicas === 1 ? shards : placed };
   });
   const routing = checkRouting({ nodes, tables: planned }, 'plan');
   const predicted = predictionOf(routing, loads);
@@ -97,17 +109,20 @@ export function planSharding(input: ShardingInput): ShardingPlan {
   return { routing, predicted };
 }
 
-/** For each table the index of its node, or the count of nodes if it is cut over all of them. */
+/** For each table the index of its replica set, or the count of sets if it is cut over all of them. */
 function choose(
   tables: readonly PlannedTable[],
   nodes: readonly PlannedNode[],
+  replicaSets: readonly ReplicaNodes[],
   split: Split,
   loads: TableLoads,
 ): ArrayLike<number> {
-  if (split === 'row') return tables.map(() => nodes.length);
-  const ids = nodes.map(({ id }) => id);
+  if (split === 'row') return tables.map(() => replicaSets.length);
+  const numbers = new Map(nodes.map(({ id }, i) => [id, i]));
+  const sets = replicaSets.map((set) => set.map((id) => numbers.get(id) ?? 0));
   const problem: ArrangementProblem = {
-    tables: tables.map((table) => costsOf(table, ids, loadOf(loads, table.spec.name))),
+    sets,
+    tables: tables.map((table) => costsOf(table, nodes.length, sets, loadOf(loads, table.spec.name))),
     capacities: Float64Array.from(nodes, ({ bytes }) => bytes ?? Number.POSITIVE_INFINITY),
     cuttable: split === 'auto',
   };
@@ -115,26 +130,30 @@ function choose(
   return (exhaustiveSearch(found) ?? found).choices;
 }
 
-function costsOf(table: Uncut, nodes: readonly string[], load: TableLoad): TableCosts {
+/** What a table costs each node. The nodes of a set share its work evenly. */
+function costsOf(
+  table: Uncut,
+  nodes: number,
+  sets: readonly (readonly number[])[],
+  load: TableLoad,
+): TableCosts {
   const whole = { replyBytes: 0, workBytes: 0, bytes: 0 };
-  for (const shard of tableWise(table, nodes[0])) {
+  const replicas = sets[0].length;
+  const names = sets.map((_, set) => String(set));
+  for (const shard of tableWise(table, names[0])) {
     const { replyBytes, workBytes } = shardLoad(table, shard, load);
     whole.replyBytes += replyBytes;
-    whole.workBytes += workBytes;
+    whole.workBytes += workBytes / replicas;
     whole.bytes += shardBytes(table, shard);
   }
-  const cut = {
-    replyBytes: 0,
-    workBytes: new Float64Array(nodes.length),
-    bytes: new Float64Array(nodes.length),
-  };
-  const numbers = new Map(nodes.map((node, i) => [node, i]));
-  for (const shard of rowWise(table, nodes)) {
-    const node = numbers.get(shard.node) ?? 0;
+  const cut = { replyBytes: 0, workBytes: new Float64Array(nodes), bytes: new Float64Array(nodes) };
+  for (const shard of rowWise(table, names)) {
     const { replyBytes, workBytes } = shardLoad(table, shard, load);
     cut.replyBytes += replyBytes;
-    cut.workBytes[node] += workBytes;
-    cut.bytes[node] += shardBytes(table, shard);
+    for (const node of sets[Number(shard.node)]) {
+      cut.workBytes[node] += workBytes / replicas;
+      cut.bytes[node] += shardBytes(table, shard);
+    }
   }
   return { whole, cut };
 }
@@ -158,7 +177,7 @@ function checkCapacity({ nodes, tables }: RoutingTable, { nodes: predicted }: Pr
 
 function largestOn(tables: readonly PlannedTable[], node: string): [name: string, bytes: number] {
   const sizes = tables.map((table): [string, number] => {
-    const own = table.shards.filter((shard) => shard.node === node);
+    const own = table.shards.filter((shard) => holdersOf(shard).includes(node));
     return [table.spec.name, own.reduce((sum, shard) => sum + shardBytes(table, shard), 0)];
   });
   return sizes.reduce((most, size) => (size[1] > most[1] ? size : most));

@@ -4,7 +4,7 @@ import { check, join, named, numberWhere, read } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { rowBytes } from '../kernel/dtype.ts';
 import { checkRouting } from './routing-json.ts';
-import type { PlannedShard, RoutingTable } from './routing-table.ts';
+import { holdersOf, type PlannedShard, type RoutingTable } from './routing-table.ts';
 import { shardBytes, shareOf, type Uncut } from './shard-size.ts';
 
 /** The load on a table. Both fields may be means, with a fraction. */
@@ -24,12 +24,12 @@ export type TableLoads = Readonly<Record<string, TableLoad>>;
 
 export interface NodePrediction {
   readonly node: string;
-  /** Number of tables with a shard on this node, and of shards on this node. */
+  /** Number of tables with a shard on this node, and of shards on this node. Replicas count as shards. */
   readonly tables: number;
   readonly shards: number;
   /** Bytes of its rows and their indexes. */
   readonly bytes: number;
-  /** Bytes of pooled replies per request, without headers. */
+  /** Bytes of pooled replies per request, without headers. The holders of a shard share them, and its work, evenly. */
   readonly replyBytes: number;
   /** Bytes of rows read per request; this is what takes time in pooling. */
   readonly workBytes: number;
@@ -86,14 +86,17 @@ export function predictionOf({ nodes, tables }: RoutingTable, loads: TableLoads)
   const at = (node: string): Sums => found.get(node) ?? emptyNode(node);
   for (const table of tables) {
     const load = loadOf(loads, table.spec.name);
-    for (const id of new Set(table.shards.map(({ node }) => node))) at(id).tables++;
+    for (const id of new Set(table.shards.flatMap(holdersOf))) at(id).tables++;
     for (const shard of table.shards) {
-      const own = at(shard.node);
       const { replyBytes, workBytes } = shardLoad(table, shard, load);
-      own.shards++;
-      own.bytes += shardBytes(table, shard);
-      own.replyBytes += replyBytes;
-      own.workBytes += workBytes;
+      const holders = holdersOf(shard);
+      for (const id of holders) {
+        const own = at(id);
+        own.shards++;
+        own.bytes += shardBytes(table, shard);
+        own.replyBytes += replyBytes / holders.length;
+        own.workBytes += workBytes / holders.length;
+      }
     }
   }
   const all = [...found.values()];

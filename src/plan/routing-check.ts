@@ -34,9 +34,10 @@ function checkShards(source: string, field: string, table: PlannedTable, nodes: 
   const [last, most] = [keysEnd(table), shardSpanMax(table)];
   const unit = table.indexed ? 'hashes' : 'rows';
   let next = 0;
-  for (const [i, { node, begin, end }] of shards.entries()) {
+  for (const [i, { node, replicas, begin, end }] of shards.entries()) {
     if (!nodes.has(node))
       throw invalid(source, field, i, node, `is on "${node}", which is not one of the nodes`);
+    if (replicas !== undefined) checkReplicas(source, field, i, node, replicas, nodes);
     if (begin !== next)
       throw invalid(
         source,
@@ -61,6 +62,37 @@ function checkShards(source: string, field: string, table: PlannedTable, nodes: 
   if (next === last) return;
   const problem = `${field}: the shards end at ${next}, but table ${spec.name} has ${last} ${unit}`;
   throw invalidRouting(source, field, next, problem);
+}
+
+/** All holders of a shard are different nodes. */
+function checkReplicas(
+  source: string,
+  field: string,
+  shard: number,
+  node: string,
+  replicas: readonly string[],
+  nodes: ReadonlySet<string>,
+): void {
+  const holders = new Set([node]);
+  for (const replica of replicas) {
+    if (!nodes.has(replica))
+      throw invalid(
+        source,
+        field,
+        shard,
+        replica,
+        `has a replica on "${replica}", which is not one of the nodes`,
+      );
+    if (holders.has(replica))
+      throw invalid(
+        source,
+        field,
+        shard,
+        replica,
+        `is on "${replica}" twice; replicas are on different nodes`,
+      );
+    holders.add(replica);
+  }
 }
 
 function invalid(

@@ -1,21 +1,29 @@
 import * as v from 'valibot';
-import { check, httpAddress, integer, read } from '../check.ts';
+import { check, httpAddress, integer, read, type Schema } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
 import { contentDigestChars, nodeIdCharsMax, routingCharsMax } from '../limits.ts';
+import { replicasMax, zoneCharsMax } from '../replica-limits.ts';
 import { checkParts, invalidRouting } from './routing-check.ts';
 import type { PlannedTable, RoutingTable } from './routing-table.ts';
 import { checkTableSpec, type TableSpec } from './table-spec.ts';
 
 const format = 'flexemr-routing-1';
+/** Has replicas or zones. Programs that do not know them refuse it by its name. */
+const replicatedFormat = 'flexemr-routing-2';
 
 const bound = integer(0, 2 ** 32);
-const shard = v.strictObject({ node: v.string(), begin: bound, end: bound });
+const replicas = v.optional(v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(replicasMax - 1)));
+const shard = v.strictObject({ node: v.string(), replicas, begin: bound, end: bound });
+
+/** @internal */
+export const zoneName: Schema<string> = v.pipe(v.string(), v.nonEmpty(), v.maxLength(zoneCharsMax));
 
 const node = v.strictObject({
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(nodeIdCharsMax)),
   url: v.optional(httpAddress),
   bytes: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
+  zone: v.optional(zoneName),
 });
 
 // Values that JSON has no number for are stored as text: u64 ids, and three floats.
@@ -47,7 +55,7 @@ const table = v.looseObject({
 });
 
 const document = v.strictObject({
-  format: v.literal(format),
+  format: v.picklist([format, replicatedFormat]),
   nodes: v.pipe(v.array(node), v.minLength(1)),
   tables: v.array(table),
 });
@@ -74,7 +82,11 @@ export function parseDocument(json: string, file: string): unknown {
 
 /** Checks a routing table in its JSON form. @param specField where a table has its spec: the name is used in errors */
 export function readDocument(given: unknown, file: string, specField: '' | '.spec' = ''): RoutingTable {
-  const { nodes, tables } = read(document, given, ({ path, value, problem }) => {
+  const {
+    format: found,
+    nodes,
+    tables,
+  } = read(document, given, ({ path, value, problem }) => {
     const field = path || 'routing';
     return invalidRouting(file, field, value, `${field}: ${problem}`);
   });
@@ -86,7 +98,16 @@ export function readDocument(given: unknown, file: string, specField: '' | '.spe
     }),
   };
   checkParts(routing, file);
+  if (found === format && isReplicated(routing)) {
+    const problem = `format: a routing table with replicas or zones is "${replicatedFormat}"`;
+    throw invalidRouting(file, 'format', found, problem);
+  }
   return routing;
+}
+
+function isReplicated({ nodes, tables }: RoutingTable): boolean {
+  const hasReplicas = tables.some(({ shards }) => shards.some(({ replicas }) => replicas !== undefined));
+  return hasReplicas || nodes.some(({ zone }) => zone !== undefined);
 }
 
 function checkSpec(spec: unknown, file: string, field: string): TableSpec {
@@ -105,7 +126,11 @@ function checkSpec(spec: unknown, file: string, field: string): TableSpec {
 export function checkRouting(given: unknown, source = 'routing'): RoutingTable {
   if (!isObject(given) || 'format' in given) return readDocument(given, source);
   const { tables } = given;
-  const document = { ...given, format, tables: Array.isArray(tables) ? tables.map(flat) : tables };
+  const document = {
+    ...given,
+    format: replicatedFormat,
+    tables: Array.isArray(tables) ? tables.map(flat) : tables,
+  };
   return readDocument(document, source, '.spec');
 }
 
@@ -126,9 +151,10 @@ function flat(table: unknown): unknown {
  * @throws INVALID_ROUTING
  */
 export function routingJson(routing: RoutingTable): string {
-  const { nodes, tables } = checkRouting(routing);
-  const nodeLines = nodes.map(({ id, url, bytes }) => line({ id, url, bytes }));
-  const head = `  "format": ${JSON.stringify(format)},\n  "nodes": ${list(nodeLines, '  ')}`;
+  const checked = checkRouting(routing);
+  const { nodes, tables } = checked;
+  const nodeLines = nodes.map(({ id, url, bytes, zone }) => line({ id, url, bytes, zone }));
+  const head = `  "format": ${JSON.stringify(isReplicated(checked) ? replicatedFormat : format)},\n  "nodes": ${list(nodeLines, '  ')}`;
   return `{\n${head},\n  "tables": ${list(tables.map(tableJson), '  ')}\n}\n`;
 }
 
@@ -136,7 +162,7 @@ function tableJson({ spec, version, indexed, content, contentWhole, shards }: Pl
   const { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow } = spec;
   const ordered = { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow };
   const fields = line({ ...ordered, version, indexed, content, contentWhole }).slice(0, -2);
-  const lines = shards.map(({ node, begin, end }) => line({ node, begin, end }));
+  const lines = shards.map(({ node, replicas, begin, end }) => line({ node, replicas, begin, end }));
   return `${fields},\n      "shards": ${list(lines, '      ')} }`;
 }
 

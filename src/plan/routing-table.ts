@@ -8,6 +8,8 @@ import type { TableSpec } from './table-spec.ts';
 export interface PlannedShard {
   /** Id of the memory node. */
   readonly node: string;
+  /** Other nodes that hold the same rows. Rankers choose one of all for each subrequest. */
+  readonly replicas?: readonly string[] | undefined;
   readonly begin: number;
   readonly end: number;
 }
@@ -34,12 +36,22 @@ export interface PlannedNode {
   readonly url?: string | undefined;
   /** Memory for rows, in bytes; only used to plan. */
   readonly bytes?: number | undefined;
+  /** What may fail together: a rack, a data centre. Only used to plan: the replicas of a shard are in different zones. */
+  readonly zone?: string | undefined;
 }
 
 /** Rankers route by it, and memory nodes serve by it. Shards have consecutive numbers across all tables, in order. */
 export interface RoutingTable {
   readonly nodes: readonly PlannedNode[];
   readonly tables: readonly PlannedTable[];
+}
+
+/** The nodes that hold a shard: any of them answers for it. */
+export function holdersOf({
+  node,
+  replicas = [],
+}: Pick<PlannedShard, 'node' | 'replicas'>): readonly string[] {
+  return [node, ...replicas];
 }
 
 /** A shard with its number: its place among all shards of all tables, in order. */

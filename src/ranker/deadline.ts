@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { numberWhere, type Optional } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { deadlineMsMax } from '../limits.ts';
+import { Ending } from './ending.ts';
 
 const isDeadline = (ms: number): boolean => ms > 0 && ms <= deadlineMsMax;
 const isSignal = (value: unknown): boolean => value instanceof AbortSignal;
@@ -19,18 +20,16 @@ export const deadlineFields: { readonly deadline: Optional<number>; readonly sig
  * Ends a lookup: at its deadline, or as soon as its caller cancels it or its ranker is closed. A lookup waits only
  * through `wait`, `sleep` or `during`, so that no wait outlives the lookup; test/00.tidy checks this.
  */
-export class Deadline implements Disposable {
+export class Deadline extends Ending implements Disposable {
   readonly #ms: number;
   readonly #until: number;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #signal: AbortSignal | undefined;
   readonly #what: string;
-  /** What to call at the end. There are few, so a list is searched faster than a set. */
-  #cancels: (() => void)[] = [];
-  #over: FlexemrError | undefined;
 
   /** @param ms milliseconds from now @param what ends, for errors */
   constructor(ms: number, signal: AbortSignal | undefined, what = 'lookup') {
+    super();
     this.#ms = ms;
     this.#what = what;
     this.#until = performance.now() + ms;
@@ -52,69 +51,14 @@ export class Deadline implements Disposable {
     );
   };
 
-  /** Ends the lookup now, unless it has already ended. */
-  end(error: FlexemrError): void {
-    this.#over ??= error;
-    const cancels = this.#cancels;
-    this.#cancels = [];
-    for (const cancel of cancels) cancel();
-  }
-
-  /** Why the lookup has ended; undefined until then. */
-  get over(): FlexemrError | undefined {
-    return this.#over;
-  }
-
   /** Milliseconds until the deadline; negative if it has passed. */
   get leftMs(): number {
     return this.#until - performance.now();
   }
 
-  /** Calls `cancel` when the lookup ends, or now if it has ended. @returns a function that removes `cancel` again */
-  during(cancel: () => void): () => void {
-    this.#add(cancel);
-    return () => this.#remove(cancel);
-  }
-
-  #add(cancel: () => void): void {
-    if (this.#over) cancel();
-    else this.#cancels.push(cancel);
-  }
-
-  #remove(cancel: () => void): void {
-    const at = this.#cancels.indexOf(cancel);
-    if (at >= 0) this.#cancels.splice(at, 1);
-  }
-
-  /**
-   * Waits for `promise`. @param onEnd called if the lookup ends before
-   * @throws what it throws, or the error that ended the lookup if that comes first
-   */
-  wait<T>(promise: Promise<T>, onEnd?: () => void): Promise<T> {
-    // Promise.race would make three promises of it.
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        onEnd?.();
-        reject(this.#over);
-      };
-      this.#add(end);
-      const settle = (): void => {
-        this.#remove(end);
-        // The timer may be late: timers wait for other work of the thread, and what ended in time must not depend on that.
-        if (this.leftMs < 0) this.#passed();
-      };
-      promise.then(
-        (value) => {
-          settle();
-          if (this.#over) reject(this.#over);
-          else resolve(value);
-        },
-        (error: unknown) => {
-          this.#remove(end);
-          reject(error);
-        },
-      );
-    });
+  /** The timer may be late. */
+  override endIfDue(): void {
+    if (this.leftMs < 0) this.#passed();
   }
 
   /** Waits for `ms` milliseconds, or until the lookup is over. */
@@ -130,7 +74,7 @@ export class Deadline implements Disposable {
   /** Waits for the next turn of the event loop. @throws the error that ended the lookup */
   async turn(): Promise<void> {
     await turn();
-    if (this.#over) throw this.#over;
+    if (this.over) throw this.over;
   }
 
   [Symbol.dispose](): void {

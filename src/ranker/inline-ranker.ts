@@ -1,19 +1,21 @@
 import { callback, check, named } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
-import { deadlineMsDefault } from '../limits.ts';
+import { deadlineMsDefault, retryReserve, retryShareMax } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import { planText } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
+import { hedgeReserve, hedgeShareMax } from '../replica-limits.ts';
 import type { Span, Tracer } from '../wire/trace.ts';
 import type { AdaptiveCache } from './adaptive-cache.ts';
+import { AttemptBudget } from './attempt-budget.ts';
 import { cacheChoices } from './cache-options.ts';
 import { type CacheSize, cacheBytes, cacheSize } from './cache-size.ts';
 import { CachedTables } from './cached-tables.ts';
 import { closed } from './closed-ranker.ts';
 import { Deadline, Deadlines, turn } from './deadline.ts';
-import type { SubrequestEnd } from './fan-out.ts';
+import type { SubrequestEnd } from './fan-out-terms.ts';
 import { type LookupContext, type LookupRequest, lookUp } from './lookup.ts';
 import { checkLookupOptions, type LookupOptions, noOptions } from './lookup-options.ts';
 import type { NodeStatus } from './node-client.ts';
@@ -22,7 +24,6 @@ import type { RankerOptions } from './ranker-options.ts';
 import { workspaceOf } from './ranker-workspace.ts';
 import { ReleasedMemories } from './released-memories.ts';
 import { ReplacedRoutes } from './replaced-routes.ts';
-import { RetryBudget } from './retry-budget.ts';
 import { Route } from './route.ts';
 
 /** A ranker whose lookups are all done by its own thread. */
@@ -42,12 +43,12 @@ export class InlineRanker implements Ranker {
   readonly #released = new ReleasedMemories();
 
   /**
-   * Reads the routing table and connects to every node.
+   * Reads the routing table and connects to the nodes: every one that is there, and at least one for each shard.
    * @param options already checked @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED
    */
   static async open(options: RankerOptions): Promise<InlineRanker> {
     const ranker = new InlineRanker(options, await options.routing.read());
-    const connected = Promise.all([...ranker.#route.nodes.values()].map((node) => node.connect()));
+    const connected = Promise.all(ranker.#route.states.map((set) => set.connect()));
     try {
       if (options.awaitNodes === false) connected.catch(() => {});
       else await connected;
@@ -62,13 +63,14 @@ export class InlineRanker implements Ranker {
 
   private constructor(options: RankerOptions, routing: RoutingTable) {
     this.#options = options;
-    const { pushDown = 'auto', deduplicateBags = true, checksums = true, tracer } = options;
+    const { pushDown = 'auto', deduplicateBags = true, checksums = true, hedge = true, tracer } = options;
     this.#context = {
-      budget: new RetryBudget(),
+      budget: new AttemptBudget(retryShareMax, retryReserve),
+      hedges: hedge ? new AttemptBudget(hedgeShareMax, hedgeReserve) : undefined,
       ...{ pushDown, deduplicateBags, checksums, tracer },
       onSubrequest: undefined,
       stats: {
-        ...{ lookups: 0, subrequests: 0, retries: 0 },
+        ...{ lookups: 0, subrequests: 0, retries: 0, hedged: 0, hedgesWon: 0 },
         ...{ segmentsPushed: 0, segmentsFetched: 0, bagsRepeated: 0 },
       },
     };

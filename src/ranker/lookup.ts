@@ -4,11 +4,12 @@ import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { Span, Tracer } from '../wire/trace.ts';
+import type { AttemptBudget } from './attempt-budget.ts';
 import type { Deadline } from './deadline.ts';
 import { failuresOf, incompleteOf } from './failures.ts';
-import { fanOut, type SubrequestEnd } from './fan-out.ts';
+import { fanOut } from './fan-out.ts';
+import type { SubrequestEnd } from './fan-out-terms.ts';
 import type { LookupOptions } from './lookup-options.ts';
-import type { RetryBudget } from './retry-budget.ts';
 import type { Route } from './route.ts';
 import { Subrequest } from './subrequest.ts';
 
@@ -21,7 +22,9 @@ export interface LookupRequest {
 
 /** What a ranker shares with its lookups. */
 export interface LookupContext {
-  readonly budget: RetryBudget;
+  readonly budget: AttemptBudget;
+  /** Undefined: late subrequests are not sent to a second node. */
+  readonly hedges: AttemptBudget | undefined;
   readonly pushDown: PushDown;
   readonly deduplicateBags: boolean;
   readonly checksums: boolean;
@@ -32,6 +35,8 @@ export interface LookupContext {
     lookups: number;
     subrequests: number;
     retries: number;
+    hedged: number;
+    hedgesWon: number;
     segmentsPushed: number;
     segmentsFetched: number;
     bagsRepeated: number;
@@ -42,7 +47,7 @@ export interface LookupContext {
 export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
   const { bags, deadline, options, span } = request;
   const { workspace } = route;
-  const { budget, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
+  const { budget, hedges, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
   const { onMissing, onFailure = 'error' } = options;
   const asked = workspace.ask(bags, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   try {
@@ -50,7 +55,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
     const subrequests = framesOf(asked, route, request, context);
     span?.set('flexemr.subrequests', subrequests.length);
     const trace = span?.context ?? options.trace;
-    await fanOut(subrequests, { budget, deadline, tracer, trace, stats, onSubrequest });
+    await fanOut(subrequests, { budget, hedges, deadline, tracer, trace, stats, onSubrequest });
     const failures = failuresOf(subrequests, asked, onFailure);
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);

@@ -6,7 +6,8 @@ import { wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { Reply } from '../wire/reply.ts';
 import { workerUrls } from '../wire/worker-urls.ts';
 import { sendCredited } from './credited-exchange.ts';
-import type { Deadline } from './deadline.ts';
+import type { Ending } from './ending.ts';
+import { NodeHealth } from './node-health.ts';
 import { type NodeReplies, type ReplyBudget, ReplyCredit } from './reply-budget.ts';
 import { SessionWindow } from './session-window.ts';
 
@@ -41,6 +42,8 @@ export interface NodeStatus {
 export class NodeClient {
   readonly id: string;
   readonly url: string;
+  /** How it has answered, for a choice between replicas. */
+  readonly health: NodeHealth = new NodeHealth(() => this.connect());
   readonly #transport: Transport;
   readonly #budget: ReplyBudget;
   /** Its part of the budget. */
@@ -78,6 +81,13 @@ export class NodeClient {
 
   get status(): NodeStatus {
     return { node: this.id, url: this.url, up: this.#up, workers: this.#lanes.length };
+  }
+
+  /** Subrequests that are in flight, or wait for a credit. */
+  get outstanding(): number {
+    let count = this.#waiting.size;
+    for (const lane of this.#lanes) count += lane.outstanding;
+    return count;
   }
 
   /** Digests of the tables in its files, as the node last reported them. */
@@ -150,7 +160,7 @@ export class NodeClient {
    * of its own.
    * @throws UNAVAILABLE, or the error that ended the lookup
    */
-  async ask(outgoing: Outgoing, deadline: Deadline): Promise<Reply> {
+  async ask(outgoing: Outgoing, deadline: Ending): Promise<Reply> {
     if (this.#lanes.length === 0) await deadline.wait(this.connect());
     const lane = this.#takeFreeLane() ?? (await this.#credit(deadline));
     const credit = new ReplyCredit(this.#budget, this.#replies, outgoing.replyBytesMax);
@@ -191,7 +201,7 @@ export class NodeClient {
   }
 
   /** Waits for a credit, behind the subrequests that already wait. @returns its lane */
-  async #credit(deadline: Deadline): Promise<Lane> {
+  async #credit(deadline: Ending): Promise<Lane> {
     const { promise, resolve } = Promise.withResolvers<Lane | undefined>();
     this.#waiting.add(resolve);
     const undo = deadline.during(() => {

@@ -28,6 +28,8 @@ export interface RankerOptions {
    * and nothing waits for those that do not answer.
    */
   readonly awaitNodes?: boolean | undefined;
+  /** If several nodes hold the same rows, a subrequest whose reply is late is sent to another one, too. Default: true. */
+  readonly hedge?: boolean | undefined;
   /** Most bytes of memory that one lookup may use to merge its results; default: workspaceBytesMax. */
   readonly workspaceBytes?: number | undefined;
   /** Most bytes of replies that are under way at a time; default: replyBudgetBytesDefault. */
@@ -53,6 +55,7 @@ export const rankerFields: {
   readonly pushDown: Optional<PushDown>;
   readonly deduplicateBags: Optional<boolean>;
   readonly checksums: Optional<boolean>;
+  readonly hedge: Optional<boolean>;
   readonly replyBytes: Optional<number>;
   readonly cache: Optional<CacheSize | CacheOptions>;
   readonly onRoutingError: Optional<(error: Error) => void>;
@@ -60,6 +63,7 @@ export const rankerFields: {
   pushDown: v.optional(oneOf(['auto', 'always', 'never'])),
   deduplicateBags: v.optional(v.boolean()),
   checksums: v.optional(v.boolean()),
+  hedge: v.optional(v.boolean()),
   replyBytes: v.optional(integer(replyBudgetBytesMin, replyBudgetBytesMax)),
   cache: cacheOption,
   onRoutingError: v.optional(callback<(error: Error) => void>()),

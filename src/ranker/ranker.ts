@@ -5,7 +5,7 @@ import type { TableSpec } from '../plan/table-spec.ts';
 import type { Traffic } from '../transport/transport.ts';
 import type { AdaptiveCache } from './adaptive-cache.ts';
 import type { CacheSize } from './cache-size.ts';
-import type { SubrequestEnd } from './fan-out.ts';
+import type { SubrequestEnd } from './fan-out-terms.ts';
 import type { LookupOptions } from './lookup-options.ts';
 import type { NodeStatus } from './node-client.ts';
 import type { ReplyStats } from './reply-budget.ts';
@@ -13,9 +13,12 @@ import type { ReplyStats } from './reply-budget.ts';
 /** What was requested since the ranker was opened, and the bytes that its transport transferred. */
 export interface RankerStats extends Traffic, ReplyStats {
   readonly lookups: number;
-  /** Without those that were sent again. */
+  /** Without those that were sent again, or to a second node. */
   readonly subrequests: number;
   readonly retries: number;
+  /** Subrequests that were sent to a second node because their replies were late, and those that it answered first. */
+  readonly hedged: number;
+  readonly hedgesWon: number;
   readonly segmentsPushed: number;
   readonly segmentsFetched: number;
   /** Bags that were not sent, because an earlier bag of their feature was the same. */

@@ -4,10 +4,11 @@ import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
 import type { Workspace, WrittenPlan } from '../lookup/workspace.ts';
 import { fingerprint, planName } from '../plan/fingerprint.ts';
-import type { RoutingTable } from '../plan/routing-table.ts';
+import { holdersOf, type PlannedShard, type RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CachedTables } from './cached-tables.ts';
 import { NodeClient, type NodeContents } from './node-client.ts';
+import { ReplicaSet } from './replica-set.ts';
 import { ReplyBudget } from './reply-budget.ts';
 
 export interface RouteOptions {
@@ -28,8 +29,11 @@ export class Route implements WrittenPlan {
   readonly plan: LookupPlan;
   readonly written: PlanMemory | undefined;
   readonly nodes: ReadonlyMap<string, NodeClient>;
-  /** The clients in the order of the plan. */
-  readonly states: readonly NodeClient[];
+  /** The replica sets in the order of the plan. */
+  readonly states: readonly ReplicaSet[];
+  /** The same, by the names of their nodes. */
+  readonly sets: ReadonlyMap<string, ReplicaSet>;
+  readonly #clients: readonly NodeClient[];
   readonly #tables: ReadonlyMap<string, LookupTable>;
   readonly #planName: string;
   readonly #fingerprintWords: Uint32Array;
@@ -52,7 +56,7 @@ export class Route implements WrittenPlan {
     cached: CachedTables,
     before?: Route,
   ) {
-    const used = new Set(routing.tables.flatMap((table) => table.shards.map(({ node }) => node)));
+    const used = new Set(routing.tables.flatMap((table) => table.shards.flatMap(holdersOf)));
     this.routing = routing;
     this.workspace = workspace;
     this.cached = cached;
@@ -72,11 +76,30 @@ export class Route implements WrittenPlan {
           throw new FlexemrError('INVALID_ROUTING', message, { field: 'url', node: id });
         }),
     );
-    const nodes = [...this.nodes.keys()];
-    this.states = [...this.nodes.values()];
-    this.plan = { tables: tablesOf(routing, nodes, cached), nodes };
+    const sets = new Map<string, number>();
+    const states: ReplicaSet[] = [];
+    this.#clients = [...this.nodes.values()];
+    const tables = tablesOf(routing, cached, (shard) => {
+      const name = nameOf(shard);
+      const known = sets.get(name);
+      if (known !== undefined) return known;
+      sets.set(name, states.length);
+      return states.push(this.#setOf(shard, before?.sets.get(name))) - 1;
+    });
+    this.states = states;
+    this.sets = new Map([...sets].map(([name, place]) => [name, states[place]]));
+    this.plan = { tables, nodes: this.states.map(({ name }) => name) };
     this.#tables = new Map(this.plan.tables.map((table) => [table.spec.name, table]));
     this.written = workspace.write(this.plan);
+  }
+
+  /** @param known the set of another route: with the same clients, it is used on, and knows how long they take */
+  #setOf(shard: PlannedShard, known: ReplicaSet | undefined): ReplicaSet {
+    const members = holdersOf(shard)
+      .toSorted()
+      .flatMap((id) => this.nodes.get(id) ?? []);
+    const isSame = known?.members.every((member, i) => member === members[i]) ?? false;
+    return known !== undefined && isSame ? known : new ReplicaSet(members);
   }
 
   /** Finds a table. @throws UNKNOWN_TABLE */
@@ -118,7 +141,7 @@ export class Route implements WrittenPlan {
    */
   checkContents(): void {
     if (this.#isCompared()) return;
-    const described = this.states.map((node) => node.contents);
+    const described = this.#clients.map((node) => node.contents);
     const known = new Map<string, NodeContent>();
     for (const { id, contents } of this.nodes.values()) {
       for (const [table, content] of contents.get(this.#planName) ?? []) {
@@ -132,8 +155,8 @@ export class Route implements WrittenPlan {
   }
 
   #isCompared(): boolean {
-    for (let i = 0; i < this.states.length; i++)
-      if (this.states[i].contents !== this.#compared[i]) return false;
+    for (let i = 0; i < this.#clients.length; i++)
+      if (this.#clients[i].contents !== this.#compared[i]) return false;
     return true;
   }
 
@@ -142,13 +165,21 @@ export class Route implements WrittenPlan {
   }
 }
 
+/** Equal for two shards if the same nodes hold them. */
+function nameOf(shard: PlannedShard): string {
+  return shard.replicas === undefined ? `node ${shard.node}` : JSON.stringify(holdersOf(shard).toSorted());
+}
+
 /** The tables of a routing table, with the places of their shards. */
-function tablesOf({ tables }: RoutingTable, nodes: readonly string[], cached: CachedTables): LookupTable[] {
-  const places = new Map(nodes.map((node, i) => [node, i]));
+function tablesOf(
+  { tables }: RoutingTable,
+  cached: CachedTables,
+  setOf: (shard: PlannedShard) => number,
+): LookupTable[] {
   let number = 0;
   return tables.map((table, place) => {
-    const shards = table.shards.map(({ node, end }) => {
-      return { last: end - 1, number: number++, node: places.get(node) ?? 0 };
+    const shards = table.shards.map((shard) => {
+      return { last: shard.end - 1, number: number++, node: setOf(shard) };
     });
     return new LookupTable(place, table, shards, { cached: cached.of(table.spec) });
   });

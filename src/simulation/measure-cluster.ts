@@ -1,5 +1,5 @@
 // What somebody asks before they buy machines: latencies, loads, memory, and what happens if a node dies.
-import type { RoutingTable } from '../plan/routing-table.ts';
+import { holdersOf, type RoutingTable } from '../plan/routing-table.ts';
 import type { Costs } from './costs.ts';
 import { Lookups, type LookupsReport } from './lookups.ts';
 import {
@@ -69,12 +69,13 @@ export async function measureCluster(options: MeasureOptions): Promise<ClusterRe
 async function death(options: MeasureOptions, node: string): Promise<DeathReport> {
   const { first, seconds, routing } = options;
   const { after } = await simulateCluster({ ...options, seed: first, deaths: [{ node, atMs: 0 }] });
-  return { node, tables: tablesOn(routing, node), ...after.report(seconds) };
+  return { node, tables: tablesOnlyOn(routing, node), ...after.report(seconds) };
 }
 
-function tablesOn({ tables }: RoutingTable, node: string): string[] {
+/** The tables that have rows on no other node. */
+function tablesOnlyOn({ tables }: RoutingTable, node: string): string[] {
   return tables
-    .filter(({ shards }) => shards.some((shard) => shard.node === node))
+    .filter(({ shards }) => shards.some((shard) => holdersOf(shard).every((holder) => holder === node)))
     .map(({ spec }) => spec.name);
 }
 

@@ -3,7 +3,7 @@ import { arenaPagesMax, wasmPageBytes, workerSlotBytesDefault } from '../limits.
 import type { HostedShard, Hosting } from '../memory-node/hosting.ts';
 import { hostingsOf } from '../memory-node/hostings.ts';
 import { fingerprint, planText } from '../plan/fingerprint.ts';
-import { type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import { holdersOf, type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Store } from '../store/store.ts';
 import type { Shard } from '../store/table.ts';
@@ -84,7 +84,10 @@ export class SyntheticRows {
 
 function servedBy(routing: RoutingTable): Served {
   const shards = numberedShards(routing);
-  return { shards, byNode: Map.groupBy(shards, ({ shard }) => shard.node), plan: fingerprint(routing) };
+  const byNode = new Map<string, NumberedShard[]>(routing.nodes.map(({ id }) => [id, []]));
+  for (const numbered of shards)
+    for (const node of holdersOf(numbered.shard)) byNode.get(node)?.push(numbered);
+  return { shards, byNode, plan: fingerprint(routing) };
 }
 
 /** One memory with rows of every kind, and the slots of some workers. */

@@ -2,7 +2,7 @@
 // what has no counter elsewhere is observed as it happens. docs/operating.md lists all of them.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
-import type { SubrequestEnd } from '../ranker/fan-out.ts';
+import type { SubrequestEnd } from '../ranker/fan-out-terms.ts';
 import type { NodeStatus } from '../ranker/node-client.ts';
 import type { RankerStats } from '../ranker/ranker.ts';
 import type { ScorerObserver } from '../scorer/observer.ts';
@@ -170,8 +170,14 @@ export class RankerMetrics implements ScorerObserver {
     const ranker = (name: string, help: string, of: Exclude<keyof RankerStats, 'cache'>): void =>
       counter(`flexemr_ranker_${name}`, help, (now) => now.ranker?.[of] ?? 0);
     ranker('lookups_total', 'Lookups.', 'lookups');
-    ranker('subrequests_total', 'Subrequests, without retries.', 'subrequests');
+    ranker('subrequests_total', 'Subrequests, without retries and hedges.', 'subrequests');
     ranker('retries_total', 'Subrequests that were sent again.', 'retries');
+    ranker(
+      'hedged_total',
+      'Subrequests that were sent to a second node, because their replies were late.',
+      'hedged',
+    );
+    ranker('hedges_won_total', 'Subrequests that the second node answered first.', 'hedgesWon');
     ranker(
       'segments_pushed_total',
       'Segments (the bags of a shard) that were pooled at their node.',

@@ -45,6 +45,7 @@ const ground = [
   'limits.ts',
   'log.ts',
   'proxy.ts',
+  'replica-limits.ts',
   'scoring-limits.ts',
   'simulation-limits.ts',
   'table-limits.ts',
@@ -247,6 +248,8 @@ function sectionsOf(bytes: Uint8Array): string[] {
 const awaitable = [
   'lookUp(request, ',
   'this.#lookUpAgain(request, ',
+  // Ends when its attempts have ended, and the deadline ends all of them.
+  'new Race(',
   // Waits for a credit. The deadline resolves it too.
   'promise;',
   // Opening, closing and connecting to nodes, which have their own limits.

@@ -22,6 +22,7 @@ describe('searching', () => {
       const bytes = sizes.reduce((sum, [, , own]) => sum + own, 0);
       return {
         cuttable,
+        sets: Array.from({ length: nodes }, (_, i) => [i]),
         capacities: new Float64Array(nodes).fill(
           slack === Number.POSITIVE_INFINITY ? slack : Math.ceil((slack * bytes) / nodes),
         ),
@@ -83,6 +84,7 @@ describe('searching', () => {
     const problem = {
       tables: new Array(100).fill(one),
       capacities: new Float64Array(4).fill(1e9),
+      sets: [[0], [1], [2], [3]],
       cuttable: true,
     };
     expect(exhaustiveSearch(localSearch(problem))).toBeUndefined();

@@ -27,21 +27,30 @@ const table = (nodes: readonly string[]): fc.Arbitrary<Omit<PlannedTable, 'spec'
       version: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
       indexed: fc.boolean(),
       cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 }),
-      on: fc.infiniteStream(fc.constantFrom(...nodes)),
+      on: fc.infiniteStream(fc.shuffledSubarray([...nodes], { minLength: 1 })),
+      replicated: fc.boolean(),
     })
-    .map(({ spec, defaultRow, version, indexed, cuts, on }) => ({
+    .map(({ spec, defaultRow, version, indexed, cuts, on, replicated }) => ({
       spec: {
         ...spec,
         ...(defaultRow && { defaultRow: defaultRow.slice(0, spec.dim), missing: 'default' }),
       },
       version,
       indexed,
-      shards: shardsOf(cuts, indexed ? 2 ** 32 : spec.rows, on),
+      shards: shardsOf(cuts, indexed ? 2 ** 32 : spec.rows, on, replicated),
     }));
 
-function shardsOf(cuts: readonly number[], end: number, on: Iterator<string>): PlannedShard[] {
+function shardsOf(
+  cuts: readonly number[],
+  end: number,
+  on: Iterator<readonly string[]>,
+  replicated: boolean,
+): PlannedShard[] {
   const bounds = [...new Set([0, ...cuts.map((cut) => Math.floor(cut * end)), end])].sort((a, b) => a - b);
-  return bounds.slice(1).map((bound, i) => ({ node: on.next().value, begin: bounds[i], end: bound }));
+  return bounds.slice(1).map((bound, i) => {
+    const [node, ...replicas] = on.next().value;
+    return { node, ...(replicated && replicas.length > 0 && { replicas }), begin: bounds[i], end: bound };
+  });
 }
 
 export const anyRouting: fc.Arbitrary<RoutingTable> = fc
@@ -55,6 +64,7 @@ export const anyRouting: fc.Arbitrary<RoutingTable> = fc
               id: fc.constant(id),
               url: fc.webUrl({ validSchemes: ['http', 'https'] }),
               bytes: fc.maxSafeNat(),
+              zone: text,
             },
             { requiredKeys: ['id'] },
           ),

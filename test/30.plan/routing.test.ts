@@ -114,7 +114,14 @@ const rowsMax = Math.floor(shardBytesMax / 8) - 1;
 
 const faults: Fault[] = [
   ['no format', set(whole, { format: undefined }), 'format'],
-  ['a newer format', set(whole, { format: 'flexemr-routing-2' }), 'format', 'flexemr-routing-2'],
+  ['a newer format', set(whole, { format: 'flexemr-routing-3' }), 'format', 'flexemr-routing-3'],
+  ['a zone in the format without zones', set(nodeB, { zone: 'z' }), 'format', 'flexemr-routing-1'],
+  ['replicas in the format without', set(first, { replicas: ['b'] }), 'format', 'flexemr-routing-1'],
+  ['no replica in a list of them', set(first, { replicas: [] }), 'tables[0].shards[0].replicas', []],
+  ['a replica without a node', set(first, { replicas: ['c'] }), 'tables[0].shards', 'c', 0],
+  ['a replica on the first node', set(first, { replicas: ['a'] }), 'tables[0].shards', 'a', 0],
+  ['a replica twice', set(first, { replicas: ['b', 'b'] }), 'tables[0].shards', 'b', 0],
+  ['a zone without a name', set(nodeB, { zone: '' }), 'nodes[1].zone', ''],
   ['an unknown field', set(whole, { node: [] }), 'node', 'node'],
   ['no list of nodes', set(whole, { nodes: undefined }), 'nodes'],
   ['no nodes', set(whole, { nodes: [] }), 'nodes', []],
@@ -298,6 +305,7 @@ describe('a fingerprint', () => {
         ],
       }),
     ],
+    ['a replica', withTable(0, { shards: [{ ...one, replicas: ['b'] }, two] })],
     ['the order of tables', { ...routing, tables: [userTable, itemTable] }],
     ['a missing table', { ...routing, tables: [itemTable] }],
   ];
@@ -313,6 +321,7 @@ describe('a fingerprint', () => {
   const meaningless: [string, RoutingTable][] = [
     ['addresses', { ...routing, nodes: routing.nodes.map(({ id }) => ({ id, url: 'https://other' })) }],
     ['capacities', { ...routing, nodes: routing.nodes.map((node) => ({ ...node, bytes: 1 })) }],
+    ['zones', { ...routing, nodes: routing.nodes.map((node) => ({ ...node, zone: node.id })) }],
     ['nodes without shards', { ...routing, nodes: [{ id: 'c' }, ...routing.nodes] }],
     ['the order of nodes', { ...routing, nodes: routing.nodes.toReversed() }],
     ['defaults spelt out', withTable(0, {}, { dtype: 'f32', weighted: undefined, padding: undefined })],
@@ -323,6 +332,13 @@ describe('a fingerprint', () => {
   ];
   test.for(meaningless)('does not change with %s', ([, changed]) => {
     expect(fingerprint(changed)).toBe(own);
+  });
+
+  test('does not change with the order of the nodes that hold a shard', () => {
+    const [ab, ba] = ['ab', 'ba'].map(([node, replica]) =>
+      withTable(0, { shards: [{ ...one, node, replicas: [replica] }, two] }),
+    );
+    expect(fingerprint(ab)).toBe(fingerprint(ba));
   });
 
   test('counts a negative padding from the end', () => {

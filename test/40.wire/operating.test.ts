@@ -6,6 +6,7 @@ import * as clusterLimits from '../../src/cluster-limits.ts';
 import * as creditLimits from '../../src/credit-limits.ts';
 import * as engineLimits from '../../src/engine-limits.ts';
 import * as limits from '../../src/limits.ts';
+import * as replicaLimits from '../../src/replica-limits.ts';
 import * as scoringLimits from '../../src/scoring-limits.ts';
 import * as simulationLimits from '../../src/simulation-limits.ts';
 import * as tableLimits from '../../src/table-limits.ts';
@@ -16,6 +17,7 @@ const values: Readonly<Record<string, number>> = {
   ...clusterLimits,
   ...creditLimits,
   ...engineLimits,
+  ...replicaLimits,
   ...scoringLimits,
   ...simulationLimits,
   ...tableLimits,

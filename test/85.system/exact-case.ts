@@ -41,13 +41,15 @@ export class ExactCase implements AsyncDisposable {
     this.asked = asked;
   }
 
-  /** Starts the nodes. */
-  async start(): Promise<{ readonly nodes: readonly KillableNode[]; readonly routing: RoutingTable }> {
+  /** Starts the nodes. @param planned where the rows are; default: each table, or each half of one, on one node */
+  async start(
+    planned: RoutingTable = routing,
+  ): Promise<{ readonly nodes: readonly KillableNode[]; readonly routing: RoutingTable }> {
     const plan = join(this.#folder, 'plan.json');
-    await writeRouting(plan, routing);
+    await writeRouting(plan, planned);
     for (const id of nodeIds) this.#nodes.push(await KillableNode.start(id, this.tables, plan));
     const nodes = this.#nodes.map(({ id, url }) => ({ id, url }));
-    return { nodes: this.#nodes, routing: { ...routing, nodes } };
+    return { nodes: this.#nodes, routing: { ...planned, nodes } };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

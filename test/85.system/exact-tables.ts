@@ -23,6 +23,18 @@ export const routing: RoutingTable = {
   }),
 };
 
+/** Every row on both nodes. */
+export const replicated: RoutingTable = {
+  ...routing,
+  tables: routing.tables.map((table) => ({
+    ...table,
+    shards: table.shards.map((shard) => ({
+      ...shard,
+      replicas: nodeIds.filter((id) => id !== shard.node),
+    })),
+  })),
+};
+
 function nameOf(i: number): string {
   return `t${i}`;
 }

@@ -6,7 +6,7 @@ import { openRanker } from '../../src/host/open-ranker.ts';
 import { below, random } from '../../src/simulation/random.ts';
 import { runs } from '../runs.ts';
 import { ExactCase, recovered } from './exact-case.ts';
-import { nodeIds, routing } from './exact-tables.ts';
+import { nodeIds, replicated, routing } from './exact-tables.ts';
 import { firstAndLast, type Held, held } from './leftovers.ts';
 import { addOutcomes, Load, noOutcomes } from './load.ts';
 
@@ -67,6 +67,29 @@ async function killNodes(transport: 'stream' | 'http'): Promise<[typeof noOutcom
   }
   return [sums, seen];
 }
+
+test('no lookup fails when one of two replicas is killed under load, and it is used again when it is back', async () => {
+  await using given = await ExactCase.open();
+  const { nodes, routing: routed } = await given.start(replicated);
+  await using ranker = await openRanker({ routing: routed, transport: 'stream' });
+  const asked: Record<string, number> = {};
+  ranker.observe(({ node, code }) => {
+    if (code === undefined) asked[node] = (asked[node] ?? 0) + 1;
+  });
+  const load = new Load(ranker, given.asked, { concurrency, deadlineMs: 10_000 });
+  load.start();
+  for (const victim of [nodes[0], nodes[1], nodes[0]]) {
+    await expect.poll(() => asked[victim.id] ?? 0, { timeout: 10_000 }).toBeGreaterThan(10);
+    victim.kill();
+    await sleep(300);
+    await victim.restart();
+    asked[victim.id] = 0;
+  }
+  await expect.poll(() => asked.n0, { timeout: 10_000 }).toBeGreaterThan(10);
+  // No node is allowed to fail, so this throws the first error.
+  await load.rest();
+  expect(load.take().right).toBeGreaterThan(30);
+});
 
 test('no lookup fails when a worker dies under load, and the worker is replaced', async () => {
   await using given = await ExactCase.open();

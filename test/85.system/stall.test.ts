@@ -5,7 +5,9 @@ import { openRanker } from '../../src/host/open-ranker.ts';
 import { transportNames } from '../../src/host/transport-names.ts';
 import { FlexemrError } from '../../src/index.ts';
 import { fetchConnectionsMax } from '../../src/limits.ts';
+import { hedgeReserve, hedgeShareMax } from '../../src/replica-limits.ts';
 import { ExactCase, recovered } from './exact-case.ts';
+import { replicated } from './exact-tables.ts';
 import { held } from './leftovers.ts';
 import { Load } from './load.ts';
 
@@ -40,6 +42,25 @@ test.for(throughSockets)(
     expect(load.take().right).toBeGreaterThan(0);
   },
 );
+
+test('lookups go on while one of two replicas stalls, and few subrequests are sent twice', async () => {
+  await using given = await ExactCase.open();
+  const { nodes, routing } = await given.start(replicated);
+  await using ranker = await openRanker({ routing, transport: 'stream' });
+  const load = new Load(ranker, given.asked, { concurrency: 6, deadlineMs: 10_000 });
+  load.start();
+  for (const victim of nodes) {
+    await sleep(200);
+    await victim.stall();
+    await sleep(500);
+    victim.goOn();
+  }
+  // No node is allowed to fail, so this throws the first error.
+  await load.rest();
+  const { subrequests, hedged, hedgesWon } = ranker.stats;
+  expect(hedgesWon).toBeGreaterThan(0);
+  expect(hedged).toBeLessThanOrEqual(hedgeShareMax * subrequests + hedgeReserve);
+});
 
 /** Lookups of 100 KB that get no answer. If a ranker kept them, that would be 60 MB and 600 connections per second. */
 const unanswered = { concurrency: 12, deadline: 20, ms: 3_000, bytesMax: 32 * 2 ** 20 };

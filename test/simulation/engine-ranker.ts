@@ -88,6 +88,10 @@ export class SimulatedEngines implements CountedReplies {
     return this.threads.live.reduce((sum, { transport }) => sum + transport.replyBytes, 0);
   }
 
+  get wanted(): number {
+    return this.threads.live.reduce((sum, { transport }) => sum + transport.wanted, 0);
+  }
+
   outstanding(urls?: ReadonlySet<string>): number {
     return this.threads.live.reduce((sum, { transport }) => sum + transport.outstanding(urls), 0);
   }

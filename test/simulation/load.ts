@@ -17,8 +17,8 @@ export interface SimulatedRanker {
 }
 
 export interface LoadOptions {
-  /** The nodes that serve these tables, or have served them. */
-  readonly nodesOf: (tables: ReadonlySet<string>) => Iterable<string>;
+  /** The nodes that hold each shard of these tables, or have held it. */
+  readonly setsOf: (tables: ReadonlySet<string>) => readonly ReadonlySet<string>[];
   /** The routing table that the ranker knows at least, as a number. */
   readonly known: () => number;
   /** The cuts (cutOf) of a table in this routing table and in later ones. */
@@ -45,6 +45,9 @@ export interface Given extends Pick<LookupOptions, 'onFailure'> {
 
 /** A deadline that leaves time to try again. */
 const retriedMsMin = 5_000;
+
+/** A deadline that leaves time to find out that a node is gone, and to ask another one. */
+const movedMsMin = 5_000;
 
 /** A deadline that leaves time to send credits again. */
 const creditsMsMin = 1_000;
@@ -129,21 +132,25 @@ export class Load {
 
   /** @throws if no fault explains the error */
   #explain({ number, request, given, begun }: End, error: FlexemrError): void {
-    const { nodesOf, patienceMs, retriesAll } = this.#options;
+    const { setsOf, patienceMs, retriesAll } = this.#options;
     const { deadline, strict = false } = given;
-    const all = new Set(nodesOf(request.tables));
+    const sets = setsOf(request.tables).filter((set) => error.node === undefined || set.has(error.node));
     const { now } = this.#world;
     const unexplained = new Error(`nothing explains how lookup ${number} fails: ${error}`, { cause: error });
     if (error.code === 'WORKER_FAILED' && !strict && this.#options.hasDied?.(begun)) return;
     if (!codesOfFaults.includes(error.code) || strict) throw unexplained;
-    if (error.node !== undefined && !all.has(error.node)) throw unexplained;
-    const at = error.node === undefined ? all : new Set([error.node]);
     if (error.code === 'DEADLINE_EXCEEDED' && deadline < patienceMs) return;
     // When all nodes have another routing table, the ranker can read it, and tries again.
     if (error.code === 'STALE_ROUTING' && !this.#troubles.during('rollout', begun)) throw unexplained;
     // Credits are sent again in time, but a stream that has none any more ends.
     const isLate = error.code === 'DEADLINE_EXCEEDED' && deadline >= creditsMsMin;
-    if (!this.#troubles.explain(at, begun, now, isLate ? creditsBreak : undefined)) throw unexplained;
+    const except = isLate ? creditsBreak : undefined;
+    const isAtFault = (node: string): boolean => this.#troubles.explain(new Set([node]), begun, now, except);
+    // A node that says nothing is left in time by those that have the time.
+    const isHasty = error.code === 'DEADLINE_EXCEEDED' && deadline < movedMsMin;
+    const explains = (set: ReadonlySet<string>): boolean =>
+      isHasty ? [...set].some(isAtFault) : [...set].every(isAtFault);
+    if (!sets.some(explains)) throw unexplained;
     // What one broken connection has lost is tried again, if there are not too many subrequests to try all of them again.
     if (retriesAll && deadline >= retriedMsMin && this.#troubles.isOnly('break')) throw unexplained;
   }

@@ -157,7 +157,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a wait ignores that the lookup has ended',
-    file: 'ranker/deadline.ts',
+    file: 'ranker/ending.ts',
     from: '      const end = (): void => {\n        onEnd?.();\n        reject(this.#over);',
     to: '      const end = (): void => {\n        onEnd?.();',
   },
@@ -170,8 +170,32 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'nothing is tried again',
     file: 'ranker/fan-out.ts',
-    from: '!transient.includes(subrequest.error.code)) return;',
-    to: 'subrequest.error) return;',
+    from: '!transient.includes(error.code)) return;',
+    to: 'error) return;',
+  },
+  {
+    name: 'the attempt that another one has beaten is not cancelled',
+    file: 'ranker/race.ts',
+    from: 'for (const other of this.#running.values()) other.end(unwanted());',
+    to: '',
+  },
+  {
+    name: 'late subrequests are sent to a second node without a budget',
+    file: 'ranker/race.ts',
+    from: 'this.#to.hedges?.spend()',
+    to: 'this.#to.hedges',
+  },
+  {
+    name: 'a switch to another replica needs the budget for retries',
+    file: 'ranker/fan-out.ts',
+    from: 'isOfNode(error) ? set.fresh(tried) : undefined',
+    to: 'isOfNode(error) && budget.spend() ? set.fresh(tried) : undefined',
+  },
+  {
+    name: 'late subrequests wait for a node that is gone',
+    file: 'ranker/race.ts',
+    from: '    } else this.#leaveIfGone();',
+    to: '    }',
   },
   {
     name: 'a lookup that was cancelled is answered in part',

@@ -1,7 +1,12 @@
 // What a seed decides before its simulation begins.
 import { type EngineSizes, engineSizes } from '../../src/engine/engine-sizes.ts';
 import type { PushDown } from '../../src/lookup/asked.ts';
-import type { PlannedTable, RoutingTable } from '../../src/plan/routing-table.ts';
+import {
+  holdersOf,
+  type PlannedShard,
+  type PlannedTable,
+  type RoutingTable,
+} from '../../src/plan/routing-table.ts';
 import type { RowDtype, TableMode } from '../../src/plan/table-spec.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import type { Weather } from '../../src/simulation/pipe.ts';
@@ -64,6 +69,8 @@ export interface Plan {
   readonly dead: string | undefined;
   /** A scorer on top of the first ranker. */
   readonly scorer: ScorerPlan | undefined;
+  /** Nodes that hold each shard. */
+  readonly replicas: number;
   /** A ranker and a node that do not reach each other any more from some time on, for ever. Others reach both. */
   readonly apart: { readonly ranker: number; readonly node: string } | undefined;
   /** Undefined: the thread that asks does all lookups. */
@@ -103,7 +110,7 @@ export function planOf(dice: Dice): Plan {
   const tables = Array.from({ length: dice.between(1, 4) }, (_, i) => tableOf(dice, `t${i}`, names));
   const rankers = dice.pick([1, 1, 2, 3]);
   const workers = dice.chance(0.3) ? 2 : 1;
-  const plan: Omit<Plan, 'engines'> = {
+  const plan: Omit<Plan, 'engines' | 'replicas'> = {
     ...{ nodes, rankers },
     workers,
     // Large lookups do not fit into small slots.
@@ -134,7 +141,11 @@ export function planOf(dice: Dice): Plan {
         : undefined,
     shrinks: workers === 1 && dice.chance(0.3),
   };
-  return { ...plan, engines: dice.chance(enginesShare) ? enginesOf(dice) : undefined };
+  const engines = dice.chance(enginesShare) ? enginesOf(dice) : undefined;
+  // Each engine has its part of it, and large lookups need as much as without engines.
+  const bytes = plan.ranker.replyBytes * (engines?.engines ?? 1);
+  const ranker = { ...plan.ranker, replyBytes: bytes };
+  return withReplicas(dice, { ...plan, engines, ranker }, names);
 }
 
 function enginesOf(dice: Dice): EnginesPlan {
@@ -156,6 +167,21 @@ function enginesOf(dice: Dice): EnginesPlan {
     stalls: dice.pick([0, 0, 1, 4]),
     deaths: dice.pick([0, 0, 0, 1, 2]),
   };
+}
+
+/** Some seeds have every shard on two nodes. */
+function withReplicas(dice: Dice, plan: Omit<Plan, 'replicas'>, names: readonly string[]): Plan {
+  if (names.length === 1 || !dice.chance(0.35)) return { ...plan, replicas: 1 };
+  const replicated = (all: readonly PlannedTable[]): PlannedTable[] =>
+    all.map((table) => ({ ...table, shards: table.shards.map((shard) => withReplica(dice, shard, names)) }));
+  return { ...plan, tables: replicated(plan.tables), recut: replicated(plan.recut), replicas: 2 };
+}
+
+/** The shard on another node too, if there is one. */
+function withReplica(dice: Dice, shard: PlannedShard, nodes: readonly string[]): PlannedShard {
+  const { node, begin, end } = shard;
+  const others = nodes.filter((other) => other !== node);
+  return others.length === 0 ? { node, begin, end } : { node, replicas: [dice.pick(others)], begin, end };
 }
 
 function scorerOf(dice: Dice): ScorerPlan {
@@ -209,7 +235,11 @@ export function movedTables(
   return tables.map((table) => ({
     ...table,
     // A node that is not in the list is dead.
-    shards: table.shards.map((shard) => (dice.chance(0.4) ? { ...shard, node: dice.pick(nodes) } : shard)),
+    shards: table.shards.map((shard) => {
+      if (!dice.chance(0.4)) return shard;
+      const moved = { ...shard, node: dice.pick(nodes) };
+      return shard.replicas === undefined ? moved : withReplica(dice, moved, nodes);
+    }),
   }));
 }
 
@@ -218,8 +248,8 @@ export function cutsOf(routings: readonly RoutingTable[], name: string): string[
   return routings.flatMap(({ tables }) => tables.filter(({ spec }) => spec.name === name).map(cutOf));
 }
 
-/** The nodes that have a shard of these tables in some routing tables. */
-export function nodesOf(routings: readonly RoutingTable[], names: ReadonlySet<string>): Set<string> {
+/** The nodes that hold each shard of these tables, in some routing tables. */
+export function setsOf(routings: readonly RoutingTable[], names: ReadonlySet<string>): ReadonlySet<string>[] {
   const tables = routings.flatMap((routing) => routing.tables).filter(({ spec }) => names.has(spec.name));
-  return new Set(tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
+  return tables.flatMap(({ shards }) => shards.map((shard) => new Set(holdersOf(shard))));
 }

@@ -9,7 +9,7 @@ import { Processor } from '../../src/simulation/processor.ts';
 import type { World } from '../../src/simulation/world.ts';
 import { SimulatedEngines } from './engine-ranker.ts';
 import { Load, type LoadOptions, type SimulatedRanker } from './load.ts';
-import { cutsOf, nodesOf, type Plan } from './plan.ts';
+import { cutsOf, type Plan, setsOf } from './plan.ts';
 import { Requests, type SimulatedRequest } from './requests.ts';
 import type { SimulatedRows } from './rows.ts';
 import { Scoring } from './scoring.ts';
@@ -57,7 +57,7 @@ export async function openRanking(number: number, of: RankingOptions): Promise<R
   const { ranker, engines } = opened;
   const requests = new Requests(world.dice.fork(), plan.tables, rows.models);
   const options: LoadOptions = {
-    nodesOf: (names) => nodesOf(cluster.routings, names),
+    setsOf: (names) => setsOf(cluster.routings, names),
     known: () => cluster.published,
     cutsOf: (table, known) => cutsOf(cluster.routings.slice(known), table),
     retriesAll: plan.crowd === 0 && plan.betweenMs >= plan.weather.delayMsMax / 2,

@@ -8,6 +8,7 @@ import { hostedShard } from '../../src/memory-node/load-shards.ts';
 import { servedTables } from '../../src/memory-node/served-tables.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import {
+  holdersOf,
   type NumberedShard,
   numberedShards,
   type PlannedTable,
@@ -90,7 +91,7 @@ export class SimulatedRows {
 
   /** What a worker needs to serve the shards of a node. @param slots number of its share of the memory for slots */
   hosting(routing: RoutingTable, node: string, slots: number): Hosting {
-    const own = numberedShards(routing).filter(({ shard }) => shard.node === node);
+    const own = numberedShards(routing).filter(({ shard }) => holdersOf(shard).includes(node));
     const shards = own.map((numbered) => this.#hosted(numbered));
     const plan = fingerprint(routing);
     const contents = Object.fromEntries(

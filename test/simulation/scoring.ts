@@ -197,7 +197,8 @@ export class Scoring {
     if (error.code === 'DEADLINE_EXCEEDED' && deadline < patientMs) return;
     if (error.code === 'OVERLOADED' && (error.field === 'queue' || error.field === 'deadline')) return;
     if (error.code === 'WORKER_FAILED' && !this.#network.calm) return;
-    const nodes = new Set(this.#options.nodesOf(new Set(this.#tables.map(({ spec }) => spec.name))));
+    const names = new Set(this.#tables.map(({ spec }) => spec.name));
+    const nodes = new Set(this.#options.setsOf(names).flatMap((set) => [...set]));
     const isOfNodes = ['UNAVAILABLE', 'OVERLOADED', 'STALE_ROUTING', 'DEADLINE_EXCEEDED'].includes(
       error.code,
     );

@@ -1,5 +1,6 @@
 // One seed: a cluster under load and faults, and what must be true of it.
 import { sessionWindow, stuckMsMax, subrequestMsMax } from '../../src/limits.ts';
+import { hedgeReserve, hedgeShareMax } from '../../src/replica-limits.ts';
 import { SimulatedCluster, slotRanges } from '../../src/simulation/cluster.ts';
 import { Network } from '../../src/simulation/network.ts';
 import type { Weather } from '../../src/simulation/pipe.ts';
@@ -20,6 +21,8 @@ import { openWindows, shrinkWindow } from './windows.ts';
 /** Lookups that must succeed after the last fault. */
 const calmLookups = 8;
 const calmDeadlineMs = 2_000;
+/** If the replica of a node that is gone has to be found. */
+const movedDeadlineMs = 5_000;
 
 /** All delays are the same, so that windows depend on nothing else than the node. */
 const calmWeather: Partial<Weather> = { delayMsMin: 1, delayMsMax: 1, windowBytes: 2 ** 20 };
@@ -149,16 +152,18 @@ class Run {
     if (world.timers > 0) throw new Error(`${world.timers} timers are left`);
   }
 
-  /** What nodes may send now is what the rankers say. */
+  /** What nodes may send now is what the rankers say, and rankers hedge within their budgets. */
   #compare(): void {
     for (const { ranker, transport, engines } of this.#rankings) {
       if (engines !== undefined) {
         engines.compare();
         continue;
       }
-      const { replyBytesUnderWay: said } = ranker.stats;
+      const { replyBytesUnderWay: said, hedged, subrequests } = ranker.stats;
       if (said !== transport.replyBytes)
         throw new Error(`nodes may send ${transport.replyBytes} bytes, the ranker says ${said}`);
+      if (hedged > hedgeReserve + hedgeShareMax * subrequests)
+        throw new Error(`${hedged} of ${subrequests} subrequests were hedged`);
     }
   }
 
@@ -187,7 +192,8 @@ class Run {
   async #calm({ load, requests, known, apart }: Ranking, cluster: SimulatedCluster): Promise<void> {
     const core = coreTables(cluster, apart);
     if (core.length === 0) return;
-    const given = { deadline: calmDeadlineMs, strict: true };
+    const deadline = this.#plan.replicas > 1 ? movedDeadlineMs : calmDeadlineMs;
+    const given = { deadline, strict: true };
     for (let i = 0; i < calmLookups / 2; i++) await load.lookUp(requests.draw(core), given);
     await Promise.all(Array.from({ length: calmLookups / 2 }, () => load.lookUp(requests.draw(core), given)));
     // A cache may still have what an earlier routing table gave.
@@ -202,6 +208,10 @@ class Run {
 
   /** All credits come back, and all memory is free again. */
   async #settle(cluster: SimulatedCluster): Promise<void> {
+    // An engine hears a moment later that nobody waits for a lookup any more.
+    for (const { transport, engines } of this.#rankings)
+      if (engines === undefined && transport.wanted > 0)
+        throw new Error(`all lookups have ended, but ${transport.wanted} subrequests are not cancelled`);
     for (let ms = 0; this.#outstanding > 0; ms += recoveryMsMax) {
       if (ms > goneMsMax) throw new Error(`${this.#outstanding} subrequests never end`);
       await this.#world.sleep(recoveryMsMax);
@@ -228,7 +238,10 @@ class Run {
   async #spendCredits(ranking: Ranking, cluster: SimulatedCluster): Promise<void> {
     const { load, requests, transport, ranker, engines, processor, apart } = ranking;
     const core = coreTables(cluster, apart);
-    const placed = core.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
+    const placed = core
+      .flatMap((table) => table.shards.map((shard) => ({ table, shard })))
+      // Lookups go to another replica of a node that is held.
+      .filter(({ shard }) => shard.replicas === undefined);
     if (placed.length === 0) return;
     const { table, shard } = this.#world.dice.pick(placed);
     const node = cluster.nodes.find(({ name }) => name === shard.node);

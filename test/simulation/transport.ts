@@ -20,6 +20,8 @@ export interface CountedReplies {
   readonly held: number;
   /** Bytes of replies that nodes may send now. */
   readonly replyBytes: number;
+  /** Subrequests in flight that were not cancelled. */
+  readonly wanted: number;
   /** Credits in use, of all sessions with an address, or of all sessions. */
   outstanding(urls?: ReadonlySet<string>): number;
 }
@@ -55,6 +57,8 @@ export class CountedTransport implements Transport, CountedReplies {
   #returned = 0;
   /** Subrequests whose reply had to wait at the node. */
   held = 0;
+  /** Subrequests in flight that were not cancelled. */
+  wanted = 0;
 
   constructor(network: Network, world: World, room: RepliesRoom) {
     this.#inner = new StreamTransport(new Descriptions(network), { token });
@@ -124,8 +128,11 @@ export class CountedTransport implements Transport, CountedReplies {
       credits.returned++;
       giveBytes();
     };
+    this.wanted++;
     const settled = (): void => {
-      if (!cancelled) give();
+      if (cancelled) return;
+      this.wanted--;
+      give();
     };
     exchange.reply.then(settled, settled);
     return {
@@ -139,6 +146,7 @@ export class CountedTransport implements Transport, CountedReplies {
         exchange.grant?.();
       },
       cancel: async () => {
+        if (!cancelled && !given) this.wanted--;
         cancelled = true;
         if (this.#world.steps === steps && this.#room.forOthers !== true)
           this.#world.fail(new Error(`a lookup that had ended sent a subrequest to ${url}`));
