@@ -103,10 +103,7 @@ export class EngineRanker implements Ranker {
     const options = {
       // Other nodes go on serving when one is away, also after an engine has ended.
       awaitNodes: this.#ended.length === 0,
-      pushDown,
-      deduplicateBags,
-      checksums,
-      hedge,
+      ...{ pushDown, deduplicateBags, checksums, hedge },
       cache: this.#share(cache),
       replyBytes: partOf(replyBytes, engines),
     };

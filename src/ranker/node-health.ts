@@ -72,6 +72,11 @@ export class NodeHealth {
     return this.#failed && now < this.#heldUntil;
   }
 
+  /** Whether it has failed, and has neither replied nor described itself since. */
+  get isLost(): boolean {
+    return this.#failed;
+  }
+
   /** Whether no reply has come since then. */
   isSilentSince(then: number): boolean {
     return this.#heardAt < then;

@@ -1,4 +1,5 @@
 import type { FlexemrError } from '../errors.ts';
+import { retryMsMax } from '../limits.ts';
 import { unwanted } from '../transport/transport.ts';
 import type { Attempt } from './attempt.ts';
 import { turn } from './deadline.ts';
@@ -105,20 +106,26 @@ export class Race {
       this.#to.stats.hedged++;
       this.#start(other, true);
     } else this.#leaveIfGone();
-    this.#watch(2 * ms);
+    this.#watch(Math.min(2 * ms, Math.max(ms, retryMsMax)));
   }
 
   /** The budget for hedges is used up. Subrequests leave a node that does not even describe itself. */
   #leaveIfGone(): void {
-    for (const client of this.#running.keys()) {
-      client.connect().catch(() => {
-        if (this.#ended || !this.#running.has(client)) return;
-        client.health.failed(performance.now());
-        const other = this.#subrequest.set.fresh(this.#tried);
-        if (other === undefined) return;
-        this.#to.stats.retries++;
-        this.#start(other, false);
-      });
+    for (const client of [...this.#running.keys()]) {
+      if (client.health.isLost) this.#leave(client);
+      else
+        client.connect().catch(() => {
+          client.health.failed(performance.now());
+          this.#leave(client);
+        });
     }
+  }
+
+  #leave(client: NodeClient): void {
+    if (this.#ended || !this.#running.has(client)) return;
+    const other = this.#subrequest.set.fresh(this.#tried);
+    if (other === undefined) return;
+    this.#to.stats.retries++;
+    this.#start(other, false);
   }
 }

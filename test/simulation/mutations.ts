@@ -192,12 +192,6 @@ export const mutations: readonly Mutation[] = [
     to: 'isOfNode(error) && budget.spend() ? set.fresh(tried) : undefined',
   },
   {
-    name: 'late subrequests wait for a node that is gone',
-    file: 'ranker/race.ts',
-    from: '    } else this.#leaveIfGone();',
-    to: '    }',
-  },
-  {
     name: 'a lookup that was cancelled is answered in part',
     file: 'ranker/failures.ts',
     from: "  'DEADLINE_EXCEEDED',\n",
