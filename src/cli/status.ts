@@ -64,15 +64,16 @@ export function statusText({
   return parts.join('\n\n');
 }
 
-function releaseText({ plan, from, nodes, tables, shards }: ReleaseStatus): string {
+function releaseText({ plan, from, nodes, tables, shards, versions }: ReleaseStatus): string {
   const where = from === undefined ? '' : ` from ${from}`;
-  return `${plan}${where}: ${tables} tables, ${shards} shards on ${nodes} nodes`;
+  const version = versions.length > 1 ? `versions ${versions.join(', ')}` : `version ${versions[0] ?? '–'}`;
+  return `${plan}${where}: ${version}, ${tables} tables, ${shards} shards on ${nodes} nodes`;
 }
 
 function nodesText(nodes: ClusterStatus['nodes']): string {
   const head = ['node', 'url', 'answers', 'serves', 'lease', 'loaded', 'used MiB', 'of MiB', 'version'];
-  const rows = nodes.map(({ node, url = '–', answers, plan, suspect, lease }) => {
-    const { releases = [], room, version = '–' } = lease ?? {};
+  const rows = nodes.map(({ node, url = '–', answers, plan, releases = [], suspect, lease }) => {
+    const { room, version = '–' } = lease ?? {};
     const age = suspect === undefined ? '–' : lease === undefined ? 'suspect' : seconds(lease.ageMs);
     const loaded = releases.map(({ plan: each, state }) => `${each} ${state}`).join(', ') || '–';
     const used = room === undefined ? '–' : mib(room.usedBytes);
@@ -80,8 +81,10 @@ function nodesText(nodes: ClusterStatus['nodes']): string {
     const serves = plan === '' ? 'starting' : (plan ?? '–');
     return [node, url, answers ? 'yes' : 'no', serves, age, loaded, used, total, version];
   });
-  const problems = nodes.flatMap(({ node, problem }) =>
-    problem === undefined ? [] : [`${node}: ${problem}`],
+  const problems = nodes.flatMap(({ node, problem, releases = [] }) =>
+    [problem, ...releases.map((release) => release.problem)].flatMap((each) =>
+      each === undefined ? [] : [`${node}: ${each}`],
+    ),
   );
   return [columns([head, ...rows]), ...problems].join('\n');
 }

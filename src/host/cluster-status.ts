@@ -3,6 +3,7 @@ import type { KnownLease, KnownLeases, NodeLease, RankerLease } from '../plan/cl
 import { fingerprint, planText } from '../plan/fingerprint.ts';
 import type { PlannedNode } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { ReleaseStatus as NodeRelease } from '../wire/handler.ts';
 
 /** A release, in numbers. */
 export interface ReleaseStatus {
@@ -11,6 +12,8 @@ export interface ReleaseStatus {
   readonly nodes: number;
   readonly tables: number;
   readonly shards: number;
+  /** Versions of its tables, in order. */
+  readonly versions: readonly number[];
 }
 
 /** What is known of a node: what it answers itself, and its lease. */
@@ -23,6 +26,8 @@ export interface NodeStatusReport {
   readonly problem: string | undefined;
   /** The plan that it serves, as it says itself. Empty: it is starting. */
   readonly plan: string | undefined;
+  /** The releases that it has, loads, or could not load, as it says itself. Undefined: it does not answer. */
+  readonly releases: readonly NodeRelease[] | undefined;
   /** It has no lease. Undefined: there are no leases. Rankers go by what they see of a node, not by this. */
   readonly suspect: boolean | undefined;
   readonly lease: (NodeLease & { readonly ageMs: number }) | undefined;
@@ -94,20 +99,22 @@ function releaseStatus({ routing, tables: from }: Release): ReleaseStatus {
   const { nodes, tables } = routing;
   const shards = tables.reduce((sum, table) => sum + table.shards.length, 0);
   const plan = planText(fingerprint(routing));
-  return { plan, from, nodes: nodes.length, tables: tables.length, shards };
+  const versions = [...new Set(tables.map(({ version }) => version))].sort((a, b) => a - b);
+  return { plan, from, nodes: nodes.length, tables: tables.length, shards, versions };
 }
 
 async function ask(
   { id: node, url }: PlannedNode,
   transport: Transport,
-): Promise<Pick<NodeStatusReport, 'node' | 'url' | 'answers' | 'problem' | 'plan'>> {
-  if (url === undefined)
-    return { node, url, answers: false, problem: 'the routing table has no url for it', plan: undefined };
+): Promise<Omit<NodeStatusReport, 'suspect' | 'lease'>> {
+  const silent = { node, url, answers: false, plan: undefined, releases: undefined };
+  if (url === undefined) return { ...silent, problem: 'the routing table has no url for it' };
   try {
-    const { plan, node: found } = await transport.describe(url);
-    const problem = found === node ? undefined : `node ${found} answers there`;
-    return { node, url, answers: problem === undefined, problem, plan };
+    const { plan, node: found, releases } = await transport.describe(url);
+    if (found !== node) return { ...silent, problem: `node ${found} answers there` };
+    const said = releases?.map(({ plan, state, problem }) => ({ plan, state, problem }));
+    return { node, url, answers: true, problem: undefined, plan, releases: said };
   } catch (error) {
-    return { node, url, answers: false, problem: (error as Error).message, plan: undefined };
+    return { ...silent, problem: (error as Error).message };
   }
 }

@@ -54,12 +54,16 @@ test('nodes that serve the plan', async () => {
   const shards = cluster.routing.tables.reduce((sum, table) => sum + table.shards.length, 0);
   expect(JSON.parse(await status(file, '--json'))).toEqual({
     source: file,
-    serving: { plan, nodes: 2, tables: wholeNumbers.length, shards },
-    nodes: cluster.routing.nodes.map(({ id, url }) => ({ node: id, url, answers: true, plan })),
+    serving: { plan, nodes: 2, tables: wholeNumbers.length, shards, versions: [1] },
+    nodes: cluster.routing.nodes.map(({ id, url }) => {
+      return { node: id, url, answers: true, plan, releases: [{ plan, state: 'ready' }] };
+    }),
   });
   const lines = (await status(file)).split('\n');
   expect(lines[0]).toBe(file);
-  expect(lines).toContain(`serving   ${plan}: ${wholeNumbers.length} tables, ${shards} shards on 2 nodes`);
+  expect(lines).toContain(
+    `serving   ${plan}: version 1, ${wholeNumbers.length} tables, ${shards} shards on 2 nodes`,
+  );
   for (const { id, url } of cluster.routing.nodes)
     expect(lines.map((line) => line.split(/ {2,}/))).toContainEqual([
       id,
