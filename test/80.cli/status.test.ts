@@ -71,7 +71,7 @@ test('nodes that serve the plan', async () => {
       'yes',
       plan,
       '–',
-      '–',
+      `${plan} ready`,
       '–',
       '–',
       '–',
