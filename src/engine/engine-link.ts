@@ -59,9 +59,9 @@ export class EngineLink {
   readonly #shared: LinkShared;
   readonly #slots: SlotPool;
   readonly #results: SharedResults;
-  readonly #waiting: (Waiting | undefined)[] = [];
-  readonly #ids: number[] = [];
-  #load = 0;
+  readonly #waiting = new Map<number, Waiting>();
+  /** No id is used again soon: lookups and their cancels may come to the engine in another order. */
+  #lastId = 0;
 
   constructor(place: number, memory: EngineMemory, engine: RunningEngine, shared: LinkShared) {
     this.#place = place;
@@ -87,7 +87,7 @@ export class EngineLink {
 
   /** Lookups that it has. */
   get load(): number {
-    return this.#load;
+    return this.#waiting.size;
   }
 
   /** Hands a lookup over. */
@@ -133,17 +133,18 @@ export class EngineLink {
   }
 
   #wait(names: FeatureNames, deadlineAt: number, address = 0, bytes = 0): Pending {
-    const id = this.#ids.pop() ?? this.#waiting.length;
+    this.#lastId = (this.#lastId + 1) & idMax;
+    const id = this.#lastId;
     const { promise: found, resolve, reject } = Promise.withResolvers<Lookup>();
     const waiting = { id, found, names, address, bytes, deadlineAt, resolve, reject, abandoned: false };
-    this.#waiting[id] = waiting;
-    if (this.#load++ === 0) this.#engine.hold(true);
+    this.#waiting.set(id, waiting);
+    if (this.#waiting.size === 1) this.#engine.hold(true);
     return waiting;
   }
 
   /** Nobody waits for a lookup any more. Its memory stays in use until the engine has answered. */
   cancel(id: number): void {
-    const waiting = this.#waiting[id];
+    const waiting = this.#waiting.get(id);
     if (waiting === undefined || waiting.abandoned) return;
     waiting.abandoned = true;
     // If the ring is full, the lookup goes on until its deadline.
@@ -194,11 +195,10 @@ export class EngineLink {
   }
 
   #end(id: number): Waiting | undefined {
-    const waiting = this.#waiting[id];
+    const waiting = this.#waiting.get(id);
     if (waiting === undefined) return undefined;
-    this.#waiting[id] = undefined;
-    this.#ids.push(id);
-    if (--this.#load === 0) this.#engine.hold(false);
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#engine.hold(false);
     if (waiting.bytes === 0) return waiting;
     this.#slots.free(waiting.address, waiting.bytes);
     return waiting;
@@ -206,8 +206,8 @@ export class EngineLink {
 
   /** Ends the lookups whose deadline passed before a moment, in milliseconds since 1970. */
   expire(before: number): void {
-    for (const waiting of this.#waiting) {
-      if (waiting === undefined || waiting.abandoned || waiting.deadlineAt >= before) continue;
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.abandoned || waiting.deadlineAt >= before) continue;
       const message = 'the engine has not ended the lookup at its deadline';
       waiting.reject(new FlexemrError('DEADLINE_EXCEEDED', message, { field: 'deadline' }));
       this.cancel(waiting.id);
@@ -216,9 +216,12 @@ export class EngineLink {
 
   /** The engine has ended, or is going to. */
   lost(error: Error): void {
-    for (let id = 0; id < this.#waiting.length; id++) this.#end(id)?.reject(error);
+    for (const id of [...this.#waiting.keys()]) this.#end(id)?.reject(error);
   }
 }
+
+/** Records have 32 bits for an id. */
+const idMax = 0x7fffffff;
 
 function textOf(options: TextOptions): Uint8Array | undefined {
   return options === noTextOptions ? undefined : utf8.encode(JSON.stringify(options));

@@ -85,7 +85,7 @@ export class Load {
     const { history, now: begun } = this.#world;
     const { deadline, onFailure = 'error', abortMs, keptMs = 0 } = given;
     history.add(
-      `${this.#processor.name}: lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}`,
+      `${this.#processor.name}: lookup ${number} begins: ${[...request.tables]}, ${deadline} ms, ${onFailure}${abortMs === undefined ? '' : `, cancelled after ${abortMs} ms`}`,
     );
     const abort = new AbortController();
     const cancel = abortMs === undefined ? undefined : this.#world.at(begun + abortMs, () => abort.abort());

@@ -8,10 +8,10 @@ const slowReplyMs = 5;
 /** Of a lookup that waits for all others. */
 const slowDeadlineMs = 20_000;
 /** Subrequests until the window to it must be small, and how small. */
-const slowSubrequests = 7 * sessionWindow;
+const slowSubrequests = 10 * sessionWindow;
 const slowWindowMax = sessionWindow / 4;
 /** Round trips until a window is open again, whatever has happened to it, and subrequests of each. */
-const openingRoundTrips = 12;
+const openingRoundTrips = 24;
 const openingSubrequests = 16;
 
 export interface WindowsOptions {
