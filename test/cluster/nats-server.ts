@@ -121,7 +121,7 @@ export function atAll(servers: readonly NatsServer[], bucket: string): string {
   return `nats://${servers.map(({ port }) => `127.0.0.1:${port}`).join()}/${bucket}`;
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const held = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     held.map(async (server) => {
