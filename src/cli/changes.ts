@@ -5,7 +5,14 @@ import { splits } from '../plan/planner.ts';
 import { example, print } from './help.ts';
 import { checkNats, withNats } from './nats-options.ts';
 import { integer } from './option-values.ts';
-import { tableListOption, tablesText, tablesTokenOption, withNodeSecurity } from './options.ts';
+import {
+  planHeadroomOption,
+  replicasOption,
+  tableListOption,
+  tablesText,
+  tablesTokenOption,
+  withNodeSecurity,
+} from './options.ts';
 import { parseBytes, parseNode } from './plan.ts';
 import {
   abort,
@@ -65,13 +72,15 @@ function addRebalance(program: Command): void {
     .description('move the tables of a running cluster to other nodes, without a pause')
     .addOption(
       new Option(
-        '--node <id=url[,bytes]>',
-        'a node that is to have tables, its address and its memory; can be repeated',
+        '--node <id=url[,bytes][,zone=name]>',
+        'a node that is to have tables, its address, its memory and its zone; can be repeated',
       ).argParser(parseNode),
     )
     .addOption(
       new Option('--split <how>', 'how to cut tables over all nodes').choices(splits).default('auto'),
     )
+    .addOption(replicasOption())
+    .addOption(planHeadroomOption())
     .addOption(
       new Option(
         '--capacity <bytes>',

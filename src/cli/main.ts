@@ -17,6 +17,8 @@ import {
   checkSource,
   deadlineOption,
   dtypeOption,
+  planHeadroomOption,
+  replicasOption,
   tableListOption,
   tablesText,
   tablesTokenOption,
@@ -24,16 +26,7 @@ import {
   withNodeSecurity,
   withSource,
 } from './options.ts';
-import {
-  type PlanOptions,
-  parseBytes,
-  parseNode,
-  parseNodes,
-  parseReplicas,
-  plan,
-  planJson,
-  planText,
-} from './plan.ts';
+import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
@@ -95,12 +88,8 @@ const planning = program
       .conflicts('nodes'),
   )
   .addOption(new Option('--split <how>', 'how to cut tables over all nodes').choices(splits).default('auto'))
-  .addOption(
-    new Option(
-      '--replicas <n>',
-      'nodes that hold each shard, in different zones if nodes name zones (default: 1)',
-    ).argParser(parseReplicas),
-  )
+  .addOption(replicasOption())
+  .addOption(planHeadroomOption())
   .option(
     '--requests <file>',
     'measure the keys per bag in these requests, safetensors (default: 1 key per bag)',

@@ -1,5 +1,6 @@
 // Options that several commands share, and the checks of their values.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { headroomMax } from '../cluster-limits.ts';
 import { enginesMax } from '../engine-limits.ts';
 import { dtypes } from '../kernel/dtype.ts';
 import { gidIndexMax, portMax, threadsMax, workersMax } from '../limits.ts';
@@ -9,8 +10,8 @@ import { checkCache, withCache } from './cache-options.ts';
 import { logLevels } from './log.ts';
 import { checkNats, withNats } from './nats-options.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
-import { flagOf, integer } from './option-values.ts';
-import { parseNodes } from './plan.ts';
+import { flagOf, integer, upTo } from './option-values.ts';
+import { parseNodes, parseReplicas } from './plan.ts';
 
 export const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
 
@@ -44,6 +45,20 @@ export function gidIndexOption(): Option {
     '--gid-index <n>',
     'address of the RDMA device: an index of its GIDs (default: a routable one)',
   ).argParser(integer(0, gidIndexMax));
+}
+
+export function replicasOption(): Option {
+  return new Option(
+    '--replicas <n>',
+    'nodes that hold each shard, in different zones if nodes name zones (default: 1)',
+  ).argParser(parseReplicas);
+}
+
+export function planHeadroomOption(): Option {
+  return new Option(
+    '--headroom <share>',
+    'memory that each node keeps for another release, as a share of what it gets (default: 0)',
+  ).argParser(upTo(headroomMax));
 }
 
 /** Adds the options for the source of lookups: tables in this process, or memory nodes. */

@@ -24,6 +24,8 @@ export interface PlanOptions extends TableOptions, NatsOptions {
   readonly split: Split;
   /** Nodes that hold each shard. */
   readonly replicas?: number | undefined;
+  /** Room that each node keeps for another release, as a share of what it gets. */
+  readonly headroom?: number | undefined;
   /** File of requests for measuring the keys per bag. Default: 1 key per bag. */
   readonly requests?: string | undefined;
   readonly dtype?: RowDtype | undefined;
@@ -55,6 +57,7 @@ export async function plan(options: PlanOptions): Promise<MadePlan> {
     nodes: nodes.map((node: PlannedNode) => ({ ...node, bytes: node.bytes ?? options.capacity })),
     split: options.split,
     replicas: options.replicas,
+    headroom: options.headroom,
     loads: options.requests === undefined ? {} : await measuredLoads(options.requests, tables),
   });
   if (options.out !== undefined) await writeRouting(options.out, planned.routing);

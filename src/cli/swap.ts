@@ -27,6 +27,8 @@ export interface RebalanceOptions extends ChangeOptions {
   readonly node: readonly PlannedNode[];
   readonly split: Split;
   readonly capacity?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly headroom?: number | undefined;
 }
 
 /** What a change has done. */
@@ -50,7 +52,8 @@ export async function rebalance(
   onStep: (step: RollOutStep) => void,
 ): Promise<ChangeReport> {
   const nodes = options.node.map((node) => ({ ...node, bytes: node.bytes ?? options.capacity }));
-  return await change(options, onStep, (serving) => nextPlan(serving, { nodes, split: options.split }));
+  const { split, replicas, headroom } = options;
+  return await change(options, onStep, (serving) => nextPlan(serving, { nodes, split, replicas, headroom }));
 }
 
 /** Ends the change that is under way, and serves what was served before. @throws as rollBack */

@@ -8,11 +8,11 @@ import {
   options as optionsOf,
   type Schema,
 } from '../check.ts';
-import { headroomMax } from '../cluster-limits.ts';
 import { portMax, workersMax } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
+import { headroomShare } from '../plan/planner.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { type TableSource, tableSourceText } from '../store/table-file.ts';
@@ -64,9 +64,7 @@ export const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   verify: v.optional(v.boolean()),
   ...listenFields,
   workers: v.optional(integer(1, workersMax)),
-  headroom: v.optional(
-    numberWhere((share) => share >= 0 && share <= headroomMax, `from 0 to ${headroomMax}`),
-  ),
+  headroom: v.optional(headroomShare),
   commonPort: v.optional(integer(0, portMax)),
   rdma: v.optional(deviceChoice),
   onProgress: v.optional(callback<(progress: LoadProgress) => void>()),

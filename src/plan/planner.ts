@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { checkFields, given, integer, oneOf, options, type Schema } from '../check.ts';
+import { checkFields, given, integer, numberWhere, oneOf, options, type Schema } from '../check.ts';
+import { headroomMax } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { replicasMax } from '../replica-limits.ts';
 import type { ArrangementProblem, TableCosts } from './arrangement.ts';
@@ -44,12 +45,20 @@ export interface ShardingInput {
   readonly split: Split;
   /** Nodes that hold each shard, in different zones if nodes name zones; default 1. */
   readonly replicas?: number | undefined;
+  /** Room that each node keeps for the rows of another release, as a share of those that it gets; default 0. */
+  readonly headroom?: number | undefined;
   /** By table name. */
   readonly loads?: TableLoads | undefined;
 }
 
 /** @internal */
 export const replicaCount: Schema<number> = integer(1, replicasMax);
+
+/** @internal */
+export const headroomShare: Schema<number> = numberWhere(
+  (share) => share >= 0 && share <= headroomMax,
+  `from 0 to ${headroomMax}`,
+);
 
 /** Specs, nodes and loads are checked separately. */
 const shardingInput: Schema<ShardingInput> = options({
@@ -65,6 +74,7 @@ const shardingInput: Schema<ShardingInput> = options({
   nodes: v.array(given<PlannedNode>('a node')),
   split: oneOf(splits),
   replicas: v.optional(replicaCount),
+  headroom: v.optional(headroomShare),
   loads: v.optional(given<TableLoads>('loads by table name')),
 });
 
@@ -80,7 +90,8 @@ export interface ShardingPlan {
  * @throws INVALID_TABLE; INVALID_OPTION, also if there are too few nodes or zones for the replicas; INVALID_ROUTING if nodes are not valid; OUT_OF_MEMORY if tables do not fit
  */
 export function planSharding(input: ShardingInput): ShardingPlan {
-  const { tables: inputs, nodes, split, replicas = 1, loads = {} } = checkFields(shardingInput, input);
+  const checked = checkFields(shardingInput, input);
+  const { tables: inputs, nodes, split, replicas = 1, headroom = 0, loads = {} } = checked;
   const tables = inputs.map(({ spec, indexed = false, version = 1, content, contentWhole }, i) => {
     return {
       spec: checkTableSpec(spec, `tables[${i}].spec`),
@@ -94,7 +105,8 @@ export function planSharding(input: ShardingInput): ShardingPlan {
   checkRouting({ nodes, tables: [] }, 'nodes');
   checkLoads(loads, tables);
   const sets = replicaSets(nodes, replicas);
-  const choices = choose(tables, nodes, sets, split, loads);
+  const room = nodes.map(({ bytes = Number.POSITIVE_INFINITY }) => Math.floor(bytes / (1 + headroom)));
+  const choices = choose(tables, { nodes, room, sets }, split, loads);
   const first = sets.map(([id]) => id);
   const others = new Map(sets.map(([id, ...more]) => [id, more]));
   const planned = tables.map((table, i) => {
@@ -105,15 +117,22 @@ export function planSharding(input: ShardingInput): ShardingPlan {
   });
   const routing = checkRouting({ nodes, tables: planned }, 'plan');
   const predicted = predictionOf(routing, loads);
-  checkCapacity(routing, predicted);
+  checkCapacity(routing, predicted, room);
   return { routing, predicted };
+}
+
+/** Where tables can be. */
+interface Places {
+  readonly nodes: readonly PlannedNode[];
+  /** Bytes of rows that each node may get. */
+  readonly room: readonly number[];
+  readonly sets: readonly ReplicaNodes[];
 }
 
 /** For each table the index of its replica set, or the count of sets if it is cut over all of them. */
 function choose(
   tables: readonly PlannedTable[],
-  nodes: readonly PlannedNode[],
-  replicaSets: readonly ReplicaNodes[],
+  { nodes, room, sets: replicaSets }: Places,
   split: Split,
   loads: TableLoads,
 ): ArrayLike<number> {
@@ -123,7 +142,7 @@ function choose(
   const problem: ArrangementProblem = {
     sets,
     tables: tables.map((table) => costsOf(table, nodes.length, sets, loadOf(loads, table.spec.name))),
-    capacities: Float64Array.from(nodes, ({ bytes }) => bytes ?? Number.POSITIVE_INFINITY),
+    capacities: Float64Array.from(room),
     cuttable: split === 'auto',
   };
   const found = localSearch(problem);
@@ -158,19 +177,23 @@ function costsOf(
   return { whole, cut };
 }
 
-/** @throws OUT_OF_MEMORY */
-function checkCapacity({ nodes, tables }: RoutingTable, { nodes: predicted }: Prediction): void {
-  const room = nodes.reduce((sum, { bytes }) => sum + (bytes ?? Number.POSITIVE_INFINITY), 0);
+/** @param room bytes of rows that each node may get @throws OUT_OF_MEMORY */
+function checkCapacity(
+  { nodes, tables }: RoutingTable,
+  { nodes: predicted }: Prediction,
+  room: readonly number[],
+): void {
+  const all = room.reduce((sum, bytes) => sum + bytes, 0);
   const needed = predicted.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (needed > room) {
-    const problem = `the tables need ${needed} bytes; the ${nodes.length} nodes have ${room}: ${needed - room} too few`;
-    throw outOfMemory('nodes', undefined, needed - room, problem);
+  if (needed > all) {
+    const problem = `the tables need ${needed} bytes; the ${nodes.length} nodes have ${all} for them: ${needed - all} too few`;
+    throw outOfMemory('nodes', undefined, needed - all, problem);
   }
-  for (const [i, { id, bytes = Number.POSITIVE_INFINITY }] of nodes.entries()) {
-    const over = predicted[i].bytes - bytes;
+  for (const [i, { id }] of nodes.entries()) {
+    const over = predicted[i].bytes - room[i];
     if (over <= 0) continue;
     const [name, most] = largestOn(tables, id);
-    const problem = `the tables do not fit: the best placement found puts ${predicted[i].bytes} bytes on node ${id}, which has ${bytes}: ${over} too few; the largest part there is table ${name} with ${most} bytes`;
+    const problem = `the tables do not fit: the best placement found puts ${predicted[i].bytes} bytes on node ${id}, which has ${room[i]} for them: ${over} too few; the largest part there is table ${name} with ${most} bytes`;
     throw outOfMemory('nodes', i, over, problem);
   }
 }

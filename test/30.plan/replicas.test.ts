@@ -148,3 +148,24 @@ describe('a plan with replicas', () => {
     expect(refusal(plan([...zoned, { id: 'n4' }])).message).toContain('1 of 5 nodes name no zone');
   });
 });
+
+test('headroom is memory that no node gives to the plan', () => {
+  fc.assert(
+    fc.property(anyPlan(12, 6), fc.constantFrom(0, 0.5, 1), (input, headroom) => {
+      const found = planned({ ...input, headroom });
+      // A plan with headroom is one for nodes with less memory.
+      const less = input.nodes.map((node) => {
+        return {
+          ...node,
+          bytes: node.bytes === undefined ? undefined : Math.floor(node.bytes / (1 + headroom)),
+        };
+      });
+      const same = planned({ ...input, nodes: less });
+      expect(found?.routing.tables).toEqual(same?.routing.tables);
+      expect(found?.routing.nodes.map(({ bytes }) => bytes)).toEqual(
+        found && input.nodes.map(({ bytes }) => bytes),
+      );
+    }),
+    { numRuns: runs.plans },
+  );
+});

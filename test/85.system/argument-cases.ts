@@ -181,7 +181,14 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
       ...{ strides: [2, 2], weights: Float32Array.of(1, 2, 3) },
     }),
     planSharding: callable(main.planSharding, {
-      ...{ tables, nodes, split: 'auto', replicas: 1, loads: { t: { bagsPerRequest: 1, keysPerBag: 2.5 } } },
+      ...{
+        tables,
+        nodes,
+        split: 'auto',
+        replicas: 1,
+        headroom: 1,
+        loads: { t: { bagsPerRequest: 1, keysPerBag: 2.5 } },
+      },
     }),
     predict: callable(main.predict, routing, { t: { bagsPerRequest: 1, keysPerBag: 2.5 } }),
     SafetensorsFile: callable(main.SafetensorsFile.open, 'absent.safetensors'),
