@@ -269,7 +269,7 @@ export class NodeClient {
 }
 
 function contentsOf({ plan, contents, releases = [] }: NodeDescription): NodeContents {
-  const all = [{ plan, contents }, ...releases];
+  const all = [...releases, { plan, contents }];
   return new Map(all.map((release) => [release.plan, new Map(Object.entries(release.contents ?? {}))]));
 }
 
