@@ -1,11 +1,15 @@
 // Real NATS servers with JetStream, on free ports of this machine.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../80.cli/command.ts';
+
+/** Characters of its log that are kept. */
+const saidCharsMax = 4_096;
 
 /** The package to install, if the program is not there. */
 export function missingPackage(): string | undefined {
@@ -64,12 +68,32 @@ export class NatsServer implements AsyncDisposable {
   async start(): Promise<void> {
     const config = join(this.folder, 'nats.conf');
     const args = ['-c', config, '-a', '127.0.0.1', '-p', String(this.port), ...this.#args];
-    this.#child = spawn('nats-server', args, { stdio: 'ignore' });
+    const child = spawn('nats-server', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = `${said}${text}`.slice(-saidCharsMax);
+    });
+    child.once('exit', (code, signal) => {
+      if (this.#child === child)
+        console.error(`nats-server has ended by itself (${code}, ${signal}): ${said}`);
+    });
     await until('a NATS server', () => accepts(this.port));
   }
 
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
+  }
+
+  /** It answers nothing from now on, until SIGCONT. The signal takes a moment to stop all of its threads. */
+  async pause(): Promise<void> {
+    this.signal('SIGSTOP');
+    const tasks = `/proc/${this.#child?.pid}/task`;
+    const states = (): string[] =>
+      readdirSync(tasks).map(
+        (task) => readFileSync(join(tasks, task, 'stat'), 'utf8').replace(/^.*\) /, '')[0],
+      );
+    await until('a NATS server that is stopped', () => states().every((state) => state === 'T'));
   }
 
   /** Kills it: it writes nothing any more. */

@@ -125,7 +125,7 @@ test('without a majority nothing changes, and nothing that was written is lost',
   let revision = await store.replace({ serving: release(1) }, undefined);
   const leader = await leaderOf(bucket);
   const others = servers.filter((server) => server !== leader);
-  for (const server of others) server.signal('SIGSTOP');
+  for (const server of others) await server.pause();
   const error = await store.replace({ serving: release(2) }, revision).catch((error: FlexemrError) => error);
   expect(error).toBeInstanceOf(FlexemrError);
   expect(error).toMatchObject({ code: 'UNAVAILABLE' });

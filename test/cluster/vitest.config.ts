@@ -9,6 +9,8 @@ export default defineConfig({
     root: `${import.meta.dirname}/../..`,
     include: ['test/cluster/*.test.ts'],
     pool: 'forks',
+    // Servers elect leaders and answer in time, if the processors are theirs.
+    fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 60_000 } },

@@ -85,7 +85,7 @@ test('a change that was written while a watch was away is seen when it is back',
 test('a server that does not answer is told once; reads fail in time, and all goes on when it answers', async () => {
   await using server = await NatsServer.start();
   await using watched = await Watched.open(server);
-  server.signal('SIGSTOP');
+  await server.pause();
   const [first, second] = await Promise.all([
     refused(() => watched.readers[0].read()),
     refused(() => watched.writer.replace({ serving: release(9) }, watched.revision)),
