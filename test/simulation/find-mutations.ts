@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { mutations } from './mutations.ts';
 
-/** A simulation with a fault may never end. */
-const processMsMax = 400_000;
+/** A simulation with a fault may take minutes, or never end. */
+const processMsMax = 900_000;
 
 /** @param seeds in which each mutation must be found @returns the number of mutations that were not found */
 export async function findMutations(seeds: number): Promise<number> {
