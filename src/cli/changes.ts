@@ -1,19 +1,20 @@
 // The commands that change a cluster while it serves.
 import { type Command, Option } from 'commander';
 import { rollOutMsMax } from '../cluster-limits.ts';
-import { splits } from '../plan/planner.ts';
 import { example, print } from './help.ts';
 import { checkNats, withNats } from './nats-options.ts';
 import { integer } from './option-values.ts';
 import {
+  capacityOption,
   planHeadroomOption,
   replicasOption,
+  splitOption,
   tableListOption,
   tablesText,
   tablesTokenOption,
   withNodeSecurity,
 } from './options.ts';
-import { parseBytes, parseNode } from './plan.ts';
+import { parseNode } from './plan.ts';
 import {
   abort,
   type ChangeReport,
@@ -76,17 +77,10 @@ function addRebalance(program: Command): void {
         'a node that is to have tables, its address, its memory and its zone; can be repeated',
       ).argParser(parseNode),
     )
-    .addOption(
-      new Option('--split <how>', 'how to cut tables over all nodes').choices(splits).default('auto'),
-    )
+    .addOption(splitOption())
     .addOption(replicasOption())
     .addOption(planHeadroomOption())
-    .addOption(
-      new Option(
-        '--capacity <bytes>',
-        'memory of each node for which none is given (default: no limit)',
-      ).argParser(parseBytes),
-    );
+    .addOption(capacityOption());
   withChange(command)
     .addHelpText(
       'after',

@@ -4,7 +4,6 @@ import { FlexemrError } from '../errors.ts';
 import { inspectMachine } from '../host/machine.ts';
 import { packageVersion } from '../kernel/files.ts';
 import { failedMsMax } from '../limits.ts';
-import { splits } from '../plan/planner.ts';
 import { removeDrafts } from '../store/whole-file.ts';
 import { addChanges } from './changes.ts';
 import { machineText } from './doctor.ts';
@@ -13,12 +12,14 @@ import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
 import { checkNats, withNats } from './nats-options.ts';
 import {
+  capacityOption,
   checkModelOptions,
   checkSource,
   deadlineOption,
   dtypeOption,
   planHeadroomOption,
   replicasOption,
+  splitOption,
   tableListOption,
   tablesText,
   tablesTokenOption,
@@ -26,7 +27,7 @@ import {
   withNodeSecurity,
   withSource,
 } from './options.ts';
-import { type PlanOptions, parseBytes, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
+import { type PlanOptions, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
@@ -87,7 +88,7 @@ const planning = program
       .argParser(parseNode)
       .conflicts('nodes'),
   )
-  .addOption(new Option('--split <how>', 'how to cut tables over all nodes').choices(splits).default('auto'))
+  .addOption(splitOption())
   .addOption(replicasOption())
   .addOption(planHeadroomOption())
   .option(
@@ -95,12 +96,7 @@ const planning = program
     'measure the keys per bag in these requests, safetensors (default: 1 key per bag)',
   )
   .addOption(dtypeOption())
-  .addOption(
-    new Option(
-      '--capacity <bytes>',
-      'memory of each node for which none is given (default: no limit)',
-    ).argParser(parseBytes),
-  )
+  .addOption(capacityOption())
   .option('--out <file>', 'where to write the routing table, JSON')
   .option(
     '--publish <address>',

@@ -11,7 +11,7 @@ import { logLevels } from './log.ts';
 import { checkNats, withNats } from './nats-options.ts';
 import { type SourceOptions, sourceTransports } from './open.ts';
 import { flagOf, integer, upTo } from './option-values.ts';
-import { parseNodes, parseReplicas } from './plan.ts';
+import { parseBytes, parseNodes, parseReplicas } from './plan.ts';
 
 export const pushDowns: readonly PushDown[] = ['auto', 'always', 'never'];
 
@@ -52,6 +52,17 @@ export function replicasOption(): Option {
     '--replicas <n>',
     'nodes that hold each shard, in different zones if nodes name zones (default: 1)',
   ).argParser(parseReplicas);
+}
+
+export function splitOption(): Option {
+  return new Option('--split <how>', 'how to cut tables over all nodes').choices(splits).default('auto');
+}
+
+export function capacityOption(): Option {
+  return new Option(
+    '--capacity <bytes>',
+    'memory of each node for which none is given (default: no limit)',
+  ).argParser(parseBytes);
 }
 
 export function planHeadroomOption(): Option {

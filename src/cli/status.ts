@@ -3,7 +3,7 @@ import {
   type ClusterStatus,
   clusterStatus,
   type KnownCluster,
-  type ReleaseStatus,
+  type ReleaseSummary,
 } from '../host/cluster-status.ts';
 import { openTransport } from '../host/open-transport.ts';
 import { isNatsAddress, parseNatsAddress } from '../nats/address.ts';
@@ -64,7 +64,7 @@ export function statusText({
   return parts.join('\n\n');
 }
 
-function releaseText({ plan, from, nodes, tables, shards, versions }: ReleaseStatus): string {
+function releaseText({ plan, from, nodes, tables, shards, versions }: ReleaseSummary): string {
   const where = from === undefined ? '' : ` from ${from}`;
   const version = versions.length > 1 ? `versions ${versions.join(', ')}` : `version ${versions[0] ?? '–'}`;
   return `${plan}${where}: ${version}, ${tables} tables, ${shards} shards on ${nodes} nodes`;

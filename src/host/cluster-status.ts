@@ -1,12 +1,12 @@
 import { type Cluster, type Release, releasesOf } from '../plan/cluster.ts';
 import type { KnownLease, KnownLeases, NodeLease, RankerLease } from '../plan/cluster-leases.ts';
-import { fingerprint, planText } from '../plan/fingerprint.ts';
+import { planName } from '../plan/fingerprint.ts';
 import type { PlannedNode } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { ReleaseStatus as NodeRelease } from '../wire/handler.ts';
+import type { ReleaseStatus } from '../wire/handler.ts';
 
 /** A release, in numbers. */
-export interface ReleaseStatus {
+export interface ReleaseSummary {
   readonly plan: string;
   readonly from: string | undefined;
   readonly nodes: number;
@@ -27,7 +27,7 @@ export interface NodeStatusReport {
   /** The plan that it serves, as it says itself. Empty: it is starting. */
   readonly plan: string | undefined;
   /** The releases that it has, loads, or could not load, as it says itself. Undefined: it does not answer. */
-  readonly releases: readonly NodeRelease[] | undefined;
+  readonly releases: readonly ReleaseStatus[] | undefined;
   /** It has no lease. Undefined: there are no leases. Rankers go by what they see of a node, not by this. */
   readonly suspect: boolean | undefined;
   readonly lease: (NodeLease & { readonly ageMs: number }) | undefined;
@@ -42,9 +42,9 @@ export interface ClusterStatus {
   readonly source: string;
   /** Undefined: the source has none. */
   readonly revision: string | undefined;
-  readonly serving: ReleaseStatus;
-  readonly next: ReleaseStatus | undefined;
-  readonly previous: ReleaseStatus | undefined;
+  readonly serving: ReleaseSummary;
+  readonly next: ReleaseSummary | undefined;
+  readonly previous: ReleaseSummary | undefined;
   readonly nodes: readonly NodeStatusReport[];
   /** Undefined: the source does not know them. */
   readonly rankers: readonly RankerStatusReport[] | undefined;
@@ -72,9 +72,9 @@ export async function clusterStatus(known: KnownCluster, transport: Transport): 
   return {
     source,
     revision,
-    serving: releaseStatus(serving),
-    next: next && releaseStatus(next),
-    previous: previous && releaseStatus(previous),
+    serving: summaryOf(serving),
+    next: next && summaryOf(next),
+    previous: previous && summaryOf(previous),
     nodes: await Promise.all(
       [...nodes.values()].map(async (node) => {
         const lease = leaseOf.get(node.id);
@@ -95,10 +95,10 @@ function withoutId<T>({ id, renewedAt, ...lease }: KnownLease<T>): Omit<KnownLea
   return lease;
 }
 
-function releaseStatus({ routing, tables: from }: Release): ReleaseStatus {
+function summaryOf({ routing, tables: from }: Release): ReleaseSummary {
   const { nodes, tables } = routing;
   const shards = tables.reduce((sum, table) => sum + table.shards.length, 0);
-  const plan = planText(fingerprint(routing));
+  const plan = planName(routing);
   const versions = [...new Set(tables.map(({ version }) => version))].sort((a, b) => a - b);
   return { plan, from, nodes: nodes.length, tables: tables.length, shards, versions };
 }

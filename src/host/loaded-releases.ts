@@ -7,7 +7,7 @@ import { slotShares } from '../memory-node/hostings.ts';
 import type { Hasher } from '../memory-node/id-hashes.ts';
 import { type LoadedShard, loadShards, ownShards } from '../memory-node/load-shards.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
-import { fingerprint, meaning, planName } from '../plan/fingerprint.ts';
+import { fingerprint, meaning, planText } from '../plan/fingerprint.ts';
 import type { NumberedShard, RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { Store } from '../store/store.ts';
@@ -85,14 +85,14 @@ export class LoadedReleases {
   async load({ routing, tables }: LoadedRelease, options: LoadReleaseOptions = {}): Promise<string> {
     const { node } = this.#options;
     const plan = fingerprint(routing);
-    const name = planName(routing);
+    const name = planText(plan);
     if (this.has(name)) return name;
     const own = ownShards({ routing, node }).map((shard) => ({ key: keyOf(shard, name), shard }));
     const missing = own.filter(({ key }) => !this.#units.has(key)).map(({ shard }) => shard);
     const contents =
       missing.length === 0
         ? plannedContents(routing)
-        : await this.#read({ routing, tables }, missing, options);
+        : await this.#read({ routing, tables }, missing, { ...options, name });
     if (this.#store.arenas.length === 0) this.#store.arenaWithSpace(0, 0);
     for (const arena of this.#store.arenas.slice(this.#slots.length))
       this.#slots.push(slotShares(arena, this.#options.workers, 2 * loadPieceBytesMax));
@@ -109,14 +109,13 @@ export class LoadedReleases {
   async #read(
     { routing, tables }: LoadedRelease,
     shards: readonly NumberedShard[],
-    { onProgress, threads = this.#options.workers }: LoadReleaseOptions,
+    { name, onProgress, threads = this.#options.workers }: LoadReleaseOptions & { readonly name: string },
   ): Promise<Record<string, string>> {
     await using file = await openTableFile(tables);
     const contents = await checkContents(file, { ...this.#options, routing });
     await using pool = new ThreadPool(threads, this.#store.arenas);
     const options = { ...this.#hasher, shards, pool, onProgress };
     const loaded = await loadShards(this.#store, file, options, this.#options.headroom);
-    const name = planName(routing);
     for (const shard of loaded) this.#units.set(keyOf(shard.planned, name), { ...shard, uses: 0 });
     return contents;
   }

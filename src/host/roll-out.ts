@@ -5,6 +5,7 @@ import { FlexemrError } from '../errors.ts';
 import { abort, begin, type Cluster, end, flip, isSame, otherChange, type Release } from '../plan/cluster.ts';
 import type { ClusterStore, ReadCluster } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
+import { holdersIn } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { NodeDescription, ReleaseStatus } from '../wire/handler.ts';
 import { workerUrls } from '../wire/worker-urls.ts';
@@ -77,7 +78,7 @@ async function step(
 /** Waits until every worker of the nodes with shards serves a release. @throws UNAVAILABLE */
 async function nodesLoad({ routing }: Release, options: RollOutOptions): Promise<void> {
   const plan = planName(routing);
-  const used = new Set(routing.tables.flatMap(({ shards }) => shards.map(({ node }) => node)));
+  const used = holdersIn(routing);
   const nodes = routing.nodes.filter(({ id }) => used.has(id));
   await until(options, 'nodes do not serve the release', async (since) => {
     const states = await Promise.all(

@@ -28,6 +28,11 @@ export interface Workers {
   unused(): Promise<unknown>;
 }
 
+/** A release of the cluster in which the node has a place, and the fingerprint of its routing table. */
+interface WantedRelease extends Release {
+  readonly plan: string;
+}
+
 /** What a node serves of a cluster: releases are loaded beside those that are served, and freed when the cluster leaves them out. */
 export class ServedCluster {
   readonly #options: ServedClusterOptions;
@@ -39,7 +44,7 @@ export class ServedCluster {
   #loading: string | undefined;
   /** Why releases could not be loaded, by their fingerprints. */
   readonly #problems = new Map<string, string>();
-  #wanted: Cluster | undefined;
+  #wanted: readonly WantedRelease[] = [];
   #working: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #unwatch: () => void = () => {};
@@ -107,7 +112,9 @@ export class ServedCluster {
   /** Serves the releases of a cluster from now on, as they come and go. */
   follow(source: ClusterSource): void {
     const changed = (cluster: Cluster): void => {
-      this.#wanted = cluster;
+      this.#wanted = namedReleases(cluster, this.#options.node).map((release) => {
+        return { ...release, plan: planName(release.routing) };
+      });
       this.#work();
     };
     const failed = (error: Error): void => this.#warn(error, 'the cluster cannot be read');
@@ -120,28 +127,28 @@ export class ServedCluster {
   #work(): void {
     if (this.#closed || this.#working !== undefined) return;
     clearTimeout(this.#retry);
-    const cluster = this.#wanted as Cluster;
-    this.#working = this.#apply(namedReleases(cluster, this.#options.node))
+    const wanted = this.#wanted;
+    this.#working = this.#apply(wanted)
       .catch((error: Error) => {
         this.#warn(error, 'the node does not serve the whole cluster yet; trying again');
         this.#retry = setTimeout(() => this.#work(), releaseRetryMs * (0.5 + Math.random())).unref();
       })
       .finally(() => {
         this.#working = undefined;
-        if (this.#wanted !== cluster) this.#work();
+        if (this.#wanted !== wanted) this.#work();
       });
   }
 
-  async #apply(wanted: readonly Release[]): Promise<void> {
-    const plans = wanted.map(({ routing }) => planName(routing));
+  async #apply(wanted: readonly WantedRelease[]): Promise<void> {
+    const plans = wanted.map(({ plan }) => plan);
     for (const plan of this.#problems.keys()) if (!plans.includes(plan)) this.#problems.delete(plan);
     // What is not wanted any more makes room first.
     await this.#serve(plans);
     let failure: unknown;
-    for (const [i, release] of wanted.entries()) {
-      if (this.#releases.has(plans[i])) continue;
+    for (const release of wanted) {
+      if (this.#releases.has(release.plan)) continue;
       try {
-        await this.#load(release, plans[i]);
+        await this.#load(release);
       } catch (error) {
         failure ??= error;
       }
@@ -150,7 +157,8 @@ export class ServedCluster {
     if (failure !== undefined) throw failure;
   }
 
-  async #load(release: Release, plan: string): Promise<void> {
+  async #load(release: WantedRelease): Promise<void> {
+    const { plan } = release;
     const { log } = this.#options;
     const began = performance.now();
     this.#loading = plan;
@@ -172,11 +180,7 @@ export class ServedCluster {
   }
 
   #checkWanted(plan: string): void {
-    const { node } = this.#options;
-    const wanted = namedReleases(this.#wanted as Cluster, node).some(
-      ({ routing }) => planName(routing) === plan,
-    );
-    if (this.#closed || !wanted) throw unwanted(plan);
+    if (this.#closed || !this.#wanted.some((release) => release.plan === plan)) throw unwanted(plan);
   }
 
   /** Serves those of the wanted releases that are loaded, if there are any, and frees all others. */

@@ -54,6 +54,11 @@ export function holdersOf({
   return [node, ...replicas];
 }
 
+/** The nodes that hold shards. */
+export function holdersIn({ tables }: Pick<RoutingTable, 'tables'>): Set<string> {
+  return new Set(tables.flatMap(({ shards }) => shards.flatMap(holdersOf)));
+}
+
 /** A shard with its number: its place among all shards of all tables, in order. */
 export interface NumberedShard {
   readonly number: number;

@@ -3,8 +3,8 @@ import { FlexemrError } from '../errors.ts';
 import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
 import type { Workspace, WrittenPlan } from '../lookup/workspace.ts';
-import { fingerprint, planName } from '../plan/fingerprint.ts';
-import { holdersOf, type PlannedShard, type RoutingTable } from '../plan/routing-table.ts';
+import { fingerprint, planText } from '../plan/fingerprint.ts';
+import { holdersIn, holdersOf, type PlannedShard, type RoutingTable } from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { CachedTables } from './cached-tables.ts';
 import { NodeClient, type NodeContents } from './node-client.ts';
@@ -56,14 +56,14 @@ export class Route implements WrittenPlan {
     cached: CachedTables,
     before?: Route,
   ) {
-    const used = new Set(routing.tables.flatMap((table) => table.shards.flatMap(holdersOf)));
+    const used = holdersIn(routing);
     this.routing = routing;
     this.workspace = workspace;
     this.cached = cached;
     const replies = before?.replies ?? new ReplyBudget(replyBytes);
     this.replies = replies;
     this.fingerprint = fingerprint(routing);
-    this.#planName = planName(routing);
+    this.#planName = planText(this.fingerprint);
     this.#fingerprintWords = new Uint32Array(BigUint64Array.of(this.fingerprint).buffer);
     this.nodes = new Map(
       routing.nodes

@@ -91,15 +91,25 @@ test('any name of a node can have a lease', async () => {
   await cluster.close();
 });
 
-test('when NATS was away for longer than leases last, all come back, and no cluster is lost', async () => {
-  await using server = await NatsServer.start();
+const both = ['one', 'two'];
+
+/** A cluster in which both processes hold leases. */
+async function held(
+  server: NatsServer,
+  holders: readonly Running[],
+): Promise<{ readonly cluster: NatsCluster; readonly revision: string }> {
   const cluster = await NatsCluster.open(server.at('b'));
   const revision = await cluster.replace({ serving: release(1) }, undefined);
-  await using one = new Running([holder, server.at('b'), 'one']);
-  await using two = new Running([holder, server.at('b'), 'two']);
-  await Promise.all([one.line(), two.line()]);
-  const both = ['one', 'two'];
+  await Promise.all(holders.map((each) => each.line()));
   await expect.poll(() => names(cluster)).toEqual({ nodes: both, rankers: both });
+  return { cluster, revision };
+}
+
+test('when NATS was away for longer than leases last, all come back, and no cluster is lost', async () => {
+  await using server = await NatsServer.start();
+  await using one = new Running([holder, server.at('b'), both[0]]);
+  await using two = new Running([holder, server.at('b'), both[1]]);
+  const { cluster, revision } = await held(server, [one, two]);
   await server.kill();
   // The disk is empty too, so that every lease is gone, and even their bucket.
   await server.wipe();
@@ -112,13 +122,9 @@ test('when NATS was away for longer than leases last, all come back, and no clus
 
 test('holders that do not get through lose their leases all at once, and have them again', async () => {
   await using server = await NatsServer.start();
-  const cluster = await NatsCluster.open(server.at('b'));
-  const revision = await cluster.replace({ serving: release(1) }, undefined);
-  await using one = new Running([holder, server.at('b'), 'one']);
-  await using two = new Running([holder, server.at('b'), 'two']);
-  await Promise.all([one.line(), two.line()]);
-  const both = ['one', 'two'];
-  await expect.poll(() => names(cluster)).toEqual({ nodes: both, rankers: both });
+  await using one = new Running([holder, server.at('b'), both[0]]);
+  await using two = new Running([holder, server.at('b'), both[1]]);
+  const { cluster, revision } = await held(server, [one, two]);
   for (const { child } of [one, two]) child.kill('SIGSTOP');
   await expect.poll(() => names(cluster)).toEqual({ nodes: [], rankers: [] });
   expect((await cluster.read()).revision).toBe(revision);
