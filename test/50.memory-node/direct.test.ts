@@ -132,7 +132,9 @@ test('changes of keys, offsets and weights affect only the answer of the frame',
     seen.add(code ?? 'none');
     expect(timeless(await replyOf(node, frame))).toEqual(expected);
   });
-  await fc.assert(property, { numRuns: runs.changingFrames });
+  // Few words are offsets, so one batch of random changes may miss them.
+  for (let batch = 0; batch < 10 && seen.size < 3; batch++)
+    await fc.assert(property, { numRuns: runs.changingFrames });
   expect(seen).toEqual(new Set(['none', 'INVALID_KEY', 'INVALID_OFFSETS']));
 });
 
