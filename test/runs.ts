@@ -89,6 +89,8 @@ export const runs = {
   hostileFrames: soak ? 100_000 : 2_000,
   /** Frames that change while they are answered. */
   changingFrames: soak ? 10_000 : 150,
+  /** Indexed tables with few rows in many shards, whose lookups are checked. */
+  indexedShards: soak ? 3_000 : 60,
   /** Plans of a few tables, measured on memory nodes. */
   measuredPlans: soak ? 200 : 3,
   /** With few measured plans, the seed is fixed, so that every run measures the same. */

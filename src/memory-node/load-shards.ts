@@ -5,7 +5,7 @@ import { untouchedBytesMax } from '../limits.ts';
 import { holdersOf, type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import type { Extent } from '../store/arena.ts';
-import { roundUp } from '../store/free-list.ts';
+import { allocatedBytes } from '../store/free-list.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
@@ -159,7 +159,7 @@ async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
     const spec = { ...from.spec, rows: rows.length };
     // Rows and index must share an arena: a worker resolves and pools in one memory.
     const stored = rows.length + Number(spec.defaultRow !== undefined);
-    const bytes = roundUp(stored * keptRowBytes(spec)) + roundUp(indexBytes(rows.length));
+    const bytes = allocatedBytes(stored * keptRowBytes(spec)) + allocatedBytes(indexBytes(rows.length));
     const beside = store.arenaWithSpace(bytes, expect);
     const builder = new TableBuilder(store, spec, {
       expect,
@@ -183,6 +183,8 @@ async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
 
 function loadedShard(store: Store, planned: NumberedShard, table: Table, i: number): LoadedShard {
   const { index } = table;
+  if (index !== undefined && index.extent.arena !== table.shards[i].arena)
+    throw new RangeError(`table ${table.spec.name}: the index of a shard is not in the memory of its rows`);
   const extents = index === undefined ? [table.shards[i]] : [table.shards[i], index.extent];
   return { planned, hosted: hostedShard(store, planned, table, i), extents };
 }

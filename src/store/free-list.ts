@@ -11,7 +11,7 @@ export class FreeList {
 
   /** @returns the address of `bytes` bytes, or undefined if no gap is large enough */
   allocate(bytes: number): number | undefined {
-    const size = roundUp(Math.max(1, bytes));
+    const size = allocatedBytes(bytes);
     const at = this.#free.findIndex(({ begin, end }) => end - begin >= size);
     if (at < 0) return undefined;
     const gap = this.#free[at];
@@ -23,7 +23,7 @@ export class FreeList {
 
   /** Frees the memory that `allocate(bytes)` returned at `address`. */
   free(address: number, bytes: number): void {
-    const end = address + roundUp(Math.max(1, bytes));
+    const end = address + allocatedBytes(bytes);
     const gaps = this.#free;
     let at = 0;
     while (at < gaps.length && gaps[at].begin < end) at++;
@@ -47,6 +47,11 @@ export class FreeList {
   get largest(): number {
     return this.#free.reduce((most, { begin, end }) => Math.max(most, end - begin), 0);
   }
+}
+
+/** What an allocation takes: a cache line at least, so that none has the address of another one. */
+export function allocatedBytes(bytes: number): number {
+  return roundUp(Math.max(1, bytes));
 }
 
 export function roundUp(bytes: number): number {

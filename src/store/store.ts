@@ -7,7 +7,7 @@ import { shardBytesMax, slotBytesDefault, slotBytesMax, slotBytesMin, tablesMax 
 import { shardRowsMax } from '../plan/shard-size.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { Arena, type Extent } from './arena.ts';
-import { roundUp } from './free-list.ts';
+import { allocatedBytes } from './free-list.ts';
 import type { Shard, Table } from './table.ts';
 
 export interface StoreOptions {
@@ -97,7 +97,7 @@ export class Store {
       const address = arena.rows.allocate(bytes);
       if (address !== undefined) return { arena, address, bytes };
     }
-    const size = roundUp(Math.max(1, bytes, Math.min(expect, this.#shardBytes)));
+    const size = allocatedBytes(Math.max(bytes, Math.min(expect, this.#shardBytes)));
     const arena = new Arena(this.#module, size, this.#slotBytes);
     this.arenas.push(arena);
     const address = arena.rows.allocate(bytes);

@@ -173,3 +173,32 @@ test('the slots of workers do not overlap each other or the rows, in every arena
     expect(ends.at(-1)).toBeLessThanOrEqual(buffer.byteLength);
   }
 });
+
+test('the index of a shard is beside its rows, whatever it has of them', async () => {
+  const cuts = fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 32 - 1 }), { maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 6 }), cuts, async (rows, inner) => {
+      const ends = [...inner.toSorted((a, b) => a - b), 2 ** 32];
+      const spec = { name: 't', rows, dim: 1, mode: 'sum', missing: 'skip' } as const;
+      const given = {
+        spec,
+        rows: new Float32Array(rows).fill(1),
+        ids: BigUint64Array.from({ length: rows }, (_, i) => BigInt(i)),
+      };
+      await using one = await Cluster.start({
+        ...{ tables: [given], nodes: 1, ports: false },
+        split: (all, [node]) =>
+          all.map((table) => ({
+            ...table,
+            shards: ends.map((end, i) => ({ node, begin: ends[i - 1] ?? 0, end })),
+          })),
+      });
+      await using ranker = await one.ranker({ transport: 'loopback' });
+      // Half of them are not there.
+      const keys = BigUint64Array.from({ length: 2 * rows }, (_, i) => BigInt(i));
+      const found = (await ranker.lookup({ t: { keys, lengths: new Array(2 * rows).fill(1) } })).get('t');
+      expect([...(found?.values ?? [])]).toEqual(Array.from(keys, (key) => Number(key < rows)));
+    }),
+    { numRuns: runs.indexedShards },
+  );
+});
