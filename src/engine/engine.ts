@@ -202,13 +202,23 @@ export class Engine implements EngineControl {
   }
 
   #report(): void {
-    const nodes = JSON.stringify(this.#ranker.nodes);
-    if (nodes !== this.#nodes) this.#events.nodes(this.#ranker.nodes);
-    this.#nodes = nodes;
+    this.#reportNodes();
     if (this.#ends.length > 0) this.#events.subrequests(this.#ends);
     this.#ends = [];
     this.#memory.use = { busyMs: this.#activeMs() - this.#idleMs, atMs: performance.now() };
     writeStats(this.#memory.stats, this.#ranker.stats);
+  }
+
+  #reportNodes(): void {
+    const nodes = JSON.stringify(this.#ranker.nodes);
+    if (nodes !== this.#nodes) this.#events.nodes(this.#ranker.nodes);
+    this.#nodes = nodes;
+  }
+
+  /** The lookups of its ranker use another plan. The application hears of the nodes of a plan before the plan. */
+  plan(plan: string): void {
+    this.#reportNodes();
+    this.#events.plan(plan);
   }
 
   reroute(routing: RoutingTable): void {

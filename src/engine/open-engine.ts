@@ -34,10 +34,12 @@ export async function openEngine(
   const { place, memories, application, port, peers, routing, sizes, options } = setup;
   const source = new EngineRouting(routing, events);
   const transport = new PartitionedTransport(host.transport, partitionOf(setup));
+  let engine: Engine | undefined;
   const ranker = await host.openRanker({
     routing: source,
     transport,
-    onPlan: (plan) => events.plan(plan),
+    // A ranker says its first plan while it opens.
+    onPlan: (plan) => (engine ?? events).plan(plan),
     onRoutingError: (error) => events.routingFailed(failureOf(error)),
     ...options,
   });
@@ -45,10 +47,11 @@ export async function openEngine(
   const bell = new Bell(new Int32Array(application), 0, () => port.postMessage(0));
   const { activeMs, spinUsMax } = host;
   const parts = { memory, application: bell, transport, spinUsMax, activeMs };
-  const engine = new Engine(parts, ranker, events, source);
+  const opened = new Engine(parts, ranker, events, source);
+  engine = opened;
   for (const other of [port, ...peers.flatMap((peer) => peer.port ?? [])])
-    other.on('message', () => engine.wake());
-  return engine;
+    other.on('message', () => opened.wake());
+  return opened;
 }
 
 function partitionOf(setup: EngineSetup): Partition {
