@@ -56,7 +56,11 @@ test.for<[string, Open]>([
 ])('%s', async ([, open]) => {
   const source = new Turnable(old.routing);
   const plans: string[] = [];
-  const ranker = await open(source, (plan) => plans.push(plan));
+  const nodesThen: string[][] = [];
+  const ranker = await open(source, (plan) => {
+    // The first plan is said while the ranker opens.
+    if (plans.push(plan) > 1) nodesThen.push(ranker.nodes.map(({ node }) => node));
+  });
   const [before, after] = [planOf(old.routing), planOf(fresh.routing)];
   await expect.poll(() => plans).toEqual([before]);
   // Other addresses are the same plan.
@@ -82,4 +86,6 @@ test.for<[string, Open]>([
   await ranker.close();
   source.turn(fresh.routing);
   expect(plans).toEqual([before, after, before]);
+  // Whoever hears of a plan finds its nodes.
+  expect(nodesThen).toEqual([fresh, old].map(({ routing }) => routing.nodes.map(({ id }) => id)));
 });
