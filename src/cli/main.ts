@@ -102,6 +102,7 @@ const planning = program
     '--publish <address>',
     'make it the plan of a new cluster in NATS: nats://HOST:PORT/BUCKET; the bucket is created',
   )
+  .option('--if-absent', 'with --publish: leave a cluster as it is that is there and serves another plan')
   .option('--verify', 'read every row, so that nodes can compare all of their rows with the plan')
   .option('--json', 'print JSON, with the routing table')
   .addHelpText('after', example('flexemr plan --tables tables.safetensors --nodes 4 --out plan.json'))
@@ -109,6 +110,8 @@ const planning = program
     if (options.node === undefined && options.nodes === undefined)
       planning.error('give the nodes: --nodes <n>, or --node <id=url> for each');
     checkNats(planning, options.publish, '--publish');
+    if (options.ifAbsent && options.publish === undefined)
+      planning.error("error: option '--if-absent' is for a cluster in NATS: give --publish too");
     const planned = await plan(options);
     print(options.json ? JSON.stringify(planJson(planned)) : planText(planned));
   });
