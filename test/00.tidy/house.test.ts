@@ -288,7 +288,7 @@ interface LockedPackage {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-describe.each(['.', 'bench', 'test/95.package', 'test/runtimes'])('the lock file in %s', (folder) => {
+describe.each(['.', 'bench', 'deploy/image', 'test/95.package', 'test/deploy', 'test/runtimes'])('the lock file in %s', (folder) => {
   const read = (name: string): unknown => JSON.parse(readFileSync(join(root, folder, name), 'utf8'));
   const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
   const { allowScripts = {} } = read('package.json') as { allowScripts?: Record<string, boolean> };
