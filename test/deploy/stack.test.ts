@@ -1,26 +1,14 @@
 // The services of deploy/compose.yaml, as processes: they serve, Prometheus sees all of it, and SIGTERM ends each of them well.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { panels } from '../../page/panels.js';
-import { root } from '../rdma/vitest-run.ts';
 import { chartsOf } from './charts.ts';
-import { Stack, tokens } from './stack.ts';
+import { request, Stack, tokens } from './stack.ts';
 
 const stack = new Stack();
 beforeAll(() => stack.start());
 afterAll(() => stack[Symbol.asyncDispose]());
 
-const operating = readFileSync(join(root, 'docs/operating.md'), 'utf8');
-const request = /<<'END'\n(\{.*?\n\})\nEND/s.exec(operating)?.[1] ?? '';
-
-async function rank(body: string, token = tokens['clients-token']): Promise<Response> {
-  return await fetch(`http://${stack.address('ranker')}:8080/v1/rank`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body,
-  });
-}
+const rank = (body: string, token?: string): Promise<Response> => stack.rank(body, token);
 
 async function prometheus<T>(path: string): Promise<T> {
   const answer = await fetch(`http://${stack.address('prometheus')}:9090/api/v1/${path}`);

@@ -1,9 +1,10 @@
 // The services of deploy/compose.yaml as processes of this machine, started and stopped in the order that the file says.
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'vitest';
 import { until } from '../80.cli/command.ts';
+import { root } from '../rdma/vitest-run.ts';
 import { composePath, inOrder, readCompose, type Service, servicesOf } from './compose-file.ts';
 import { Container, type Exited } from './container.ts';
 import { said } from './image.ts';
@@ -33,6 +34,10 @@ export const tokens: Readonly<Record<string, string>> = {
   'clients-token': 'c'.repeat(64),
 };
 
+/** The request of docs/operating.md. */
+export const request: string =
+  /<<'END'\n(\{.*?\n\})\nEND/s.exec(readFileSync(join(root, 'docs/operating.md'), 'utf8'))?.[1] ?? '';
+
 export class Stack implements AsyncDisposable {
   readonly services: readonly Service[];
   readonly containers = new Map<string, Container>();
@@ -56,6 +61,15 @@ export class Stack implements AsyncDisposable {
     return container;
   }
 
+  /** Asks the ranker. */
+  async rank(body: string = request, token: string = tokens['clients-token']): Promise<Response> {
+    return await fetch(`http://${this.address('ranker')}:8080/v1/rank`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body,
+    });
+  }
+
   /** Starts all services, each when those are so that it waits for. */
   async start(): Promise<void> {
     for (const service of this.services) {
@@ -65,14 +79,29 @@ export class Stack implements AsyncDisposable {
     for (const { name, health } of this.services) if (health !== undefined) await this.healthy(name);
   }
 
-  /** Starts a service again, or with another command. */
-  restart(name: string, command?: readonly string[]): void {
+  /** Starts a service again. @param env more variables of its environment */
+  restart(name: string, env: Readonly<Record<string, string>> = {}): void {
     const service = this.services.find((each) => each.name === name);
     if (service === undefined) throw new Error(`there is no service ${name}`);
-    this.containers.set(
-      name,
-      new Container(this.#options({ ...service, command: command ?? service.command })),
-    );
+    const options = this.#options(service);
+    this.containers.set(name, new Container({ ...options, env: { ...options.env, ...env } }));
+  }
+
+  /** Runs a command of flexemr beside the services, as `docker compose run` does. @returns how it ended, and its output */
+  async run(command: readonly string[]): Promise<Exited & { readonly output: string }> {
+    const service = this.services.find(({ name }) => name === 'ranker') as Service;
+    await using container = new Container(this.#options({ ...service, command }, 'run'));
+    return { ...(await container.exited), output: container.output };
+  }
+
+  /** Another token takes the place of one, for those that are started from now on. */
+  rotate(name: string, token: string): void {
+    writeFileSync(join(this.#folder, name), `${token}\n`);
+  }
+
+  /** The volume of a service is replaced by an empty one. */
+  wipe(volume: string): void {
+    rmSync(join(this.#folder, 'volumes', volume), { recursive: true });
   }
 
   async #wait(name: string, condition: string): Promise<void> {
@@ -112,14 +141,9 @@ export class Stack implements AsyncDisposable {
     return ended;
   }
 
-  #options({
-    name,
-    image,
-    command,
-    mounts,
-    secrets,
-    readOnly,
-  }: Service): ConstructorParameters<typeof Container>[0] {
+  /** @param place of its root */
+  #options(service: Service, place: string = service.name): ConstructorParameters<typeof Container>[0] {
+    const { name, image, command, mounts, secrets, readOnly } = service;
     const { files, entry } = images[image.replace(/:.*$/, '')];
     const folder = (source: string): string => {
       if (/^[./]/.test(source)) return resolve(composePath, '..', source);
@@ -129,7 +153,7 @@ export class Stack implements AsyncDisposable {
       return own;
     };
     return {
-      root: join(this.#folder, 'roots', name),
+      root: join(this.#folder, 'roots', place),
       binds: [
         ...common,
         ...Object.entries(files).map(([to, from]) => [from, to, true] as const),
