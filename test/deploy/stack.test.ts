@@ -1,6 +1,9 @@
 // The services of deploy/compose.yaml, as processes: they serve, Prometheus sees all of it, and SIGTERM ends each of them well.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { panels } from '../../page/panels.js';
+import { root } from '../rdma/vitest-run.ts';
 import { chartsOf } from './charts.ts';
 import { request, Stack, tokens } from './stack.ts';
 
@@ -45,6 +48,19 @@ test('a plan that is published again changes nothing', async () => {
   stack.restart('plan');
   expect(await stack.of('plan').exited).toEqual({ code: 0, signal: null });
   expect(stack.of('plan').output).toMatch(/^published to nats:\/\/nats:4222\/flexemr, revision 2@/m);
+});
+
+test('a swap by the command of docs/deployment.md, after which the plan is left as it is', async () => {
+  const text = readFileSync(join(root, 'docs/deployment.md'), 'utf8');
+  const [, words] = /^docker compose .* run --rm ranker ((?:[^\\\n]|\\\n)*)$/m.exec(text) ?? [];
+  // The same rows have a version of their own.
+  const command = words.replaceAll('\\\n', ' ').replace('tables-2', 'tables').split(/\s+/);
+  const swapped = await stack.run(command);
+  expect(swapped).toMatchObject({ code: 0, output: expect.stringMatching(/done in .* s\n$/) });
+  stack.restart('plan');
+  expect(await stack.of('plan').exited).toEqual({ code: 0, signal: null });
+  expect(stack.of('plan').output).toMatch(/^not published: .* serves another plan/m);
+  expect((await stack.rank()).status).toBe(200);
 });
 
 interface Target {
