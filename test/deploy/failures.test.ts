@@ -61,6 +61,25 @@ test('NATS that is away, and comes back with an empty disk', async () => {
   expect(await statuses()).toEqual(answered);
 });
 
+test('an upgrade: nodes are replaced one after the other, and no request fails', async () => {
+  let going = true;
+  const seen = new Set<number>();
+  const asking = (async () => {
+    while (going) for (const each of await statuses()) seen.add(each);
+  })();
+  for (const name of ['node-a', 'node-b']) {
+    stack.of(name).kill('SIGTERM');
+    expect(await stack.of(name).exited).toMatchObject({ code: 0 });
+    await expect.poll(() => metric(`flexemr_ranker_node_up{node="${name.slice(-1)}"}`)).toBe('0');
+    stack.restart(name);
+    await stack.healthy(name);
+    await expect.poll(() => metric(`flexemr_ranker_node_up{node="${name.slice(-1)}"}`)).toBe('1');
+  }
+  going = false;
+  await asking;
+  expect(seen).toEqual(answered);
+});
+
 test('a token that is rotated: the nodes one after the other, and then the rankers', async () => {
   stack.rotate('nodes-token', 'r'.repeat(64));
   const restart = async (name: string): Promise<void> => {
