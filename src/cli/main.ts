@@ -10,24 +10,17 @@ import { machineText } from './doctor.ts';
 import { example, print } from './help.ts';
 import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
-import { checkNats, withNats } from './nats-options.ts';
 import {
-  capacityOption,
   checkModelOptions,
   checkSource,
   deadlineOption,
-  dtypeOption,
-  planHeadroomOption,
-  replicasOption,
-  splitOption,
   tableListOption,
-  tablesText,
   tablesTokenOption,
   withModel,
   withNodeSecurity,
   withSource,
 } from './options.ts';
-import { type PlanOptions, parseNode, parseNodes, plan, planJson, planText } from './plan.ts';
+import { addPlan } from './plan-command.ts';
 import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
@@ -71,50 +64,7 @@ program
     print(options.json ? JSON.stringify(found, null, 2) : inspectionText(found));
   });
 
-const planning = program
-  .command('plan')
-  .description('divide tables among memory nodes, and predict the cost of requests')
-  .requiredOption('--tables <file>', tablesText)
-  .addOption(tableListOption())
-  .addOption(tablesTokenOption())
-  .addOption(
-    new Option('--nodes <n>', 'number of nodes, which are named node0, node1 …').argParser(parseNodes),
-  )
-  .addOption(
-    new Option(
-      '--node <id=url[,bytes][,zone=name]>',
-      'a node, its address, its memory, and its zone (a rack, a data centre); can be repeated',
-    )
-      .argParser(parseNode)
-      .conflicts('nodes'),
-  )
-  .addOption(splitOption())
-  .addOption(replicasOption())
-  .addOption(planHeadroomOption())
-  .option(
-    '--requests <file>',
-    'measure the keys per bag in these requests, safetensors (default: 1 key per bag)',
-  )
-  .addOption(dtypeOption())
-  .addOption(capacityOption())
-  .option('--out <file>', 'where to write the routing table, JSON')
-  .option(
-    '--publish <address>',
-    'make it the plan of a new cluster in NATS: nats://HOST:PORT/BUCKET; the bucket is created',
-  )
-  .option('--verify', 'read every row, so that nodes can compare all of their rows with the plan')
-  .option('--json', 'print JSON, with the routing table')
-  .addHelpText('after', example('flexemr plan --tables tables.safetensors --nodes 4 --out plan.json'))
-  .action(async (options: PlanOptions & { json?: boolean }) => {
-    if (options.node === undefined && options.nodes === undefined)
-      planning.error('give the nodes: --nodes <n>, or --node <id=url> for each');
-    checkNats(planning, options.publish, '--publish');
-    const planned = await plan(options);
-    print(options.json ? JSON.stringify(planJson(planned)) : planText(planned));
-  });
-
-withNats(planning);
-
+addPlan(program);
 addServe(program);
 addRank(program);
 addChanges(program);

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { openClusterSource } from '../host/cluster-source.ts';
 import { writeRouting } from '../host/file-routing.ts';
 import { nodesNamed, plannedTables } from '../host/plan-cluster.ts';
-import { publishCluster } from '../host/publish-cluster.ts';
+import { type PublishedCluster, publishCluster } from '../host/publish-cluster.ts';
 import { nodesMax } from '../limits.ts';
 import { parseNatsAddress } from '../nats/address.ts';
 import { type PlannedTableInput, planSharding, type ShardingPlan, type Split } from '../plan/planner.ts';
@@ -34,14 +34,15 @@ export interface PlanOptions extends TableOptions, NatsOptions {
   readonly out?: string | undefined;
   /** nats://HOST:PORT/BUCKET, where the plan becomes that of a new cluster. */
   readonly publish?: string | undefined;
+  /** A cluster that is there already, and serves another plan, stays as it is. */
+  readonly ifAbsent?: boolean | undefined;
   /** Reads every row, so that nodes can compare all of their rows with the plan. */
   readonly verify?: boolean | undefined;
 }
 
 /** Where a plan was published. */
-export interface Published {
+export interface Published extends PublishedCluster {
   readonly to: string;
-  readonly revision: string;
 }
 
 export interface MadePlan extends ShardingPlan {
@@ -68,8 +69,9 @@ export async function plan(options: PlanOptions): Promise<MadePlan> {
 async function publish(options: PlanOptions, where: string, routing: RoutingTable): Promise<Published> {
   const store = await openClusterSource(where, await readNats(options));
   try {
-    const revision = await publishCluster(store, { routing, tables: options.tables });
-    return { to: parseNatsAddress(where).shown, revision };
+    const serving = { routing, tables: options.tables };
+    const published = await publishCluster(store, serving, options.ifAbsent ?? false);
+    return { to: parseNatsAddress(where).shown, ...published };
   } finally {
     await store.close();
   }
@@ -109,7 +111,12 @@ export function planText({ routing, predicted, published }: MadePlan): string {
   const copies =
     replicas > 1 ? `\nshards and MiB with ${replicas} replicas, which share reply bytes and work` : '';
   const text = `${columns([head, ...lines, total])}\nreply bytes and work ${said}${copies}`;
-  return published ? `${text}\npublished to ${published.to}, revision ${published.revision}` : text;
+  return published ? `${text}\n${publishedText(published)}` : text;
+}
+
+function publishedText({ to, revision, kept }: Published): string {
+  if (kept) return `not published: ${to} is there and serves another plan, revision ${revision}`;
+  return `published to ${to}, revision ${revision}`;
 }
 
 function percent(part: number, whole: number): string {

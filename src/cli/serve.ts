@@ -19,6 +19,8 @@ export interface ServeOptions extends SecurityOptions, NatsOptions, TableOptions
   /** The cluster: a file that `flexemr plan` wrote, or nats://HOST:PORT/BUCKET. The node follows it. */
   readonly plan: string;
   readonly node: string;
+  /** What it may fail together with. It says so in its lease, for plans with replicas. */
+  readonly zone?: string | undefined;
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly workers?: number | undefined;
@@ -54,7 +56,7 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
     onReady(ready);
     if (process.connected) process.send?.(ready);
     cluster.leases?.holdNode(
-      () => leaseOf(started, options.node),
+      () => leaseOf(started, options),
       (err) => log.warn({ err }, 'the lease of the node cannot be renewed'),
     );
     log.info({ cause: await stop.asked }, 'draining');
@@ -66,10 +68,10 @@ export async function serve(options: ServeOptions, onReady: (ready: Ready) => vo
   }
 }
 
-function leaseOf(host: MemoryNodeHost, node: string): NodeLease {
+function leaseOf(host: MemoryNodeHost, { node, zone }: ServeOptions): NodeLease {
   const { url, ports, routing, releases, rowBytes: usedBytes } = host;
   const totalBytes = routing.nodes.find(({ id }) => id === node)?.bytes;
-  return { node, url, ports, room: { usedBytes, totalBytes }, releases, version: packageVersion() };
+  return { node, url, ports, zone, room: { usedBytes, totalBytes }, releases, version: packageVersion() };
 }
 
 async function startWithBar(

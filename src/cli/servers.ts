@@ -2,6 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { headroomMax } from '../cluster-limits.ts';
 import { workersMax } from '../limits.ts';
+import { isNatsAddress } from '../nats/address.ts';
+import { zoneCharsMax } from '../replica-limits.ts';
 import { batchDelayMsMax, candidatesMax, denseThreadsMax, queueCandidatesMax } from '../scoring-limits.ts';
 import { withAdaptiveCache } from './cache-options.ts';
 import { example, print } from './help.ts';
@@ -37,7 +39,13 @@ export function addServe(program: Command): void {
       '--plan <file>',
       'routing table that flexemr plan has written, or nats://HOST:PORT/BUCKET, where it has published it; the node follows its changes',
     )
-    .requiredOption('--node <id>', 'id of this node in the plan');
+    .requiredOption('--node <id>', 'id of this node in the plan')
+    .addOption(
+      new Option(
+        '--zone <name>',
+        'a rack or a data centre: it is said in NATS, so that flexemr rebalance puts replicas into different ones',
+      ).argParser(parseZone),
+    );
   withNats(withListening(command, 'ranker'))
     .addOption(
       new Option(
@@ -75,6 +83,8 @@ export function addServe(program: Command): void {
     )
     .action(async (options: ServeOptions & { json?: boolean }, own: Command) => {
       checkNats(own, options.plan, '--plan');
+      if (options.zone !== undefined && !isNatsAddress(options.plan))
+        own.error("error: option '--zone <name>' is said in NATS: give --plan nats://HOST:PORT/BUCKET too");
       await serve(options, (ready) => print(options.json ? JSON.stringify(ready) : readyText(ready)));
     });
 }
@@ -127,6 +137,11 @@ export function addRank(program: Command): void {
       if (options.describe) return print(await describe(options));
       await rank(options, (ready) => print(options.json ? JSON.stringify(ready) : rankReadyText(ready)));
     });
+}
+
+function parseZone(text: string): string {
+  if (text !== '' && text.length <= zoneCharsMax) return text;
+  throw new InvalidArgumentError(`must be a name of 1 to ${zoneCharsMax} characters.`);
 }
 
 function parseDelay(text: string): number {

@@ -71,22 +71,39 @@ function releaseText({ plan, from, nodes, tables, shards, versions }: ReleaseSum
 }
 
 function nodesText(nodes: ClusterStatus['nodes']): string {
-  const head = ['node', 'url', 'answers', 'serves', 'lease', 'loaded', 'used MiB', 'of MiB', 'version'];
-  const rows = nodes.map(({ node, url = '–', answers, plan, releases = [], suspect, lease }) => {
+  const head = [
+    'node',
+    'url',
+    'zone',
+    'answers',
+    'serves',
+    'lease',
+    'loaded',
+    'used MiB',
+    'of MiB',
+    'version',
+  ];
+  const rows = nodes.map(({ node, url = '–', zone = '–', answers, plan, releases = [], suspect, lease }) => {
     const { room, version = '–' } = lease ?? {};
     const age = suspect === undefined ? '–' : lease === undefined ? 'suspect' : seconds(lease.ageMs);
     const loaded = releases.map(({ plan: each, state }) => `${each} ${state}`).join(', ') || '–';
     const used = room === undefined ? '–' : mib(room.usedBytes);
     const total = room?.totalBytes === undefined ? '–' : mib(room.totalBytes);
     const serves = plan === '' ? 'starting' : (plan ?? '–');
-    return [node, url, answers ? 'yes' : 'no', serves, age, loaded, used, total, version];
+    return [node, url, zone, answers ? 'yes' : 'no', serves, age, loaded, used, total, version];
   });
-  const problems = nodes.flatMap(({ node, problem, releases = [] }) =>
-    [problem, ...releases.map((release) => release.problem)].flatMap((each) =>
-      each === undefined ? [] : [`${node}: ${each}`],
+  const problems = nodes.flatMap(({ node, zone, lease, problem, releases = [] }) =>
+    [problem, zoneProblem(zone, lease?.zone), ...releases.map((release) => release.problem)].flatMap(
+      (each) => (each === undefined ? [] : [`${node}: ${each}`]),
     ),
   );
   return [columns([head, ...rows]), ...problems].join('\n');
+}
+
+/** A node that has moved: the plan may have both replicas of a shard in one zone. */
+function zoneProblem(planned: string | undefined, said: string | undefined): string | undefined {
+  if (said === undefined || said === planned) return undefined;
+  return `the plan has it in zone ${planned}, but it says that it is in ${said}: flexemr rebalance`;
 }
 
 function rankersText(rankers: NonNullable<ClusterStatus['rankers']>): string {

@@ -4,6 +4,7 @@ import { openTransport } from '../host/open-transport.ts';
 import { plannedTables } from '../host/plan-cluster.ts';
 import { type RollOutStep, rollBack, rollOut } from '../host/roll-out.ts';
 import type { Release } from '../plan/cluster.ts';
+import type { NodeLease } from '../plan/cluster-leases.ts';
 import { nextPlan, nextVersion } from '../plan/next-release.ts';
 import type { Split } from '../plan/planner.ts';
 import type { PlannedNode } from '../plan/routing-table.ts';
@@ -46,14 +47,21 @@ export async function swap(options: SwapOptions, onStep: (step: RollOutStep) => 
   return await change(options, onStep, (serving) => nextVersion(serving, tables, options.version, from));
 }
 
-/** `flexemr rebalance`: the tables that are served move to other nodes. @throws as rollOut */
+/**
+ * `flexemr rebalance`: the tables that are served move to other nodes. A node for which no zone is given is in the one that it says
+ * itself. @throws as rollOut
+ */
 export async function rebalance(
   options: RebalanceOptions,
   onStep: (step: RollOutStep) => void,
 ): Promise<ChangeReport> {
   const nodes = options.node.map((node) => ({ ...node, bytes: node.bytes ?? options.capacity }));
   const { split, replicas, headroom } = options;
-  return await change(options, onStep, (serving) => nextPlan(serving, { nodes, split, replicas, headroom }));
+  return await change(options, onStep, (serving, leases) => {
+    const zones = new Map(leases.map(({ node, zone }) => [node, zone]));
+    const placed = nodes.map((node) => ({ ...node, zone: node.zone ?? zones.get(node.id) }));
+    return nextPlan(serving, { nodes: placed, split, replicas, headroom });
+  });
 }
 
 /** Ends the change that is under way, and serves what was served before. @throws as rollBack */
@@ -67,7 +75,7 @@ export async function abort(
 async function change(
   options: ChangeOptions,
   onStep: (step: RollOutStep) => void,
-  next?: (serving: Release) => Release,
+  next?: (serving: Release, leases: readonly NodeLease[]) => Release,
 ): Promise<ChangeReport> {
   const began = performance.now();
   const security = await readSecurity(options);
@@ -84,7 +92,11 @@ async function change(
   };
   try {
     if (next === undefined) await rollBack(store, rolling);
-    else await rollOut(store, next((await store.read()).cluster.serving), rolling);
+    else {
+      const { cluster } = await store.read();
+      const leases = (await store.leases?.read())?.nodes ?? [];
+      await rollOut(store, next(cluster.serving, leases), rolling);
+    }
     return { steps, seconds: Math.round((performance.now() - began) / 100) / 10 };
   } finally {
     await store.close();

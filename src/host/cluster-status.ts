@@ -20,6 +20,8 @@ export interface ReleaseSummary {
 export interface NodeStatusReport {
   readonly node: string;
   readonly url: string | undefined;
+  /** What the plan says, or else the node itself. */
+  readonly zone: string | undefined;
   /** It answers now. */
   readonly answers: boolean;
   /** Why it does not. */
@@ -80,6 +82,7 @@ export async function clusterStatus(known: KnownCluster, transport: Transport): 
         const lease = leaseOf.get(node.id);
         return {
           ...(await ask(node, transport)),
+          zone: node.zone ?? lease?.zone,
           suspect: leases && lease === undefined,
           lease: lease && { ...withoutId(lease), ageMs: ageMs(lease.renewedAt) },
         };
@@ -106,7 +109,7 @@ function summaryOf({ routing, tables: from }: Release): ReleaseSummary {
 async function ask(
   { id: node, url }: PlannedNode,
   transport: Transport,
-): Promise<Omit<NodeStatusReport, 'suspect' | 'lease'>> {
+): Promise<Omit<NodeStatusReport, 'suspect' | 'lease' | 'zone'>> {
   const silent = { node, url, answers: false, plan: undefined, releases: undefined };
   if (url === undefined) return { ...silent, problem: 'the routing table has no url for it' };
   try {

@@ -288,26 +288,29 @@ interface LockedPackage {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-describe.each(['.', 'bench', 'test/95.package', 'test/runtimes'])('the lock file in %s', (folder) => {
-  const read = (name: string): unknown => JSON.parse(readFileSync(join(root, folder, name), 'utf8'));
-  const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
-  const { allowScripts = {} } = read('package.json') as { allowScripts?: Record<string, boolean> };
-  const locked = Object.entries(packages).filter(
-    ([path, { link }]) => path.includes('node_modules/') && !link,
-  );
+describe.each(['.', 'bench', 'deploy/image', 'test/95.package', 'test/deploy', 'test/runtimes'])(
+  'the lock file in %s',
+  (folder) => {
+    const read = (name: string): unknown => JSON.parse(readFileSync(join(root, folder, name), 'utf8'));
+    const { packages } = read('package-lock.json') as { packages: Record<string, LockedPackage> };
+    const { allowScripts = {} } = read('package.json') as { allowScripts?: Record<string, boolean> };
+    const locked = Object.entries(packages).filter(
+      ([path, { link }]) => path.includes('node_modules/') && !link,
+    );
 
-  test('has an integrity for every package', () => {
-    const bare = locked.filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''));
-    expect(bare.map(([path]) => path)).toEqual([]);
-  });
+    test('has an integrity for every package', () => {
+      const bare = locked.filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ''));
+      expect(bare.map(([path]) => path)).toEqual([]);
+    });
 
-  test('locks the platform packages of every package with an install script', () => {
-    const fetching = locked
-      .filter(([, { hasInstallScript }]) => hasInstallScript)
-      .filter(([path]) => allowScripts[path.replace(/.*node_modules\//, '')] !== false)
-      .filter(([, { optionalDependencies = {} }]) =>
-        Object.keys(optionalDependencies).every((name) => packages[`node_modules/${name}`] === undefined),
-      );
-    expect(fetching.map(([path]) => path)).toEqual([]);
-  });
-});
+    test('locks the platform packages of every package with an install script', () => {
+      const fetching = locked
+        .filter(([, { hasInstallScript }]) => hasInstallScript)
+        .filter(([path]) => allowScripts[path.replace(/.*node_modules\//, '')] !== false)
+        .filter(([, { optionalDependencies = {} }]) =>
+          Object.keys(optionalDependencies).every((name) => packages[`node_modules/${name}`] === undefined),
+        );
+      expect(fetching.map(([path]) => path)).toEqual([]);
+    });
+  },
+);

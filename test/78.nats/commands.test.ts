@@ -44,6 +44,7 @@ test.for([
 });
 
 test('a plan is published only to NATS', () => {
+  refused([...planning, '--if-absent'], 2, /'--if-absent' is for a cluster in NATS: give --publish too/);
   refused([...planning, '--publish', 'plan.json'], 1, /INVALID_OPTION: .*nats:\/\/HOST:PORT\/BUCKET/);
 });
 

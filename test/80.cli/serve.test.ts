@@ -306,6 +306,8 @@ describe('wrong options are refused on one line', () => {
     [[...one, '--workers', '65'], /--workers.*1 to 64/],
     [[...one, '--log-level', 'loud'], /--log-level.*debug, info/],
     [[...one, '--insecur'], /--insecur/],
+    [[...one, '--zone', ''], /--zone.*1 to 1024 characters/],
+    [[...one, '--zone', 'rack1'], /--zone.*NATS: give --plan nats:/],
     [[...one, 'more'], /too many|excess/i],
   ] as [string[], RegExp][])('with exit code 2: $1', ([args, line]) => refused(['serve', ...args], 2, line));
 

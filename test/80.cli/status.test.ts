@@ -68,6 +68,7 @@ test('nodes that serve the plan', async () => {
     expect(lines.map((line) => line.split(/ {2,}/))).toContainEqual([
       id,
       url,
+      '–',
       'yes',
       plan,
       '–',

@@ -123,6 +123,10 @@ test('from a plan to lookups, with commands', async () => {
       1,
       /CONFLICT: .*flexemr swap.*flexemr rebalance/,
     );
+    // One that is started again and again leaves what others have changed since.
+    const another = [...planning, ...given.slice(0, 2), '--publish', where, '--if-absent'];
+    expect(done(...another)).toMatchObject({ published: { to: where, kept: true } });
+    expect(flexemr(...another).stdout).toContain(`not published: ${where} is there and serves another plan`);
     const status = found();
     const { plan } = status.serving;
     expect(status).toMatchObject({

@@ -15,9 +15,15 @@ export interface Ended {
   readonly exitCode: number;
 }
 
-/** @param cwd the project, or a copy of it */
-export function run(args: string, env: Record<string, string>, cwd: string = root): Promise<Ended> {
-  const child = spawn(process.execPath, [vitest, 'run', ...args.split(' ')], {
+/** @param cwd the project, or a copy of it @param within a program that starts it, and its arguments */
+export function run(
+  args: string,
+  env: Record<string, string>,
+  cwd: string = root,
+  within: readonly string[] = [],
+): Promise<Ended> {
+  const [program, ...rest] = [...within, process.execPath, vitest, 'run', ...args.split(' ')];
+  const child = spawn(program, rest, {
     cwd,
     env: { ...process.env, ...env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
