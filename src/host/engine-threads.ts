@@ -1,4 +1,5 @@
 // Threads that do the lookups of a ranker.
+import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -55,10 +56,12 @@ async function start(
     await worker.terminate();
   };
   const late = Promise.withResolvers<never>();
+  // All of them start at once.
+  const startMsMax = engineStartMsMax * Math.ceil(setup.engines / availableParallelism());
   const timer = setTimeout(() => {
-    const message = `an engine has not started within ${engineStartMsMax} ms`;
+    const message = `an engine has not started within ${startMsMax} ms`;
     late.reject(new FlexemrError('WORKER_FAILED', message, { field: 'engines' }));
-  }, engineStartMsMax);
+  }, startMsMax);
   try {
     const { port1, port2 } = new MessageChannel();
     Comlink.expose(events, nodeEndpoint(port1));
