@@ -56,7 +56,6 @@ async function start(
     await worker.terminate();
   };
   const late = Promise.withResolvers<never>();
-  // All of them start at once.
   const startMsMax = engineStartMsMax * Math.ceil(setup.engines / availableParallelism());
   const timer = setTimeout(() => {
     const message = `an engine has not started within ${startMsMax} ms`;

@@ -11,7 +11,7 @@ const transport = await openTransport({ name: 'stream', security: {}, device: un
 
 /** A command that may be interrupted after a step, as if it had been killed. */
 export async function roll(
-  cluster: VersionedCluster,
+  cluster: Pick<VersionedCluster, 'plan'>,
   next: ((serving: Release) => Release | Promise<Release>) | 'back',
   killAfter?: RollOutStep,
 ): Promise<RollOutStep[]> {

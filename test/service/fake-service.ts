@@ -2,6 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Page } from '../../src/service/page.ts';
+import { releases } from './fake-cluster.ts';
 import { FakeRanker } from './fake-ranker.ts';
 import type { OpenOptions, ServiceUnderTest } from './service-under-test.ts';
 
@@ -19,8 +20,10 @@ export async function openFakeService(options: FakeOptions = {}): Promise<Servic
   const page = await Page.open();
   const server = createServer((request, response) => {
     if (page.has(request.url ?? '')) page.serve(request, response);
-    else if (request.url !== '/metrics') response.writeHead(404).end();
+    else if (!['/metrics', '/v1/cluster'].includes(request.url ?? '')) response.writeHead(404).end();
     else if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) refuse(response);
+    else if (request.url === '/v1/cluster')
+      response.end(JSON.stringify(inProcess ? {} : { cluster: releases }));
     else void ranker.tick().then((text) => response.end(text));
   });
   await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
