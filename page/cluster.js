@@ -1,7 +1,7 @@
 // @ts-check
 // The releases of the cluster: which are served, come and go, which nodes have them, and which rankers use them.
 import { rowsOf } from './rows.js';
-import { bytes, none, seconds, whole, write } from './units.js';
+import { bytes, date, none, seconds, whole, write } from './units.js';
 
 /** @import { ClusterStatus, NodeStatusReport, ReleaseSummary } from '../src/host/cluster-status.ts' */
 /** @import { Row } from './rows.js' */
@@ -103,7 +103,7 @@ function holderRow(roles) {
       bad: !answers || said.some(({ state }) => state === 'failed'),
       cells: [
         node.node,
-        answers ? has.join(', ') || 'starting' : `does not answer: ${problem}`,
+        answers ? has.join(', ') || 'starting' : `does not answer: ${problem ?? none}`,
         room ? `${write(room.usedBytes, bytes)}${all}` : none,
         lease ? `${write(lease.ageMs / 1_000, seconds)} ago` : suspect ? 'none' : none,
         lease?.version ?? none,
@@ -118,7 +118,14 @@ function followerRow(roles) {
     const role = roleOf(roles, plan);
     return {
       bad: role !== 'serving',
-      cells: [id, role, since || none, host || none, `${write(ageMs / 1_000, seconds)} ago`, version || none],
+      cells: [
+        id,
+        role,
+        since ? date(Date.parse(since)) : none,
+        host || none,
+        `${write(ageMs / 1_000, seconds)} ago`,
+        version || none,
+      ],
     };
   };
 }

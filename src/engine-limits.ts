@@ -46,7 +46,7 @@ export const engineLookUsMax = 5;
 /** How long after its deadline a lookup waits for an engine to say why, before it ends without. */
 export const engineGraceMs = 20;
 
-/** How long an engine may take to start. All start at once, so if some share a processor, they take as long together. */
+/** How long an engine may take to start. */
 export const engineStartMsMax = 30_000;
 
 /** Time between two decisions about moving a connection to another engine. What happens in it is one observation. */

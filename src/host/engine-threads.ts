@@ -1,5 +1,4 @@
 // Threads that do the lookups of a ranker.
-import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -10,6 +9,7 @@ import { errorOf } from '../failure.ts';
 import { packageFile } from '../kernel/files.ts';
 import type { EngineThread } from './expose-engine.ts';
 import { startWorker } from './start-worker.ts';
+import { Starts } from './starts.ts';
 
 /**
  * Starts engines as threads of this process.
@@ -19,8 +19,9 @@ export function engineThreads(
   choice: unknown,
   file: URL = packageFile('./engine-thread', import.meta.url),
 ): EngineThreads {
+  const starts = new Starts();
   return {
-    start: (setup, events, onEnd) => start(file, choice, setup, { events, onEnd }),
+    start: (setup, events, onEnd) => starts.run(() => start(file, choice, setup, { events, onEnd })),
     channel: () => new MessageChannel(),
   };
 }
@@ -56,11 +57,10 @@ async function start(
     await worker.terminate();
   };
   const late = Promise.withResolvers<never>();
-  const startMsMax = engineStartMsMax * Math.ceil(setup.engines / availableParallelism());
   const timer = setTimeout(() => {
-    const message = `an engine has not started within ${startMsMax} ms`;
+    const message = `an engine has not started within ${engineStartMsMax} ms`;
     late.reject(new FlexemrError('WORKER_FAILED', message, { field: 'engines' }));
-  }, startMsMax);
+  }, engineStartMsMax);
   try {
     const { port1, port2 } = new MessageChannel();
     Comlink.expose(events, nodeEndpoint(port1));

@@ -22,6 +22,13 @@ function node(place: number, state: 'ready' | 'loading' | 'failed'): ClusterStat
   };
 }
 
+/** @param down the name of a node that does not answer */
+export function releasesWithout(down: string | undefined): ClusterStatus {
+  const silent = { answers: false, problem: 'it cannot be reached', plan: undefined, releases: undefined };
+  const nodes = releases.nodes.map((each) => (each.node === down ? { ...each, ...silent } : each));
+  return { ...releases, nodes };
+}
+
 export const releases: ClusterStatus = {
   source: 'nats://nats.example/flexemr',
   revision: '41 1764500000',
