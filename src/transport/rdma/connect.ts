@@ -109,6 +109,8 @@ async function eachLine(
   };
   response.on('data', (chunk: string) => {
     text += chunk;
+    // Long lists come in many pieces.
+    if (!chunk.includes('\n') && text.length <= answerBytesMax) return;
     try {
       takeAll();
     } catch (error) {
