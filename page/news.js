@@ -17,6 +17,15 @@ export function title(state) {
   document.title = state === '' ? name : `${state} · ${name}`;
 }
 
+/** @type {string | undefined} */
+let releases;
+
+/** Tells which releases there are, if they are others than before. @param {string} news */
+export function tellReleases(news) {
+  if (releases !== undefined && releases !== news) tell(news);
+  releases = news;
+}
+
 /** Tells which nodes went and which came back. @param {readonly MemoryNode[]} nodes */
 export function tellNodes(nodes) {
   const down = new Set(nodes.filter(({ up }) => !up).map((node) => node.name));

@@ -1,14 +1,16 @@
 // @ts-check
 // The page: what comes from the ranker, and what somebody does with it.
 import { Chart } from './chart.js';
+import { clusterFailed, clusterNews, writeCluster } from './cluster.js';
 import { Feed } from './feed.js';
 import { writeHeadline } from './headline.js';
 import { History, shownMs } from './history.js';
-import { tell, tellNodes, title } from './news.js';
+import { tell, tellNodes, tellReleases, title } from './news.js';
 import { NodeTable } from './nodes.js';
 import { panels } from './panels.js';
 import { date, duration, time, write } from './units.js';
 
+/** @import { ClusterStatus } from '../src/host/cluster-status.ts' */
 /** @import { Remote } from './figures.js' */
 /** @import { Scrape } from './metrics.js' */
 
@@ -22,7 +24,7 @@ const ago = /** @type {HTMLInputElement} */ (part('ago'));
 const token = /** @type {HTMLInputElement} */ (part('token'));
 
 const past = new History();
-const feed = new Feed({ scraped, failed, refused });
+const feed = new Feed({ scraped, failed, refused, clustered, clusterFailed });
 const table = new NodeTable(part('rows'), /** @type {HTMLTemplateElement} */ (part('node')));
 const charts = panels.map((panel) => {
   const template = /** @type {HTMLTemplateElement} */ (part('chart'));
@@ -74,6 +76,12 @@ function refused(again) {
   part('refused').textContent = again ? 'The ranker refused this token.' : '';
   token.value = '';
   token.focus();
+}
+
+/** @param {ClusterStatus | undefined} status */
+function clustered(status) {
+  writeCluster(status);
+  if (status) tellReleases(clusterNews(status));
 }
 
 /** Hides the form, if there is one. */

@@ -27,6 +27,9 @@ export const rollOutMsMax = 3_600_000;
 /** If no node was asked for a release for so long, no ranker uses it any more: they look at their file often. */
 export const rollOutQuietMs = 1_000;
 
+/** Those who ask a ranker what its cluster serves within this time share an answer. */
+export const clusterStatusMs = 1_000;
+
 /** Another release may have a few more rows, and each shard of it begins at a cache line: room for that, in headroom. */
 export const headroomGrowth = 1.02;
 export const headroomShardBytes = 4_096;

@@ -47,6 +47,8 @@ export interface ClusterNode {
   reopen?(): Promise<void>;
   /** Nodes in this thread with RDMA only: deregisters the rows, so that rankers can no longer read them. */
   deregister?(): void;
+  /** The same, but it tells rankers first, and waits until they know. */
+  forget?(): Promise<void>;
 }
 
 /** Memory nodes that listen on ports of this machine, and their file. */
@@ -183,6 +185,7 @@ async function startNode(
       directNode?.close();
     },
     deregister: () => directNode?.deregister(),
+    forget: async () => await directNode?.forget(),
     async reopen() {
       listener = await Listener.open(handler, { ...at, port });
       directNode = await direct();

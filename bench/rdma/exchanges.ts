@@ -122,7 +122,7 @@ class Node {
     node.host(hosting);
     const registered = await RegisteredTables.open({});
     registered.register(hosting);
-    const port = new RdmaPort(await loadVerbs(), registered.device, node, registered.shards(hosting));
+    const port = new RdmaPort(await loadVerbs(), registered.device, node, [registered.release(hosting)]);
     const listener = await Listener.open(node, { host: '127.0.0.1', port: 0 });
     listener.rdma = port;
     return new Node(node, listener, port, registered);

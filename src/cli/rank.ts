@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import type { ClusterPlace } from '../host/cluster-reader.ts';
 import { describeFiles } from '../host/open-scorer.ts';
 import { RankHost } from '../host/rank-host.ts';
 import { checkExposure, type ServerSecurity } from '../transport/security.ts';
 import { type LogLevel, logOf } from './log.ts';
 import type { OpenSource } from './lookup-source.ts';
+import { readNats } from './nats-options.ts';
 import { openSource, type SourceOptions } from './open.ts';
 import type { ModelOptions } from './options.ts';
 import { RemoteSource } from './remote-source.ts';
@@ -79,6 +81,7 @@ async function start(options: RankOptions, log: ReturnType<typeof logOf>): Promi
       source: source instanceof RemoteSource ? source.ranker : source,
       ...{ dense, model, name, denseThreads, batchCandidates, batchDelay, queueCandidates },
       ...{ host: address, port, security, insecure, allowOrigin, allowHosts, metrics, log },
+      cluster: await clusterOf(options),
     });
     const known = source instanceof RemoteSource ? source.ranker.nodes : [];
     const nodes = known.map(({ node, url }) => ({ node, url }));
@@ -88,6 +91,13 @@ async function start(options: RankOptions, log: ReturnType<typeof logOf>): Promi
     await source[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** The cluster that `--routing` names. */
+async function clusterOf(options: RankOptions): Promise<ClusterPlace | undefined> {
+  const { routing } = options;
+  if (routing === undefined) return undefined;
+  return { routing, nats: await readNats(options), security: await readSecurity(nodeSecurity(options)) };
 }
 
 function nodeSecurity({ nodesTokenFile, nodesCert, nodesKey, nodesCa }: RankOptions): SecurityOptions {

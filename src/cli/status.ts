@@ -1,12 +1,5 @@
-import { openClusterSource } from '../host/cluster-source.ts';
-import {
-  type ClusterStatus,
-  clusterStatus,
-  type KnownCluster,
-  type ReleaseSummary,
-} from '../host/cluster-status.ts';
-import { openTransport } from '../host/open-transport.ts';
-import { isNatsAddress, parseNatsAddress } from '../nats/address.ts';
+import { ClusterReader } from '../host/cluster-reader.ts';
+import type { ClusterStatus, ReleaseSummary } from '../host/cluster-status.ts';
 import { columns, mib } from './columns.ts';
 import { type NatsOptions, readNats } from './nats-options.ts';
 import { readSecurity, type SecurityOptions } from './security.ts';
@@ -17,27 +10,12 @@ export interface StatusOptions extends SecurityOptions, NatsOptions {
 
 /** `flexemr status`: who serves a cluster and who uses it. @throws UNAVAILABLE, INVALID_ROUTING, INVALID_FILE */
 export async function status(options: StatusOptions): Promise<ClusterStatus> {
-  const security = await readSecurity(options);
-  const known = await knownCluster(options);
-  const transport = await openTransport({ name: 'http', security, device: undefined });
+  const [nats, security] = [await readNats(options), await readSecurity(options)];
+  const reader = await ClusterReader.open({ routing: options.routing, nats, security });
   try {
-    return await clusterStatus(known, transport);
+    return await reader.status();
   } finally {
-    await transport.close();
-  }
-}
-
-async function knownCluster(options: StatusOptions): Promise<KnownCluster> {
-  const { routing } = options;
-  const store = await openClusterSource(routing, await readNats(options));
-  try {
-    const { cluster, revision } = await store.read();
-    const leases = await store.leases?.read();
-    return isNatsAddress(routing)
-      ? { source: parseNatsAddress(routing).shown, revision, cluster, leases }
-      : { source: routing, revision: undefined, cluster, leases };
-  } finally {
-    await store.close();
+    await reader.close();
   }
 }
 

@@ -9,6 +9,7 @@ import { errorOf } from '../failure.ts';
 import { packageFile } from '../kernel/files.ts';
 import type { EngineThread } from './expose-engine.ts';
 import { startWorker } from './start-worker.ts';
+import { Starts } from './starts.ts';
 
 /**
  * Starts engines as threads of this process.
@@ -18,8 +19,9 @@ export function engineThreads(
   choice: unknown,
   file: URL = packageFile('./engine-thread', import.meta.url),
 ): EngineThreads {
+  const starts = new Starts();
   return {
-    start: (setup, events, onEnd) => start(file, choice, setup, { events, onEnd }),
+    start: (setup, events, onEnd) => starts.run(() => start(file, choice, setup, { events, onEnd })),
     channel: () => new MessageChannel(),
   };
 }

@@ -28,7 +28,7 @@ const tracer = await outcomeOf(loadTracer);
 const node = new MemoryNode(name, ports, { ...tuning, tracer: tracer.value });
 const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
-/** Resolved once no subrequest uses the rows of a release that is no longer served. */
+/** Resolved once no subrequest and no READ uses the rows of a release that is no longer served. */
 let leaving: Promise<unknown> = Promise.resolve();
 
 /** Sends a warning to the main thread, which logs it. */
@@ -66,8 +66,8 @@ const control: WorkerControl = {
       leaving = Promise.all([leaving, unused]);
       node.coming = coming;
       if (rdma === undefined) return;
-      if (rdmaPort !== undefined) rdmaPort.shards = rdma.shards;
-      else rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.shards, room.counts);
+      if (rdmaPort !== undefined) leaving = Promise.all([leaving, rdmaPort.offer(rdma.releases)]);
+      else rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.releases, room.counts);
       for (const listener of listeners) listener.rdma = rdmaPort;
     }),
   async unused() {

@@ -8,6 +8,7 @@ import { loadTracer } from '../telemetry/open-telemetry.ts';
 import type { RankerMetrics } from '../telemetry/ranker-metrics.ts';
 import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
 import { checkExposure } from '../transport/security.ts';
+import { type ClusterPlace, ClusterReader, clusterPlace } from './cluster-reader.ts';
 import { connectionsOf } from './descriptors.ts';
 import { anyLog } from './memory-node-options.ts';
 import { NodeWatch } from './node-watch.ts';
@@ -18,6 +19,8 @@ export interface RankHostOptions extends OpenScorerOptions, ListenOptions {
   /** Default true: counts and measures everything, for /metrics and the page. */
   readonly metrics?: boolean | undefined;
   readonly log?: Log | undefined;
+  /** The cluster whose tables are looked up, for the page and `GET /v1/cluster`. Default: they do not show one. */
+  readonly cluster?: ClusterPlace | undefined;
 }
 
 const rankHostOptions: Schema<RankHostOptions> = optionsOf({
@@ -25,6 +28,7 @@ const rankHostOptions: Schema<RankHostOptions> = optionsOf({
   ...listenFields,
   metrics: v.optional(v.boolean()),
   log: v.optional(anyLog),
+  cluster: v.optional(clusterPlace),
 });
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -35,6 +39,7 @@ export class RankHost implements AsyncDisposable {
   readonly #service: RankService;
   readonly #options: RankHostOptions;
   readonly #watch: NodeWatch | undefined;
+  readonly #cluster: ClusterReader | undefined;
 
   /**
    * Opens the scorer, and listens.
@@ -58,12 +63,15 @@ export class RankHost implements AsyncDisposable {
       ...{ tracer, observer: observed },
       onCacheError: (err) => log.warn({ err }, 'the cache keeps its size'),
     });
+    let cluster: ClusterReader | undefined;
     try {
+      cluster = options.cluster && (await ClusterReader.open(options.cluster));
       const ranker = rankerOf(options.source);
       if (observed) ranker?.observe((end) => observed.subrequest(end));
       const service = await RankService.open({
         ...{ ...options, scorer, metrics: observed, tracer, log },
         ...{ host, port, connections },
+        cluster: cluster && (() => (cluster as ClusterReader).status()),
       });
       observed?.read(() => ({
         scorer: scorer.stats,
@@ -72,8 +80,9 @@ export class RankHost implements AsyncDisposable {
         nodes: ranker?.nodes ?? [],
         http: service.traffic,
       }));
-      return new RankHost(options, scorer, service, ranker);
+      return new RankHost(options, { scorer, service, cluster }, ranker);
     } catch (error) {
+      await cluster?.close();
       await scorer.close();
       throw error;
     }
@@ -81,13 +90,21 @@ export class RankHost implements AsyncDisposable {
 
   private constructor(
     options: RankHostOptions,
-    scorer: Scorer,
-    service: RankService,
+    {
+      scorer,
+      service,
+      cluster,
+    }: {
+      readonly scorer: Scorer;
+      readonly service: RankService;
+      readonly cluster: ClusterReader | undefined;
+    },
     ranker: Ranker | undefined,
   ) {
     this.#options = options;
     this.scorer = scorer;
     this.#service = service;
+    this.#cluster = cluster;
     this.#watch = ranker && new NodeWatch(ranker, options.log ?? silent);
   }
 
@@ -102,6 +119,7 @@ export class RankHost implements AsyncDisposable {
   async close(): Promise<void> {
     this.#watch?.close();
     await this.#service.close();
+    await this.#cluster?.close();
     await this.scorer.close();
   }
 

@@ -10,7 +10,7 @@ import {
   tokensOf,
 } from '../transport/rdma/device.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
-import type { ReadableShard } from '../transport/rdma/handshake.ts';
+import type { ReadableRelease, ReadableShard } from '../transport/rdma/handshake.ts';
 
 /** A registered range of rows, and the number of releases that use it. */
 interface Region {
@@ -60,11 +60,12 @@ export class RegisteredTables {
   }
 
   /** The rows of a release that rankers may read. */
-  shards(hosting: Hosting): ReadableShard[] {
-    return readable(hosting).flatMap((shard) => {
+  release(hosting: Hosting): ReadableRelease {
+    const shards = readable(hosting).flatMap((shard) => {
       const known = this.#regions.get(keyOf(shard));
       return known === undefined ? [] : [describe(shard, known.region)];
     });
+    return { plan: hosting.description.plan, shards };
   }
 
   /** READs of rows that only this release has fail afterwards, so that their memory can be used again. */

@@ -8,10 +8,11 @@ import { planName } from '../plan/fingerprint.ts';
 import type { LoadProgress } from '../store/load.ts';
 import type { TableFile, TableSource } from '../store/table-file.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
+import type { ReadableRelease } from '../transport/rdma/handshake.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
 import { LoadedReleases, type NodeOptions } from './loaded-releases.ts';
 import { RegisteredTables } from './registered-tables.ts';
-import type { Serving } from './worker-control.ts';
+import type { RdmaServing, Serving } from './worker-control.ts';
 
 export interface ServedClusterOptions extends NodeOptions {
   /** The tables of releases that do not say where theirs are. */
@@ -85,7 +86,11 @@ export class ServedCluster {
   serving(worker: number): Omit<Serving, 'ports'> {
     const [current, ...others] = this.#served.map((plan) => this.#hostings(plan)[worker]);
     const registered = this.#registered;
-    const rdma = registered && { device: registered.device, shards: registered.shards(current) };
+    const release = (hosting: Hosting): ReadableRelease => (registered as RegisteredTables).release(hosting);
+    const rdma: RdmaServing | undefined = registered && {
+      device: registered.device,
+      releases: [release(current), ...others.map(release)],
+    };
     return { hostings: [current, ...others], coming: this.#coming, rdma };
   }
 

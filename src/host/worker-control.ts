@@ -6,13 +6,13 @@ import type { Hosting } from '../memory-node/hosting.ts';
 import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import type { DeviceTokens } from '../transport/rdma/device.ts';
-import type { ReadableShard } from '../transport/rdma/handshake.ts';
+import type { ReadableReleases } from '../transport/rdma/rdma-port.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
 
-/** The device that the main thread has opened, and the rows of the current release, which it lets rankers read. */
+/** The device that the main thread has opened, and the rows of the releases, which it lets rankers read. */
 export interface RdmaServing {
   readonly device: DeviceTokens;
-  readonly shards: readonly ReadableShard[];
+  readonly releases: ReadableReleases;
 }
 
 /** What a worker serves. */
@@ -32,7 +32,7 @@ export interface WorkerControl {
   listen(own: PortOptions, common: PortOptions | undefined): Promise<Outcome<number>>;
   /** Serves these releases from now on, and no others. */
   host(serving: Serving): Promise<Outcome<void>>;
-  /** Waits until no subrequest uses the rows of releases that `host` has left out. */
+  /** Waits until no subrequest and no READ uses the rows of releases that `host` has left out. */
   unused(): Promise<void>;
   stats(): WorkerReport;
   /** Takes no more subrequests, answers those that it holds, and closes its ports. */

@@ -1,5 +1,14 @@
 /** What a request is for. */
-export type Endpoint = 'page' | 'metrics' | 'openapi' | 'rank' | 'infer' | 'health' | 'metadata' | 'other';
+export type Endpoint =
+  | 'page'
+  | 'metrics'
+  | 'openapi'
+  | 'cluster'
+  | 'rank'
+  | 'infer'
+  | 'health'
+  | 'metadata'
+  | 'other';
 
 /** What a request is for, as a metric's label: one of a few names, whatever is asked. */
 export function endpointOf(url: string): Endpoint {
@@ -7,6 +16,7 @@ export function endpointOf(url: string): Endpoint {
   if (path === '/' || path.startsWith('/page/')) return 'page';
   if (path === '/metrics') return 'metrics';
   if (path === '/openapi.json') return 'openapi';
+  if (path === '/v1/cluster') return 'cluster';
   if (path === '/v1/rank') return 'rank';
   if (path.startsWith('/v2/models/') && path.endsWith('/infer')) return 'infer';
   if (path === '/healthz' || path === '/readyz' || path.startsWith('/v2/health/')) return 'health';

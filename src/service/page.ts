@@ -9,6 +9,7 @@ const library = (name: string): string => fileURLToPath(import.meta.resolve(`upl
 /** The modules of the page. */
 const modules = [
   'chart.js',
+  'cluster.js',
   'feed.js',
   'figures.js',
   'headline.js',
@@ -20,6 +21,7 @@ const modules = [
   'page.js',
   'panels.js',
   'plot.js',
+  'rows.js',
   'units.js',
 ];
 

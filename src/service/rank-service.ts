@@ -20,6 +20,8 @@ export interface RankServiceOptions extends PortOptions {
   readonly metrics: RankerMetrics | undefined;
   readonly tracer: Tracer | undefined;
   readonly log: Log;
+  /** What the cluster serves. Undefined: there is none. */
+  readonly cluster: (() => Promise<object>) | undefined;
 }
 
 /** Serves a scorer over HTTP. */
@@ -33,10 +35,17 @@ export class RankService implements PortHandler, AsyncDisposable {
   #draining = false;
 
   /** @throws INVALID_OPTION, UNAVAILABLE, MISSING_DEPENDENCY */
-  static async open({ scorer, metrics, tracer, log, ...port }: RankServiceOptions): Promise<RankService> {
+  static async open({
+    scorer,
+    metrics,
+    tracer,
+    log,
+    cluster,
+    ...port
+  }: RankServiceOptions): Promise<RankService> {
     const records = new RequestRecords({ tracer, metrics, log });
     const service: RankService = new RankService(
-      await openRoutes(scorer, { ready: () => service.ready, records }),
+      await openRoutes(scorer, { ready: () => service.ready, records, cluster }),
       await Page.open(),
       metrics,
       records,

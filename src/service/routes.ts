@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { maxHeaderSize } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { FlexemrError } from '../errors.ts';
 import { packageFile, packageVersion } from '../kernel/files.ts';
 import { scoreBodiesBytesMax } from '../scoring-limits.ts';
 import { inferenceError, plainError } from './failure.ts';
@@ -12,7 +13,7 @@ import { RequestBodies } from './request-bodies.ts';
 import { RequestRecords } from './request-records.ts';
 import { ScoreInputs } from './score-inputs.ts';
 import type { Scoring } from './scoring.ts';
-import { answerErrors, sendFailure, serve } from './serve.ts';
+import { answerErrors, sendFailure, sendJson, serve } from './serve.ts';
 import { Turns } from './turns.ts';
 
 export interface RoutesOptions {
@@ -22,10 +23,12 @@ export interface RoutesOptions {
   readonly bodiesBytes?: number | undefined;
   /** Default: nobody hears of requests. */
   readonly records?: RequestRecords | undefined;
+  /** What the cluster serves whose tables are looked up. Default: there is no cluster. */
+  readonly cluster?: (() => Promise<object>) | undefined;
 }
 
 /**
- * Opens the routes of a service: the Open Inference Protocol, `POST /v1/rank` and `GET /openapi.json`.
+ * Opens the routes of a service: the Open Inference Protocol, `POST /v1/rank`, `GET /v1/cluster` and `GET /openapi.json`.
  * @returns a Fastify instance, whose `routing(request, response)` answers a request of any HTTP server
  * @throws MISSING_DEPENDENCY; INVALID_OPTION if inputs of the model have names that tensors cannot have
  */
@@ -35,6 +38,7 @@ export async function openRoutes(
     ready = () => true,
     bodiesBytes = scoreBodiesBytesMax,
     records = new RequestRecords(),
+    cluster,
   }: RoutesOptions = {},
 ): Promise<FastifyInstance> {
   const fastify = await loadFastify();
@@ -59,8 +63,21 @@ export async function openRoutes(
   await app.register(async (v2) => inferenceRoutes(v2, room, packageVersion()), { prefix: '/v2' });
   answerErrors(app, plainError, records);
   serve(app, 'POST', '/v1/rank', (request, reply) => rank(room, request, reply));
+  serve(app, 'GET', '/v1/cluster', async (_request, reply) => {
+    return sendJson(reply, 200, { cluster: await clusterStatus(cluster) });
+  });
   const openapi = readFileSync(packageFile('../../docs/openapi-rank.json', import.meta.url));
   serve(app, 'GET', '/openapi.json', (_request, reply) => reply.type('application/json').send(openapi));
   await app.ready();
   return app;
+}
+
+/** @throws UNAVAILABLE whatever is wrong with the cluster: lookups go on */
+async function clusterStatus(cluster: RoutesOptions['cluster']): Promise<object | undefined> {
+  try {
+    return await cluster?.();
+  } catch (cause) {
+    const message = `the cluster cannot be read: ${(cause as Error).message}`;
+    throw new FlexemrError('UNAVAILABLE', message, { field: 'cluster', cause: cause as Error });
+  }
 }

@@ -187,7 +187,7 @@ async function connect(body: string): Promise<Answer> {
       if (readsInFlight === 0) throw new FlexemrError('OVERLOADED', 'no memory');
       setTimeout(onEnd);
       const shard = { shard: 0, version: 1, address: 0, rkey: 1, begin: 0, rows: 5, rowBytes: 64 };
-      return { answer: JSON.stringify({ ...end, requests: slots, shards: [shard] }), end: () => {} };
+      return { answer: JSON.stringify({ ...end, requests: slots, shards: [shard] }), follow() {}, end() {} };
     },
   };
   return await answerOf(fetch(`http://127.0.0.1:${hasty.port}/v1/rdma/connect`, { method: 'POST', body }));

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ClusterStatus } from '../../src/host/cluster-status.ts';
 import { type ErrorCode, FlexemrError } from '../../src/index.ts';
 import { jsonBytesMax } from '../../src/limits.ts';
 import { scoreBytesMax } from '../../src/scoring-limits.ts';
@@ -57,11 +58,40 @@ interface Answer {
 }
 
 const scoring = new FakeScoring();
+const [one, other] = ['0123456789abcdef', 'fedcba9876543210'];
+const release = { from: 's3', nodes: 1, tables: 2, shards: 3, versions: [1, 2] };
+const known: ClusterStatus = {
+  ...{ source: 'nats://127.0.0.1:4222/flexemr', revision: '7 1', previous: undefined },
+  serving: { ...release, plan: one },
+  next: { ...release, plan: other, from: undefined },
+  nodes: [
+    {
+      ...{ node: 'a', url: 'http://a', answers: true, problem: undefined, plan: one, suspect: false },
+      releases: [
+        { plan: one, state: 'ready' },
+        { plan: other, state: 'failed', problem: 'no such file' },
+      ],
+      lease: {
+        ...{ node: 'a', url: 'http://a', ports: [80], zone: 'z', version: '1.2.3', ageMs: 5 },
+        room: { usedBytes: 1, totalBytes: 2 },
+        releases: [{ plan: one, state: 'ready' }],
+      },
+    },
+    {
+      ...{ node: 'b', url: undefined, answers: false, problem: 'away', plan: undefined },
+      ...{ releases: undefined, suspect: true, lease: undefined },
+    },
+  ],
+  rankers: [{ id: 'r', plan: one, since: '2026-11-30', version: '1.2.3', host: 'h', ageMs: 7 }],
+};
 let app: FastifyInstance;
 let starting: FastifyInstance;
 beforeAll(async () => {
-  app = await openRoutes(scoring);
-  starting = await openRoutes(scoring, { ready: () => false });
+  app = await openRoutes(scoring, { cluster: async () => known });
+  const away = async (): Promise<never> => {
+    throw new FlexemrError('INVALID_ROUTING', 'it is not JSON');
+  };
+  starting = await openRoutes(scoring, { ready: () => false, cluster: away });
 });
 afterAll(async () => {
   await app?.close();
@@ -144,6 +174,8 @@ function provokedAt(path: string): Provoked {
   const url = path.replace(/\{\w+\}/g, (name) => own[name]);
   const other = path.replace(/\{\w+\}/g, 'other');
   if (path.endsWith('/infer')) return inferred(url);
+  if (path === '/v1/cluster')
+    return { '200 application/json': get(url), '503 application/json': get(url, () => starting) };
   if (path === '/v1/rank') return scored(url, call, Buffer.from('{}'), 422);
   const unknown: Provoked = path.includes('{') ? { '404 application/json': get(other) } : {};
   const unready: Provoked = path.endsWith('/ready')

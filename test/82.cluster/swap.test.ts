@@ -1,44 +1,11 @@
 // A cluster changes while it serves: every lookup is answered, and by one version.
 import { expect, test } from 'vitest';
 import { openClusterSource } from '../../src/host/cluster-source.ts';
-import { openTransport } from '../../src/host/open-transport.ts';
-import { plannedTables } from '../../src/host/plan-cluster.ts';
-import { type RollOutStep, rollBack, rollOut } from '../../src/host/roll-out.ts';
 import type { Release } from '../../src/plan/cluster.ts';
-import { nextPlan, nextVersion } from '../../src/plan/next-release.ts';
+import { nextPlan } from '../../src/plan/next-release.ts';
 import type { PlannedNode } from '../../src/plan/routing-table.ts';
+import { roll, version } from './roll.ts';
 import { Asking, codesOf, VersionedCluster, versionOf } from './versioned.ts';
-
-const transport = await openTransport({ name: 'stream', security: {}, device: undefined });
-
-/** A command that may be interrupted after a step, as if it had been killed. */
-async function roll(
-  cluster: VersionedCluster,
-  next: ((serving: Release) => Release | Promise<Release>) | 'back',
-  killAfter?: RollOutStep,
-): Promise<RollOutStep[]> {
-  const store = await openClusterSource(cluster.plan);
-  const steps: RollOutStep[] = [];
-  const onStep = (step: RollOutStep): void => {
-    steps.push(step);
-    if (step === killAfter) throw new Error('killed');
-  };
-  const options = { transport, onStep, waitMs: 60_000, quietMs: 500 };
-  try {
-    if (next === 'back') await rollBack(store, options);
-    else await rollOut(store, await next((await store.read()).cluster.serving), options);
-  } catch (error) {
-    if ((error as Error).message !== 'killed') throw error;
-  }
-  return steps;
-}
-
-function version(cluster: VersionedCluster, number: number, rows?: number) {
-  return async (serving: Release): Promise<Release> => {
-    const file = await cluster.file(number, rows);
-    return nextVersion(serving, await plannedTables(file, undefined), number, file);
-  };
-}
 
 async function arenaBytes({ hosts }: VersionedCluster): Promise<number[]> {
   const texts = await Promise.all(hosts.map((host) => host.metrics()));

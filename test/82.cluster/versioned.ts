@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeRouting } from '../../src/host/file-routing.ts';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
-import { openRanker } from '../../src/host/open-ranker.ts';
+import { type OpenRankerOptions, openRanker } from '../../src/host/open-ranker.ts';
 import { plannedTables } from '../../src/host/plan-cluster.ts';
 import { FlexemrError, type Ranker } from '../../src/index.ts';
 import { planSharding, type Split } from '../../src/plan/planner.ts';
@@ -29,6 +29,8 @@ export interface VersionedOptions {
   readonly split?: Split;
   readonly headroom?: number;
   readonly workers?: number;
+  /** Whether the nodes serve RDMA too. */
+  readonly rdma?: boolean;
 }
 
 /** A cluster in a file, with nodes of threads of this process, which follow it. */
@@ -42,6 +44,7 @@ export class VersionedCluster implements AsyncDisposable {
     split = 'row',
     headroom = 1,
     workers = 2,
+    rdma = false,
   }: VersionedOptions): Promise<VersionedCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'flexemr-swap-'));
     const file = join(folder, '1.safetensors');
@@ -53,7 +56,7 @@ export class VersionedCluster implements AsyncDisposable {
     const cluster = new VersionedCluster(folder, [], []);
     const urls: PlannedNode[] = [];
     for (const { id } of nodes) {
-      const host = await cluster.serve(id, { headroom, workers });
+      const host = await cluster.serve(id, { headroom, workers, ...(rdma && { rdma: {} }) });
       urls.push({ id, url: host.url });
     }
     await writeRouting(plan, planSharding({ tables, nodes: urls, split }).routing);
@@ -80,7 +83,7 @@ export class VersionedCluster implements AsyncDisposable {
   /** Starts a node. */
   async serve(
     node: string,
-    options: { headroom?: number; workers?: number; port?: number } = {},
+    options: { headroom?: number; workers?: number; port?: number; rdma?: object } = {},
   ): Promise<MemoryNodeHost> {
     const { openClusterSource } = await import('../../src/host/cluster-source.ts');
     const tables = join(this.folder, '1.safetensors');
@@ -94,8 +97,8 @@ export class VersionedCluster implements AsyncDisposable {
     return host;
   }
 
-  ranker(): Promise<Ranker> {
-    return openRanker({ routing: this.plan });
+  ranker(options: Omit<OpenRankerOptions, 'routing'> = {}): Promise<Ranker> {
+    return openRanker({ routing: this.plan, ...options });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

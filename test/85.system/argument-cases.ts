@@ -169,6 +169,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
     'RankHost.start': callable(main.RankHost.start, {
       ...{ ...scoring, host: '127.0.0.1', port: 0, security: { token: 'secret' }, insecure: false },
       ...{ allowOrigin: '*', allowHosts: ['name.example'], stuckMs: 1000, metrics: true },
+      cluster: { routing: 'plan.json', security: { token: 'secret' } },
     }),
     Tables: made(main.Tables, { threads: 2, slotBytes: 65_536, shardBytes: 4096 }),
     keyedJagged: callable(main.keyedJagged, {

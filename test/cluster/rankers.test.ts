@@ -7,9 +7,19 @@ import { flip } from '../../src/plan/cluster.ts';
 import { fingerprint, planText } from '../../src/plan/fingerprint.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { wholeNumbers } from '../50.memory-node/whole-numbers.ts';
-import { done, flexemr, type Running, refused, requestsFile, served, tablesFile } from '../80.cli/command.ts';
+import {
+  denseFile,
+  done,
+  flexemr,
+  type Running,
+  refused,
+  requestsFile,
+  served,
+  tablesFile,
+} from '../80.cli/command.ts';
 import { bits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
+import { started } from '../service/ranker.ts';
 import { NatsServer } from './nats-server.ts';
 
 let old: Cluster;
@@ -94,6 +104,10 @@ test('a ranker does not open without a cluster, or with nodes that do not serve 
   expect(await plans()).toEqual([]);
 });
 
+function withoutAges(status: ClusterStatus): unknown {
+  return JSON.parse(JSON.stringify(status, (key, value) => (key === 'ageMs' ? undefined : value)));
+}
+
 test('from a plan to lookups, with commands', async () => {
   const where = server.at('movies');
   const planning = ['plan', '--tables', tablesFile];
@@ -107,9 +121,9 @@ test('from a plan to lookups, with commands', async () => {
   try {
     const urls: string[] = [];
     for (const node of ['node0', 'node1']) {
-      const started = await served('--tables', tablesFile, '--plan', where, '--node', node);
-      running.push(started.node);
-      urls.push(started.ready.url);
+      const begun = await served('--tables', tablesFile, '--plan', where, '--node', node);
+      running.push(begun.node);
+      urls.push(begun.ready.url);
     }
     // Now the addresses are known. The plan is the same, so it may be published again.
     const given = urls.flatMap((url, i) => ['--node', `node${i}=${url}`]);
@@ -137,6 +151,13 @@ test('from a plan to lookups, with commands', async () => {
         lease: { url, releases: [{ plan, state: 'ready' }], room: { usedBytes: expect.any(Number) } },
       })),
     });
+    // A service tells the same, and is one of the rankers.
+    const { service, ready } = await started('--routing', where, '--dense', denseFile);
+    running.push(service);
+    const told = await fetch(`${ready.url}/v1/cluster`);
+    const { cluster } = (await told.json()) as { cluster: ClusterStatus };
+    expect(cluster.rankers).toMatchObject([{ plan }]);
+    expect(withoutAges(cluster)).toEqual(withoutAges(found()));
     const out = join(server.folder, 'pooled.safetensors');
     expect(done('lookup', '--routing', where, '--requests', requestsFile, '--out', out)).toMatchObject({
       requests: 200,

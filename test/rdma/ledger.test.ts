@@ -5,12 +5,13 @@ import type { EngineRanker } from '../../src/engine/engine-ranker.ts';
 import type { KeyedBags } from '../../src/index.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { HttpTransport } from '../../src/transport/http.ts';
+import { knownFrom } from '../../src/transport/rdma/handshake.ts';
 import { RdmaTransport } from '../../src/transport/rdma/rdma.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import { someBags, tables } from '../60.transport/rig.ts';
 import { bits, expectBits } from '../bits.ts';
 import { Cluster } from '../cluster.ts';
-import { Rogue } from './rogue.ts';
+import { little, Rogue } from './rogue.ts';
 
 let cluster: Cluster;
 let wanted: object[];
@@ -95,6 +96,46 @@ test('regions of rows end before their memory is reused: a late READ fails and i
   fresh.deregister();
   expectBits(bits(await ranker.lookup(...quickly())), usual);
   expect(transport.connected).toBe(0);
+});
+
+test('regions of rows end once each ranker has confirmed that it reads them no more, or is not connected', async () => {
+  await using fresh = await Cluster.start({ tables, nodes: 1, rdma: true });
+  const [node] = fresh.nodes;
+  using reader = await Rogue.connect(node.url, { ...little, takesLists: true });
+  using silent = await Rogue.connect(node.url, { ...little, takesLists: true });
+  const [{ address, rkey, rowBytes }] = reader.answer.shards;
+  const { memoryRegions } = ledger();
+  const forgotten = node.forget?.();
+  await expect.poll(() => reader.told.map(({ releases }) => releases[0].shards)).toEqual([[]]);
+  expect(await reader.transfer('read', address, rkey, rowBytes)).toBe('SUCCESS');
+  const { requests } = reader.answer;
+  const known = knownFrom + reader.told[0].number;
+  expect(await reader.transfer('writeImmediate', requests.address, requests.rkey, 0, known)).toBe('SUCCESS');
+  expect(ledger().memoryRegions).toBe(memoryRegions);
+  // Who does not confirm is disconnected.
+  await silent.ended;
+  await forgotten;
+  expect(ledger().memoryRegions).toBeLessThan(memoryRegions);
+  expect(await reader.transfer('read', address, rkey, rowBytes)).toBe('REM_ACCESS_ERR');
+  await reader.ended;
+});
+
+test('the list of rows that may be read belongs to the node; a ranker that has confirmed it sends frames instead', async () => {
+  await using fresh = await Cluster.start({ tables, nodes: 1, rdma: true });
+  const transport = await RdmaTransport.open(new StreamTransport(new HttpTransport()), {});
+  await using ranker = await fresh.ranker({ transport, pushDown: 'never' });
+  await expect.poll(() => transport.connected).toBe(1);
+  const asking = Array.from({ length: 20 }, () => ranker.lookup(...quickly()));
+  await fresh.nodes[0].forget?.();
+  for (const lookup of await Promise.all(asking)) expectBits(bits(lookup), wanted);
+  expectBits(bits(await ranker.lookup(...quickly())), wanted);
+  expect(transport.connected).toBe(1);
+  expect(ranker.stats.retries).toBe(0);
+  // A confirmation of a list that nobody has told ends the connection.
+  using rogue = await Rogue.connect(fresh.nodes[0].url);
+  const { requests } = rogue.answer;
+  await rogue.transfer('writeImmediate', requests.address, requests.rkey, 0, knownFrom + 5);
+  await rogue.ended;
 });
 
 test('the slot of an answer belongs to the node until its reply was sent', async () => {

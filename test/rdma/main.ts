@@ -56,7 +56,9 @@ async function inTurn(parts: readonly Part[]): Promise<Counts[]> {
  */
 function inGuest(...runs: string[]): Promise<Ended> {
   const commands = runs.map((args) => `"$NODE" ${vitest} run --no-isolate ${args} || failed=1`);
-  return runInGuest(`${commands.join('\n')}\nexit "\${failed:-0}"`, {
+  // Engines are threads that strip types again, each for itself.
+  const compile = `"$NODE" --input-type=module -e 'await import("./src/host/expose-engine.ts")'`;
+  return runInGuest(`${[compile, ...commands].join('\n')}\nexit "\${failed:-0}"`, {
     cwd: root,
     env: {
       ...{ NODE: process.execPath, FLEXEMR_RDMA: 'device', CI: 'true', NO_COLOR: '1' },

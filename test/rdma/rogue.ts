@@ -2,7 +2,14 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import * as verbs from 'ibverbs-node';
 import { closeDevice, type OpenDevice, openDevice } from '../../src/transport/rdma/device.ts';
-import { type ConnectAnswer, readAnswer, toJson } from '../../src/transport/rdma/handshake.ts';
+import {
+  type ConnectAnswer,
+  linesType,
+  type ReadableRows,
+  readAnswer,
+  readRows,
+  toJson,
+} from '../../src/transport/rdma/handshake.ts';
 import { connectQueuePair } from '../../src/transport/rdma/queue-pair.ts';
 
 /** The slots that it requests at the node, and has here for replies. */
@@ -10,9 +17,11 @@ export interface Asked {
   readonly slots: number;
   readonly requestBytes: number;
   readonly replyBytes: number;
+  /** Whether the node tells it which rows it may read. */
+  readonly takesLists?: boolean;
 }
 
-const little: Asked = { slots: 4, requestBytes: 256, replyBytes: 1024 };
+export const little: Asked = { slots: 4, requestBytes: 256, replyBytes: 1024 };
 /** Kinds of completions. */
 const receiveKind = 0;
 const sendKind = 1;
@@ -23,6 +32,8 @@ export class Rogue implements Disposable {
   readonly ended: Promise<void>;
   /** The memory for frames that are sent and rows that are read, followed by the slots for replies. */
   readonly memory: Uint8Array;
+  /** Lists of the rows that may be read. */
+  readonly told: ReadableRows[] = [];
   readonly #asked: Asked;
   readonly #completed: Uint32Array[] = [];
   readonly #device: OpenDevice;
@@ -32,7 +43,7 @@ export class Rogue implements Disposable {
   readonly #control: ClientRequest;
 
   static async connect(url: string, asked: Asked = little): Promise<Rogue> {
-    const { slots, requestBytes, replyBytes } = asked;
+    const { slots, requestBytes, replyBytes, takesLists = false } = asked;
     const device = openDevice(verbs, {});
     const queue = new verbs.CompletionQueue(device.context, { depth: 64 });
     const queues = { sendQueue: queue, receiveQueue: queue };
@@ -54,7 +65,10 @@ export class Rogue implements Disposable {
         ...{ count: slots, bytes: replyBytes },
       },
     };
-    const control = request(new URL('/v1/rdma/connect', url), { method: 'POST', agent: false });
+    const control = request(new URL('/v1/rdma/connect', url), {
+      ...{ method: 'POST', agent: false },
+      headers: takesLists ? { accept: linesType } : {},
+    });
     control.end(toJson(own));
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       control.on('response', resolve);
@@ -90,7 +104,9 @@ export class Rogue implements Disposable {
     this.#region = own.region;
     this.#control = control;
     this.ended = new Promise((resolve) => response.on('close', resolve));
-    response.resume();
+    response.on('data', (text: string) => {
+      for (const line of text.split('\n').filter(Boolean)) this.told.push(readRows(JSON.parse(line)));
+    });
   }
 
   /** Sends one WRITE or READ; an `immediate` notifies the node. @returns the status */

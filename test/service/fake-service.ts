@@ -2,6 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Page } from '../../src/service/page.ts';
+import { releasesWithout } from './fake-cluster.ts';
 import { FakeRanker } from './fake-ranker.ts';
 import type { OpenOptions, ServiceUnderTest } from './service-under-test.ts';
 
@@ -17,10 +18,13 @@ export async function openFakeService(options: FakeOptions = {}): Promise<Servic
   const nodes = inProcess ? [] : names;
   const ranker = new FakeRanker(nodes, started);
   const page = await Page.open();
+  let down: string | undefined;
   const server = createServer((request, response) => {
     if (page.has(request.url ?? '')) page.serve(request, response);
-    else if (request.url !== '/metrics') response.writeHead(404).end();
+    else if (!['/metrics', '/v1/cluster'].includes(request.url ?? '')) response.writeHead(404).end();
     else if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) refuse(response);
+    else if (request.url === '/v1/cluster')
+      response.end(JSON.stringify(inProcess ? {} : { cluster: releasesWithout(down) }));
     else void ranker.tick().then((text) => response.end(text));
   });
   await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
@@ -29,10 +33,12 @@ export async function openFakeService(options: FakeOptions = {}): Promise<Servic
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     async killNode() {
       ranker.kill(killed);
+      down = killed;
       return killed;
     },
     async restartNode() {
       ranker.restart(killed);
+      down = undefined;
     },
     async close() {
       server.closeAllConnections();

@@ -1,6 +1,7 @@
 // The page of a ranker in Chromium: figures, nodes, failures, the token, and that everybody can use it.
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Browser, chromiumMissing, openChromium } from '../runtimes/chromium.ts';
+import { releases } from './fake-cluster.ts';
 import { openFakeService } from './fake-service.ts';
 import type { OpenOptions, ServiceUnderTest } from './service-under-test.ts';
 import { type Look, Tab } from './tab.ts';
@@ -18,7 +19,7 @@ afterEach(async () => {
   for (const { complaints, asked, page } of tabs.splice(0)) {
     await page.close();
     expect(complaints).toEqual([]);
-    expect(asked.filter((url) => !url.endsWith('/metrics'))).toEqual([]);
+    expect(asked.filter((url) => !/\/(metrics|v1\/cluster)$/.test(url))).toEqual([]);
   }
 });
 
@@ -82,11 +83,42 @@ describe.each(services)('the page of %s', (_, openService) => {
     expect(await tab.text('#nodes-up')).not.toContain('down');
   });
 
+  test('shows releases, who has loaded them and who uses them, and what went wrong', async () => {
+    const [tab] = await live();
+    const [serving, next] = [releases.serving.plan, releases.next?.plan];
+    expect(await tab.text('#source')).toBe('nats://nats.example/flexemr, revision 41 1764500000');
+    await expect
+      .poll(() => tab.table('releases'))
+      .toEqual([
+        ['serving', serving, '/tables/2026-11-28.safetensors', '28', '3', '12', '4 of 4 ready', '2'],
+        [
+          'next',
+          next,
+          '/tables/2026-11-29.safetensors',
+          '29',
+          '3',
+          '12',
+          '2 of 4 ready, 1 loading, 1 failed',
+          '0',
+        ],
+      ]);
+    const holders = await tab.table('holders');
+    expect(holders[0].slice(0, 3)).toEqual([
+      'memory-0:7000',
+      'serving ready, next ready',
+      '6.00 GB of 16.0 GB',
+    ]);
+    expect(holders[3][1]).toBe('serving ready, next failed: no such file');
+    const users = (await tab.table('followers')).map((cells) => cells.slice(0, 2));
+    expect(users).toEqual(['r-8d21', 'r-f07a'].map((ranker) => [ranker, 'serving']));
+    expect(await tab.visible('#cluster-problem')).toBe(false);
+  });
+
   test('says that there are no memory nodes', async () => {
     const [tab] = await live({ inProcess: true });
     expect(await tab.visible('#local')).toBe(true);
     expect(await tab.text('#local')).toContain('There are no memory nodes');
-    for (const place of ['#table', '#nodes-up', '[aria-label^="Nodes, bytes"]'])
+    for (const place of ['#table', '#nodes-up', '#cluster', '[aria-label^="Nodes, bytes"]'])
       expect(await tab.visible(place), place).toBe(false);
   });
 

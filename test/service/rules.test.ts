@@ -98,7 +98,16 @@ describe('a service with a token and an allowed origin', () => {
 
   const closed = [
     ...['/v2', '/v2/health/live', '/v2/health/ready', '/v2/models/model', '/v2/models/model/ready'],
-    ...['/v2/models/model/infer', '/v1/rank', '/metrics', '/openapi.json', '/nowhere', '/page/none', '/?x'],
+    ...[
+      '/v2/models/model/infer',
+      '/v1/rank',
+      '/v1/cluster',
+      '/metrics',
+      '/openapi.json',
+      '/nowhere',
+      '/page/none',
+      '/?x',
+    ],
   ];
   test.for(closed)('asks for the token at %s', async (path) => {
     using load = new Load(url());

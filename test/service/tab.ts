@@ -63,6 +63,12 @@ export class Tab {
     return this.of(selector, 'it.checkVisibility()');
   }
 
+  /** The texts of a table, row by row. */
+  table(body: string): Promise<string[][]> {
+    const cells = String.raw`[...cells].map((cell) => cell.innerText.replaceAll('\u00a0', ' '))`;
+    return this.of(`#${body}`, `[...it.rows].map(({ cells }) => ${cells})`);
+  }
+
   /** How the row of a node looks. */
   async row(node: string): Promise<{ readonly state: string; readonly red: boolean }> {
     const cell = `[...it.rows].find(({ cells }) => cells[0].innerText === ${JSON.stringify(node)}).cells[1]`;

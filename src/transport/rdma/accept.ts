@@ -2,19 +2,27 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FlexemrError } from '../../errors.ts';
 import { sendError } from '../http-answer.ts';
 import { onResponseEnd } from '../response-timeouts.ts';
-import { type ConnectRequest, planHeader, readRequest } from './handshake.ts';
+import { type ConnectRequest, linesType, planHeader, readRequest } from './handshake.ts';
 
 /** Accepts connections of rankers. */
 export interface RdmaAcceptor {
-  /** Fingerprint of the served routing table, as 16 hexadecimal digits. */
+  /** Fingerprint of the routing table whose rows an answer lists, as 16 hexadecimal digits. */
   readonly plan: string;
-  /** @returns the answer as JSON, and a function that ends the connection @throws OVERLOADED */
-  connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void };
+  /** @throws OVERLOADED */
+  connect(request: ConnectRequest, onEnd: () => void): AcceptedLink;
+}
+
+export interface AcceptedLink {
+  /** JSON. */
+  readonly answer: string;
+  /** Tells the ranker which rows it may read, now if the answer does not list them all, and whenever they change. */
+  follow(say: (line: string) => void): void;
+  end(): void;
 }
 
 const requestBytesMax = 4_096;
 
-/** Serves `POST /v1/rdma/connect`. The answer is one line. It stays open until either side ends the connection. */
+/** Serves `POST /v1/rdma/connect`. The answer is a line, and more later. It stays open until either side ends the connection. */
 export async function acceptLink(
   acceptor: RdmaAcceptor,
   request: IncomingMessage,
@@ -22,12 +30,13 @@ export async function acceptLink(
 ): Promise<void> {
   try {
     const asked = readRequest(await readJson(request));
-    const { answer, end } = acceptor.connect(asked, () => response.end());
-    onResponseEnd(response, end);
+    const link = acceptor.connect(asked, () => response.end());
+    onResponseEnd(response, () => link.end());
     // The socket can be silent for hours.
     request.socket.setTimeout(0);
     response.writeHead(200, { 'content-type': 'application/json', [planHeader]: acceptor.plan });
-    response.write(`${answer}\n`);
+    response.write(`${link.answer}\n`);
+    if (request.headers.accept === linesType) link.follow((line) => response.write(`${line}\n`));
   } catch (error) {
     sendError(response, error);
   }

@@ -3,7 +3,7 @@ import { request as requestHttps } from 'node:https';
 import type { Exchange, Outgoing } from '../transport.ts';
 import { unavailable } from '../unavailable.ts';
 import type { Engine } from './engine.ts';
-import { planHeader, readAnswer, toJson } from './handshake.ts';
+import { linesType, planHeader, readAnswer, readRows, toJson } from './handshake.ts';
 import { RankerLink } from './ranker-link.ts';
 import { handshakeMsMax } from './settings.ts';
 
@@ -33,9 +33,11 @@ export async function connectLink(
     control = post(url, engine, toJson(link.request));
     const response = await answerTo(control, url);
     const plan = planOf(response);
-    link.connect(readAnswer(JSON.parse(await firstLine(response, url))), plan);
+    await eachLine(response, url, (line, isFirst) => {
+      if (isFirst) link.connect(readAnswer(JSON.parse(line)), plan);
+      else link.offer(readRows(JSON.parse(line)));
+    });
     response.on('close', () => link.close());
-    response.resume();
     return link;
   } catch (error) {
     link.close();
@@ -50,6 +52,7 @@ function post(url: string, { security }: Engine, body: string): ClientRequest {
   const headers = {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
+    accept: linesType,
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
   };
   const control = request(target, { method: 'POST', headers, ca, cert, key, agent: false });
@@ -74,26 +77,47 @@ function answerTo(control: ClientRequest, url: string): Promise<IncomingMessage>
 }
 
 /** Fingerprint of the routing table that the node's rows belong to. Undefined if the node does not say. */
-function planOf({ headers }: IncomingMessage): bigint | undefined {
+function planOf({ headers }: IncomingMessage): string | undefined {
   const plan = headers[planHeader];
-  return typeof plan === 'string' && /^[0-9a-f]{16}$/.test(plan) ? BigInt(`0x${plan}`) : undefined;
+  return typeof plan === 'string' && /^[0-9a-f]{16}$/.test(plan) ? plan : undefined;
 }
 
-async function firstLine(response: IncomingMessage, url: string): Promise<string> {
+/**
+ * Takes each line of a response as it arrives. If one cannot be used, the connection ends.
+ * @returns once the first one was taken
+ */
+async function eachLine(
+  response: IncomingMessage,
+  url: string,
+  take: (line: string, isFirst: boolean) => void,
+): Promise<void> {
   response.setEncoding('utf8');
+  const { promise: first, resolve, reject } = Promise.withResolvers<void>();
   let text = '';
-  return await new Promise((resolve, reject) => {
-    const take = (chunk: string): void => {
-      text += chunk;
-      const end = text.indexOf('\n');
-      if (end >= 0) {
-        response.off('data', take);
-        response.socket.setTimeout(0);
-        response.socket.unref();
-        resolve(text.slice(0, end));
-      } else if (text.length > answerBytesMax) reject(unavailable(url, 'sent an answer that is too long'));
-    };
-    response.on('data', take);
-    response.on('close', () => reject(unavailable(url, 'closed the connection')));
+  let isFirst = true;
+  const takeAll = (): void => {
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+      take(text.slice(0, end), isFirst);
+      text = text.slice(end + 1);
+      if (!isFirst) continue;
+      isFirst = false;
+      response.socket.setTimeout(0);
+      response.socket.unref();
+      resolve();
+    }
+    if (text.length > answerBytesMax) throw unavailable(url, 'sent an answer that is too long');
+  };
+  response.on('data', (chunk: string) => {
+    text += chunk;
+    // Long lists come in many pieces.
+    if (!chunk.includes('\n') && text.length <= answerBytesMax) return;
+    try {
+      takeAll();
+    } catch (error) {
+      reject(error);
+      response.destroy();
+    }
   });
+  response.on('close', () => reject(unavailable(url, 'closed the connection')));
+  await first;
 }

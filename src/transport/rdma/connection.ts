@@ -110,6 +110,23 @@ export class Connection {
     });
   }
 
+  /** Adds a WRITE of no bytes, which only notifies the other side. */
+  notify(slots: Slots, immediate: number, lkey: number): void {
+    const { sendOpcode, sendFlags } = this.#endpoint.verbs;
+    this.sends.add({
+      opcode: sendOpcode.writeImmediate,
+      flags: sendFlags.signaled,
+      idLow: sendKind,
+      idHigh: this.number,
+      immediate,
+      local: 0,
+      bytes: 0,
+      lkey,
+      remote: slots.address,
+      rkey: slots.rkey,
+    });
+  }
+
   /** A frame has arrived. Adds a receive, so that another frame can arrive. */
   received(): void {
     this.#receives.add();

@@ -1,11 +1,21 @@
 // What ranker and node tell each other before they connect: `POST /v1/rdma/connect`, with JSON in both directions. The
-// answer stays open as long as the connection does. If either side closes it, the connection ends too.
+// answer stays open as long as the connection does. If either side closes it, the connection ends too. Its first line is
+// the node's end of the connection. Each later line is a list of all rows that may be read from then on.
 import * as v from 'valibot';
 import { integer, read, type Schema } from '../../check.ts';
 import { FlexemrError } from '../../errors.ts';
 
 /** HTTP header of an answer: fingerprint of the routing table of its rows. Rankers that do not know it ignore it. */
 export const planHeader = 'flexemr-plan';
+
+/** A ranker that accepts this type takes lines after the first. Others are told nothing more. */
+export const linesType = 'application/x-ndjson';
+
+/**
+ * Immediates from here on are no slots: the ranker says by `knownFrom` + the number of a list that it knows the list, and that it reads
+ * no rows any more that are not in it.
+ */
+export const knownFrom = 0x80000000;
 
 /** Consecutive slots in one registered memory region. */
 export interface Slots {
@@ -26,6 +36,19 @@ export interface ReadableShard {
   readonly begin: number;
   readonly rows: number;
   readonly rowBytes: number;
+}
+
+/** The rows of a release, by the fingerprint of its routing table, as 16 hexadecimal digits. */
+export interface ReadableRelease {
+  readonly plan: string;
+  readonly shards: readonly ReadableShard[];
+}
+
+/** All rows that may be read from now on. */
+export interface ReadableRows {
+  /** The ranker repeats it when it knows the list: see `knownFrom`. */
+  readonly number: number;
+  readonly releases: readonly ReadableRelease[];
 }
 
 /** What each side says about its end of the connection. */
@@ -84,6 +107,18 @@ const readable = v.strictObject({
 });
 const request = v.strictObject({ ...peer, replies: slots, requestBytes: slotBytes });
 const answer = v.strictObject({ ...peer, requests: slots, shards: v.array(readable) });
+
+const rows = v.strictObject({
+  number: integer(0, knownFrom - 1),
+  releases: v.array(
+    v.strictObject({ plan: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)), shards: v.array(readable) }),
+  ),
+});
+
+/** @throws INVALID_OPTION */
+export function readRows(json: unknown): ReadableRows {
+  return parse(rows, json);
+}
 
 /** @throws INVALID_OPTION */
 export function readRequest(json: unknown): ConnectRequest {

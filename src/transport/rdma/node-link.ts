@@ -5,7 +5,8 @@ import type { Inbox } from '../../wire/handler.ts';
 import type { PortCounts } from '../port-stats.ts';
 import { Connection, sendKind } from './connection.ts';
 import type { Endpoint, Link } from './endpoint.ts';
-import type { ConnectRequest, Peer, Slots } from './handshake.ts';
+import { type ConnectRequest, knownFrom, type Peer, type Slots } from './handshake.ts';
+import { KnownRows } from './known-rows.ts';
 
 /** Memory for one error reply per slot, because error replies are created outside of the registered memory. */
 const errorBytes = 64;
@@ -27,6 +28,8 @@ export interface LinkRoom {
  */
 export class NodeLink implements Link {
   readonly requests: Slots;
+  /** The rows that the ranker may read. */
+  readonly rows: KnownRows = new KnownRows(() => this.close());
   readonly #room: LinkRoom;
   readonly #replies: Slots;
   readonly #region: Verbs.MemoryRegion;
@@ -54,7 +57,9 @@ export class NodeLink implements Link {
     this.#onEnd = onEnd;
     this.#open = new Array(count).fill(undefined);
     this.#toCard = Number(slots.address) - handler.slots.byteOffset;
-    this.#connection = new Connection(endpoint, this, { sends: 2 * count, waiting: count, receives: count });
+    // A confirmation may arrive beside a frame in each slot.
+    const depths = { sends: 2 * count, waiting: count, receives: count + 1 };
+    this.#connection = new Connection(endpoint, this, depths);
     this.#region = this.#connection.register(lent.bytes, localWrite | remoteWrite);
     this.#connection.connect(request, localWrite | remoteWrite | remoteRead);
     this.requests = {
@@ -77,9 +82,10 @@ export class NodeLink implements Link {
     else this.#arrived(completions[at + 5], completions[at + 4]);
   }
 
-  /** A subrequest of `bytes` bytes has arrived in a slot. */
+  /** A subrequest of `bytes` bytes has arrived in a slot, or a confirmation. */
   #arrived(slot: number, bytes: number): void {
     this.#connection.received();
+    if (slot >= knownFrom && this.rows.confirm(slot - knownFrom)) return;
     this.#room.counts.bytesReceived += bytes;
     // The ranker breaks the protocol: the slot does not exist, is too small, or already holds a subrequest.
     if (slot >= this.requests.count || bytes > this.requests.bytes || this.#open[slot] !== undefined) {
@@ -158,6 +164,7 @@ export class NodeLink implements Link {
     this.#open.fill(undefined);
     this.#leaving.length = 0;
     this.#room.lent.release();
+    this.rows.close();
     this.#onEnd();
   }
 }

@@ -7,7 +7,13 @@ import { unwanted } from '../transport.ts';
 import { Connection, readKind, sendKind } from './connection.ts';
 import type { Link } from './endpoint.ts';
 import type { Engine } from './engine.ts';
-import type { ConnectAnswer, ConnectRequest, Slots } from './handshake.ts';
+import {
+  type ConnectAnswer,
+  type ConnectRequest,
+  knownFrom,
+  type ReadableRows,
+  type Slots,
+} from './handshake.ts';
 import { RowReads, readRequestsMax, readRoomBytes, readsAtOnce } from './row-reads.ts';
 
 /**
@@ -75,7 +81,8 @@ export class RankerLink implements Link {
     this.#words = new Uint32Array(this.#memory.buffer);
     this.#connection = new Connection(endpoint, this, {
       sends: RankerLink.sendsMax,
-      waiting: sessionWindow + readRequestsMax,
+      // And one confirmation.
+      waiting: sessionWindow + readRequestsMax + 1,
       receives: sessionWindow,
     });
     const [outgoing, incoming] = [this.#memory.subarray(0, inBegin), this.#memory.subarray(inBegin)];
@@ -96,7 +103,7 @@ export class RankerLink implements Link {
   }
 
   /** Connects. @param plan fingerprint of the routing table whose rows may be read @throws IbverbsError */
-  connect(answer: ConnectAnswer, plan: bigint | undefined): void {
+  connect(answer: ConnectAnswer, plan: string | undefined): void {
     const { endpoint, replies } = this.#engine;
     const { verbs } = endpoint;
     this.#connection.connect(answer, verbs.access.localWrite | verbs.access.remoteWrite);
@@ -112,7 +119,18 @@ export class RankerLink implements Link {
       lkey: this.#out.lkey,
       ...ids,
     };
-    this.#reads = new RowReads(tools, answer.shards, plan);
+    const listed = plan === undefined ? [] : [{ plan, shards: answer.shards }];
+    this.#reads = new RowReads(tools, listed);
+  }
+
+  /** From now on, these rows may be read, and no others. Tells the node when no other ones are read any more. */
+  offer({ number, releases }: ReadableRows): void {
+    const [reads, requests] = [this.#reads, this.#requests];
+    if (this.#closed || reads === undefined || requests === undefined) return;
+    reads.replace(releases, () => {
+      this.#connection.notify(requests, knownFrom + number, this.#out.lkey);
+      this.#flushSoon();
+    });
   }
 
   /** Whether a subrequest and its reply have slots here. Rows that are read have none. */

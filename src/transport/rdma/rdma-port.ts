@@ -3,14 +3,26 @@ import { FlexemrError } from '../../errors.ts';
 import { sessionWindow } from '../../limits.ts';
 import type { DirectHandler, LentSlots } from '../../wire/direct.ts';
 import { PortCounts } from '../port-stats.ts';
+import type { AcceptedLink } from './accept.ts';
 import { attachDevice, type DeviceTokens, registerMemory } from './device.ts';
 import { Endpoint } from './endpoint.ts';
-import { type ConnectAnswer, type ConnectRequest, type ReadableShard, toJson } from './handshake.ts';
+import {
+  type ConnectAnswer,
+  type ConnectRequest,
+  knownFrom,
+  type ReadableRelease,
+  type ReadableRows,
+  toJson,
+} from './handshake.ts';
+import type { RowsList } from './known-rows.ts';
 import { NodeLink } from './node-link.ts';
 import { completionQueueDepth } from './settings.ts';
 
 /** Most rankers that one worker is connected to at a time. The capacity of its completion queue limits it. */
-const linksMax: number = Math.floor(completionQueueDepth / (3 * sessionWindow));
+const linksMax: number = Math.floor(completionQueueDepth / (3 * sessionWindow + 1));
+
+/** The rows of all releases that a worker serves, the current one first. */
+export type ReadableReleases = readonly [ReadableRelease, ...ReadableRelease[]];
 
 /**
  * One worker's end of all its RDMA connections. It has its own domain, completion queue and queue pairs, which no other
@@ -21,21 +33,23 @@ export class RdmaPort {
   readonly #endpoint: Endpoint;
   /** Memory that replies are sent from. Only the card may access it, and no remote side. */
   readonly #slots: Verbs.MemoryRegion;
-  /** Rows that rankers which connect from now on may read by READs. */
-  shards: readonly ReadableShard[];
+  /** Rows that rankers may read by READs. */
+  #releases: ReadableReleases;
+  #list: RowsList;
   readonly #counts: PortCounts;
   readonly #links = new Set<NodeLink>();
 
-  /** @param shards rows that rankers may read by READs @throws OUT_OF_MEMORY, and errors of the device */
+  /** @param releases rows that rankers may read by READs @throws OUT_OF_MEMORY, and errors of the device */
   constructor(
     verbs: typeof Verbs,
     tokens: DeviceTokens,
     handler: DirectHandler,
-    shards: readonly ReadableShard[],
+    releases: ReadableReleases,
     counts: PortCounts = new PortCounts(),
   ) {
     this.#handler = handler;
-    this.shards = shards;
+    this.#releases = releases;
+    this.#list = listOf(0, releases);
     this.#counts = counts;
     this.#endpoint = new Endpoint(verbs, attachDevice(verbs, tokens));
     try {
@@ -47,7 +61,19 @@ export class RdmaPort {
   }
 
   get plan(): string {
-    return this.#handler.describe().plan;
+    return this.#releases[0].plan;
+  }
+
+  /**
+   * Rankers may read the rows of these releases from now on, and no others.
+   * @returns once no ranker reads rows of others any more
+   */
+  async offer(releases: ReadableReleases): Promise<void> {
+    const { number, line } = this.#list;
+    if (listOf(number, releases).line === line) return;
+    this.#releases = releases;
+    this.#list = listOf((number + 1) % knownFrom, releases);
+    await Promise.all([...this.#links].map((link) => link.rows.tell(this.#list)));
   }
 
   /** Whether this thread has its own doorbell. */
@@ -57,10 +83,9 @@ export class RdmaPort {
 
   /**
    * Connects to a ranker. @param onEnd called when the connection has ended
-   * @returns the answer as JSON, and a function that ends the connection
    * @throws OVERLOADED if there is no capacity for another connection, OUT_OF_MEMORY
    */
-  connect(request: ConnectRequest, onEnd: () => void): { readonly answer: string; readonly end: () => void } {
+  connect(request: ConnectRequest, onEnd: () => void): AcceptedLink {
     const requestBytes = request.requestBytes;
     const lent =
       this.#links.size < linksMax
@@ -76,9 +101,14 @@ export class RdmaPort {
       version: 1,
       ...link.own,
       requests: link.requests,
-      shards: this.shards,
+      shards: this.#releases[0].shards,
     };
-    return { answer: toJson(answer), end: () => link.close() };
+    const listed = this.#releases;
+    const follow = (say: (line: string) => void): void => {
+      link.rows.follow(say);
+      if (listed.length > 1 || listed !== this.#releases) void link.rows.tell(this.#list);
+    };
+    return { answer: toJson(answer), follow, end: () => link.close() };
   }
 
   #link(lent: LentSlots, request: ConnectRequest, onEnd: () => void): NodeLink {
@@ -110,4 +140,8 @@ export class RdmaPort {
     this.#slots.close();
     this.#endpoint.close();
   }
+}
+
+function listOf(number: number, releases: ReadableReleases): RowsList {
+  return { number, line: JSON.stringify({ number, releases } satisfies ReadableRows) };
 }

@@ -4,7 +4,7 @@ import type { BufferPool } from '../../store/buffer-pool.ts';
 import { HEADER_BYTES, wireVersionOldest } from '../../wire/layout.ts';
 import { writeReplyHeader, writeReplyLoad } from '../../wire/reply.ts';
 import type { Received, RowRead } from '../transport.ts';
-import type { ReadableShard } from './handshake.ts';
+import type { ReadableRelease, ReadableShard } from './handshake.ts';
 import type { WorkBatch } from './work-batch.ts';
 
 /** Most reads in flight, bytes of the buffer that each of them has, and most rows that a read asks for at once. */
@@ -30,8 +30,12 @@ export interface ReadContext {
   readonly idLow: number;
 }
 
+/** The rows of a release, by the numbers of its shards. */
+type Shards = ReadonlyMap<number, ReadableShard>;
+
 /** A read in flight. */
 interface Job {
+  readonly shards: Shards;
   readonly reads: readonly RowRead[];
   readonly reply: Received;
   readonly done: (reply: Received) => void;
@@ -47,15 +51,31 @@ interface Job {
 /** Fetches rows by one-sided READs, which use no CPU of the memory node. */
 export class RowReads {
   readonly #context: ReadContext;
-  readonly #plan: bigint | undefined;
-  readonly #shards: ReadonlyMap<number, ReadableShard>;
+  /** By the fingerprints of their routing tables. */
+  #releases: ReadonlyMap<bigint, Shards> = new Map();
   readonly #jobs: (Job | undefined)[] = new Array(readsAtOnce).fill(undefined);
 
-  /** @param plan fingerprint of the routing table of the shards. If it is undefined, no row can be read */
-  constructor(context: ReadContext, shards: readonly ReadableShard[], plan: bigint | undefined) {
+  /** Reads that began before the rows were replaced last, and what is called when they have ended. */
+  readonly #leaving = new Set<Job>();
+  #onLeft: () => void = () => {};
+
+  /** @param releases the rows that may be read */
+  constructor(context: ReadContext, releases: readonly ReadableRelease[]) {
     this.#context = context;
-    this.#plan = plan;
-    this.#shards = new Map(shards.map((shard) => [shard.shard, shard]));
+    this.replace(releases, () => {});
+  }
+
+  /** From now on, these rows may be read. @param onLeft is called when no others are read any more */
+  replace(releases: readonly ReadableRelease[], onLeft: () => void): void {
+    this.#releases = new Map(
+      releases.map(({ plan, shards }) => [
+        BigInt(`0x${plan}`),
+        new Map(shards.map((shard) => [shard.shard, shard])),
+      ]),
+    );
+    for (const job of this.#jobs) if (job !== undefined) this.#leaving.add(job);
+    this.#onLeft = onLeft;
+    if (this.#leaving.size === 0) onLeft();
   }
 
   /**
@@ -64,29 +84,26 @@ export class RowReads {
    */
   start(reads: readonly RowRead[], replyBytes: number, id: number, done: (reply: Received) => void): boolean {
     const number = this.#jobs.indexOf(undefined);
-    if (number < 0 || !reads.every((read) => this.#isReadable(read))) return false;
+    // A subrequest is of one lookup, and so of one release.
+    const shards = this.#releases.get(reads[0].plan);
+    if (number < 0 || shards === undefined || !reads.every((read) => isReadable(shards, read))) return false;
     const reply = this.#context.replies.take(replyBytes);
     const words = new Uint32Array(reply.bytes.buffer, reply.bytes.byteOffset, replyBytes >>> 2);
     const identity = { id, version: wireVersionOldest, checksum: false };
     writeReplyHeader(words, 0, identity, { bytes: replyBytes, exceptions: 0 });
     const credits = { requestCredits: sessionWindow, replyCredits: sessionWindow };
     writeReplyLoad(words, 0, { ...credits, queued: 0, busyUs: 0 });
-    const job = { reads, reply, done, read: 0, key: 0, at: HEADER_BYTES, asked: 0, left: 0 };
+    const job = { shards, reads, reply, done, read: 0, key: 0, at: HEADER_BYTES, asked: 0, left: 0 };
     this.#jobs[number] = job;
     this.#ask(job, number);
     return true;
-  }
-
-  #isReadable({ plan, shard, version, rowBytes }: RowRead): boolean {
-    const known = plan === this.#plan ? this.#shards.get(shard) : undefined;
-    return known?.version === version && known.rowBytes === rowBytes && rowBytes <= readRoomBytes;
   }
 
   /** Asks for the next rows. */
   #ask(job: Job, number: number): void {
     const { verbs, batch, address, lkey, idHigh, idLow } = this.#context;
     const { shard: shardNumber, keys, rowBytes } = job.reads[job.read];
-    const shard = this.#shards.get(shardNumber);
+    const shard = job.shards.get(shardNumber);
     if (shard === undefined) return;
     job.asked = Math.min(rowsAtOnce, Math.floor(readRoomBytes / rowBytes), keys.length - job.key);
     job.left = job.asked;
@@ -126,6 +143,7 @@ export class RowReads {
     if (job.read < job.reads.length) this.#ask(job, number);
     else {
       this.#jobs[number] = undefined;
+      if (this.#leaving.delete(job) && this.#leaving.size === 0) this.#onLeft();
       job.done(job.reply);
     }
   }
@@ -135,4 +153,9 @@ export class RowReads {
     for (const job of this.#jobs) job?.reply.release();
     this.#jobs.fill(undefined);
   }
+}
+
+function isReadable(shards: Shards, { shard, version, rowBytes }: RowRead): boolean {
+  const known = shards.get(shard);
+  return known?.version === version && known.rowBytes === rowBytes && rowBytes <= readRoomBytes;
 }

@@ -40,6 +40,12 @@ export const completionsAtOnce = 256;
 /** Capacity of the completion queue that all connections of one worker or ranker share. */
 export const completionQueueDepth = 32_767;
 
+/**
+ * How long a ranker may take to confirm that it does not read the rows of a freed release any more. Then the node ends the connection, and
+ * the ranker connects again. READs under way take half a second at most.
+ */
+export const forgetMsMax = 2_000;
+
 /** Wait before a new attempt to connect, which doubles each time, and longest time that an attempt may take. */
 export const reconnectMsMin = 50;
 export const reconnectMsMax = 5_000;
