@@ -158,7 +158,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a wait ignores that the lookup has ended',
     file: 'ranker/ending.ts',
-    from: '      const end = (): void => {\n        onEnd?.();\n        reject(this.#over);',
+    from: '      const end = (): void => {\n        onEnd?.();\n        reject(this.over);',
     to: '      const end = (): void => {\n        onEnd?.();',
   },
   {
@@ -176,8 +176,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the attempt that another one has beaten is not cancelled',
     file: 'ranker/race.ts',
-    from: 'for (const other of this.#running.values()) other.end(unwanted());',
+    from: 'for (let i = running.length - 1; i >= 0; i--) running[i].end(unwanted());',
     to: '',
+  },
+  {
+    name: 'the timer for late subrequests is not cleared',
+    file: 'ranker/late-clock.ts',
+    from: '  close(): void {\n    clearTimeout(this.#timer);',
+    to: '  close(): void {',
   },
   {
     name: 'late subrequests are sent to a second node without a budget',
