@@ -18,7 +18,7 @@ import { Leftovers } from '../serving/leftovers.ts';
 import type { Heard, RankerSetting } from './ranker.ts';
 import { rowsOf, writeVersion } from './tables.ts';
 
-/** Lookups of a moment in which a node may still look at its file are of no part. */
+/** How long nothing happens before each swap. */
 const calmMs = 3_000;
 const quickCalmMs = 500;
 

@@ -180,12 +180,6 @@ export const mutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'the timer for late subrequests is not cleared',
-    file: 'ranker/late-clock.ts',
-    from: '  close(): void {\n    clearTimeout(this.#timer);',
-    to: '  close(): void {',
-  },
-  {
     name: 'late subrequests are sent to a second node without a budget',
     file: 'ranker/race.ts',
     from: 'this.#to.hedges?.spend()',
