@@ -13,6 +13,11 @@ export const hedgeReserve = 16;
 export const hedgeMsMin = 1;
 export const hedgeMsDefault = 100;
 export const hedgeSamplesMin = 32;
+/**
+ * How much later a hedge may be if no reply arrives meanwhile. Each reply shows what is late; the timer is for the case that none
+ * comes, because a timer that is always near makes every wait of a thread dearer.
+ */
+export const hedgeSlackMs = 8;
 /** The share of replies that a hedge waits for: the others are late. */
 export const hedgeQuantile = 0.95;
 

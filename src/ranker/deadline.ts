@@ -26,6 +26,9 @@ export class Deadline extends Ending implements Disposable {
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #signal: AbortSignal | undefined;
   readonly #what: string;
+  /** What to call at the end. There are few, so a list is searched faster than a set. */
+  #cancels: (() => void)[] = [];
+  #over: FlexemrError | undefined;
 
   /** @param ms milliseconds from now @param what ends, for errors */
   constructor(ms: number, signal: AbortSignal | undefined, what = 'lookup') {
@@ -51,13 +54,34 @@ export class Deadline extends Ending implements Disposable {
     );
   };
 
+  get over(): FlexemrError | undefined {
+    return this.#over;
+  }
+
+  end(error: FlexemrError): void {
+    this.#over ??= error;
+    const cancels = this.#cancels;
+    this.#cancels = [];
+    for (const cancel of cancels) cancel();
+  }
+
+  add(cancel: () => void): void {
+    if (this.#over) cancel();
+    else this.#cancels.push(cancel);
+  }
+
+  remove(cancel: () => void): void {
+    const at = this.#cancels.indexOf(cancel);
+    if (at >= 0) this.#cancels.splice(at, 1);
+  }
+
   /** Milliseconds until the deadline; negative if it has passed. */
   get leftMs(): number {
     return this.#until - performance.now();
   }
 
   /** The timer may be late. */
-  override endIfDue(): void {
+  endIfDue(): void {
     if (this.leftMs < 0) this.#passed();
   }
 

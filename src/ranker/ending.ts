@@ -4,41 +4,26 @@ import type { FlexemrError } from '../errors.ts';
  * Something that ends: a lookup, or one attempt of a subrequest. What it waits for, it waits for only through `wait` or `during`,
  * so that no wait outlives it.
  */
-export class Ending {
-  /** What to call at the end. There are few, so a list is searched faster than a set. */
-  #cancels: (() => void)[] = [];
-  #over: FlexemrError | undefined;
+export abstract class Ending {
+  /** Why it has ended; undefined until then. */
+  abstract get over(): FlexemrError | undefined;
 
   /** Ends it now, unless it has already ended. */
-  end(error: FlexemrError): void {
-    this.#over ??= error;
-    const cancels = this.#cancels;
-    this.#cancels = [];
-    for (const cancel of cancels) cancel();
-  }
+  abstract end(error: FlexemrError): void;
 
-  /** Why it has ended; undefined until then. */
-  get over(): FlexemrError | undefined {
-    return this.#over;
-  }
+  /** Calls `cancel` at the end, or now if it has ended. */
+  abstract add(cancel: () => void): void;
+
+  /** `cancel` need not be called any more. */
+  abstract remove(cancel: () => void): void;
 
   /** Ends it if its time has passed. */
-  endIfDue(): void {}
+  abstract endIfDue(): void;
 
   /** Calls `cancel` at the end, or now if it has ended. @returns a function that removes `cancel` again */
   during(cancel: () => void): () => void {
-    this.#add(cancel);
-    return () => this.#remove(cancel);
-  }
-
-  #add(cancel: () => void): void {
-    if (this.#over) cancel();
-    else this.#cancels.push(cancel);
-  }
-
-  #remove(cancel: () => void): void {
-    const at = this.#cancels.indexOf(cancel);
-    if (at >= 0) this.#cancels.splice(at, 1);
+    this.add(cancel);
+    return () => this.remove(cancel);
   }
 
   /**
@@ -50,19 +35,20 @@ export class Ending {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         onEnd?.();
-        reject(this.#over);
+        reject(this.over);
       };
-      this.#add(end);
+      this.add(end);
       promise.then(
         (value) => {
-          this.#remove(end);
+          this.remove(end);
           // The timer may be late: timers wait for other work of the thread, and what ended in time must not depend on that.
           this.endIfDue();
-          if (this.#over) reject(this.#over);
+          const { over } = this;
+          if (over) reject(over);
           else resolve(value);
         },
         (error: unknown) => {
-          this.#remove(end);
+          this.remove(end);
           reject(error);
         },
       );
@@ -70,23 +56,47 @@ export class Ending {
   }
 }
 
-/** The end of one attempt of several: when the others are not needed any more, or when their lookup ends. */
+/**
+ * The end of one attempt of several: when the others are not needed any more, or when their lookup ends. An attempt waits for one
+ * thing at a time, which the lookup knows too: so an attempt that nothing ends alone takes no more than its lookup would.
+ */
 export class AttemptEnding extends Ending {
   readonly #lookup: Ending;
-  readonly #undo: () => void;
+  #over: FlexemrError | undefined;
+  #cancel: (() => void) | undefined;
 
   constructor(lookup: Ending) {
     super();
     this.#lookup = lookup;
-    this.#undo = lookup.during(() => this.end(lookup.over as FlexemrError));
+    this.#over = undefined;
+    this.#cancel = undefined;
   }
 
-  override endIfDue(): void {
+  get over(): FlexemrError | undefined {
+    return this.#over ?? this.#lookup.over;
+  }
+
+  end(error: FlexemrError): void {
+    if (this.over !== undefined) return;
+    this.#over = error;
+    const cancel = this.#cancel;
+    if (cancel === undefined) return;
+    this.remove(cancel);
+    cancel();
+  }
+
+  add(cancel: () => void): void {
+    if (this.over === undefined) this.#cancel = cancel;
+    if (this.#over === undefined) this.#lookup.add(cancel);
+    else cancel();
+  }
+
+  remove(cancel: () => void): void {
+    this.#cancel = undefined;
+    this.#lookup.remove(cancel);
+  }
+
+  endIfDue(): void {
     this.#lookup.endIfDue();
-  }
-
-  /** The attempt is over, and the lookup need not end it. */
-  release(): void {
-    this.#undo();
   }
 }

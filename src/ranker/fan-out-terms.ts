@@ -3,11 +3,14 @@ import type { ErrorCode } from '../errors.ts';
 import type { TraceContext, Tracer } from '../wire/trace.ts';
 import type { AttemptBudget } from './attempt-budget.ts';
 import type { Deadline } from './deadline.ts';
+import type { LateClock } from './late-clock.ts';
 
 export interface FanOut {
   readonly budget: AttemptBudget;
   /** Undefined: late subrequests are not sent to a second node. */
   readonly hedges: AttemptBudget | undefined;
+  /** Tells what it hedges when it is late. */
+  readonly clock: LateClock;
   readonly deadline: Deadline;
   /** Records each attempt. */
   readonly tracer: Tracer | undefined;

@@ -23,18 +23,24 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
   const tried: NodeClient[] = [];
   budget.earn();
   if (members.length > 1) hedges?.earn();
-  for (let [failures, next] = [1, set.choose(tried)]; ; ) {
-    const { error, retryAfterMs } =
-      members.length === 1
-        ? await tryAt(subrequest, next, to, deadline)
-        : await new Race(subrequest, tried, to, raceRules).run(next);
+  let fresh: NodeClient | undefined;
+  for (let failures = 1; ; ) {
+    let ended: Attempt;
+    if (members.length === 1) ended = await tryAt(subrequest, members[0], to, deadline);
+    else {
+      const now = performance.now();
+      const race = new Race(subrequest, tried, to, raceRules, fresh ?? set.choose(tried, now), now);
+      const { first } = race;
+      const attempt = await tryAt(subrequest, first.client, to, first);
+      ended = race.ended(first, attempt) ?? (await race.rest());
+    }
+    const { error, retryAfterMs } = ended;
     subrequest.error = error;
     if (error === undefined || deadline.over) return;
-    const fresh = isOfNode(error) ? set.fresh(tried) : undefined;
+    fresh = isOfNode(error) ? set.fresh(tried) : undefined;
     if (fresh !== undefined) {
       // Another node has the same rows, and has not failed. No wait, and no budget: lookups go on however many lose a node at once,
       // and each subrequest goes to each node once at most before it has to wait.
-      next = fresh;
       stats.retries++;
       continue;
     }
@@ -49,7 +55,6 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
     // If the deadline passes during the wait, the caller gets the last error of the node.
     if (isByCaller(deadline.over)) subrequest.error = deadline.over;
     if (deadline.over) return;
-    next = set.choose(tried);
   }
 }
 

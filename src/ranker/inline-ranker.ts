@@ -16,6 +16,7 @@ import { CachedTables } from './cached-tables.ts';
 import { closed } from './closed-ranker.ts';
 import { Deadline, Deadlines, turn } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out-terms.ts';
+import { LateClock } from './late-clock.ts';
 import { type LookupContext, type LookupRequest, lookUp } from './lookup.ts';
 import { checkLookupOptions, type LookupOptions, noOptions } from './lookup-options.ts';
 import type { NodeStatus } from './node-client.ts';
@@ -67,6 +68,7 @@ export class InlineRanker implements Ranker {
     this.#context = {
       budget: new AttemptBudget(retryShareMax, retryReserve),
       hedges: hedge ? new AttemptBudget(hedgeShareMax, hedgeReserve) : undefined,
+      clock: new LateClock(),
       ...{ pushDown, deduplicateBags, checksums, tracer },
       onSubrequest: undefined,
       stats: {
@@ -252,6 +254,7 @@ export class InlineRanker implements Ranker {
     this.#unwatch();
     this.#underWay.end(closed);
     await Promise.all([...this.#route.nodes.values(), ...this.#replaced.nodes].map((node) => node.close()));
+    this.#context.clock.close();
     await this.#options.transport.close();
     await this.#options.onClosed?.();
   }

@@ -9,6 +9,7 @@ import type { Deadline } from './deadline.ts';
 import { failuresOf, incompleteOf } from './failures.ts';
 import { fanOut } from './fan-out.ts';
 import type { SubrequestEnd } from './fan-out-terms.ts';
+import type { LateClock } from './late-clock.ts';
 import type { LookupOptions } from './lookup-options.ts';
 import type { Route } from './route.ts';
 import { Subrequest } from './subrequest.ts';
@@ -25,6 +26,7 @@ export interface LookupContext {
   readonly budget: AttemptBudget;
   /** Undefined: late subrequests are not sent to a second node. */
   readonly hedges: AttemptBudget | undefined;
+  readonly clock: LateClock;
   readonly pushDown: PushDown;
   readonly deduplicateBags: boolean;
   readonly checksums: boolean;
@@ -47,7 +49,7 @@ export interface LookupContext {
 export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
   const { bags, deadline, options, span } = request;
   const { workspace } = route;
-  const { budget, hedges, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
+  const { budget, hedges, clock, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
   const { onMissing, onFailure = 'error' } = options;
   const asked = workspace.ask(bags, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   try {
@@ -55,7 +57,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
     const subrequests = framesOf(asked, route, request, context);
     span?.set('flexemr.subrequests', subrequests.length);
     const trace = span?.context ?? options.trace;
-    await fanOut(subrequests, { budget, hedges, deadline, tracer, trace, stats, onSubrequest });
+    await fanOut(subrequests, { budget, hedges, clock, deadline, tracer, trace, stats, onSubrequest });
     const failures = failuresOf(subrequests, asked, onFailure);
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);

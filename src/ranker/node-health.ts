@@ -1,6 +1,5 @@
 import { retryMsMax, retryMsMin } from '../limits.ts';
 import { loadHintMsMax } from '../replica-limits.ts';
-import type { ReplyLoad } from '../wire/reply.ts';
 
 /**
  * How a node has answered lately, so that a ranker can choose between nodes that hold the same rows. A node that has failed is
@@ -23,8 +22,8 @@ export class NodeHealth {
     this.#probe = probe;
   }
 
-  /** A reply has come. */
-  answered({ queued }: ReplyLoad, now: number): void {
+  /** A reply has come. @param queued subrequests that waited at the node then */
+  answered(queued: number, now: number): void {
     this.#failures = 0;
     this.#release();
     this.#queued = queued;

@@ -50,8 +50,8 @@ export class ReplicaSet implements NodeState {
    * The member for an attempt. One that has not failed lately is better than one that has, then one that this subrequest was not
    * sent to, then the one that has less to do of two at random: if many rankers chose the very best, they would all choose the same.
    */
-  choose(tried: readonly NodeClient[]): NodeClient {
-    return best(this.members, tried);
+  choose(tried: readonly NodeClient[], now: number): NodeClient {
+    return best(this.members, tried, now);
   }
 
   /** The member for an attempt at once, after others: one that this subrequest was not sent to, and that has not failed lately. */
@@ -59,7 +59,7 @@ export class ReplicaSet implements NodeState {
     if (this.members.length === 1 || tried.length >= this.members.length) return undefined;
     const now = performance.now();
     const fresh = this.members.filter((member) => !tried.includes(member) && !member.health.hasFailed(now));
-    return fresh.length === 0 ? undefined : best(fresh, tried);
+    return fresh.length === 0 ? undefined : best(fresh, tried, now);
   }
 
   /** Milliseconds after which a reply is late. @param bytes of a subrequest and its reply */
@@ -77,18 +77,28 @@ export class ReplicaSet implements NodeState {
   }
 }
 
-function best(members: readonly NodeClient[], tried: readonly NodeClient[]): NodeClient {
-  if (members.length === 1) return members[0];
-  const now = performance.now();
+function best(members: readonly NodeClient[], tried: readonly NodeClient[], now: number): NodeClient {
   const start = Math.floor(Math.random() * members.length);
-  let [found, foundRank, alike] = [members[0], Number.POSITIVE_INFINITY, 0];
-  for (let i = 0; i < members.length; i++) {
-    const member = members[(start + i) % members.length];
-    const rank = 2 * Number(member.health.isHeld(now)) + Number(tried.includes(member));
-    if (rank < foundRank) [found, foundRank, alike] = [member, rank, 1];
-    else if (rank === foundRank && ++alike === 2 && loadOf(member, now) < loadOf(found, now)) found = member;
+  let found = members[start];
+  let foundRank = rankOf(found, tried, now);
+  let alike = 1;
+  for (let i = 1; i < members.length; i++) {
+    const at = start + i;
+    const member = members[at < members.length ? at : at - members.length];
+    const rank = rankOf(member, tried, now);
+    if (rank < foundRank) {
+      found = member;
+      foundRank = rank;
+      alike = 1;
+    } else if (rank === foundRank && ++alike === 2 && loadOf(member, now) < loadOf(found, now))
+      found = member;
   }
   return found;
+}
+
+/** A lower one is better. */
+function rankOf(member: NodeClient, tried: readonly NodeClient[], now: number): number {
+  return 2 * Number(member.health.isHeld(now)) + Number(tried.length > 0 && tried.includes(member));
 }
 
 function loadOf(member: NodeClient, now: number): number {

@@ -127,13 +127,14 @@ export class Reply {
     return this.#at(wire.REPLY_BUSY_US);
   }
 
-  get load(): ReplyLoad {
-    return {
-      requestCredits: this.requestCredits,
-      replyCredits: this.#at(wire.REPLY_REPLY_CREDITS),
-      queued: this.#at(wire.REPLY_QUEUED),
-      busyUs: this.busyUs,
-    };
+  /** Number of replies that this session may grant. */
+  get replyCredits(): number {
+    return this.#at(wire.REPLY_REPLY_CREDITS);
+  }
+
+  /** Subrequests that waited at its worker. */
+  get queued(): number {
+    return this.#at(wire.REPLY_QUEUED);
   }
 
   /**

@@ -249,7 +249,8 @@ const awaitable = [
   'lookUp(request, ',
   'this.#lookUpAgain(request, ',
   // Ends when its attempts have ended, and the deadline ends all of them.
-  'new Race(',
+  'tryAt(subrequest, first.client, to, first)',
+  'race.rest()',
   // Waits for a credit. The deadline resolves it too.
   'promise;',
   // Opening, closing and connecting to nodes, which have their own limits.

@@ -158,7 +158,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a wait ignores that the lookup has ended',
     file: 'ranker/ending.ts',
-    from: '      const end = (): void => {\n        onEnd?.();\n        reject(this.#over);',
+    from: '      const end = (): void => {\n        onEnd?.();\n        reject(this.over);',
     to: '      const end = (): void => {\n        onEnd?.();',
   },
   {
@@ -176,7 +176,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the attempt that another one has beaten is not cancelled',
     file: 'ranker/race.ts',
-    from: 'for (const other of this.#running.values()) other.end(unwanted());',
+    from: 'for (let i = running.length - 1; i >= 0; i--) running[i].end(unwanted());',
     to: '',
   },
   {
