@@ -67,6 +67,7 @@ const known: ClusterStatus = {
   nodes: [
     {
       ...{ node: 'a', url: 'http://a', answers: true, problem: undefined, plan: one, suspect: false },
+      zone: 'z',
       releases: [
         { plan: one, state: 'ready' },
         { plan: other, state: 'failed', problem: 'no such file' },
@@ -79,7 +80,7 @@ const known: ClusterStatus = {
     },
     {
       ...{ node: 'b', url: undefined, answers: false, problem: 'away', plan: undefined },
-      ...{ releases: undefined, suspect: true, lease: undefined },
+      ...{ zone: undefined, releases: undefined, suspect: true, lease: undefined },
     },
   ],
   rankers: [{ id: 'r', plan: one, since: '2026-11-30', version: '1.2.3', host: 'h', ageMs: 7 }],

@@ -18,6 +18,7 @@ function node(place: number, state: 'ready' | 'loading' | 'failed'): ClusterStat
   const room = { usedBytes: 6e9, totalBytes: 16e9 };
   return {
     ...{ node: name, url, answers: true, problem: undefined, plan: serving, releases, suspect: false },
+    zone: `zone-${place % 2}`,
     lease: { node: name, url, ports: [7000], room, releases, version, ageMs: 800 + 350 * place },
   };
 }
