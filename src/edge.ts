@@ -18,6 +18,7 @@ import { rankerFields } from './ranker/ranker-options.ts';
 import { FetchTransport } from './transport/fetch.ts';
 
 export { type ErrorCode, FlexemrError } from './errors.ts';
+export type { LookupUpdates, UpdatedShard } from './lookup/answered-updates.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export type { Bags, KeyedBags, Keys } from './plan/bags.ts';
 export { parseRouting } from './plan/routing-json.ts';

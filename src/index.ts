@@ -17,6 +17,7 @@ export type { PoolingMode } from './kernel/pooling-mode.ts';
 export type {} from './libraries.ts';
 export { openTables, type Rows, Tables, type TablesOptions } from './local/tables.ts';
 export type { Log } from './log.ts';
+export type { LookupUpdates, UpdatedShard } from './lookup/answered-updates.ts';
 export type { PushDown } from './lookup/asked.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export type { WorkerStats } from './memory-node/worker-stats.ts';

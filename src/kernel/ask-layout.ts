@@ -256,7 +256,7 @@ export const SENT_BROUGHT = 72;
 export const SENT_LAST_RANGE = 76;
 /** 1: results are used where they are in its reply. */
 export const SENT_VIEWED = 80;
-/** Memory for the part of the reply after its values, if that has no sequences and exceptions. 1: the host wrote it. */
+/** Memory for the counts and denominators of a reply without exceptions. 1: the host wrote them. */
 export const SENT_TAIL = 84;
 export const SENT_TAIL_KEPT = 88;
 export const SENT_RECORD_BYTES = 96;

@@ -1,4 +1,5 @@
 // The steps of one lookup, in order.
+import { AnsweredUpdates } from '../lookup/answered-updates.ts';
 import type { AskedLookup, PushDown } from '../lookup/asked.ts';
 import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
@@ -59,6 +60,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
     const failures = failuresOf(subrequests, asked, onFailure);
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);
+    const updates = AnsweredUpdates.of(asked, replies);
     const merge = new ReplyMerge(asked, replies, workspace.mergeRoom);
     try {
       while (!merge.step()) await deadline.turn();
@@ -68,7 +70,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
         reply?.release();
         return undefined;
       });
-      return new PooledLookup(asked.names, merged, held, failures, incomplete);
+      return new PooledLookup(asked.names, merged, held, { failures, incomplete, updates });
     } finally {
       merge.close();
     }

@@ -84,14 +84,15 @@ export class Subrequest {
     reply.checkLength(this.replyBytes, this.#at(layout.SENT_SEGMENTS), this.#at(layout.SENT_KEYS));
     const { memory, block } = this.asked;
     const from = wire.HEADER_BYTES + this.#at(layout.SENT_VALUES_BYTES);
-    const bytes = reply.bytes.length - from;
-    // A reply without exceptions has memory beside the frame, where the merge reads it.
-    const kept = reply.bytes.length === this.replyBytes;
+    // A reply without exceptions has memory beside the frame, where the merge reads it. The merge reads no sequences.
+    const kept = reply.exceptionCount === 0;
+    const end = kept ? this.replyBytes : reply.bytes.length;
+    const bytes = end - from;
     const room = kept
       ? { memory, address: this.#at(layout.SENT_TAIL), free: () => {} }
       : this.sending.route.workspace.mergeRoom(this.asked, bytes);
     memory.words[(this.asked.frame(this.number) + layout.SENT_TAIL_KEPT) >>> 2] = Number(kept);
-    reply.copyTail(from, room.memory, room.address);
+    reply.copyPart(from, end, room.memory, room.address);
     const { kernels, words } = room.memory;
     const status = kernels.checkReply(block, this.number, room.address, bytes, reply.exceptionCount);
     const position = words[(block + layout.ASK_ERROR_POSITION) >>> 2];
