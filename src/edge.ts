@@ -27,6 +27,7 @@ export type { RoutingTable } from './plan/routing-table.ts';
 export type { CacheOptions } from './ranker/cache-options.ts';
 export type { LookupOptions } from './ranker/lookup-options.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
+export type { AtLeast, ShardMark } from './ranker/wanted-rows.ts';
 export type { TraceContext } from './wire/trace.ts';
 
 export interface EdgeRankerOptions {

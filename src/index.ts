@@ -57,6 +57,7 @@ export type { CacheOptions } from './ranker/cache-options.ts';
 export type { LookupOptions } from './ranker/lookup-options.ts';
 export type { NodeStatus } from './ranker/node-client.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
+export type { AtLeast, ShardMark } from './ranker/wanted-rows.ts';
 export type { VectorOptions, VectorSource } from './scorer/batch-run.ts';
 export type { ControllerStats } from './scorer/controller-stats.ts';
 export type { ScoreRequest } from './scorer/score-request.ts';

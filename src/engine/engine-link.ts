@@ -226,5 +226,10 @@ export class EngineLink {
 const idMax = 0x7fffffff;
 
 function textOf(options: TextOptions): Uint8Array | undefined {
-  return options === noTextOptions ? undefined : utf8.encode(JSON.stringify(options));
+  return options === noTextOptions ? undefined : utf8.encode(JSON.stringify(options, withDigits));
+}
+
+/** JSON has no bigint. */
+function withDigits(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
 }

@@ -184,6 +184,8 @@ export const FEATURE_FILLS = 112;
 export const FEATURE_FILL_COUNT = 116;
 /** The offsets of the bags that are sent, while the others are looked for. */
 export const FEATURE_NEXT_OFFSETS = 120;
+/** 1: the cache is not used for it. The host sets it once the form of the bags is checked. */
+export const FEATURE_FRESH = 124;
 export const FEATURE_BYTES = 128;
 
 export const KEYS_NUMBERS = 0;

@@ -9,6 +9,7 @@ import type { Ranker } from '../../src/ranker/ranker.ts';
 import { inFour, wholeNumbers } from '../50.memory-node/whole-numbers.ts';
 import { UpdatedCluster } from '../70.ranker/updated-cluster.ts';
 import { bits } from '../bits.ts';
+import { refused } from '../refusal.ts';
 
 let updated: UpdatedCluster;
 let inline: Ranker;
@@ -75,6 +76,22 @@ test('results that are too large to be copied, and bags that are sent as message
   expect(other.status).toBe(one.status);
   if (one.status === 'fulfilled' && other.status === 'fulfilled')
     expect(updatesOf(other.value)).toEqual(updatesOf(one.value));
+});
+
+test('a mark of updates goes to the engine, with bigints or digits', async () => {
+  updated.serve(() => ({ incarnation: 1, number: 2n ** 63n }));
+  const bags: KeyedBags = { sum: { keys: [10], offsets: [0] } };
+  const [{ shard, incarnation, number }] = (await ranker.lookup(bags)).updates.get('sum') ?? [];
+  for (const given of [number, String(number)]) {
+    const atLeast = { sum: { [shard]: { incarnation, number: given } } };
+    expect((await ranker.lookup(bags, { atLeast })).updates.size).toBe(1);
+    const later = { sum: { [shard]: { incarnation: 2, number: given } } };
+    const error = await refused(() => ranker.lookup(bags, { atLeast: later }));
+    expect(error).toMatchObject({ code: 'STALE_ROWS', field: 'sum', shard });
+  }
+  const wrong = { sum: { [shard]: { incarnation, number: -1n } } };
+  const error = await refused(() => ranker.lookup(bags, { atLeast: wrong }));
+  expect(error).toMatchObject({ code: 'INVALID_OPTION', field: `atLeast.sum.${shard}.number` });
 });
 
 test('incomplete results say what those nodes have that answered', async () => {
