@@ -25,7 +25,22 @@ export const SHARD_INDEX = 136;
 export const SHARD_KEY_WEIGHT = 140;
 /** 1: its rows are in another memory. */
 export const SHARD_AWAY = 144;
+/** Address of its update record, which is in the memory of its rows. 0: its table takes no updates. */
+export const SHARD_UPDATES = 148;
 export const SHARD_BYTES = 192;
+
+// An update record, 64-aligned: which row updates the rows of a shard have. One thread writes it, and only while no kernel runs.
+/** u64: number of the last batch of updates that the rows have. */
+export const UPDATES_NUMBER = 0;
+/** Incarnation of the stream of updates that the number is of, not 0. */
+export const UPDATES_INCARNATION = 8;
+/** UPDATES_SERVING or UPDATES_RELOADING. */
+export const UPDATES_STATE = 12;
+export const UPDATES_BYTES = 64;
+
+export const UPDATES_SERVING = 0;
+/** The rows are being replaced, so no answer may have any of them. */
+export const UPDATES_RELOADING = 1;
 
 // The block of an answer. `openAnswer` fills in what the answer needs; the host then sets the addresses of reply and
 // work memory.
@@ -42,10 +57,11 @@ export const ANSWER_AWAY = 24;
 /** Number of segments whose rows are fetched as stored, and of their keys. */
 export const ANSWER_FETCHES = 68;
 export const ANSWER_FETCHED_KEYS = 124;
-/** Bytes of the reply without exceptions, and the parts of it that are values and counts. */
+/** Bytes of the reply without exceptions, and the parts of it that are values, counts and sequences (0: it has none). */
 export const ANSWER_REPLY_BYTES = 28;
 export const ANSWER_VALUES_BYTES = 32;
 export const ANSWER_COUNTS_BYTES = 36;
+export const ANSWER_SEQUENCES_BYTES = 128;
 /** Bytes of work memory. The outcomes of one segment's keys come first, then everything else that the segment needs. */
 export const ANSWER_WORK_BYTES = 40;
 export const ANSWER_OUTCOMES_BYTES = 44;
@@ -72,9 +88,11 @@ export const ANSWER_EXCEPTIONS = 112;
 /** Addresses of SCRATCH_BYTES and INDEX_SCRATCH_BYTES, of the thread that continues the answer. */
 export const ANSWER_SCRATCH = 116;
 export const ANSWER_INDEX_SCRATCH = 120;
+/** The incarnation of updates at which the current segment began. */
+export const ANSWER_INCARNATION = 132;
 /** The call block of the current segment. */
-export const ANSWER_CALL = 128;
-export const ANSWER_BYTES = 256;
+export const ANSWER_CALL = 192;
+export const ANSWER_BYTES = 320;
 
 // Stages of a segment.
 export const STAGE_BEGIN = 0;

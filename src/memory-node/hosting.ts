@@ -17,6 +17,8 @@ export interface HostedShard {
   readonly rows: ShardRows;
   /** Address of the index of its ids. 0 if keys are row numbers. */
   readonly index: number;
+  /** Address of its update record, in the memory of its rows. `noUpdates`: its table takes no updates. */
+  readonly updates: number;
   /** Whether kernels touch rows before they fold them, because the rows do not stay in the caches. */
   readonly touch: boolean;
 }

@@ -16,6 +16,7 @@ import type { ThreadPool } from '../store/thread-pool.ts';
 import type { HostedShard } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
+import { noUpdates } from './update-record.ts';
 
 export interface LoadShardsOptions extends Hasher {
   /** The shards to load, with all of those of a table that are to be loaded after each other. */
@@ -220,6 +221,7 @@ export function hostedShard(
     arena: store.arenas.indexOf(arena),
     rows,
     index: loaded.index?.extent.address ?? 0,
+    updates: noUpdates,
     touch: bytes > untouchedBytesMax,
   };
 }

@@ -1,6 +1,7 @@
 // Sends subrequests to the nodes, all at the same time. Temporary failures are retried while deadline and budget last.
 import { FlexemrError } from '../errors.ts';
 import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin } from '../limits.ts';
+import { stalePauseMsMax, stalePauseMsMin } from '../replica-limits.ts';
 import { unwanted } from '../transport/transport.ts';
 import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
 import { Attempt } from './attempt.ts';
@@ -24,7 +25,8 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
   budget.earn();
   if (members.length > 1) hedges?.earn();
   let fresh: NodeClient | undefined;
-  for (let failures = 1; ; ) {
+  let lacked: FlexemrError | undefined;
+  for (let [failures, pauses] = [1, 0]; ; ) {
     let ended: Attempt;
     if (members.length === 1) ended = await tryAt(subrequest, members[0], to, deadline);
     else {
@@ -35,13 +37,29 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
       ended = race.ended(first, attempt) ?? (await race.rest());
     }
     const { error, retryAfterMs } = ended;
-    subrequest.error = error;
+    const { behind } = subrequest;
+    // If the deadline passes, the caller hears what the rows lacked.
+    subrequest.error = error?.code === 'DEADLINE_EXCEEDED' ? (behind ?? lacked ?? error) : error;
     if (error === undefined || deadline.over) return;
     fresh = isOfNode(error) ? set.fresh(tried) : undefined;
     if (fresh !== undefined) {
       // Another node has the same rows, and has not failed. No wait, and no budget: lookups go on however many lose a node at once,
       // and each subrequest goes to each node once at most before it has to wait.
       stats.retries++;
+      continue;
+    }
+    if (error.code === 'STALE_ROWS') {
+      // Rows of another incarnation never get the updates, but those of another node may.
+      subrequest.error = behind ?? error;
+      if (behind === undefined || deadline.leftMs < stalePauseMsMin) return;
+      // The nodes get the updates anyway, so this uses no budget.
+      stats.retries++;
+      await deadline.sleep(Math.min(stalePauseMsMax, stalePauseMsMin * 2 ** pauses++, deadline.leftMs / 2));
+      if (isByCaller(deadline.over)) subrequest.error = deadline.over;
+      if (deadline.over) return;
+      lacked = behind;
+      subrequest.behind = undefined;
+      tried.length = 0;
       continue;
     }
     if (!transient.includes(error.code)) return;
@@ -121,6 +139,7 @@ function isOfNode({ code }: FlexemrError): boolean {
   return (
     transient.includes(code) ||
     code === 'STALE_ROUTING' ||
+    code === 'STALE_ROWS' ||
     code === 'UNAUTHORIZED' ||
     code === 'INVALID_ROUTING'
   );
@@ -135,6 +154,8 @@ function isByCaller(over: FlexemrError | undefined): over is FlexemrError {
 
 function failed({ client: { id: node }, subrequest: { shards } }: Attempt, cause: unknown): FlexemrError {
   const known = cause instanceof FlexemrError ? cause : undefined;
+  // It names the shard and the node.
+  if (known?.code === 'STALE_ROWS') return known;
   const why = cause instanceof Error ? cause.message : String(cause);
   const message = `memory node ${node}, asked for shards ${shards.join(', ')}: ${why}`;
   const { code = 'NODE_FAILED', field, value } = known ?? {};

@@ -121,7 +121,9 @@ export class Race extends Timed {
     const now = performance.now();
     this.#to.clock.heard(now);
     const ms = now - since;
-    if (reply !== undefined) {
+    // It has answered, but too early.
+    if (error?.code === 'STALE_ROWS') set.took(this.#bytes, ms);
+    else if (reply !== undefined) {
       client.health.answered(reply.queued, now);
       set.took(this.#bytes, ms);
     } else if (error !== undefined && this.#rules.isOfNode(error)) client.health.failed(now);
