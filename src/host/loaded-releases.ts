@@ -125,7 +125,9 @@ export class LoadedReleases {
   /** What each worker needs to serve a release. */
   hostings(plan: string): Hosting[] {
     const { keys: _, ...served } = this.#served.get(plan) as Served;
-    const memories = this.#reader.store.arenas.map(({ memory }) => memory);
+    // A load that is under way, or has failed, may have made an arena that has no slots yet.
+    const arenas = this.#reader.store.arenas.slice(0, this.#slots.length);
+    const memories = arenas.map(({ memory }) => memory);
     return Array.from({ length: this.#options.workers }, (_, worker) => {
       return { ...served, memories, slots: this.#slots.map((shares) => shares[worker]) };
     });

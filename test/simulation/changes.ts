@@ -366,7 +366,7 @@ export class ChangesRun {
   /** Who lives has a lease. */
   #checkLeases(): void {
     const held = this.truth.leases;
-    for (const { name } of this.nodes)
+    for (const { name } of this.#holders(this.truth.cluster.serving))
       if (!held.some(({ kind, id }) => kind === 'node' && id === name))
         throw new Error(`${name} has no lease`);
     for (const { processor } of this.rankers)

@@ -15,8 +15,9 @@ import type { Truth } from './truth.ts';
 import { TruthBucket } from './truth-bucket.ts';
 import { pathOf, VersionedShards } from './versioned-shards.ts';
 
-/** Until a supervisor starts a process again that has ended. */
-const againMs = 300;
+/** Until a supervisor starts a process again that has ended, at first and at most. */
+const againMsMin = 300;
+const againMsMax = 5_000;
 
 export interface ChangingNodeOptions {
   readonly world: World;
@@ -246,7 +247,7 @@ export class ChangingNode {
   /** Starts a process, again and again until it serves: it may have no place now. */
   async start(): Promise<void> {
     const { world, network } = this.#of;
-    while (!this.#stopped) {
+    for (let againMs = againMsMin; !this.#stopped; againMs = Math.min(2 * againMs, againMsMax)) {
       for (const address of this.#addresses) network.place(address, this.machine);
       const process = new ChangingProcess(this.#of, this.name, this.#addresses);
       this.#processes.push(process);
