@@ -1,7 +1,7 @@
 // Faults in what changes a cluster while it serves.
 import type { Mutation } from './mutations.ts';
 
-export const changeMutations: readonly Mutation[] = [
+const planted: readonly Mutation[] = [
   {
     name: 'a flip does not wait until all holders have loaded',
     file: 'host/roll-out.ts',
@@ -29,7 +29,7 @@ export const changeMutations: readonly Mutation[] = [
   {
     name: 'an abort after the flip does not wait for rankers',
     file: 'host/roll-out.ts',
-    from: 'if (cluster.aborted) {\n      await rankersFollow(store, cluster, options);',
+    from: 'if (cluster.aborted) {\n      await rankersFollow(store, { cluster, revision }, options);',
     to: 'if (cluster.aborted) {',
   },
   {
@@ -51,7 +51,7 @@ export const changeMutations: readonly Mutation[] = [
     to: 'return { serving: previous };',
   },
   {
-    name: 'a second change takes the place of the one that is under way',
+    name: 'a change takes the place of another one that is under way',
     file: 'plan/cluster.ts',
     from: 'if (cluster.previous !== undefined || (cluster.next !== undefined && !isSame(next, cluster.next)))\n    throw otherChange();',
     to: '',
@@ -111,12 +111,6 @@ export const changeMutations: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'a node that loads does not look whether there is something newer',
-    file: 'host/served-cluster.ts',
-    from: 'if (this.#wanted !== wanted) this.#work();',
-    to: '',
-  },
-  {
     name: 'a node serves the next release in place of the one that is served',
     file: 'host/served-cluster.ts',
     from: 'if (loaded.length > 0) this.#served = loaded;',
@@ -141,13 +135,19 @@ export const changeMutations: readonly Mutation[] = [
     to: '--unit.uses;',
   },
   {
+    name: 'workers hear of an arena that has no slots yet',
+    file: 'host/loaded-releases.ts',
+    from: 'this.#reader.store.arenas.slice(0, this.#slots.length);',
+    to: 'this.#reader.store.arenas;',
+  },
+  {
     name: 'rows that no release has any more stay in memory',
     file: 'host/loaded-releases.ts',
     from: 'for (const extent of unit.extents) this.#reader.store.free(extent);',
     to: '',
   },
   {
-    name: 'a release is served while a subrequest of it may still come, but is freed',
+    name: 'the descriptions of a release are freed while subrequests of it are held',
     file: 'memory-node/served-release.ts',
     from: 'if (this.#held > 0)\n      await',
     to: 'if (this.#held < 0)\n      await',
@@ -159,3 +159,9 @@ export const changeMutations: readonly Mutation[] = [
     to: 'return current;',
   },
 ];
+
+/** Only clusters that change can find them. */
+export const changeMutations: readonly Mutation[] = planted.map((mutation) => ({
+  ...mutation,
+  inChanges: true,
+}));

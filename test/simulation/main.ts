@@ -27,8 +27,9 @@ if (values.mutations) {
   process.exitCode = (await findMutations(seeds)) > 0 ? 1 : 0;
 } else if (values.mutation === undefined) await simulateAll();
 else {
-  plant(mutations[Number(values.mutation)]);
-  await simulateUntilFailure();
+  const mutation = mutations[Number(values.mutation)];
+  plant(mutation);
+  await simulateUntilFailure(mutation.inChanges === true);
 }
 
 function wholeNumber(option: 'seeds' | 'first'): number {
@@ -62,10 +63,10 @@ async function simulateAll(): Promise<void> {
   process.exitCode = failures > 0 ? 1 : 0;
 }
 
-async function simulateUntilFailure(): Promise<void> {
-  const { simulateSeed } = await import('./seed.ts');
+async function simulateUntilFailure(inChanges: boolean): Promise<void> {
+  const { simulateSeed, simulateChangesOf } = await import('./seed.ts');
   for (let seed = first; seed < first + seeds; seed++) {
-    const { error } = await simulateSeed(seed);
+    const { error } = (await (inChanges ? simulateChangesOf(seed) : simulateSeed(seed))) ?? {};
     if (error === undefined) continue;
     console.log(JSON.stringify({ seed, error: error.message }));
     process.exit(0);

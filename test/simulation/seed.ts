@@ -1,7 +1,7 @@
 // One seed: a cluster whose nodes follow nobody, and in some seeds another one, which changes while it serves.
 import { createHash } from 'node:crypto';
 import { World } from '../../src/simulation/world.ts';
-import { simulateChanges } from './changes.ts';
+import { type ChangesOutcome, simulateChanges } from './changes.ts';
 import { changesOf } from './changes-plan.ts';
 import { type Outcome, simulate } from './simulation.ts';
 
@@ -12,16 +12,24 @@ export interface SeedOutcome extends Omit<Outcome, 'plan'> {
 
 export async function simulateSeed(seed: number): Promise<SeedOutcome> {
   const outcome = await simulate(seed);
-  const plan = changesPlanOf(seed);
-  if (outcome.error !== undefined || plan === undefined) return outcome;
-  const changes = await simulateChanges(seed, plan);
+  const changes = outcome.error === undefined ? await simulateChangesOf(seed) : undefined;
+  if (changes === undefined) return outcome;
   return {
-    ...{ seed, plan, error: changes.error, lastEvents: changes.lastEvents, held: outcome.held },
+    ...changes,
+    ...{ seed, held: outcome.held },
     events: outcome.events + changes.events,
     lookups: outcome.lookups + changes.lookups,
     answered: outcome.answered + changes.answered,
     digest: createHash('sha256').update(outcome.digest).update(changes.digest).digest('hex'),
   };
+}
+
+/** Only the cluster that changes. Undefined: the seed has none. */
+export async function simulateChangesOf(
+  seed: number,
+): Promise<(ChangesOutcome & { readonly plan: object }) | undefined> {
+  const plan = changesPlanOf(seed);
+  return plan && { ...(await simulateChanges(seed, plan)), plan };
 }
 
 function changesPlanOf(seed: number): ReturnType<typeof changesOf> {
