@@ -1,29 +1,22 @@
 // One seed of a cluster that changes while it serves, and what must be true of it.
-import type { RollOutStep } from '../../src/host/roll-out.ts';
+import { leaseMs } from '../../src/cluster-limits.ts';
 import { type Cluster, clusterJson, namedReleases, type Release } from '../../src/plan/cluster.ts';
 import type { RankerLease } from '../../src/plan/cluster-leases.ts';
 import { planName } from '../../src/plan/fingerprint.ts';
-import { nextPlan, nextVersion } from '../../src/plan/next-release.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { holdersIn, holdersOf } from '../../src/plan/routing-table.ts';
-import type { Dice } from '../../src/simulation/dice.ts';
 import { Network } from '../../src/simulation/network.ts';
 import { World } from '../../src/simulation/world.ts';
 import { ChangeFaults } from './change-faults.ts';
 import type { ChangesPlan } from './changes-plan.ts';
 import { ChangingNode } from './changing-node.ts';
-import { type Change, command, type Outcome } from './command.ts';
 import { type Ended, FollowingRanker } from './following-ranker.ts';
 import { Ledger } from './ledger.ts';
+import { changeMsMax, Operators } from './operators.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
 import { inShort, Truth, type Written } from './truth.ts';
-import { pathOf, versioned } from './versioned-shards.ts';
+import { versioned } from './versioned-shards.ts';
 
-/** After the last fault, a change ends by then: a lease of the dead ends, and what could not be loaded is tried again. */
-const changeMsMax = 90_000;
-/** How long a command waits, and until it is started again. */
-const waitMs = 40_000;
-const attemptsMax = 4;
 const strictLookups = 3;
 /** Of lookups after the last fault. */
 const strictDeadlineMs = 5_000;
@@ -65,12 +58,8 @@ export class ChangesRun {
   isMissing = false;
   /** Hears when rankers are to use another release. */
   onFlip: () => void = () => {};
-  /** What was asked for, by the plans that came of it. */
-  readonly #asked = new Map<string, Change>();
-  readonly #dice: Dice;
+  readonly operators: Operators;
   readonly #storms: Promise<void>[] = [];
-  #version = 1;
-  #rowsAdded = 0;
   #answered = 0;
   #stopped = false;
   #closing = false;
@@ -79,7 +68,7 @@ export class ChangesRun {
     this.world = world;
     this.network = network;
     this.plan = plan;
-    this.#dice = world.dice.fork();
+    this.operators = new Operators(this);
     this.troubles = new Troubles(() => world.now);
     this.truth = new Truth(world, plan.truth, (written) => this.#written(written));
     const { workers, headroom, slotBytes, messageMsMax, shardMsMax, replyMsMax } = plan;
@@ -112,7 +101,7 @@ export class ChangesRun {
     for (let i = 0; i < plan.rankers; i++) await this.openRanker();
     const faults = new ChangeFaults(this);
     let isDone = false;
-    const changing = this.#change().finally(() => {
+    const changing = this.operators.change().finally(() => {
       isDone = true;
     });
     await Promise.all([changing, faults.run(() => isDone)]);
@@ -189,7 +178,7 @@ export class ChangesRun {
   }
 
   /** A command has changed the truth. */
-  #written({ step, cluster }: Written): void {
+  #written({ step, cluster, by, isBack = false }: Written): void {
     const { world, truth, troubles } = this;
     const plan = planName(cluster.serving.routing);
     if (step === 'flip') {
@@ -201,12 +190,13 @@ export class ChangesRun {
       }
     }
     if (step !== 'end') return;
-    for (const { party, text } of truth.knownRankers) {
+    for (const { party, text } of truth.knownRankers(by, isBack)) {
       const { plan: used } = JSON.parse(text) as RankerLease;
       if (used !== plan)
         world.fail(new Error(`a change ends, but the lease of ${party.name} names another plan`));
       const ranker = this.rankers.find(({ processor }) => processor === party);
-      if (ranker !== undefined) ranker.floor = world.now;
+      // After an abort, a ranker that had just heard of the release that was aborted may use it a moment longer.
+      if (ranker !== undefined && !isBack) ranker.floor = world.now;
     }
   }
 
@@ -215,115 +205,16 @@ export class ChangesRun {
     return this.nodes.filter(({ name }) => used.has(name));
   }
 
-  /** Operators change the cluster, with commands that may be killed, or have rivals. */
-  async #change(): Promise<void> {
-    const { world, plan } = this;
-    const dice = world.dice.fork();
-    for (const kind of plan.changes) {
-      await world.sleep(dice.between(0, 2_000));
-      const change = kind === 'swap' ? this.#swap() : this.#rebalance(dice);
-      let own: Change = change;
-      for (let attempt = 0; attempt < attemptsMax; attempt++) {
-        const isKilled = dice.chance(plan.killShare);
-        const rival = dice.chance(plan.rivalShare) ? this.#rival(dice, change) : undefined;
-        const [outcome] = await Promise.all([
-          this.#command(own, {
-            killAfterMs: isKilled && dice.chance(0.5) ? dice.between(0, 3_000) : undefined,
-            killAfter: isKilled ? dice.pick<RollOutStep>(['begin', 'flip', 'end', 'abort']) : undefined,
-          }),
-          rival,
-        ]);
-        if (outcome === 'done') break;
-        own = dice.chance(0.3) ? undefined : change;
-        await world.sleep(dice.between(0, 1_000));
-      }
-    }
-  }
-
-  async #rival(dice: Dice, change: Change): Promise<void> {
-    await this.world.sleep(dice.between(0, 1_500));
-    await this.#command(dice.pick([change, undefined, this.#swap()]), {
-      killAfterMs: dice.chance(0.5) ? dice.between(0, 3_000) : undefined,
-    });
-  }
-
-  /** @throws if a command says that it has ended, and no such change has */
-  async #command(
-    change: Change,
-    kill: { readonly killAfterMs?: number | undefined; readonly killAfter?: RollOutStep | undefined } = {},
-  ): Promise<Outcome> {
-    const { world, network, truth } = this;
-    const began = world.now;
-    const plans = new Set<string>();
-    const noted = change && {
-      name: change.name,
-      next: (serving: Release): Release => {
-        const next = change.next(serving);
-        const plan = planName(next.routing);
-        plans.add(plan);
-        this.#asked.set(plan, change);
-        return next;
-      },
-    };
-    const outcome = await command(noted, { world, network, truth, waitMs, ...kill });
-    const isSettled = truth.settled.some(
-      ({ plan, until }) => until >= began && (change === undefined || plans.has(plan)),
-    );
-    if (outcome === 'done' && !isSettled)
-      throw new Error(`command ${change?.name ?? 'abort'} says that it has ended, but nothing has`);
-    return outcome;
-  }
-
-  /** A version that there was not before. */
-  #swap(): Change {
-    const version = ++this.#version;
-    if (this.plan.grows && this.#dice.chance(0.5)) this.#rowsAdded += 7;
-    const tables = versioned(
-      version,
-      this.plan.rows.map((rows) => rows + this.#rowsAdded),
-    );
-    const next = (serving: Release): Release => nextVersion(serving, tables, version, pathOf(version));
-    return { name: `swap ${version}`, next };
-  }
-
-  #rebalance(dice: Dice): Change {
-    const { replicas, split } = this.plan;
-    const least = dice.between(replicas, this.nodes.length);
-    const first = dice.between(0, this.nodes.length - least);
-    const nodes = this.nodes.slice(first, first + least).map(({ planned }) => planned);
-    const other = dice.pick([split, 'row', 'table'] as const);
-    return {
-      name: `rebalance ${nodes.map(({ id }) => id)} by ${other}`,
-      next: (serving) => nextPlan(serving, { nodes, split: other, replicas }),
-    };
-  }
-
   /** After the last fault, a command that is started again and again changes the cluster. Then all is as it was before. */
   async #calm(): Promise<void> {
     const { world, truth } = this;
     truth.isCalm = true;
-    const began = world.now;
     world.history.add('calm');
-    const { serving, next: coming, previous, aborted } = truth.cluster;
-    const open = coming ?? (aborted ? undefined : previous && serving);
-    // What was interrupted goes on, if its command is started again.
-    const interrupted = open && this.#asked.get(planName(open.routing));
-    const last = this.#swap();
-    let next = interrupted ?? ((coming ?? previous) ? undefined : last);
-    for (;;) {
-      const outcome = await this.#command(next);
-      if (world.now - began > changeMsMax)
-        throw new Error(`changes take ${Math.round(world.now - began)} ms: ${outcome}`);
-      if (outcome === 'done' && next === last) break;
-      if (outcome === 'killed') throw new Error('a command ends');
-      // If its node is not there, it is started again.
-      if (outcome === 'done' || outcome.code !== 'UNAVAILABLE') next = last;
-      await world.sleep(100);
-    }
+    await this.operators.finish();
     const { cluster } = truth;
     if (inShort(cluster).includes(',')) throw new Error(`a change has ended, and leaves ${inShort(cluster)}`);
     await this.#freed(cluster);
-    this.#checkLeases();
+    await this.#checkLeases();
     for (const ranker of this.rankers)
       if (!ranker.processor.dead)
         for (let i = 0; i < strictLookups; i++) await this.#lookUp(ranker, strictDeadlineMs, true);
@@ -363,15 +254,19 @@ export class ChangesRun {
     }
   }
 
-  /** Who lives has a lease. */
-  #checkLeases(): void {
-    const held = this.truth.leases;
-    for (const { name } of this.#holders(this.truth.cluster.serving))
-      if (!held.some(({ kind, id }) => kind === 'node' && id === name))
-        throw new Error(`${name} has no lease`);
-    for (const { processor } of this.rankers)
-      if (!processor.dead && !held.some(({ party }) => party === processor))
-        throw new Error(`${processor.name} has no lease`);
+  /** Who lives has a lease, or soon has one again. */
+  async #checkLeases(): Promise<void> {
+    const { world, truth } = this;
+    const without = (): string[] => {
+      const held = new Set(truth.leases.map(({ party }) => party));
+      const parties = [
+        ...this.#holders(truth.cluster.serving).flatMap(({ current }) => current?.main ?? []),
+        ...this.rankers.map(({ processor }) => processor).filter(({ dead }) => !dead),
+      ];
+      return parties.filter((party) => !held.has(party)).map(({ name }) => name);
+    };
+    for (const began = world.now; without().length > 0; await world.sleep(100))
+      if (world.now - began > leaseMs) throw new Error(`without a lease: ${without()}`);
   }
 
   async #close(): Promise<void> {

@@ -59,7 +59,7 @@ export class TruthBucket implements ClusterBucket {
 
   compareAndSet(text: string, last: number): Promise<string> {
     const id = this.#truth.newWriter();
-    return this.#ask(() => this.#truth.compareAndSet(id, text, last));
+    return this.#ask(() => this.#truth.compareAndSet(this.#party, id, text, last));
   }
 
   async ensure(): Promise<void> {
@@ -71,7 +71,7 @@ export class TruthBucket implements ClusterBucket {
   }
 
   leases(): Promise<readonly KeptLease[]> {
-    return this.#ask(() => this.#truth.readLeases());
+    return this.#ask(() => this.#truth.readLeases(this.#party));
   }
 
   lease(kind: LeaseKind, id: string): LeaseEntry {

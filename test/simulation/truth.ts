@@ -42,6 +42,9 @@ interface Listener {
 export interface Written {
   readonly step: 'begin' | 'flip' | 'end' | 'abort' | undefined;
   readonly cluster: Cluster;
+  readonly by?: Processor | undefined;
+  /** It ends a change that was aborted. */
+  readonly isBack?: boolean | undefined;
 }
 
 export class Truth {
@@ -58,8 +61,8 @@ export class Truth {
   #writers = 0;
   readonly #leases = new Map<string, HeldLease>();
   readonly #listeners = new Set<Listener>();
-  /** When somebody has read all leases last. */
-  #leasesReadAt = 0;
+  /** When each party has read all leases last. */
+  readonly #leasesReadAt = new Map<Processor, number>();
   /** Nobody reaches it. */
   away = false;
   /** Those who do not reach it. */
@@ -130,7 +133,7 @@ export class Truth {
   }
 
   /** @param writer may ask twice @throws CONFLICT */
-  compareAndSet(writer: number, text: string, last: number): string {
+  compareAndSet(by: Processor, writer: number, text: string, last: number): string {
     const known = this.#written.get(writer);
     if (known !== undefined) return known;
     if (last !== this.#last || this.#text === undefined)
@@ -140,7 +143,7 @@ export class Truth {
     const step = stepOf(before, cluster);
     if (step === undefined)
       this.#world.fail(new Error(`a command writes ${inShort(cluster)} over ${inShort(before)}`));
-    this.#set(text, { step, cluster });
+    this.#set(text, { step, cluster, by, isBack: before.aborted });
     this.#written.set(writer, this.#revision);
     return this.#revision;
   }
@@ -198,8 +201,8 @@ export class Truth {
     this.#leases.delete(`${kind}.${id}`);
   }
 
-  readLeases(): KeptLease[] {
-    this.#leasesReadAt = this.#world.now;
+  readLeases(party: Processor): KeptLease[] {
+    this.#leasesReadAt.set(party, this.#world.now);
     const { aheadMs, rate } = this.#plan.clock;
     return this.leases.map(({ kind, id, text, renewedAt }) => {
       return { kind, id, text, renewedAt: aheadMs + renewedAt * rate };
@@ -212,9 +215,12 @@ export class Truth {
     return [...this.#leases.values()];
   }
 
-  /** Those of rankers that were there when somebody has read all of them last. */
-  get knownRankers(): HeldLease[] {
-    return this.leases.filter(({ kind, since }) => kind === 'ranker' && since <= this.#leasesReadAt);
+  /** Those of rankers that were there when a party has read all of them last. @param isSame leaves out those renewed since */
+  knownRankers(party: Processor | undefined, isSame: boolean): HeldLease[] {
+    const readAt = (party && this.#leasesReadAt.get(party)) ?? 0;
+    return this.leases.filter(
+      ({ kind, since, renewedAt }) => kind === 'ranker' && (isSame ? renewedAt : since) <= readAt,
+    );
   }
 
   #dropLeases(): void {

@@ -64,7 +64,7 @@ export class VersionedShards implements ShardReader {
     { onProgress }: LoadReleaseOptions,
   ): Promise<{ readonly loaded: readonly LoadedShard[]; readonly contents: Record<string, string> }> {
     const version = versionAt(tables);
-    if (this.#options.isMissing()) throw new FlexemrError('INVALID_FILE', 'there is no such file now');
+    this.#checkThere();
     const bytesTotal = shards.reduce((sum, { shard }) => sum + (shard.end - shard.begin) * dim * 4, 0);
     const expect = bytesWithHeadroom(bytesTotal, shards.length, this.#options.headroom);
     const loaded: LoadedShard[] = [];
@@ -75,6 +75,7 @@ export class VersionedShards implements ShardReader {
         try {
           await builder.fill('f32', async (first, bytes) => {
             await new Promise((done) => setTimeout(done, this.#options.shardMs()));
+            this.#checkThere();
             onProgress?.({ table: table.spec.name, bytesDone: 0, bytesTotal });
             writeRows(version, first, bytes);
           });
@@ -96,6 +97,10 @@ export class VersionedShards implements ShardReader {
     }
     const names = routing.tables.map(({ spec }) => spec.name);
     return { loaded, contents: Object.fromEntries(names.map((name) => [name, contentOf(version, name)])) };
+  }
+
+  #checkThere(): void {
+    if (this.#options.isMissing()) throw new FlexemrError('INVALID_FILE', 'there is no such file now');
   }
 }
 
