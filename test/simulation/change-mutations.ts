@@ -87,12 +87,6 @@ const planted: readonly Mutation[] = [
     to: '        this.#fail(error as Error);\n        return;\n      }',
   },
   {
-    name: 'a ranker does not write its lease when its plan has changed',
-    file: 'host/followed-cluster.ts',
-    from: 'this.#lease?.write();',
-    to: '',
-  },
-  {
     name: 'a node whose lease is gone is left out',
     file: 'host/cluster-status.ts',
     from: 'for (const node of routing.nodes) nodes.set(node.id, node);',

@@ -217,7 +217,8 @@ export class Truth {
 
   /** Those of rankers that were there when a party has read all of them last. @param isSame leaves out those renewed since */
   knownRankers(party: Processor | undefined, isSame: boolean): HeldLease[] {
-    const readAt = (party && this.#leasesReadAt.get(party)) ?? 0;
+    // Who has not read them has to know all of them.
+    const readAt = (party && this.#leasesReadAt.get(party)) ?? Number.POSITIVE_INFINITY;
     return this.leases.filter(
       ({ kind, since, renewedAt }) => kind === 'ranker' && (isSame ? renewedAt : since) <= readAt,
     );
