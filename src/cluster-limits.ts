@@ -23,6 +23,8 @@ export const clusterLockTryMs = 20;
 /** How often a command asks nodes and rankers whether they follow, and how long it waits for them if it is not told. */
 export const rollOutPollMs = 100;
 export const rollOutMsMax = 3_600_000;
+/** How often it looks meanwhile whether another command has changed the cluster. */
+export const rollOutReadMs = 1_000;
 
 /** If no node was asked for a release for so long, no ranker uses it any more: they look at their file often. */
 export const rollOutQuietMs = 1_000;

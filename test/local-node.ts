@@ -1,5 +1,5 @@
 // A memory node in this thread. MemoryNodeHost does the same with threads for workers.
-import { loadHostings } from '../src/host/loaded-releases.ts';
+import { loadHostings } from '../src/host/file-shards.ts';
 import type { Hosting } from '../src/memory-node/hosting.ts';
 import { MemoryNode } from '../src/memory-node/memory-node.ts';
 import type { RoutingTable } from '../src/plan/routing-table.ts';

@@ -1,5 +1,5 @@
 // A process with one node. Argument: the file of its table.
-import { loadHostings } from '../../src/host/loaded-releases.ts';
+import { loadHostings } from '../../src/host/file-shards.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { Listener } from '../../src/transport/listener.ts';
 import { grantsNode, routingOfGrants } from './grants-table.ts';

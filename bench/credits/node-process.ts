@@ -1,5 +1,5 @@
 // A process with some of the nodes of the big table. Arguments: its file, the first node, and the number of nodes.
-import { loadHostings } from '../../src/host/loaded-releases.ts';
+import { loadHostings } from '../../src/host/file-shards.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { Listener } from '../../src/transport/listener.ts';
 import { routingOf } from './big-table.ts';

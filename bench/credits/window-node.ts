@@ -1,5 +1,5 @@
 // A process with one node. Arguments: the file of the tables, and the number of the node.
-import { loadHostings } from '../../src/host/loaded-releases.ts';
+import { loadHostings } from '../../src/host/file-shards.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { Listener } from '../../src/transport/listener.ts';
 import { routingOf } from './window-tables.ts';

@@ -6,7 +6,7 @@ import type { EngineThreads } from '../../src/engine/engine-control.ts';
 import { EngineRanker } from '../../src/engine/engine-ranker.ts';
 import { ownConnectionsMax } from '../../src/engine-limits.ts';
 import { engineThreads } from '../../src/host/engine-threads.ts';
-import { loadHostings } from '../../src/host/loaded-releases.ts';
+import { loadHostings } from '../../src/host/file-shards.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { fixedRouting } from '../../src/plan/routing-source.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadHostings } from '../../src/host/loaded-releases.ts';
+import { loadHostings } from '../../src/host/file-shards.ts';
 import { planSharding, type RoutingTable } from '../../src/index.ts';
 import { writeTables } from '../../test/tables-file.ts';
 import { median } from '../measure.ts';

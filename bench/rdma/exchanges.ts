@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadHostings } from '../../src/host/loaded-releases.ts';
+import { loadHostings } from '../../src/host/file-shards.ts';
 import { RegisteredTables } from '../../src/host/registered-tables.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';

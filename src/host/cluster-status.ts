@@ -64,7 +64,7 @@ export interface KnownCluster {
 export async function clusterStatus(known: KnownCluster, transport: Transport): Promise<ClusterStatus> {
   const { source, revision, cluster, leases } = known;
   const { serving, next, previous } = cluster;
-  const now = Date.now();
+  const now = Math.round(performance.timeOrigin + performance.now());
   // The clock of the server may be ahead.
   const ageMs = (renewedAt: number): number => Math.max(0, now - renewedAt);
   const nodes = new Map<string, PlannedNode>();

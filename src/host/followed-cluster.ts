@@ -27,7 +27,8 @@ export class FollowedCluster implements RoutingSource {
 
   /** Lookups use another plan. */
   readonly uses = (plan: string): void => {
-    this.#used = { plan, since: new Date().toISOString() };
+    const since = new Date(performance.timeOrigin + performance.now()).toISOString();
+    this.#used = { plan, since };
     const about = { version: packageVersion(), host: hostname() };
     // If the cluster cannot be reached, the watch has said so.
     this.#lease ??= this.#cluster.leases?.holdRanker(

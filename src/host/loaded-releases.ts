@@ -1,18 +1,13 @@
 // The rows of a memory node: those of all releases that it has loaded.
-import { instantiateKernels, kernelModule } from '../kernel/files.ts';
-import { loadPieceBytesMax, slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
-import { checkContents } from '../memory-node/check-contents.ts';
 import type { Hosting, SlotRange } from '../memory-node/hosting.ts';
 import { slotShares } from '../memory-node/hostings.ts';
-import type { Hasher } from '../memory-node/id-hashes.ts';
-import { type LoadedShard, loadShards, ownShards } from '../memory-node/load-shards.ts';
+import { type LoadedShard, ownShards } from '../memory-node/load-shards.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
 import { fingerprint, meaning, planText } from '../plan/fingerprint.ts';
 import type { NumberedShard, RoutingTable } from '../plan/routing-table.ts';
 import type { LoadProgress } from '../store/load.ts';
-import { Store } from '../store/store.ts';
-import { openTableFile, type TableSource } from '../store/table-file.ts';
-import { ThreadPool } from '../store/thread-pool.ts';
+import type { Store } from '../store/store.ts';
+import type { TableSource } from '../store/table-file.ts';
 
 export interface NodeOptions {
   /** The id of the node whose shards are loaded. */
@@ -36,6 +31,21 @@ export interface LoadReleaseOptions {
   readonly threads?: number | undefined;
 }
 
+/** Reads rows into memory. */
+export interface ShardReader {
+  /** Of the arenas. */
+  readonly module: WebAssembly.Module;
+  /** Where the rows are. The slots of its arenas are for workers, but for `spareBytes`. */
+  readonly store: Store;
+  readonly spareBytes: number;
+  /** @returns the shards, and the digest of each planned table in the file. If one fails, none stays in memory */
+  read(
+    release: LoadedRelease,
+    shards: readonly NumberedShard[],
+    options: LoadReleaseOptions,
+  ): Promise<{ readonly loaded: readonly LoadedShard[]; readonly contents: Record<string, string> }>;
+}
+
 /** A shard in memory, and the number of releases that use it. */
 interface Unit extends LoadedShard {
   uses: number;
@@ -51,22 +61,17 @@ interface Served extends Omit<Hosting, 'memories' | 'slots'> {
  * worker has its own slots, so no two workers write to the same memory.
  */
 export class LoadedReleases {
-  readonly #options: NodeOptions;
-  readonly #module = kernelModule('shared');
-  readonly #store: Store;
-  readonly #hasher: Hasher;
+  readonly #options: Pick<NodeOptions, 'node' | 'workers'>;
+  readonly #reader: ShardReader;
   readonly #units = new Map<string, Unit>();
   readonly #served = new Map<string, Served>();
   /** The slots of each worker, of each arena. */
   readonly #slots: SlotRange[][] = [];
 
   /** @param options already checked */
-  constructor(options: NodeOptions) {
+  constructor(options: Pick<NodeOptions, 'node' | 'workers'>, reader: ShardReader) {
     this.#options = options;
-    const slotBytes = Math.min(options.workers * workerSlotBytesDefault, slotBytesMax);
-    this.#store = new Store(this.#module, { slotBytes });
-    const memory = new WebAssembly.Memory({ initial: 2 });
-    this.#hasher = { memory, kernels: instantiateKernels(memory) };
+    this.#reader = reader;
   }
 
   /** Fingerprints of the releases, as 16 hexadecimal digits. */
@@ -92,38 +97,37 @@ export class LoadedReleases {
     const contents =
       missing.length === 0
         ? plannedContents(routing)
-        : await this.#read({ routing, tables }, missing, { ...options, name });
-    if (this.#store.arenas.length === 0) this.#store.arenaWithSpace(0, 0);
-    for (const arena of this.#store.arenas.slice(this.#slots.length))
-      this.#slots.push(slotShares(arena, this.#options.workers, 2 * loadPieceBytesMax));
+        : await this.#read({ routing, tables }, missing, name, options);
+    const { module, store, spareBytes } = this.#reader;
+    if (store.arenas.length === 0) store.arenaWithSpace(0, 0);
+    for (const arena of store.arenas.slice(this.#slots.length))
+      this.#slots.push(slotShares(arena, this.#options.workers, spareBytes));
     const units = own.map(({ key }) => this.#units.get(key) as Unit);
     for (const unit of units) unit.uses++;
     const shards = units.map(({ hosted }, i) => ({ ...hosted, number: own[i].shard.number }));
     const description = { node, plan: name, contents, tables: servedTables(routing, shards) };
     const keys = own.map(({ key }) => key);
-    this.#served.set(name, { module: this.#module, shards, plan, description, keys });
+    this.#served.set(name, { module, shards, plan, description, keys });
     return name;
   }
 
-  /** Reads shards from their file. @returns the digest of each planned table in it */
   async #read(
-    { routing, tables }: LoadedRelease,
-    shards: readonly NumberedShard[],
-    { name, onProgress, threads = this.#options.workers }: LoadReleaseOptions & { readonly name: string },
+    release: LoadedRelease,
+    missing: readonly NumberedShard[],
+    plan: string,
+    options: LoadReleaseOptions,
   ): Promise<Record<string, string>> {
-    await using file = await openTableFile(tables);
-    const contents = await checkContents(file, { ...this.#options, routing });
-    await using pool = new ThreadPool(threads, this.#store.arenas);
-    const options = { ...this.#hasher, shards, pool, onProgress };
-    const loaded = await loadShards(this.#store, file, options, this.#options.headroom);
-    for (const shard of loaded) this.#units.set(keyOf(shard.planned, name), { ...shard, uses: 0 });
+    const { loaded, contents } = await this.#reader.read(release, missing, options);
+    for (const shard of loaded) this.#units.set(keyOf(shard.planned, plan), { ...shard, uses: 0 });
     return contents;
   }
 
   /** What each worker needs to serve a release. */
   hostings(plan: string): Hosting[] {
     const { keys: _, ...served } = this.#served.get(plan) as Served;
-    const memories = this.#store.arenas.map(({ memory }) => memory);
+    // A load that is under way, or has failed, may have made an arena that has no slots yet.
+    const arenas = this.#reader.store.arenas.slice(0, this.#slots.length);
+    const memories = arenas.map(({ memory }) => memory);
     return Array.from({ length: this.#options.workers }, (_, worker) => {
       return { ...served, memories, slots: this.#slots.map((shares) => shares[worker]) };
     });
@@ -137,7 +141,7 @@ export class LoadedReleases {
       const unit = this.#units.get(key) as Unit;
       if (--unit.uses > 0) continue;
       this.#units.delete(key);
-      for (const extent of unit.extents) this.#store.free(extent);
+      for (const extent of unit.extents) this.#reader.store.free(extent);
     }
   }
 
@@ -151,18 +155,9 @@ export class LoadedReleases {
       tables: new Set(names).size,
       rows: sum(shards.map(({ rows }) => rows)),
       rowBytes: sum(shards.map(({ rows, rowBytes }) => rows * rowBytes)),
-      arenaBytes: sum(this.#store.arenas.map(({ bytes }) => bytes.byteLength)),
+      arenaBytes: sum(this.#reader.store.arenas.map(({ bytes }) => bytes.byteLength)),
     };
   }
-}
-
-/** Loads the shards of a node once. @returns what each worker needs @throws as LoadedReleases.load */
-export async function loadHostings({
-  onProgress,
-  ...options
-}: NodeOptions & LoadedRelease & LoadReleaseOptions): Promise<Hosting[]> {
-  const releases = new LoadedReleases(options);
-  return releases.hostings(await releases.load(options, { onProgress }));
 }
 
 /** Shards with the same key have the same rows. A plan without a digest of the rows has no rows in common with another one. */

@@ -3,7 +3,7 @@ import { MemoryNode } from '../memory-node/memory-node.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import { LoopbackTransport } from '../transport/loopback.ts';
-import { loadHostings } from './loaded-releases.ts';
+import { loadHostings } from './file-shards.ts';
 import { type ClusterOptions, clusterFields, planCluster } from './plan-cluster.ts';
 
 /** Memory nodes in this process. With this routing table and transport, a ranker reaches them without a network. */

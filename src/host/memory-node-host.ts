@@ -3,7 +3,7 @@ import { check, checkFields, integer, isObject } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { connectionsMax, portMax, workerRestartMsMin } from '../limits.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
-import { namedReleases, type Release } from '../plan/cluster.ts';
+import { firstRelease, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { checkRouting } from '../plan/routing-json.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
@@ -13,6 +13,8 @@ import type { PortOptions } from '../transport/http-port.ts';
 import { checkExposure } from '../transport/security.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
 import { connectionsOf } from './descriptors.ts';
+import { FileShards } from './file-shards.ts';
+import { LoadedReleases } from './loaded-releases.ts';
 import { type MemoryNodeOptions, memoryNodeOptions } from './memory-node-options.ts';
 import { NodeMeter } from './node-meter.ts';
 import { ServedCluster } from './served-cluster.ts';
@@ -41,7 +43,9 @@ export class MemoryNodeHost implements AsyncDisposable {
     const { routing, node: id } = checked;
     const source = isCluster(routing) ? routing : undefined;
     const release =
-      source === undefined ? { routing: checkRouting(routing) } : await firstRelease(source, id);
+      source === undefined
+        ? { routing: checkRouting(routing) }
+        : firstRelease((await source.read()).cluster, id);
     const node = new MemoryNodeHost(checked, release);
     try {
       node.#startThreads();
@@ -63,12 +67,14 @@ export class MemoryNodeHost implements AsyncDisposable {
     ownShards({ routing: release.routing, node: options.node });
     this.#options = { ...options, tables: checkSource(options.tables, 'tables') };
     this.#release = release;
+    const serving = { ...this.#options, workers };
     this.#cluster = new ServedCluster(
-      { ...this.#options, workers },
+      serving,
       {
         host: () => Promise.all(this.#threads.map((_, i) => this.#host(i))),
         unused: () => Promise.all(this.#threads.map((thread) => thread.unused())),
       },
+      new LoadedReleases(serving, new FileShards(serving)),
     );
   }
 
@@ -228,12 +234,6 @@ export class MemoryNodeHost implements AsyncDisposable {
 
 const isCluster = (given: RoutingTable | ClusterSource): given is ClusterSource =>
   isObject(given) && 'watch' in given;
-
-/** The release of a cluster that a node begins with. @throws as ClusterSource.read */
-async function firstRelease(source: ClusterSource, node: string): Promise<Release> {
-  const { cluster } = await source.read();
-  return namedReleases(cluster, node)[0] ?? cluster.serving;
-}
 
 /** What the log says of a worker. */
 function summary({ subrequests, keys, errors, refused, busyUs, held }: WorkerReport): object {

@@ -1,8 +1,14 @@
 // Changes of a cluster, step by step (docs/architecture.md). The cluster says which step is next, so a change that was interrupted
 // goes on when it is asked for again.
-import { releaseRetryMs, rollOutMsMax, rollOutPollMs, rollOutQuietMs } from '../cluster-limits.ts';
+import {
+  releaseRetryMs,
+  rollOutMsMax,
+  rollOutPollMs,
+  rollOutQuietMs,
+  rollOutReadMs,
+} from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
-import { abort, begin, type Cluster, end, flip, isSame, otherChange, type Release } from '../plan/cluster.ts';
+import { abort, begin, end, flip, isSame, otherChange, type Release } from '../plan/cluster.ts';
 import type { ClusterStore, ReadCluster } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
 import { holdersIn } from '../plan/routing-table.ts';
@@ -26,21 +32,26 @@ export interface RollOutOptions {
 
 /**
  * Makes a cluster serve a release, without a pause. Nodes load it, then rankers use it, then nodes free the one before.
- * @throws INVALID_OPTION if another change is under way, UNAVAILABLE if nodes or rankers do not follow, and the errors of the store. The
- *   change goes on when it is asked for again
+ * @throws INVALID_OPTION if another change is under way, CONFLICT if another command has aborted this change, UNAVAILABLE if nodes or
+ *   rankers do not follow, and the errors of the store. The change goes on when it is asked for again
  */
 export async function rollOut(store: ClusterStore, next: Release, options: RollOutOptions): Promise<void> {
-  for (;;) {
+  for (let isBegun = false; ; ) {
     const { cluster, revision } = await store.read();
     if (isSame(next, cluster.serving)) {
       if (cluster.next !== undefined) throw otherChange();
       if (cluster.previous === undefined) return;
-      await rankersFollow(store, cluster, options);
+      await rankersFollow(store, { cluster, revision }, options);
       await step(store, { cluster: end(cluster), revision }, 'end', options);
     } else if (cluster.next !== undefined && isSame(next, cluster.next)) {
-      await nodesLoad(cluster.next, options);
+      await nodesLoad(store, { cluster, revision }, options);
       await step(store, { cluster: flip(cluster), revision }, 'flip', options);
-    } else await step(store, { cluster: begin(cluster, next), revision }, 'begin', options);
+    } else {
+      if (isBegun) throw endedByOther();
+      isBegun = await step(store, { cluster: begin(cluster, next), revision }, 'begin', options);
+      continue;
+    }
+    isBegun = true;
   }
 }
 
@@ -49,7 +60,7 @@ export async function rollBack(store: ClusterStore, options: RollOutOptions): Pr
   for (;;) {
     const { cluster, revision } = await store.read();
     if (cluster.aborted) {
-      await rankersFollow(store, cluster, options);
+      await rankersFollow(store, { cluster, revision }, options);
       if (await step(store, { cluster: end(cluster), revision }, 'end', options)) return;
       continue;
     }
@@ -75,12 +86,17 @@ async function step(
   return true;
 }
 
-/** Waits until every worker of the nodes with shards serves a release. @throws UNAVAILABLE */
-async function nodesLoad({ routing }: Release, options: RollOutOptions): Promise<void> {
+/** Waits until every worker of the nodes with shards serves the next release, or somebody has changed the cluster. @throws UNAVAILABLE */
+async function nodesLoad(
+  store: ClusterStore,
+  { cluster, revision }: ReadCluster,
+  options: RollOutOptions,
+): Promise<void> {
+  const { routing } = cluster.next as Release;
   const plan = planName(routing);
   const used = holdersIn(routing);
   const nodes = routing.nodes.filter(({ id }) => used.has(id));
-  await until(options, 'nodes do not serve the release', async (since) => {
+  await until(store, revision, options, 'nodes do not serve the release', async (since) => {
     const states = await Promise.all(
       nodes.map(async ({ id, url }) => {
         const workers = url === undefined ? undefined : await workersOf(url, options);
@@ -101,13 +117,16 @@ async function nodesLoad({ routing }: Release, options: RollOutOptions): Promise
   });
 }
 
-/** Waits until no ranker uses the previous release. @throws UNAVAILABLE */
-async function rankersFollow(store: ClusterStore, cluster: Cluster, options: RollOutOptions): Promise<void> {
-  const { serving, previous } = cluster;
+/** Waits until no ranker uses the previous release, or somebody has changed the cluster. @throws UNAVAILABLE */
+async function rankersFollow(
+  store: ClusterStore,
+  { cluster: { serving, previous }, revision }: ReadCluster,
+  options: RollOutOptions,
+): Promise<void> {
   if (previous === undefined) return;
   const plan = planName(serving.routing);
   if (store.rankers !== undefined) {
-    await until(options, 'rankers do not use the release yet', async () => {
+    await until(store, revision, options, 'rankers do not use the release yet', async () => {
       const rankers = (await store.rankers?.()) ?? [];
       return rankers.filter((ranker) => ranker.plan !== plan).map(({ id }) => id);
     });
@@ -116,7 +135,7 @@ async function rankersFollow(store: ClusterStore, cluster: Cluster, options: Rol
   // A file does not know its rankers. If nobody has asked a node for a while, everybody has followed.
   const old = planName(previous.routing);
   const { quietMs = rollOutQuietMs } = options;
-  await until(options, 'rankers still use the previous release', async (since) => {
+  await until(store, revision, options, 'rankers still use the previous release', async (since) => {
     const waiting = await Promise.all(
       previous.routing.nodes.map(async ({ id, url }) => {
         const workers = url === undefined ? undefined : await workersOf(url, options);
@@ -143,21 +162,48 @@ function releaseOf({ releases = [] }: NodeDescription, plan: string): ReleaseSta
   return releases.find((release) => release.plan === plan);
 }
 
-/** Asks again and again. @param missing returns who is missing @throws UNAVAILABLE after a time */
+/**
+ * Asks again and again, until nobody is missing or the cluster has another revision: then it is read again.
+ * @param missing returns who is missing @throws UNAVAILABLE after a time
+ */
 async function until(
+  store: ClusterStore,
+  revision: string,
   { waitMs = rollOutMsMax }: RollOutOptions,
   what: string,
   missing: (since: number) => Promise<string[]>,
 ): Promise<void> {
-  for (const since = performance.now(); ; ) {
+  let readAt = performance.now();
+  for (const since = readAt; ; ) {
     const all = await missing(since);
     if (all.length === 0) return;
-    if (performance.now() - since > waitMs) {
+    const now = performance.now();
+    if (now - since > waitMs) {
       const message = `after ${waitMs} ms, ${what}: ${all.join(', ')}. Start the command again to go on, or abort the change`;
       throw new FlexemrError('UNAVAILABLE', message, { field: 'cluster' });
     }
+    if (now - readAt > rollOutReadMs) {
+      if (await isChanged(store, revision)) return;
+      readAt = now;
+    }
     await new Promise((done) => setTimeout(done, rollOutPollMs));
   }
+}
+
+/** Nobody has changed what cannot be read now. */
+async function isChanged(store: ClusterStore, revision: string): Promise<boolean> {
+  try {
+    return (await store.read()).revision !== revision;
+  } catch (error) {
+    if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') return false;
+    throw error;
+  }
+}
+
+function endedByOther(): FlexemrError {
+  const message =
+    'another command has aborted this change, or changed the cluster after it. Start the command again if it is still wanted';
+  return new FlexemrError('CONFLICT', message, { field: 'cluster' });
 }
 
 function cannotLoad(node: string, { problem }: ReleaseStatus): FlexemrError {

@@ -10,7 +10,7 @@ import type { TableFile, TableSource } from '../store/table-file.ts';
 import type { DeviceChoice } from '../transport/rdma/device-choice.ts';
 import type { ReadableRelease } from '../transport/rdma/handshake.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
-import { LoadedReleases, type NodeOptions } from './loaded-releases.ts';
+import type { LoadedReleases, NodeOptions } from './loaded-releases.ts';
 import { RegisteredTables } from './registered-tables.ts';
 import type { RdmaServing, Serving } from './worker-control.ts';
 
@@ -52,10 +52,10 @@ export class ServedCluster {
   #closed = false;
 
   /** @param options already checked */
-  constructor(options: ServedClusterOptions, workers: Workers) {
+  constructor(options: ServedClusterOptions, workers: Workers, releases: LoadedReleases) {
     this.#options = options;
     this.#workers = workers;
-    this.#releases = new LoadedReleases(options);
+    this.#releases = releases;
   }
 
   /** Loads the first release. The workers are told by the caller. @throws as LoadedReleases.load */

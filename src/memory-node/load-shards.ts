@@ -58,7 +58,7 @@ export async function loadShards(
   const own = options.shards;
   const files = new Map(loadables(file, own).map((table) => [table.spec.name, table]));
   const bytesTotal = own.reduce((sum, shard) => sum + shardBytes(shard), 0);
-  let expect = bytesTotal + headroom * (headroomGrowth * bytesTotal + own.length * headroomShardBytes);
+  let expect = bytesWithHeadroom(bytesTotal, own.length, headroom);
   let bytesDone = 0;
   const loaded: LoadedShard[] = [];
   try {
@@ -79,6 +79,11 @@ export async function loadShards(
     for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
     throw error;
   }
+}
+
+/** Bytes of shards, and of as many others beside them. @param headroom share of their bytes */
+export function bytesWithHeadroom(bytes: number, shards: number, headroom: number): number {
+  return bytes + headroom * (headroomGrowth * bytes + shards * headroomShardBytes);
 }
 
 /** A routing table, and one of its nodes. */

@@ -1,5 +1,8 @@
 // What nodes and rankers of a cluster say of themselves, again and again, while they live. Plain data.
 
+/** Who holds a lease. */
+export type LeaseKind = 'node' | 'ranker';
+
 /** What a node says of a release: it loads its rows, has them, or could not load them. */
 export const releaseStates = ['loading', 'ready', 'failed'] as const;
 export type ReleaseState = (typeof releaseStates)[number];

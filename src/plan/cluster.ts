@@ -52,6 +52,11 @@ export function namedReleases(cluster: Cluster, node: string): Release[] {
   return releasesOf(cluster).filter(({ routing }) => routing.nodes.some(({ id }) => id === node));
 }
 
+/** The release that a node begins with. */
+export function firstRelease(cluster: Cluster, node: string): Release {
+  return namedReleases(cluster, node)[0] ?? cluster.serving;
+}
+
 /** Reads a cluster, or a routing table, which is a cluster without a change. @param source for messages @throws INVALID_ROUTING */
 export function parseCluster(json: string, source = 'cluster'): Cluster {
   check(v.string(), json, 'json', 'INVALID_ROUTING');

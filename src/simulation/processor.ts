@@ -46,6 +46,13 @@ export class Cores {
   }
 }
 
+/** How a clock goes, compared with the time of the simulation. */
+export interface LocalClock {
+  readonly aheadMs: number;
+  /** Its milliseconds in one of the simulation. */
+  readonly rate: number;
+}
+
 /** A thread of a simulated process. It does one thing at a time; what happens meanwhile waits. */
 export class Processor {
   readonly name: string;
@@ -64,6 +71,8 @@ export class Processor {
   pauses: Pauses | undefined;
   /** Timers of the thread that have been set and not cleared. */
   timers = 0;
+  /** Of its machine. */
+  clock: LocalClock = { aheadMs: 0, rate: 1 };
   /** It has ended, with all that it had still to do. */
   dead = false;
 

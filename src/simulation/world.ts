@@ -51,9 +51,10 @@ export class World implements Disposable {
     const world = this;
     const clock = {
       get now(): number {
-        return world.now;
+        const { aheadMs, rate } = world.processor.clock;
+        return aheadMs + world.now * rate;
       },
-      after: (ms: number, act: () => void) => this.at(this.now + ms, act),
+      after: (ms: number, act: () => void) => this.at(this.now + ms / this.#processor.clock.rate, act),
       soon: (act: () => void) => void this.at(this.now + (this.#processor.costs.turnMs ?? 0), act),
       get thread(): Processor {
         return world.processor;

@@ -1,7 +1,7 @@
 // A lease is written in time, in order, and ended.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { leaseMs } from '../../src/cluster-limits.ts';
-import { Lease } from '../../src/nats/lease.ts';
+import { Lease } from '../../src/plan/lease.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());

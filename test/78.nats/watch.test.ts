@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { clusterCheckMsMax, clusterSpreadMs } from '../../src/cluster-limits.ts';
-import { ClusterWatch, type Watched } from '../../src/nats/cluster-watch.ts';
 import { clusterJson, parseCluster } from '../../src/plan/cluster.ts';
+import { ClusterWatch, type Watched } from '../../src/plan/cluster-watch.ts';
 import { runs } from '../runs.ts';
 import { release, versionOf } from './store-case.ts';
 

@@ -1,6 +1,6 @@
 // What a roll-out waits for, and what rankers hear of it.
 import { expect, test } from 'vitest';
-import { rollOut } from '../../src/host/roll-out.ts';
+import { rollBack, rollOut } from '../../src/host/roll-out.ts';
 import { begin, type Cluster, end, flip, type Release } from '../../src/plan/cluster.ts';
 import { clusterRouting } from '../../src/plan/cluster-routing.ts';
 import { planName } from '../../src/plan/fingerprint.ts';
@@ -30,6 +30,23 @@ test.for(['a', 'b'])('it waits for node %s, which holds every shard', async (slo
     message: expect.stringContaining(`${slow} loads`),
   });
   expect((await store.read()).cluster).toMatchObject({ serving: release(1), next });
+});
+
+test('a change that another command has aborted is not waited for, and not begun again', async () => {
+  const store = new MemoryStore(new Cell());
+  await store.replace({ serving: release(1) }, undefined);
+  const describe = async (): Promise<NodeDescription> => ({ workers: [], releases: [] }) as never;
+  const options = { transport: { describe }, waitMs: 60_000 };
+  const begun = Promise.withResolvers<void>();
+  const rolled = rollOut(store, release(2), { ...options, onStep: () => begun.resolve() });
+  const refused = expect(rolled).rejects.toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringContaining('another command has aborted this change'),
+  });
+  await begun.promise;
+  await rollBack(store, options);
+  await refused;
+  expect((await store.read()).cluster).toEqual({ serving: release(1) });
 });
 
 test('rankers hear of a release when it is served, and not while it comes or goes', async () => {

@@ -2,12 +2,14 @@
 import { expect, test } from 'vitest';
 import { World } from '../../src/simulation/world.ts';
 import { runs } from '../runs.ts';
+import { changesOf } from '../simulation/changes-plan.ts';
 import { type Plan, planOf } from '../simulation/plan.ts';
+import { simulateSeed } from '../simulation/seed.ts';
 import { simulate } from '../simulation/simulation.ts';
 
 test('clusters under load and faults do what they promise', async () => {
   for (let seed = 1; seed <= runs.simulatedSeeds; seed++) {
-    const { error } = await simulate(seed);
+    const { error } = await simulateSeed(seed);
     expect(error, `npm run simulate -- --seeds 1 --first ${seed}`).toBeUndefined();
   }
 });
@@ -30,6 +32,23 @@ test('the same seed gives the same run, also of engines that stall, die, and pas
   expect(once.events).toBeGreaterThan(100);
   expect(await simulate(seed)).toEqual(once);
 });
+
+test('the same seed gives the same run, also of a cluster that changes while nodes end and leases are lost', async () => {
+  const seed = changingSeed();
+  const once = await simulateSeed(seed);
+  expect(once.events).toBeGreaterThan(1_000);
+  expect(await simulateSeed(seed)).toEqual(once);
+});
+
+/** The first seed in which commands are killed, nodes start again, and leases are lost. */
+function changingSeed(): number {
+  for (let seed = 1; ; seed++) {
+    using world = new World(seed);
+    const plan = changesOf(seed, world.dice.fork());
+    const wanted = ['restart', 'leases'] as const;
+    if (plan && plan.killShare > 0 && wanted.every((fault) => plan.faults.includes(fault))) return seed;
+  }
+}
 
 /** The first seed with such a plan. */
 function seedWith(has: (plan: Plan) => boolean): number {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { mutations } from './mutations.ts';
 import { plant } from './plant.ts';
-import type { Outcome } from './simulation.ts';
+import type { SeedOutcome } from './seed.ts';
 
 const { values } = parseArgs({
   options: {
@@ -27,8 +27,9 @@ if (values.mutations) {
   process.exitCode = (await findMutations(seeds)) > 0 ? 1 : 0;
 } else if (values.mutation === undefined) await simulateAll();
 else {
-  plant(mutations[Number(values.mutation)]);
-  await simulateUntilFailure();
+  const mutation = mutations[Number(values.mutation)];
+  plant(mutation);
+  await simulateUntilFailure(mutation.inChanges === true);
 }
 
 function wholeNumber(option: 'seeds' | 'first'): number {
@@ -38,12 +39,12 @@ function wholeNumber(option: 'seeds' | 'first'): number {
 }
 
 async function simulateAll(): Promise<void> {
-  const { simulate } = await import('./simulation.ts');
+  const { simulateSeed } = await import('./seed.ts');
   const began = performance.now();
   const digest = createHash('sha256');
   let [failures, lookups, answered, held, events] = [0, 0, 0, 0, 0];
   for (let seed = first; seed < first + seeds; seed++) {
-    const outcome = await simulate(seed);
+    const outcome = await simulateSeed(seed);
     lookups += outcome.lookups;
     answered += outcome.answered;
     held += outcome.held;
@@ -62,17 +63,17 @@ async function simulateAll(): Promise<void> {
   process.exitCode = failures > 0 ? 1 : 0;
 }
 
-async function simulateUntilFailure(): Promise<void> {
-  const { simulate } = await import('./simulation.ts');
+async function simulateUntilFailure(inChanges: boolean): Promise<void> {
+  const { simulateSeed, simulateChangesOf } = await import('./seed.ts');
   for (let seed = first; seed < first + seeds; seed++) {
-    const { error } = await simulate(seed);
+    const { error } = (await (inChanges ? simulateChangesOf(seed) : simulateSeed(seed))) ?? {};
     if (error === undefined) continue;
     console.log(JSON.stringify({ seed, error: error.message }));
     process.exit(0);
   }
 }
 
-function report({ seed, plan, error, lastEvents }: Outcome): void {
+function report({ seed, plan, error, lastEvents }: SeedOutcome): void {
   console.log(`\nseed ${seed} fails: ${error?.stack ?? error}`);
   console.log(`its plan: ${JSON.stringify(plan)}`);
   console.log(`its last events:\n  ${lastEvents.join('\n  ')}`);

@@ -1,4 +1,5 @@
 // Faults in production code, one at a time. The simulation must find each of them.
+import { changeMutations } from './change-mutations.ts';
 import { engineMutations } from './engine-mutations.ts';
 
 export interface Mutation {
@@ -8,6 +9,8 @@ export interface Mutation {
   /** Text that occurs once in the file, and what replaces it. */
   readonly from: string;
   readonly to: string;
+  /** Only clusters that change are simulated. */
+  readonly inChanges?: boolean;
 }
 
 export const mutations: readonly Mutation[] = [
@@ -360,4 +363,5 @@ export const mutations: readonly Mutation[] = [
     to: 'this.#queue.clear();',
   },
   ...engineMutations,
+  ...changeMutations,
 ];

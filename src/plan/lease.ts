@@ -1,5 +1,5 @@
 import { leaseMs } from '../cluster-limits.ts';
-import type { HeldLease } from '../plan/cluster-leases.ts';
+import type { HeldLease } from './cluster-leases.ts';
 
 /** Where a lease is written. */
 export interface LeaseEntry {
@@ -66,7 +66,7 @@ export class Lease implements HeldLease {
     this.#onError(error);
   }
 
-  /** Ends the lease. If NATS is away, it ends by itself. */
+  /** Ends the lease. If its store is away, it ends by itself. */
   close(): Promise<void> {
     this.#closed ??= this.#end();
     return this.#closed;

@@ -1,5 +1,5 @@
 import { clusterCheckMsMax, clusterCheckMsMin, clusterSpreadMs } from '../cluster-limits.ts';
-import type { Cluster } from '../plan/cluster.ts';
+import type { Cluster } from './cluster.ts';
 
 /** A cluster as text, and its revision. */
 export interface ReadText {

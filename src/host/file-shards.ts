@@ -1,0 +1,58 @@
+import { instantiateKernels, kernelModule } from '../kernel/files.ts';
+import { loadPieceBytesMax, slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
+import { checkContents } from '../memory-node/check-contents.ts';
+import type { Hosting } from '../memory-node/hosting.ts';
+import type { Hasher } from '../memory-node/id-hashes.ts';
+import { type LoadedShard, loadShards } from '../memory-node/load-shards.ts';
+import type { NumberedShard } from '../plan/routing-table.ts';
+import { Store } from '../store/store.ts';
+import { openTableFile } from '../store/table-file.ts';
+import { ThreadPool } from '../store/thread-pool.ts';
+import {
+  type LoadedRelease,
+  LoadedReleases,
+  type LoadReleaseOptions,
+  type NodeOptions,
+  type ShardReader,
+} from './loaded-releases.ts';
+
+/** Reads shards of safetensors files, with threads. */
+export class FileShards implements ShardReader {
+  readonly module: WebAssembly.Module = kernelModule('shared');
+  readonly store: Store;
+  readonly spareBytes: number = 2 * loadPieceBytesMax;
+  readonly #options: NodeOptions;
+  readonly #hasher: Hasher;
+
+  /** @param options already checked */
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    const slotBytes = Math.min(options.workers * workerSlotBytesDefault, slotBytesMax);
+    this.store = new Store(this.module, { slotBytes });
+    const memory = new WebAssembly.Memory({ initial: 2 });
+    this.#hasher = { memory, kernels: instantiateKernels(memory) };
+  }
+
+  /** @throws INVALID_ROUTING, INVALID_FILE, INVALID_TABLE, OUT_OF_MEMORY */
+  async read(
+    { routing, tables }: LoadedRelease,
+    shards: readonly NumberedShard[],
+    { onProgress, threads = this.#options.workers }: LoadReleaseOptions,
+  ): Promise<{ readonly loaded: readonly LoadedShard[]; readonly contents: Record<string, string> }> {
+    await using file = await openTableFile(tables);
+    const contents = await checkContents(file, { ...this.#options, routing });
+    await using pool = new ThreadPool(threads, this.store.arenas);
+    const options = { ...this.#hasher, shards, pool, onProgress };
+    const loaded = await loadShards(this.store, file, options, this.#options.headroom);
+    return { loaded, contents };
+  }
+}
+
+/** Loads the shards of a node once. @returns what each worker needs @throws as LoadedReleases.load */
+export async function loadHostings({
+  onProgress,
+  ...options
+}: NodeOptions & LoadedRelease & LoadReleaseOptions): Promise<Hosting[]> {
+  const releases = new LoadedReleases(options, new FileShards(options));
+  return releases.hostings(await releases.load(options, { onProgress }));
+}

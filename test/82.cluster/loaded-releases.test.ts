@@ -1,0 +1,52 @@
+// What a node has loaded, whatever becomes of a load.
+import { expect, test } from 'vitest';
+import { LoadedReleases, type ShardReader } from '../../src/host/loaded-releases.ts';
+import { kernelModule } from '../../src/kernel/files.ts';
+import { MemoryNode } from '../../src/memory-node/memory-node.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import { Store } from '../../src/store/store.ts';
+
+function routing(version: number): RoutingTable {
+  const spec = { name: 't', rows: 4, dim: 1, mode: 'sum' } as const;
+  const shards = [{ node: 'n', begin: 0, end: 4 }];
+  return { nodes: [{ id: 'n' }], tables: [{ spec, version, indexed: false, shards }] };
+}
+
+test('a load that makes an arena and fails leaves what is served as it was, and the next one succeeds', async () => {
+  const module = kernelModule('shared');
+  const store = new Store(module, { slotBytes: 2 ** 18 });
+  let fails = false;
+  const reader: ShardReader = {
+    ...{ module, store, spareBytes: 0 },
+    async read(_, shards) {
+      // Each of them needs an arena of its own.
+      const extent = store.allocate(store.arenas.length === 0 ? 64 : 2 ** 20, 0);
+      if (fails) {
+        store.free(extent);
+        throw new Error('the file is damaged');
+      }
+      const rows = { address: extent.address, rows: 4, rowBase: 0, tableRows: 4, rowBytes: 4, dim: 1 };
+      const shard = { ...rows, dtype: 'f32', finite: true, defaultRow: 0, last: true } as const;
+      const loaded = shards.map((planned) => {
+        const how = { mode: 'sum', missing: 'error', padding: undefined, index: 0, touch: false } as const;
+        const arena = store.arenas.indexOf(extent.arena);
+        const { number } = planned;
+        const version = planned.table.version;
+        return { planned, hosted: { number, version, arena, rows: shard, ...how }, extents: [extent] };
+      });
+      return { loaded, contents: {} };
+    },
+  };
+  const releases = new LoadedReleases({ node: 'n', workers: 2 }, reader);
+  const node = new MemoryNode('n', []);
+  const first = await releases.load({ routing: routing(1), tables: '/1' });
+  fails = true;
+  await expect(releases.load({ routing: routing(2), tables: '/2' })).rejects.toThrow('damaged');
+  expect(store.arenas).toHaveLength(2);
+  await node.host(releases.hostings(first)[0]);
+  expect(node.describe().plan).toBe(first);
+  fails = false;
+  const second = await releases.load({ routing: routing(3), tables: '/3' });
+  await node.host(releases.hostings(second)[1], releases.hostings(first)[1]);
+  expect(node.describe().releases?.map(({ plan }) => plan)).toEqual([second, first]);
+});

@@ -1,0 +1,38 @@
+// One seed: a cluster whose nodes follow nobody, and in some seeds another one, which changes while it serves.
+import { createHash } from 'node:crypto';
+import { World } from '../../src/simulation/world.ts';
+import { type ChangesOutcome, simulateChanges } from './changes.ts';
+import { changesOf } from './changes-plan.ts';
+import { type Outcome, simulate } from './simulation.ts';
+
+export interface SeedOutcome extends Omit<Outcome, 'plan'> {
+  /** What the seed has decided. */
+  readonly plan: object;
+}
+
+export async function simulateSeed(seed: number): Promise<SeedOutcome> {
+  const outcome = await simulate(seed);
+  const changes = outcome.error === undefined ? await simulateChangesOf(seed) : undefined;
+  if (changes === undefined) return outcome;
+  return {
+    ...changes,
+    ...{ seed, held: outcome.held },
+    events: outcome.events + changes.events,
+    lookups: outcome.lookups + changes.lookups,
+    answered: outcome.answered + changes.answered,
+    digest: createHash('sha256').update(outcome.digest).update(changes.digest).digest('hex'),
+  };
+}
+
+/** Only the cluster that changes. Undefined: the seed has none. */
+export async function simulateChangesOf(
+  seed: number,
+): Promise<(ChangesOutcome & { readonly plan: object }) | undefined> {
+  const plan = changesPlanOf(seed);
+  return plan && { ...(await simulateChanges(seed, plan)), plan };
+}
+
+function changesPlanOf(seed: number): ReturnType<typeof changesOf> {
+  using world = new World(seed);
+  return changesOf(seed, world.dice.fork());
+}

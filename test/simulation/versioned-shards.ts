@@ -1,0 +1,115 @@
+// Tables whose rows say their version and their number, and how nodes load them.
+import { FlexemrError } from '../../src/errors.ts';
+import type { LoadedRelease, LoadReleaseOptions, ShardReader } from '../../src/host/loaded-releases.ts';
+import { kernelModule } from '../../src/kernel/files.ts';
+import { bytesWithHeadroom, hostedShard, type LoadedShard } from '../../src/memory-node/load-shards.ts';
+import type { PlannedTableInput } from '../../src/plan/planner.ts';
+import type { NumberedShard } from '../../src/plan/routing-table.ts';
+import type { Extent } from '../../src/store/arena.ts';
+import { Store } from '../../src/store/store.ts';
+import { TableBuilder } from '../../src/store/table-builder.ts';
+import type { TableSource } from '../../src/store/table-file.ts';
+
+const dim = 4;
+/** The value of a row is its version times this, and its number. Sums of few rows are exact. */
+export const versionStep = 4_096;
+
+/** The tables of a version, as they are listed. */
+export function versioned(version: number, rows: readonly number[]): PlannedTableInput[] {
+  return rows.map((count, i) => ({
+    spec: { name: `t${i}`, rows: count, dim, mode: 'sum' },
+    version,
+    content: contentOf(version, `t${i}`),
+  }));
+}
+
+/** Where the tables of a version are. */
+export function pathOf(version: number): string {
+  return `/tables/${version}`;
+}
+
+function contentOf(version: number, table: string): string {
+  return `${version}${table.slice(1)}`.padStart(32, '0');
+}
+
+export interface VersionedOptions {
+  readonly slotBytes: number;
+  readonly headroom: number;
+  /** How long the next shard takes to load. */
+  readonly shardMs: () => number;
+  /** Whether the tables cannot be read now. */
+  readonly isMissing: () => boolean;
+}
+
+/** Reads rows of versions, which takes time. What is freed is overwritten. */
+export class VersionedShards implements ShardReader {
+  readonly module: WebAssembly.Module = kernelModule('shared');
+  readonly store: Store;
+  readonly spareBytes = 0;
+  readonly #options: VersionedOptions;
+
+  constructor(options: VersionedOptions) {
+    this.#options = options;
+    this.store = new Store(this.module, { slotBytes: options.slotBytes });
+    const free = this.store.free.bind(this.store);
+    this.store.free = (extent: Extent) => {
+      extent.arena.bytes.fill(0xff, extent.address, extent.address + extent.bytes);
+      free(extent);
+    };
+  }
+
+  async read(
+    { routing, tables }: LoadedRelease,
+    shards: readonly NumberedShard[],
+    { onProgress }: LoadReleaseOptions,
+  ): Promise<{ readonly loaded: readonly LoadedShard[]; readonly contents: Record<string, string> }> {
+    const version = versionAt(tables);
+    this.#checkThere();
+    const bytesTotal = shards.reduce((sum, { shard }) => sum + (shard.end - shard.begin) * dim * 4, 0);
+    const expect = bytesWithHeadroom(bytesTotal, shards.length, this.#options.headroom);
+    const loaded: LoadedShard[] = [];
+    try {
+      for (const [table, own] of Map.groupBy(shards, (shard) => shard.table)) {
+        const ranges = own.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
+        const builder = new TableBuilder(this.store, table.spec, { expect, ranges });
+        try {
+          await builder.fill('f32', async (first, bytes) => {
+            await new Promise((done) => setTimeout(done, this.#options.shardMs()));
+            this.#checkThere();
+            onProgress?.({ table: table.spec.name, bytesDone: 0, bytesTotal });
+            writeRows(version, first, bytes);
+          });
+        } catch (error) {
+          builder.abandon();
+          throw error;
+        }
+        const built = builder.build();
+        for (const [i, planned] of own.entries())
+          loaded.push({
+            planned,
+            hosted: hostedShard(this.store, planned, built, i),
+            extents: [built.shards[i]],
+          });
+      }
+    } catch (error) {
+      for (const { extents } of loaded) for (const extent of extents) this.store.free(extent);
+      throw error;
+    }
+    const names = routing.tables.map(({ spec }) => spec.name);
+    return { loaded, contents: Object.fromEntries(names.map((name) => [name, contentOf(version, name)])) };
+  }
+
+  #checkThere(): void {
+    if (this.#options.isMissing()) throw new FlexemrError('INVALID_FILE', 'there is no such file now');
+  }
+}
+
+function versionAt(tables: TableSource): number {
+  return Number((typeof tables === 'string' ? tables : tables.file).slice(pathOf(0).length - 1));
+}
+
+function writeRows(version: number, first: number, bytes: Uint8Array): void {
+  const values = new Float32Array(bytes.length / 4);
+  for (let i = 0; i < values.length; i++) values[i] = version * versionStep + first + Math.floor(i / dim);
+  bytes.set(new Uint8Array(values.buffer));
+}
