@@ -124,27 +124,35 @@ async function rankersFollow(
   options: RollOutOptions,
 ): Promise<void> {
   if (previous === undefined) return;
-  const plan = planName(serving.routing);
-  if (store.rankers !== undefined) {
-    await until(store, revision, options, 'rankers do not use the release yet', async () => {
-      const rankers = (await store.rankers?.()) ?? [];
-      return rankers.filter((ranker) => ranker.plan !== plan).map(({ id }) => id);
-    });
-    return;
-  }
-  // A file does not know its rankers. If nobody has asked a node for a while, everybody has followed.
-  const old = planName(previous.routing);
+  const [plan, old] = [serving, previous].map(({ routing }) => planName(routing));
   const { quietMs = rollOutQuietMs } = options;
   await until(store, revision, options, 'rankers still use the previous release', async (since) => {
-    const waiting = await Promise.all(
-      previous.routing.nodes.map(async ({ id, url }) => {
-        const workers = url === undefined ? undefined : await workersOf(url, options);
-        const idle = workers?.map((worker) => releaseOf(worker, old)?.idleMs ?? quietMs);
-        return idle !== undefined && Math.min(...idle) < quietMs ? [`node ${id} is asked`] : [];
-      }),
-    );
-    return performance.now() - since < quietMs ? ['a moment'] : waiting.flat();
+    const [rankers, asked] = await Promise.all([
+      store.rankers?.() ?? [],
+      nodesAsked(previous, old, quietMs, options),
+    ]);
+    const behind = rankers.filter((ranker) => ranker.plan !== plan).map(({ id }) => `ranker ${id}`);
+    const missing = [...behind, ...asked.map((id) => `somebody asks node ${id}`)];
+    // A file does not know its rankers, and leases may be lost. If nobody has asked a node for a while, everybody has followed.
+    return missing.length === 0 && performance.now() - since < quietMs ? ['a moment'] : missing;
   });
+}
+
+/** The nodes that were asked for a release within the last `quietMs`. One that does not answer is asked by nobody. */
+async function nodesAsked(
+  { routing }: Release,
+  plan: string,
+  quietMs: number,
+  options: RollOutOptions,
+): Promise<string[]> {
+  const asked = await Promise.all(
+    routing.nodes.map(async ({ id, url }) => {
+      const workers = url === undefined ? undefined : await workersOf(url, options);
+      const idle = workers?.map((worker) => releaseOf(worker, plan)?.idleMs ?? quietMs) ?? [];
+      return Math.min(...idle) < quietMs ? [id] : [];
+    }),
+  );
+  return asked.flat();
 }
 
 /** Descriptions by all workers of a node. Undefined if one does not answer. */

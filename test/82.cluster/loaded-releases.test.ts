@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { LoadedReleases, type ShardReader } from '../../src/host/loaded-releases.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
+import { noUpdates } from '../../src/memory-node/update-record.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { Store } from '../../src/store/store.ts';
 
@@ -29,10 +30,15 @@ test('a load that makes an arena and fails leaves what is served as it was, and 
       const shard = { ...rows, dtype: 'f32', finite: true, defaultRow: 0, last: true } as const;
       const loaded = shards.map((planned) => {
         const how = { mode: 'sum', missing: 'error', padding: undefined, index: 0, touch: false } as const;
+        const updates = noUpdates;
         const arena = store.arenas.indexOf(extent.arena);
         const { number } = planned;
         const version = planned.table.version;
-        return { planned, hosted: { number, version, arena, rows: shard, ...how }, extents: [extent] };
+        return {
+          planned,
+          hosted: { number, version, arena, rows: shard, updates, ...how },
+          extents: [extent],
+        };
       });
       return { loaded, contents: {} };
     },
