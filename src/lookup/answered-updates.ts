@@ -19,8 +19,11 @@ export type LookupUpdates = ReadonlyMap<string, readonly UpdatedShard[]>;
 /** A reply that may say which updates its segments have. */
 interface SequencedReply {
   readonly hasSequences: boolean;
-  /** Three words: incarnation, and the low and the high word of the number. @param at first byte of a sequence */
-  sequenceAt(at: number): Uint32Array;
+  /**
+   * Copies three words: incarnation, and the low and the high word of the number. @param at first byte of a sequence
+   * @returns whether the shard takes updates
+   */
+  copySequence(at: number, to: Uint32Array, place: number): boolean;
 }
 
 /** Words of an entry: its feature, its shard, and the words of its sequence. */
@@ -44,19 +47,22 @@ export class AnsweredUpdates {
     replies: readonly (SequencedReply | undefined)[],
   ): AnsweredUpdates | undefined {
     if (!replies.some((reply) => reply?.hasSequences)) return undefined;
-    const words: number[] = [];
+    const words = new Uint32Array(asked.segments * entryWords);
+    let end = 0;
     for (let i = 0; i < asked.segments; i++) {
       const frame = asked.frameOf(i);
       const reply = replies[frame];
       if (!reply?.hasSequences) continue;
       const first = asked.sent(frame, layout.SENT_REPLY_BYTES);
-      const sequence = reply.sequenceAt(first + asked.segment(i, layout.ASKED_NUMBER) * SEQUENCE_BYTES);
-      // All are 0 if the table takes no updates.
-      if (sequence.every((word) => word === 0)) continue;
-      words.push(asked.segment(i, layout.ASKED_FEATURE), asked.shardOf(i), ...sequence);
+      const at = first + asked.segment(i, layout.ASKED_NUMBER) * SEQUENCE_BYTES;
+      // The table takes no updates.
+      if (!reply.copySequence(at, words, end + 2)) continue;
+      words[end] = asked.segment(i, layout.ASKED_FEATURE);
+      words[end + 1] = asked.shardOf(i);
+      end += entryWords;
     }
     const { tables } = asked;
-    return new AnsweredUpdates(Uint32Array.from(words), (feature) => tables[feature].spec.name);
+    return new AnsweredUpdates(words.subarray(0, end), (feature) => tables[feature].spec.name);
   }
 
   /** What all segments of a shard have. Several incarnations of one shard are listed apart. */

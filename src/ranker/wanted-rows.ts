@@ -68,13 +68,16 @@ export class WantedRows {
   /** What a reply of the right length lacks. */
   staleness(asked: AskedLookup, frame: number, reply: Reply, node: string): Staleness | undefined {
     const first = asked.sent(frame, layout.SENT_REPLY_BYTES);
+    const sequence = new Uint32Array(SEQUENCE_BYTES / 4);
     let found: Staleness | undefined;
     for (const segment of asked.segmentsOf(frame)) {
       const shard = asked.shardOf(segment);
       const wanted = this.#shards.get(shard);
       if (wanted === undefined) continue;
       const at = first + asked.segment(segment, layout.ASKED_NUMBER) * SEQUENCE_BYTES;
-      const [incarnation, low, high] = reply.hasSequences ? reply.sequenceAt(at) : noSequence;
+      // Without sequences, all of it stays 0.
+      if (reply.hasSequences) reply.copySequence(at, sequence, 0);
+      const [incarnation, low, high] = sequence;
       const number = (BigInt(high) << 32n) | BigInt(low);
       const isBehind = incarnation === wanted.incarnation;
       if (isBehind && number >= wanted.number) continue;
@@ -86,8 +89,6 @@ export class WantedRows {
     return found;
   }
 }
-
-const noSequence = [0, 0, 0];
 
 interface Seen {
   readonly shard: number;

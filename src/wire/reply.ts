@@ -170,9 +170,17 @@ export class Reply {
     return (this.flags & wire.HEADER_FLAG_SEQUENCES) !== 0;
   }
 
-  /** The words of the sequence at byte `at`: incarnation, low and high word of the number. */
-  sequenceAt(at: number): Uint32Array {
-    return this.#words.subarray(at >>> 2, (at + wire.SEQUENCE_BYTES) >>> 2);
+  /**
+   * Copies the words of the sequence at byte `at` to word `place`: incarnation, low and high word of the number.
+   * @returns whether they are not all 0: the table takes updates
+   */
+  copySequence(at: number, to: Uint32Array, place: number): boolean {
+    const from = at >>> 2;
+    const words = this.#words;
+    to[place] = words[from];
+    to[place + 1] = words[from + 1];
+    to[place + 2] = words[from + 2];
+    return (words[from] | words[from + 1] | words[from + 2]) !== 0;
   }
 
   floats(at: number, length: number): Float32Array {
