@@ -12,6 +12,7 @@ const rooms = [
   'kernel',
   'modules',
   'plan',
+  'updates',
   'store',
   'wire',
   'lookup',
@@ -49,6 +50,7 @@ const ground = [
   'scoring-limits.ts',
   'simulation-limits.ts',
   'table-limits.ts',
+  'update-limits.ts',
 ];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,

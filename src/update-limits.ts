@@ -1,0 +1,8 @@
+// Limits of row updates. docs/operating.md says what each protects.
+
+/** Rows and deletes of a batch. A batch is written to memory at once, while lookups of the node wait. */
+export const batchRowsMax = 8_192;
+/** Bytes of a batch. A server of NATS takes messages of 1 MiB by default, with their headers. */
+export const batchBytesMax = 1_000_000;
+/** Digests of a chain that its follower remembers: it tells a batch that lost a race from a fork. */
+export const chainHistoryMax = 64;
