@@ -10,6 +10,8 @@ export const runs = {
   mutantCases: 3_000,
   /** Histories of an index against a Map. */
   indexHistories: soak ? 5_000 : 150,
+  /** Rows that are written to their places. */
+  scatteredRows: soak ? 20_000 : 300,
   /** Batches that are deduplicated. */
   dedupeBatches: soak ? 20_000 : 500,
   /** Loads from a server with random faults. */

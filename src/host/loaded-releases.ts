@@ -146,11 +146,11 @@ export class LoadedReleases {
     const names = [...this.#served.values()].flatMap(({ description: { tables } }) =>
       tables.map(({ name }) => name),
     );
-    const shards = [...this.#units.values()].map(({ hosted }) => hosted.rows);
+    const shards = [...this.#units.values()].map(({ hosted }) => hosted);
     return {
       tables: new Set(names).size,
-      rows: sum(shards.map(({ rows }) => rows)),
-      rowBytes: sum(shards.map(({ rows, rowBytes }) => rows * rowBytes)),
+      rows: sum(shards.map(({ rows, spare = 0 }) => rows.rows - spare)),
+      rowBytes: sum(shards.map(({ rows }) => rows.rows * rows.rowBytes)),
       arenaBytes: sum(this.#store.arenas.map(({ bytes }) => bytes.byteLength)),
     };
   }

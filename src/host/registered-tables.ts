@@ -1,5 +1,6 @@
 import type * as Verbs from 'ibverbs-node';
 import type { HostedShard, Hosting } from '../memory-node/hosting.ts';
+import { noUpdates } from '../memory-node/update-record.ts';
 import {
   closeDevice,
   type DeviceTokens,
@@ -84,9 +85,12 @@ export class RegisteredTables {
   }
 }
 
-/** Indexed shards are left out, because only their node can resolve ids to rows. */
+/**
+ * Indexed shards are left out, because only their node can resolve ids to rows. So are shards that take updates: a card would read
+ * rows while they change, and could not say which updates they have.
+ */
 function readable({ shards }: Hosting): HostedShard[] {
-  return shards.filter(({ index, rows }) => index === 0 && rows.rows > 0);
+  return shards.filter(({ index, rows, updates }) => index === 0 && rows.rows > 0 && updates === noUpdates);
 }
 
 function keyOf({ arena, rows }: HostedShard): string {

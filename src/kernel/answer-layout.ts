@@ -25,7 +25,25 @@ export const SHARD_INDEX = 136;
 export const SHARD_KEY_WEIGHT = 140;
 /** 1: its rows are in another memory. */
 export const SHARD_AWAY = 144;
+/** Address of its update record, which is in the memory of its rows. 0: its table takes no updates. */
+export const SHARD_UPDATES = 148;
 export const SHARD_BYTES = 192;
+
+// An update record, 64-aligned: which row updates the rows of a shard have. One thread writes it, and only while no kernel runs.
+/** u64: number of the last batch of updates that the rows have. */
+export const UPDATES_NUMBER = 0;
+/** Incarnation of the stream of updates that the number is of. */
+export const UPDATES_INCARNATION = 8;
+/** UPDATES_SERVING or UPDATES_RELOADING. */
+export const UPDATES_STATE = 12;
+// Where to go on, for a thread that takes over; kernels do not read it. u64: the digest of the last batch; f64: its place in the log.
+export const UPDATES_DIGEST = 16;
+export const UPDATES_SEQUENCE = 24;
+export const UPDATES_BYTES = 64;
+
+export const UPDATES_SERVING = 0;
+/** The rows are being replaced, so no answer may have any of them. */
+export const UPDATES_RELOADING = 1;
 
 // The block of an answer. `openAnswer` fills in what the answer needs; the host then sets the addresses of reply and
 // work memory.

@@ -6,6 +6,7 @@ import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import { PlanMemory } from '../lookup/plan-memory.ts';
 import type { HostedShard } from '../memory-node/hosting.ts';
 import { ServedArena } from '../memory-node/served-arena.ts';
+import { noUpdates } from '../memory-node/update-record.ts';
 import type { AnswerMemory } from '../memory-node/worker-arena.ts';
 import type { Arena } from '../store/arena.ts';
 import { noSlot } from '../store/key-index.ts';
@@ -133,6 +134,7 @@ function hostedShards(table: Table, first: number, arenas: readonly Arena[]): Ho
     ...{ number: first + i, version: 0, mode: spec.mode, missing: spec.missing ?? 'error', padding, rows },
     arena: arenas.indexOf(arena),
     index: index?.extent.address ?? 0,
+    updates: noUpdates,
     touch: bytes > untouchedBytesMax,
   }));
 }

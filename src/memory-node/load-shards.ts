@@ -1,8 +1,16 @@
 import { headroomGrowth, headroomShardBytes } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
+import { UPDATES_BYTES } from '../kernel/answer-layout.ts';
 import { isQuantised, rowBytes } from '../kernel/dtype.ts';
 import { untouchedBytesMax } from '../limits.ts';
-import { holdersOf, type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import {
+  holdersOf,
+  type NumberedShard,
+  numberedShards,
+  type PlannedTable,
+  type RoutingTable,
+} from '../plan/routing-table.ts';
+import { spareRows } from '../plan/shard-size.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import type { Extent } from '../store/arena.ts';
 import { allocatedBytes } from '../store/free-list.ts';
@@ -16,6 +24,7 @@ import type { ThreadPool } from '../store/thread-pool.ts';
 import type { HostedShard } from './hosting.ts';
 import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
+import { noUpdates } from './update-record.ts';
 
 export interface LoadShardsOptions extends Hasher {
   /** The shards to load, with all of those of a table that are to be loaded after each other. */
@@ -131,15 +140,27 @@ export function notAsPlanned(file: SafetensorsFile, table: string, problem: stri
 function shardBytes({ table, shard }: NumberedShard): number {
   const { spec, indexed } = table;
   const bytes = keptRowBytes(spec);
-  if (!indexed) return (shard.end - shard.begin + 1) * bytes;
-  const rows = Math.ceil((spec.rows * (shard.end - shard.begin)) / 2 ** 32);
-  return (rows + 1) * bytes + indexBytes(rows);
+  if (!indexed) return (shard.end - shard.begin + 1) * bytes + behindOf(table);
+  const own = Math.ceil((spec.rows * (shard.end - shard.begin)) / 2 ** 32);
+  const rows = own + spareOf(table, own);
+  return (rows + 1) * bytes + indexBytes(rows) + behindOf(table);
+}
+
+/** Bytes behind the rows of a shard: its update record. */
+function behindOf({ updates }: PlannedTable): number {
+  return updates ? UPDATES_BYTES : 0;
+}
+
+/** Rows for ids that come later. */
+function spareOf({ updates }: PlannedTable, rows: number): number {
+  return updates ? spareRows(rows) : 0;
 }
 
 async function loadRows(loading: Loading): Promise<LoadedShard[]> {
   const { store, file, from, shards, expect } = loading;
+  const behind = behindOf(shards[0].table);
   const ranges = shards.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
-  const builder = new TableBuilder(store, from.spec, { expect, ranges });
+  const builder = new TableBuilder(store, from.spec, { expect, ranges, behind });
   try {
     await builder.load(from.source, file.located(from.stored.tensor), loading.pool, loading.onBytes);
     const table = builder.build();
@@ -156,22 +177,27 @@ async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
   const loaded: LoadedShard[] = [];
   for (const shard of shards) {
     const rows = rowsOfHashes(loading, ids, shard.shard);
-    const spec = { ...from.spec, rows: rows.length };
+    const spare = spareOf(shard.table, rows.length);
+    const behind = behindOf(shard.table);
+    const spec = { ...from.spec, rows: rows.length + spare };
     // Rows and index must share an arena: a worker resolves and pools in one memory.
-    const stored = rows.length + Number(spec.defaultRow !== undefined);
-    const bytes = allocatedBytes(stored * keptRowBytes(spec)) + allocatedBytes(indexBytes(rows.length));
+    const stored = spec.rows + Number(spec.defaultRow !== undefined);
+    const bytes =
+      allocatedBytes(stored * keptRowBytes(spec)) + behind + allocatedBytes(indexBytes(spec.rows));
     const beside = store.arenaWithSpace(bytes, expect);
     const builder = new TableBuilder(store, spec, {
       expect,
-      ranges: [{ first: 0, rows: rows.length }],
-      beside,
+      ranges: [{ first: 0, rows: spec.rows }],
+      ...{ beside, behind, spare },
     });
     try {
       await builder.fill(from.source, async (first, bytes) => {
+        // Spare rows are zeros: memory that was used before may hold anything.
+        if (spare > 0) bytes.fill(0);
         await readRows(file, from.stored.tensor, rows, first, bytes);
         loading.onBytes(bytes.byteLength);
       });
-      loaded.push(loadedShard(store, shard, builder.build(pick(ids, rows)), 0));
+      loaded.push(loadedShard(store, shard, builder.build(pick(ids, rows)), 0, spare));
     } catch (error) {
       builder.abandon();
       for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
@@ -181,12 +207,17 @@ async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
   return loaded;
 }
 
-function loadedShard(store: Store, planned: NumberedShard, table: Table, i: number): LoadedShard {
+function loadedShard(store: Store, planned: NumberedShard, table: Table, i: number, spare = 0): LoadedShard {
   const { index } = table;
   if (index !== undefined && index.extent.arena !== table.shards[i].arena)
     throw new RangeError(`table ${table.spec.name}: the index of a shard is not in the memory of its rows`);
   const extents = index === undefined ? [table.shards[i]] : [table.shards[i], index.extent];
-  return { planned, hosted: hostedShard(store, planned, table, i), extents };
+  const hosted = { ...hostedShard(store, planned, table, i), spare };
+  const { words } = table.shards[i].arena;
+  // Number 0 of no incarnation: memory that was used before may hold anything.
+  if (hosted.updates !== noUpdates)
+    words.fill(0, hosted.updates >>> 2, (hosted.updates + UPDATES_BYTES) >>> 2);
+  return { planned, hosted, extents };
 }
 
 function pick(ids: BigUint64Array | BigInt64Array, rows: Uint32Array): BigUint64Array {
@@ -210,7 +241,8 @@ export function hostedShard(
   loaded: Table,
   i: number,
 ): HostedShard {
-  const { arena, bytes, rows } = loaded.shards[i];
+  const { arena, address, bytes, rows } = loaded.shards[i];
+  const updates = table.updates ? address + bytes - UPDATES_BYTES : noUpdates;
   return {
     number,
     version: table.version,
@@ -220,6 +252,7 @@ export function hostedShard(
     arena: store.arenas.indexOf(arena),
     rows,
     index: loaded.index?.extent.address ?? 0,
+    updates,
     touch: bytes > untouchedBytesMax,
   };
 }

@@ -112,7 +112,7 @@ export class ServedArena<Memory extends AnswerMemory = AnswerMemory> {
 }
 
 function writeShard({ words }: AnswerMemory, record: number, shard: HostedShard, away: boolean): void {
-  const { mode, rows, padding, missing, touch, version, index } = shard;
+  const { mode, rows, padding, missing, touch, version, index, updates } = shard;
   const frame = { keys: 0, keyBytes: 4, keyCount: 0, offsets: 0, weights: 0 } as const;
   const results = { out: 0, counts: 0, denominators: 0, outcomes: 0, scratch: 0 };
   writePoolCall(
@@ -137,4 +137,5 @@ function writeShard({ words }: AnswerMemory, record: number, shard: HostedShard,
   words[(record + layout.SHARD_INDEX) >>> 2] = index;
   words[(record + layout.SHARD_KEY_WEIGHT) >>> 2] = keyWeight;
   words[(record + layout.SHARD_AWAY) >>> 2] = Number(away);
+  words[(record + layout.SHARD_UPDATES) >>> 2] = updates;
 }

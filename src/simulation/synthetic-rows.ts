@@ -2,6 +2,7 @@ import { kernelModule } from '../kernel/files.ts';
 import { arenaPagesMax, wasmPageBytes, workerSlotBytesDefault } from '../limits.ts';
 import type { HostedShard, Hosting } from '../memory-node/hosting.ts';
 import { hostingsOf } from '../memory-node/hostings.ts';
+import { noUpdates } from '../memory-node/update-record.ts';
 import { fingerprint, planText } from '../plan/fingerprint.ts';
 import { holdersOf, type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
@@ -124,6 +125,7 @@ class SharedRows {
         ...{ rows: shard.end - shard.begin, rowBase: shard.begin, tableRows: spec.rows, last, finite: true },
         defaultRow: last && spec.defaultRow !== undefined ? address : 0,
       },
+      updates: noUpdates,
       touch: false,
     };
   }

@@ -12,6 +12,11 @@ import type { AllocationOptions, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
+export interface BuildOptions extends AllocationOptions {
+  /** Rows of the table that have no id, at its end. Default: 0. */
+  readonly spare?: number | undefined;
+}
+
 /** A table under construction. Its memory is allocated; `build` makes it a table, `abandon` frees the memory. */
 export class TableBuilder {
   readonly #store: Store;
@@ -19,11 +24,13 @@ export class TableBuilder {
   readonly #shards: readonly Shard[];
   /** Whether all values of a shard are finite. Contains the shards that were checked while they were loaded. */
   readonly #finite = new Map<Shard, boolean>();
+  readonly #spare: number;
   #index: KeyIndex | undefined;
 
   /** @throws as Store.allocateShards */
-  constructor(store: Store, spec: TableSpec, options: AllocationOptions = {}) {
+  constructor(store: Store, spec: TableSpec, { spare = 0, ...options }: BuildOptions = {}) {
     this.#store = store;
+    this.#spare = spare;
     this.#spec = spec;
     this.#shards = store.allocateShards(spec, options);
   }
@@ -206,7 +213,8 @@ export class TableBuilder {
   }
 
   #buildIndex(ids: BigUint64Array | BigInt64Array): KeyIndex {
-    const { name, rows, padding } = this.#spec;
+    const { name, padding } = this.#spec;
+    const rows = this.#spec.rows - this.#spare;
     if (ids.length !== rows) {
       throw new FlexemrError(
         'INVALID_TABLE',
@@ -222,9 +230,9 @@ export class TableBuilder {
       const message = `table ${name} has ${rows} rows with ids, but an indexed table has at most ${indexedRowsMax}`;
       throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'ids', value: rows });
     }
-    const extent = this.#store.allocate(indexBytes(rows), 0, this.#shards[0].arena);
+    const extent = this.#store.allocate(indexBytes(this.#spec.rows), 0, this.#shards[0].arena);
     try {
-      return new KeyIndex(extent, name, ids, padding);
+      return new KeyIndex(extent, name, ids, padding, this.#spare);
     } catch (error) {
       this.#store.free(extent);
       throw error;
