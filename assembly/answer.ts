@@ -3,11 +3,12 @@
 
 import {
   ANSWER_CALL, ANSWER_COUNTS, ANSWER_COUNTS_BYTES, ANSWER_DENOMINATORS, ANSWER_ERROR_POSITION,
-  ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS_BEFORE,
+  ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE, ANSWER_EXCEPTIONS, ANSWER_INCARNATION, ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS_BEFORE,
   ANSWER_INDEX_SCRATCH, ANSWER_NEAR_BYTES, ANSWER_PAYLOAD, ANSWER_REPLY, ANSWER_REPLY_BYTES, ANSWER_RESOLVED, ANSWER_SCRATCH, ANSWER_SEGMENT, ANSWER_SEGMENTS,
+  ANSWER_SEQUENCES_BYTES,
   ANSWER_SERVED, ANSWER_STAGE, ANSWER_STATUS, ANSWER_VALUES, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK, REFUSED,
-  RESOLVE_KEYS, SEGMENT_WEIGHT, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, STAGE_BEGIN,
-  STAGE_POOL, STAGE_RESOLVE,
+  RESOLVE_KEYS, SEGMENT_WEIGHT, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, SHARD_UPDATES, STAGE_BEGIN,
+  STAGE_POOL, STAGE_RESOLVE, UPDATES_INCARNATION, UPDATES_NUMBER, UPDATES_SERVING, UPDATES_STATE,
 } from '../src/kernel/answer-layout';
 import {
   BAD_OFFSETS, CALL_BAG_END, CALL_BYTES, CALL_COUNTS, CALL_DENOMINATORS, CALL_ERROR_POSITION, CALL_EXCEPTIONS,
@@ -16,7 +17,8 @@ import {
 } from '../src/kernel/layout';
 import {
   EXCEPTION_OUTCOME_SHIFT, FLAG_FETCH, FLAG_PARTIAL, FLAG_WEIGHTED, FRAME_BYTES, FRAME_FLAGS, FRAME_ID, FRAME_MAGIC,
-  FRAME_VERSION, HEADER_BYTES, REPLY_EXCEPTIONS, REPLY_MAGIC, STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS,
+  FRAME_VERSION, HEADER_BYTES, HEADER_FLAG_SEQUENCES, REPLY_EXCEPTIONS, REPLY_MAGIC, SEQUENCE_BYTES, SEQUENCE_INCARNATION, SEQUENCE_NUMBER,
+  STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS, STATUS_UNAVAILABLE,
 } from '../src/wire/layout';
 import {
   bagsOf, countsBytes, denominatorsBytes, entryOf, flagsOf, isDenominated, keyBytesOf, keysOf, missingOf, offsetsAt,
@@ -36,10 +38,12 @@ export function answer(block: usize, budget: u32): i32 {
   const segments = load<u32>(block, ANSWER_SEGMENTS);
   if (!load<u32>(block, ANSWER_VALUES)) start(block, served, head, segments);
   let left = <i64>budget;
+  if (load<u32>(block, ANSWER_STAGE) != STAGE_BEGIN && isReplaced(block, served, head)) return unavailable(block);
   while (load<u32>(block, ANSWER_SEGMENT) < segments) {
     if (left <= 0) return MORE;
     const entry = entryOf(head, load<u32>(block, ANSWER_SEGMENT)), shard = shardOf(served, entry);
     if (load<u32>(block, ANSWER_STAGE) == STAGE_BEGIN) {
+      if (!readUpdates(block, shard)) return unavailable(block);
       begin(block, entry, shard);
       left -= SEGMENT_WEIGHT;
     }
@@ -83,6 +87,32 @@ function approachAll(block: usize, served: usize, head: usize, segments: u32): v
 
 /** Whether an answer is short. Then it touches all rows before it pools any, and waits for memory once. */
 @inline function isNear(block: usize): bool { return load<u32>(block, ANSWER_WEIGHT) <= <u32>ANSWER_NEAR_BYTES; }
+
+/**
+ * Notes which updates the rows of a segment that begins have. Later slices of it may read rows that have more.
+ * @returns false if the rows are being replaced
+ */
+function readUpdates(block: usize, shard: usize): bool {
+  const updates = <usize>load<u32>(shard, SHARD_UPDATES), bytes = load<u32>(block, ANSWER_SEQUENCES_BYTES);
+  if (updates && load<u32>(updates, UPDATES_STATE) != UPDATES_SERVING) return false;
+  const incarnation = updates ? load<u32>(updates, UPDATES_INCARNATION) : 0;
+  store<u32>(block, incarnation, ANSWER_INCARNATION);
+  if (!bytes) return true;
+  const end = <usize>load<u32>(block, ANSWER_REPLY) + load<u32>(block, ANSWER_REPLY_BYTES);
+  const sequence = end - bytes + <usize>load<u32>(block, ANSWER_SEGMENT) * SEQUENCE_BYTES;
+  store<u32>(sequence, incarnation, SEQUENCE_INCARNATION);
+  store<u64>(sequence, updates ? load<u64>(updates, UPDATES_NUMBER) : 0, SEQUENCE_NUMBER);
+  return true;
+}
+
+/** Whether the rows of the segment that is in progress are being replaced, or were replaced since it began. */
+function isReplaced(block: usize, served: usize, head: usize): bool {
+  const shard = shardOf(served, entryOf(head, load<u32>(block, ANSWER_SEGMENT)));
+  const updates = <usize>load<u32>(shard, SHARD_UPDATES);
+  if (!updates) return false;
+  return load<u32>(updates, UPDATES_STATE) != UPDATES_SERVING
+    || load<u32>(updates, UPDATES_INCARNATION) != load<u32>(block, ANSWER_INCARNATION);
+}
 
 /** Fills in the call block of a segment from the record of its shard and from the frame. */
 function begin(block: usize, entry: usize, shard: usize): void {
@@ -173,13 +203,21 @@ function refuse(block: usize, entry: usize, status: i32): i32 {
   return REFUSED;
 }
 
+/** Refuses an answer because the rows of the current segment are being replaced. */
+function unavailable(block: usize): i32 {
+  store<u32>(block, STATUS_UNAVAILABLE, ANSWER_STATUS);
+  store<u32>(block, load<u32>(block, ANSWER_SEGMENT), ANSWER_ERROR_SEGMENT);
+  return REFUSED;
+}
+
 function writeHeader(block: usize, head: usize): void {
   const reply = <usize>load<u32>(block, ANSWER_REPLY), exceptions = load<u32>(block, ANSWER_EXCEPTIONS);
   memory.fill(reply, 0, HEADER_BYTES);
   store<u32>(reply, REPLY_MAGIC, FRAME_MAGIC);
   // The reply has the version of the subrequest, and carries a checksum if the subrequest did.
   store<u16>(reply, load<u16>(head, FRAME_VERSION), FRAME_VERSION);
-  store<u8>(reply, load<u8>(head, FRAME_FLAGS), FRAME_FLAGS);
+  const sequences: u32 = load<u32>(block, ANSWER_SEQUENCES_BYTES) ? HEADER_FLAG_SEQUENCES : 0;
+  store<u8>(reply, load<u8>(head, FRAME_FLAGS) | sequences, FRAME_FLAGS);
   store<u32>(reply, load<u32>(block, ANSWER_REPLY_BYTES) + (exceptions << 2), FRAME_BYTES);
   store<u32>(reply, load<u32>(head, FRAME_ID), FRAME_ID);
   store<u32>(reply, exceptions, REPLY_EXCEPTIONS);

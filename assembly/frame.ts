@@ -5,15 +5,15 @@ import {
   ANSWER_AWAY, ANSWER_CALL, ANSWER_COUNTS_BYTES, ANSWER_ERROR_POSITION, ANSWER_ERROR_SEGMENT, ANSWER_ERROR_VALUE,
   ANSWER_FETCHED_KEYS, ANSWER_FETCHES, ANSWER_OUTCOMES_BYTES, ANSWER_HEAD, ANSWER_KEYS, ANSWER_PAYLOAD, ANSWER_REPLY_BYTES, ANSWER_SEGMENTS, ANSWER_SERVED, ANSWER_STATUS,
   ANSWER_TIME_LEFT_US, ANSWER_VALUES_BYTES, ANSWER_WEIGHT, ANSWER_WORK_BYTES, FRAME_SEGMENTS_MAX,
-  REFUSED, SEGMENT_WEIGHT, SERVED_BAGS_MAX, SERVED_HEADER_BYTES, SERVED_KEYS_MAX, SERVED_PLAN, SERVED_REPLY_BYTES_MAX, SERVED_SHARDS,
-  SHARD_AWAY, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, SHARD_VERSION,
+  ANSWER_SEQUENCES_BYTES, REFUSED, SEGMENT_WEIGHT, SERVED_BAGS_MAX, SERVED_HEADER_BYTES, SERVED_KEYS_MAX, SERVED_PLAN, SERVED_REPLY_BYTES_MAX, SERVED_SHARDS,
+  SHARD_AWAY, SHARD_INDEX, SHARD_KEY_WEIGHT, SHARD_POOLED, SHARD_UPDATES, SHARD_VERSION,
 } from '../src/kernel/answer-layout';
 import {
   CALL_DEFAULT_ROW, CALL_DIM, CALL_LAST_SHARD, CALL_MODE, CALL_ROW_BYTES, DONE, MAX, MEAN, MISSING_DEFAULT, NONE, SQRTN,
 } from '../src/kernel/layout';
 import {
   FLAG_FETCH, FLAG_MISSING_SHIFT, FLAG_PARTIAL, FLAG_WEIGHTED, FLAG_WIDE, FLAGS_KNOWN, FRAME_BYTES, FRAME_CHECKSUM,
-  FRAME_FLAGS, FRAME_MAGIC, FRAME_VERSION, HEADER_BYTES, HEADER_FLAG_CHECKSUM, SEGMENT_BAGS, SEGMENT_BYTES, SEGMENT_KEYS, SEGMENT_SHARD, SEGMENT_VERSION,
+  FRAME_FLAGS, FRAME_MAGIC, FRAME_VERSION, HEADER_BYTES, HEADER_FLAG_CHECKSUM, SEGMENT_BAGS, SEGMENT_BYTES, SEGMENT_KEYS, SEGMENT_SHARD, SEGMENT_VERSION, SEQUENCE_BYTES,
   STATUS_INVALID_FRAME, STATUS_INVALID_KEY, STATUS_INVALID_OFFSETS, STATUS_INVALID_OPTION, STATUS_INVALID_WEIGHTS,
   STATUS_LIMIT_EXCEEDED, STATUS_STALE_ROUTING, STATUS_UNSUPPORTED_VERSION, SUBREQUEST_MAGIC, SUBREQUEST_PLAN,
   SUBREQUEST_SEGMENTS, SUBREQUEST_TIME_LEFT_US, SUBREQUEST_TRACE_ID, wireVersion, wireVersionOldest,
@@ -187,7 +187,7 @@ function refusal(answer: usize, i: u32, entry: usize, shard: usize): i32 {
 function measure(answer: usize, served: usize, head: usize): i32 {
   const segments = load<u32>(answer, ANSWER_SEGMENTS);
   let values: u64 = 0, counts: u64 = 0, denominators: u64 = 0, outcomes: u64 = 0, rest: u64 = 0, weight: u64 = 0;
-  let away: u32 = 0, fetches: u32 = 0, fetchedKeys: u32 = 0;
+  let away: u32 = 0, fetches: u32 = 0, fetchedKeys: u32 = 0, updates: u32 = 0;
   for (let i: u32 = 0; i < segments; i++) {
     const entry = entryOf(head, i), shard = shardOf(served, entry);
     const status = refusal(answer, i, entry, shard);
@@ -199,17 +199,21 @@ function measure(answer: usize, served: usize, head: usize): i32 {
     rest = max(rest, rowsOfIdsBytes(entry, shard) + ownResultsBytes(entry, shard));
     weight += SEGMENT_WEIGHT + <u64>sizeOf(entry) * load<u32>(shard, SHARD_KEY_WEIGHT);
     away += load<u32>(shard, SHARD_AWAY);
+    updates |= load<u32>(shard, SHARD_UPDATES);
     if (flagsOf(entry) & FLAG_FETCH) {
       fetches++;
       fetchedKeys += keysOf(entry);
     }
   }
-  const reply = HEADER_BYTES + values + counts + denominators;
+  // Version 1 has no sequences.
+  const sequences = updates && load<u16>(head, FRAME_VERSION) > 1 ? segments * SEQUENCE_BYTES : 0;
+  const reply = HEADER_BYTES + values + counts + denominators + sequences;
   const most = reply + (<u64>load<u32>(answer, ANSWER_KEYS) << 2), limit = load<u32>(served, SERVED_REPLY_BYTES_MAX);
   if (most > limit) return refuse(answer, STATUS_LIMIT_EXCEEDED, 0, <u32>min<u64>(most, NONE), limit);
   store<u32>(answer, <u32>reply, ANSWER_REPLY_BYTES);
   store<u32>(answer, <u32>values, ANSWER_VALUES_BYTES);
   store<u32>(answer, <u32>counts, ANSWER_COUNTS_BYTES);
+  store<u32>(answer, sequences, ANSWER_SEQUENCES_BYTES);
   store<u32>(answer, <u32>outcomes, ANSWER_OUTCOMES_BYTES);
   store<u32>(answer, <u32>(outcomes + rest), ANSWER_WORK_BYTES);
   store<u32>(answer, <u32>min<u64>(weight, NONE), ANSWER_WEIGHT);

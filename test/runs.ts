@@ -24,6 +24,8 @@ export const runs = {
   bagConventions: soak ? 5_000 : 200,
   /** Lookups that fail, one after the other. */
   failedLookups: soak ? 20_000 : 400,
+  /** Answers of rows that are updated meanwhile. */
+  updatedAnswers: soak ? 50_000 : 400,
   /** Lookups that are prepared and merged in kernels. */
   askCases: soak ? 100_000 : 500,
   /** Lookups of rankers with a cache, one after the other. */

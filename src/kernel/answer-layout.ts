@@ -60,10 +60,11 @@ export const ANSWER_AWAY = 24;
 /** Number of segments whose rows are fetched as stored, and of their keys. */
 export const ANSWER_FETCHES = 68;
 export const ANSWER_FETCHED_KEYS = 124;
-/** Bytes of the reply without exceptions, and the parts of it that are values and counts. */
+/** Bytes of the reply without exceptions, and the parts of it that are values, counts and sequences (0: it has none). */
 export const ANSWER_REPLY_BYTES = 28;
 export const ANSWER_VALUES_BYTES = 32;
 export const ANSWER_COUNTS_BYTES = 36;
+export const ANSWER_SEQUENCES_BYTES = 128;
 /** Bytes of work memory. The outcomes of one segment's keys come first, then everything else that the segment needs. */
 export const ANSWER_WORK_BYTES = 40;
 export const ANSWER_OUTCOMES_BYTES = 44;
@@ -90,9 +91,11 @@ export const ANSWER_EXCEPTIONS = 112;
 /** Addresses of SCRATCH_BYTES and INDEX_SCRATCH_BYTES, of the thread that continues the answer. */
 export const ANSWER_SCRATCH = 116;
 export const ANSWER_INDEX_SCRATCH = 120;
+/** The incarnation of updates at which the current segment began. */
+export const ANSWER_INCARNATION = 132;
 /** The call block of the current segment. */
-export const ANSWER_CALL = 128;
-export const ANSWER_BYTES = 256;
+export const ANSWER_CALL = 192;
+export const ANSWER_BYTES = 320;
 
 // Stages of a segment.
 export const STAGE_BEGIN = 0;

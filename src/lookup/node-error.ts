@@ -43,7 +43,7 @@ function describe({ code, position, value, retryAfterMs }: WireError): string {
     case 'OVERLOADED':
       return `it cannot take more subrequests now; try again in ${retryAfterMs} ms`;
     case 'UNAVAILABLE':
-      return `it is starting or draining; try again in ${retryAfterMs} ms`;
+      return `it is starting or draining, or replaces these rows now; try again in ${retryAfterMs} ms`;
     case 'DEADLINE_EXCEEDED':
       return 'it could not answer in time';
     case 'LIMIT_EXCEEDED':

@@ -42,11 +42,14 @@ export class SplitAnswer implements Answering {
   readonly #reply: number;
   readonly #replyBytesMax: number;
   readonly #replyBytes: number;
-  /** Addresses that the next values, counts, denominators and exceptions are written to. */
+  /** Addresses that the next values, counts, denominators, sequences and exceptions are written to. */
   #values: number;
   #counts: number;
   #denominators: number;
+  #sequences: number;
   #exceptions: number;
+  /** Whether the reply has sequences. */
+  readonly #isUpdated: boolean;
   #next = 0;
   #task: RunTask | undefined;
   /** The checksum of the reply; undefined if the reply carries none. */
@@ -81,6 +84,8 @@ export class SplitAnswer implements Answering {
     this.#counts = this.#values + home.at(layout.ANSWER_VALUES_BYTES);
     this.#denominators = this.#counts + home.at(layout.ANSWER_COUNTS_BYTES);
     this.#exceptions = reply + this.#replyBytes;
+    this.#sequences = this.#exceptions - home.at(layout.ANSWER_SEQUENCES_BYTES);
+    this.#isUpdated = home.at(layout.ANSWER_SEQUENCES_BYTES) > 0;
   }
 
   step(sliceBytes: number): boolean | WireError {
@@ -142,10 +147,18 @@ export class SplitAnswer implements Answering {
       at += bytes;
       return place + bytes;
     };
+    const sequencesBytes = answer.at(layout.ANSWER_SEQUENCES_BYTES);
     const replyEnd = answer.at(layout.ANSWER_REPLY) + answer.at(layout.ANSWER_REPLY_BYTES);
     this.#values = bring(answer.at(layout.ANSWER_VALUES_BYTES), this.#values);
     this.#counts = bring(answer.at(layout.ANSWER_COUNTS_BYTES), this.#counts);
-    this.#denominators = bring(replyEnd - at, this.#denominators);
+    this.#denominators = bring(replyEnd - sequencesBytes - at, this.#denominators);
+    if (this.#isUpdated) {
+      const end = this.#sequences + (run.end - run.first) * wire.SEQUENCE_BYTES;
+      // If no table of the run takes updates, its own reply has no sequences.
+      if (sequencesBytes === 0) to.fill(0, this.#sequences >>> 2, end >>> 2);
+      bring(sequencesBytes, this.#sequences);
+      this.#sequences = end;
+    }
     const first = this.#exceptions >>> 2;
     this.#exceptions = bring(answer.at(layout.ANSWER_EXCEPTIONS) * 4, this.#exceptions);
     // Positions count the keys of the whole frame.
@@ -166,6 +179,7 @@ export class SplitAnswer implements Answering {
     const reply = this.#reply >>> 2;
     const identity = identityAt(words, this.#frame.head >>> 2);
     writeReplyHeader(words, reply, identity, { bytes: this.#exceptions - this.#reply, exceptions });
+    if (this.#isUpdated) words[reply + (wire.FRAME_VERSION >>> 2)] |= wire.HEADER_FLAG_SEQUENCES << 16;
     writeReplyLoad(words, reply, load);
     if (this.#checksum) words[reply + (wire.FRAME_CHECKSUM >>> 2)] = this.#checksum.end();
     return bytes.subarray(this.#reply, this.#exceptions);

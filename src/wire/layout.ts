@@ -84,7 +84,11 @@ export const REPLY_ERROR_SEGMENT = 44;
 export const REPLY_ERROR_POSITION = 48;
 export const REPLY_ERROR_VALUE = 52;
 
-/** The state of row updates at which a segment was answered: u32 incarnation of the stream, u64 sequence number. */
+/** The row updates that the answer of a segment has, at least. A segment of a table that takes no updates has zeros. */
+/** u32: incarnation of the stream of updates. */
+export const SEQUENCE_INCARNATION = 0;
+/** u64: number of the last batch of the stream. */
+export const SEQUENCE_NUMBER = 4;
 export const SEQUENCE_BYTES = 12;
 
 export const EXCEPTION_OUTCOME_SHIFT = 30;
@@ -111,3 +115,4 @@ export const STATUS_INVALID_WEIGHTS = 5;
 export const STATUS_INVALID_OPTION = 6;
 export const STATUS_STALE_ROUTING = 7;
 export const STATUS_LIMIT_EXCEEDED = 8;
+export const STATUS_UNAVAILABLE = 10;

@@ -12,7 +12,7 @@ const statuses: readonly { readonly code: ErrorCode; readonly status: number; re
   { code: 'STALE_ROUTING', status: wire.STATUS_STALE_ROUTING, http: 409 },
   { code: 'LIMIT_EXCEEDED', status: wire.STATUS_LIMIT_EXCEEDED, http: 413 },
   { code: 'OVERLOADED', status: 9, http: 429 },
-  { code: 'UNAVAILABLE', status: 10, http: 503 },
+  { code: 'UNAVAILABLE', status: wire.STATUS_UNAVAILABLE, http: 503 },
   { code: 'DEADLINE_EXCEEDED', status: 11, http: 504 },
   { code: 'NODE_FAILED', status: 12, http: 500 },
   { code: 'INVALID_BAGS', status: 13, http: 422 },

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { options } from '../../assembly/build.ts';
 import { instantiate } from '../../src/kernel/wasm.ts';
 import { AskMemory, askCases, assertAsks } from '../35.lookup/ask-case.ts';
+import { assertUpdated, updatedCases } from '../50.memory-node/updated-answers.ts';
 import { assertCaches, tables } from '../70.ranker/cache-cases.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
@@ -276,6 +277,40 @@ const cacheFaults: readonly Fault[] = [
   },
 ];
 
+/** Faults in what an answer says of row updates. */
+const updateFaults: readonly Fault[] = [
+  {
+    name: 'the number of a segment is the one at its end',
+    file: 'answer.ts',
+    from: 'if (status == DONE) finish(block, entry, shard);',
+    to: 'if (status == DONE && readUpdates(block, shard)) finish(block, entry, shard);',
+  },
+  {
+    name: 'a segment goes on while its rows are replaced',
+    file: 'answer.ts',
+    from: 'return load<u32>(updates, UPDATES_STATE) != UPDATES_SERVING\n    || load',
+    to: 'return load',
+  },
+  {
+    name: 'a segment goes on after its rows were replaced',
+    file: 'answer.ts',
+    from: '\n    || load<u32>(updates, UPDATES_INCARNATION) != load<u32>(block, ANSWER_INCARNATION);',
+    to: ';',
+  },
+  {
+    name: 'a segment begins while its rows are replaced',
+    file: 'answer.ts',
+    from: 'if (updates && load<u32>(updates, UPDATES_STATE) != UPDATES_SERVING) return false;',
+    to: '',
+  },
+  {
+    name: 'a segment of a sealed table has the number that was in memory',
+    file: 'answer.ts',
+    from: 'if (!bytes) return true;',
+    to: 'if (!bytes || !updates) return true;',
+  },
+];
+
 const search = { numRuns: runs.mutantCases, seed: 1, endOnFailure: true };
 
 test.for(faults)('finds: $name', async (fault) => {
@@ -287,6 +322,14 @@ test.for(faults)('finds: $name', async (fault) => {
 test.for(rankerFaults)('finds: $name', async (fault) => {
   const memory = new AskMemory(new WebAssembly.Module(await compileWith(fault)));
   const property = fc.property(askCases, (of) => assertAsks(of, memory));
+  expect(() => fc.assert(property, search)).toThrow(/Property failed/);
+});
+
+test.for(updateFaults)('finds: $name', async (fault) => {
+  const module = new WebAssembly.Module(await compileWith(fault));
+  const kernels = (memory: WebAssembly.Memory): ReturnType<typeof instantiate> => instantiate(module, memory);
+  const seen = { answered: 0, sequences: 0, refused: 0, continued: 0 };
+  const property = fc.property(updatedCases, (of) => assertUpdated(of, { kernels, shared: false }, seen));
   expect(() => fc.assert(property, search)).toThrow(/Property failed/);
 });
 

@@ -76,7 +76,9 @@ test('flags, magics, versions and exceptions', () => {
   const headerBits = named('HEADER_FLAG_');
   checkFields(headerFlags, headerBits);
   expect(headerBits.reduce((sum, name) => sum | constants[name], 0)).toBe(wire.HEADER_FLAGS_KNOWN);
-  expect(text).toContain(`${wire.SEQUENCE_BYTES} bytes (\`SEQUENCE_BYTES\`) a segment`);
+  expect(text).toContain(`${wire.SEQUENCE_BYTES} bytes (\`SEQUENCE_BYTES\`) for each segment`);
+  const [sequences] = tables('byte', 'sequence');
+  checkFields(sequences, named('SEQUENCE_INCARNATION', 'SEQUENCE_NUMBER'));
   expect(wire.EXCEPTION_POSITION_MASK).toBe(2 ** wire.EXCEPTION_OUTCOME_SHIFT - 1);
   expect(text).toContain(`the low\n${wire.EXCEPTION_OUTCOME_SHIFT} bits`);
   const { OUTCOME_PADDED, OUTCOME_MISSING, OUTCOME_DEFAULTED } = kernel;

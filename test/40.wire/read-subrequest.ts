@@ -119,6 +119,24 @@ function readSegment(
   };
 }
 
+/** The row updates that the answer of a segment has. */
+export interface Sequence {
+  readonly incarnation: number;
+  readonly number: bigint;
+}
+
+/** The sequences of a reply, by segment; undefined if it has none. Its length must be right. */
+export function readSequences(reply: Uint8Array, segments: number): Sequence[] | undefined {
+  const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
+  if ((view.getUint8(wire.FRAME_FLAGS) & wire.HEADER_FLAG_SEQUENCES) === 0) return undefined;
+  const exceptions = view.getUint32(wire.REPLY_EXCEPTIONS, true);
+  const first = reply.length - exceptions * 4 - segments * wire.SEQUENCE_BYTES;
+  return Array.from({ length: segments }, (_, i) => {
+    const at = first + i * wire.SEQUENCE_BYTES;
+    return { incarnation: view.getUint32(at, true), number: view.getBigUint64(at + 4, true) };
+  });
+}
+
 /** The address where a segment's part of the frame ends. */
 function endOf({ bags, keys, wide, keysAt, weightsAt }: IncomingSegment): number {
   const pastOffsets = keysAt + keys * (wide ? 8 : 4) + (bags > 0 ? (bags + 1) * 4 : 0);
