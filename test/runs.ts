@@ -12,6 +12,8 @@ export const runs = {
   indexHistories: soak ? 5_000 : 150,
   /** Rows that are written to their places. */
   scatteredRows: soak ? 20_000 : 300,
+  /** Milliseconds in which rows change while they are read. */
+  tornRowsMs: soak ? 120_000 : 3_000,
   /** Batches that are deduplicated. */
   dedupeBatches: soak ? 20_000 : 500,
   /** Loads from a server with random faults. */
