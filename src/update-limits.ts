@@ -6,3 +6,5 @@ export const batchRowsMax = 8_192;
 export const batchBytesMax = 1_000_000;
 /** Digests of a chain that its follower remembers: it tells a batch that lost a race from a fork. */
 export const chainHistoryMax = 64;
+/** Bytes of the stream of row updates. The oldest make room. */
+export const updateStreamBytes = 1_073_741_824;
