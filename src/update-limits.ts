@@ -15,3 +15,5 @@ export const gateWriterMsMax = 500;
 /** Rows for ids that come later, of an indexed shard: a share of its rows, and at least so many. */
 export const spareRowsShare = 0.1;
 export const spareRowsMin = 1_024;
+/** Bytes of the stream of row updates. The oldest make room. */
+export const updateStreamBytes = 1_073_741_824;

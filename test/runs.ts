@@ -16,6 +16,8 @@ export const runs = {
   tornRowsMs: soak ? 120_000 : 3_000,
   /** Batches that are deduplicated. */
   dedupeBatches: soak ? 20_000 : 500,
+  /** Batches of row updates, and chains of them. */
+  updateBatches: soak ? 20_000 : 200,
   /** Loads from a server with random faults. */
   httpFaults: soak ? 3_000 : 40,
   /** Mutated safetensors files. */

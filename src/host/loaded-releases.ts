@@ -4,11 +4,11 @@ import { loadPieceBytesMax, slotBytesMax, workerSlotBytesDefault } from '../limi
 import { checkContents } from '../memory-node/check-contents.ts';
 import type { Hosting, SlotRange } from '../memory-node/hosting.ts';
 import { slotShares } from '../memory-node/hostings.ts';
-import type { Hasher } from '../memory-node/id-hashes.ts';
 import { type LoadedShard, loadShards, ownShards } from '../memory-node/load-shards.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
 import { fingerprint, meaning, planText } from '../plan/fingerprint.ts';
 import type { NumberedShard, RoutingTable } from '../plan/routing-table.ts';
+import type { Hasher } from '../store/id-hashes.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { Store } from '../store/store.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';

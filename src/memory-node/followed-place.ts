@@ -1,14 +1,7 @@
 import { UPDATES_DIGEST, UPDATES_SEQUENCE } from '../kernel/answer-layout.ts';
-import type { ChainPosition } from '../updates/batch.ts';
+import type { ChainEnd } from '../updates/batch.ts';
 import { UpdateRecord } from './update-record.ts';
 import type { WriterArena } from './writer-arena.ts';
-
-/** How far the chain of a shard was followed. */
-export interface FollowedTo {
-  readonly position: ChainPosition;
-  /** Of the last batch, in the log. */
-  readonly sequence: number;
-}
 
 /**
  * The update record of a shard as the thread that writes rows uses it. It is in the memory of the rows, so that another thread can go
@@ -31,7 +24,7 @@ export class FollowedPlace {
     return this.#record.isReloading;
   }
 
-  get followedTo(): FollowedTo {
+  get followedTo(): ChainEnd {
     const digest = this.#longs[(this.#address + UPDATES_DIGEST) >>> 3];
     const sequence = this.#doubles[(this.#address + UPDATES_SEQUENCE) >>> 3];
     return { position: { ...this.#record.updatedTo, digest }, sequence };
@@ -43,7 +36,7 @@ export class FollowedPlace {
   }
 
   /** The rows have everything up to a batch. */
-  serve({ position, sequence }: FollowedTo): void {
+  serve({ position, sequence }: ChainEnd): void {
     this.#longs[(this.#address + UPDATES_DIGEST) >>> 3] = position.digest;
     this.#doubles[(this.#address + UPDATES_SEQUENCE) >>> 3] = sequence;
     this.#record.serve(position);

@@ -14,6 +14,7 @@ import { spareRows } from '../plan/shard-size.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
 import type { Extent } from '../store/arena.ts';
 import { allocatedBytes } from '../store/free-list.ts';
+import type { Hasher } from '../store/id-hashes.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
@@ -22,7 +23,6 @@ import type { Table } from '../store/table.ts';
 import { TableBuilder } from '../store/table-builder.ts';
 import type { ThreadPool } from '../store/thread-pool.ts';
 import type { HostedShard } from './hosting.ts';
-import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
 import { noUpdates } from './update-record.ts';
 

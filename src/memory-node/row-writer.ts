@@ -4,8 +4,8 @@ import { dtypeCodes } from '../kernel/dtype.ts';
 import { F32, NONE } from '../kernel/layout.ts';
 import { paddingSlot } from '../store/key-index.ts';
 import { batchBytesMax, batchRowsMax } from '../update-limits.ts';
-import { type BatchRows, batchBytes } from '../updates/batch.ts';
-import { FollowedPlace, type FollowedTo } from './followed-place.ts';
+import { type BatchRows, batchBytes, type ChainEnd } from '../updates/batch.ts';
+import { type ChainEnd, FollowedPlace } from './followed-place.ts';
 import type { HostedShard } from './hosting.ts';
 import { SpareRows } from './spare-rows.ts';
 import type { WriterArena } from './writer-arena.ts';
@@ -64,7 +64,7 @@ export class RowWriter {
     return this.#place.isReloading;
   }
 
-  get followedTo(): FollowedTo {
+  get followedTo(): ChainEnd {
     return this.#place.followedTo;
   }
 
@@ -83,7 +83,7 @@ export class RowWriter {
   }
 
   /** Says which batches the rows have, and that they may be read. @returns as `reload` */
-  serve(to: FollowedTo): boolean {
+  serve(to: ChainEnd): boolean {
     const done = this.#gate.write(() => {
       this.#place.serve(to);
       return true;
@@ -95,7 +95,7 @@ export class RowWriter {
    * Writes a batch, and that the rows have it.
    * @param to its place @param served whether the rows may be read afterwards
    */
-  write(batch: BatchRows, dim: number, to: FollowedTo, served = true): Written {
+  write(batch: BatchRows, dim: number, to: ChainEnd, served = true): Written {
     const staged = this.#stage(batch, dim);
     if (staged instanceof FlexemrError) return !served || this.serve(to) ? staged : 'later';
     if (staged === undefined) return 'later';

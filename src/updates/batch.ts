@@ -26,6 +26,8 @@ export interface Batch extends BatchRows {
   readonly position: ChainPosition;
   /** Digest of the batch before it. */
   readonly previous: bigint;
+  /** The sequence up to which its writer has seen the chain. */
+  readonly after: number;
   readonly dim: number;
   /** When it was made, in ms since 1970. */
   readonly madeAt: number;
@@ -50,6 +52,8 @@ const at = {
   dim: 40,
   /** u64 */
   madeAt: 48,
+  /** u64 */
+  after: 56,
 } as const;
 
 /** Bytes of a batch. */
@@ -62,10 +66,16 @@ export function batchRowsIn(bytes: number, dim: number): number {
   return Math.min(batchRowsMax, Math.floor((Math.min(bytes, batchBytesMax) - headerBytes) / (8 + dim * 4)));
 }
 
-/** Writes the next batch of a chain. @param after the last position of the chain @returns its bytes and its position */
+/** Where a chain ends, and the sequence of what was written last to it, even if that lost a race. 0: nothing was. */
+export interface ChainEnd {
+  readonly sequence: number;
+  readonly position: ChainPosition;
+}
+
+/** Writes the next batch of a chain. @returns its bytes and its position */
 export function writeBatch(
   { keys, rows, deletes }: BatchRows,
-  after: ChainPosition,
+  { sequence, position: after }: ChainEnd,
   madeAt: number,
 ): { readonly bytes: Uint8Array; readonly position: ChainPosition } {
   const dim = keys.length === 0 ? 0 : rows.length / keys.length;
@@ -80,6 +90,7 @@ export function writeBatch(
   view.setUint32(at.deletes, deletes.length, true);
   view.setUint32(at.dim, dim, true);
   view.setBigUint64(at.madeAt, BigInt(Math.floor(madeAt)), true);
+  view.setBigUint64(at.after, BigInt(sequence), true);
   new BigUint64Array(bytes.buffer, headerBytes, keys.length).set(keys);
   const deletesAt = headerBytes + keys.length * 8;
   new BigUint64Array(bytes.buffer, deletesAt, deletes.length).set(deletes);
@@ -112,6 +123,7 @@ export function readBatch(given: Uint8Array): Batch {
   return {
     position: { incarnation, number, digest },
     previous: view.getBigUint64(at.previous, true),
+    after: Number(view.getBigUint64(at.after, true)),
     dim,
     madeAt: Number(view.getBigUint64(at.madeAt, true)),
     keys: new BigUint64Array(bytes.buffer, headerBytes, upserts),

@@ -9,6 +9,11 @@ import type { Batch, ChainPosition } from './batch.ts';
  */
 export type Continuation = 'next' | 'known' | 'gap' | 'fork';
 
+/** Where a chain begins: before its first batch. */
+export function genesis(incarnation: number): ChainPosition {
+  return { incarnation, number: 0n, digest: 0n };
+}
+
 /** The chain of batches of one shard, as far as it was followed. */
 export class Chain {
   #position: ChainPosition;
@@ -47,11 +52,11 @@ export class Chain {
     this.#digests.delete(position.number - BigInt(chainHistoryMax));
   }
 
-  /** Whether the last batch of the stream is in it. Undefined if it is later. @param last undefined: the stream has none */
-  holds(last: ChainPosition | undefined): boolean | undefined {
+  /** Whether it is the chain in the stream, or its beginning. @param end of the one in the stream; undefined: it has none */
+  leadsTo(end: ChainPosition | undefined): boolean {
     const { incarnation, number } = this.#position;
-    if (last === undefined) return number === 0n;
-    if (last.incarnation !== incarnation || last.number < number) return false;
-    return last.number > number ? undefined : this.#has(last);
+    if (end === undefined) return number === 0n;
+    if (end.incarnation !== incarnation || end.number < number) return false;
+    return end.number > number || this.#has(end);
   }
 }

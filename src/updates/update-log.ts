@@ -1,4 +1,4 @@
-import type { Batch, ChainPosition } from './batch.ts';
+import type { Batch } from './batch.ts';
 
 /** A batch, and its place among all batches of the log. */
 export interface LoggedBatch {
@@ -16,19 +16,15 @@ export interface UpdateLog {
   incarnation(): Promise<number>;
   /** The first batch of a chain after a sequence, or undefined. Messages that are no batches are left out. */
   next(chain: string, after: number): Promise<LoggedBatch | undefined>;
-  /** The last batch of a chain, or undefined. */
+  /** The last batch that was written to a chain, or undefined. It may have lost a race: `endOf` knows. */
   last(chain: string): Promise<LoggedBatch | undefined>;
   /**
-   * Adds a batch to a chain, if its last sequence is still this (0: it has none).
-   * @returns its sequence @throws CONFLICT if another batch has come first; LIMIT_EXCEEDED
+   * Adds a batch to a chain, if its last sequence is still this (0: it has none). With replicas, servers of NATS 2.9 let several win
+   * who expect the same: which of them was first, `continuationOf` says.
+   * @throws CONFLICT if another batch has come first, or an answer was lost; LIMIT_EXCEEDED
    */
-  append(chain: string, batch: Uint8Array, after: number): Promise<number>;
+  append(chain: string, batch: Uint8Array, after: number): Promise<void>;
   /** Calls `onChange` when a chain may have changed; without a name, when any of them may have. It may be lost: read now and then, too. */
   listen(onChange: (chain?: string) => void): () => void;
   close(): Promise<void>;
-}
-
-/** Where a chain begins: before its first batch. */
-export function genesis(incarnation: number): ChainPosition {
-  return { incarnation, number: 0n, digest: 0n };
 }

@@ -1,4 +1,4 @@
-// A log of row updates in memory, which can lose what it has acknowledged, and let several writers win.
+// A log of row updates in memory, which can lose what it has acknowledged, and let writers win who were late.
 import { FlexemrError } from '../../src/errors.ts';
 import { readBatch } from '../../src/updates/batch.ts';
 import type { LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
@@ -28,16 +28,13 @@ export class MemoryLog implements UpdateLog {
     return this.messages.findLast((each) => each.chain === chain)?.logged;
   }
 
-  async append(chain: string, bytes: Uint8Array, after: number): Promise<number> {
+  async append(chain: string, bytes: Uint8Array, after: number): Promise<void> {
     await undefined;
     const batch = readBatch(bytes);
     const last = this.#lastOf(chain)?.sequence ?? 0;
-    if (last === after || (this.isLax && last > after))
-      this.messages.push({ chain, logged: { sequence: ++this.sequence, batch } });
+    if (last !== after && !this.isLax) throw new FlexemrError('CONFLICT', 'another writer was first');
+    this.messages.push({ chain, logged: { sequence: ++this.sequence, batch } });
     for (const listener of this.#listeners) listener(chain);
-    const first = await this.next(chain, after);
-    if (first?.batch.position.digest === batch.position.digest) return first.sequence;
-    throw new FlexemrError('CONFLICT', 'another writer was first');
   }
 
   /** Forgets its last messages, and uses their sequences again. */

@@ -9,8 +9,8 @@ import { type GateMemory, makeGate } from '../../src/memory-node/write-gate.ts';
 import { WriterArena } from '../../src/memory-node/writer-arena.ts';
 import { RowsWriterGate, type WriterGate } from '../../src/memory-node/writer-gate.ts';
 import { numberedShards } from '../../src/plan/routing-table.ts';
+import { genesis } from '../../src/updates/chain.ts';
 import { chainName } from '../../src/updates/chain-name.ts';
-import { genesis } from '../../src/updates/update-log.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import {
