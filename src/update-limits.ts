@@ -12,6 +12,14 @@ export const chainHistoryMax = 64;
  */
 export const gateWorkerMsMax = 2_000;
 export const gateWriterMsMax = 500;
+/** How often a node looks for batches that nobody has told it of, and compares its chains with those of the log. */
+export const updateCheckMs = 1_000;
+/** How long a batch waits that could not be written because of answers in progress. */
+export const updateLaterMs = 5;
+/** After so many failures of the log in a row, a node waits for its next check. */
+export const updateFailuresMax = 3;
+/** Most checks that a shard leaves out whose batches do not continue its rows, although they were just read again. */
+export const updateRestsMax = 64;
 /** Rows for ids that come later, of an indexed shard: a share of its rows, and at least so many. */
 export const spareRowsShare = 0.1;
 export const spareRowsMin = 1_024;

@@ -14,6 +14,8 @@ export const runs = {
   scatteredRows: soak ? 20_000 : 300,
   /** Milliseconds in which rows change while they are read. */
   tornRowsMs: soak ? 120_000 : 3_000,
+  /** Nodes that follow a log to which anything happens. */
+  updatedNodes: soak ? 2_000 : 30,
   /** Batches that are deduplicated. */
   dedupeBatches: soak ? 20_000 : 500,
   /** Batches of row updates, and chains of them. */

@@ -1,18 +1,25 @@
 // The rows of a memory node: those of all releases that it has loaded.
+import { FlexemrError } from '../errors.ts';
 import { instantiateKernels, kernelModule } from '../kernel/files.ts';
 import { loadPieceBytesMax, slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
 import { checkContents } from '../memory-node/check-contents.ts';
 import type { Hosting, SlotRange } from '../memory-node/hosting.ts';
 import { slotShares } from '../memory-node/hostings.ts';
-import { type LoadedShard, loadShards, ownShards } from '../memory-node/load-shards.ts';
+import { freeShard, type LoadedShard, loadShards, ownShards, reloadShard } from '../memory-node/load-shards.ts';
+import type { UpdatesHosting } from '../memory-node/node-updates.ts';
+import type { UpdatedShard } from '../memory-node/row-writer.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
+import { noUpdates } from '../memory-node/update-record.ts';
+import { stagingBytes } from '../memory-node/writer-arena.ts';
 import { fingerprint, meaning, planText } from '../plan/fingerprint.ts';
-import type { NumberedShard, RoutingTable } from '../plan/routing-table.ts';
+import { holdersOf, type NumberedShard, type RoutingTable } from '../plan/routing-table.ts';
+import type { Arena } from '../store/arena.ts';
 import type { Hasher } from '../store/id-hashes.ts';
 import type { LoadProgress } from '../store/load.ts';
 import { Store } from '../store/store.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
+import { chainName } from '../updates/chain-name.ts';
 
 export interface NodeOptions {
   /** The id of the node whose shards are loaded. */
@@ -22,6 +29,8 @@ export interface NodeOptions {
   readonly headroom?: number | undefined;
   /** Compares every row with the digests in the plan. */
   readonly verify?: boolean | undefined;
+  /** Whether a thread of the node writes row updates: it has memory of its own in each arena. Default: false. */
+  readonly takesUpdates?: boolean | undefined;
 }
 
 /** A routing table, and the safetensors file of its tables. */
@@ -38,6 +47,7 @@ export interface LoadReleaseOptions {
 
 /** A shard in memory, and the number of releases that use it. */
 interface Unit extends LoadedShard {
+  readonly tables: TableSource;
   uses: number;
 }
 
@@ -59,6 +69,8 @@ export class LoadedReleases {
   readonly #served = new Map<string, Served>();
   /** The slots of each worker, of each arena. */
   readonly #slots: SlotRange[][] = [];
+  /** Memory of the thread that writes row updates, in each arena. */
+  readonly #staging: number[] = [];
 
   /** @param options already checked */
   constructor(options: NodeOptions) {
@@ -87,6 +99,7 @@ export class LoadedReleases {
     const plan = fingerprint(routing);
     const name = planText(plan);
     if (this.has(name)) return name;
+    checkUpdated(routing);
     const own = ownShards({ routing, node }).map((shard) => ({ key: keyOf(shard, name), shard }));
     const missing = own.filter(({ key }) => !this.#units.has(key)).map(({ shard }) => shard);
     const contents =
@@ -94,8 +107,10 @@ export class LoadedReleases {
         ? plannedContents(routing)
         : await this.#read({ routing, tables }, missing, { ...options, name });
     if (this.#store.arenas.length === 0) this.#store.arenaWithSpace(0, 0);
-    for (const arena of this.#store.arenas.slice(this.#slots.length))
+    for (const arena of this.#store.arenas.slice(this.#slots.length)) {
+      if (this.#options.takesUpdates) this.#staging.push(stagingIn(arena));
       this.#slots.push(slotShares(arena, this.#options.workers, 2 * loadPieceBytesMax));
+    }
     const units = own.map(({ key }) => this.#units.get(key) as Unit);
     for (const unit of units) unit.uses++;
     const shards = units.map(({ hosted }, i) => ({ ...hosted, number: own[i].shard.number }));
@@ -116,8 +131,44 @@ export class LoadedReleases {
     await using pool = new ThreadPool(threads, this.#store.arenas);
     const options = { ...this.#hasher, shards, pool, onProgress };
     const loaded = await loadShards(this.#store, file, options, this.#options.headroom);
-    for (const shard of loaded) this.#units.set(keyOf(shard.planned, name), { ...shard, uses: 0 });
+    for (const shard of loaded) this.#units.set(keyOf(shard.planned, name), { ...shard, tables, uses: 0 });
     return contents;
+  }
+
+  /** What the thread that writes row updates has to know. */
+  get updates(): UpdatesHosting {
+    const memories = this.#store.arenas.map(({ memory }) => memory);
+    const shards = [...this.#units.values()].filter(({ hosted }) => hosted.updates !== noUpdates);
+    return { module: this.#module, memories, staging: this.#staging, shards: shards.map(updatedShard) };
+  }
+
+  /**
+   * Reads the rows of a shard again from its file, to where they are. No worker may read them meanwhile.
+   * @param chain the name of its chain of updates @throws as load
+   */
+  async reload(chain: string): Promise<void> {
+    const found = [...this.#units].find(([, { planned }]) => chainName(planned) === chain);
+    // Its release has gone meanwhile.
+    if (found === undefined) return;
+    const [key, unit] = found;
+    const { planned, tables } = unit;
+    unit.uses++;
+    try {
+      await using file = await openTableFile(tables);
+      const { node, verify } = this.#options;
+      const nodes = holdersOf(planned.shard).map((id) => ({ id }));
+      await checkContents(file, { node, verify, routing: { nodes, tables: [planned.table] } });
+      await using pool = new ThreadPool(1, this.#store.arenas);
+      await reloadShard(this.#store, file, { ...this.#hasher, pool }, unit);
+    } finally {
+      this.#unuse(key, unit);
+    }
+  }
+
+  #unuse(key: string, unit: Unit): void {
+    if (--unit.uses > 0) return;
+    this.#units.delete(key);
+    freeShard(this.#store, unit);
   }
 
   /** What each worker needs to serve a release. */
@@ -134,10 +185,7 @@ export class LoadedReleases {
     const served = this.#served.get(plan);
     this.#served.delete(plan);
     for (const key of served?.keys ?? []) {
-      const unit = this.#units.get(key) as Unit;
-      if (--unit.uses > 0) continue;
-      this.#units.delete(key);
-      for (const extent of unit.extents) this.#store.free(extent);
+      this.#unuse(key, this.#units.get(key) as Unit);
     }
   }
 
@@ -165,10 +213,31 @@ export async function loadHostings({
   return releases.hostings(await releases.load(options, { onProgress }));
 }
 
+/** Batches of updates belong to rows, so it must be known which rows these are. @throws INVALID_ROUTING */
+function checkUpdated({ tables }: RoutingTable): void {
+  const unknown = tables.find(({ updates, content }) => updates && content === undefined);
+  if (unknown === undefined) return;
+  const { name } = unknown.spec;
+  const message = `table ${name} takes updates, but its plan has no digest of its rows: plan it from its file`;
+  throw new FlexemrError('INVALID_ROUTING', message, { field: 'updates', value: name });
+}
+
 /** Shards with the same key have the same rows. A plan without a digest of the rows has no rows in common with another one. */
 function keyOf({ number, table, shard }: NumberedShard, plan: string): string {
   if (table.content === undefined) return `${plan} ${number}`;
   return JSON.stringify(meaning(table, [shard.begin, shard.end]));
+}
+
+function stagingIn({ slots }: Arena): number {
+  const staging = slots.allocate(stagingBytes);
+  if (staging === undefined) throw new RangeError(`an arena has no space for ${stagingBytes} bytes of staging`);
+  return staging;
+}
+
+function updatedShard({ planned, hosted: { arena, rows, index, updates } }: Unit): UpdatedShard {
+  const { table, shard } = planned;
+  const { begin, end } = shard;
+  return { arena, rows, index, updates, chain: chainName(planned), table: table.spec.name, begin, end };
 }
 
 function plannedContents({ tables }: RoutingTable): Record<string, string> {

@@ -12,7 +12,6 @@ import {
 } from '../plan/routing-table.ts';
 import { spareRows } from '../plan/shard-size.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
-import type { Extent } from '../store/arena.ts';
 import { allocatedBytes } from '../store/free-list.ts';
 import type { Hasher } from '../store/id-hashes.ts';
 import { indexBytes } from '../store/key-index.ts';
@@ -20,7 +19,7 @@ import { type LoadableTable, type LoadProgress, planTables, readIds } from '../s
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
-import { TableBuilder } from '../store/table-builder.ts';
+import { type ShardExtents, TableBuilder } from '../store/table-builder.ts';
 import type { ThreadPool } from '../store/thread-pool.ts';
 import type { HostedShard } from './hosting.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
@@ -39,7 +38,7 @@ export interface LoadedShard {
   readonly planned: NumberedShard;
   readonly hosted: HostedShard;
   /** Its rows, and its index if it has one. */
-  readonly extents: readonly Extent[];
+  readonly extents: ShardExtents;
 }
 
 /** Shards of one table, and where their rows come from. */
@@ -50,6 +49,8 @@ interface Loading extends LoadShardsOptions {
   /** Bytes of all shards that are not loaded yet; the sizes of arenas depend on it. */
   readonly expect: number;
   readonly onBytes: (bytes: number) => void;
+  /** A shard that is there, whose rows are replaced. */
+  readonly onto?: ShardExtents | undefined;
 }
 
 /**
@@ -82,11 +83,38 @@ export async function loadShards(
       loaded.push(...(await load({ ...options, store, file, from, shards, expect, onBytes })));
       expect -= shards.reduce((sum, shard) => sum + shardBytes(shard), 0);
     }
+    for (const shard of loaded) clearRecord(shard);
     return loaded;
   } catch (error) {
-    for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
+    for (const shard of loaded) freeShard(store, shard);
     throw error;
   }
+}
+
+/** Number 0 of no incarnation. Memory that was used before may hold anything. */
+function clearRecord({ hosted: { updates }, extents: { shard } }: LoadedShard): void {
+  if (updates === noUpdates) return;
+  shard.arena.words.fill(0, updates >>> 2, (updates + UPDATES_BYTES) >>> 2);
+}
+
+/** Frees the memory of a shard that nobody uses any more. */
+export function freeShard(store: Store, { extents: { shard, index } }: LoadedShard): void {
+  store.free(shard);
+  if (index) store.free(index);
+}
+
+/** Reads the rows of a shard again, to where they are. Nobody may read them meanwhile. @throws as loadShards; UNAVAILABLE */
+export async function reloadShard(
+  store: Store,
+  file: SafetensorsFile,
+  options: Hasher & Pick<LoadShardsOptions, 'pool'>,
+  { planned, extents: onto }: LoadedShard,
+): Promise<void> {
+  const shards = [planned];
+  const [from] = loadables(file, shards);
+  if (from === undefined) throw notAsPlanned(file, planned.table.spec.name, 'is not in the file any more');
+  const loading = { ...options, store, file, from, shards, expect: 0, onBytes: () => {}, onto };
+  await (planned.table.indexed ? loadIndexed(loading) : loadRows(loading));
 }
 
 /** A routing table, and one of its nodes. */
@@ -157,10 +185,10 @@ function spareOf({ updates }: PlannedTable, rows: number): number {
 }
 
 async function loadRows(loading: Loading): Promise<LoadedShard[]> {
-  const { store, file, from, shards, expect } = loading;
+  const { store, file, from, shards, expect, onto } = loading;
   const behind = behindOf(shards[0].table);
   const ranges = shards.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
-  const builder = new TableBuilder(store, from.spec, { expect, ranges, behind });
+  const builder = new TableBuilder(store, from.spec, { expect, ranges, behind, onto });
   try {
     await builder.load(from.source, file.located(from.stored.tensor), loading.pool, loading.onBytes);
     const table = builder.build();
@@ -172,7 +200,7 @@ async function loadRows(loading: Loading): Promise<LoadedShard[]> {
 }
 
 async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
-  const { store, file, from, shards, expect } = loading;
+  const { store, file, from, shards, expect, onto } = loading;
   const ids = await readIds(file, from.stored.ids ?? '');
   const loaded: LoadedShard[] = [];
   for (const shard of shards) {
@@ -184,11 +212,11 @@ async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
     const stored = spec.rows + Number(spec.defaultRow !== undefined);
     const bytes =
       allocatedBytes(stored * keptRowBytes(spec)) + behind + allocatedBytes(indexBytes(spec.rows));
-    const beside = store.arenaWithSpace(bytes, expect);
+    const beside = onto?.shard.arena ?? store.arenaWithSpace(bytes, expect);
     const builder = new TableBuilder(store, spec, {
       expect,
       ranges: [{ first: 0, rows: spec.rows }],
-      ...{ beside, behind, spare },
+      ...{ beside, behind, spare, onto },
     });
     try {
       await builder.fill(from.source, async (first, bytes) => {
@@ -200,7 +228,7 @@ async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
       loaded.push(loadedShard(store, shard, builder.build(pick(ids, rows)), 0, spare));
     } catch (error) {
       builder.abandon();
-      for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
+      for (const shard of loaded) freeShard(store, shard);
       throw error;
     }
   }
@@ -211,12 +239,8 @@ function loadedShard(store: Store, planned: NumberedShard, table: Table, i: numb
   const { index } = table;
   if (index !== undefined && index.extent.arena !== table.shards[i].arena)
     throw new RangeError(`table ${table.spec.name}: the index of a shard is not in the memory of its rows`);
-  const extents = index === undefined ? [table.shards[i]] : [table.shards[i], index.extent];
+  const extents = { shard: table.shards[i], index: index?.extent };
   const hosted = { ...hostedShard(store, planned, table, i), spare };
-  const { words } = table.shards[i].arena;
-  // Number 0 of no incarnation: memory that was used before may hold anything.
-  if (hosted.updates !== noUpdates)
-    words.fill(0, hosted.updates >>> 2, (hosted.updates + UPDATES_BYTES) >>> 2);
   return { planned, hosted, extents };
 }
 

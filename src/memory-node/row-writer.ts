@@ -5,11 +5,11 @@ import { F32, NONE } from '../kernel/layout.ts';
 import { paddingSlot } from '../store/key-index.ts';
 import { batchBytesMax, batchRowsMax } from '../update-limits.ts';
 import { type BatchRows, batchBytes, type ChainEnd } from '../updates/batch.ts';
-import { type ChainEnd, FollowedPlace } from './followed-place.ts';
+import { FollowedPlace } from './followed-place.ts';
 import type { HostedShard } from './hosting.ts';
 import { SpareRows } from './spare-rows.ts';
 import type { WriterArena } from './writer-arena.ts';
-import type { WriterGate } from './writer-gate.ts';
+import type { KeptRows, WriterGate } from './writer-gate.ts';
 
 /** A shard whose rows change. */
 export interface UpdatedShard extends Pick<HostedShard, 'arena' | 'rows' | 'index' | 'updates'> {
@@ -68,13 +68,20 @@ export class RowWriter {
     return this.#place.followedTo;
   }
 
-  /** From now on no worker answers from the rows. @returns false if workers read rows for too long */
-  reload(): boolean {
-    const done = this.#gate.write(() => {
+  /**
+   * From now on no worker answers from the rows. @returns answers that may still know where rows were; undefined: nothing has changed,
+   * because workers read rows for too long
+   */
+  reload(): KeptRows | undefined {
+    return this.#gate.write(() => {
       this.#place.reload();
-      return true;
+      return this.#gate.kept;
     });
-    return done ?? false;
+  }
+
+  /** Whether none of these answers goes on. */
+  isForgotten(kept: KeptRows): boolean {
+    return this.#gate.isForgotten(kept);
   }
 
   /** The rows were replaced: what was known of them is not true any more. */
@@ -82,7 +89,7 @@ export class RowWriter {
     this.#spare = undefined;
   }
 
-  /** Says which batches the rows have, and that they may be read. @returns as `reload` */
+  /** Says which batches the rows have, and that they may be read. @returns false if workers read rows for too long */
   serve(to: ChainEnd): boolean {
     const done = this.#gate.write(() => {
       this.#place.serve(to);

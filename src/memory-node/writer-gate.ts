@@ -28,6 +28,8 @@ export interface WriterGate {
 export class RowsWriterGate implements WriterGate {
   readonly #words: GateMemory;
   readonly #workers: number[];
+  /** µs for which nobody could read rows, in total. */
+  heldUs = 0;
 
   constructor(words: GateMemory) {
     this.#words = words;
@@ -37,11 +39,13 @@ export class RowsWriterGate implements WriterGate {
   write<T>(write: () => T): T | undefined {
     // Whoever has waited for the write before goes first, so that writes without a pause do not keep anybody waiting for ever.
     if (!this.#wait(waiting)) return undefined;
+    const began = performance.now();
     Atomics.store(this.#words, wanted, 1);
     try {
       return this.#wait(inside) ? write() : undefined;
     } finally {
       clearWriter(this.#words);
+      this.heldUs += (performance.now() - began) * 1000;
     }
   }
 

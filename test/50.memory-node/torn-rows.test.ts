@@ -29,7 +29,10 @@ const readers = 4;
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start({ tables: givenTables(), nodes: 1, ports: false, split: changing });
+  cluster = await Cluster.start({
+    ...{ tables: givenTables(), nodes: 1, ports: false, digests: true },
+    split: changing,
+  });
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
