@@ -8,3 +8,9 @@ export const batchBytesMax = 1_000_000;
 export const chainHistoryMax = 64;
 /** Bytes of the stream of row updates. The oldest make room. */
 export const updateStreamBytes = 1_073_741_824;
+/** Milliseconds of an update, until every node has applied it, if its caller says nothing. */
+export const updateMsDefault = 30_000;
+/** Between questions to nodes whether they have applied an update. */
+export const updatePollMs = 10;
+/** Longest pause of a writer before it tries again, because another was quicker. */
+export const updatePauseMsMax = 50;
