@@ -14,3 +14,5 @@ export const updateMsDefault = 30_000;
 export const updatePollMs = 10;
 /** Longest pause of a writer before it tries again, because another was quicker. */
 export const updatePauseMsMax = 50;
+/** Bytes of a file of updates that are written together. */
+export const updateBytesAtOnce = 33_554_432;

@@ -9,6 +9,7 @@ import { UpdateStream } from '../nats/update-stream.ts';
 import type { ClusterStore } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
 import { holdersOf, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import type { TableSpec } from '../plan/table-spec.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import type { Transport } from '../transport/transport.ts';
 import { updateMsDefault, updatePauseMsMax, updatePollMs } from '../update-limits.ts';
@@ -76,15 +77,30 @@ export class ClusterUpdater implements AsyncDisposable {
     if (this.#closed) throw new FlexemrError('RELEASED', 'the updater is closed');
     const { deadline = updateMsDefault, until = 'applied' } = checkFields(updateOptions, options);
     const patience = new Patience(deadline);
-    const { routing } = (await this.#store.read()).cluster.serving;
+    const routing = await this.#serving();
     const mark = await this.#updater.write(routing, updates, patience);
-    const served = (await this.#store.read()).cluster.serving.routing;
-    if (planName(served) !== planName(routing)) throw changed();
+    if (planName(await this.#serving()) !== planName(routing)) throw changed();
     if (until === 'applied') await this.#applied(routing, mark, patience);
     return mark;
   }
 
-  /** Waits until every node that holds the rows says that it has applied them. */
+  /** The tables that are served, in order. @throws UNAVAILABLE, UNAUTHORIZED */
+  async specs(): Promise<TableSpec[]> {
+    return (await this.#serving()).tables.map(({ spec }) => spec);
+  }
+
+  async #serving(): Promise<RoutingTable> {
+    return (await this.#store.read()).cluster.serving.routing;
+  }
+
+  /**
+   * Waits until every node that holds the rows says that it has applied them.
+   * @param deadline milliseconds; default updateMsDefault @throws DEADLINE_EXCEEDED, which names the nodes
+   */
+  async applied(mark: UpdateMark, { deadline = updateMsDefault }: UpdateOptions = {}): Promise<void> {
+    await this.#applied(await this.#serving(), mark, new Patience(deadline));
+  }
+
   async #applied(routing: RoutingTable, mark: UpdateMark, patience: Patience): Promise<void> {
     for (;;) {
       const behind = await this.#behind(routing, mark);
