@@ -25,3 +25,11 @@ export const spareRowsShare = 0.1;
 export const spareRowsMin = 1_024;
 /** Bytes of the stream of row updates. The oldest make room. */
 export const updateStreamBytes = 1_073_741_824;
+/** Milliseconds of an update, until every node has applied it, if its caller says nothing. */
+export const updateMsDefault = 30_000;
+/** Between questions to nodes whether they have applied an update. */
+export const updatePollMs = 10;
+/** Longest pause of a writer before it tries again, because another was quicker. */
+export const updatePauseMsMax = 50;
+/** Bytes of a file of updates that are written together. */
+export const updateBytesAtOnce = 33_554_432;

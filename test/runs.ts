@@ -20,6 +20,8 @@ export const runs = {
   dedupeBatches: soak ? 20_000 : 500,
   /** Batches of row updates, and chains of them. */
   updateBatches: soak ? 20_000 : 200,
+  /** Writes of several updaters to NATS. */
+  updateRounds: soak ? 100 : 5,
   /** Loads from a server with random faults. */
   httpFaults: soak ? 3_000 : 40,
   /** Mutated safetensors files. */

@@ -10,6 +10,7 @@ import type { NatsCredentials } from './credentials.ts';
 import { Lease } from './lease.ts';
 import { Leases } from './leases.ts';
 import type { KV, KvEntry } from './library.ts';
+import { ensureUpdateStream } from './update-stream.ts';
 
 const key = 'cluster';
 const reading = 'cannot read the cluster';
@@ -100,6 +101,7 @@ export class NatsCluster implements ClusterStore {
       await ensureClusterBucket(this.#connection, this.#address);
       // Here, because who holds a lease may not be allowed to create a bucket.
       await ensureLeaseBucket(this.#connection, this.#address);
+      await ensureUpdateStream(this.#connection, this.#address);
     }
     // First the sequence: whatever is written after this moment changes it.
     const { last } = await this.#state();

@@ -21,41 +21,35 @@ export class UpdateStream implements UpdateLog {
   readonly #client: JetStreamClient;
   readonly #manager: JetStreamManager;
   readonly #stream: string;
-  readonly #close: () => Promise<void>;
 
-  /** @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
-  static async open(where: string, credentials: NatsCredentials = {}): Promise<UpdateStream> {
+  /**
+   * @param options.create it, if it is not there @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY
+   */
+  static async open(
+    where: string,
+    credentials: NatsCredentials = {},
+    { create = false }: { readonly create?: boolean } = {},
+  ): Promise<UpdateStream> {
     const address = parseNatsAddress(where);
     const connection = await Connection.open(address, credentials);
     try {
-      return await UpdateStream.over(connection, address, () => connection.close());
+      if (create) await ensureUpdateStream(connection, address);
+      return new UpdateStream(connection, await connection.jetStream(), streamName(address));
     } catch (error) {
       await connection.close();
       throw error;
     }
   }
 
-  /** The stream of a cluster, by a connection that is open. */
-  static async over(
-    connection: Connection,
-    address: NatsAddress,
-    close: () => Promise<void> = async () => {},
-  ): Promise<UpdateStream> {
-    const { client, manager } = await connection.jetStream();
-    return new UpdateStream(connection, { client, manager }, streamName(address), close);
-  }
-
   private constructor(
     connection: Connection,
     { client, manager }: { readonly client: JetStreamClient; readonly manager: JetStreamManager },
     stream: string,
-    close: () => Promise<void>,
   ) {
     this.#connection = connection;
     this.#client = client;
     this.#manager = manager;
     this.#stream = stream;
-    this.#close = close;
   }
 
   async incarnation(): Promise<number> {
@@ -134,7 +128,7 @@ export class UpdateStream implements UpdateLog {
   }
 
   async close(): Promise<void> {
-    await this.#close();
+    await this.#connection.close();
   }
 }
 

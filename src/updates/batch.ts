@@ -102,8 +102,8 @@ export function writeBatch(
 
 /** Reads a batch. It may be anything: everybody who may publish to the stream has written it. @throws INVALID_FRAME */
 export function readBatch(given: Uint8Array): Batch {
-  // A copy begins at a whole word, and is changed below.
-  const bytes = given.slice();
+  // A copy begins at a whole word, and is changed below. A slice of a Buffer would not be one.
+  const bytes = new Uint8Array(given);
   const view = new DataView(bytes.buffer);
   if (bytes.length < headerBytes || view.getUint32(at.magic, true) !== batchMagic)
     throw invalid(`${bytes.length} bytes are not a batch`, bytes.length);

@@ -1,101 +1,25 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { instantiateKernels } from '../../src/kernel/files.ts';
 import { planSharding } from '../../src/plan/planner.ts';
-import { numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
-import { idHashes } from '../../src/store/id-hashes.ts';
 import { batchRowsMax } from '../../src/update-limits.ts';
-import { Chain, genesis } from '../../src/updates/chain.ts';
-import { chainName } from '../../src/updates/chain-name.ts';
 import type { RowUpdates } from '../../src/updates/row-updates.ts';
 import { Updater } from '../../src/updates/updater.ts';
 import { refused } from '../refusal.ts';
 import { runs } from '../runs.ts';
 import { MemoryLog } from './memory-log.ts';
-
-const memory = new WebAssembly.Memory({ initial: 2 });
-const hasher = { memory, kernels: instantiateKernels(memory) };
-const dim = 3;
-const spec = { rows: 50, dim, mode: 'sum' as const };
-const { routing } = planSharding({
-  tables: [
-    { spec: { name: 'rows', ...spec }, version: 1 },
-    { spec: { name: 'ids', ...spec, padding: 0 }, version: 1, indexed: true },
-  ],
-  nodes: [{ id: 'a' }, { id: 'b' }, { id: 'c' }],
-  split: 'row',
-});
-/** It never gives up. */
-const patience = { check: () => {}, pause: async () => {} };
-
-/** What a follower of every chain has: the last row of each key. */
-async function replayed(log: MemoryLog, planned: RoutingTable = routing): Promise<Map<string, number[]>> {
-  const rows = new Map<string, number[]>();
-  for (const { table, shard } of numberedShards(planned)) {
-    const { spec, indexed } = table;
-    const chain = new Chain(genesis(log.made));
-    for (const { chain: name, logged } of log.messages) {
-      if (name !== chainName({ table, shard })) continue;
-      const { batch } = logged;
-      const found = chain.judge(batch);
-      if (found === 'known') continue;
-      expect(found).toBe('next');
-      chain.advance(batch.position);
-      const keys = [...batch.keys, ...batch.deletes];
-      // A shard gets its own rows only.
-      const places = indexed
-        ? [...idHashes(hasher, BigUint64Array.from(keys))].flatMap(({ hashes }) => [...hashes])
-        : keys.map(Number);
-      for (const place of places) expect(place >= shard.begin && place < shard.end).toBe(true);
-      for (const [i, key] of batch.keys.entries())
-        rows.set(`${spec.name} ${key}`, [...batch.rows.subarray(i * dim, (i + 1) * dim)]);
-      for (const key of batch.deletes) rows.delete(`${spec.name} ${key}`);
-    }
-  }
-  return rows;
-}
-
-const row = (value: number): number[] => [value, value + 0.25, -value];
-const keysOf = (most: number): fc.Arbitrary<number[]> =>
-  fc.uniqueArray(fc.integer({ min: 1, max: most }), { maxLength: 20 });
-const write = fc.record({ rows: keysOf(49), ids: keysOf(60), deletes: keysOf(60) });
+import { dim, hasher, patience, replayed, routing, row, spec, writeAll, writers } from './update-case.ts';
 
 test('all that was acknowledged is in the chains once, in the order of each writer, whoever else writes', async () => {
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.array(write, { maxLength: 5 }), { minLength: 1, maxLength: 3 }),
-      fc.boolean(),
-      async (writers, isLax) => {
-        const log = new MemoryLog();
-        log.isLax = isLax;
-        let stamp = 0;
-        // Each writer has its own keys, so that the order between writers does not matter.
-        const wanted = new Map<string, number[]>();
-        await Promise.all(
-          writers.map(async (writes, writer) => {
-            const updater = new Updater(log, hasher);
-            const own = (keys: number[]): number[] => keys.filter((key) => key % writers.length === writer);
-            for (const { rows, ids, deletes } of writes) {
-              const [keys, written] = [own(rows), own(ids)];
-              const gone = own(deletes).filter((key) => !written.includes(key));
-              const value = ++stamp;
-              for (const key of keys) wanted.set(`rows ${key}`, row(value));
-              for (const key of written) wanted.set(`ids ${key}`, row(value));
-              for (const key of gone) wanted.delete(`ids ${key}`);
-              await updater.write(
-                routing,
-                {
-                  rows: { keys, rows: keys.flatMap(() => row(value)) },
-                  ids: { keys: written, rows: written.flatMap(() => row(value)), deletes: gone },
-                },
-                patience,
-              );
-            }
-          }),
-        );
-        expect(await replayed(log)).toEqual(wanted);
-      },
-    ),
+    fc.asyncProperty(writers, fc.boolean(), async (all, isLax) => {
+      const log = new MemoryLog();
+      log.isLax = isLax;
+      const wanted = await writeAll(
+        all.map(() => new Updater(log, hasher)),
+        all,
+      );
+      expect(await replayed(log)).toEqual(wanted);
+    }),
     { numRuns: runs.updateBatches / 4 },
   );
 });
