@@ -16,6 +16,8 @@ export const gateWriterMsMax = 500;
 export const updateCheckMs = 1_000;
 /** How long a batch waits that could not be written because of answers in progress. */
 export const updateLaterMs = 5;
+/** A node does not serve new rows if the log has not answered for so long, because they may lack updates. */
+export const updateAwayMsMax = 30_000;
 /** After so many failures of the log in a row, a node waits for its next check. */
 export const updateFailuresMax = 3;
 /** Most checks that a shard leaves out whose batches do not continue its rows, although they were just read again. */

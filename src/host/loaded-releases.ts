@@ -5,7 +5,13 @@ import { loadPieceBytesMax, slotBytesMax, workerSlotBytesDefault } from '../limi
 import { checkContents } from '../memory-node/check-contents.ts';
 import type { Hosting, SlotRange } from '../memory-node/hosting.ts';
 import { slotShares } from '../memory-node/hostings.ts';
-import { freeShard, type LoadedShard, loadShards, ownShards, reloadShard } from '../memory-node/load-shards.ts';
+import {
+  freeShard,
+  type LoadedShard,
+  loadShards,
+  ownShards,
+  reloadShard,
+} from '../memory-node/load-shards.ts';
 import type { UpdatesHosting } from '../memory-node/node-updates.ts';
 import type { UpdatedShard } from '../memory-node/row-writer.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
@@ -135,10 +141,13 @@ export class LoadedReleases {
     return contents;
   }
 
-  /** What the thread that writes row updates has to know. */
-  get updates(): UpdatesHosting {
+  /** What the thread that writes row updates has to know of some releases. */
+  updatesOf(plans: readonly string[]): UpdatesHosting {
     const memories = this.#store.arenas.map(({ memory }) => memory);
-    const shards = [...this.#units.values()].filter(({ hosted }) => hosted.updates !== noUpdates);
+    const keys = new Set(plans.flatMap((plan) => this.#served.get(plan)?.keys ?? []));
+    const shards = [...keys]
+      .map((key) => this.#units.get(key) as Unit)
+      .filter(({ hosted }) => hosted.updates !== noUpdates);
     return { module: this.#module, memories, staging: this.#staging, shards: shards.map(updatedShard) };
   }
 
@@ -230,7 +239,8 @@ function keyOf({ number, table, shard }: NumberedShard, plan: string): string {
 
 function stagingIn({ slots }: Arena): number {
   const staging = slots.allocate(stagingBytes);
-  if (staging === undefined) throw new RangeError(`an arena has no space for ${stagingBytes} bytes of staging`);
+  if (staging === undefined)
+    throw new RangeError(`an arena has no space for ${stagingBytes} bytes of staging`);
   return staging;
 }
 

@@ -16,7 +16,7 @@ export class Applier {
   #running: Promise<void> | undefined;
   #check: ReturnType<typeof setTimeout> | undefined;
   /** Whether the log did not answer. It is said once. */
-  #isAway = false;
+  isAway = false;
   #closed = false;
 
   constructor(updates: UpdateLog, log?: Log) {
@@ -110,14 +110,14 @@ export class Applier {
   }
 
   #answered(): void {
-    if (!this.#isAway) return;
-    this.#isAway = false;
+    if (!this.isAway) return;
+    this.isAway = false;
     this.#log?.info({}, 'the log of row updates answers again');
   }
 
   #silent(error: unknown): void {
-    if (this.#isAway || this.#closed) return;
-    this.#isAway = true;
+    if (this.isAway || this.#closed) return;
+    this.isAway = true;
     this.#log?.warn(
       { err: error },
       'the log of row updates does not answer: lookups go on with the rows that are there',

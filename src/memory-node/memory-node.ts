@@ -85,7 +85,7 @@ export class MemoryNode implements DirectHandler {
 
   describe(): NodeDescription {
     const { current, all } = this.#releases;
-    const described = current?.hosting.description ?? { node: this.#name, plan: '', tables: [] };
+    const described = current?.description ?? { node: this.#name, plan: '', tables: [] };
     const wireVersions = [wireVersionOldest, wireVersion] as const;
     const served = all.map((release) => release.status);
     return {

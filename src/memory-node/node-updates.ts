@@ -20,6 +20,8 @@ export interface UpdatesHosting {
 export interface NodeUpdatesStats extends UpdateStats {
   /** µs for which no worker could read rows. */
   readonly gateUs: number;
+  /** Whether the log does not answer. */
+  readonly isAway: boolean;
 }
 
 /** The row updates of a node: all of its shards that take updates follow their chains. */
@@ -33,12 +35,7 @@ export class NodeUpdates {
   readonly #shards = new Map<string, FollowedShard>();
 
   /** @param reload reads the rows of a shard again from where they came, by the name of its chain */
-  constructor(
-    updates: UpdateLog,
-    gate: RowsWriterGate,
-    reload: (chain: string) => Promise<void>,
-    log?: Log,
-  ) {
+  constructor(updates: UpdateLog, gate: RowsWriterGate, reload: (chain: string) => Promise<void>, log?: Log) {
     this.#gate = gate;
     this.#reload = reload;
     this.#log = log;
@@ -72,7 +69,7 @@ export class NodeUpdates {
   }
 
   get stats(): NodeUpdatesStats {
-    return { ...this.#counts, gateUs: this.#gate.heldUs };
+    return { ...this.#counts, gateUs: this.#gate.heldUs, isAway: this.#applier.isAway };
   }
 
   /** @returns once no batch is being written */

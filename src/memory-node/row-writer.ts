@@ -184,17 +184,18 @@ export class RowWriter {
     const slots = this.#arena.find(index, batch.keys).slice();
     const known: number[] = [];
     const added: number[] = [];
+    const padded: number[] = [];
     for (const [i, slot] of slots.entries())
       if (slot === NONE) added.push(i);
-      else if (slot !== paddingSlot) known.push(i);
+      else (slot === paddingSlot ? padded : known).push(i);
     const more = added.length - this.#spare.count - gone.length;
     if (more > 0)
       return this.#refusal('LIMIT_EXCEEDED', `it needs ${more} more rows than are free`, added.length);
     const { dim } = rows;
-    const ordered = new Float32Array((known.length + added.length) * dim);
-    for (const [to, i] of [...known, ...added].entries())
+    const ordered = new Float32Array(batch.rows.length);
+    for (const [to, i] of [...known, ...added, ...padded].entries())
       ordered.set(batch.rows.subarray(i * dim, (i + 1) * dim), to * dim);
-    const from = this.#encode(ordered, known.length + added.length);
+    const from = this.#encode(ordered, batch.keys.length);
     if (from instanceof FlexemrError) return from;
     const own = Math.max(0, added.length - this.#spare.count);
     const taken = this.#spare.take(added.length - own);

@@ -66,6 +66,7 @@ const entries = [
   'host/dense-thread.ts',
   'host/engine-thread.ts',
   'host/memory-node-worker.ts',
+  'host/update-worker.ts',
   'simulation/calibration-node.ts',
 ];
 

@@ -65,6 +65,8 @@ export class UpdatedOracle {
   readonly #indexed: boolean;
   /** Rows of the shard, those that no id has yet among them. */
   readonly #capacity: number;
+  /** Its row is never read, and nobody can write it. */
+  readonly #padding: bigint | undefined;
   written = 0;
   refused = 0;
 
@@ -72,7 +74,9 @@ export class UpdatedOracle {
     { dtype, dim, indexed }: { dtype: DType; dim: number; indexed: boolean },
     rows: readonly (readonly [key: bigint, row: Float32Array])[],
     spare: number,
+    padding?: bigint,
   ) {
+    this.#padding = padding;
     [this.#dtype, this.#dim, this.#indexed] = [dtype, dim, indexed];
     this.#capacity = rows.length + spare;
     for (const [key, row] of rows) this.rows.set(key, encoded(row, dtype) as Uint8Array);
@@ -90,10 +94,12 @@ export class UpdatedOracle {
     if (!this.#indexed && (deletes.length > 0 || [...keys].some((key) => !this.rows.has(key)))) return false;
     const after = new Set([...this.rows.keys(), ...keys]);
     for (const key of deletes) after.delete(key);
+    if (this.#padding !== undefined) after.delete(this.#padding);
     if (after.size > this.#capacity) return false;
     const made = Array.from(keys, (_, i) => encoded(rows.subarray(i * dim, (i + 1) * dim), this.#dtype));
     if (made.includes(undefined)) return false;
-    for (const [i, key] of keys.entries()) this.rows.set(key, made[i] as Uint8Array);
+    for (const [i, key] of keys.entries())
+      if (key !== this.#padding) this.rows.set(key, made[i] as Uint8Array);
     for (const key of deletes) this.rows.delete(key);
     return true;
   }
