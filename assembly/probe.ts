@@ -4,7 +4,7 @@
 
 import {
   ASK_AT, ASK_BAG, ASK_CACHE, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_WORK, FEATURE_FILL_COUNT,
-  FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES,
+  FEATURE_FILLS, FEATURE_FRESH, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES,
   FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_NEXT_OFFSETS, FEATURE_RESULTS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
   FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_NUMBER, TABLE_PIN,
 } from '../src/kernel/ask-layout';
@@ -23,7 +23,7 @@ import { noteMisses } from './seen';
 export function probe(block: usize, feature: usize, table: usize, most: u32): u32 {
   const cache = <usize>load<u32>(block, ASK_CACHE), bags = load<u32>(feature, FEATURE_SENT_BAGS);
   if (!load<u32>(block, ASK_AT)) {
-    if (!cache || !bags || !load<u32>(table, TABLE_NUMBER)) {
+    if (!cache || !bags || !load<u32>(table, TABLE_NUMBER) || load<u32>(feature, FEATURE_FRESH)) {
       enter(block, ASK_COUNT);
       return 0;
     }

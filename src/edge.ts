@@ -18,6 +18,7 @@ import { rankerFields } from './ranker/ranker-options.ts';
 import { FetchTransport } from './transport/fetch.ts';
 
 export { type ErrorCode, FlexemrError } from './errors.ts';
+export type { LookupUpdates, UpdatedShard } from './lookup/answered-updates.ts';
 export type { Lookup, Pooled } from './lookup/pooled.ts';
 export type { Bags, KeyedBags, Keys } from './plan/bags.ts';
 export { parseRouting } from './plan/routing-json.ts';
@@ -26,6 +27,7 @@ export type { RoutingTable } from './plan/routing-table.ts';
 export type { CacheOptions } from './ranker/cache-options.ts';
 export type { LookupOptions } from './ranker/lookup-options.ts';
 export type { Ranker, RankerStats } from './ranker/ranker.ts';
+export type { AtLeast, ShardMark } from './ranker/wanted-rows.ts';
 export type { TraceContext } from './wire/trace.ts';
 
 export interface EdgeRankerOptions {

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'INVALID_FRAME'
   | 'UNSUPPORTED_VERSION'
   | 'STALE_ROUTING'
+  | 'STALE_ROWS'
   | 'UNAUTHORIZED'
   | 'OVERLOADED'
   | 'UNAVAILABLE'

@@ -1,4 +1,4 @@
-// Limits of replicas, and of a second subrequest for a late one.
+// Limits of replicas, of a second subrequest for a late one, and of waits for updated rows.
 
 /** Nodes that hold the same shard, and characters of the name of a zone. */
 export const replicasMax = 8;
@@ -15,6 +15,10 @@ export const hedgeMsDefault = 100;
 export const hedgeSamplesMin = 32;
 /** The share of replies that a hedge waits for: the others are late. */
 export const hedgeQuantile = 0.95;
+
+/** Pauses before nodes are asked again whose rows do not have the updates that a lookup wants. Each is twice as long as the one before. */
+export const stalePauseMsMin = 5;
+export const stalePauseMsMax = 50;
 
 /** How long what a reply says of the queue of its node counts. */
 export const loadHintMsMax = 20;

@@ -6,6 +6,7 @@ import { MemoryNodeHost } from '../src/host/memory-node-host.ts';
 import { type OpenRankerOptions, openRanker } from '../src/host/open-ranker.ts';
 import { plannedTables } from '../src/host/plan-cluster.ts';
 import type { Tables } from '../src/index.ts';
+import type { Hosting } from '../src/memory-node/hosting.ts';
 import { planSharding, type Split } from '../src/plan/planner.ts';
 import type { PlannedNode, PlannedTable, RoutingTable } from '../src/plan/routing-table.ts';
 import type { Ranker } from '../src/ranker/ranker.ts';
@@ -32,6 +33,8 @@ export interface ClusterOptions {
   /** Nodes in this thread only: the memory for frames and replies; `wrap` puts a handler in front of the node. */
   readonly slotBytes?: number | undefined;
   readonly wrap?: ((handler: DirectHandler, node: string) => Handler) | undefined;
+  /** Nodes in this thread only: changes what a node serves. */
+  readonly adapt?: ((hosting: Hosting, node: string) => Hosting) | undefined;
   /** Whether the plan has digests of the tables. Default: false. */
   readonly digests?: boolean | undefined;
   /** Whether nodes serve RDMA too. Then `wrap` must return a DirectHandler. */
@@ -153,14 +156,14 @@ async function startNode(
   tables: string,
   routing: RoutingTable,
   node: string,
-  { workers = 0, security, slotBytes, wrap, ports = true, rdma = false }: ClusterOptions,
+  { workers = 0, security, slotBytes, wrap, adapt, ports = true, rdma = false }: ClusterOptions,
   handlers: Map<string, Handler>,
 ): Promise<ClusterNode> {
   if (workers > 0) {
     const device = rdma ? {} : undefined;
     return await MemoryNodeHost.start({ tables, routing, node, workers, security, rdma: device });
   }
-  const { node: own, hosting } = await localHosting({ tables, routing, node, slotBytes });
+  const { node: own, hosting } = await localHosting({ tables, routing, node, slotBytes, adapt });
   const handler = wrap?.(own, node) ?? own;
   if (!ports) {
     const url = `http://${node}.loopback`;

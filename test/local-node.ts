@@ -13,6 +13,8 @@ export interface LocalNodeOptions {
   /** The bytes for frames and replies in each arena. The node's limit for a frame is a share of them. */
   readonly slotBytes?: number | undefined;
   readonly tracer?: Tracer | undefined;
+  /** Changes what is served. */
+  readonly adapt?: ((hosting: Hosting, node: string) => Hosting) | undefined;
 }
 
 /** Loads a node's shards, and serves them as its only worker. @throws as MemoryNodeHost.start */
@@ -24,6 +26,7 @@ export async function localNode(options: LocalNodeOptions): Promise<MemoryNode> 
 export async function localHosting({
   slotBytes,
   tracer,
+  adapt = (hosting) => hosting,
   ...options
 }: LocalNodeOptions): Promise<{ node: MemoryNode; hosting: Hosting }> {
   const [hosting] = await loadHostings({ ...options, workers: 1 });
@@ -31,6 +34,6 @@ export async function localHosting({
     return { begin, end: Math.min(end, begin + (slotBytes ?? Number.POSITIVE_INFINITY)) };
   });
   const node = new MemoryNode(options.node, [], { tracer });
-  node.host({ ...hosting, slots });
+  node.host(adapt({ ...hosting, slots }, options.node));
   return { node, hosting };
 }

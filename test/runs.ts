@@ -34,6 +34,8 @@ export const runs = {
   failedLookups: soak ? 20_000 : 400,
   /** Answers of rows that are updated meanwhile. */
   updatedAnswers: soak ? 50_000 : 400,
+  /** Rankers whose nodes take updates. */
+  updatedRankers: soak ? 2_000 : 25,
   /** Lookups that are prepared and merged in kernels. */
   askCases: soak ? 100_000 : 500,
   /** Lookups of rankers with a cache, one after the other. */

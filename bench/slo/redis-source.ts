@@ -44,5 +44,5 @@ function featureOf(table: TableShape, { keys, offsets, weights }: Bags): Feature
 /** As much of a Lookup as a scorer needs. */
 function lookupOf(features: [string, Pick<Pooled, 'dim' | 'values'>][]): Lookup {
   const lookup = new Map(features) as Map<string, Pooled>;
-  return Object.assign(lookup, { failures: [], [Symbol.dispose]() {} });
+  return Object.assign(lookup, { failures: [], updates: new Map(), [Symbol.dispose]() {} });
 }

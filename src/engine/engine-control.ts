@@ -61,6 +61,8 @@ export interface SentResults {
   readonly replies: readonly (Uint8Array | undefined)[];
   readonly failures: readonly Failure[];
   readonly incomplete: ReadonlyMap<number, Uint32Array>;
+  /** PooledParts.updates. */
+  readonly updates: Uint32Array;
 }
 
 /** An engine, for its application. */

@@ -1,9 +1,10 @@
 import { FlexemrError } from '../errors.ts';
 import { errorOf, type Failure } from '../failure.ts';
-import { FeatureNames } from '../lookup/bag-reader.ts';
+import { AnsweredUpdates } from '../lookup/answered-updates.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
+import { type AskedFeatures, askedFeatures } from './asked-features.ts';
 import { BagsFrame } from './bags-frame.ts';
 import type { EngineControl, RunningEngine, SentResults } from './engine-control.ts';
 import { cancelRecord, type EngineMemory, type EngineUse, lookupRecord } from './engine-memory.ts';
@@ -38,7 +39,7 @@ export interface Pending {
 }
 
 interface Waiting extends Pending {
-  readonly names: FeatureNames;
+  readonly features: AskedFeatures;
   readonly address: number;
   readonly bytes: number;
   readonly deadlineAt: number;
@@ -123,8 +124,9 @@ export class EngineLink {
 
   /** Sends a lookup as a message, which takes any bags. */
   #send({ bags, options, deadlineAt }: LinkRequest): Pending {
-    const names = new FeatureNames(Object.keys(bags));
-    const pending = this.#wait(names, deadlineAt);
+    const names = Object.keys(bags);
+    const tables = names.map((name) => bags[name]?.table);
+    const pending = this.#wait(askedFeatures(names, tables), deadlineAt);
     const { id } = pending;
     this.control
       .lookUp({ id, bags, options, deadlineAt })
@@ -132,11 +134,11 @@ export class EngineLink {
     return pending;
   }
 
-  #wait(names: FeatureNames, deadlineAt: number, address = 0, bytes = 0): Pending {
+  #wait(features: AskedFeatures, deadlineAt: number, address = 0, bytes = 0): Pending {
     this.#lastId = (this.#lastId + 1) & idMax;
     const id = this.#lastId;
     const { promise: found, resolve, reject } = Promise.withResolvers<Lookup>();
-    const waiting = { id, found, names, address, bytes, deadlineAt, resolve, reject, abandoned: false };
+    const waiting = { id, found, features, address, bytes, deadlineAt, resolve, reject, abandoned: false };
     this.#waiting.set(id, waiting);
     if (this.#waiting.size === 1) this.#engine.hold(true);
     return waiting;
@@ -168,7 +170,7 @@ export class EngineLink {
     const results =
       bytes < this.#memory.sharedResultBytes ? this.#copy(address, bytes) : this.#results.at(address, bytes);
     if (waiting.abandoned) results.release();
-    else waiting.resolve(readResults(results, waiting.names, this.#shared.pool));
+    else waiting.resolve(readResults(results, waiting.features, this.#shared.pool));
   };
 
   #copy(address: number, bytes: number): ResultsMemory {
@@ -177,17 +179,17 @@ export class EngineLink {
     return results;
   }
 
-  answered({ id, results, replies, failures, incomplete }: SentResults): void {
+  answered({ id, results, replies, failures, incomplete, updates: words }: SentResults): void {
     const waiting = this.#end(id);
     if (waiting === undefined) return;
     const merged = this.#shared.pool.take(results.length);
     merged.bytes.set(results);
     const held = replies.map((bytes) => (bytes === undefined ? undefined : { bytes, release: () => {} }));
     const errors = failures.map((failure) => errorOf(failure) as FlexemrError);
-    const { names } = waiting;
-    waiting.resolve(
-      new PooledLookup(names, { results: merged, pool: this.#shared.pool }, held, errors, incomplete),
-    );
+    const { names, tableOf } = waiting.features;
+    const updates = new AnsweredUpdates(words, tableOf);
+    const notes = { failures: errors, incomplete, updates };
+    waiting.resolve(new PooledLookup(names, { results: merged, pool: this.#shared.pool }, held, notes));
   }
 
   failed(id: number, failure: Failure): void {
@@ -224,5 +226,10 @@ export class EngineLink {
 const idMax = 0x7fffffff;
 
 function textOf(options: TextOptions): Uint8Array | undefined {
-  return options === noTextOptions ? undefined : utf8.encode(JSON.stringify(options));
+  return options === noTextOptions ? undefined : utf8.encode(JSON.stringify(options, withDigits));
+}
+
+/** JSON has no bigint. */
+function withDigits(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
 }

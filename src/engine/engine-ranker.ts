@@ -286,9 +286,9 @@ function requestOf(bags: KeyedBags, options: LookupOptions, ms: number): LinkReq
 }
 
 /** Most lookups have no options but a deadline. */
-function textOptions({ onMissing, onFailure, trace }: LookupOptions): TextOptions {
-  if ((onMissing ?? onFailure ?? trace) === undefined) return noTextOptions;
-  return { onMissing, onFailure, trace };
+function textOptions({ onMissing, onFailure, trace, atLeast }: LookupOptions): TextOptions {
+  if ((onMissing ?? onFailure ?? trace ?? atLeast) === undefined) return noTextOptions;
+  return { onMissing, onFailure, trace, atLeast };
 }
 
 /** Memory for replies that each engine has. */

@@ -172,7 +172,7 @@ export class Engine implements EngineControl {
       writeStats(this.#memory.stats, this.#ranker.stats);
       const replies = parts.replies.map((reply) => reply?.bytes);
       this.#events.answered({
-        ...{ id, results: parts.results, replies, incomplete },
+        ...{ id, results: parts.results, replies, incomplete, updates: parts.updates },
         failures: failures.map(failureOf),
       });
     } else {

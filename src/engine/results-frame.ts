@@ -1,20 +1,22 @@
-// The results of one lookup in shared memory: the results, the replies that hold some of them, and a list of these.
+// The results of one lookup in shared memory: the results, the replies that hold some of them, what these say of row updates, and
+// a list of the replies.
 
-import type { FeatureNames } from '../lookup/bag-reader.ts';
+import { AnsweredUpdates } from '../lookup/answered-updates.ts';
 import { type HeldReply, PooledLookup, type PooledParts } from '../lookup/pooled.ts';
 import type { BufferPool } from '../store/buffer-pool.ts';
+import type { AskedFeatures } from './asked-features.ts';
 
 /** Words of the list for a reply: number of its frame, where it is, and its bytes. */
 const entryWords = 3;
-/** At the end: number of replies, and of frames. */
-const tailWords = 2;
+/** At the end: number of replies, and of frames; words about updates, which are before the list. */
+const tailWords = 3;
 
 function align(bytes: number): number {
   return (bytes + 15) & ~15;
 }
 
 /** Bytes that the results take. */
-export function resultsBytes({ results, replies }: PooledParts): number {
+export function resultsBytes({ results, replies, updates }: PooledParts): number {
   let bytes = align(results.length);
   let held = 0;
   for (const reply of replies) {
@@ -22,12 +24,13 @@ export function resultsBytes({ results, replies }: PooledParts): number {
     bytes += align(reply.bytes.length);
     held++;
   }
-  return bytes + (held * entryWords + tailWords) * 4;
+  return bytes + (updates.length + held * entryWords + tailWords) * 4;
 }
 
 /** @param at a multiple of 16 */
-export function writeResults({ results, replies }: PooledParts, memory: Uint8Array, at: number): void {
-  const bytes = resultsBytes({ results, replies });
+export function writeResults(parts: PooledParts, memory: Uint8Array, at: number): void {
+  const { results, replies, updates } = parts;
+  const bytes = resultsBytes(parts);
   const words = new Uint32Array(memory.buffer, memory.byteOffset + at, bytes >>> 2);
   memory.set(results, at);
   let next = align(results.length);
@@ -42,6 +45,8 @@ export function writeResults({ results, replies }: PooledParts, memory: Uint8Arr
   }
   words[end] = held;
   words[end + 1] = replies.length;
+  words[end + 2] = updates.length;
+  if (updates.length > 0) words.set(updates, end - held * entryWords - updates.length);
 }
 
 /** Memory with results. It may be used again after `release`. */
@@ -51,7 +56,11 @@ export interface ResultsMemory {
 }
 
 /** The results that were written, where they are. @param results memory from the begin of the results to their end */
-export function readResults(results: ResultsMemory, names: FeatureNames, pool: BufferPool): PooledLookup {
+export function readResults(
+  results: ResultsMemory,
+  { names, tableOf }: AskedFeatures,
+  pool: BufferPool,
+): PooledLookup {
   const { buffer, byteOffset, length } = results.bytes;
   const words = new Uint32Array(buffer, byteOffset, length >>> 2);
   const end = words.length - tailWords;
@@ -61,5 +70,9 @@ export function readResults(results: ResultsMemory, names: FeatureNames, pool: B
     const [frame, from, bytes] = [words[entry], words[entry + 1], words[entry + 2]];
     replies[frame] = { bytes: results.bytes.subarray(from, from + bytes), release: () => {} };
   }
-  return new PooledLookup(names, { results, pool }, replies);
+  if (words[end + 2] === 0) return new PooledLookup(names, { results, pool }, replies);
+  // They are copied: the memory of the results may be given back first.
+  const last = end - words[end] * entryWords;
+  const updates = new AnsweredUpdates(words.slice(last - words[end + 2], last), tableOf);
+  return new PooledLookup(names, { results, pool }, replies, { updates });
 }

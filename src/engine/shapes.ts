@@ -1,6 +1,6 @@
 import { shapesMax } from '../engine-limits.ts';
-import { FeatureNames } from '../lookup/bag-reader.ts';
 import type { KeyedBags } from '../plan/bags.ts';
+import { type AskedFeatures, askedFeatures } from './asked-features.ts';
 
 /** The features of a lookup, and the tables that it names for them. */
 export interface Shape {
@@ -13,7 +13,7 @@ export class KnownShape implements Shape {
   readonly id: number;
   readonly names: readonly string[];
   readonly tables: readonly (string | undefined)[];
-  readonly features: FeatureNames;
+  readonly features: AskedFeatures;
   /** For engines that do not know it yet. */
   readonly text: Uint8Array;
   /** Which engines know it: their places. */
@@ -23,7 +23,7 @@ export class KnownShape implements Shape {
     this.id = id;
     this.names = names;
     this.tables = tables;
-    this.features = new FeatureNames(names);
+    this.features = askedFeatures(names, tables);
     this.text = new TextEncoder().encode(
       JSON.stringify({ names, tables: tables.map((table) => table ?? null) }),
     );

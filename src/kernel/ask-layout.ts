@@ -184,6 +184,8 @@ export const FEATURE_FILLS = 112;
 export const FEATURE_FILL_COUNT = 116;
 /** The offsets of the bags that are sent, while the others are looked for. */
 export const FEATURE_NEXT_OFFSETS = 120;
+/** 1: the cache is not used for it. The host sets it once the form of the bags is checked. */
+export const FEATURE_FRESH = 124;
 export const FEATURE_BYTES = 128;
 
 export const KEYS_NUMBERS = 0;
@@ -256,7 +258,7 @@ export const SENT_BROUGHT = 72;
 export const SENT_LAST_RANGE = 76;
 /** 1: results are used where they are in its reply. */
 export const SENT_VIEWED = 80;
-/** Memory for the part of the reply after its values, if that has no sequences and exceptions. 1: the host wrote it. */
+/** Memory for the counts and denominators of a reply without exceptions. 1: the host wrote them. */
 export const SENT_TAIL = 84;
 export const SENT_TAIL_KEPT = 88;
 export const SENT_RECORD_BYTES = 96;

@@ -154,6 +154,10 @@ export class AskedLookup {
     return this.memory.words[(this.#features + feature * layout.FEATURE_BYTES + field) >>> 2];
   }
 
+  setFeature(feature: number, field: number, value: number): void {
+    this.memory.words[(this.#features + feature * layout.FEATURE_BYTES + field) >>> 2] = value;
+  }
+
   /** A field of a segment's record. */
   segment(segment: number, field: number): number {
     const list = this.at(layout.ASK_SEGMENT_LIST);

@@ -2,9 +2,10 @@ import { FlexemrError } from '../errors.ts';
 import { OUTCOME_DEFAULTED, OUTCOME_MISSING, OUTCOME_PADDED } from '../kernel/layout.ts';
 import * as layout from '../kernel/result-layout.ts';
 import { resultBytesMax } from '../limits.ts';
-import type { BufferPool, PooledBytes } from '../store/buffer-pool.ts';
 import { EXCEPTION_OUTCOME_SHIFT, EXCEPTION_POSITION_MASK } from '../wire/layout.ts';
+import type { AnsweredUpdates, LookupUpdates } from './answered-updates.ts';
 import { FeatureNames } from './bag-reader.ts';
+import { type MergedResults, ResultMemory } from './result-memory.ts';
 
 /** The pooled vectors of one feature. */
 export interface Pooled {
@@ -42,6 +43,11 @@ export interface DistinctBags {
 export interface Lookup extends ReadonlyMap<string, Pooled>, Disposable {
   /** Why some bags are incomplete: one error per memory node that failed, if the caller allowed that. */
   readonly failures: readonly FlexemrError[];
+  /**
+   * The row updates that the results have, by table: one entry per shard that answered. Tables that take no updates are not
+   * listed. It says nothing of bags that the cache answered: a table is listed only if a node was asked.
+   */
+  readonly updates: LookupUpdates;
 }
 
 /** A reply, by frame, that holds results which were not merged. Releasing it lets its memory be reused. */
@@ -50,21 +56,28 @@ export interface HeldReply {
   release(): void;
 }
 
-/** The results of a merge (kernel/result-layout.ts: RESULT_*), and memory for more. */
-export interface MergedResults {
-  readonly results: PooledBytes;
-  readonly pool: BufferPool;
-}
-
 /** What the results of a lookup are in, for another thread. */
 export interface PooledParts {
   readonly results: Uint8Array;
   /** By frame. */
   readonly replies: readonly (HeldReply | undefined)[];
+  /** What AnsweredUpdates is made of. */
+  readonly updates: Uint32Array;
+}
+
+/** What is said of results beside them. */
+export interface ResultNotes {
+  readonly failures?: readonly FlexemrError[];
+  /** By feature: the results that lack rows. */
+  readonly incomplete?: ReadonlyMap<number, Uint32Array>;
+  readonly updates?: AnsweredUpdates | undefined;
 }
 
 const none: Uint32Array = new Uint32Array();
 const noNames = new FeatureNames([]);
+const noFailures: readonly FlexemrError[] = [];
+const noUpdates: LookupUpdates = new Map();
+const noNotes: ResultNotes = {};
 const allComplete: ReadonlyMap<number, Uint32Array> = new Map();
 
 /** A Lookup that makes the views of a feature's results when they are looked at. */
@@ -74,17 +87,19 @@ export class PooledLookup implements Lookup {
   readonly #memory: ResultMemory;
   readonly #replies: readonly (HeldReply | undefined)[];
   readonly #incomplete: ReadonlyMap<number, Uint32Array>;
+  readonly #updates: AnsweredUpdates | undefined;
   #made: Pooled[] | undefined;
+  #byTable: LookupUpdates | undefined;
 
-  /** @param replies by frame @param incomplete by feature: the results that lack rows */
+  /** @param replies by frame */
   constructor(
     names: FeatureNames,
     merged: MergedResults,
     replies: readonly (HeldReply | undefined)[],
-    failures: readonly FlexemrError[] = [],
-    incomplete: ReadonlyMap<number, Uint32Array> = allComplete,
+    { failures = noFailures, incomplete = allComplete, updates }: ResultNotes = noNotes,
   ) {
     this.failures = failures;
+    this.#updates = updates;
     this.#names = names;
     this.#memory = new ResultMemory(merged);
     this.#replies = replies;
@@ -93,7 +108,13 @@ export class PooledLookup implements Lookup {
 
   /** What its results are in. */
   get parts(): PooledParts {
-    return { results: this.#memory.bytes, replies: this.#replies };
+    const updates = this.#updates?.words ?? none;
+    return { results: this.#memory.bytes, replies: this.#replies, updates };
+  }
+
+  get updates(): LookupUpdates {
+    this.#byTable ??= this.#updates?.byTable ?? noUpdates;
+    return this.#byTable;
   }
 
   /** By feature: the results that lack rows. */
@@ -150,38 +171,6 @@ export class PooledLookup implements Lookup {
     this.#memory.release();
     this.#names = noNames;
     this.#made = undefined;
-  }
-}
-
-/** The memory of the results of one lookup. */
-class ResultMemory {
-  readonly words: Uint32Array<ArrayBuffer>;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly #pool: BufferPool;
-  readonly #held: PooledBytes[];
-
-  constructor({ results, pool }: MergedResults) {
-    const { buffer, byteOffset, length } = results.bytes;
-    this.bytes = results.bytes;
-    this.words = new Uint32Array(buffer, byteOffset, length >>> 2);
-    this.#pool = pool;
-    this.#held = [results];
-  }
-
-  /** An array in the results. @param at its first byte */
-  wordsAt(at: number, length: number): Uint32Array {
-    return this.words.subarray(at >>> 2, (at >>> 2) + length);
-  }
-
-  /** Memory for `length` floats. */
-  floats(length: number): Float32Array {
-    const held = this.#pool.take(length * 4);
-    this.#held.push(held);
-    return new Float32Array(held.bytes.buffer, 0, length);
-  }
-
-  release(): void {
-    for (const held of this.#held) held.release();
   }
 }
 

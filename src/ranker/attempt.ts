@@ -80,7 +80,7 @@ export class Attempt implements Outgoing {
 
   /** @throws as Subrequest.answered */
   answered(reply: Reply): void {
-    this.subrequest.answered(reply);
+    this.subrequest.answered(reply, this.client);
     this.reply = reply;
   }
 }

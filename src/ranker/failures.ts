@@ -28,6 +28,7 @@ const mayBePartial: readonly FlexemrError['code'][] = [
   'NODE_FAILED',
   'DEADLINE_EXCEEDED',
   'INVALID_FRAME',
+  'STALE_ROWS',
 ];
 
 /** The results, by feature, that lack the rows that a failed node holds. */

@@ -1,6 +1,7 @@
 // Sends subrequests to the nodes, all at the same time. Temporary failures are retried while deadline and budget last.
 import { FlexemrError } from '../errors.ts';
 import { attemptsMax, retryAfterMsMax, retryMsMax, retryMsMin } from '../limits.ts';
+import { stalePauseMsMax, stalePauseMsMin } from '../replica-limits.ts';
 import { unwanted } from '../transport/transport.ts';
 import type { Span, TraceContext, Tracer } from '../wire/trace.ts';
 import { Attempt } from './attempt.ts';
@@ -23,12 +24,15 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
   const tried: NodeClient[] = [];
   budget.earn();
   if (members.length > 1) hedges?.earn();
-  for (let [failures, next] = [1, set.choose(tried)]; ; ) {
+  let lacked: FlexemrError | undefined;
+  for (let [failures, pauses, next] = [1, 0, set.choose(tried)]; ; ) {
     const { error, retryAfterMs } =
       members.length === 1
         ? await tryAt(subrequest, next, to, deadline)
         : await new Race(subrequest, tried, to, raceRules).run(next);
-    subrequest.error = error;
+    const { behind } = subrequest;
+    // If the deadline passes, the caller hears what the rows lacked.
+    subrequest.error = error?.code === 'DEADLINE_EXCEEDED' ? (behind ?? lacked ?? error) : error;
     if (error === undefined || deadline.over) return;
     const fresh = isOfNode(error) ? set.fresh(tried) : undefined;
     if (fresh !== undefined) {
@@ -36,6 +40,21 @@ async function ask(subrequest: Subrequest, to: FanOut): Promise<void> {
       // and each subrequest goes to each node once at most before it has to wait.
       next = fresh;
       stats.retries++;
+      continue;
+    }
+    if (error.code === 'STALE_ROWS') {
+      // Rows of another incarnation never get the updates, but those of another node may.
+      subrequest.error = behind ?? error;
+      if (behind === undefined || deadline.leftMs < stalePauseMsMin) return;
+      // The nodes get the updates anyway, so this uses no budget.
+      stats.retries++;
+      await deadline.sleep(Math.min(stalePauseMsMax, stalePauseMsMin * 2 ** pauses++, deadline.leftMs / 2));
+      if (isByCaller(deadline.over)) subrequest.error = deadline.over;
+      if (deadline.over) return;
+      lacked = behind;
+      subrequest.behind = undefined;
+      tried.length = 0;
+      next = set.choose(tried);
       continue;
     }
     if (!transient.includes(error.code)) return;
@@ -116,6 +135,7 @@ function isOfNode({ code }: FlexemrError): boolean {
   return (
     transient.includes(code) ||
     code === 'STALE_ROUTING' ||
+    code === 'STALE_ROWS' ||
     code === 'UNAUTHORIZED' ||
     code === 'INVALID_ROUTING'
   );
@@ -130,6 +150,8 @@ function isByCaller(over: FlexemrError | undefined): over is FlexemrError {
 
 function failed({ client: { id: node }, subrequest: { shards } }: Attempt, cause: unknown): FlexemrError {
   const known = cause instanceof FlexemrError ? cause : undefined;
+  // It names the shard and the node.
+  if (known?.code === 'STALE_ROWS') return known;
   const why = cause instanceof Error ? cause.message : String(cause);
   const message = `memory node ${node}, asked for shards ${shards.join(', ')}: ${why}`;
   const { code = 'NODE_FAILED', field, value } = known ?? {};

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
-import { checkFields, oneOf, options as optionsOf } from '../check.ts';
+import { checkFields, named, oneOf, options as optionsOf, type Schema } from '../check.ts';
 import type { MissingPolicy } from '../kernel/call.ts';
 import { type TraceContext, traceContext } from '../wire/trace.ts';
 import { deadlineFields } from './deadline.ts';
+import type { AtLeast } from './wanted-rows.ts';
 
 export interface LookupOptions {
   /** Milliseconds from now; default 5000. */
@@ -17,6 +18,11 @@ export interface LookupOptions {
    * SDK, if one was registered when the ranker was opened.
    */
   readonly trace?: TraceContext | undefined;
+  /**
+   * Row updates that the results must have. Nodes whose rows do not have them yet are asked again until the deadline. Bags of these
+   * tables do not come from the cache.
+   */
+  readonly atLeast?: AtLeast | undefined;
 }
 
 export const noOptions: LookupOptions = {};
@@ -25,6 +31,8 @@ const lookupOptions = optionsOf({
   onMissing: v.optional(oneOf(['error', 'skip', 'default'])),
   onFailure: v.optional(oneOf(['error', 'partial'])),
   trace: v.optional(traceContext),
+  // Its names are compared with the routing table, where the rest is checked too.
+  atLeast: v.optional(named as Schema<AtLeast>),
 });
 
 /** @throws INVALID_OPTION */

@@ -1,4 +1,5 @@
 // The steps of one lookup, in order.
+import { AnsweredUpdates } from '../lookup/answered-updates.ts';
 import type { AskedLookup, PushDown } from '../lookup/asked.ts';
 import { ReplyMerge } from '../lookup/merged.ts';
 import { type Lookup, PooledLookup } from '../lookup/pooled.ts';
@@ -11,7 +12,8 @@ import { fanOut } from './fan-out.ts';
 import type { SubrequestEnd } from './fan-out-terms.ts';
 import type { LookupOptions } from './lookup-options.ts';
 import type { Route } from './route.ts';
-import { Subrequest } from './subrequest.ts';
+import { type Sending, Subrequest } from './subrequest.ts';
+import { WantedRows } from './wanted-rows.ts';
 
 export interface LookupRequest {
   readonly bags: KeyedBags;
@@ -47,18 +49,21 @@ export interface LookupContext {
 export async function lookUp(request: LookupRequest, route: Route, context: LookupContext): Promise<Lookup> {
   const { bags, deadline, options, span } = request;
   const { workspace } = route;
-  const { budget, hedges, pushDown, deduplicateBags, tracer, stats, onSubrequest } = context;
-  const { onMissing, onFailure = 'error' } = options;
+  const { budget, hedges, pushDown, deduplicateBags, checksums, tracer, stats, onSubrequest } = context;
+  const { onMissing, onFailure = 'error', atLeast } = options;
+  const wanted = atLeast && new WantedRows(atLeast, route.tableOf);
   const asked = workspace.ask(bags, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
   try {
+    wanted?.apply(asked);
     while (!asked.prepare()) await deadline.turn();
-    const subrequests = framesOf(asked, route, request, context);
+    const subrequests = framesOf(asked, { route, deadline, checksums, wanted }, stats);
     span?.set('flexemr.subrequests', subrequests.length);
     const trace = span?.context ?? options.trace;
     await fanOut(subrequests, { budget, hedges, deadline, tracer, trace, stats, onSubrequest });
     const failures = failuresOf(subrequests, asked, onFailure);
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);
+    const updates = AnsweredUpdates.of(asked, replies);
     const merge = new ReplyMerge(asked, replies, workspace.mergeRoom);
     try {
       while (!merge.step()) await deadline.turn();
@@ -68,7 +73,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
         reply?.release();
         return undefined;
       });
-      return new PooledLookup(asked.names, merged, held, failures, incomplete);
+      return new PooledLookup(asked.names, merged, held, { failures, incomplete, updates });
     } finally {
       merge.close();
     }
@@ -77,19 +82,13 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
   }
 }
 
-function framesOf(
-  asked: AskedLookup,
-  route: Route,
-  { deadline }: LookupRequest,
-  { checksums, stats }: LookupContext,
-): Subrequest[] {
+function framesOf(asked: AskedLookup, sending: Sending, stats: LookupContext['stats']): Subrequest[] {
   const { frames, segments, fetched, repeated } = asked;
   stats.lookups++;
   stats.subrequests += frames;
   stats.segmentsFetched += fetched;
   stats.segmentsPushed += segments - fetched;
   stats.bagsRepeated += repeated;
-  const sending = { route, deadline, checksums };
   const subrequests: Subrequest[] = [];
   for (let i = 0; i < frames; i++) subrequests.push(new Subrequest(asked, i, sending));
   return subrequests;

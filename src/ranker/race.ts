@@ -68,7 +68,9 @@ export class Race {
     const { set } = this.#subrequest;
     const now = performance.now();
     const ms = now - since;
-    if (reply !== undefined) {
+    // It has answered, but too early.
+    if (error?.code === 'STALE_ROWS') set.took(this.#bytes, ms);
+    else if (reply !== undefined) {
       client.health.answered(reply.load, now);
       set.took(this.#bytes, ms);
     } else if (error !== undefined && this.#rules.isOfNode(error)) client.health.failed(now);

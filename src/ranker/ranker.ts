@@ -52,7 +52,7 @@ export interface Ranker extends AsyncDisposable {
    * Looks up bags of keys, feature by feature.
    * @throws UNKNOWN_TABLE, INVALID_BAGS, INVALID_KEY, INVALID_OFFSETS, INVALID_WEIGHTS, INVALID_OPTION,
    *   LIMIT_EXCEEDED, OUT_OF_MEMORY; DEADLINE_EXCEEDED, CANCELLED, RELEASED; from nodes UNAVAILABLE, OVERLOADED,
-   *   UNAUTHORIZED, STALE_ROUTING, NODE_FAILED; and with engines WORKER_FAILED
+   *   UNAUTHORIZED, STALE_ROUTING, STALE_ROWS, NODE_FAILED; and with engines WORKER_FAILED
    */
   lookup(bags: KeyedBags, options?: LookupOptions): Promise<Lookup>;
 

@@ -11,6 +11,7 @@ import type { NodeClient } from './node-client.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import { badResults } from './reply-check.ts';
 import type { Route } from './route.ts';
+import type { WantedRows } from './wanted-rows.ts';
 
 /** How the subrequests of a lookup are sent. */
 export interface Sending {
@@ -18,6 +19,7 @@ export interface Sending {
   readonly deadline: Deadline;
   /** Frames carry checksums if nothing else detects bits that change in transit. */
   readonly checksums: boolean;
+  readonly wanted: WantedRows | undefined;
 }
 
 /** What a lookup asks of the nodes of one replica set: a frame in its memory, which any of them answers, and the reply. */
@@ -38,6 +40,8 @@ export class Subrequest {
   /** Why there is no reply. */
   error: FlexemrError | undefined;
   reply: Reply | undefined;
+  /** The last reply that lacked updates, although its rows may get them. */
+  behind: FlexemrError | undefined;
 
   constructor(asked: AskedLookup, number: number, sending: Sending) {
     this.asked = asked;
@@ -51,6 +55,7 @@ export class Subrequest {
     this.attempts = 0;
     this.error = undefined;
     this.reply = undefined;
+    this.behind = undefined;
   }
 
   #at(field: number): number {
@@ -79,19 +84,29 @@ export class Subrequest {
     return memory.kernels.checksum(this.asked.at(layout.ASK_WORK), this.address, this.bytes);
   }
 
-  /** Takes the reply. @throws INVALID_FRAME if it does not match the subrequest, OUT_OF_MEMORY */
-  answered(reply: Reply): void {
+  /**
+   * Takes the reply. @throws INVALID_FRAME if it does not match the subrequest, OUT_OF_MEMORY; STALE_ROWS if its rows do not have the
+   * updates that the lookup wants
+   */
+  answered(reply: Reply, { id }: NodeClient): void {
     reply.checkLength(this.replyBytes, this.#at(layout.SENT_SEGMENTS), this.#at(layout.SENT_KEYS));
+    const stale = this.sending.wanted?.staleness(this.asked, this.number, reply, id);
+    if (stale !== undefined) {
+      reply.release();
+      if (stale.isBehind) this.behind = stale.error;
+      throw stale.error;
+    }
     const { memory, block } = this.asked;
     const from = wire.HEADER_BYTES + this.#at(layout.SENT_VALUES_BYTES);
-    const bytes = reply.bytes.length - from;
-    // A reply without exceptions has memory beside the frame, where the merge reads it.
-    const kept = reply.bytes.length === this.replyBytes;
+    // A reply without exceptions has memory beside the frame, where the merge reads it. The merge reads no sequences.
+    const kept = reply.exceptionCount === 0;
+    const end = kept ? this.replyBytes : reply.bytes.length;
+    const bytes = end - from;
     const room = kept
       ? { memory, address: this.#at(layout.SENT_TAIL), free: () => {} }
       : this.sending.route.workspace.mergeRoom(this.asked, bytes);
     memory.words[(this.asked.frame(this.number) + layout.SENT_TAIL_KEPT) >>> 2] = Number(kept);
-    reply.copyTail(from, room.memory, room.address);
+    reply.copyPart(from, end, room.memory, room.address);
     const { kernels, words } = room.memory;
     const status = kernels.checkReply(block, this.number, room.address, bytes, reply.exceptionCount);
     const position = words[(block + layout.ASK_ERROR_POSITION) >>> 2];

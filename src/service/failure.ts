@@ -51,6 +51,7 @@ const behind: { readonly [Code in ErrorCode]?: ErrorCode } = {
   UNSUPPORTED_VERSION: 'NODE_FAILED',
   UNKNOWN_TABLE: 'NODE_FAILED',
   STALE_ROUTING: 'UNAVAILABLE',
+  STALE_ROWS: 'UNAVAILABLE',
   // The thread is replaced.
   WORKER_FAILED: 'UNAVAILABLE',
   RELEASED: 'UNAVAILABLE',

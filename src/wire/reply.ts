@@ -145,22 +145,33 @@ export class Reply {
     const exceptions = this.exceptionCount;
     if (exceptions > keys)
       throw invalidReply(`has ${exceptions} keys as exceptions, but its subrequest has ${keys}`, exceptions);
-    const sequences = this.flags & wire.HEADER_FLAG_SEQUENCES ? segments * wire.SEQUENCE_BYTES : 0;
+    const sequences = this.hasSequences ? segments * wire.SEQUENCE_BYTES : 0;
     const wanted = bytes + sequences + exceptions * 4;
     if (wanted === this.bytes.length) return;
     throw invalidReply(`has ${this.bytes.length} bytes, but it should have ${wanted}`, this.bytes.length);
   }
 
-  /** Copies everything from byte `from` on to memory. A loop copies a few words faster than `set` does. */
-  copyTail(
+  /** Copies bytes `from` to `end` to memory. A loop copies a few words faster than `set` does. */
+  copyPart(
     from: number,
+    end: number,
     to: { readonly words: Uint32Array; readonly bytes: Uint8Array },
     address: number,
   ): void {
     const first = from >>> 2;
-    const count = this.#words.length - first;
-    if (count > loopWordsMax) to.bytes.set(this.bytes.subarray(from), address);
+    const count = (end - from) >>> 2;
+    if (count > loopWordsMax) to.bytes.set(this.bytes.subarray(from, end), address);
     else for (let i = 0, at = address >>> 2; i < count; i++) to.words[at + i] = this.#words[first + i];
+  }
+
+  /** Whether it says which row updates its segments have. */
+  get hasSequences(): boolean {
+    return (this.flags & wire.HEADER_FLAG_SEQUENCES) !== 0;
+  }
+
+  /** The words of the sequence at byte `at`: incarnation, low and high word of the number. */
+  sequenceAt(at: number): Uint32Array {
+    return this.#words.subarray(at >>> 2, (at + wire.SEQUENCE_BYTES) >>> 2);
   }
 
   floats(at: number, length: number): Float32Array {

@@ -274,7 +274,8 @@ export async function objects(file: string): Promise<readonly [object, Record<st
   const pooled = { keys: Uint32Array.of(1, 2), offsets: Uint32Array.of(0, 2) };
   const pooling = { mode: 'sum', padding: 0, missing: 'skip', partial: true } as const;
   const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), flags: 1 };
-  const lookUp = [bags, { deadline: 1000, signal: new AbortController().signal, onMissing: 'skip', trace }];
+  const plain = { deadline: 1000, signal: new AbortController().signal, onMissing: 'skip', trace };
+  const lookUp = [bags, { ...plain, atLeast: { t: {} } }];
   return [
     [
       small,
