@@ -78,6 +78,6 @@ export type { WorkerReport } from './telemetry/worker-report.ts';
 export type { ClientSecurity, ServerSecurity } from './transport/security.ts';
 export type { Exchange, Outgoing, Session, Traffic, Transport } from './transport/transport.ts';
 export type { RowUpdates, TableUpdates } from './updates/row-updates.ts';
-export type { ShardMark, UpdateMark } from './updates/updater.ts';
+export type { UpdateMark } from './updates/updater.ts';
 export type { NodeDescription, ServedTable } from './wire/handler.ts';
 export type { TraceContext } from './wire/trace.ts';
