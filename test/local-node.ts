@@ -34,6 +34,7 @@ export async function localHosting({
     return { begin, end: Math.min(end, begin + (slotBytes ?? Number.POSITIVE_INFINITY)) };
   });
   const node = new MemoryNode(options.node, [], { tracer });
-  node.host(adapt({ ...hosting, slots }, options.node));
-  return { node, hosting };
+  const adapted = adapt({ ...hosting, slots }, options.node);
+  node.host(adapted);
+  return { node, hosting: { ...hosting, shards: adapted.shards } };
 }

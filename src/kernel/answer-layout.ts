@@ -32,7 +32,7 @@ export const SHARD_BYTES = 192;
 // An update record, 64-aligned: which row updates the rows of a shard have. One thread writes it, and only while no kernel runs.
 /** u64: number of the last batch of updates that the rows have. */
 export const UPDATES_NUMBER = 0;
-/** Incarnation of the stream of updates that the number is of. */
+/** Incarnation of the stream of updates that the number is of, not 0. */
 export const UPDATES_INCARNATION = 8;
 /** UPDATES_SERVING or UPDATES_RELOADING. */
 export const UPDATES_STATE = 12;

@@ -6,7 +6,7 @@ export const noUpdates = 0;
 
 /** Which row updates the rows of a shard have. Numbers of different incarnations cannot be compared. */
 export interface UpdatedTo {
-  /** Incarnation of the stream of updates, a u32. */
+  /** Incarnation of the stream of updates, a u32. 0: the rows have no place in a stream yet. */
   readonly incarnation: number;
   /** Number of the last batch of this stream that the rows have, a u64. */
   readonly number: bigint;

@@ -24,7 +24,8 @@ const u64: Schema<bigint | string> = v.custom<bigint | string>((value) => {
   if (typeof value === 'string') return /^\d{1,20}$/.test(value) && BigInt(value) <= u64Max;
   return typeof value === 'bigint' && value >= 0n && value <= u64Max;
 }, 'a bigint from 0 to 2^64 - 1, or its decimal digits');
-const shardMark = options({ incarnation: integer(0, u32Max), number: u64 });
+// No stream has the incarnation 0.
+const shardMark = options({ incarnation: integer(1, u32Max), number: u64 });
 
 /** Why a reply is not used. */
 export interface Staleness {

@@ -210,6 +210,12 @@ test.for<[string, unknown, string, string]>([
     'atLeast.sum.0.number',
   ],
   [
+    'the incarnation 0',
+    { sum: { 0: { incarnation: 0, number: 1n } } },
+    'INVALID_OPTION',
+    'atLeast.sum.0.incarnation',
+  ],
+  [
     'an incarnation of 2^32',
     { sum: { 0: { incarnation: 2 ** 32, number: 1n } } },
     'INVALID_OPTION',
