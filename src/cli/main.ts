@@ -91,6 +91,10 @@ const planning = program
   )
   .addOption(splitOption())
   .addOption(replicasOption())
+  .option(
+    '--updates [tables...]',
+    'tables whose rows change while they are served; without names, all of them',
+  )
   .addOption(planHeadroomOption())
   .option(
     '--requests <file>',

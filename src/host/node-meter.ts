@@ -23,11 +23,11 @@ export class NodeMeter {
     return this.#restarts[i] ?? 0;
   }
 
-  /** The metrics in the text format of Prometheus. @param held by the node @param updates undefined if it takes none */
+  /** The metrics in the text format of Prometheus. @param held by the node */
   async metrics(
     threads: readonly WorkerThread[],
     held: LoadedReleases['held'],
-    updates: NodeUpdatesStats | undefined,
+    updates: NodeUpdatesStats,
   ): Promise<string> {
     const restarts = threads.map((_, i) => this.#restartsAt(i));
     const reports = threads.map(async (thread, i) => {

@@ -2,7 +2,7 @@ import { releaseHostTries, releaseHostTryMs, releaseRetryMs } from '../cluster-l
 import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import type { NodeUpdatesStats } from '../memory-node/node-updates.ts';
+import { emptyUpdates, type NodeUpdatesStats } from '../memory-node/node-updates.ts';
 import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
@@ -87,9 +87,9 @@ export class ServedCluster {
     await this.#updates?.caughtUp();
   }
 
-  /** What was done with row updates. Undefined if the node takes none. */
-  async updates(): Promise<NodeUpdatesStats | undefined> {
-    return await this.#updates?.stats();
+  /** What was done with row updates. */
+  async updates(): Promise<NodeUpdatesStats> {
+    return (await this.#updates?.stats()) ?? emptyUpdates;
   }
 
   get isLoaded(): boolean {

@@ -6,7 +6,7 @@ import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerRestartMsMin } from '../limits.ts';
 import type { Log } from '../log.ts';
-import type { NodeUpdatesStats, UpdatesHosting } from '../memory-node/node-updates.ts';
+import { emptyUpdates, type NodeUpdatesStats, type UpdatesHosting } from '../memory-node/node-updates.ts';
 import { clearWriter } from '../memory-node/write-gate.ts';
 import { updateAwayMsMax, updateCheckMs } from '../update-limits.ts';
 import { startWorker } from './start-worker.ts';
@@ -26,24 +26,14 @@ interface Running {
   readonly ended: Promise<unknown>;
 }
 
-const nothing: NodeUpdatesStats = {
-  applied: 0,
-  skipped: 0,
-  refused: 0,
-  reloads: 0,
-  madeAt: 0,
-  gateUs: 0,
-  isAway: false,
-};
-
 /** Starts the thread that writes row updates, and replaces it when it dies. */
 export class UpdateThread {
   readonly #options: UpdateThreadOptions;
   #running: Running | undefined;
   #hosting: UpdatesHosting | undefined;
   /** What threads before the current one had counted, and this one when it was last seen. */
-  #ended = nothing;
-  #seen = nothing;
+  #ended = emptyUpdates;
+  #seen = emptyUpdates;
   #closed = false;
 
   constructor(options: UpdateThreadOptions) {
@@ -124,7 +114,7 @@ export class UpdateThread {
     clearWriter(this.#options.gate);
     this.#running = undefined;
     this.#ended = sumOf(this.#ended, this.#seen);
-    this.#seen = nothing;
+    this.#seen = emptyUpdates;
     if (this.#closed) return;
     this.#options.log?.warn({ err: cause }, 'the thread that writes row updates died; starting another');
     setTimeout(() => this.#restart(), workerRestartMsMin).unref();

@@ -24,6 +24,9 @@ export interface NodeUpdatesStats extends UpdateStats {
   readonly isAway: boolean;
 }
 
+/** What a node has done that takes no updates. */
+export const emptyUpdates: NodeUpdatesStats = { ...new UpdateCounts(), gateUs: 0, isAway: false };
+
 /** The row updates of a node: all of its shards that take updates follow their chains. */
 export class NodeUpdates {
   readonly #gate: RowsWriterGate;

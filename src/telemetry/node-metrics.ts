@@ -17,8 +17,8 @@ export interface NodeReport {
   readonly rows: number;
   readonly rowBytes: number;
   readonly arenaBytes: number;
-  /** What was done with row updates. Undefined if the node takes none. */
-  readonly updates?: NodeUpdatesStats | undefined;
+  /** What was done with row updates. */
+  readonly updates: NodeUpdatesStats;
 }
 
 interface Sample {
@@ -120,7 +120,6 @@ function gauges({ workers, tables, rows, rowBytes, arenaBytes }: NodeReport): Me
 }
 
 function updateMetrics({ updates }: NodeReport): Metric[] {
-  if (updates === undefined) return [];
   const { applied, skipped, refused, reloads, gateUs, madeAt, isAway } = updates;
   return [
     {
