@@ -53,22 +53,29 @@ export class UpdateThread {
    * @throws UNAVAILABLE if the log is away for too long, CONFLICT if it does not have all batches any more
    */
   async caughtUp(): Promise<void> {
-    for (let awayMs = 0; !this.#closed && this.#running !== undefined; ) {
-      let timer: NodeJS.Timeout | undefined;
-      const later = new Promise<'later'>((resolve) => {
-        timer = setTimeout(() => resolve('later'), updateCheckMs);
-      });
-      const waited = this.#call(this.#running, async (control) => {
-        resultOf(await control.caughtUp());
-        return 'done' as const;
-      });
-      const outcome = await Promise.race([waited, later]).finally(() => clearTimeout(timer));
-      // After the death of a thread, the next one has to catch up, too.
-      if (outcome === 'done') return;
-      waited.catch(() => {});
+    let awayMs = 0;
+    while (!this.#closed && (this.#hosting?.shards.length ?? 0) > 0) {
+      if (await this.#catchUp(this.#running)) return;
       awayMs = (await this.stats()).isAway ? awayMs + updateCheckMs : 0;
       if (awayMs >= updateAwayMsMax) throw away(awayMs);
-      if (outcome === undefined) await new Promise((done) => setTimeout(done, workerRestartMsMin));
+    }
+  }
+
+  /** Waits for a thread, for a while. If it dies, the next one has to catch up, too. @returns whether it has */
+  async #catchUp(running: Running | undefined): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const later = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), updateCheckMs);
+    });
+    const caughtUp = async (control: Running['control']): Promise<true> => {
+      resultOf(await control.caughtUp());
+      return true;
+    };
+    try {
+      const done = running && (await Promise.race([this.#call(running, caughtUp), later]));
+      return done ?? (await later);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
