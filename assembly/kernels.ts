@@ -15,4 +15,4 @@ export { mergeReplies, openMerge } from './merge-replies';
 export { checkReply, positionOf } from './outcomes';
 export { pool } from './pool';
 export { adoptEntries, openSurvey, pickEntries, weighEntries } from './resize';
-export { scatterRows } from './scatter';
+export { approachRows, scatterRows } from './scatter';

@@ -19,3 +19,16 @@ export function scatterRows(from: usize, rows: usize, count: u32, rowBytes: u32,
   for (let at: usize = 0; at < last; at += 16) v128.store(to + at, v128.load(from + at));
   v128.store(to + last, v128.load(from + last));
 }
+
+/**
+ * Loads from the cache lines that `scatterRows` will write, while lookups still go on. WebAssembly has no prefetch, and optimisers keep
+ * a load whose value is dropped.
+ */
+export function approachRows(rows: usize, count: u32, rowBytes: u32, address: usize): void {
+  const end = rows + (<usize>count << 2);
+  for (; rows < end; rows += 4) {
+    const row = address + <usize>load<u32>(rows) * rowBytes, last = row + rowBytes - 1;
+    for (let at = row; at < last; at += 64) load<u8>(at);
+    load<u8>(last);
+  }
+}

@@ -106,6 +106,7 @@ export class RowWriter {
     const staged = this.#stage(batch, dim);
     if (staged instanceof FlexemrError) return !served || this.serve(to) ? staged : 'later';
     if (staged === undefined) return 'later';
+    this.#approach(staged);
     const wrote = this.#gate.write(() => {
       const { kept } = this.#gate;
       if (staged.reuses && kept.some((answers) => answers !== undefined)) return false;
@@ -121,6 +122,14 @@ export class RowWriter {
     return 'later';
   }
 
+  /** The rows come to the caches of this processor before lookups have to wait. */
+  #approach({ slots }: Staged): void {
+    const { kernels, words, slots: at } = this.#arena;
+    const { rowBytes, address } = this.#shard.rows;
+    words.set(slots, at >>> 2);
+    kernels.approachRows(at, slots.length, rowBytes, address);
+  }
+
   #change({ from, slots, newKeys, gone }: Staged): void {
     const { kernels, words, longs, scratch, ...at } = this.#arena;
     const { rows, index } = this.#shard;
@@ -128,7 +137,6 @@ export class RowWriter {
       longs.set(gone, at.keys >>> 3);
       kernels.indexRemove(index, at.keys, at.newSlots, gone.length, scratch);
     }
-    words.set(slots, at.slots >>> 2);
     kernels.scatterRows(from, at.slots, slots.length, rows.rowBytes, rows.address);
     if (newKeys.length === 0) return;
     longs.set(newKeys, at.newKeys >>> 3);

@@ -23,6 +23,8 @@ test('rows go to their places, and nothing beside them changes', () => {
         const [fromAt, rowsAt] = [poisoned.put(from, 4), poisoned.put(numbers, 4)];
         poisoned.seal();
         const kernels = instantiateKernels(poisoned.memory);
+        kernels.approachRows(rowsAt, numbers.length, rowBytes, address);
+        expect(poisoned.bytes.slice(address, address + before.length)).toEqual(before);
         kernels.scatterRows(fromAt, rowsAt, numbers.length, rowBytes, address);
         const wanted = before.slice();
         scatterRows(wanted, from, numbers, rowBytes);
