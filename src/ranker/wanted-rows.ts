@@ -17,7 +17,7 @@ export interface ShardMark {
 }
 
 /** By the name of the table, and the number of the shard in the routing table. Shards that are not named may have any updates. */
-export type AtLeast = Readonly<Record<string, Readonly<Record<string, ShardMark>>>>;
+export type AtLeast = Readonly<Record<string, Readonly<Record<number, ShardMark>>>>;
 
 const u64Max = 2n ** 64n - 1n;
 const u64: Schema<bigint | string> = v.custom<bigint | string>((value) => {
