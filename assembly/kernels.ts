@@ -15,3 +15,4 @@ export { mergeReplies, openMerge } from './merge-replies';
 export { checkReply, positionOf } from './outcomes';
 export { pool } from './pool';
 export { adoptEntries, openSurvey, pickEntries, weighEntries } from './resize';
+export { approachRows, scatterRows } from './scatter';

@@ -9,6 +9,12 @@ export type { MemoryNodeOptions } from './host/memory-node-options.ts';
 export type { Ready } from './host/node-process.ts';
 export { type OpenRankerOptions, openRanker } from './host/open-ranker.ts';
 export { type OpenScorerOptions, openScorer } from './host/open-scorer.ts';
+export {
+  type ClusterUpdater,
+  type OpenUpdaterOptions,
+  openUpdater,
+  type UpdateOptions,
+} from './host/open-updater.ts';
 export type { ClusterOptions } from './host/plan-cluster.ts';
 export { RankHost, type RankHostOptions } from './host/rank-host.ts';
 export type { TransportName } from './host/transport-names.ts';
@@ -71,5 +77,7 @@ export type { TableFile, TableSource } from './store/table-file.ts';
 export type { WorkerReport } from './telemetry/worker-report.ts';
 export type { ClientSecurity, ServerSecurity } from './transport/security.ts';
 export type { Exchange, Outgoing, Session, Traffic, Transport } from './transport/transport.ts';
+export type { RowUpdates, TableUpdates } from './updates/row-updates.ts';
+export type { UpdateMark } from './updates/updater.ts';
 export type { NodeDescription, ServedTable } from './wire/handler.ts';
 export type { TraceContext } from './wire/trace.ts';

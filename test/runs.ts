@@ -10,8 +10,18 @@ export const runs = {
   mutantCases: 3_000,
   /** Histories of an index against a Map. */
   indexHistories: soak ? 5_000 : 150,
+  /** Rows that are written to their places. */
+  scatteredRows: soak ? 20_000 : 300,
+  /** Milliseconds in which rows change while they are read. */
+  tornRowsMs: soak ? 120_000 : 3_000,
+  /** Nodes that follow a log to which anything happens. */
+  updatedNodes: soak ? 2_000 : 30,
   /** Batches that are deduplicated. */
   dedupeBatches: soak ? 20_000 : 500,
+  /** Batches of row updates, and chains of them. */
+  updateBatches: soak ? 20_000 : 200,
+  /** Writes of several updaters to NATS. */
+  updateRounds: soak ? 100 : 5,
   /** Loads from a server with random faults. */
   httpFaults: soak ? 3_000 : 40,
   /** Mutated safetensors files. */

@@ -28,6 +28,7 @@ import { addSimulate } from './simulate-command.ts';
 import { addStatus } from './status-command.ts';
 import { stopSignals } from './stop-request.ts';
 import type { TableOptions } from './table-source.ts';
+import { addUpdate } from './update-command.ts';
 
 interface InspectFlags {
   readonly json?: boolean;
@@ -70,6 +71,7 @@ addRank(program);
 addChanges(program);
 addSimulate(program);
 addStatus(program);
+addUpdate(program);
 
 program
   .command('doctor')

@@ -33,6 +33,10 @@ export function addPlan(program: Command): void {
     )
     .addOption(splitOption())
     .addOption(replicasOption())
+    .option(
+      '--updates [tables...]',
+      'tables whose rows change while they are served; without names, all of them',
+    )
     .addOption(planHeadroomOption())
     .option(
       '--requests <file>',

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { FlexemrError } from '../errors.ts';
 import { openClusterSource } from '../host/cluster-source.ts';
 import { writeRouting } from '../host/file-routing.ts';
 import { nodesNamed, plannedTables } from '../host/plan-cluster.ts';
@@ -36,6 +37,8 @@ export interface PlanOptions extends TableOptions, NatsOptions {
   readonly publish?: string | undefined;
   /** A cluster that is there already, and serves another plan, stays as it is. */
   readonly ifAbsent?: boolean | undefined;
+  /** Tables whose rows change while they are served, by name; true: all. */
+  readonly updates?: readonly string[] | true | undefined;
   /** Reads every row, so that nodes can compare all of their rows with the plan. */
   readonly verify?: boolean | undefined;
 }
@@ -51,7 +54,8 @@ export interface MadePlan extends ShardingPlan {
 
 /** `flexemr plan`: divides the tables of a file among nodes, and predicts the cost of requests. */
 export async function plan(options: PlanOptions): Promise<MadePlan> {
-  const tables = await plannedTables(await tableSource(options), options.dtype, options.verify);
+  const found = await plannedTables(await tableSource(options), options.dtype, options.verify);
+  const tables = withUpdates(found, options.updates ?? []);
   const nodes = options.node ?? nodesNamed(options.nodes ?? 0);
   const planned = planSharding({
     tables,
@@ -64,6 +68,23 @@ export async function plan(options: PlanOptions): Promise<MadePlan> {
   if (options.out !== undefined) await writeRouting(options.out, planned.routing);
   if (options.publish === undefined) return planned;
   return { ...planned, published: await publish(options, options.publish, planned.routing) };
+}
+
+/** @throws UNKNOWN_TABLE */
+function withUpdates(
+  tables: readonly PlannedTableInput[],
+  updated: readonly string[] | true,
+): PlannedTableInput[] {
+  const names = tables.map(({ spec }) => spec.name);
+  const unknown = updated === true ? undefined : updated.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    const message = `--updates: there is no table ${unknown}; the tables are ${names.join(', ')}`;
+    throw new FlexemrError('UNKNOWN_TABLE', message, { field: 'updates', value: unknown });
+  }
+  return tables.map((table) => {
+    const takes = updated === true || updated.includes(table.spec.name);
+    return takes ? { ...table, updates: true } : table;
+  });
 }
 
 async function publish(options: PlanOptions, where: string, routing: RoutingTable): Promise<Published> {

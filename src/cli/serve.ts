@@ -3,6 +3,7 @@ import { MemoryNodeHost } from '../host/memory-node-host.ts';
 import type { Ready } from '../host/node-process.ts';
 import { packageVersion } from '../kernel/files.ts';
 import type { Log } from '../log.ts';
+import { isNatsAddress } from '../nats/address.ts';
 import type { NodeLease } from '../plan/cluster-leases.ts';
 import type { ClusterSource, ClusterStore } from '../plan/cluster-store.ts';
 import { predictionOf } from '../plan/prediction.ts';
@@ -102,6 +103,10 @@ async function startWithBar(
       verify,
       ...listening,
       rdma: deviceOf(options),
+      // They are beside the cluster.
+      updates: isNatsAddress(options.plan)
+        ? { nats: options.plan, credentials: await readNats(options) }
+        : undefined,
       log,
       onProgress: bar.update,
     });

@@ -2,11 +2,11 @@ import { instantiateKernels, kernelModule } from '../kernel/files.ts';
 import { loadPieceBytesMax, slotBytesMax, workerSlotBytesDefault } from '../limits.ts';
 import { checkContents } from '../memory-node/check-contents.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import type { Hasher } from '../memory-node/id-hashes.ts';
-import { type LoadedShard, loadShards } from '../memory-node/load-shards.ts';
-import type { NumberedShard } from '../plan/routing-table.ts';
+import { type LoadedShard, loadShards, reloadShard } from '../memory-node/load-shards.ts';
+import { holdersOf, type NumberedShard } from '../plan/routing-table.ts';
+import type { Hasher } from '../store/id-hashes.ts';
 import { Store } from '../store/store.ts';
-import { openTableFile } from '../store/table-file.ts';
+import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
 import {
   type LoadedRelease,
@@ -45,6 +45,16 @@ export class FileShards implements ShardReader {
     const options = { ...this.#hasher, shards, pool, onProgress };
     const loaded = await loadShards(this.store, file, options, this.#options.headroom);
     return { loaded, contents };
+  }
+
+  async reload(shard: LoadedShard, tables: TableSource): Promise<void> {
+    const { table, shard: placed } = shard.planned;
+    await using file = await openTableFile(tables);
+    const { node, verify } = this.#options;
+    const nodes = holdersOf(placed).map((id) => ({ id }));
+    await checkContents(file, { node, verify, routing: { nodes, tables: [table] } });
+    await using pool = new ThreadPool(1, this.store.arenas);
+    await reloadShard(this.store, file, { ...this.#hasher, pool }, shard);
   }
 }
 

@@ -1,13 +1,20 @@
 // The rows of a memory node: those of all releases that it has loaded.
+import { FlexemrError } from '../errors.ts';
 import type { Hosting, SlotRange } from '../memory-node/hosting.ts';
 import { slotShares } from '../memory-node/hostings.ts';
-import { type LoadedShard, ownShards } from '../memory-node/load-shards.ts';
+import { freeShard, type LoadedShard, ownShards } from '../memory-node/load-shards.ts';
+import type { UpdatesHosting } from '../memory-node/node-updates.ts';
+import type { UpdatedShard } from '../memory-node/row-writer.ts';
 import { servedTables } from '../memory-node/served-tables.ts';
+import { noUpdates } from '../memory-node/update-record.ts';
+import { stagingBytes } from '../memory-node/writer-arena.ts';
 import { fingerprint, meaning, planText } from '../plan/fingerprint.ts';
 import type { NumberedShard, RoutingTable } from '../plan/routing-table.ts';
+import type { Arena } from '../store/arena.ts';
 import type { LoadProgress } from '../store/load.ts';
 import type { Store } from '../store/store.ts';
 import type { TableSource } from '../store/table-file.ts';
+import { chainName } from '../updates/chain-name.ts';
 
 export interface NodeOptions {
   /** The id of the node whose shards are loaded. */
@@ -17,6 +24,8 @@ export interface NodeOptions {
   readonly headroom?: number | undefined;
   /** Compares every row with the digests in the plan. */
   readonly verify?: boolean | undefined;
+  /** Whether a thread of the node writes row updates: it has memory of its own in each arena. Default: false. */
+  readonly takesUpdates?: boolean | undefined;
 }
 
 /** A routing table, and the safetensors file of its tables. */
@@ -44,10 +53,13 @@ export interface ShardReader {
     shards: readonly NumberedShard[],
     options: LoadReleaseOptions,
   ): Promise<{ readonly loaded: readonly LoadedShard[]; readonly contents: Record<string, string> }>;
+  /** Reads the rows of a shard again, to where they are. Nobody may read or write them meanwhile. @throws as `read` */
+  reload(shard: LoadedShard, tables: TableSource): Promise<void>;
 }
 
 /** A shard in memory, and the number of releases that use it. */
 interface Unit extends LoadedShard {
+  readonly tables: TableSource;
   uses: number;
 }
 
@@ -61,15 +73,17 @@ interface Served extends Omit<Hosting, 'memories' | 'slots'> {
  * worker has its own slots, so no two workers write to the same memory.
  */
 export class LoadedReleases {
-  readonly #options: Pick<NodeOptions, 'node' | 'workers'>;
+  readonly #options: Pick<NodeOptions, 'node' | 'workers' | 'takesUpdates'>;
   readonly #reader: ShardReader;
   readonly #units = new Map<string, Unit>();
   readonly #served = new Map<string, Served>();
   /** The slots of each worker, of each arena. */
   readonly #slots: SlotRange[][] = [];
+  /** Memory of the thread that writes row updates, in each arena. */
+  readonly #staging: number[] = [];
 
   /** @param options already checked */
-  constructor(options: Pick<NodeOptions, 'node' | 'workers'>, reader: ShardReader) {
+  constructor(options: Pick<NodeOptions, 'node' | 'workers' | 'takesUpdates'>, reader: ShardReader) {
     this.#options = options;
     this.#reader = reader;
   }
@@ -92,6 +106,7 @@ export class LoadedReleases {
     const plan = fingerprint(routing);
     const name = planText(plan);
     if (this.has(name)) return name;
+    checkUpdated(routing);
     const own = ownShards({ routing, node }).map((shard) => ({ key: keyOf(shard, name), shard }));
     const missing = own.filter(({ key }) => !this.#units.has(key)).map(({ shard }) => shard);
     const contents =
@@ -100,8 +115,10 @@ export class LoadedReleases {
         : await this.#read({ routing, tables }, missing, name, options);
     const { module, store, spareBytes } = this.#reader;
     if (store.arenas.length === 0) store.arenaWithSpace(0, 0);
-    for (const arena of store.arenas.slice(this.#slots.length))
+    for (const arena of store.arenas.slice(this.#slots.length)) {
+      if (this.#options.takesUpdates) this.#staging.push(stagingIn(arena));
       this.#slots.push(slotShares(arena, this.#options.workers, spareBytes));
+    }
     const units = own.map(({ key }) => this.#units.get(key) as Unit);
     for (const unit of units) unit.uses++;
     const shards = units.map(({ hosted }, i) => ({ ...hosted, number: own[i].shard.number }));
@@ -118,8 +135,47 @@ export class LoadedReleases {
     options: LoadReleaseOptions,
   ): Promise<Record<string, string>> {
     const { loaded, contents } = await this.#reader.read(release, missing, options);
-    for (const shard of loaded) this.#units.set(keyOf(shard.planned, plan), { ...shard, uses: 0 });
+    const { tables } = release;
+    for (const shard of loaded) this.#units.set(keyOf(shard.planned, plan), { ...shard, tables, uses: 0 });
     return contents;
+  }
+
+  /** What the thread that writes row updates has to know of some releases. */
+  updatesOf(plans: readonly string[]): UpdatesHosting {
+    const memories = this.#reader.store.arenas.map(({ memory }) => memory);
+    const keys = new Set(plans.flatMap((plan) => this.#served.get(plan)?.keys ?? []));
+    const shards = [...keys]
+      .map((key) => this.#units.get(key) as Unit)
+      .filter(({ hosted }) => hosted.updates !== noUpdates);
+    return {
+      module: this.#reader.module,
+      memories,
+      staging: this.#staging,
+      shards: shards.map(updatedShard),
+    };
+  }
+
+  /**
+   * Reads the rows of a shard again from its file, to where they are. No worker may read them meanwhile.
+   * @param chain the name of its chain of updates @throws as load
+   */
+  async reload(chain: string): Promise<void> {
+    const found = [...this.#units].find(([, { planned }]) => chainName(planned) === chain);
+    // Its release has gone meanwhile.
+    if (found === undefined) return;
+    const [key, unit] = found;
+    unit.uses++;
+    try {
+      await this.#reader.reload(unit, unit.tables);
+    } finally {
+      this.#unuse(key, unit);
+    }
+  }
+
+  #unuse(key: string, unit: Unit): void {
+    if (--unit.uses > 0) return;
+    this.#units.delete(key);
+    freeShard(this.#reader.store, unit);
   }
 
   /** What each worker needs to serve a release. */
@@ -138,10 +194,7 @@ export class LoadedReleases {
     const served = this.#served.get(plan);
     this.#served.delete(plan);
     for (const key of served?.keys ?? []) {
-      const unit = this.#units.get(key) as Unit;
-      if (--unit.uses > 0) continue;
-      this.#units.delete(key);
-      for (const extent of unit.extents) this.#reader.store.free(extent);
+      this.#unuse(key, this.#units.get(key) as Unit);
     }
   }
 
@@ -150,20 +203,42 @@ export class LoadedReleases {
     const names = [...this.#served.values()].flatMap(({ description: { tables } }) =>
       tables.map(({ name }) => name),
     );
-    const shards = [...this.#units.values()].map(({ hosted }) => hosted.rows);
+    const shards = [...this.#units.values()].map(({ hosted }) => hosted);
     return {
       tables: new Set(names).size,
-      rows: sum(shards.map(({ rows }) => rows)),
-      rowBytes: sum(shards.map(({ rows, rowBytes }) => rows * rowBytes)),
+      rows: sum(shards.map(({ rows, spare = 0 }) => rows.rows - spare)),
+      rowBytes: sum(shards.map(({ rows }) => rows.rows * rows.rowBytes)),
       arenaBytes: sum(this.#reader.store.arenas.map(({ bytes }) => bytes.byteLength)),
     };
   }
+}
+
+/** Batches of updates belong to rows, so it must be known which rows these are. @throws INVALID_ROUTING */
+function checkUpdated({ tables }: RoutingTable): void {
+  const unknown = tables.find(({ updates, content }) => updates && content === undefined);
+  if (unknown === undefined) return;
+  const { name } = unknown.spec;
+  const message = `table ${name} takes updates, but its plan has no digest of its rows: plan it from its file`;
+  throw new FlexemrError('INVALID_ROUTING', message, { field: 'updates', value: name });
 }
 
 /** Shards with the same key have the same rows. A plan without a digest of the rows has no rows in common with another one. */
 function keyOf({ number, table, shard }: NumberedShard, plan: string): string {
   if (table.content === undefined) return `${plan} ${number}`;
   return JSON.stringify(meaning(table, [shard.begin, shard.end]));
+}
+
+function stagingIn({ slots }: Arena): number {
+  const staging = slots.allocate(stagingBytes);
+  if (staging === undefined)
+    throw new RangeError(`an arena has no space for ${stagingBytes} bytes of staging`);
+  return staging;
+}
+
+function updatedShard({ planned, hosted: { arena, rows, index, updates } }: Unit): UpdatedShard {
+  const { table, shard } = planned;
+  const { begin, end } = shard;
+  return { arena, rows, index, updates, chain: chainName(planned), table: table.spec.name, begin, end };
 }
 
 function plannedContents({ tables }: RoutingTable): Record<string, string> {

@@ -3,6 +3,7 @@ import { check, checkFields, integer, isObject } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { connectionsMax, portMax, workerRestartMsMin } from '../limits.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
+import { clearWorker, type GateMemory, makeGate } from '../memory-node/write-gate.ts';
 import { firstRelease, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { checkRouting } from '../plan/routing-json.ts';
@@ -25,6 +26,8 @@ export class MemoryNodeHost implements AsyncDisposable {
   readonly #options: MemoryNodeOptions;
   readonly #threads: WorkerThread[] = [];
   readonly #meter = new NodeMeter();
+  /** Between the workers and the thread that writes row updates. Undefined: rows do not change. */
+  readonly #gate: GateMemory | undefined;
   /** The most connections of each port. */
   readonly #connections: number;
   /** The release that it begins with. */
@@ -67,7 +70,10 @@ export class MemoryNodeHost implements AsyncDisposable {
     ownShards({ routing: release.routing, node: options.node });
     this.#options = { ...options, tables: checkSource(options.tables, 'tables') };
     this.#release = release;
-    const serving = { ...this.#options, workers };
+    const { updates } = options;
+    this.#gate = updates && makeGate(workers);
+    const choice = updates && this.#gate && { choice: updates, gate: this.#gate };
+    const serving = { ...this.#options, workers, updates: choice, takesUpdates: choice !== undefined };
     this.#cluster = new ServedCluster(
       serving,
       {
@@ -90,11 +96,15 @@ export class MemoryNodeHost implements AsyncDisposable {
 
   #thread(i: number): WorkerThread {
     const { node, sliceBytes } = this.#options;
+    const gate = this.#gate && { words: this.#gate, worker: i };
     return new WorkerThread(
       node,
-      { sliceBytes },
+      { sliceBytes, gate },
       {
-        onDeath: (cause) => void this.#replace(i, cause),
+        onDeath: (cause) => {
+          if (this.#gate) clearWorker(this.#gate, i);
+          void this.#replace(i, cause);
+        },
         onWarning: ({ warned, message }) => this.#options.log?.warn({ worker: i, ...warned }, message),
         onMetrics: (to) => void this.#sendMetrics(to),
       },
@@ -195,7 +205,7 @@ export class MemoryNodeHost implements AsyncDisposable {
    * `GET /metrics` with them. A worker that has died or hangs counts as it was last seen.
    */
   async metrics(): Promise<string> {
-    return await this.#meter.metrics(this.#threads, this.#cluster.held);
+    return await this.#meter.metrics(this.#threads, this.#cluster.held, await this.#cluster.updates());
   }
 
   /** Sends the metrics to a worker that was asked for them. */
@@ -224,7 +234,7 @@ export class MemoryNodeHost implements AsyncDisposable {
     );
     if (this.#cluster.isLoaded) this.#options.log?.info({ workers }, 'drained');
     await Promise.all(this.#threads.map((thread) => thread.end()));
-    this.#cluster.close();
+    await this.#cluster.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

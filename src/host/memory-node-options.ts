@@ -18,6 +18,7 @@ import type { LoadProgress } from '../store/load.ts';
 import { type TableSource, tableSourceText } from '../store/table-file.ts';
 import { type ListenOptions, listenFields } from '../transport/listen-options.ts';
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
+import { type UpdateLogChoice, updateLogChoice } from './open-update-log.ts';
 
 export interface MemoryNodeOptions extends MemoryNodeTuning, ListenOptions {
   /** The safetensors file of the tables. The node loads only its own shards. A release of a cluster may name another file. */
@@ -43,6 +44,10 @@ export interface MemoryNodeOptions extends MemoryNodeTuning, ListenOptions {
   readonly commonPort?: number | undefined;
   /** Serves by RDMA too, with this device; {}: the first device that works. Needs the package ibverbs-node. */
   readonly rdma?: DeviceChoice | undefined;
+  /**
+   * Where updates of rows come from. Needed if the plan has tables that take updates. Default: none.
+   */
+  readonly updates?: UpdateLogChoice | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly log?: Log | undefined;
 }
@@ -67,6 +72,7 @@ export const memoryNodeOptions: Schema<MemoryNodeOptions> = optionsOf({
   headroom: v.optional(headroomShare),
   commonPort: v.optional(integer(0, portMax)),
   rdma: v.optional(deviceChoice),
+  updates: v.optional(updateLogChoice),
   onProgress: v.optional(callback<(progress: LoadProgress) => void>()),
   log: v.optional(anyLog),
   sliceBytes: v.optional(numberWhere((bytes) => bytes > 0, 'bytes, more than 0')),

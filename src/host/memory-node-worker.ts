@@ -6,7 +6,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
 import { drainMsMax, metricsMsMax } from '../limits.ts';
 import { MemoryNode } from '../memory-node/memory-node.ts';
-import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
+import { WorkerGate } from '../memory-node/worker-gate.ts';
 import { loadTracer } from '../telemetry/open-telemetry.ts';
 import type { Warn } from '../transport/http-port.ts';
 import { Listener } from '../transport/listener.ts';
@@ -19,13 +19,15 @@ import {
   resultOf,
   type Warning,
   type WorkerControl,
+  type WorkerTuning,
 } from './worker-control.ts';
 
-const { name, tuning } = workerData as { readonly name: string; readonly tuning: MemoryNodeTuning };
+const { name, tuning } = workerData as { readonly name: string; readonly tuning: WorkerTuning };
 const ports: { port: number }[] = [];
 /** An SDK that the program registers with `--import` is in this thread too. */
 const tracer = await outcomeOf(loadTracer);
-const node = new MemoryNode(name, ports, { ...tuning, tracer: tracer.value });
+const gate = tuning.gate && new WorkerGate(tuning.gate.words, tuning.gate.worker);
+const node = new MemoryNode(name, ports, { ...tuning, tracer: tracer.value, gate });
 const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
 /** Resolved once no subrequest and no READ uses the rows of a release that is no longer served. */

@@ -1,3 +1,4 @@
+import type { NodeUpdatesStats } from '../memory-node/node-updates.ts';
 import { emptyReport, sumOfReports, type WorkerReport } from '../telemetry/worker-report.ts';
 import type { LoadedReleases } from './loaded-releases.ts';
 import type { WorkerThread } from './worker-thread.ts';
@@ -23,7 +24,11 @@ export class NodeMeter {
   }
 
   /** The metrics in the text format of Prometheus. @param held by the node */
-  async metrics(threads: readonly WorkerThread[], held: LoadedReleases['held']): Promise<string> {
+  async metrics(
+    threads: readonly WorkerThread[],
+    held: LoadedReleases['held'],
+    updates: NodeUpdatesStats,
+  ): Promise<string> {
     const restarts = threads.map((_, i) => this.#restartsAt(i));
     const reports = threads.map(async (thread, i) => {
       const before = this.#endedAt(i);
@@ -34,7 +39,7 @@ export class NodeMeter {
       import('../telemetry/node-metrics.ts'),
       import('../telemetry/process-metrics.ts'),
     ]);
-    const node = await nodeMetrics({ workers: await Promise.all(reports), restarts, ...held });
+    const node = await nodeMetrics({ workers: await Promise.all(reports), restarts, ...held, updates });
     return `${node}\n${await processMetrics()}`;
   }
 }

@@ -2,6 +2,7 @@ import { releaseHostTries, releaseHostTryMs, releaseRetryMs } from '../cluster-l
 import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
+import { emptyUpdates, type NodeUpdatesStats } from '../memory-node/node-updates.ts';
 import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
@@ -12,12 +13,16 @@ import type { ReadableRelease } from '../transport/rdma/handshake.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
 import type { LoadedReleases, NodeOptions } from './loaded-releases.ts';
 import { RegisteredTables } from './registered-tables.ts';
+import type { UpdateThreadData } from './update-control.ts';
+import { UpdateThread } from './update-thread.ts';
 import type { RdmaServing, Serving } from './worker-control.ts';
 
 export interface ServedClusterOptions extends NodeOptions {
   /** The tables of releases that do not say where theirs are. */
   readonly tables: TableSource;
   readonly rdma?: DeviceChoice | undefined;
+  /** Where row updates come from, and the gate between the workers and the thread that writes them. */
+  readonly updates?: UpdateThreadData | undefined;
   readonly log?: Log | undefined;
 }
 
@@ -39,6 +44,7 @@ export class ServedCluster {
   readonly #options: ServedClusterOptions;
   readonly #releases: LoadedReleases;
   readonly #workers: Workers;
+  readonly #updates: UpdateThread | undefined;
   #registered: RegisteredTables | undefined;
   /** Fingerprints of the served releases, the current one first. */
   #served: readonly string[] = [];
@@ -56,17 +62,35 @@ export class ServedCluster {
     this.#options = options;
     this.#workers = workers;
     this.#releases = releases;
+    const { updates, log } = options;
+    const reload = (chain: string): Promise<void> => releases.reload(chain);
+    this.#updates = updates && new UpdateThread({ ...updates, reload, log });
   }
 
   /** Loads the first release. The workers are told by the caller. @throws as LoadedReleases.load */
   async start(release: Release, onProgress?: (progress: LoadProgress) => void): Promise<void> {
     const { rdma } = this.#options;
     const plan = await this.#releases.load(this.#sourceOf(release), { onProgress });
+    await this.#follow();
     if (rdma !== undefined) {
       this.#registered = await RegisteredTables.open(rdma);
       this.#registered.register(this.#hostings(plan)[0]);
     }
     this.#served = [plan];
+  }
+
+  /** Waits until the rows of all loaded releases have what the log of updates has. @throws INVALID_OPTION; as UpdateThread.caughtUp */
+  async #follow(): Promise<void> {
+    const hosting = this.#releases.updatesOf(this.#releases.plans);
+    const [updated] = hosting.shards;
+    if (this.#updates === undefined && updated !== undefined) throw noLog(updated.table);
+    await this.#updates?.host(hosting);
+    await this.#updates?.caughtUp();
+  }
+
+  /** What was done with row updates. */
+  async updates(): Promise<NodeUpdatesStats> {
+    return (await this.#updates?.stats()) ?? emptyUpdates;
   }
 
   get isLoaded(): boolean {
@@ -173,10 +197,11 @@ export class ServedCluster {
       // One thread, because the workers need the processors. A load that nobody wants any more ends at its next piece.
       const onProgress = (): void => this.#checkWanted(plan);
       await this.#releases.load(this.#sourceOf(release), { threads: 1, onProgress });
+      await this.#follow();
       this.#registered?.register(this.#hostings(plan)[0]);
       log?.info({ plan, ms: Math.round(performance.now() - began), ...this.held }, 'a release is loaded');
     } catch (error) {
-      this.#releases.free(plan);
+      await this.#free(plan);
       if (!isUnwanted(error)) this.#problems.set(plan, (error as Error).message);
       throw error;
     } finally {
@@ -198,9 +223,16 @@ export class ServedCluster {
     await this.#workers.unused();
     for (const plan of gone) {
       this.#registered?.deregister(plan);
-      this.#releases.free(plan);
+      await this.#free(plan);
       this.#options.log?.info({ plan, ...this.held }, 'a release is freed');
     }
+  }
+
+  /** Nobody writes to rows that are freed. */
+  async #free(plan: string): Promise<void> {
+    const others = this.#releases.plans.filter((other) => other !== plan);
+    await this.#updates?.host(this.#releases.updatesOf(others));
+    this.#releases.free(plan);
   }
 
   /** A worker that has died is replaced meanwhile, and one whose slots are all in use has some later. */
@@ -229,9 +261,15 @@ export class ServedCluster {
   }
 
   /** READs of its rows fail afterwards. */
-  close(): void {
+  async close(): Promise<void> {
+    await this.#updates?.close();
     this.#registered?.close();
   }
+}
+
+function noLog(table: string): FlexemrError {
+  const message = `table ${table} takes row updates, but the node was started without updates: say where they come from`;
+  return new FlexemrError('INVALID_OPTION', message, { field: 'updates' });
 }
 
 function originOf(file: string): string | undefined {

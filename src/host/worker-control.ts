@@ -3,11 +3,19 @@ import type { MessagePort } from 'node:worker_threads';
 import { FlexemrError } from '../errors.ts';
 import { errorOf, type Failure, failureOf } from '../failure.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
+import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
+import type { GateMemory } from '../memory-node/write-gate.ts';
 import type { WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import type { DeviceTokens } from '../transport/rdma/device.ts';
 import type { ReadableReleases } from '../transport/rdma/rdma-port.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
+
+/** What a worker is started with. */
+export interface WorkerTuning extends MemoryNodeTuning {
+  /** The gate to the rows, if they change, and the place of the worker in it. */
+  readonly gate?: { readonly words: GateMemory; readonly worker: number } | undefined;
+}
 
 /** The device that the main thread has opened, and the rows of the releases, which it lets rankers read. */
 export interface RdmaServing {

@@ -5,7 +5,6 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, subrequestMsMax, workerStartMsMax, workerStatsMsMax } from '../limits.ts';
-import type { MemoryNodeTuning } from '../memory-node/tuning.ts';
 import { emptyReport, endedReport, type WorkerReport } from '../telemetry/worker-report.ts';
 import type { PortOptions } from '../transport/http-port.ts';
 import { startWorker } from './start-worker.ts';
@@ -15,6 +14,7 @@ import {
   type Serving,
   type Warning,
   type WorkerControl,
+  type WorkerTuning,
 } from './worker-control.ts';
 
 export interface WorkerThreadEvents {
@@ -32,7 +32,7 @@ export class WorkerThread {
   #seen: WorkerReport = emptyReport;
   port = 0;
 
-  constructor(name: string, tuning: MemoryNodeTuning, { onDeath, onWarning, onMetrics }: WorkerThreadEvents) {
+  constructor(name: string, tuning: WorkerTuning, { onDeath, onWarning, onMetrics }: WorkerThreadEvents) {
     this.#worker = startWorker(packageFile('./memory-node-worker', import.meta.url), 'workers', {
       name,
       tuning,

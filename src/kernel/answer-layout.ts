@@ -36,6 +36,9 @@ export const UPDATES_NUMBER = 0;
 export const UPDATES_INCARNATION = 8;
 /** UPDATES_SERVING or UPDATES_RELOADING. */
 export const UPDATES_STATE = 12;
+// Where to go on, for a thread that takes over; kernels do not read it. u64: the digest of the last batch; f64: its place in the log.
+export const UPDATES_DIGEST = 16;
+export const UPDATES_SEQUENCE = 24;
 export const UPDATES_BYTES = 64;
 
 export const UPDATES_SERVING = 0;

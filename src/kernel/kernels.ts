@@ -97,6 +97,10 @@ export interface Kernels {
     dtype: number,
     out: number,
   ): number;
+  /** Reads the cache lines that `scatterRows` will write. */
+  approachRows(rows: number, count: number, rowBytes: number, address: number): void;
+  /** Copies packed rows to rows u32 [count] of those at `address`. */
+  scatterRows(from: number, rows: number, count: number, rowBytes: number, address: number): void;
   /** @returns 1 if every value of the rows is finite */
   rowsFinite(rows: number, dtype: number, count: number, dim: number): number;
 }

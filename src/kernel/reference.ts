@@ -39,6 +39,12 @@ function decodeColumn(row: DataView, dtype: DType, dim: number, column: number):
   return fround(scaled + halfToNumber(row.getUint16(tail + 2, true)));
 }
 
+/** Writes row i of `from` to row `numbers[i]` of `rows`, in order. Both are packed, and have `bytes` bytes a row. */
+export function scatterRows(rows: Uint8Array, from: Uint8Array, numbers: Uint32Array, bytes: number): void {
+  for (const [i, number] of numbers.entries())
+    for (let at = 0; at < bytes; at++) rows[number * bytes + at] = from[i * bytes + at];
+}
+
 /** The fold of one segment, which is the part of one bag that one shard holds. */
 export interface Partial {
   /** f32 [dim]: Σx, Σwx or the maximum. */

@@ -1,4 +1,4 @@
-import { subrequestMsMax } from '../limits.ts';
+import { retryAfterMsDefault, subrequestMsMax } from '../limits.ts';
 import { answerableIdentity, type FrameIdentity, hasChecksum } from '../wire/frame-identity.ts';
 import type { Inbox } from '../wire/handler.ts';
 import { FRAME_CHECKSUM } from '../wire/layout.ts';
@@ -7,6 +7,7 @@ import type { Answering } from './answer.ts';
 import type { AnswerSpan } from './answer-span.ts';
 import { FrameChecksum } from './frame-checksum.ts';
 import type { FrameHead } from './frame-head.ts';
+import type { RowsGate } from './rows-gate.ts';
 import type { ServedRelease } from './served-release.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
@@ -20,6 +21,9 @@ export interface SubrequestOwner {
 
 /** Its sender has left, or was too slow to send all of it. */
 const unanswered: WireError = { code: 'CANCELLED' };
+
+/** Rows are being written for unusually long. */
+const writing: WireError = { code: 'UNAVAILABLE', retryAfterMs: retryAfterMsDefault };
 
 /** An admitted subrequest. Until it is released, it holds a slot for its frame and then one for its answer. */
 export class HeldSubrequest implements Inbox {
@@ -48,6 +52,8 @@ export class HeldSubrequest implements Inbox {
   #released = false;
   #checksum: FrameChecksum | undefined;
   #checked = false;
+  /** The gate that was told that this answer keeps where rows are. */
+  #kept: RowsGate | undefined;
 
   /** @param head given if `release` must not free the frame itself: a copy of its head, which `release` frees */
   constructor(
@@ -116,6 +122,28 @@ export class HeldSubrequest implements Inbox {
     this.deadline = this.arrived + ms;
   }
 
+  /** Runs one slice of its answer, and nobody writes rows meanwhile. @returns as Answering.step */
+  step(work: Answering, sliceBytes: number, gate: RowsGate | undefined): boolean | WireError {
+    if (gate === undefined) return work.step(sliceBytes);
+    if (!gate.enter()) return writing;
+    try {
+      const outcome = work.step(sliceBytes);
+      if (outcome !== false) this.#forget();
+      else if (this.#kept === undefined) {
+        this.#kept = gate;
+        gate.keep();
+      }
+      return outcome;
+    } finally {
+      gate.leave();
+    }
+  }
+
+  #forget(): void {
+    this.#kept?.forget();
+    this.#kept = undefined;
+  }
+
   /** Passes the reply to the caller of `answer`. @param error what it says */
   finish(reply: Uint8Array, error?: WireError): void {
     this.span?.end(error);
@@ -125,6 +153,7 @@ export class HeldSubrequest implements Inbox {
   release(): void {
     if (this.#released) return;
     this.#released = true;
+    this.#forget();
     this.work?.close();
     this.work = undefined;
     this.span?.end(unanswered);

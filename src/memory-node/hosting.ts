@@ -15,6 +15,8 @@ export interface HostedShard {
   /** Number of the memory that holds its rows and its index. */
   readonly arena: number;
   readonly rows: ShardRows;
+  /** Rows of them that no id has yet, when they are loaded. */
+  readonly spare?: number | undefined;
   /** Address of the index of its ids. 0 if keys are row numbers. */
   readonly index: number;
   /** Address of its update record, in the memory of its rows. `noUpdates`: its table takes no updates. */

@@ -1,10 +1,10 @@
 // The rows of an indexed table that a shard holds: their ids hash into its range. They are scattered over the file.
 import { loadChunkBytesMax } from '../limits.ts';
 import type { PlannedShard } from '../plan/routing-table.ts';
+import { type Hasher, idHashes } from '../store/id-hashes.ts';
 import { inLanes } from '../store/lanes.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import { spansAtOnceMax } from '../table-limits.ts';
-import { type Hasher, idHashes } from './id-hashes.ts';
 
 /** The rows whose ids a shard holds, in ascending order. */
 export function rowsOfHashes(

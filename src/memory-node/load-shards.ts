@@ -1,20 +1,27 @@
 import { headroomGrowth, headroomShardBytes } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
+import { UPDATES_BYTES } from '../kernel/answer-layout.ts';
 import { isQuantised, rowBytes } from '../kernel/dtype.ts';
 import { untouchedBytesMax } from '../limits.ts';
-import { holdersOf, type NumberedShard, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
+import {
+  holdersOf,
+  type NumberedShard,
+  numberedShards,
+  type PlannedTable,
+  type RoutingTable,
+} from '../plan/routing-table.ts';
+import { spareRows } from '../plan/shard-size.ts';
 import type { RowDtype } from '../plan/table-spec.ts';
-import type { Extent } from '../store/arena.ts';
 import { allocatedBytes } from '../store/free-list.ts';
+import type { Hasher } from '../store/id-hashes.ts';
 import { indexBytes } from '../store/key-index.ts';
 import { type LoadableTable, type LoadProgress, planTables, readIds } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
 import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
-import { TableBuilder } from '../store/table-builder.ts';
+import { type ShardExtents, TableBuilder } from '../store/table-builder.ts';
 import type { ThreadPool } from '../store/thread-pool.ts';
 import type { HostedShard } from './hosting.ts';
-import type { Hasher } from './id-hashes.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
 import { noUpdates } from './update-record.ts';
 
@@ -31,7 +38,7 @@ export interface LoadedShard {
   readonly planned: NumberedShard;
   readonly hosted: HostedShard;
   /** Its rows, and its index if it has one. */
-  readonly extents: readonly Extent[];
+  readonly extents: ShardExtents;
 }
 
 /** Shards of one table, and where their rows come from. */
@@ -42,6 +49,8 @@ interface Loading extends LoadShardsOptions {
   /** Bytes of all shards that are not loaded yet; the sizes of arenas depend on it. */
   readonly expect: number;
   readonly onBytes: (bytes: number) => void;
+  /** A shard that is there, whose rows are replaced. */
+  readonly onto?: ShardExtents | undefined;
 }
 
 /**
@@ -74,9 +83,10 @@ export async function loadShards(
       loaded.push(...(await load({ ...options, store, file, from, shards, expect, onBytes })));
       expect -= shards.reduce((sum, shard) => sum + shardBytes(shard), 0);
     }
+    for (const shard of loaded) clearRecord(shard);
     return loaded;
   } catch (error) {
-    for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
+    for (const shard of loaded) freeShard(store, shard);
     throw error;
   }
 }
@@ -84,6 +94,32 @@ export async function loadShards(
 /** Bytes of shards, and of as many others beside them. @param headroom share of their bytes */
 export function bytesWithHeadroom(bytes: number, shards: number, headroom: number): number {
   return bytes + headroom * (headroomGrowth * bytes + shards * headroomShardBytes);
+}
+
+/** Number 0 of no incarnation. Memory that was used before may hold anything. */
+function clearRecord({ hosted: { updates }, extents: { shard } }: LoadedShard): void {
+  if (updates === noUpdates) return;
+  shard.arena.words.fill(0, updates >>> 2, (updates + UPDATES_BYTES) >>> 2);
+}
+
+/** Frees the memory of a shard that nobody uses any more. */
+export function freeShard(store: Store, { extents: { shard, index } }: LoadedShard): void {
+  store.free(shard);
+  if (index) store.free(index);
+}
+
+/** Reads the rows of a shard again, to where they are. Nobody may read them meanwhile. @throws as loadShards; UNAVAILABLE */
+export async function reloadShard(
+  store: Store,
+  file: SafetensorsFile,
+  options: Hasher & Pick<LoadShardsOptions, 'pool'>,
+  { planned, extents: onto }: LoadedShard,
+): Promise<void> {
+  const shards = [planned];
+  const [from] = loadables(file, shards);
+  if (from === undefined) throw notAsPlanned(file, planned.table.spec.name, 'is not in the file any more');
+  const loading = { ...options, store, file, from, shards, expect: 0, onBytes: () => {}, onto };
+  await (planned.table.indexed ? loadIndexed(loading) : loadRows(loading));
 }
 
 /** A routing table, and one of its nodes. */
@@ -137,15 +173,27 @@ export function notAsPlanned(file: SafetensorsFile, table: string, problem: stri
 function shardBytes({ table, shard }: NumberedShard): number {
   const { spec, indexed } = table;
   const bytes = keptRowBytes(spec);
-  if (!indexed) return (shard.end - shard.begin + 1) * bytes;
-  const rows = Math.ceil((spec.rows * (shard.end - shard.begin)) / 2 ** 32);
-  return (rows + 1) * bytes + indexBytes(rows);
+  if (!indexed) return (shard.end - shard.begin + 1) * bytes + behindOf(table);
+  const own = Math.ceil((spec.rows * (shard.end - shard.begin)) / 2 ** 32);
+  const rows = own + spareOf(table, own);
+  return (rows + 1) * bytes + indexBytes(rows) + behindOf(table);
+}
+
+/** Bytes behind the rows of a shard: its update record. */
+function behindOf({ updates }: PlannedTable): number {
+  return updates ? UPDATES_BYTES : 0;
+}
+
+/** Rows for ids that come later. */
+function spareOf({ updates }: PlannedTable, rows: number): number {
+  return updates ? spareRows(rows) : 0;
 }
 
 async function loadRows(loading: Loading): Promise<LoadedShard[]> {
-  const { store, file, from, shards, expect } = loading;
+  const { store, file, from, shards, expect, onto } = loading;
+  const behind = behindOf(shards[0].table);
   const ranges = shards.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
-  const builder = new TableBuilder(store, from.spec, { expect, ranges });
+  const builder = new TableBuilder(store, from.spec, { expect, ranges, behind, onto });
   try {
     await builder.load(from.source, file.located(from.stored.tensor), loading.pool, loading.onBytes);
     const table = builder.build();
@@ -157,42 +205,48 @@ async function loadRows(loading: Loading): Promise<LoadedShard[]> {
 }
 
 async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
-  const { store, file, from, shards, expect } = loading;
+  const { store, file, from, shards, expect, onto } = loading;
   const ids = await readIds(file, from.stored.ids ?? '');
   const loaded: LoadedShard[] = [];
   for (const shard of shards) {
     const rows = rowsOfHashes(loading, ids, shard.shard);
-    const spec = { ...from.spec, rows: rows.length };
+    const spare = spareOf(shard.table, rows.length);
+    const behind = behindOf(shard.table);
+    const spec = { ...from.spec, rows: rows.length + spare };
     // Rows and index must share an arena: a worker resolves and pools in one memory.
-    const stored = rows.length + Number(spec.defaultRow !== undefined);
-    const bytes = allocatedBytes(stored * keptRowBytes(spec)) + allocatedBytes(indexBytes(rows.length));
-    const beside = store.arenaWithSpace(bytes, expect);
+    const stored = spec.rows + Number(spec.defaultRow !== undefined);
+    const bytes =
+      allocatedBytes(stored * keptRowBytes(spec)) + behind + allocatedBytes(indexBytes(spec.rows));
+    const beside = onto?.shard.arena ?? store.arenaWithSpace(bytes, expect);
     const builder = new TableBuilder(store, spec, {
       expect,
-      ranges: [{ first: 0, rows: rows.length }],
-      beside,
+      ranges: [{ first: 0, rows: spec.rows }],
+      ...{ beside, behind, spare, onto },
     });
     try {
       await builder.fill(from.source, async (first, bytes) => {
+        // Spare rows are zeros: memory that was used before may hold anything.
+        if (spare > 0) bytes.fill(0);
         await readRows(file, from.stored.tensor, rows, first, bytes);
         loading.onBytes(bytes.byteLength);
       });
-      loaded.push(loadedShard(store, shard, builder.build(pick(ids, rows)), 0));
+      loaded.push(loadedShard(store, shard, builder.build(pick(ids, rows)), 0, spare));
     } catch (error) {
       builder.abandon();
-      for (const extent of loaded.flatMap(({ extents }) => extents)) store.free(extent);
+      for (const shard of loaded) freeShard(store, shard);
       throw error;
     }
   }
   return loaded;
 }
 
-function loadedShard(store: Store, planned: NumberedShard, table: Table, i: number): LoadedShard {
+function loadedShard(store: Store, planned: NumberedShard, table: Table, i: number, spare = 0): LoadedShard {
   const { index } = table;
   if (index !== undefined && index.extent.arena !== table.shards[i].arena)
     throw new RangeError(`table ${table.spec.name}: the index of a shard is not in the memory of its rows`);
-  const extents = index === undefined ? [table.shards[i]] : [table.shards[i], index.extent];
-  return { planned, hosted: hostedShard(store, planned, table, i), extents };
+  const extents = { shard: table.shards[i], index: index?.extent };
+  const hosted = { ...hostedShard(store, planned, table, i), spare };
+  return { planned, hosted, extents };
 }
 
 function pick(ids: BigUint64Array | BigInt64Array, rows: Uint32Array): BigUint64Array {
@@ -216,7 +270,8 @@ export function hostedShard(
   loaded: Table,
   i: number,
 ): HostedShard {
-  const { arena, bytes, rows } = loaded.shards[i];
+  const { arena, address, bytes, rows } = loaded.shards[i];
+  const updates = table.updates ? address + bytes - UPDATES_BYTES : noUpdates;
   return {
     number,
     version: table.version,
@@ -226,7 +281,7 @@ export function hostedShard(
     arena: store.arenas.indexOf(arena),
     rows,
     index: loaded.index?.extent.address ?? 0,
-    updates: noUpdates,
+    updates,
     touch: bytes > untouchedBytesMax,
   };
 }

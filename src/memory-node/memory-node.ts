@@ -7,7 +7,7 @@ import type { Inbox, NodeDescription, ReleaseStatus } from '../wire/handler.ts';
 import { HEADER_BYTES, wireVersion, wireVersionOldest } from '../wire/layout.ts';
 import { errorReply, type ReplyLoad, type WireError } from '../wire/reply.ts';
 import { Slices } from '../wire/slices.ts';
-import type { TraceContext, Tracer } from '../wire/trace.ts';
+import type { TraceContext } from '../wire/trace.ts';
 import { AnswerSpan } from './answer-span.ts';
 import { copyHead } from './frame-head.ts';
 import { HeldSubrequest, type SubrequestOwner } from './held-subrequest.ts';
@@ -26,7 +26,7 @@ export class MemoryNode implements DirectHandler {
   readonly #workers: readonly { readonly port: number }[];
   readonly #name: string;
   readonly #sliceBytes: number;
-  readonly #tracer: Tracer | undefined;
+  readonly #tuning: TracedTuning;
   readonly #releases = new ServedReleases();
   /** Releases that the node does not serve yet. */
   coming: readonly ReleaseStatus[] = [];
@@ -39,16 +39,12 @@ export class MemoryNode implements DirectHandler {
   readonly #counts = new WorkerCounts();
 
   /** @param workers filled in when all of them listen */
-  constructor(
-    name: string,
-    workers: readonly { readonly port: number }[],
-    { sliceBytes = sliceBytesMax, tracer }: TracedTuning = {},
-  ) {
+  constructor(name: string, workers: readonly { readonly port: number }[], tuning: TracedTuning = {}) {
     this.#name = name;
     // Kernels take a u32.
-    this.#sliceBytes = Math.min(sliceBytes, 0xffffffff);
+    this.#sliceBytes = Math.min(tuning.sliceBytes ?? sliceBytesMax, 0xffffffff);
     this.#workers = workers;
-    this.#tracer = tracer;
+    this.#tuning = tuning;
   }
 
   /**
@@ -89,7 +85,7 @@ export class MemoryNode implements DirectHandler {
 
   describe(): NodeDescription {
     const { current, all } = this.#releases;
-    const described = current?.hosting.description ?? { node: this.#name, plan: '', tables: [] };
+    const described = current?.description ?? { node: this.#name, plan: '', tables: [] };
     const wireVersions = [wireVersionOldest, wireVersion] as const;
     const served = all.map((release) => release.status);
     return {
@@ -175,7 +171,7 @@ export class MemoryNode implements DirectHandler {
   }
 
   #span(): AnswerSpan | undefined {
-    return this.#tracer && new AnswerSpan(this.#tracer, this.#name);
+    return this.#tuning.tracer && new AnswerSpan(this.#tuning.tracer, this.#name);
   }
 
   #refused(error: WireError): WireError {
@@ -253,7 +249,7 @@ export class MemoryNode implements DirectHandler {
       this.#fail(held, { code: 'DEADLINE_EXCEEDED' });
       return true;
     }
-    const outcome = work.step(this.#sliceBytes);
+    const outcome = held.step(work, this.#sliceBytes, this.#tuning.gate);
     const now = performance.now();
     const busy = (now - started) * 1000;
     this.#counts.busyUs += busy;
@@ -291,7 +287,7 @@ export class MemoryNode implements DirectHandler {
       const message = `memory node ${this.#name} has not loaded its tables yet; try again`;
       throw new FlexemrError('UNAVAILABLE', message, { field: 'node', value: this.#name });
     }
-    current.json ??= new JsonLookups(this, current.hosting, this.#tracer);
+    current.json ??= new JsonLookups(this, current.hosting, this.#tuning.tracer);
     return await current.json.lookUp(body, slices, trace);
   }
 }

@@ -5,6 +5,7 @@ import type { Hosting } from './hosting.ts';
 import type { JsonLookups } from './json-lookup.ts';
 import { limitsOf } from './places.ts';
 import { ServedArena } from './served-arena.ts';
+import { noUpdates, UpdateRecord } from './update-record.ts';
 import type { WorkerArena } from './worker-arena.ts';
 
 /** A routing table that a worker serves, with its shards. Kernels read a description of them in each arena. */
@@ -48,6 +49,28 @@ export class ServedRelease {
     const { plan, contents } = this.hosting.description;
     const idleMs = this.#held > 0 ? 0 : Math.floor(performance.now() - this.#usedAt);
     return { plan, state: 'ready', idleMs, contents };
+  }
+
+  /** What it says of its tables, with the row updates that their rows have now. */
+  get description(): Hosting['description'] {
+    const { description } = this.hosting;
+    const updated = new Map(
+      this.hosting.shards
+        .filter(({ updates }) => updates !== noUpdates)
+        .map((shard) => [shard.number, shard]),
+    );
+    if (updated.size === 0) return description;
+    const tables = description.tables.map((table) => ({
+      ...table,
+      shards: table.shards.map((listed) => {
+        const shard = updated.get(listed.shard);
+        if (shard === undefined) return listed;
+        const { words, longs } = this.#arenas[shard.arena];
+        const { incarnation, number } = new UpdateRecord({ words, longs }, shard.updates).updatedTo;
+        return { ...listed, updates: { incarnation, number: String(number) } };
+      }),
+    }));
+    return { ...description, tables };
   }
 
   /** Whether a frame was planned for it. @param head address of the frame's header */

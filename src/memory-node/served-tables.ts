@@ -4,7 +4,7 @@ import type { HostedShard } from './hosting.ts';
 
 /** The tables that a node holds shards of, in the form in which the node lists them. */
 export function servedTables(routing: RoutingTable, hosted: readonly HostedShard[]): ServedTable[] {
-  const rows = new Map(hosted.map((shard) => [shard.number, shard.rows.rows]));
+  const rows = new Map(hosted.map(({ number, rows, spare = 0 }) => [number, rows.rows - spare]));
   const own = numberedShards(routing).filter(({ number }) => rows.has(number));
   return [...Map.groupBy(own, ({ table }) => table)].map(([{ spec, version, indexed }, shards]) => {
     const { name, dim, mode, dtype = 'f32' } = spec;

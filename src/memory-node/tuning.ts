@@ -1,4 +1,5 @@
 import type { Tracer } from '../wire/trace.ts';
+import type { RowsGate } from './rows-gate.ts';
 
 export interface MemoryNodeTuning {
   /**
@@ -8,8 +9,10 @@ export interface MemoryNodeTuning {
   readonly sliceBytes?: number | undefined;
 }
 
-/** What a worker thread adds to it. A tracer cannot be passed to another thread. */
+/** What a worker thread adds to it, because it cannot be passed to another thread. */
 export interface TracedTuning extends MemoryNodeTuning {
   /** Records a span for each request that carries a trace context. Default: none. */
   readonly tracer?: Tracer | undefined;
+  /** Passed around each read of rows. Undefined: rows do not change. */
+  readonly gate?: RowsGate | undefined;
 }

@@ -21,15 +21,6 @@ export class UpdateRecord {
   readonly #words: Uint32Array;
   readonly #longs: BigUint64Array;
 
-  /** Allocates a record beside the rows of an arena, with number 0 of incarnation 0. Undefined: there is no space. */
-  static allocate(arena: Pick<Arena, 'words' | 'longs' | 'rows'>): UpdateRecord | undefined {
-    const address = arena.rows.allocate(layout.UPDATES_BYTES);
-    if (address === undefined) return undefined;
-    const record = new UpdateRecord(arena, address);
-    record.serve({ incarnation: 0, number: 0n });
-    return record;
-  }
-
   /** A record that is there. @param address of UPDATES_BYTES, 64-aligned */
   constructor({ words, longs }: Pick<Arena, 'words' | 'longs'>, address: number) {
     this.address = address;
@@ -59,10 +50,5 @@ export class UpdateRecord {
   /** From now on nothing of the rows is answered, until `serve`. Rows that were replaced have another incarnation. */
   reload(): void {
     this.#words[(this.address + layout.UPDATES_STATE) >>> 2] = layout.UPDATES_RELOADING;
-  }
-
-  /** Frees the memory of a record that was allocated. No kernel may know it any more. */
-  free(arena: Pick<Arena, 'rows'>): void {
-    arena.rows.free(this.address, layout.UPDATES_BYTES);
   }
 }

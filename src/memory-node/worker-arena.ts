@@ -27,6 +27,7 @@ export class WorkerArena implements AnswerMemory {
   readonly kernels: Kernels;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
+  readonly longs: BigUint64Array;
   readonly slots: Slots;
   readonly scratch: number;
   readonly indexScratch: number;
@@ -37,6 +38,7 @@ export class WorkerArena implements AnswerMemory {
     this.kernels = instantiate(module, memory);
     this.bytes = new Uint8Array(memory.buffer);
     this.words = new Uint32Array(memory.buffer);
+    this.longs = new BigUint64Array(memory.buffer);
     this.scratch = begin;
     this.indexScratch = begin + SCRATCH_BYTES;
     this.checksum = this.indexScratch + INDEX_SCRATCH_BYTES;

@@ -4,6 +4,7 @@ import { type ErrorCode, FlexemrError } from '../errors.ts';
 import type { NatsAddress } from './address.ts';
 import { type NatsCredentials, natsCredentials } from './credentials.ts';
 import {
+  type JetStreamClient,
   type JetStreamManager,
   type KV,
   loadNats,
@@ -99,6 +100,12 @@ export class Connection {
     return await this.#library.jetStream.jetstreamManager(this.#nats, { timeout, checkAPI: false });
   }
 
+  /** For streams: publishes to them, and reads them. */
+  async jetStream(): Promise<{ readonly client: JetStreamClient; readonly manager: JetStreamManager }> {
+    const client = this.#library.jetStream.jetstream(this.#nats, { timeout: natsAttemptMs });
+    return { client, manager: await this.manager() };
+  }
+
   /**
    * Publishes a text, if the last sequence of its whole stream is still this. It may be sent several times, and counts once. Servers
    * of 2.9 do not keep their word for the last sequence of one subject: with replicas, several win.
@@ -169,13 +176,13 @@ export class Connection {
    */
   listen(
     subject: string,
-    onMessage: () => void,
+    onMessage: (subject: string) => void,
     onBack: () => void,
     onRefused: (error: Error) => void,
   ): () => void {
     const subscription = this.#nats.subscribe(subject, {
-      callback: (error) => {
-        if (error === null) onMessage();
+      callback: (error, message) => {
+        if (error === null) onMessage(message.subject);
         else onRefused(this.#failure('cannot watch the cluster', error));
       },
     });

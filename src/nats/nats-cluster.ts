@@ -9,6 +9,7 @@ import { Connection, isAbsent, type Written } from './connection.ts';
 import type { NatsCredentials } from './credentials.ts';
 import { Leases } from './leases.ts';
 import type { KV, KvEntry } from './library.ts';
+import { ensureUpdateStream } from './update-stream.ts';
 
 const key = 'cluster';
 const reading = 'cannot read the cluster';
@@ -69,6 +70,7 @@ class NatsBucket implements ClusterBucket {
   async ensure(): Promise<void> {
     await ensureClusterBucket(this.#connection, this.#address);
     await ensureLeaseBucket(this.#connection, this.#address);
+    await ensureUpdateStream(this.#connection, this.#address);
   }
 
   listen(onRing: () => void, onRefused: (error: Error) => void): () => void {

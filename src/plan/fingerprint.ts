@@ -31,13 +31,17 @@ function placeOf(shard: PlannedShard): string | string[] {
 }
 
 /** The parts of a table that count, in a canonical form. @param bounds of its shards */
-export function meaning({ spec, version, indexed, content }: PlannedTable, bounds: unknown): unknown {
+export function meaning(
+  { spec, version, indexed, content, updates }: PlannedTable,
+  bounds: unknown,
+): unknown {
   const { name, rows, dim, mode, dtype = 'f32', missing = 'error', defaultRow } = spec;
   const absent = missing === 'default' ? defaultRow?.map(float) : missing;
   const padding = paddingKey(spec, indexed)?.toString() ?? null;
   const all = [name, rows, dim, mode, dtype, padding, absent, version, indexed, bounds];
-  // Older plans have no content, and must keep the fingerprint that they had.
-  return content === undefined ? all : [...all, content];
+  // Older plans have no content and no updates, and must keep the fingerprint that they had.
+  const known = content === undefined ? all : [...all, content];
+  return updates ? [...known, 'updates'] : known;
 }
 
 /** A default row is stored as f32 at most. It is text here, because JSON has no −0 and no infinities. */

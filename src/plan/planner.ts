@@ -36,6 +36,8 @@ export interface PlannedTableInput {
   /** Digests of its rows (see PlannedTable). */
   readonly content?: string | undefined;
   readonly contentWhole?: string | undefined;
+  /** Its rows change while nodes serve them. */
+  readonly updates?: true | undefined;
 }
 
 export interface ShardingInput {
@@ -69,6 +71,7 @@ const shardingInput: Schema<ShardingInput> = options({
       version: v.optional(given<number>('a version')),
       content: v.optional(v.string()),
       contentWhole: v.optional(v.string()),
+      updates: v.optional(v.literal(true)),
     }),
   ),
   nodes: v.array(given<PlannedNode>('a node')),
@@ -92,13 +95,14 @@ export interface ShardingPlan {
 export function planSharding(input: ShardingInput): ShardingPlan {
   const checked = checkFields(shardingInput, input);
   const { tables: inputs, nodes, split, replicas = 1, headroom = 0, loads = {} } = checked;
-  const tables = inputs.map(({ spec, indexed = false, version = 1, content, contentWhole }, i) => {
+  const tables = inputs.map(({ spec, indexed = false, version = 1, content, contentWhole, updates }, i) => {
     return {
       spec: checkTableSpec(spec, `tables[${i}].spec`),
       indexed,
       version,
       content,
       contentWhole,
+      ...(updates && { updates }),
       shards: [],
     };
   });

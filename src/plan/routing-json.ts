@@ -51,6 +51,7 @@ const table = v.looseObject({
   indexed: v.boolean(),
   content: v.optional(digest),
   contentWhole: v.optional(digest),
+  updates: v.optional(v.literal(true)),
   shards: v.array(shard),
 });
 
@@ -92,8 +93,9 @@ export function readDocument(given: unknown, file: string, specField: '' | '.spe
   });
   const routing = {
     nodes,
-    tables: tables.map(({ version, indexed, content, contentWhole, shards, ...spec }, i) => {
-      const known = { ...(content && { content }), ...(contentWhole && { contentWhole }) };
+    tables: tables.map(({ version, indexed, content, contentWhole, updates, shards, ...spec }, i) => {
+      const digests = { ...(content && { content }), ...(contentWhole && { contentWhole }) };
+      const known = { ...digests, ...(updates && { updates }) };
       return { spec: checkSpec(spec, file, `tables[${i}]${specField}`), version, indexed, ...known, shards };
     }),
   };
@@ -158,10 +160,10 @@ export function routingJson(routing: RoutingTable): string {
   return `{\n${head},\n  "tables": ${list(tables.map(tableJson), '  ')}\n}\n`;
 }
 
-function tableJson({ spec, version, indexed, content, contentWhole, shards }: PlannedTable): string {
+function tableJson({ spec, version, indexed, content, contentWhole, updates, shards }: PlannedTable): string {
   const { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow } = spec;
   const ordered = { name, rows, dim, mode, dtype, weighted, padding, missing, defaultRow };
-  const fields = line({ ...ordered, version, indexed, content, contentWhole }).slice(0, -2);
+  const fields = line({ ...ordered, version, indexed, content, contentWhole, updates }).slice(0, -2);
   const lines = shards.map(({ node, replicas, begin, end }) => line({ node, replicas, begin, end }));
   return `${fields},\n      "shards": ${list(lines, '      ')} }`;
 }

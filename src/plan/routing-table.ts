@@ -26,6 +26,8 @@ export interface PlannedTable {
    */
   readonly content?: string | undefined;
   readonly contentWhole?: string | undefined;
+  /** Its rows change while nodes serve them: batches of row updates are written to them. */
+  readonly updates?: true | undefined;
   /** In order, without gaps: from 0 to the number of rows, or to 2^32 for an indexed table. */
   readonly shards: readonly PlannedShard[];
 }

@@ -22,10 +22,19 @@ function bucketsFor(ids: number): number {
 export class KeyIndex {
   readonly extent: Extent;
 
-  /** Builds the index of ids[row] → row in `extent`. @throws INVALID_TABLE if an id occurs twice */
-  constructor(extent: Extent, table: string, ids: BigUint64Array | BigInt64Array, padding: Key | undefined) {
+  /**
+   * Builds the index of ids[row] → row in `extent`. @param spare ids for which it has space besides
+   * @throws INVALID_TABLE if an id occurs twice
+   */
+  constructor(
+    extent: Extent,
+    table: string,
+    ids: BigUint64Array | BigInt64Array,
+    padding: Key | undefined,
+    spare = 0,
+  ) {
     this.extent = extent;
-    extent.arena.kernels.indexClear(extent.address, bucketsFor(ids.length));
+    extent.arena.kernels.indexClear(extent.address, bucketsFor(ids.length + spare));
     for (let first = 0; first < ids.length; first += chunkIds) {
       this.#insert(ids.subarray(first, first + chunkIds), (i) => first + i);
     }

@@ -31,6 +31,8 @@ export interface AllocationOptions {
   readonly ranges?: Iterable<RowRange> | undefined;
   /** An arena to prefer. */
   readonly beside?: Arena | undefined;
+  /** Bytes behind the rows of each shard. They begin at a cache line. Default: 0. */
+  readonly behind?: number | undefined;
 }
 
 /** A set of arenas and the tables in them. */
@@ -53,7 +55,10 @@ export class Store {
    * the shape of the table only, so the same table always has the same plan boundaries. `ranges` gives another split.
    * @throws LIMIT_EXCEEDED, INVALID_TABLE if the name is already used, OUT_OF_MEMORY
    */
-  allocateShards(spec: TableSpec, { expect = 0, ranges, beside }: AllocationOptions = {}): Shard[] {
+  allocateShards(
+    spec: TableSpec,
+    { expect = 0, ranges, beside, behind = 0 }: AllocationOptions = {},
+  ): Shard[] {
     if (this.tables.has(spec.name)) throw nameTaken(spec.name);
     if (this.tables.size >= tablesMax) {
       throw new FlexemrError('LIMIT_EXCEEDED', `a store holds at most ${tablesMax} tables`, {
@@ -66,7 +71,8 @@ export class Store {
       for (const { first, rows } of ranges ?? shardRanges(spec, this.#shardBytes)) {
         const last = first + rows === spec.rows;
         const withDefault = last && spec.defaultRow !== undefined;
-        const extent = this.allocate((rows + Number(withDefault)) * stride, expect, beside);
+        const bytes = (rows + Number(withDefault)) * stride;
+        const extent = this.allocate(behind === 0 ? bytes : allocatedBytes(bytes) + behind, expect, beside);
         const shard: ShardRows = {
           address: extent.address,
           rows,

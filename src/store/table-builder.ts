@@ -3,6 +3,7 @@ import { dtypeCodes, isQuantised } from '../kernel/dtype.ts';
 import * as layout from '../kernel/layout.ts';
 import { indexedRowsMax, loadChunkBytesMax } from '../limits.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
+import type { Extent } from './arena.ts';
 import { becameShorter } from './disk-files.ts';
 import { indexBytes, KeyIndex, noSlot, paddingSlot } from './key-index.ts';
 import type { LoadedRows, RowsJob } from './load-rows.ts';
@@ -12,6 +13,19 @@ import type { AllocationOptions, Store } from './store.ts';
 import type { Shard, Table } from './table.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
+export interface BuildOptions extends AllocationOptions {
+  /** Rows of the table that have no id, at its end. Default: 0. */
+  readonly spare?: number | undefined;
+  /** A shard that is there, whose rows and index are replaced. Default: memory is allocated. */
+  readonly onto?: ShardExtents | undefined;
+}
+
+/** The memory of a shard, and of its index if it has one. */
+export interface ShardExtents {
+  readonly shard: Shard;
+  readonly index: Extent | undefined;
+}
+
 /** A table under construction. Its memory is allocated; `build` makes it a table, `abandon` frees the memory. */
 export class TableBuilder {
   readonly #store: Store;
@@ -19,13 +33,17 @@ export class TableBuilder {
   readonly #shards: readonly Shard[];
   /** Whether all values of a shard are finite. Contains the shards that were checked while they were loaded. */
   readonly #finite = new Map<Shard, boolean>();
+  readonly #spare: number;
+  readonly #onto: ShardExtents | undefined;
   #index: KeyIndex | undefined;
 
   /** @throws as Store.allocateShards */
-  constructor(store: Store, spec: TableSpec, options: AllocationOptions = {}) {
+  constructor(store: Store, spec: TableSpec, { spare = 0, onto, ...options }: BuildOptions = {}) {
     this.#store = store;
+    this.#spare = spare;
     this.#spec = spec;
-    this.#shards = store.allocateShards(spec, options);
+    this.#onto = onto;
+    this.#shards = onto ? [onto.shard] : store.allocateShards(spec, options);
   }
 
   /**
@@ -168,7 +186,9 @@ export class TableBuilder {
     return loaded && (defaultRow === 0 || areFinite(shard, rows, 1));
   }
 
+  /** Frees the memory that it has allocated. */
   abandon(): void {
+    if (this.#onto) return;
     for (const shard of this.#shards) this.#store.free(shard);
     if (this.#index) this.#store.free(this.#index.extent);
   }
@@ -206,7 +226,8 @@ export class TableBuilder {
   }
 
   #buildIndex(ids: BigUint64Array | BigInt64Array): KeyIndex {
-    const { name, rows, padding } = this.#spec;
+    const { name, padding } = this.#spec;
+    const rows = this.#spec.rows - this.#spare;
     if (ids.length !== rows) {
       throw new FlexemrError(
         'INVALID_TABLE',
@@ -222,11 +243,12 @@ export class TableBuilder {
       const message = `table ${name} has ${rows} rows with ids, but an indexed table has at most ${indexedRowsMax}`;
       throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'ids', value: rows });
     }
-    const extent = this.#store.allocate(indexBytes(rows), 0, this.#shards[0].arena);
+    const known = this.#onto?.index;
+    const extent = known ?? this.#store.allocate(indexBytes(this.#spec.rows), 0, this.#shards[0].arena);
     try {
-      return new KeyIndex(extent, name, ids, padding);
+      return new KeyIndex(extent, name, ids, padding, this.#spare);
     } catch (error) {
-      this.#store.free(extent);
+      if (known === undefined) this.#store.free(extent);
       throw error;
     }
   }

@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Histogram, Registry } from 'prom-client';
 import type { Distribution } from '../memory-node/histogram.ts';
+import type { NodeUpdatesStats } from '../memory-node/node-updates.ts';
 import { keysBounds, secondsBounds } from '../memory-node/worker-stats.ts';
 import type { ErrorsByCode } from '../wire/error-counts.ts';
 import { answeredCodes } from '../wire/status.ts';
@@ -16,6 +17,8 @@ export interface NodeReport {
   readonly rows: number;
   readonly rowBytes: number;
   readonly arenaBytes: number;
+  /** What was done with row updates. */
+  readonly updates: NodeUpdatesStats;
 }
 
 interface Sample {
@@ -37,7 +40,8 @@ const prefix = 'flexemr_node_';
 export async function nodeMetrics(node: NodeReport): Promise<string> {
   const register = new Registry();
   const all = sumOfReports(node.workers);
-  for (const metric of [...counters(node, all), ...gauges(node)]) add(register, metric);
+  for (const metric of [...counters(node, all), ...gauges(node), ...updateMetrics(node)])
+    add(register, metric);
   addHistogram(
     register,
     ['subrequest_seconds', 'Time from a complete subrequest to its reply.'],
@@ -112,6 +116,41 @@ function gauges({ workers, tables, rows, rowBytes, arenaBytes }: NodeReport): Me
     gauge('rows', 'Rows that the node holds.', [{ value: rows }]),
     gauge('row_bytes', 'Bytes of the rows that the node holds.', [{ value: rowBytes }]),
     gauge('arena_bytes', 'Bytes of all memory for rows, frames and replies.', [{ value: arenaBytes }]),
+  ];
+}
+
+function updateMetrics({ updates }: NodeReport): Metric[] {
+  const { applied, skipped, refused, reloads, gateUs, madeAt, isAway } = updates;
+  return [
+    {
+      ...{ type: 'counter', name: 'update_batches_total' },
+      help: 'Batches of row updates: written, left out, or refused because they are wrong.',
+      samples: [
+        { labels: { outcome: 'applied' }, value: applied },
+        { labels: { outcome: 'skipped' }, value: skipped },
+        { labels: { outcome: 'refused' }, value: refused },
+      ],
+    },
+    {
+      ...{ type: 'counter', name: 'update_reloads_total' },
+      help: 'Shards whose rows were read again, because the log did not continue them.',
+      samples: [{ value: reloads }],
+    },
+    {
+      ...{ type: 'counter', name: 'update_write_seconds_total' },
+      help: 'Time in which workers could not read rows, because they were written.',
+      samples: [{ value: gateUs / 1e6 }],
+    },
+    {
+      ...{ type: 'gauge', name: 'update_made_timestamp_seconds' },
+      help: 'When the last batch was made that was written, in seconds since 1970.',
+      samples: [{ value: madeAt / 1000 }],
+    },
+    {
+      ...{ type: 'gauge', name: 'update_log_away' },
+      help: 'Whether the log of row updates does not answer: 1 or 0.',
+      samples: [{ value: Number(isAway) }],
+    },
   ];
 }
 

@@ -32,6 +32,8 @@ export interface ServedTable {
     readonly begin: number;
     readonly end: number;
     readonly rows: number;
+    /** How far it is in its chain of row updates, if it takes any. The number is decimal, because it may be larger than a double. */
+    readonly updates?: { readonly incarnation: number; readonly number: string } | undefined;
   }[];
 }
 

@@ -13,6 +13,7 @@ const rooms = [
   'modules',
   'plan',
   'store',
+  'updates',
   'wire',
   'lookup',
   'memory-node',
@@ -49,6 +50,7 @@ const ground = [
   'scoring-limits.ts',
   'simulation-limits.ts',
   'table-limits.ts',
+  'update-limits.ts',
 ];
 const conditions = ['workerd', 'edge-light', 'file', 'fetched'].flatMap((runtime) => [
   `modules/kernels/${runtime}.ts`,
@@ -64,6 +66,7 @@ const entries = [
   'host/dense-thread.ts',
   'host/engine-thread.ts',
   'host/memory-node-worker.ts',
+  'host/update-worker.ts',
   'simulation/calibration-node.ts',
 ];
 

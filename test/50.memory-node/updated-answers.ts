@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import * as layout from '../../src/kernel/answer-layout.ts';
+import { UPDATES_BYTES } from '../../src/kernel/answer-layout.ts';
 import type { Kernels } from '../../src/kernel/kernels.ts';
 import { CHECKSUM_BYTES, INDEX_SCRATCH_BYTES, SCRATCH_BYTES } from '../../src/kernel/layout.ts';
 import type { HostedShard } from '../../src/memory-node/hosting.ts';
@@ -140,7 +141,8 @@ class UpdatedMemory {
     };
     this.rows = shards.map(({ mode, updated, first }, number) => {
       const address = take(rows * 4);
-      const record = updated ? UpdateRecord.allocate({ words, longs, rows: slots }) : undefined;
+      const record = updated ? new UpdateRecord({ words, longs }, take(UPDATES_BYTES)) : undefined;
+      record?.serve({ incarnation: 0, number: 0n });
       hosted.push({
         ...{ number, version: 1, mode, missing: 'skip', padding: undefined, arena: 0, index: 0 },
         ...{ updates: record?.address ?? noUpdates, touch: false },

@@ -93,6 +93,19 @@ describe('plan', () => {
     expect(parseRouting(readFileSync(out, 'utf8'), out)).toEqual((await byLibrary(nodes, 'table')).routing);
   });
 
+  test('marks tables whose rows change: all of them, or those that are named', async () => {
+    const updated = (): (string | undefined)[] =>
+      parseRouting(readFileSync(out, 'utf8'), out).tables.map(({ spec, updates }) => updates && spec.name);
+    const names = await withFile(tablesFile, (file) => planTables(file).map(({ spec }) => spec.name));
+    done('--nodes', '2', '--updates', '--out', out);
+    expect(updated()).toEqual(names);
+    done('--nodes', '2', '--updates', names[1], names[3], '--out', out);
+    expect(updated()).toEqual(names.map((name, i) => (i === 1 || i === 3 ? name : undefined)));
+    const { code, stderr } = plan('--tables', tablesFile, '--nodes', '2', '--updates', 'absent');
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('there is no table absent');
+  });
+
   test('measures keys per bag in requests', async () => {
     const tables = await withFile(tablesFile, (file) => planTables(file).map(({ spec }) => spec.name));
     const loads = await withFile(requestsFile, ({ tensors }) => {

@@ -37,11 +37,12 @@ test('a load that makes an arena and fails leaves what is served as it was, and 
         return {
           planned,
           hosted: { number, version, arena, rows: shard, updates, ...how },
-          extents: [extent],
+          extents: { shard: { ...extent, rows: shard }, index: undefined },
         };
       });
       return { loaded, contents: {} };
     },
+    async reload() {},
   };
   const releases = new LoadedReleases({ node: 'n', workers: 2 }, reader);
   const node = new MemoryNode('n', []);

@@ -136,7 +136,7 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
         rdma: { gidIndex: 1 },
         insecure: false,
       },
-      ...{ node: 'none of them' },
+      ...{ node: 'none of them', updates: { module: 'file:///none', data: 1 } },
     }),
     openRanker: callable(main.openRanker, {
       ...{ routing, transport: 'http', security: { token: 'secret' }, rdma: { device: 'none' } },

@@ -2,7 +2,12 @@
 import { FlexemrError } from '../../src/errors.ts';
 import type { LoadedRelease, LoadReleaseOptions, ShardReader } from '../../src/host/loaded-releases.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
-import { bytesWithHeadroom, hostedShard, type LoadedShard } from '../../src/memory-node/load-shards.ts';
+import {
+  bytesWithHeadroom,
+  freeShard,
+  hostedShard,
+  type LoadedShard,
+} from '../../src/memory-node/load-shards.ts';
 import type { PlannedTableInput } from '../../src/plan/planner.ts';
 import type { NumberedShard } from '../../src/plan/routing-table.ts';
 import type { Extent } from '../../src/store/arena.ts';
@@ -88,15 +93,20 @@ export class VersionedShards implements ShardReader {
           loaded.push({
             planned,
             hosted: hostedShard(this.store, planned, built, i),
-            extents: [built.shards[i]],
+            extents: { shard: built.shards[i], index: undefined },
           });
       }
     } catch (error) {
-      for (const { extents } of loaded) for (const extent of extents) this.store.free(extent);
+      for (const shard of loaded) freeShard(this.store, shard);
       throw error;
     }
     const names = routing.tables.map(({ spec }) => spec.name);
     return { loaded, contents: Object.fromEntries(names.map((name) => [name, contentOf(version, name)])) };
+  }
+
+  /** Only rows that take updates are read again. */
+  async reload(): Promise<never> {
+    throw new RangeError('no table of the simulation takes updates');
   }
 
   #checkThere(): void {

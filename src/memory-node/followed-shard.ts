@@ -1,0 +1,217 @@
+import { FlexemrError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { updateRestsMax } from '../update-limits.ts';
+import type { ChainPosition } from '../updates/batch.ts';
+import { Chain, genesis } from '../updates/chain.ts';
+import { endOf } from '../updates/chain-end.ts';
+import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
+import type { RowWriter } from './row-writer.ts';
+import type { UpdateCounts } from './update-counts.ts';
+import type { KeptRows } from './writer-gate.ts';
+
+/** `more`: it may have another batch at once. `later`: the same again, in a moment. `done`: nothing until it hears of a change. */
+export type Progress = 'more' | 'later' | 'done';
+
+export interface FollowedShardOptions {
+  /** The name of its chain, and its table. */
+  readonly chain: string;
+  readonly table: string;
+  readonly writer: RowWriter;
+  /** Reads its rows again from where they came. Nobody reads or writes them meanwhile. */
+  readonly reload: () => Promise<void>;
+  readonly counts: UpdateCounts;
+  readonly log?: Log | undefined;
+}
+
+/** A shard that follows its chain in the log, one batch at a time. */
+export class FollowedShard {
+  readonly #options: FollowedShardOptions;
+  readonly #writer: RowWriter;
+  #chain: Chain;
+  #sequence: number;
+  /** Its rows are not those of its chain, and must be read again. */
+  #isStale: boolean;
+  /** Its rows were read again, and are not answered until they have all batches. */
+  #isReplaying = false;
+  #isReloading = false;
+  /** Answers that may still know where rows were, before they were read again. */
+  #kept: KeptRows = [];
+  /** Whether its chain has to be compared with the log. */
+  #unverified = true;
+  /** Troubles since rows were served, and checks to leave out after the last one. */
+  #troubles = 0;
+  #rests = 0;
+  /** The last batch that the log had when it was followed. */
+  #first: bigint | undefined;
+  readonly #caughtUp = Promise.withResolvers<void>();
+  /** Called when it may go on, after `done`. */
+  onReady: () => void = () => {};
+
+  constructor(options: FollowedShardOptions) {
+    this.#options = options;
+    this.#writer = options.writer;
+    const { position, sequence } = this.#writer.followedTo;
+    this.#chain = new Chain(position);
+    this.#sequence = sequence;
+    // Whoever has written before has died in the middle of a batch.
+    this.#isStale = this.#writer.isReloading;
+    this.#caughtUp.promise.catch(() => {});
+  }
+
+  get chain(): string {
+    return this.#options.chain;
+  }
+
+  /** Resolves once its rows have what the log had when it was followed. @throws CONFLICT if the log does not have its batches any more */
+  get caughtUp(): Promise<void> {
+    return this.#caughtUp.promise;
+  }
+
+  /** The next step compares its chain with the log. */
+  verify(): void {
+    this.#unverified = true;
+    if (this.#rests > 0) this.#rests--;
+  }
+
+  /** Does one step. @param incarnation of the log @throws as UpdateLog */
+  async step(log: UpdateLog, incarnation: number): Promise<Progress> {
+    if (this.#isReloading || this.#rests > 0) return 'done';
+    if (this.#isStale) return this.#reload(incarnation);
+    if (this.#chain.position.incarnation !== incarnation) return this.#begin(incarnation);
+    let end: ChainPosition | undefined;
+    if (this.#unverified) {
+      end = (await endOf(log, this.chain))?.position;
+      if (!this.#chain.leadsTo(end)) return this.#trouble('the log has lost batches that were written');
+      this.#unverified = false;
+      this.#first ??= end?.number ?? 0n;
+    }
+    const found = await log.next(this.chain, this.#sequence);
+    if (found !== undefined) return this.#take(found);
+    if (end !== undefined && end.number > this.#chain.position.number) {
+      // The log uses sequences again. What is known already is left out.
+      this.#sequence = 0;
+      return 'more';
+    }
+    return this.#end();
+  }
+
+  /** The log is another one. Rows that have no batch yet have none of it, either. */
+  #begin(incarnation: number): Progress {
+    if (this.#chain.position.number > 0n) return this.#trouble('the log was made anew');
+    const position = genesis(incarnation);
+    if (!this.#isReplaying && !this.#writer.serve({ position, sequence: 0 })) return 'later';
+    this.#chain = new Chain(position);
+    this.#sequence = 0;
+    return 'more';
+  }
+
+  #take({ sequence, batch }: LoggedBatch): Progress {
+    const { position, dim, madeAt } = batch;
+    const { counts } = this.#options;
+    const judged = this.#chain.judge(batch);
+    if (judged === 'gap')
+      return this.#trouble(`batch ${position.number} does not continue batch ${this.#chain.position.number}`);
+    if (judged === 'fork') return this.#trouble(`batch ${position.number} continues another batch`);
+    if (judged === 'known') counts.skipped++;
+    else {
+      const written = this.#writer.write(batch, dim, { position, sequence }, !this.#isReplaying);
+      if (written === 'later') return 'later';
+      this.#chain.advance(position);
+      if (written === 'written') {
+        counts.applied++;
+        counts.madeAt = madeAt;
+      } else {
+        counts.refused++;
+        this.#options.log?.warn(
+          { ...this.#place, number: String(position.number), err: written },
+          'a batch of row updates is wrong, and changes nothing',
+        );
+      }
+    }
+    this.#sequence = sequence;
+    if (!this.#isReplaying && position.number >= (this.#first ?? 0n)) this.#caughtUp.resolve();
+    return 'more';
+  }
+
+  /** It has everything that the log has. */
+  #end(): Progress {
+    if (this.#isReplaying) {
+      if (!this.#writer.isForgotten(this.#kept)) return 'later';
+      if (!this.#writer.serve({ position: this.#chain.position, sequence: this.#sequence })) return 'later';
+      this.#isReplaying = false;
+      this.#options.log?.info(
+        { ...this.#place, ...this.#number },
+        'the rows of a shard have all batches again',
+      );
+    }
+    this.#troubles = 0;
+    this.#caughtUp.resolve();
+    return 'done';
+  }
+
+  get #place(): object {
+    const { table, chain } = this.#options;
+    return { table, chain };
+  }
+
+  get #number(): { readonly number: string } {
+    return { number: String(this.#chain.position.number) };
+  }
+
+  /** The batches of the log do not continue those that its rows have. Rows are read again, and get all batches from the first one. */
+  #trouble(problem: string): Progress {
+    const isFresh = this.#chain.position.number === 0n;
+    const kept = this.#writer.reload();
+    if (kept === undefined) return 'later';
+    this.#options.log?.warn(
+      { ...this.#place, ...this.#number, problem },
+      'the rows of a shard are not answered until they have the batches of the log',
+    );
+    this.#kept = kept;
+    this.#unverified = true;
+    this.#sequence = 0;
+    // It did not help to read them.
+    if (isFresh || this.#isReplaying) {
+      this.#rests = Math.min(2 ** this.#troubles++, updateRestsMax);
+      this.#caughtUp.reject(missing(this.#options.table, problem));
+    }
+    this.#isReplaying = true;
+    this.#isStale = !isFresh;
+    return 'more';
+  }
+
+  #reload(incarnation: number): Progress {
+    const kept = this.#writer.reload();
+    if (kept === undefined) return 'later';
+    this.#isReloading = true;
+    void this.#replace(incarnation, kept).finally(() => {
+      this.#isReloading = false;
+      this.onReady();
+    });
+    return 'done';
+  }
+
+  async #replace(incarnation: number, kept: KeptRows): Promise<void> {
+    try {
+      await this.#options.reload();
+      this.#writer.replaced();
+      this.#options.counts.reloads++;
+      this.#kept = kept;
+      this.#chain = new Chain(genesis(incarnation));
+      this.#sequence = 0;
+      this.#isReplaying = true;
+      this.#isStale = false;
+    } catch (error) {
+      this.#rests = Math.min(2 ** this.#troubles++, updateRestsMax);
+      this.#options.log?.warn(
+        { ...this.#place, err: error },
+        'the rows of a shard could not be read again; trying again later',
+      );
+    }
+  }
+}
+
+function missing(table: string, problem: string): FlexemrError {
+  const message = `table ${table}: the log of row updates does not have all of its batches: ${problem}; publish the table with its updates as a new version`;
+  return new FlexemrError('CONFLICT', message, { field: 'updates' });
+}

@@ -1,0 +1,172 @@
+import { natsReplicasDefault } from '../cluster-limits.ts';
+import { FlexemrError } from '../errors.ts';
+import { updateStreamBytes } from '../update-limits.ts';
+import { readBatch } from '../updates/batch.ts';
+import { digestOf } from '../updates/digest.ts';
+import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
+import { type NatsAddress, parseNatsAddress } from './address.ts';
+import { Connection, isAbsent } from './connection.ts';
+import type { NatsCredentials } from './credentials.ts';
+import type { JetStreamClient, JetStreamManager, StoredMsg } from './library.ts';
+
+const reading = 'cannot read row updates';
+const writing = 'cannot write row updates';
+
+/**
+ * Row updates in a stream of NATS JetStream, beside the bucket of the cluster: a subject for each chain. Readers ask for one batch
+ * after the other. Whoever publishes to a subject rings for them, and nothing of them is kept at the server.
+ */
+export class UpdateStream implements UpdateLog {
+  readonly #connection: Connection;
+  readonly #client: JetStreamClient;
+  readonly #manager: JetStreamManager;
+  readonly #stream: string;
+
+  /**
+   * @param options.create it, if it is not there @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY
+   */
+  static async open(
+    where: string,
+    credentials: NatsCredentials = {},
+    { create = false }: { readonly create?: boolean } = {},
+  ): Promise<UpdateStream> {
+    const address = parseNatsAddress(where);
+    const connection = await Connection.open(address, credentials);
+    try {
+      if (create) await ensureUpdateStream(connection, address);
+      return new UpdateStream(connection, await connection.jetStream(), streamName(address));
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    connection: Connection,
+    { client, manager }: { readonly client: JetStreamClient; readonly manager: JetStreamManager },
+    stream: string,
+  ) {
+    this.#connection = connection;
+    this.#client = client;
+    this.#manager = manager;
+    this.#stream = stream;
+  }
+
+  async incarnation(): Promise<number> {
+    const { created } = await this.#ask(reading, () => this.#manager.streams.info(this.#stream));
+    const words = new Uint32Array(new TextEncoder().encode(`${this.#stream} ${created}`));
+    return Number(digestOf(words) & 0xffffffffn) || 1;
+  }
+
+  async next(chain: string, after: number): Promise<LoggedBatch | undefined> {
+    const next_by_subj = this.#subject(chain);
+    for (let seq = after + 1; ; ) {
+      const from = seq;
+      const message = await this.#message(() =>
+        this.#manager.direct.getMessage(this.#stream, { seq: from, next_by_subj }),
+      );
+      if (message === undefined) return undefined;
+      const found = logged(message);
+      if (found !== undefined) return found;
+      seq = message.seq + 1;
+    }
+  }
+
+  async last(chain: string): Promise<LoggedBatch | undefined> {
+    // The leader has every message that was acknowledged.
+    const message = await this.#message(() =>
+      this.#manager.streams.getMessage(this.#stream, { last_by_subj: this.#subject(chain) }),
+    );
+    return message && logged(message);
+  }
+
+  async append(chain: string, batch: Uint8Array, after: number): Promise<void> {
+    await this.#checkSize(batch.length);
+    const options = {
+      msgID: `${chain} ${readBatch(batch).position.digest}`,
+      expect: { lastSubjectSequence: after },
+    };
+    await this.#ask(writing, () => this.#client.publish(this.#subject(chain), batch, options));
+  }
+
+  /** The server would close the connection. */
+  async #checkSize(bytes: number): Promise<void> {
+    const most = (await this.#connection.server()).payloadBytesMax - messageHeadBytes;
+    if (bytes <= most) return;
+    const message = `a batch of row updates has ${bytes} bytes, and the server takes ${most}. Raise max_payload in the configuration of nats-server, or send batches of fewer rows`;
+    throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'batch', value: bytes });
+  }
+
+  listen(onChange: (chain?: string) => void): () => void {
+    const [begin] = this.#subject('').split('*');
+    return this.#connection.listen(
+      this.#subject('*'),
+      (subject) => onChange(subject.slice(begin.length)),
+      () => onChange(),
+      () => {},
+    );
+  }
+
+  #subject(chain: string): string {
+    return `${this.#stream}.${chain}`;
+  }
+
+  #ask<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return this.#connection.ask(what, work);
+  }
+
+  /** A message, or undefined if there is none, or not even the stream. */
+  async #message(get: () => Promise<StoredMsg | null>): Promise<StoredMsg | undefined> {
+    return (
+      (await this.#ask(reading, () =>
+        get().catch((error: Error) => {
+          if (isAbsent(error) || error.message === 'no message found') return null;
+          throw error;
+        }),
+      )) ?? undefined
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+}
+
+/** The server counts the subject and headers of a message too. */
+const messageHeadBytes = 1_024;
+
+/** Anything that is not a batch is left out, by all readers. */
+function logged({ seq, data }: StoredMsg): LoggedBatch | undefined {
+  try {
+    return { sequence: seq, batch: readBatch(data) };
+  } catch (error) {
+    if (error instanceof FlexemrError) return undefined;
+    throw error;
+  }
+}
+
+function streamName({ bucket }: NatsAddress): string {
+  return `${bucket}-updates`;
+}
+
+/** Creates the stream of a cluster, if it is not there. @throws UNAVAILABLE, UNAUTHORIZED */
+export async function ensureUpdateStream(connection: Connection, address: NatsAddress): Promise<void> {
+  const { manager } = await connection.jetStream();
+  const name = streamName(address);
+  const found = await connection.ask(`cannot see the stream ${name}`, () =>
+    manager.streams.info(name).catch((error: Error) => {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }),
+  );
+  if (found !== undefined) return;
+  const num_replicas =
+    address.replicas ?? ((await connection.server()).isClustered ? natsReplicasDefault : 1);
+  await connection.ask(`cannot create the stream ${name}`, () =>
+    manager.streams.add({
+      ...{ name, num_replicas, subjects: [`${name}.*`], max_bytes: updateStreamBytes },
+      ...{ retention: 'limits', discard: 'old', storage: 'file' },
+      ...{ allow_direct: true, deny_delete: true },
+    }),
+  );
+}

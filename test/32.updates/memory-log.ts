@@ -1,0 +1,59 @@
+// A log of row updates in memory, which can lose what it has acknowledged, and let writers win who were late.
+import { FlexemrError } from '../../src/errors.ts';
+import { readBatch } from '../../src/updates/batch.ts';
+import type { LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
+
+export class MemoryLog implements UpdateLog {
+  readonly messages: { readonly chain: string; readonly logged: LoggedBatch }[] = [];
+  /** Sequences go back when messages are lost, so that they are used again. */
+  sequence = 0;
+  made = 1;
+  /** Whether it lets writers win that expect the same sequence, as servers with replicas did. */
+  isLax = false;
+  readonly #listeners = new Set<(chain?: string) => void>();
+
+  async incarnation(): Promise<number> {
+    return this.made;
+  }
+
+  async next(chain: string, after: number): Promise<LoggedBatch | undefined> {
+    return this.messages.find((each) => each.chain === chain && each.logged.sequence > after)?.logged;
+  }
+
+  async last(chain: string): Promise<LoggedBatch | undefined> {
+    return this.#lastOf(chain);
+  }
+
+  #lastOf(chain: string): LoggedBatch | undefined {
+    return this.messages.findLast((each) => each.chain === chain)?.logged;
+  }
+
+  async append(chain: string, bytes: Uint8Array, after: number): Promise<void> {
+    await undefined;
+    const batch = readBatch(bytes);
+    const last = this.#lastOf(chain)?.sequence ?? 0;
+    if (last !== after && !this.isLax) throw new FlexemrError('CONFLICT', 'another writer was first');
+    this.messages.push({ chain, logged: { sequence: ++this.sequence, batch } });
+    for (const listener of this.#listeners) listener(chain);
+  }
+
+  /** Forgets its last messages, and uses their sequences again. */
+  lose(count: number): void {
+    this.messages.splice(this.messages.length - count, count);
+    this.sequence = this.messages.at(-1)?.logged.sequence ?? 0;
+  }
+
+  /** It is made anew. */
+  clear(): void {
+    this.messages.length = 0;
+    this.sequence = 0;
+    this.made++;
+  }
+
+  listen(onChange: (chain?: string) => void): () => void {
+    this.#listeners.add(onChange);
+    return () => this.#listeners.delete(onChange);
+  }
+
+  async close(): Promise<void> {}
+}

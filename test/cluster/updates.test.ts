@@ -1,0 +1,84 @@
+// Row updates in NATS: what was acknowledged is what followers have, whatever happens to the servers.
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UpdateStream } from '../../src/nats/update-stream.ts';
+import { Updater } from '../../src/updates/updater.ts';
+import { hasher, patience, replayed, routing, row, writeAll, writers } from '../32.updates/update-case.ts';
+import { until } from '../80.cli/command.ts';
+import { runs } from '../runs.ts';
+import { atAll, NatsServer, startThree } from './nats-server.ts';
+
+let three: NatsServer[];
+let buckets = 0;
+beforeAll(async () => {
+  three = await startThree();
+  const created = (): Promise<boolean> =>
+    UpdateStream.open(atAll(three, 'first'), {}, { create: true }).then(
+      async (log) => {
+        await log.close();
+        return true;
+      },
+      () => false,
+    );
+  await until('three servers', created, 50_000);
+});
+afterAll(async () => {
+  await Promise.all(three.map((server) => server[Symbol.asyncDispose]()));
+});
+
+test.for([1, 3])(
+  'of %i servers: all that was acknowledged is in the chains once, whoever writes',
+  async (count) => {
+    await using alone = count === 1 ? await NatsServer.start() : undefined;
+    const servers = alone === undefined ? three : [alone];
+    await fc.assert(
+      fc.asyncProperty(writers, async (all) => {
+        const bucket = `p${++buckets}`;
+        const logs = await Promise.all(
+          all.map((_, i) => UpdateStream.open(servers[i % count].at(bucket), {}, { create: true })),
+        );
+        const wanted = await writeAll(
+          logs.map((log) => new Updater(log, hasher)),
+          all,
+        );
+        expect(await replayed(logs[0])).toEqual(wanted);
+        await Promise.all(logs.map((log) => log.close()));
+      }),
+      { numRuns: runs.updateRounds },
+    );
+  },
+);
+
+test('a server that is killed loses nothing; one with another disk says so', async () => {
+  await using server = await NatsServer.start();
+  const log = await UpdateStream.open(server.at('b'), {}, { create: true });
+  const rung: (string | undefined)[] = [];
+  log.listen((chain) => rung.push(chain));
+  const updater = new Updater(log, hasher);
+  const write = (value: number): Promise<unknown> =>
+    updater.write(routing, { rows: { keys: [1], rows: row(value) } }, patience);
+  const before = await log.incarnation();
+  await write(1);
+  await expect.poll(() => rung.length).toBe(1);
+  await server.kill();
+  const later = write(2);
+  await server.start();
+  await later;
+  expect(await replayed(log)).toEqual(new Map([['rows 1', row(2)]]));
+  expect(await log.incarnation()).toBe(before);
+  await expect.poll(() => rung.filter((chain) => chain === rung[0]).length).toBeGreaterThanOrEqual(2);
+  await server.kill();
+  await server.wipe();
+  await server.start();
+  await using again = {
+    log: await UpdateStream.open(server.at('b'), {}, { create: true }),
+    async [Symbol.asyncDispose]() {
+      await this.log.close();
+    },
+  };
+  expect(await again.log.incarnation()).not.toBe(before);
+  await expect(write(3)).rejects.toMatchObject({ code: 'UPDATES_LOST' });
+  await write(3);
+  expect(await replayed(again.log)).toEqual(new Map([['rows 1', row(3)]]));
+  await log.close();
+});
