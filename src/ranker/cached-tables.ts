@@ -51,10 +51,11 @@ export class CachedTables {
     return { bytes, bytesMax: most, pins: this.#pinned.length, admitsAll: this.#choices.admitsAll };
   }
 
-  /** A table without pooled bags has no entries, whatever was chosen. */
+  /** A table without pooled bags, or whose rows change, has no entries, whatever was chosen. */
   of({ name, mode }: TableSpec): CachedAs {
-    if (mode === 'none' || this.#choices.tables.get(name) === 'off') return uncached;
-    return { number: this.#tables.get(name)?.number ?? 0, pin: this.#pinned.indexOf(name) + 1 };
+    const known = this.#tables.get(name);
+    if (mode === 'none' || known?.table.updates || this.#choices.tables.get(name) === 'off') return uncached;
+    return { number: known?.number ?? 0, pin: this.#pinned.indexOf(name) + 1 };
   }
 }
 

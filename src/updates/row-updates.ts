@@ -36,6 +36,7 @@ export function cutUpdates(routing: RoutingTable, updates: RowUpdates, hasher: H
   return Object.entries(updates).flatMap(([name, given]) => {
     const own = shards.get(name);
     if (own === undefined) throw unknownTable(name, [...shards.keys()]);
+    if (!own[0].table.updates) throw sealed(name);
     return cutTable(name, own, given, hasher);
   });
 }
@@ -167,4 +168,9 @@ function picked(keys: BigUint64Array, places: readonly number[]): BigUint64Array
 function unknownTable(name: string, known: readonly string[]): FlexemrError {
   const message = `there is no table ${name}; the tables are ${known.join(', ')}`;
   return new FlexemrError('UNKNOWN_TABLE', message, { field: name });
+}
+
+function sealed(name: string): FlexemrError {
+  const message = `table ${name} takes no updates: make a plan of it with flexemr plan --updates ${name}`;
+  return new FlexemrError('INVALID_TABLE', message, { field: name });
 }

@@ -16,8 +16,9 @@ export const dim = 3;
 export const spec = { rows: 50, dim, mode: 'sum' as const };
 export const { routing } = planSharding({
   tables: [
-    { spec: { name: 'rows', ...spec }, version: 1 },
-    { spec: { name: 'ids', ...spec, padding: 0 }, version: 1, indexed: true },
+    { spec: { name: 'rows', ...spec }, version: 1, updates: true },
+    { spec: { name: 'ids', ...spec, padding: 0 }, version: 1, indexed: true, updates: true },
+    { spec: { name: 'sealed', ...spec }, version: 1 },
   ],
   nodes: [{ id: 'a' }, { id: 'b' }, { id: 'c' }],
   split: 'row',

@@ -28,7 +28,7 @@ test('large updates are cut into batches, and the mark is that of the last', asy
   const log = new MemoryLog();
   const count = 3 * batchRowsMax + 5;
   const large = planSharding({
-    tables: [{ spec: { ...spec, name: 'rows', rows: count }, version: 1 }],
+    tables: [{ spec: { ...spec, name: 'rows', rows: count }, version: 1, updates: true }],
     nodes: [{ id: 'a' }],
     split: 'table',
   }).routing;

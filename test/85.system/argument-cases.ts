@@ -158,6 +158,10 @@ export const cases: Readonly<Record<string, Readonly<Record<string, Callable>>>>
         onRoutingError: () => {},
       },
     }),
+    openUpdater: callable(main.openUpdater, {
+      routing: 'nats://127.0.0.1:9/b',
+      ...{ security: { token: 'secret' }, nats: { creds: '', ca: '', cert: '', key: '' } },
+    }),
     openTables: callable(main.openTables, absent, {
       threads: 1,
       dtype: 'f16',
