@@ -27,7 +27,11 @@ export default defineConfig({
           // Most wait for processes and sockets: on two processors two files at a time are done in little over half the time.
           maxWorkers: Math.max(2, availableParallelism() - 1),
           include: ['test/**/*.test.ts'],
-          exclude: [...alone, 'test/rdma/**', 'test/service/**', 'test/cluster/**', '**/node_modules/**'],
+          exclude: [
+            ...alone,
+            ...['rdma', 'service', 'cluster', 'deploy'].map((other) => `test/${other}/**`),
+            '**/node_modules/**',
+          ],
         },
       },
       { test: { ...common, name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } } },
