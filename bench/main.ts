@@ -16,6 +16,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   credits: () => import('./credits/credits.ts'),
   replicas: () => import('./replicas/replicas.ts'),
   swap: () => import('./swap/swap.ts'),
+  updates: () => import('./updates/updates.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   engines: () => import('./engines/engines.ts'),
   'cache-traces': () => import('./cache/cache-traces.ts'),

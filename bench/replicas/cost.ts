@@ -1,9 +1,8 @@
 // CPU of a lookup when nothing fails and nothing changes.
-import { readdirSync, readFileSync } from 'node:fs';
 import { openRanker } from '../../src/host/open-ranker.ts';
 import type { Ranker } from '../../src/ranker/ranker.ts';
 import { median } from '../measure.ts';
-import { ownCpuUs } from '../serving/cpu.ts';
+import { ownCpuUs, scheduledUsOf } from '../serving/cpu.ts';
 import { bags, features, type Started } from './nodes.ts';
 
 /** Lookups of one sample, and samples before those that count. */
@@ -39,11 +38,11 @@ export async function cost({ once, next, twice }: Compared, inFlight: number, pa
   for (let pair = -warmSamples; pair < pairs; pair++) {
     // Every second round runs in reverse order, so that no place in a round is better.
     for (const kind of pair % 2 === 0 ? kinds : kinds.toReversed()) {
-      const before = [ownCpuUs(), nodesUs(kind.pids)];
+      const before = [ownCpuUs(), scheduledUsOf(kind.pids)];
       await lookUp(kind.ranker, inFlight);
       if (pair < 0) continue;
       kind.rankerUs.push((ownCpuUs() - before[0]) / sampleLookups);
-      kind.nodesUs.push((nodesUs(kind.pids) - before[1]) / sampleLookups);
+      kind.nodesUs.push((scheduledUsOf(kind.pids) - before[1]) / sampleLookups);
     }
   }
   console.log(`\nCPU per lookup of ${features} tables, ${inFlight} at a time, medians of ${pairs} pairs`);
@@ -72,13 +71,4 @@ async function lookUp(ranker: Ranker, inFlight: number): Promise<void> {
     for (let i = 0; i < sampleLookups / inFlight; i++) (await ranker.lookup(bags))[Symbol.dispose]();
   };
   await Promise.all(Array.from({ length: inFlight }, loop));
-}
-
-/** µs of CPU that all threads of processes have used, as their scheduler counts them: exact, unlike ticks. */
-function nodesUs(pids: readonly number[]): number {
-  let ns = 0;
-  for (const pid of pids)
-    for (const thread of readdirSync(`/proc/${pid}/task`))
-      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
-  return ns / 1_000;
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const tickUs: number = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
@@ -27,4 +27,13 @@ function usOf(path: string): number {
 export function ownCpuUs(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
+}
+
+/** The same as the scheduler counts it: exact, but without threads that have ended. */
+export function scheduledUsOf(pids: readonly number[]): number {
+  let ns = 0;
+  for (const pid of pids)
+    for (const thread of readdirSync(`/proc/${pid}/task`))
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+  return ns / 1_000;
 }

@@ -3,12 +3,12 @@ import type { KeyedBags } from '../../src/plan/bags.ts';
 import { writeSafetensors } from '../../src/store/safetensors-writer.ts';
 
 const tables = 8;
-const dim = 64;
+export const dim = 64;
 /** Bags and keys of a lookup, in each table. */
 const bags = 16;
 const keysPerBag = 4;
 
-const names = Array.from({ length: tables }, (_, i) => `t${i}`);
+export const names = Array.from({ length: tables }, (_, i) => `t${i}`);
 
 /** Rows of each table, if all of them together have so many bytes. */
 export function rowsOf(bytes: number): number {
