@@ -27,10 +27,25 @@ export function nextVersion(
   return { tables: source, routing: checkRouting({ ...routing, tables: next }, source) };
 }
 
-/** The release with the same tables, cut and placed anew. @throws as planSharding */
+/**
+ * The release with the same tables, cut and placed anew. Row updates belong to shards, so a table that takes some keeps its cuts.
+ * @throws INVALID_OPTION if it would be cut elsewhere, and as planSharding
+ */
 export function nextPlan({ routing, tables }: Release, how: Omit<ShardingInput, 'tables'>): Release {
   const uncut = routing.tables.map(({ shards: _, ...table }) => table);
-  return { tables, routing: planSharding({ ...how, tables: uncut }).routing };
+  const next = planSharding({ ...how, tables: uncut }).routing;
+  for (const [i, table] of routing.tables.entries())
+    if (table.updates && cutsOf(table) !== cutsOf(next.tables[i])) throw cutElsewhere(table.spec.name);
+  return { tables, routing: next };
+}
+
+function cutsOf({ shards }: PlannedTable): string {
+  return shards.map(({ end }) => end).join();
+}
+
+function cutElsewhere(name: string): FlexemrError {
+  const message = `table ${name} takes row updates, and this plan cuts it elsewhere, so its new shards would not have them. Use as many shards as now (the same number of nodes, or --split table), or swap to a new version of the tables that has the updates`;
+  return new FlexemrError('INVALID_OPTION', message, { field: 'split', value: name });
 }
 
 function versionOf(

@@ -119,3 +119,20 @@ test('another plan has the same tables', () => {
     new Set(['c']),
   );
 });
+
+test('a table that takes row updates keeps its cuts, because its updates belong to its shards', () => {
+  const { routing } = release(2);
+  const updated = routing.tables.map((table) => ({ ...table, updates: true }) as const);
+  const serving = { routing: { ...routing, tables: updated } };
+  const elsewhere = [{ id: 'c' }, { id: 'd' }];
+  const moved = nextPlan(serving, { nodes: elsewhere, split: 'row' }).routing;
+  expect(moved.tables.map(({ updates }) => updates)).toEqual([true, true]);
+  expect(moved.tables.map(({ shards }) => shards.map(({ end }) => end))).toEqual(
+    updated.map(({ shards }) => shards.map(({ end }) => end)),
+  );
+  for (const nodes of [elsewhere.slice(1), [...elsewhere, { id: 'e' }]])
+    expect(refusal(() => nextPlan(serving, { nodes, split: 'row' }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      value: 't',
+    });
+});
