@@ -61,12 +61,12 @@ const control: WorkerControl = {
       if (common) listeners.push(await Listener.open(node, common, warn, room));
       return listeners[0].port;
     }),
-  host: ({ hostings, coming, ports: all, rdma }) =>
+  host: ({ hostings, coming, next, ports: all, rdma }) =>
     outcomeOf(async () => {
       ports.splice(0, ports.length, ...all.map((port) => ({ port })));
       const unused = node.host(...hostings);
       leaving = Promise.all([leaving, unused]);
-      node.coming = coming;
+      node.following = { coming, next };
       if (rdma === undefined) return;
       if (rdmaPort !== undefined) leaving = Promise.all([leaving, rdmaPort.offer(rdma.releases)]);
       else rdmaPort = new RdmaPort(await loadVerbs(), rdma.device, node, rdma.releases, room.counts);

@@ -100,7 +100,7 @@ async function nodesLoad(
     const states = await Promise.all(
       nodes.map(async ({ id, url }) => {
         const workers = url === undefined ? undefined : await workersOf(url, options);
-        return { id, releases: workers?.map((worker) => releaseOf(worker, plan)) };
+        return { id, releases: workers?.map((worker) => nextOf(worker, plan)) };
       }),
     );
     for (const { id, releases } of states) {
@@ -127,10 +127,9 @@ async function rankersFollow(
   const [plan, old] = [serving, previous].map(({ routing }) => planName(routing));
   const { quietMs = rollOutQuietMs } = options;
   await until(store, revision, options, 'rankers still use the previous release', async (since) => {
-    const [rankers, asked] = await Promise.all([
-      store.rankers?.() ?? [],
-      nodesAsked(previous, old, quietMs, options),
-    ]);
+    const asked = await nodesAsked(previous, old, quietMs, options);
+    // Last, because nodes that do not answer take their time, and leases change.
+    const rankers = (await store.rankers?.()) ?? [];
     const behind = rankers.filter((ranker) => ranker.plan !== plan).map(({ id }) => `ranker ${id}`);
     const missing = [...behind, ...asked.map((id) => `somebody asks node ${id}`)];
     // A file does not know its rankers, and leases may be lost. If nobody has asked a node for a while, everybody has followed.
@@ -164,6 +163,11 @@ async function workersOf(url: string, { transport }: RollOutOptions): Promise<No
     if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') return undefined;
     throw error;
   }
+}
+
+/** What a node has of the next release. One that it does not know to be the next it may have from before, and free soon. */
+function nextOf(worker: NodeDescription, plan: string): ReleaseStatus | undefined {
+  return worker.next === undefined || worker.next === plan ? releaseOf(worker, plan) : undefined;
 }
 
 function releaseOf({ releases = [] }: NodeDescription, plan: string): ReleaseStatus | undefined {

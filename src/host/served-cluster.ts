@@ -37,6 +37,7 @@ export interface Workers {
 /** A release of the cluster in which the node has a place, and the fingerprint of its routing table. */
 interface WantedRelease extends Release {
   readonly plan: string;
+  readonly isNext: boolean;
 }
 
 /** What a node serves of a cluster: releases are loaded beside those that are served, and freed when the cluster leaves them out. */
@@ -52,6 +53,8 @@ export class ServedCluster {
   /** Why releases could not be loaded, by their fingerprints. */
   readonly #problems = new Map<string, string>();
   #wanted: readonly WantedRelease[] = [];
+  /** What workers say of the next release. */
+  #next: string | null | undefined;
   #working: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #unwatch: () => void = () => {};
@@ -115,7 +118,7 @@ export class ServedCluster {
       device: registered.device,
       releases: [release(current), ...others.map(release)],
     };
-    return { hostings: [current, ...others], coming: this.#coming, rdma };
+    return { hostings: [current, ...others], coming: this.#coming, next: this.#next, rdma };
   }
 
   #hostings(plan: string): Hosting[] {
@@ -142,7 +145,7 @@ export class ServedCluster {
   follow(source: ClusterSource): void {
     const changed = (cluster: Cluster): void => {
       this.#wanted = namedReleases(cluster, this.#options.node).map((release) => {
-        return { ...release, plan: planName(release.routing) };
+        return { ...release, plan: planName(release.routing), isNext: release === cluster.next };
       });
       this.#work();
     };
@@ -170,6 +173,7 @@ export class ServedCluster {
 
   async #apply(wanted: readonly WantedRelease[]): Promise<void> {
     const plans = wanted.map(({ plan }) => plan);
+    this.#next = wanted.find(({ isNext }) => isNext)?.plan ?? null;
     for (const plan of this.#problems.keys()) if (!plans.includes(plan)) this.#problems.delete(plan);
     // What is not wanted any more makes room first.
     await this.#serve(plans);

@@ -29,6 +29,8 @@ export interface Serving {
   readonly hostings: readonly [Hosting, ...Hosting[]];
   /** Releases that the node does not serve yet. */
   readonly coming: readonly ReleaseStatus[];
+  /** As in NodeDescription. */
+  readonly next: string | null | undefined;
   /** Ports of all workers. */
   readonly ports: readonly number[];
   /** Given if the worker serves by RDMA too. */

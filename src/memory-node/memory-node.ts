@@ -28,8 +28,8 @@ export class MemoryNode implements DirectHandler {
   readonly #sliceBytes: number;
   readonly #tuning: TracedTuning;
   readonly #releases = new ServedReleases();
-  /** Releases that the node does not serve yet. */
-  coming: readonly ReleaseStatus[] = [];
+  /** Releases that the node does not serve yet, and the one that the cluster gets next. */
+  following: Pick<NodeDescription, 'next'> & { readonly coming: readonly ReleaseStatus[] } = { coming: [] };
   #limits: NodeDescription['limits'] = limitsOf(0);
   #draining = false;
   /** Subrequests that need several slices, in order of arrival. Short ones are answered at once, between slices. */
@@ -91,7 +91,7 @@ export class MemoryNode implements DirectHandler {
     return {
       ...described,
       ...{ wireVersions, workers: this.#workers, limits: this.#limits },
-      releases: [...served, ...this.coming],
+      ...{ releases: [...served, ...this.following.coming], next: this.following.next },
     };
   }
 

@@ -69,6 +69,11 @@ export interface NodeDescription {
   readonly tables: readonly ServedTable[];
   /** All releases that it serves or loads; the other fields are about the first. Older nodes do not have it. */
   readonly releases?: readonly ReleaseStatus[] | undefined;
+  /**
+   * Plan of the release that comes next in the cluster, as far as the node knows; null: none. Nodes that follow no cluster, and older
+   * ones, do not have it.
+   */
+  readonly next?: string | null | undefined;
 }
 
 /** The interface of a memory node's worker for listeners. */

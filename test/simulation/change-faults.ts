@@ -247,7 +247,8 @@ export class ChangeFaults {
   /** A ranker dies. Its lease ends by itself, and another one starts. */
   async #killRanker(): Promise<void> {
     const ranker = this.#live();
-    if (ranker === undefined || this.#busy.size > 0) return;
+    // Of one that opens, nobody would open another.
+    if (!ranker?.isOpen || this.#busy.size > 0) return;
     ranker.kill();
     await this.#run.world.sleep(this.#dice.between(0, 2_000));
     await this.#run.openRanker();

@@ -106,9 +106,9 @@ export class ChangingProcess {
   }
 
   #host(worker: WorkerThread, i: number): void {
-    const { hostings, coming } = this.#served.serving(i);
+    const { hostings, coming, next } = this.#served.serving(i);
     worker.leaving = Promise.all([worker.leaving, worker.node.host(...hostings)]);
-    worker.node.coming = coming;
+    worker.node.following = { coming, next };
   }
 
   /** Rows of a release are overwritten now. */

@@ -58,6 +58,10 @@ export class FollowingRanker {
     this.#dice = of.world.dice.fork();
   }
 
+  get isOpen(): boolean {
+    return this.#ranker !== undefined && !this.processor.dead;
+  }
+
   /** Opens, again and again until it can. */
   async open(): Promise<void> {
     const { world } = this.#of;
