@@ -7,6 +7,7 @@ import { failedMsMax } from '../limits.ts';
 import { removeDrafts } from '../store/whole-file.ts';
 import { addChanges } from './changes.ts';
 import { machineText } from './doctor.ts';
+import { addDump } from './dump-command.ts';
 import { example, print } from './help.ts';
 import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
@@ -72,6 +73,7 @@ addChanges(program);
 addSimulate(program);
 addStatus(program);
 addUpdate(program);
+addDump(program);
 
 program
   .command('doctor')

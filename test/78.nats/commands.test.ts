@@ -21,6 +21,7 @@ test.for([
   ['plan', [...planning, '--publish', nowhere]],
   ['lookup', [...lookingUp, '--routing', nowhere]],
   ['serve', ['serve', '--tables', tablesFile, '--plan', nowhere, '--node', 'node0']],
+  ['dump', ['dump', '--since', '0', '--out', 'never.safetensors', '--routing', nowhere]],
 ] as const)('%s says that NATS does not answer, and no password', ([, args]) => {
   refused(
     args,
@@ -35,6 +36,7 @@ test.for([
   ['plan', [...planning, '--publish', 'plan.json']],
   ['lookup', [...lookingUp, '--routing', 'plan.json']],
   ['serve', ['serve', '--tables', tablesFile, '--plan', 'plan.json', '--node', 'node0']],
+  ['dump', ['dump', '--since', '0', '--out', 'never.safetensors', '--routing', 'plan.json']],
 ] as const)('%s refuses credentials of NATS where nothing is in NATS', ([, args]) => {
   refused(
     [...args, '--nats-creds', 'file'],
