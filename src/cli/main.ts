@@ -26,6 +26,7 @@ import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
 import { addSimulate } from './simulate-command.ts';
+import { addSnapshot } from './snapshot-command.ts';
 import { addStatus } from './status-command.ts';
 import { stopSignals } from './stop-request.ts';
 import type { TableOptions } from './table-source.ts';
@@ -74,6 +75,7 @@ addSimulate(program);
 addStatus(program);
 addUpdate(program);
 addDump(program);
+addSnapshot(program);
 
 program
   .command('doctor')

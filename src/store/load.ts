@@ -107,16 +107,15 @@ async function loadTable(
 
 /** Reads the id of each row. @throws INVALID_TABLE */
 export function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array | BigInt64Array> {
+  return file.read(tensor, idsDtype(file, tensor));
+}
+
+/** The dtype of the ids of a table. @throws INVALID_TABLE */
+export function idsDtype(file: SafetensorsFile, tensor: string): 'U64' | 'I64' {
   const { dtype } = file.entry(tensor);
-  if (dtype === 'U64' || dtype === 'I64') return file.read(tensor, dtype);
-  throw new FlexemrError(
-    'INVALID_TABLE',
-    `${file.path}: ids tensor "${tensor}" is ${dtype}; ids must be U64 or I64`,
-    {
-      field: `${tensor}.dtype`,
-      value: dtype,
-    },
-  );
+  if (dtype === 'U64' || dtype === 'I64') return dtype;
+  const message = `${file.path}: ids tensor "${tensor}" is ${dtype}; ids must be U64 or I64`;
+  throw new FlexemrError('INVALID_TABLE', message, { field: `${tensor}.dtype`, value: dtype });
 }
 
 /**
