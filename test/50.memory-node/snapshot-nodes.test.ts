@@ -1,0 +1,126 @@
+// Nodes that begin with a snapshot have the same rows as those that have all batches from the first one.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
+import { openRanker } from '../../src/host/open-ranker.ts';
+import { takeSnapshot } from '../../src/host/take-snapshot.ts';
+import type { RoutingTable } from '../../src/plan/routing-table.ts';
+import { spareRowsMin } from '../../src/update-limits.ts';
+import { Updater } from '../../src/updates/updater.ts';
+import { ServedLog } from '../32.updates/channel-log.ts';
+import { MemoryLog } from '../32.updates/memory-log.ts';
+import { patience } from '../32.updates/update-case.ts';
+import { refused } from '../refusal.ts';
+import { caseTables, dim, hasher, idOf, rowCount, writeCase } from './snapshot-case.ts';
+
+const module = new URL('../32.updates/channel-log.ts', import.meta.url).href;
+let folder: string;
+let [base, snapshot]: string[] = [];
+let routing: RoutingTable;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'flexemr-snapshot-'));
+  [base, snapshot] = ['base', 'snapshot'].map((name) => join(folder, name));
+  routing = await writeCase(base, 1);
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A log in this process that nodes can reach. */
+class TestLog {
+  readonly memory = new MemoryLog();
+  readonly #name: string = crypto.randomUUID();
+  readonly #served: ServedLog = new ServedLog(this.memory, this.#name);
+
+  /** @param verify compares rows with the plan */
+  async start(tables: string, verify = false): Promise<MemoryNodeHost> {
+    const updates = { module, data: this.#name };
+    return await MemoryNodeHost.start({ tables, routing, node: 'n0', updates, verify });
+  }
+
+  [Symbol.dispose](): void {
+    this.#served.close();
+  }
+}
+
+const changing = caseTables.filter(({ name }) => name !== 'sealed');
+/** New ids, and so many more that they had rows only if a snapshot left more free ones than its base. */
+const early = Array.from({ length: 20 }, (_, i) => 10n ** 14n + BigInt(i));
+const crowd = Array.from({ length: spareRowsMin - 9 }, (_, i) => 10n ** 15n + BigInt(i));
+
+/** Writes a row of each table, some new ids, and deletes one. */
+async function write(log: MemoryLog, round: number, more: readonly bigint[] = []): Promise<void> {
+  const updates = changing.map(({ name, indexed }) => {
+    const places = indexed ? [round, rowCount + round] : [round];
+    const keys = [
+      ...places.map((place) => (indexed ? idOf(place) : BigInt(place))),
+      ...(indexed ? more : []),
+    ];
+    const rows = Float32Array.from({ length: keys.length * dim }, (_, i) => round + (i % dim) / 3);
+    const deletes = indexed ? [idOf(round + 20)] : [];
+    return [name, { keys: BigUint64Array.from(keys), rows, deletes: BigUint64Array.from(deletes) }] as const;
+  });
+  await new Updater(log, hasher).write(routing, Object.fromEntries(updates), patience);
+}
+
+/** The rows of all keys, each in a bag. */
+async function rowsOf({ url }: MemoryNodeHost): Promise<Map<string, number[]>> {
+  await using ranker = await openRanker({ routing: { ...routing, nodes: [{ id: 'n0', url }] } });
+  const bags = caseTables.map(({ name, indexed }) => {
+    const places = Array.from({ length: indexed ? rowCount + 20 : rowCount }, (_, place) => place);
+    const keys = indexed ? BigUint64Array.from([...places.map(idOf), ...crowd]) : places;
+    return [name, { keys, offsets: Array.from({ length: keys.length }, (_, i) => i) }] as const;
+  });
+  const found = await ranker.lookup(Object.fromEntries(bags));
+  return new Map(caseTables.map(({ name }) => [name, [...(found.get(name)?.values ?? [])]]));
+}
+
+test('a node that begins with a snapshot has the same rows, also if the log has forgotten all before it', async () => {
+  using whole = new TestLog();
+  using rest = new TestLog();
+  for (let round = 4; round < 8; round++) await write(whole.memory, round, round === 4 ? early : []);
+  await takeSnapshot(whole.memory, routing, base, snapshot);
+  await write(whole.memory, 8, crowd);
+  await write(whole.memory, 9);
+  rest.memory.messages.push(...whole.memory.messages.slice(3 * changing.length));
+  rest.memory.sequence = whole.memory.sequence;
+  expect(await refused(() => rest.start(base))).toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringMatching(/flexemr snapshot/),
+  });
+  await using first = await whole.start(base);
+  await using second = await rest.start(snapshot);
+  const wanted = await rowsOf(first);
+  expect(await rowsOf(second)).toEqual(wanted);
+  expect([...(wanted.get('ids') ?? [])].slice(-crowd.length * dim).every((value) => value === 0)).toBe(true);
+  expect(await refused(() => rest.start(snapshot, true))).toMatchObject({
+    code: 'INVALID_ROUTING',
+    field: 'verify',
+  });
+  // What comes later changes both.
+  await write(whole.memory, 10);
+  await write(rest.memory, 10);
+  const later = async (): Promise<number | undefined> => (await rowsOf(second)).get('rows')?.[10 * dim];
+  await expect.poll(later).toBe(10);
+  await expect.poll(() => rowsOf(first)).toEqual(await rowsOf(second));
+});
+
+test('rows that are read again from a snapshot get the batches that follow it', async () => {
+  using log = new TestLog();
+  for (let round = 4; round < 8; round++) await write(log.memory, round);
+  await takeSnapshot(log.memory, routing, base, snapshot);
+  await write(log.memory, 8);
+  log.memory.forget(3 * changing.length);
+  await using node = await log.start(snapshot);
+  // The log loses the last batches, and other ones take their numbers.
+  log.memory.lose(changing.length);
+  for (let round = 11; round < 13; round++) await write(log.memory, round);
+  const found = async (): Promise<readonly unknown[]> => {
+    const values = (await rowsOf(node).catch(() => undefined))?.get('rows') ?? [];
+    return [4, 7, 8, 11, 12].map((row) => values[row * dim]);
+  };
+  await expect.poll(found, { timeout: 20_000 }).toEqual([4, 7, 8 * 8 - 7, 11, 12]);
+  expect(await node.metrics()).toMatch(/^flexemr_node_update_reloads_total [1-9]/m);
+});
