@@ -63,7 +63,8 @@ export interface ShardReader {
 
 /** A shard in memory, and the number of releases that use it. */
 interface Unit extends LoadedShard {
-  readonly tables: TableSource;
+  /** Where its rows are read again from. */
+  tables: TableSource;
   uses: number;
 }
 
@@ -142,6 +143,11 @@ export class LoadedReleases {
     const { tables } = release;
     for (const shard of loaded) this.#units.set(keyOf(shard.planned, plan), { ...shard, tables, uses: 0 });
     return contents;
+  }
+
+  /** The tables of a release are somewhere else now: rows that are read again come from there. */
+  moved(plan: string, tables: TableSource): void {
+    for (const key of this.#served.get(plan)?.keys ?? []) (this.#units.get(key) as Unit).tables = tables;
   }
 
   /** What the thread that writes row updates has to know of some releases. */

@@ -175,7 +175,10 @@ export class ServedCluster {
     await this.#serve(plans);
     let failure: unknown;
     for (const release of wanted) {
-      if (this.#releases.has(release.plan)) continue;
+      if (this.#releases.has(release.plan)) {
+        this.#releases.moved(release.plan, this.#sourceOf(release).tables);
+        continue;
+      }
       try {
         await this.#load(release);
       } catch (error) {

@@ -178,7 +178,8 @@ export class FollowedShard {
       this.#caughtUp.reject(missing(this.#options.table, problem));
     }
     this.#isReplaying = true;
-    this.#isStale = !isFresh;
+    // Its file may be another one meanwhile.
+    this.#isStale = true;
     return 'more';
   }
 

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { openRanker } from '../../src/host/open-ranker.ts';
 import { takeSnapshot } from '../../src/host/take-snapshot.ts';
+import type { Cluster } from '../../src/plan/cluster.ts';
+import type { ClusterSource } from '../../src/plan/cluster-store.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { spareRowsMin } from '../../src/update-limits.ts';
 import { Updater } from '../../src/updates/updater.ts';
@@ -35,9 +37,13 @@ class TestLog {
   readonly #served: ServedLog = new ServedLog(this.memory, this.#name);
 
   /** @param verify compares rows with the plan */
-  async start(tables: string, verify = false): Promise<MemoryNodeHost> {
+  async start(
+    tables: string,
+    verify = false,
+    of: RoutingTable | ClusterSource = routing,
+  ): Promise<MemoryNodeHost> {
     const updates = { module, data: this.#name };
-    return await MemoryNodeHost.start({ tables, routing, node: 'n0', updates, verify });
+    return await MemoryNodeHost.start({ tables, routing: of, node: 'n0', updates, verify });
   }
 
   [Symbol.dispose](): void {
@@ -107,6 +113,20 @@ test('a node that begins with a snapshot has the same rows, also if the log has 
   await expect.poll(() => rowsOf(first)).toEqual(await rowsOf(second));
 });
 
+/** The first values of some rows, once all of the node's shards are answered. */
+async function firstsOf(node: MemoryNodeHost, rows: readonly number[]): Promise<readonly unknown[]> {
+  const values = (await rowsOf(node).catch(() => undefined))?.get('rows') ?? [];
+  return rows.map((row) => values[row * dim]);
+}
+
+/** The log loses the last batches, and other ones take their numbers. */
+async function fork(log: MemoryLog): Promise<void> {
+  log.lose(changing.length);
+  for (let round = 11; round < 13; round++) await write(log, round);
+}
+
+const [untouched, afterFork] = [8 * 8 - 7, { timeout: 20_000 }];
+
 test('rows that are read again from a snapshot get the batches that follow it', async () => {
   using log = new TestLog();
   for (let round = 4; round < 8; round++) await write(log.memory, round);
@@ -114,13 +134,33 @@ test('rows that are read again from a snapshot get the batches that follow it', 
   await write(log.memory, 8);
   log.memory.forget(3 * changing.length);
   await using node = await log.start(snapshot);
-  // The log loses the last batches, and other ones take their numbers.
-  log.memory.lose(changing.length);
-  for (let round = 11; round < 13; round++) await write(log.memory, round);
-  const found = async (): Promise<readonly unknown[]> => {
-    const values = (await rowsOf(node).catch(() => undefined))?.get('rows') ?? [];
-    return [4, 7, 8, 11, 12].map((row) => values[row * dim]);
-  };
-  await expect.poll(found, { timeout: 20_000 }).toEqual([4, 7, 8 * 8 - 7, 11, 12]);
+  await fork(log.memory);
+  const found = (): Promise<unknown> => firstsOf(node, [4, 7, 8, 11, 12]);
+  await expect.poll(found, afterFork).toEqual([4, 7, untouched, 11, 12]);
   expect(await node.metrics()).toMatch(/^flexemr_node_update_reloads_total [1-9]/m);
+});
+
+test('a running node reads its rows again from the snapshot that its cluster names now', async () => {
+  using log = new TestLog();
+  let cluster: Cluster = { serving: { routing } };
+  let changed: (cluster: Cluster) => void = () => {};
+  const source: ClusterSource = {
+    read: async () => ({ cluster, revision: '1' }),
+    watch(onChange) {
+      changed = onChange;
+      return () => {};
+    },
+  };
+  for (let round = 4; round < 8; round++) await write(log.memory, round);
+  await using node = await log.start(base, false, source);
+  await takeSnapshot(log.memory, routing, base, snapshot);
+  await write(log.memory, 8);
+  await expect.poll(() => firstsOf(node, [8])).toEqual([8]);
+  log.memory.forget(3 * changing.length);
+  await fork(log.memory);
+  // Its own file does not help: the log has forgotten what follows it.
+  await expect.poll(() => firstsOf(node, [4]), afterFork).toEqual([undefined]);
+  cluster = { serving: { routing, tables: snapshot } };
+  changed(cluster);
+  await expect.poll(() => firstsOf(node, [4, 7, 8, 11, 12]), afterFork).toEqual([4, 7, untouched, 11, 12]);
 });
