@@ -5,10 +5,11 @@ import { replayTable } from '../memory-node/replayed-table.ts';
 import { type SnapshotTensors, snapshotTensors } from '../memory-node/snapshot-tensors.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import { keysEnd } from '../plan/shard-size.ts';
+import { snapshotName } from '../store/load.ts';
 import { writeSafetensors } from '../store/safetensors-writer.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ChangedBytes } from '../updates/changed-rows.ts';
-import { type SnapshotTable, snapshotJson, snapshotName } from '../updates/snapshot-state.ts';
+import { type SnapshotTable, snapshotJson } from '../updates/snapshot-state.ts';
 import type { UpdateLog } from '../updates/update-log.ts';
 import { batchArena } from './batch-arena.ts';
 

@@ -158,9 +158,16 @@ export function listsTables({ tableList, metadata }: SafetensorsFile): boolean {
   return tableList !== undefined || metadata.tables !== undefined;
 }
 
-/** The list of a file's tables: a list that was given separately, or else the list in the file. */
+/** The name of what a snapshot says of its rows, in the metadata of its file. */
+export const snapshotName = 'flexemr.updates';
+
+/**
+ * The list of a file's tables: a list that was given separately, or else the list in the file. A list of tables that were planned is not
+ * that of their snapshot, which has other rows.
+ */
 function listOf(file: SafetensorsFile): readonly StoredTableSpec[] {
-  if (file.tableList !== undefined) return file.tableList;
+  const isSnapshot = file.metadata[snapshotName] !== undefined;
+  if (file.tableList !== undefined && !isSnapshot) return file.tableList;
   const json = file.metadata.tables;
   if (json !== undefined) return parseStoredTables(json, file.path);
   const message = `${file.path} lists no tables: give a list of {name, rows, dim, mode, tensor} in its __metadata__.tables, or in a separate file (--table-list; docs/export.md)`;

@@ -4,11 +4,10 @@ import { integer, read } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { parseJsonText } from '../json-text.ts';
 import type { NumberedShard, PlannedTable } from '../plan/routing-table.ts';
+import { snapshotName } from '../store/load.ts';
 import type { ChainEnd } from './batch.ts';
 import { chainName } from './chain-name.ts';
 
-/** The name in the metadata of a safetensors file. */
-export const snapshotName = 'flexemr.updates';
 const format = 'flexemr-snapshot-1';
 
 /** A shard at the time of the snapshot. */

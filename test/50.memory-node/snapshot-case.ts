@@ -4,7 +4,7 @@ import { plannedTables } from '../../src/host/plan-cluster.ts';
 import { instantiateKernels } from '../../src/kernel/files.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
-import type { RowDtype } from '../../src/plan/table-spec.ts';
+import type { RowDtype, StoredTableSpec } from '../../src/plan/table-spec.ts';
 import { idHashes } from '../../src/store/id-hashes.ts';
 import { SafetensorsFile } from '../../src/store/safetensors.ts';
 import { type TensorData, writeSafetensors } from '../../src/store/safetensors-writer.ts';
@@ -35,6 +35,12 @@ export const caseTables: readonly CaseTable[] = [
   { name: 'sealed', source: 'F32', dtype: 'f32', indexed: false },
 ];
 
+/** As the file lists them. */
+export const caseList: readonly StoredTableSpec[] = caseTables.map((table, i) => ({
+  ...{ name: table.name, rows: rowCount, dim, mode: 'sum' as const, dtype: table.dtype, tensor: `t${i}` },
+  ...(table.indexed && { ids: `i${i}`, padding, missing: 'skip' as const }),
+}));
+
 const memory = new WebAssembly.Memory({ initial: 2 });
 export const hasher = { memory, kernels: instantiateKernels(memory) };
 export const idOf = (place: number): bigint => (place === padding ? 3n : BigInt(place) * 0x1234_5678_9abcn);
@@ -51,10 +57,6 @@ function bytesOf({ source }: CaseTable): Uint8Array {
 
 /** @returns the plan of the tables, which are cut in shards and take updates, but for the last one */
 export async function writeCase(path: string, nodes = 2): Promise<RoutingTable> {
-  const list = caseTables.map((table, i) => ({
-    ...{ name: table.name, rows: rowCount, dim, mode: 'sum', dtype: table.dtype, tensor: `t${i}` },
-    ...(table.indexed && { ids: `i${i}`, padding, missing: 'skip' }),
-  }));
   const tensors = caseTables.flatMap((table, i): TensorData[] => {
     const data = bytesOf(table);
     const columns = table.source === 'U8' ? data.length / rowCount : dim;
@@ -62,7 +64,7 @@ export async function writeCase(path: string, nodes = 2): Promise<RoutingTable> 
     const ids = BigInt64Array.from({ length: rowCount }, (_, place) => idOf(place));
     return table.indexed ? [rows, { name: `i${i}`, dtype: 'I64', shape: [rowCount], data: ids }] : [rows];
   });
-  await writeSafetensors(path, tensors, { tables: JSON.stringify(list) });
+  await writeSafetensors(path, tensors, { tables: JSON.stringify(caseList) });
   const tables = (await plannedTables(path, undefined)).map((table) =>
     table.spec.name === 'sealed' ? table : { ...table, updates: true as const },
   );

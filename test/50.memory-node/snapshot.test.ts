@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { plannedTables } from '../../src/host/plan-cluster.ts';
 import { takeSnapshot } from '../../src/host/take-snapshot.ts';
+import { planSharding } from '../../src/plan/planner.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { numberedShards } from '../../src/plan/routing-table.ts';
 import { writeBatch } from '../../src/updates/batch.ts';
@@ -16,6 +18,7 @@ import { MemoryLog } from '../32.updates/memory-log.ts';
 import { patience } from '../32.updates/update-case.ts';
 import { refused } from '../refusal.ts';
 import { runs } from '../runs.ts';
+import { writeTables } from '../tables-file.ts';
 import { caseTables, dim, hasher, idOf, replayedRows, rowCount, rowsIn, writeCase } from './snapshot-case.ts';
 
 let folder: string;
@@ -114,6 +117,23 @@ test('a snapshot has the rows of all batches, also a snapshot of a snapshot whos
 function has(log: MemoryLog, chain: string, from: number): boolean {
   return log.messages.slice(from).some((message) => message.chain === chain);
 }
+
+test('a table whose ids are all gone has no snapshot', async () => {
+  const tables = at('few.safetensors');
+  const ids = BigUint64Array.of(5n, 6n);
+  const spec = { name: 'ids', rows: 2, dim, mode: 'sum' } as const;
+  await writeTables(tables, [{ spec, rows: new Float32Array(2 * dim), ids }]);
+  const [table] = await plannedTables(tables, undefined);
+  const input = { tables: [{ ...table, updates: true as const }], nodes: [{ id: 'n0' }] };
+  const plan = planSharding({ ...input, split: 'table' }).routing;
+  const log = new MemoryLog();
+  const updater = new Updater(log, hasher);
+  const take = (): Promise<{ rows: number }> => takeSnapshot(log, plan, tables, at('none.safetensors'));
+  await updater.write(plan, { ids: { deletes: ids.subarray(1) } }, patience);
+  expect(await take()).toMatchObject({ rows: 1 });
+  await updater.write(plan, { ids: { deletes: ids } }, patience);
+  expect(await refused(take)).toMatchObject({ code: 'INVALID_TABLE', field: 'ids' });
+});
 
 test('what is not the beginning of the log is refused', async () => {
   const log = new MemoryLog();
