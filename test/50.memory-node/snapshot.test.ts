@@ -118,6 +118,27 @@ function has(log: MemoryLog, chain: string, from: number): boolean {
   return log.messages.slice(from).some((message) => message.chain === chain);
 }
 
+test('a snapshot can be planned as a new version, with chains of its own', async () => {
+  const log = new MemoryLog();
+  const updater = new Updater(log, hasher);
+  const rows = new Float32Array(dim).fill(9);
+  await updater.write(routing, { rows: { keys: [1], rows }, ids: { keys: [10 ** 12], rows } }, patience);
+  await takeSnapshot(log, routing, base, at('old.safetensors'));
+  const wanted = replayedRows(log, routing);
+  const tables = (await plannedTables(at('old.safetensors'), undefined)).map((table, i) => {
+    expect(table.content).not.toBe(routing.tables[i].content);
+    return { ...table, version: 2, updates: routing.tables[i].updates };
+  });
+  const next = planSharding({ tables, nodes: routing.nodes, split: 'row' }).routing;
+  expect(await takeSnapshot(log, next, at('old.safetensors'), at('new.safetensors'))).toMatchObject({
+    batches: 0n,
+  });
+  expect(await rowsIn(at('new.safetensors'))).toEqual(wanted);
+  // The file of the new version is not that of the old one.
+  const old = (): Promise<unknown> => takeSnapshot(log, routing, at('new.safetensors'), at('no.safetensors'));
+  expect(await refused(old)).toMatchObject({ code: 'INVALID_ROUTING' });
+});
+
 test('a table whose ids are all gone has no snapshot', async () => {
   const tables = at('few.safetensors');
   const ids = BigUint64Array.of(5n, 6n);
