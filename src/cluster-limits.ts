@@ -60,3 +60,5 @@ export const leaseMs = 15_000;
 export const leaseBytesMax = 65_536;
 /** Characters of the address of a cluster. */
 export const clusterAddressCharsMax = 4_096;
+/** How often a command writes a small change of a cluster that others change at the same time. */
+export const clusterWritesMax = 10;

@@ -35,3 +35,8 @@ export const updatePollMs = 10;
 export const updatePauseMsMax = 50;
 /** Bytes of a file of updates that are written together. */
 export const updateBytesAtOnce = 33_554_432;
+/** Bytes of rows that have changed, which a command keeps in memory to write them to a file; and how many of them a key counts for. */
+export const changedBytesMax = 2_147_483_648;
+export const changedKeyBytes = 160;
+/** Rows of a file that are put together before they are written. */
+export const dumpPieceRows = 4_096;

@@ -16,6 +16,8 @@ export const runs = {
   tornRowsMs: soak ? 120_000 : 3_000,
   /** Nodes that follow a log to which anything happens. */
   updatedNodes: soak ? 2_000 : 30,
+  /** Snapshots of tables whose rows change. */
+  snapshots: soak ? 2_000 : 40,
   /** Batches that are deduplicated. */
   dedupeBatches: soak ? 20_000 : 500,
   /** Batches of row updates, and chains of them. */

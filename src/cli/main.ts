@@ -7,6 +7,7 @@ import { failedMsMax } from '../limits.ts';
 import { removeDrafts } from '../store/whole-file.ts';
 import { addChanges } from './changes.ts';
 import { machineText } from './doctor.ts';
+import { addDump } from './dump-command.ts';
 import { example, print } from './help.ts';
 import { inspect, inspectionText, suggest } from './inspect.ts';
 import { type LookupOptions, lookup } from './lookup.ts';
@@ -25,6 +26,7 @@ import { type LookupReport, reportText } from './report.ts';
 import { type ScoreOptions, score } from './score.ts';
 import { addRank, addServe } from './servers.ts';
 import { addSimulate } from './simulate-command.ts';
+import { addSnapshot } from './snapshot-command.ts';
 import { addStatus } from './status-command.ts';
 import { stopSignals } from './stop-request.ts';
 import type { TableOptions } from './table-source.ts';
@@ -72,6 +74,8 @@ addChanges(program);
 addSimulate(program);
 addStatus(program);
 addUpdate(program);
+addDump(program);
+addSnapshot(program);
 
 program
   .command('doctor')

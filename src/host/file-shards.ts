@@ -8,6 +8,7 @@ import type { Hasher } from '../store/id-hashes.ts';
 import { Store } from '../store/store.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
+import type { ChainEnd } from '../updates/batch.ts';
 import {
   type LoadedRelease,
   LoadedReleases,
@@ -47,14 +48,14 @@ export class FileShards implements ShardReader {
     return { loaded, contents };
   }
 
-  async reload(shard: LoadedShard, tables: TableSource): Promise<void> {
+  async reload(shard: LoadedShard, tables: TableSource): Promise<ChainEnd | undefined> {
     const { table, shard: placed } = shard.planned;
     await using file = await openTableFile(tables);
     const { node, verify } = this.#options;
     const nodes = holdersOf(placed).map((id) => ({ id }));
     await checkContents(file, { node, verify, routing: { nodes, tables: [table] } });
     await using pool = new ThreadPool(1, this.store.arenas);
-    await reloadShard(this.store, file, { ...this.#hasher, pool }, shard);
+    return await reloadShard(this.store, file, { ...this.#hasher, pool }, shard);
   }
 }
 

@@ -14,6 +14,7 @@ import type { Arena } from '../store/arena.ts';
 import type { LoadProgress } from '../store/load.ts';
 import type { Store } from '../store/store.ts';
 import type { TableSource } from '../store/table-file.ts';
+import type { ChainEnd } from '../updates/batch.ts';
 import { chainName } from '../updates/chain-name.ts';
 
 export interface NodeOptions {
@@ -53,13 +54,17 @@ export interface ShardReader {
     shards: readonly NumberedShard[],
     options: LoadReleaseOptions,
   ): Promise<{ readonly loaded: readonly LoadedShard[]; readonly contents: Record<string, string> }>;
-  /** Reads the rows of a shard again, to where they are. Nobody may read or write them meanwhile. @throws as `read` */
-  reload(shard: LoadedShard, tables: TableSource): Promise<void>;
+  /**
+   * Reads the rows of a shard again, to where they are. Nobody may read or write them meanwhile.
+   * @returns which row updates they have; undefined: none @throws as `read`
+   */
+  reload(shard: LoadedShard, tables: TableSource): Promise<ChainEnd | undefined>;
 }
 
 /** A shard in memory, and the number of releases that use it. */
 interface Unit extends LoadedShard {
-  readonly tables: TableSource;
+  /** Where its rows are read again from. */
+  tables: TableSource;
   uses: number;
 }
 
@@ -140,6 +145,11 @@ export class LoadedReleases {
     return contents;
   }
 
+  /** The tables of a release are somewhere else now: rows that are read again come from there. */
+  moved(plan: string, tables: TableSource): void {
+    for (const key of this.#served.get(plan)?.keys ?? []) (this.#units.get(key) as Unit).tables = tables;
+  }
+
   /** What the thread that writes row updates has to know of some releases. */
   updatesOf(plans: readonly string[]): UpdatesHosting {
     const memories = this.#reader.store.arenas.map(({ memory }) => memory);
@@ -157,16 +167,16 @@ export class LoadedReleases {
 
   /**
    * Reads the rows of a shard again from its file, to where they are. No worker may read them meanwhile.
-   * @param chain the name of its chain of updates @throws as load
+   * @param chain the name of its chain of updates @returns which of them the rows have; undefined: none @throws as load
    */
-  async reload(chain: string): Promise<void> {
+  async reload(chain: string): Promise<ChainEnd | undefined> {
     const found = [...this.#units].find(([, { planned }]) => chainName(planned) === chain);
     // Its release has gone meanwhile.
-    if (found === undefined) return;
+    if (found === undefined) return undefined;
     const [key, unit] = found;
     unit.uses++;
     try {
-      await this.#reader.reload(unit, unit.tables);
+      return await this.#reader.reload(unit, unit.tables);
     } finally {
       this.#unuse(key, unit);
     }

@@ -2,7 +2,7 @@ import { releaseHostTries, releaseHostTryMs, releaseRetryMs } from '../cluster-l
 import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import { emptyUpdates, type NodeUpdatesStats } from '../memory-node/node-updates.ts';
+import { emptyUpdates, type NodeUpdatesStats, type Reload } from '../memory-node/node-updates.ts';
 import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
@@ -66,7 +66,7 @@ export class ServedCluster {
     this.#workers = workers;
     this.#releases = releases;
     const { updates, log } = options;
-    const reload = (chain: string): Promise<void> => releases.reload(chain);
+    const reload: Reload = (chain) => releases.reload(chain);
     this.#updates = updates && new UpdateThread({ ...updates, reload, log });
   }
 
@@ -179,7 +179,10 @@ export class ServedCluster {
     await this.#serve(plans);
     let failure: unknown;
     for (const release of wanted) {
-      if (this.#releases.has(release.plan)) continue;
+      if (this.#releases.has(release.plan)) {
+        this.#releases.moved(release.plan, this.#sourceOf(release).tables);
+        continue;
+      }
       try {
         await this.#load(release);
       } catch (error) {

@@ -6,7 +6,12 @@ import { FlexemrError } from '../errors.ts';
 import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerRestartMsMin } from '../limits.ts';
 import type { Log } from '../log.ts';
-import { emptyUpdates, type NodeUpdatesStats, type UpdatesHosting } from '../memory-node/node-updates.ts';
+import {
+  emptyUpdates,
+  type NodeUpdatesStats,
+  type Reload,
+  type UpdatesHosting,
+} from '../memory-node/node-updates.ts';
 import { clearWriter } from '../memory-node/write-gate.ts';
 import { updateAwayMsMax, updateCheckMs } from '../update-limits.ts';
 import { startWorker } from './start-worker.ts';
@@ -14,8 +19,7 @@ import type { ReloadRequest, Said, UpdateControl, UpdateThreadData } from './upd
 import { outcomeOf, resultOf } from './worker-control.ts';
 
 export interface UpdateThreadOptions extends UpdateThreadData {
-  /** Reads the rows of a shard again, by the name of its chain. */
-  readonly reload: (chain: string) => Promise<void>;
+  readonly reload: Reload;
   readonly log?: Log | undefined;
 }
 

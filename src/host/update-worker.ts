@@ -6,11 +6,12 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
 import { failureOf } from '../failure.ts';
 import type { Log } from '../log.ts';
-import { NodeUpdates } from '../memory-node/node-updates.ts';
+import { NodeUpdates, type Reload } from '../memory-node/node-updates.ts';
 import { RowsWriterGate } from '../memory-node/writer-gate.ts';
+import type { ChainEnd } from '../updates/batch.ts';
 import { LazyUpdateLog } from './lazy-update-log.ts';
 import type { ReloadRequest, Said, UpdateControl, UpdateThreadData } from './update-control.ts';
-import { outcomeOf, resultOf } from './worker-control.ts';
+import { type Outcome, outcomeOf, resultOf } from './worker-control.ts';
 
 const { choice, gate } = workerData as UpdateThreadData;
 
@@ -27,12 +28,12 @@ const log: Log = {
   error: (what, said) => say('warn', what, said),
 };
 
-async function reload(chain: string): Promise<void> {
+async function reload(chain: string): ReturnType<Reload> {
   const { port1, port2 } = new MessageChannel();
   parentPort?.postMessage({ reload: chain, outcomeTo: port2 } satisfies ReloadRequest, [port2]);
   try {
     const [outcome] = await once(port1, 'message');
-    resultOf(outcome);
+    return resultOf(outcome as Outcome<ChainEnd | undefined>);
   } finally {
     port1.close();
   }

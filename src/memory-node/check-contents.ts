@@ -1,6 +1,8 @@
+import { FlexemrError } from '../errors.ts';
 import { sampleDigestOf, versionDigestOf, wholeContentOf } from '../store/content.ts';
 import { type LoadableTable, planTables } from '../store/load.ts';
 import type { SafetensorsFile } from '../store/safetensors.ts';
+import { snapshotOf } from '../updates/snapshot-state.ts';
 import { type NodePlan, notAsPlanned, ownShards } from './load-shards.ts';
 
 export interface CheckContentsOptions extends NodePlan {
@@ -14,7 +16,7 @@ export interface CheckContentsOptions extends NodePlan {
 /**
  * Checks that the rows of a node's tables are those that were planned. Older plans, and plans that programs make from
  * specs only, contain no digests. Rankers then compare the digests that the nodes report for all planned tables in
- * their files. Of a server, no rows are read if the plan was made from the same files there.
+ * their files. Of a server, no rows are read if the plan was made from the same files there. A snapshot says itself of which rows it is.
  * @returns the digest of each planned table in the file, by its name, as far as it is known @throws INVALID_ROUTING
  */
 export async function checkContents(
@@ -29,6 +31,11 @@ export async function checkContents(
     const table = planned.get(name);
     if (table === undefined) continue;
     const { content, contentWhole } = table;
+    if (snapshotOf(file, table) !== undefined) {
+      contents.push([name, String(content)]);
+      if (options.verify && own.has(name)) throw unverifiable(file, name);
+      continue;
+    }
     const found = await contentFound(file, from, content, own.has(name));
     if (found !== undefined) contents.push([name, found]);
     if (!own.has(name)) continue;
@@ -55,6 +62,11 @@ async function contentFound(
   const version = versionDigestOf(file, from);
   if (version !== undefined && (planned === undefined || planned === version)) return version;
   return version === undefined || own ? await sampleDigestOf(file, from) : undefined;
+}
+
+function unverifiable(file: SafetensorsFile, table: string): FlexemrError {
+  const message = `${file.path}: table ${table} has row updates, so its rows cannot be compared with the planned ones: serve this snapshot without verify`;
+  return new FlexemrError('INVALID_ROUTING', message, { field: 'verify', value: table });
 }
 
 function otherRows(file: SafetensorsFile, table: string, found: string, planned: string): Error {

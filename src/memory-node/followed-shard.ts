@@ -1,7 +1,7 @@
 import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { updateRestsMax } from '../update-limits.ts';
-import type { ChainPosition } from '../updates/batch.ts';
+import type { ChainEnd, ChainPosition } from '../updates/batch.ts';
 import { Chain, genesis } from '../updates/chain.ts';
 import { endOf } from '../updates/chain-end.ts';
 import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
@@ -17,8 +17,8 @@ export interface FollowedShardOptions {
   readonly chain: string;
   readonly table: string;
   readonly writer: RowWriter;
-  /** Reads its rows again from where they came. Nobody reads or writes them meanwhile. */
-  readonly reload: () => Promise<void>;
+  /** Reads its rows again from where they came. Nobody reads or writes them meanwhile. @returns the batches they have; undefined: none */
+  readonly reload: () => Promise<ChainEnd | undefined>;
   readonly counts: UpdateCounts;
   readonly log?: Log | undefined;
 }
@@ -29,6 +29,8 @@ export class FollowedShard {
   readonly #writer: RowWriter;
   #chain: Chain;
   #sequence: number;
+  /** The number of its rows when they were read last. A snapshot is read again once before that is known. */
+  #read = 0n;
   /** Its rows are not those of its chain, and must be read again. */
   #isStale: boolean;
   /** Its rows were read again, and are not answered until they have all batches. */
@@ -158,9 +160,9 @@ export class FollowedShard {
     return { number: String(this.#chain.position.number) };
   }
 
-  /** The batches of the log do not continue those that its rows have. Rows are read again, and get all batches from the first one. */
+  /** The batches of the log do not continue those that its rows have. Rows are read again, and get all batches that follow. */
   #trouble(problem: string): Progress {
-    const isFresh = this.#chain.position.number === 0n;
+    const isFresh = this.#chain.position.number === this.#read;
     const kept = this.#writer.reload();
     if (kept === undefined) return 'later';
     this.#options.log?.warn(
@@ -176,7 +178,8 @@ export class FollowedShard {
       this.#caughtUp.reject(missing(this.#options.table, problem));
     }
     this.#isReplaying = true;
-    this.#isStale = !isFresh;
+    // Its file may be another one meanwhile.
+    this.#isStale = true;
     return 'more';
   }
 
@@ -193,12 +196,13 @@ export class FollowedShard {
 
   async #replace(incarnation: number, kept: KeptRows): Promise<void> {
     try {
-      await this.#options.reload();
+      const start = await this.#options.reload();
       this.#writer.replaced();
       this.#options.counts.reloads++;
       this.#kept = kept;
-      this.#chain = new Chain(genesis(incarnation));
-      this.#sequence = 0;
+      this.#chain = new Chain(start?.position ?? genesis(incarnation));
+      this.#read = this.#chain.position.number;
+      this.#sequence = start?.sequence ?? 0;
       this.#isReplaying = true;
       this.#isStale = false;
     } catch (error) {
@@ -212,6 +216,6 @@ export class FollowedShard {
 }
 
 function missing(table: string, problem: string): FlexemrError {
-  const message = `table ${table}: the log of row updates does not have all of its batches: ${problem}; publish the table with its updates as a new version`;
+  const message = `table ${table}: the log of row updates does not have all of its batches: ${problem}; give the cluster a newer snapshot (flexemr snapshot), or publish the table with its updates as a new version`;
   return new FlexemrError('CONFLICT', message, { field: 'updates' });
 }

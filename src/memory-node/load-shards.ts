@@ -21,8 +21,11 @@ import type { Store } from '../store/store.ts';
 import type { Table } from '../store/table.ts';
 import { type ShardExtents, TableBuilder } from '../store/table-builder.ts';
 import type { ThreadPool } from '../store/thread-pool.ts';
+import type { ChainEnd } from '../updates/batch.ts';
+import { snapshotOf } from '../updates/snapshot-state.ts';
 import type { HostedShard } from './hosting.ts';
 import { readRows, rowsOfHashes } from './indexed-rows.ts';
+import { beginRecord, spareIn, startOf } from './start-of-rows.ts';
 import { noUpdates } from './update-record.ts';
 
 export interface LoadShardsOptions extends Hasher {
@@ -65,6 +68,7 @@ export async function loadShards(
   headroom = 0,
 ): Promise<LoadedShard[]> {
   const own = options.shards;
+  const starts = new Map(own.map((shard) => [shard, startOf(file, shard)]));
   const files = new Map(loadables(file, own).map((table) => [table.spec.name, table]));
   const bytesTotal = own.reduce((sum, shard) => sum + shardBytes(shard), 0);
   let expect = bytesWithHeadroom(bytesTotal, own.length, headroom);
@@ -83,7 +87,8 @@ export async function loadShards(
       loaded.push(...(await load({ ...options, store, file, from, shards, expect, onBytes })));
       expect -= shards.reduce((sum, shard) => sum + shardBytes(shard), 0);
     }
-    for (const shard of loaded) clearRecord(shard);
+    for (const { planned, hosted, extents } of loaded)
+      beginRecord(extents.shard.arena, hosted.updates, starts.get(planned));
     return loaded;
   } catch (error) {
     for (const shard of loaded) freeShard(store, shard);
@@ -96,30 +101,29 @@ export function bytesWithHeadroom(bytes: number, shards: number, headroom: numbe
   return bytes + headroom * (headroomGrowth * bytes + shards * headroomShardBytes);
 }
 
-/** Number 0 of no incarnation. Memory that was used before may hold anything. */
-function clearRecord({ hosted: { updates }, extents: { shard } }: LoadedShard): void {
-  if (updates === noUpdates) return;
-  shard.arena.words.fill(0, updates >>> 2, (updates + UPDATES_BYTES) >>> 2);
-}
-
 /** Frees the memory of a shard that nobody uses any more. */
 export function freeShard(store: Store, { extents: { shard, index } }: LoadedShard): void {
   store.free(shard);
   if (index) store.free(index);
 }
 
-/** Reads the rows of a shard again, to where they are. Nobody may read them meanwhile. @throws as loadShards; UNAVAILABLE */
+/**
+ * Reads the rows of a shard again, to where they are. Nobody may read them meanwhile.
+ * @returns which row updates they have; undefined: none @throws as loadShards; UNAVAILABLE
+ */
 export async function reloadShard(
   store: Store,
   file: SafetensorsFile,
   options: Hasher & Pick<LoadShardsOptions, 'pool'>,
   { planned, extents: onto }: LoadedShard,
-): Promise<void> {
+): Promise<ChainEnd | undefined> {
   const shards = [planned];
   const [from] = loadables(file, shards);
   if (from === undefined) throw notAsPlanned(file, planned.table.spec.name, 'is not in the file any more');
   const loading = { ...options, store, file, from, shards, expect: 0, onBytes: () => {}, onto };
+  const start = startOf(file, planned);
   await (planned.table.indexed ? loadIndexed(loading) : loadRows(loading));
+  return start;
 }
 
 /** A routing table, and one of its nodes. */
@@ -138,14 +142,19 @@ export function ownShards({ routing, node }: NodePlan): NumberedShard[] {
 }
 
 /** The planned tables in the file, in the planned dtypes. @throws INVALID_ROUTING if they differ from the plan */
-function loadables(file: SafetensorsFile, own: readonly NumberedShard[]): LoadableTable[] {
+export function loadables(
+  file: SafetensorsFile,
+  own: readonly Pick<NumberedShard, 'table'>[],
+): LoadableTable[] {
   const planned = new Map(own.map(({ table }) => [table.spec.name, table]));
   return planTables(file)
     .filter(({ spec }) => planned.has(spec.name))
     .map((found) => {
       const table = planned.get(found.spec.name);
       const { rows, dim } = found.spec;
-      if (table?.spec.rows !== rows || table.spec.dim !== dim)
+      // Ids come and go.
+      const hasRows = table?.spec.rows === rows || (table?.indexed && snapshotOf(file, table) !== undefined);
+      if (!hasRows || table?.spec.dim !== dim)
         throw notAsPlanned(file, found.spec.name, `has shape [${rows}, ${dim}], not the planned shape`);
       if (isQuantised(found.source) && table.spec.dtype !== found.source)
         throw notAsPlanned(
@@ -210,7 +219,7 @@ async function loadIndexed(loading: Loading): Promise<LoadedShard[]> {
   const loaded: LoadedShard[] = [];
   for (const shard of shards) {
     const rows = rowsOfHashes(loading, ids, shard.shard);
-    const spare = spareOf(shard.table, rows.length);
+    const spare = spareIn(file, shard, rows.length);
     const behind = behindOf(shard.table);
     const spec = { ...from.spec, rows: rows.length + spare };
     // Rows and index must share an arena: a worker resolves and pools in one memory.

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts';
+import type { ChainEnd } from '../updates/batch.ts';
 import type { UpdateLog } from '../updates/update-log.ts';
 import { Applier } from './applier.ts';
 import { FollowedShard } from './followed-shard.ts';
@@ -16,6 +17,9 @@ export interface UpdatesHosting {
   readonly shards: readonly UpdatedShard[];
 }
 
+/** Reads the rows of a shard again from where they came, by the name of its chain. @returns the batches that they have; undefined: none */
+export type Reload = (chain: string) => Promise<ChainEnd | undefined>;
+
 /** What it has done since it began. */
 export interface NodeUpdatesStats extends UpdateStats {
   /** µs for which no worker could read rows. */
@@ -31,14 +35,13 @@ export const emptyUpdates: NodeUpdatesStats = { ...new UpdateCounts(), gateUs: 0
 export class NodeUpdates {
   readonly #gate: RowsWriterGate;
   readonly #applier: Applier;
-  readonly #reload: (chain: string) => Promise<void>;
+  readonly #reload: Reload;
   readonly #log: Log | undefined;
   readonly #counts = new UpdateCounts();
   readonly #arenas: WriterArena[] = [];
   readonly #shards = new Map<string, FollowedShard>();
 
-  /** @param reload reads the rows of a shard again from where they came, by the name of its chain */
-  constructor(updates: UpdateLog, gate: RowsWriterGate, reload: (chain: string) => Promise<void>, log?: Log) {
+  constructor(updates: UpdateLog, gate: RowsWriterGate, reload: Reload, log?: Log) {
     this.#gate = gate;
     this.#reload = reload;
     this.#log = log;
@@ -59,7 +62,7 @@ export class NodeUpdates {
   #follow(shard: UpdatedShard): void {
     const { chain, table } = shard;
     const writer = new RowWriter(shard, this.#arenas[shard.arena], this.#gate);
-    const reload = (): Promise<void> => this.#reload(chain);
+    const reload = (): ReturnType<Reload> => this.#reload(chain);
     const [counts, log] = [this.#counts, this.#log];
     const followed = new FollowedShard({ chain, table, writer, reload, counts, log });
     this.#shards.set(chain, followed);

@@ -1,10 +1,9 @@
 // Writes batches of row updates to the rows of one shard, while no worker of the node reads them.
 import { FlexemrError } from '../errors.ts';
-import { dtypeCodes } from '../kernel/dtype.ts';
-import { F32, NONE } from '../kernel/layout.ts';
+import { NONE } from '../kernel/layout.ts';
 import { paddingSlot } from '../store/key-index.ts';
-import { batchBytesMax, batchRowsMax } from '../update-limits.ts';
-import { type BatchRows, batchBytes, type ChainEnd } from '../updates/batch.ts';
+import type { BatchRows, ChainEnd } from '../updates/batch.ts';
+import { BatchCheck } from './batch-check.ts';
 import { FollowedPlace } from './followed-place.ts';
 import type { HostedShard } from './hosting.ts';
 import { SpareRows } from './spare-rows.ts';
@@ -51,6 +50,7 @@ export class RowWriter {
   readonly #arena: WriterArena;
   readonly #gate: WriterGate;
   readonly #place: FollowedPlace;
+  readonly #check: BatchCheck;
   #spare: SpareRows | undefined;
 
   constructor(shard: UpdatedShard, arena: WriterArena, gate: WriterGate) {
@@ -58,6 +58,10 @@ export class RowWriter {
     this.#arena = arena;
     this.#gate = gate;
     this.#place = new FollowedPlace(arena, shard.updates);
+    const { table, rows, index, begin, end } = shard;
+    const { dtype, dim, rowBase } = rows;
+    const range = index === 0 ? { begin: rowBase, end: rowBase + rows.rows } : { begin, end };
+    this.#check = new BatchCheck({ table, dtype, dim, indexed: index !== 0, ...range }, arena);
   }
 
   get isReloading(): boolean {
@@ -147,42 +151,21 @@ export class RowWriter {
 
   /** @returns undefined if answers in progress may still read rows that it needs */
   #stage(batch: BatchRows, dim: number): Staged | FlexemrError | undefined {
-    const refused = this.#checkForm(batch, dim);
+    const refused = this.#check.refuses(batch, dim);
     if (refused) return refused;
     return this.#shard.index === 0 ? this.#stageRows(batch) : this.#stageIds(batch);
   }
 
-  #checkForm({ keys, rows, deletes }: BatchRows, dim: number): FlexemrError | undefined {
-    const wanted = this.#shard.rows.dim;
-    if (keys.length > 0 && dim !== wanted)
-      return this.#refusal('INVALID_TABLE', `rows have ${dim} columns, not ${wanted}`, dim);
-    const count = keys.length + deletes.length;
-    if (count > batchRowsMax || batchBytes(keys.length, deletes.length, dim) > batchBytesMax)
-      return this.#refusal('LIMIT_EXCEEDED', `${count} keys are too many for one batch`, count);
-    if (rows.length !== keys.length * dim)
-      return this.#refusal('INVALID_TABLE', `${keys.length} keys have ${rows.length} numbers`, rows.length);
-    if (new Set([...keys, ...deletes]).size < count)
-      return this.#refusal('INVALID_KEY', 'a key is in it twice', undefined);
-    return undefined;
-  }
-
-  #stageRows({ keys, rows, deletes }: BatchRows): Staged | FlexemrError {
-    const { rowBase, rows: count } = this.#shard.rows;
-    if (deletes.length > 0)
-      return this.#refusal('INVALID_KEY', 'rows of a table without ids cannot be removed', deletes[0]);
-    const end = BigInt(rowBase + count);
-    const wrong = keys.find((key) => key < BigInt(rowBase) || key >= end);
-    if (wrong !== undefined) return this.#elsewhere(wrong);
+  #stageRows({ keys, rows }: BatchRows): Staged | FlexemrError {
+    const { rowBase } = this.#shard.rows;
     const slots = Uint32Array.from(keys, (key) => Number(key) - rowBase);
-    const from = this.#encode(rows, keys.length);
+    const from = this.#check.encode(rows, keys.length);
     if (from instanceof FlexemrError) return from;
     return { from, slots, newKeys: none, taken: [], gone: none, returned: [], reuses: false };
   }
 
   #stageIds(batch: BatchRows): Staged | FlexemrError | undefined {
     const { index, rows } = this.#shard;
-    const wrong = this.#hashedElsewhere(batch.keys) ?? this.#hashedElsewhere(batch.deletes);
-    if (wrong !== undefined) return this.#elsewhere(wrong);
     this.#spare ??= new SpareRows(this.#arena, index, rows.rows, this.#gate);
     const found = this.#arena.find(index, batch.deletes);
     // An id that is not there needs no removal. The padding id has no row, and keeps its meaning.
@@ -198,12 +181,12 @@ export class RowWriter {
       else (slot === paddingSlot ? padded : known).push(i);
     const more = added.length - this.#spare.count - gone.length;
     if (more > 0)
-      return this.#refusal('LIMIT_EXCEEDED', `it needs ${more} more rows than are free`, added.length);
+      return this.#check.refusal('LIMIT_EXCEEDED', `it needs ${more} more rows than are free`, added.length);
     const { dim } = rows;
     const ordered = new Float32Array(batch.rows.length);
     for (const [to, i] of [...known, ...added, ...padded].entries())
       ordered.set(batch.rows.subarray(i * dim, (i + 1) * dim), to * dim);
-    const from = this.#encode(ordered, batch.keys.length);
+    const from = this.#check.encode(ordered, batch.keys.length);
     if (from instanceof FlexemrError) return from;
     const own = Math.max(0, added.length - this.#spare.count);
     const taken = this.#spare.take(added.length - own);
@@ -214,40 +197,5 @@ export class RowWriter {
       slots: Uint32Array.from([...known.map((i) => slots[i]), ...taken, ...reused]),
       newKeys: BigUint64Array.from(added, (i) => batch.keys[i]),
     };
-  }
-
-  /** The first id that belongs to another shard. */
-  #hashedElsewhere(ids: BigUint64Array): bigint | undefined {
-    const { kernels, longs, words, keys, slots } = this.#arena;
-    longs.set(ids, keys >>> 3);
-    kernels.shardHashes(keys, slots, ids.length);
-    const { begin, end } = this.#shard;
-    const at = slots >>> 2;
-    return ids.find((_, i) => words[at + i] < begin || words[at + i] >= end);
-  }
-
-  /** Encodes rows. @returns the address of packed rows in the dtype of the shard */
-  #encode(given: Float32Array, count: number): number | FlexemrError {
-    const { kernels, floats, given: at, encoded } = this.#arena;
-    const { dtype, dim } = this.#shard.rows;
-    floats.set(given, at >>> 2);
-    const notFinite = (): FlexemrError => {
-      const position = given.findIndex((value) => !Number.isFinite(value));
-      return this.#refusal('INVALID_TABLE', `it has numbers that are not finite as ${dtype}`, position);
-    };
-    if (kernels.rowsFinite(at, F32, count, dim) === 0) return notFinite();
-    if (dtype === 'f32') return at;
-    const code = dtypeCodes[dtype];
-    const bad = kernels.encodeRows(at, F32, count, dim, code, encoded) >>> 0;
-    return bad !== NONE || kernels.rowsFinite(encoded, code, count, dim) === 0 ? notFinite() : encoded;
-  }
-
-  #elsewhere(key: bigint): FlexemrError {
-    return this.#refusal('INVALID_KEY', `key ${key} is of another shard`, key);
-  }
-
-  #refusal(code: FlexemrError['code'], problem: string, value: unknown): FlexemrError {
-    const message = `table ${this.#shard.table}: a batch of row updates: ${problem}`;
-    return new FlexemrError(code, message, { field: 'batch', value });
   }
 }

@@ -44,7 +44,7 @@ function cutsOf({ shards }: PlannedTable): string {
 }
 
 function cutElsewhere(name: string): FlexemrError {
-  const message = `table ${name} takes row updates, and this plan cuts it elsewhere, so its new shards would not have them. Use as many shards as now (the same number of nodes, or --split table), or swap to a new version of the tables that has the updates`;
+  const message = `table ${name} takes row updates, and this plan cuts it elsewhere, so its new shards would not have them. Use as many shards as now (the same number of nodes, or --split table), or swap to a new version of the tables that has the updates (flexemr snapshot)`;
   return new FlexemrError('INVALID_OPTION', message, { field: 'split', value: name });
 }
 

@@ -69,7 +69,7 @@ export interface NumberedShard {
 }
 
 /** Every shard of every table, with its number. */
-export function numberedShards({ tables }: RoutingTable): NumberedShard[] {
+export function numberedShards({ tables }: Pick<RoutingTable, 'tables'>): NumberedShard[] {
   const all = tables.flatMap((table) => table.shards.map((shard) => ({ table, shard })));
   return all.map((placed, number) => ({ number, ...placed }));
 }

@@ -7,7 +7,7 @@ import {
   contentWholeBytesMax,
   loadChunkBytesMax,
 } from '../limits.ts';
-import type { LoadableTable } from './load.ts';
+import { type LoadableTable, snapshotName } from './load.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
 /** A digest by which a table is planned and recognised: of its versions at a server, or else of a sample. */
@@ -20,7 +20,7 @@ export async function contentOf(file: SafetensorsFile, table: LoadableTable): Pr
  * It needs no rows. Undefined if the file is on a disk.
  */
 export function versionDigestOf(file: SafetensorsFile, { stored }: LoadableTable): string | undefined {
-  const hash = createHash('sha256');
+  const hash = begin(file);
   for (const tensor of [stored.tensor, stored.ids]) {
     if (tensor === undefined) continue;
     const version = file.versionOf(tensor);
@@ -47,10 +47,17 @@ export async function wholeContentOf(file: SafetensorsFile, table: LoadableTable
 /** Number of reads in flight at a time. It must be a divisor of contentBlocksMax. */
 const blocksAtOnce = 64;
 
+/** A snapshot is never taken for the rows that it was made from, although a sample of both may be the same. */
+function begin({ metadata }: SafetensorsFile): Hash {
+  const hash = createHash('sha256');
+  const snapshot = metadata[snapshotName];
+  return snapshot === undefined ? hash : hash.update(snapshot);
+}
+
 type Add = (hash: Hash, file: SafetensorsFile, tensor: string, bytes: number) => Promise<void>;
 
 async function digestOf(file: SafetensorsFile, { stored }: LoadableTable, add: Add): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = begin(file);
   for (const tensor of [stored.tensor, stored.ids]) {
     if (tensor === undefined) continue;
     const { dtype, shape, begin, end } = file.entry(tensor);

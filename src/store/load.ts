@@ -107,16 +107,15 @@ async function loadTable(
 
 /** Reads the id of each row. @throws INVALID_TABLE */
 export function readIds(file: SafetensorsFile, tensor: string): Promise<BigUint64Array | BigInt64Array> {
+  return file.read(tensor, idsDtype(file, tensor));
+}
+
+/** The dtype of the ids of a table. @throws INVALID_TABLE */
+export function idsDtype(file: SafetensorsFile, tensor: string): 'U64' | 'I64' {
   const { dtype } = file.entry(tensor);
-  if (dtype === 'U64' || dtype === 'I64') return file.read(tensor, dtype);
-  throw new FlexemrError(
-    'INVALID_TABLE',
-    `${file.path}: ids tensor "${tensor}" is ${dtype}; ids must be U64 or I64`,
-    {
-      field: `${tensor}.dtype`,
-      value: dtype,
-    },
-  );
+  if (dtype === 'U64' || dtype === 'I64') return dtype;
+  const message = `${file.path}: ids tensor "${tensor}" is ${dtype}; ids must be U64 or I64`;
+  throw new FlexemrError('INVALID_TABLE', message, { field: `${tensor}.dtype`, value: dtype });
 }
 
 /**
@@ -159,9 +158,16 @@ export function listsTables({ tableList, metadata }: SafetensorsFile): boolean {
   return tableList !== undefined || metadata.tables !== undefined;
 }
 
-/** The list of a file's tables: a list that was given separately, or else the list in the file. */
+/** The name of what a snapshot says of its rows, in the metadata of its file. */
+export const snapshotName = 'flexemr.updates';
+
+/**
+ * The list of a file's tables: a list that was given separately, or else the list in the file. A list of tables that were planned is not
+ * that of their snapshot, which has other rows.
+ */
 function listOf(file: SafetensorsFile): readonly StoredTableSpec[] {
-  if (file.tableList !== undefined) return file.tableList;
+  const isSnapshot = file.metadata[snapshotName] !== undefined;
+  if (file.tableList !== undefined && !isSnapshot) return file.tableList;
   const json = file.metadata.tables;
   if (json !== undefined) return parseStoredTables(json, file.path);
   const message = `${file.path} lists no tables: give a list of {name, rows, dim, mode, tensor} in its __metadata__.tables, or in a separate file (--table-list; docs/export.md)`;

@@ -93,7 +93,7 @@ function placesOf(
 }
 
 /** The place of the shard with a row or a hash. */
-function shardOf(shards: readonly NumberedShard[], at: number): number {
+export function shardOf(shards: readonly Pick<NumberedShard, 'shard'>[], at: number): number {
   let [low, high] = [0, shards.length - 1];
   while (low < high) {
     const middle = (low + high) >>> 1;

@@ -43,6 +43,11 @@ export class MemoryLog implements UpdateLog {
     this.sequence = this.messages.at(-1)?.logged.sequence ?? 0;
   }
 
+  /** Forgets its first messages: it has a limit. */
+  forget(count: number): void {
+    this.messages.splice(0, count);
+  }
+
   /** It is made anew. */
   clear(): void {
     this.messages.length = 0;

@@ -4,6 +4,7 @@ import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { openRanker } from '../../src/host/open-ranker.ts';
 import { UpdateThread } from '../../src/host/update-thread.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
+import type { Reload } from '../../src/memory-node/node-updates.ts';
 import { UpdateRecord } from '../../src/memory-node/update-record.ts';
 import { WorkerGate } from '../../src/memory-node/worker-gate.ts';
 import { makeGate, wanted } from '../../src/memory-node/write-gate.ts';
@@ -143,7 +144,7 @@ async function besideThread(log: TestLog): Promise<{
   const releases = updatedReleases();
   const plan = await releases.load({ routing: cluster.routing, tables: cluster.file });
   const gate = makeGate(1);
-  const reload = (chain: string): Promise<void> => releases.reload(chain);
+  const reload: Reload = (chain) => releases.reload(chain);
   const thread = new UpdateThread({ choice: log.choice, gate, reload });
   const node = new MemoryNode('n0', [], { gate: new WorkerGate(gate, 0) });
   const [hosting] = releases.hostings(plan);

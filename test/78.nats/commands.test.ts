@@ -21,6 +21,8 @@ test.for([
   ['plan', [...planning, '--publish', nowhere]],
   ['lookup', [...lookingUp, '--routing', nowhere]],
   ['serve', ['serve', '--tables', tablesFile, '--plan', nowhere, '--node', 'node0']],
+  ['dump', ['dump', '--since', '0', '--out', 'never.safetensors', '--routing', nowhere]],
+  ['snapshot', ['snapshot', '--out', 'never.safetensors', '--routing', nowhere]],
 ] as const)('%s says that NATS does not answer, and no password', ([, args]) => {
   refused(
     args,
@@ -35,6 +37,8 @@ test.for([
   ['plan', [...planning, '--publish', 'plan.json']],
   ['lookup', [...lookingUp, '--routing', 'plan.json']],
   ['serve', ['serve', '--tables', tablesFile, '--plan', 'plan.json', '--node', 'node0']],
+  ['dump', ['dump', '--since', '0', '--out', 'never.safetensors', '--routing', 'plan.json']],
+  ['snapshot', ['snapshot', '--out', 'never.safetensors', '--routing', 'plan.json']],
 ] as const)('%s refuses credentials of NATS where nothing is in NATS', ([, args]) => {
   refused(
     [...args, '--nats-creds', 'file'],
@@ -46,6 +50,14 @@ test.for([
 test('a plan is published only to NATS', () => {
   refused([...planning, '--if-absent'], 2, /'--if-absent' is for a cluster in NATS: give --publish too/);
   refused([...planning, '--publish', 'plan.json'], 1, /INVALID_OPTION: .*nats:\/\/HOST:PORT\/BUCKET/);
+});
+
+test.for([['dump', '--since', '0'], ['snapshot']])('%s needs a cluster in NATS', (args) => {
+  refused(
+    [...args, '--out', 'never.safetensors', '--routing', 'plan.json'],
+    1,
+    /INVALID_OPTION: routing: expected a cluster in NATS/,
+  );
 });
 
 test('a file of credentials that cannot be read', () => {

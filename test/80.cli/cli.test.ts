@@ -176,15 +176,20 @@ describe('inspect', () => {
 });
 
 describe('help', () => {
-  test.for([['--help'], ['help'], ['inspect', '--help'], ['lookup', '--help'], ['score', '-h']])(
-    '%s',
-    (args) => {
-      const { code, stdout, stderr } = flexemr(...args);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      expect(stdout).toContain('Usage: flexemr');
-      if (args.length > 1) expect(stdout).toMatch(new RegExp(`Example:\n {2}flexemr ${args[0]} `));
-    },
-  );
+  test.for([
+    ['--help'],
+    ['help'],
+    ['inspect', '--help'],
+    ['lookup', '--help'],
+    ['score', '-h'],
+    ['dump', '-h'],
+    ['snapshot', '-h'],
+  ])('%s', (args) => {
+    const { code, stdout, stderr } = flexemr(...args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('Usage: flexemr');
+    if (args.length > 1) expect(stdout).toMatch(new RegExp(`Example:\n {2}flexemr ${args[0]} `));
+  });
 });
 
 /** Runs a command that is refused, and expects that it writes no files. */
@@ -202,6 +207,10 @@ describe('misuse is reported on one line, with exit code 2', () => {
     [['lookup', '--tables', tablesFile], /--requests/],
     [['lookup', '--tables', tablesFile, '--requests', requestsFile], /--out/],
     [['score', ...given()], /--dense/],
+    [['dump', '--routing', 'nats://127.0.0.1:9/x', '--out', out], /--since/],
+    [['dump', '--routing', 'nats://127.0.0.1:9/x', '--out', out, '--since', '-1'], /--since.*0 to/],
+    [['snapshot', '--routing', 'nats://127.0.0.1:9/x'], /--out/],
+    [['snapshot', '--out', out], /--routing/],
     [['lookup', ...given(), '--dtype', 'f64'], /--dtype.*f64.*f32, f16, int8, int4/],
     [['lookup', ...given(), '--threads', '0'], /--threads.*1 to 256/],
     [['lookup', ...given(), '--threads', 'two'], /--threads/],

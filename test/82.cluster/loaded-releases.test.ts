@@ -42,7 +42,7 @@ test('a load that makes an arena and fails leaves what is served as it was, and 
       });
       return { loaded, contents: {} };
     },
-    async reload() {},
+    reload: async () => undefined,
   };
   const releases = new LoadedReleases({ node: 'n', workers: 2 }, reader);
   const node = new MemoryNode('n', []);
