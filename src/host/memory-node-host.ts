@@ -19,6 +19,7 @@ import { LoadedReleases } from './loaded-releases.ts';
 import { type MemoryNodeOptions, memoryNodeOptions } from './memory-node-options.ts';
 import { NodeMeter } from './node-meter.ts';
 import { ServedCluster } from './served-cluster.ts';
+import { UpdateThread } from './update-thread.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 /** A memory node. It loads its shards; worker threads serve them, each on its own port. */
@@ -73,14 +74,17 @@ export class MemoryNodeHost implements AsyncDisposable {
     const { updates } = options;
     this.#gate = updates && makeGate(workers);
     const choice = updates && this.#gate && { choice: updates, gate: this.#gate };
-    const serving = { ...this.#options, workers, updates: choice, takesUpdates: choice !== undefined };
+    const serving = { ...this.#options, workers, takesUpdates: choice !== undefined };
+    const releases = new LoadedReleases(serving, new FileShards(serving));
+    const reload = (chain: string): Promise<void> => releases.reload(chain);
     this.#cluster = new ServedCluster(
       serving,
       {
         host: () => Promise.all(this.#threads.map((_, i) => this.#host(i))),
         unused: () => Promise.all(this.#threads.map((thread) => thread.unused())),
       },
-      new LoadedReleases(serving, new FileShards(serving)),
+      releases,
+      choice && new UpdateThread({ ...choice, reload, log: options.log }),
     );
   }
 

@@ -5,7 +5,7 @@ import { FollowedShard } from './followed-shard.ts';
 import { RowWriter, type UpdatedShard } from './row-writer.ts';
 import { UpdateCounts, type UpdateStats } from './update-counts.ts';
 import { WriterArena } from './writer-arena.ts';
-import type { RowsWriterGate } from './writer-gate.ts';
+import type { MeasuredGate } from './writer-gate.ts';
 
 /** What the thread that writes rows needs to know of the memories of a node. Plain data and shared memories. */
 export interface UpdatesHosting {
@@ -29,7 +29,7 @@ export const emptyUpdates: NodeUpdatesStats = { ...new UpdateCounts(), gateUs: 0
 
 /** The row updates of a node: all of its shards that take updates follow their chains. */
 export class NodeUpdates {
-  readonly #gate: RowsWriterGate;
+  readonly #gate: MeasuredGate;
   readonly #applier: Applier;
   readonly #reload: (chain: string) => Promise<void>;
   readonly #log: Log | undefined;
@@ -38,7 +38,7 @@ export class NodeUpdates {
   readonly #shards = new Map<string, FollowedShard>();
 
   /** @param reload reads the rows of a shard again from where they came, by the name of its chain */
-  constructor(updates: UpdateLog, gate: RowsWriterGate, reload: (chain: string) => Promise<void>, log?: Log) {
+  constructor(updates: UpdateLog, gate: MeasuredGate, reload: (chain: string) => Promise<void>, log?: Log) {
     this.#gate = gate;
     this.#reload = reload;
     this.#log = log;

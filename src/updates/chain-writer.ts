@@ -38,7 +38,7 @@ export class ChainWriter {
     for (let tries = 0; ; tries++) {
       patience.check();
       const last = this.#last ?? (await this.#read());
-      const { bytes, position } = writeBatch(rows, last, Date.now());
+      const { bytes, position } = writeBatch(rows, last, performance.timeOrigin + performance.now());
       // What is there decides, also after an answer that was lost.
       this.#last = undefined;
       try {
