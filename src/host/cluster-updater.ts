@@ -26,6 +26,13 @@ const updateOptions = optionsOf({
   until: v.optional(v.picklist(['applied', 'written'])),
 });
 
+/** A node that does not have an update yet. */
+interface Behind {
+  readonly serves: boolean;
+  /** For people. */
+  readonly what: string;
+}
+
 /** Writes row updates of a cluster. */
 export class ClusterUpdater implements AsyncDisposable {
   readonly #store: ClusterStore;
@@ -81,13 +88,17 @@ export class ClusterUpdater implements AsyncDisposable {
     for (;;) {
       const behind = await this.#behind(routing, mark);
       if (behind.length === 0) return;
-      patience.check(behind.join(', '));
+      // It reads the cluster only if a node is silent, or serves another plan.
+      if (behind.some(({ serves }) => !serves) && planName(await this.#serving()) !== planName(routing))
+        throw changed();
+      patience.check(behind.map(({ what }) => what).join(', '));
       await new Promise((done) => setTimeout(done, updatePollMs));
     }
   }
 
-  /** The nodes that do not have all of it yet, for people. */
-  async #behind(routing: RoutingTable, mark: UpdateMark): Promise<string[]> {
+  /** The nodes that do not have all of it yet. */
+  async #behind(routing: RoutingTable, mark: UpdateMark): Promise<Behind[]> {
+    const plan = planName(routing);
     const wanted = numberedShards(routing).flatMap(({ number, table, shard }) => {
       const own = mark[table.spec.name]?.[number];
       return own === undefined ? [] : holdersOf(shard).map((node) => ({ node, number, own }));
@@ -95,23 +106,28 @@ export class ClusterUpdater implements AsyncDisposable {
     const found = await Promise.all(
       [...Map.groupBy(wanted, ({ node }) => node)].map(async ([node, shards]) => {
         const { url } = routing.nodes.find(({ id }) => id === node) ?? {};
-        const numbers = url === undefined ? undefined : await this.#numbersOf(url);
-        if (numbers === undefined) return [`node ${node} does not answer`];
+        const numbers = url === undefined ? undefined : await this.#numbersOf(url, plan);
+        if (numbers === undefined)
+          return [{ serves: false, what: `node ${node} does not answer, or does not serve plan ${plan}` }];
         return shards
           .filter(({ number, own }) => !reaches(numbers.get(number), own))
-          .map(
-            ({ number, own }) =>
-              `node ${node} has shard ${number} at ${numbers.get(number)?.number ?? 0n} of ${own.number}`,
-          );
+          .map(({ number, own }) => {
+            const what = `node ${node} has shard ${number} at ${numbers.get(number)?.number ?? 0n} of ${own.number}`;
+            return { serves: true, what };
+          });
       }),
     );
     return found.flat();
   }
 
-  /** Where a node is in the chain of each of its shards. Undefined if it does not answer. */
-  async #numbersOf(url: string): Promise<Map<number, ShardMark> | undefined> {
+  /**
+   * Where a node is in the chain of each of its shards. Undefined if it does not answer, or is about to serve the plan: a shard of
+   * another plan has another chain.
+   */
+  async #numbersOf(url: string, plan: string): Promise<Map<number, ShardMark> | undefined> {
     try {
-      const { tables } = await this.#transport.describe(url);
+      const { tables, plan: served } = await this.#transport.describe(url);
+      if (served !== plan) return undefined;
       return new Map(
         tables.flatMap(({ shards }) =>
           shards.flatMap(({ shard, updates }) =>

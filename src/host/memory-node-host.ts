@@ -19,6 +19,7 @@ import { LoadedReleases } from './loaded-releases.ts';
 import { type MemoryNodeOptions, memoryNodeOptions } from './memory-node-options.ts';
 import { NodeMeter } from './node-meter.ts';
 import { ServedCluster } from './served-cluster.ts';
+import { startUpdateThread } from './start-update-thread.ts';
 import { UpdateThread } from './update-thread.ts';
 import { WorkerThread } from './worker-thread.ts';
 
@@ -84,7 +85,11 @@ export class MemoryNodeHost implements AsyncDisposable {
         unused: () => Promise.all(this.#threads.map((thread) => thread.unused())),
       },
       releases,
-      choice && new UpdateThread({ ...choice, reload, log: options.log }),
+      choice &&
+        new UpdateThread({
+          ...{ gate: choice.gate, log: options.log },
+          start: () => startUpdateThread({ ...choice, reload, log: options.log }),
+        }),
     );
   }
 
