@@ -1,5 +1,6 @@
 export { type ErrorCode, FlexemrError } from './errors.ts';
 export { openClusterSource } from './host/cluster-source.ts';
+export type { ClusterUpdater, UpdateOptions } from './host/cluster-updater.ts';
 export { fileRouting, writeRouting } from './host/file-routing.ts';
 export { type HttpRoutingOptions, httpRouting } from './host/http-routing.ts';
 export { type LocalCluster, type LocalClusterOptions, startLocalCluster } from './host/local-cluster.ts';
@@ -9,12 +10,7 @@ export type { MemoryNodeOptions } from './host/memory-node-options.ts';
 export type { Ready } from './host/node-process.ts';
 export { type OpenRankerOptions, openRanker } from './host/open-ranker.ts';
 export { type OpenScorerOptions, openScorer } from './host/open-scorer.ts';
-export {
-  type ClusterUpdater,
-  type OpenUpdaterOptions,
-  openUpdater,
-  type UpdateOptions,
-} from './host/open-updater.ts';
+export { type OpenUpdaterOptions, openUpdater } from './host/open-updater.ts';
 export type { ClusterOptions } from './host/plan-cluster.ts';
 export { RankHost, type RankHostOptions } from './host/rank-host.ts';
 export type { TransportName } from './host/transport-names.ts';

@@ -1,7 +1,8 @@
 // Row updates in a safetensors file: `keys_TT` (I64 or U64 [n]) and `rows_TT` (F32 [n, dim]), and `deletes_TT` (I64 or U64 [m]), for
 // the TT-th table of the cluster.
 import { FlexemrError } from '../errors.ts';
-import { type ClusterUpdater, openUpdater } from '../host/open-updater.ts';
+import type { ClusterUpdater } from '../host/cluster-updater.ts';
+import { openUpdater } from '../host/open-updater.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { SafetensorsFile } from '../store/safetensors.ts';
 import { updateBytesAtOnce } from '../update-limits.ts';

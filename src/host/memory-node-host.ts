@@ -3,6 +3,7 @@ import { check, checkFields, integer, isObject } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { connectionsMax, portMax, workerRestartMsMin } from '../limits.ts';
 import { ownShards } from '../memory-node/load-shards.ts';
+import type { Reload } from '../memory-node/node-updates.ts';
 import { clearWorker, type GateMemory, makeGate } from '../memory-node/write-gate.ts';
 import { firstRelease, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
@@ -19,6 +20,8 @@ import { LoadedReleases } from './loaded-releases.ts';
 import { type MemoryNodeOptions, memoryNodeOptions } from './memory-node-options.ts';
 import { NodeMeter } from './node-meter.ts';
 import { ServedCluster } from './served-cluster.ts';
+import { startUpdateThread } from './start-update-thread.ts';
+import { UpdateThread } from './update-thread.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 /** A memory node. It loads its shards; worker threads serve them, each on its own port. */
@@ -73,14 +76,21 @@ export class MemoryNodeHost implements AsyncDisposable {
     const { updates } = options;
     this.#gate = updates && makeGate(workers);
     const choice = updates && this.#gate && { choice: updates, gate: this.#gate };
-    const serving = { ...this.#options, workers, updates: choice, takesUpdates: choice !== undefined };
+    const serving = { ...this.#options, workers, takesUpdates: choice !== undefined };
+    const releases = new LoadedReleases(serving, new FileShards(serving));
+    const reload: Reload = (chain) => releases.reload(chain);
     this.#cluster = new ServedCluster(
       serving,
       {
         host: () => Promise.all(this.#threads.map((_, i) => this.#host(i))),
         unused: () => Promise.all(this.#threads.map((thread) => thread.unused())),
       },
-      new LoadedReleases(serving, new FileShards(serving)),
+      releases,
+      choice &&
+        new UpdateThread({
+          ...{ gate: choice.gate, log: options.log },
+          start: () => startUpdateThread({ ...choice, reload, log: options.log }),
+        }),
     );
   }
 

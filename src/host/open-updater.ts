@@ -1,23 +1,11 @@
 import * as v from 'valibot';
-import { checkFields, integer, options as optionsOf } from '../check.ts';
-import { FlexemrError } from '../errors.ts';
-import { instantiateKernels } from '../kernel/files.ts';
-import { deadlineMsMax } from '../limits.ts';
+import { checkFields, options as optionsOf } from '../check.ts';
 import { isNatsAddress } from '../nats/address.ts';
 import { type NatsCredentials, natsCredentials } from '../nats/credentials.ts';
 import { UpdateStream } from '../nats/update-stream.ts';
-import type { ClusterStore } from '../plan/cluster-store.ts';
-import { planName } from '../plan/fingerprint.ts';
-import { holdersOf, numberedShards, type RoutingTable } from '../plan/routing-table.ts';
-import type { TableSpec } from '../plan/table-spec.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
-import type { Transport } from '../transport/transport.ts';
-import { updateMsDefault, updatePauseMsMax, updatePollMs } from '../update-limits.ts';
-import type { WriterPatience } from '../updates/chain-writer.ts';
-import type { RowUpdates } from '../updates/row-updates.ts';
-import type { UpdateLog } from '../updates/update-log.ts';
-import { type ShardMark, type UpdateMark, Updater } from '../updates/updater.ts';
 import { openClusterSource } from './cluster-source.ts';
+import { ClusterUpdater } from './cluster-updater.ts';
 import { openTransport } from './open-transport.ts';
 
 export interface OpenUpdaterOptions {
@@ -29,13 +17,6 @@ export interface OpenUpdaterOptions {
   readonly security?: ClientSecurity | undefined;
 }
 
-export interface UpdateOptions {
-  /** Milliseconds; default updateMsDefault. */
-  readonly deadline?: number | undefined;
-  /** `applied` (default): waits until every node that holds the rows has applied them. `written`: until the stream has them. */
-  readonly until?: 'applied' | 'written' | undefined;
-}
-
 const updaterOptions = optionsOf({
   routing: v.custom<string>(
     (value) => typeof value === 'string' && isNatsAddress(value),
@@ -44,155 +25,6 @@ const updaterOptions = optionsOf({
   nats: v.optional(natsCredentials),
   security: v.optional(clientSecurity),
 });
-
-const updateOptions = optionsOf({
-  deadline: v.optional(integer(1, deadlineMsMax)),
-  until: v.optional(v.picklist(['applied', 'written'])),
-});
-
-/** Writes row updates of a cluster. */
-export class ClusterUpdater implements AsyncDisposable {
-  readonly #store: ClusterStore;
-  readonly #log: UpdateLog;
-  readonly #transport: Transport;
-  readonly #updater: Updater;
-  #closed = false;
-
-  /** @internal */
-  constructor(store: ClusterStore, log: UpdateLog, transport: Transport) {
-    const memory = new WebAssembly.Memory({ initial: 2 });
-    this.#store = store;
-    this.#log = log;
-    this.#transport = transport;
-    this.#updater = new Updater(log, { memory, kernels: instantiateKernels(memory) });
-  }
-
-  /**
-   * Writes rows of the tables that are served, and deletes ids. Calls take effect one after the other.
-   * @returns how far each shard has to be, for `lookup({ atLeast })`
-   * @throws UNKNOWN_TABLE, INVALID_TABLE, INVALID_KEY, INVALID_OPTION: then nothing was written. UNAVAILABLE, UNAUTHORIZED,
-   *   DEADLINE_EXCEEDED, CONFLICT, UPDATES_LOST: then some rows may be written. To send them again does no harm
-   */
-  async update(updates: RowUpdates, options: UpdateOptions = {}): Promise<UpdateMark> {
-    if (this.#closed) throw new FlexemrError('RELEASED', 'the updater is closed');
-    const { deadline = updateMsDefault, until = 'applied' } = checkFields(updateOptions, options);
-    const patience = new Patience(deadline);
-    const routing = await this.#serving();
-    const mark = await this.#updater.write(routing, updates, patience);
-    if (planName(await this.#serving()) !== planName(routing)) throw changed();
-    if (until === 'applied') await this.#applied(routing, mark, patience);
-    return mark;
-  }
-
-  /** The tables that are served, in order. @throws UNAVAILABLE, UNAUTHORIZED */
-  async specs(): Promise<TableSpec[]> {
-    return (await this.#serving()).tables.map(({ spec }) => spec);
-  }
-
-  async #serving(): Promise<RoutingTable> {
-    return (await this.#store.read()).cluster.serving.routing;
-  }
-
-  /**
-   * Waits until every node that holds the rows says that it has applied them.
-   * @param deadline milliseconds; default updateMsDefault @throws DEADLINE_EXCEEDED, which names the nodes
-   */
-  async applied(mark: UpdateMark, { deadline = updateMsDefault }: UpdateOptions = {}): Promise<void> {
-    await this.#applied(await this.#serving(), mark, new Patience(deadline));
-  }
-
-  async #applied(routing: RoutingTable, mark: UpdateMark, patience: Patience): Promise<void> {
-    for (;;) {
-      const behind = await this.#behind(routing, mark);
-      if (behind.length === 0) return;
-      patience.check(behind.join(', '));
-      await new Promise((done) => setTimeout(done, updatePollMs));
-    }
-  }
-
-  /** The nodes that do not have all of it yet, for people. */
-  async #behind(routing: RoutingTable, mark: UpdateMark): Promise<string[]> {
-    const wanted = numberedShards(routing).flatMap(({ number, table, shard }) => {
-      const own = mark[table.spec.name]?.[number];
-      return own === undefined ? [] : holdersOf(shard).map((node) => ({ node, number, own }));
-    });
-    const found = await Promise.all(
-      [...Map.groupBy(wanted, ({ node }) => node)].map(async ([node, shards]) => {
-        const { url } = routing.nodes.find(({ id }) => id === node) ?? {};
-        const numbers = url === undefined ? undefined : await this.#numbersOf(url);
-        if (numbers === undefined) return [`node ${node} does not answer`];
-        return shards
-          .filter(({ number, own }) => !reaches(numbers.get(number), own))
-          .map(
-            ({ number, own }) =>
-              `node ${node} has shard ${number} at ${numbers.get(number)?.number ?? 0n} of ${own.number}`,
-          );
-      }),
-    );
-    return found.flat();
-  }
-
-  /** Where a node is in the chain of each of its shards. Undefined if it does not answer. */
-  async #numbersOf(url: string): Promise<Map<number, ShardMark> | undefined> {
-    try {
-      const { tables } = await this.#transport.describe(url);
-      return new Map(
-        tables.flatMap(({ shards }) =>
-          shards.flatMap(({ shard, updates }) =>
-            updates === undefined
-              ? []
-              : [[shard, { incarnation: updates.incarnation, number: BigInt(updates.number) }] as const],
-          ),
-        ),
-      );
-    } catch (error) {
-      if (error instanceof FlexemrError && error.code === 'UNAVAILABLE') return undefined;
-      throw error;
-    }
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await Promise.all([this.#log.close(), this.#store.close(), this.#transport.close()]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
-function reaches(found: ShardMark | undefined, wanted: ShardMark): boolean {
-  return found !== undefined && found.incarnation === wanted.incarnation && found.number >= wanted.number;
-}
-
-/** How long a call may take. */
-class Patience implements WriterPatience {
-  readonly #ms: number;
-  readonly #end: number;
-
-  constructor(ms: number) {
-    this.#ms = ms;
-    this.#end = performance.now() + ms;
-  }
-
-  check(missing = 'other writers are quicker'): void {
-    if (performance.now() < this.#end) return;
-    const message = `the rows are not written and applied after ${this.#ms} ms: ${missing}. They may be later`;
-    throw new FlexemrError('DEADLINE_EXCEEDED', message, { field: 'deadline', value: this.#ms });
-  }
-
-  async pause(tries: number): Promise<void> {
-    const ms = Math.min(updatePauseMsMax, 2 ** tries) * Math.random();
-    await new Promise((done) => setTimeout(done, ms));
-  }
-}
-
-function changed(): FlexemrError {
-  const message =
-    'the cluster has changed while rows were written, so the release that is served now may not have them. Send them again';
-  return new FlexemrError('CONFLICT', message, { field: 'routing' });
-}
 
 /**
  * Opens an updater, which writes new rows while memory nodes serve.

@@ -2,7 +2,7 @@ import { releaseHostTries, releaseHostTryMs, releaseRetryMs } from '../cluster-l
 import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import { emptyUpdates, type NodeUpdatesStats, type Reload } from '../memory-node/node-updates.ts';
+import { emptyUpdates, type NodeUpdatesStats, type UpdatesHosting } from '../memory-node/node-updates.ts';
 import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
@@ -13,16 +13,12 @@ import type { ReadableRelease } from '../transport/rdma/handshake.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
 import type { LoadedReleases, NodeOptions } from './loaded-releases.ts';
 import { RegisteredTables } from './registered-tables.ts';
-import type { UpdateThreadData } from './update-control.ts';
-import { UpdateThread } from './update-thread.ts';
 import type { RdmaServing, Serving } from './worker-control.ts';
 
 export interface ServedClusterOptions extends NodeOptions {
   /** The tables of releases that do not say where theirs are. */
   readonly tables: TableSource;
   readonly rdma?: DeviceChoice | undefined;
-  /** Where row updates come from, and the gate between the workers and the thread that writes them. */
-  readonly updates?: UpdateThreadData | undefined;
   readonly log?: Log | undefined;
 }
 
@@ -32,6 +28,16 @@ export interface Workers {
   host(): Promise<unknown>;
   /** Waits until none of them uses the rows of releases that are no longer served. @throws WORKER_FAILED */
   unused(): Promise<unknown>;
+}
+
+/** Who writes row updates to the shards of a node. */
+export interface RowsFollower {
+  /** Writes to these shards from now on, and to no others. */
+  host(hosting: UpdatesHosting): Promise<void>;
+  /** Waits until all shards have what the log had when they came. @throws UNAVAILABLE, CONFLICT */
+  caughtUp(): Promise<void>;
+  stats(): Promise<NodeUpdatesStats>;
+  close(): Promise<void>;
 }
 
 /** A release of the cluster in which the node has a place, and the fingerprint of its routing table. */
@@ -45,7 +51,7 @@ export class ServedCluster {
   readonly #options: ServedClusterOptions;
   readonly #releases: LoadedReleases;
   readonly #workers: Workers;
-  readonly #updates: UpdateThread | undefined;
+  readonly #updates: RowsFollower | undefined;
   #registered: RegisteredTables | undefined;
   /** Fingerprints of the served releases, the current one first. */
   #served: readonly string[] = [];
@@ -60,14 +66,17 @@ export class ServedCluster {
   #unwatch: () => void = () => {};
   #closed = false;
 
-  /** @param options already checked */
-  constructor(options: ServedClusterOptions, workers: Workers, releases: LoadedReleases) {
+  /** @param options already checked @param updates undefined: no rows change */
+  constructor(
+    options: ServedClusterOptions,
+    workers: Workers,
+    releases: LoadedReleases,
+    updates?: RowsFollower,
+  ) {
     this.#options = options;
     this.#workers = workers;
     this.#releases = releases;
-    const { updates, log } = options;
-    const reload: Reload = (chain) => releases.reload(chain);
-    this.#updates = updates && new UpdateThread({ ...updates, reload, log });
+    this.#updates = updates;
   }
 
   /** Loads the first release. The workers are told by the caller. @throws as LoadedReleases.load */
@@ -82,7 +91,7 @@ export class ServedCluster {
     this.#served = [plan];
   }
 
-  /** Waits until the rows of all loaded releases have what the log of updates has. @throws INVALID_OPTION; as UpdateThread.caughtUp */
+  /** Waits until the rows of all loaded releases have what the log of updates has. @throws INVALID_OPTION; as RowsFollower.caughtUp */
   async #follow(): Promise<void> {
     const hosting = this.#releases.updatesOf(this.#releases.plans);
     const [updated] = hosting.shards;

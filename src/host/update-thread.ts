@@ -1,39 +1,32 @@
-import { once } from 'node:events';
-import type { Worker } from 'node:worker_threads';
-import * as Comlink from 'comlink';
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { FlexemrError } from '../errors.ts';
-import { packageFile } from '../kernel/files.ts';
 import { drainMsMax, workerRestartMsMin } from '../limits.ts';
 import type { Log } from '../log.ts';
-import {
-  emptyUpdates,
-  type NodeUpdatesStats,
-  type Reload,
-  type UpdatesHosting,
-} from '../memory-node/node-updates.ts';
-import { clearWriter } from '../memory-node/write-gate.ts';
+import { emptyUpdates, type NodeUpdatesStats, type UpdatesHosting } from '../memory-node/node-updates.ts';
+import { clearWriter, type GateMemory } from '../memory-node/write-gate.ts';
 import { updateAwayMsMax, updateCheckMs } from '../update-limits.ts';
-import { startWorker } from './start-worker.ts';
-import type { ReloadRequest, Said, UpdateControl, UpdateThreadData } from './update-control.ts';
-import { outcomeOf, resultOf } from './worker-control.ts';
+import type { RowsFollower } from './served-cluster.ts';
 
-export interface UpdateThreadOptions extends UpdateThreadData {
-  readonly reload: Reload;
+/** A thread that writes row updates. Calls do not end if it dies. */
+export interface RunningUpdates extends RowsFollower {
+  /** Resolves once it has ended, with the cause. */
+  readonly ended: Promise<unknown>;
+  /** Ends it at once. */
+  terminate(): Promise<unknown>;
+}
+
+export interface UpdateThreadOptions {
+  /** Starts a thread. */
+  readonly start: () => RunningUpdates;
+  readonly gate: GateMemory;
   readonly log?: Log | undefined;
 }
 
-/** A thread, and how to talk to it. */
-interface Running {
-  readonly worker: Worker;
-  readonly control: Comlink.Remote<UpdateControl>;
-  readonly ended: Promise<unknown>;
-}
-
 /** Starts the thread that writes row updates, and replaces it when it dies. */
-export class UpdateThread {
+export class UpdateThread implements RowsFollower {
   readonly #options: UpdateThreadOptions;
-  #running: Running | undefined;
+  #running: RunningUpdates | undefined;
+  /** Ends with the current thread, after what it leaves behind has been put right. */
+  #over: Promise<void> = Promise.resolve();
   #hosting: UpdatesHosting | undefined;
   /** What threads before the current one had counted, and this one when it was last seen. */
   #ended = emptyUpdates;
@@ -49,7 +42,7 @@ export class UpdateThread {
     this.#hosting = hosting;
     if (hosting.shards.length === 0 && this.#running === undefined) return;
     this.#running ??= this.#start();
-    await this.#call(this.#running, async (control) => resultOf(await control.host(hosting)));
+    await this.#call(this.#running, (running) => running.host(hosting));
   }
 
   /**
@@ -66,13 +59,13 @@ export class UpdateThread {
   }
 
   /** Waits for a thread, for a while. If it dies, the next one has to catch up, too. @returns whether it has */
-  async #catchUp(running: Running | undefined): Promise<boolean> {
+  async #catchUp(running: RunningUpdates | undefined): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const later = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), updateCheckMs);
     });
-    const caughtUp = async (control: Running['control']): Promise<true> => {
-      resultOf(await control.caughtUp());
+    const caughtUp = async (thread: RunningUpdates): Promise<true> => {
+      await thread.caughtUp();
       return true;
     };
     try {
@@ -85,39 +78,23 @@ export class UpdateThread {
 
   async stats(): Promise<NodeUpdatesStats> {
     const running = this.#running;
-    const stats = running && (await this.#call(running, (control) => control.stats()));
+    const stats = running && (await this.#call(running, (thread) => thread.stats()));
     if (stats !== undefined && running === this.#running) this.#seen = stats;
     return sumOf(this.#ended, this.#seen);
   }
 
   /** @returns undefined if the thread dies meanwhile */
   async #call<T>(
-    { control, ended }: Running,
-    call: (control: Comlink.Remote<UpdateControl>) => Promise<T>,
+    running: RunningUpdates,
+    call: (running: RunningUpdates) => Promise<T>,
   ): Promise<T | undefined> {
-    return await Promise.race([call(control), ended.then(() => undefined)]);
+    return await Promise.race([call(running), this.#over.then(() => undefined)]);
   }
 
-  #start(): Running {
-    const { choice, gate, log } = this.#options;
-    const data: UpdateThreadData = { choice, gate };
-    const worker = startWorker(packageFile('./update-worker', import.meta.url), 'workers', data);
-    worker.on('message', (message: Partial<Said & ReloadRequest>) => {
-      if (message.said !== undefined && message.level !== undefined)
-        log?.[message.level](message.what ?? {}, message.said);
-      if (message.reload !== undefined) void this.#reload(message as ReloadRequest);
-    });
-    let cause: unknown;
-    worker.on('error', (error) => {
-      cause = error;
-    });
-    const ended = once(worker, 'exit').then(() => this.#died(cause));
-    return { worker, control: Comlink.wrap<UpdateControl>(nodeEndpoint(worker)), ended };
-  }
-
-  async #reload({ reload, outcomeTo }: ReloadRequest): Promise<void> {
-    outcomeTo.postMessage(await outcomeOf(() => this.#options.reload(reload)));
-    outcomeTo.close();
+  #start(): RunningUpdates {
+    const running = this.#options.start();
+    this.#over = running.ended.then((cause) => this.#died(cause));
+    return running;
   }
 
   /** Workers go on at once. A shard that was being written says so itself, and the next thread reads it again. */
@@ -141,7 +118,9 @@ export class UpdateThread {
 
   /** Ends the thread at once, as if it had crashed. */
   async kill(): Promise<void> {
-    await this.#running?.worker.terminate();
+    const over = this.#over;
+    await this.#running?.terminate();
+    await over;
   }
 
   async close(): Promise<void> {
@@ -152,9 +131,9 @@ export class UpdateThread {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, drainMsMax);
     });
-    await Promise.race([this.#call(running, (control) => control.close()), late]).catch(() => {});
+    await Promise.race([this.#call(running, (thread) => thread.close()), late]).catch(() => {});
     clearTimeout(timer);
-    await running.worker.terminate();
+    await running.terminate();
   }
 }
 

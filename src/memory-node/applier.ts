@@ -88,6 +88,7 @@ export class Applier {
           const did = await shard.step(this.#updates, this.#incarnation);
           this.#answered();
           failures = 0;
+          if (did === 'other') this.#incarnation = undefined;
           if (did !== 'done' && this.#shards.get(shard.chain) === shard) this.#ready.add(shard);
           progress.add(did);
         } catch (error) {
@@ -99,7 +100,7 @@ export class Applier {
         }
         if (this.#closed) return;
       }
-      if (progress.has('later') && !progress.has('more'))
+      if (progress.has('later') && !progress.has('more') && !progress.has('other'))
         await new Promise((done) => setTimeout(done, updateLaterMs));
     }
   }

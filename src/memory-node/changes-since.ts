@@ -36,7 +36,7 @@ export async function changesSince(
   for (const { table, shard } of numberedShards(routing)) {
     if (!table.updates) continue;
     const chain = chainName({ table, shard });
-    const end = (await endOf(log, chain))?.position;
+    const end = (await endOf(log, chain, incarnation))?.position;
     if (end === undefined || end.number <= since) continue;
     const start = { sequence: 0, position: genesis(incarnation) };
     const from = since === 0n ? start : await placeAfter(log, chain, since);

@@ -3,14 +3,17 @@ import type { Log } from '../log.ts';
 import { updateRestsMax } from '../update-limits.ts';
 import type { ChainEnd, ChainPosition } from '../updates/batch.ts';
 import { Chain, genesis } from '../updates/chain.ts';
-import { endOf } from '../updates/chain-end.ts';
+import { endOf, isReplaced } from '../updates/chain-end.ts';
 import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
 import type { RowWriter } from './row-writer.ts';
 import type { UpdateCounts } from './update-counts.ts';
 import type { KeptRows } from './writer-gate.ts';
 
-/** `more`: it may have another batch at once. `later`: the same again, in a moment. `done`: nothing until it hears of a change. */
-export type Progress = 'more' | 'later' | 'done';
+/**
+ * `more`: it may have another batch at once. `other`: so it may, and the log may be another one. `later`: the same again, in a moment.
+ * `done`: nothing until it hears of a change.
+ */
+export type Progress = 'more' | 'other' | 'later' | 'done';
 
 export interface FollowedShardOptions {
   /** The name of its chain, and its table. */
@@ -31,6 +34,8 @@ export class FollowedShard {
   #sequence: number;
   /** The number of its rows when they were read last. A snapshot is read again once before that is known. */
   #read = 0n;
+  /** That of the last batch that its rows have. */
+  #written: number;
   /** Its rows are not those of its chain, and must be read again. */
   #isStale: boolean;
   /** Its rows were read again, and are not answered until they have all batches. */
@@ -43,8 +48,8 @@ export class FollowedShard {
   /** Troubles since rows were served, and checks to leave out after the last one. */
   #troubles = 0;
   #rests = 0;
-  /** The last batch that the log had when it was followed. */
-  #first: bigint | undefined;
+  /** The last batch that the log had when its chain was compared last. */
+  #first = 0n;
   readonly #caughtUp = Promise.withResolvers<void>();
   /** Called when it may go on, after `done`. */
   onReady: () => void = () => {};
@@ -55,6 +60,7 @@ export class FollowedShard {
     const { position, sequence } = this.#writer.followedTo;
     this.#chain = new Chain(position);
     this.#sequence = sequence;
+    this.#written = sequence;
     // Whoever has written before has died in the middle of a batch.
     this.#isStale = this.#writer.isReloading;
     this.#caughtUp.promise.catch(() => {});
@@ -82,10 +88,13 @@ export class FollowedShard {
     if (this.#chain.position.incarnation !== incarnation) return this.#begin(incarnation);
     let end: ChainPosition | undefined;
     if (this.#unverified) {
-      end = (await endOf(log, this.chain))?.position;
-      if (!this.#chain.leadsTo(end)) return this.#trouble('the log has lost batches that were written');
+      const found = await endOf(log, this.chain, incarnation);
+      end = found?.position;
+      const followed = { sequence: this.#written, position: this.#chain.position };
+      if (!this.#chain.leadsTo(end) || (await isReplaced(log, this.chain, followed, found)))
+        return this.#trouble('the log has lost batches that were written');
       this.#unverified = false;
-      this.#first ??= end?.number ?? 0n;
+      this.#first = end?.number ?? 0n;
     }
     const found = await log.next(this.chain, this.#sequence);
     if (found !== undefined) return this.#take(found);
@@ -104,6 +113,7 @@ export class FollowedShard {
     if (!this.#isReplaying && !this.#writer.serve({ position, sequence: 0 })) return 'later';
     this.#chain = new Chain(position);
     this.#sequence = 0;
+    this.#written = 0;
     return 'more';
   }
 
@@ -111,14 +121,18 @@ export class FollowedShard {
     const { position, dim, madeAt } = batch;
     const { counts } = this.#options;
     const judged = this.#chain.judge(batch);
-    if (judged === 'gap')
+    // Whoever reads a chain from its first batch knows that such a batch continues one that the log has lost.
+    const isLeftOut = this.#isReplaying && this.#chain.position.number > 0n;
+    if (judged === 'gap' && !isLeftOut)
       return this.#trouble(`batch ${position.number} does not continue batch ${this.#chain.position.number}`);
-    if (judged === 'fork') return this.#trouble(`batch ${position.number} continues another batch`);
-    if (judged === 'known') counts.skipped++;
+    if (judged === 'fork' && !this.#isReplaying)
+      return this.#trouble(`batch ${position.number} continues another batch`);
+    if (judged !== 'next') counts.skipped++;
     else {
       const written = this.#writer.write(batch, dim, { position, sequence }, !this.#isReplaying);
       if (written === 'later') return 'later';
       this.#chain.advance(position);
+      this.#written = sequence;
       if (written === 'written') {
         counts.applied++;
         counts.madeAt = madeAt;
@@ -131,12 +145,14 @@ export class FollowedShard {
       }
     }
     this.#sequence = sequence;
-    if (!this.#isReplaying && position.number >= (this.#first ?? 0n)) this.#caughtUp.resolve();
+    if (!this.#isReplaying && this.#chain.position.number >= this.#first) this.#caughtUp.resolve();
     return 'more';
   }
 
   /** It has everything that the log has. */
   #end(): Progress {
+    // The server that has answered has not heard of the last batches yet.
+    if (this.#chain.position.number < this.#first) return 'later';
     if (this.#isReplaying) {
       if (!this.#writer.isForgotten(this.#kept)) return 'later';
       if (!this.#writer.serve({ position: this.#chain.position, sequence: this.#sequence })) return 'later';
@@ -180,7 +196,7 @@ export class FollowedShard {
     this.#isReplaying = true;
     // Its file may be another one meanwhile.
     this.#isStale = true;
-    return 'more';
+    return 'other';
   }
 
   #reload(incarnation: number): Progress {
@@ -203,6 +219,7 @@ export class FollowedShard {
       this.#chain = new Chain(start?.position ?? genesis(incarnation));
       this.#read = this.#chain.position.number;
       this.#sequence = start?.sequence ?? 0;
+      this.#written = this.#sequence;
       this.#isReplaying = true;
       this.#isStale = false;
     } catch (error) {

@@ -6,7 +6,7 @@ import { FollowedShard } from './followed-shard.ts';
 import { RowWriter, type UpdatedShard } from './row-writer.ts';
 import { UpdateCounts, type UpdateStats } from './update-counts.ts';
 import { WriterArena } from './writer-arena.ts';
-import type { RowsWriterGate } from './writer-gate.ts';
+import type { MeasuredGate } from './writer-gate.ts';
 
 /** What the thread that writes rows needs to know of the memories of a node. Plain data and shared memories. */
 export interface UpdatesHosting {
@@ -33,7 +33,7 @@ export const emptyUpdates: NodeUpdatesStats = { ...new UpdateCounts(), gateUs: 0
 
 /** The row updates of a node: all of its shards that take updates follow their chains. */
 export class NodeUpdates {
-  readonly #gate: RowsWriterGate;
+  readonly #gate: MeasuredGate;
   readonly #applier: Applier;
   readonly #reload: Reload;
   readonly #log: Log | undefined;
@@ -41,7 +41,8 @@ export class NodeUpdates {
   readonly #arenas: WriterArena[] = [];
   readonly #shards = new Map<string, FollowedShard>();
 
-  constructor(updates: UpdateLog, gate: RowsWriterGate, reload: Reload, log?: Log) {
+  /** @param reload reads the rows of a shard again from where they came, by the name of its chain */
+  constructor(updates: UpdateLog, gate: MeasuredGate, reload: Reload, log?: Log) {
     this.#gate = gate;
     this.#reload = reload;
     this.#log = log;

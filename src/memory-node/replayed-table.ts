@@ -97,7 +97,7 @@ async function shardsBehind({ file, table }: TableInFile, log: UpdateLog): Promi
     const chain = chainName(planned);
     const start = { sequence: 0, position: genesis(incarnation) };
     const from = known !== undefined && known.at.position.number > 0n ? known.at : start;
-    const to = (await endOf(log, chain))?.position ?? start.position;
+    const to = (await endOf(log, chain, incarnation))?.position ?? start.position;
     behind.push({ chain, shard: planned.shard, from, to, rowsMax: known?.rowsMax });
   }
   return behind;

@@ -24,11 +24,16 @@ export interface WriterGate {
   isForgotten(kept: KeptRows): boolean;
 }
 
+/** A gate that says for how long it was held. */
+export interface MeasuredGate extends WriterGate {
+  /** µs for which nobody could read rows, in total. */
+  readonly heldUs: number;
+}
+
 /** The gate of a node, as the only thread passes it that writes rows. */
-export class RowsWriterGate implements WriterGate {
+export class RowsWriterGate implements MeasuredGate {
   readonly #words: GateMemory;
   readonly #workers: number[];
-  /** µs for which nobody could read rows, in total. */
   heldUs = 0;
 
   constructor(words: GateMemory) {

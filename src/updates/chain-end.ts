@@ -1,26 +1,93 @@
 import type { ChainEnd } from './batch.ts';
-import { Chain } from './chain.ts';
+import { Chain, genesis } from './chain.ts';
 import type { LoggedBatch, UpdateLog } from './update-log.ts';
 
 /**
- * Where a chain ends. The batch that was written last may have lost a race. Its writer has seen an end of the chain, so what follows
- * from there says which batch was first. @returns undefined if the chain has no batch @throws as UpdateLog
+ * Where a chain ends. The batch that was written last may have lost a race, or may continue a batch that the log has lost: then it is
+ * left out. @returns undefined if nothing was written to the chain @throws as UpdateLog
  */
-export async function endOf(log: UpdateLog, name: string): Promise<ChainEnd | undefined> {
-  const last = await log.last(name);
-  if (last === undefined) return undefined;
-  const { position, previous, after } = last.batch;
-  // Nothing is between them.
-  if (after === last.sequence - 1) return { sequence: last.sequence, position };
-  const chain = new Chain({ ...position, number: position.number - 1n, digest: previous });
-  for (let at = Math.min(after, last.sequence - 1); at < last.sequence; ) {
+export async function endOf(
+  log: UpdateLog,
+  name: string,
+  incarnation: number,
+): Promise<ChainEnd | undefined> {
+  for (;;) {
+    const last = await log.last(name);
+    if (last === undefined) return undefined;
+    const chain = await chainAt(log, name, incarnation, last);
+    if (chain !== undefined) return { sequence: last.sequence, position: chain.position };
+  }
+}
+
+/** Whether a batch that is in the log is in its chain. @throws as UpdateLog */
+export async function isInChain(
+  log: UpdateLog,
+  name: string,
+  incarnation: number,
+  logged: LoggedBatch,
+): Promise<boolean> {
+  const chain = await chainAt(log, name, incarnation, logged);
+  return chain?.position.digest === logged.batch.position.digest;
+}
+
+/**
+ * Whether the log has lost the last batch of a chain, as far as it was followed, and has used its sequence again.
+ * @param end where the chain ends now @throws as UpdateLog
+ */
+export async function isReplaced(
+  log: UpdateLog,
+  name: string,
+  { sequence, position }: ChainEnd,
+  end: ChainEnd | undefined,
+): Promise<boolean> {
+  if (position.number === 0n || end === undefined) return false;
+  if (end.sequence < sequence) return true;
+  const found = await log.next(name, sequence - 1);
+  if (found === undefined) return false;
+  if (found.sequence === sequence) return found.batch.position.digest !== position.digest;
+  // The batch is not there. If the writer of the next one has seen it, the log has forgotten it.
+  return found.batch.after < sequence;
+}
+
+/**
+ * The chain as far as a batch of the log. Its writer has seen what was written before, so the first batch, from there back, that
+ * continues what is there now, is in the chain, and what follows says the rest. @returns undefined if the log loses batches meanwhile
+ */
+async function chainAt(
+  log: UpdateLog,
+  name: string,
+  incarnation: number,
+  to: LoggedBatch,
+): Promise<Chain | undefined> {
+  let chain: Chain | undefined;
+  let at = 0;
+  for (let from = to; chain === undefined; ) {
+    const { after, previous, position } = from.batch;
+    at = after;
+    if (after === 0 || after >= from.sequence) {
+      at = 0;
+      chain = new Chain(genesis(incarnation));
+      break;
+    }
+    const before = await log.next(name, after - 1);
+    if (before === undefined) return undefined;
+    // It was written while that was there, so the log has forgotten it since.
+    const isForgotten = before.sequence > after;
+    const isNext =
+      position.incarnation === incarnation &&
+      (isForgotten ||
+        (before.batch.position.digest === previous && before.batch.position.incarnation === incarnation));
+    if (isNext) chain = new Chain({ incarnation, number: position.number - 1n, digest: previous });
+    else if (isForgotten) chain = new Chain(genesis(incarnation));
+    else from = before;
+  }
+  while (at < to.sequence) {
     const found = await log.next(name, at);
-    // It was lost meanwhile.
-    if (found === undefined) return await endOf(log, name);
+    if (found === undefined) return undefined;
     at = found.sequence;
     if (chain.judge(found.batch) === 'next') chain.advance(found.batch.position);
   }
-  return { sequence: last.sequence, position: chain.position };
+  return chain;
 }
 
 /** The batch that continues a chain after its end, whoever has written it; undefined if there is none. @throws as UpdateLog */

@@ -2,7 +2,7 @@ import { FlexemrError } from '../errors.ts';
 import { batchBytesMax } from '../update-limits.ts';
 import { type BatchRows, batchRowsIn, type ChainEnd, type ChainPosition, writeBatch } from './batch.ts';
 import { genesis } from './chain.ts';
-import { continuationOf, endOf } from './chain-end.ts';
+import { continuationOf, endOf, isInChain, isReplaced } from './chain-end.ts';
 import type { UpdateLog } from './update-log.ts';
 
 /** What may still be done, and until when. */
@@ -20,7 +20,7 @@ export class ChainWriter {
   /** Where the chain ends, as far as it is known. */
   #last: ChainEnd | undefined;
   /** The last batch of its own that the log has acknowledged. */
-  #acknowledged: ChainPosition | undefined;
+  #acknowledged: ChainEnd | undefined;
 
   constructor(log: UpdateLog, chain: string) {
     this.#log = log;
@@ -38,7 +38,7 @@ export class ChainWriter {
     for (let tries = 0; ; tries++) {
       patience.check();
       const last = this.#last ?? (await this.#read());
-      const { bytes, position } = writeBatch(rows, last, Date.now());
+      const { bytes, position } = writeBatch(rows, last, performance.timeOrigin + performance.now());
       // What is there decides, also after an answer that was lost.
       this.#last = undefined;
       try {
@@ -47,9 +47,13 @@ export class ChainWriter {
         if (!(error instanceof FlexemrError) || error.code !== 'CONFLICT') throw error;
       }
       const first = await continuationOf(this.#log, this.#chain, last);
-      if (first?.batch.position.digest === position.digest) {
+      // The log may have lost what it continues, and have used its sequence again.
+      if (
+        first?.batch.position.digest === position.digest &&
+        (await isInChain(this.#log, this.#chain, position.incarnation, first))
+      ) {
         this.#last = { sequence: first.sequence, position };
-        this.#acknowledged = position;
+        this.#acknowledged = this.#last;
         return position;
       }
       await patience.pause(tries);
@@ -58,20 +62,21 @@ export class ChainWriter {
 
   async #read(): Promise<ChainEnd> {
     const incarnation = await this.#log.incarnation();
-    const end = (await endOf(this.#log, this.#chain)) ?? { sequence: 0, position: genesis(incarnation) };
-    this.#checkKept(end.position);
+    const end = (await endOf(this.#log, this.#chain, incarnation)) ?? {
+      sequence: 0,
+      position: genesis(incarnation),
+    };
+    await this.#checkKept(end);
     return end;
   }
 
   /** The log may forget what it has acknowledged, if its server loses power. @throws UPDATES_LOST, once */
-  #checkKept(there: ChainPosition): void {
-    const own = this.#acknowledged;
-    if (own === undefined) return;
-    const isOther =
-      there.incarnation !== own.incarnation ||
-      there.number < own.number ||
-      (there.number === own.number && there.digest !== own.digest);
-    if (!isOther) return;
+  async #checkKept(end: ChainEnd): Promise<void> {
+    if (this.#acknowledged === undefined) return;
+    const { position: own } = this.#acknowledged;
+    const { position: there } = end;
+    const isOther = there.incarnation !== own.incarnation || there.number < own.number;
+    if (!isOther && !(await isReplaced(this.#log, this.#chain, this.#acknowledged, end))) return;
     this.#acknowledged = undefined;
     const message = `the stream of row updates has lost batches that it had acknowledged: chain ${this.#chain} ended at ${own.number}, and ends at ${there.number} now. Memory nodes load these rows again. Send the updates since then again`;
     throw new FlexemrError('UPDATES_LOST', message, { field: 'updates', value: own.number });

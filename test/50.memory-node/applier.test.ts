@@ -203,7 +203,7 @@ async function assertUpdated(
         table.ids ? key !== padding : key < rowCount,
       ),
     );
-    const end = (await endOf(log, chain))?.position;
+    const end = (await endOf(log, chain, log.made))?.position;
     let position = genesis(log.made);
     for (const { logged } of log.messages.filter((message) => message.chain === chain)) {
       const { batch } = logged;
@@ -292,7 +292,7 @@ test('rows become those of the batches in the log, whatever the log loses and wh
         for (const each of steps) {
           if (each.kind === 'write') {
             const { chain } = chains()[each.table];
-            const end = (await endOf(log, chain)) ?? { sequence: 0, position: genesis(log.made) };
+            const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
             await log.append(chain, writeBatch(each.batch, end, 1).bytes, end.sequence);
           } else if (each.kind === 'lose') log.lose(Math.min(each.count, log.messages.length));
           else if (each.kind === 'clear') log.clear();
@@ -319,7 +319,7 @@ test('new ids get rows as long as there are spare ones, and rows of ids that are
   const node = await UpdatedNode.start(log);
   const write = async (table: number, keys: readonly bigint[], deletes: readonly bigint[]): Promise<void> => {
     const { chain } = chains()[table];
-    const end = (await endOf(log, chain)) ?? { sequence: 0, position: genesis(log.made) };
+    const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
     const rows = Float32Array.from({ length: keys.length * dim }, (_, i) => i % 1000);
     const batch = { keys: BigUint64Array.from(keys), deletes: BigUint64Array.from(deletes), rows };
     await log.append(chain, writeBatch(batch, end, 1).bytes, end.sequence);

@@ -74,7 +74,7 @@ async function sendAll(log: MemoryLog, writers: readonly (readonly Write[])[]): 
 /** A batch that no node writes. */
 async function sendWrong(log: MemoryLog): Promise<void> {
   const chain = chainName(numberedShards(routing)[0]);
-  const end = (await endOf(log, chain)) ?? { sequence: 0, position: genesis(log.made) };
+  const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
   const rows = new Float32Array(2 * dim);
   const wrong = { keys: BigUint64Array.of(1n, 10n ** 6n), rows, deletes: new BigUint64Array() };
   await log.append(chain, writeBatch(wrong, end, 1).bytes, end.sequence);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
 import { openRanker } from '../../src/host/open-ranker.ts';
+import { startUpdateThread } from '../../src/host/start-update-thread.ts';
 import { UpdateThread } from '../../src/host/update-thread.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import type { Reload } from '../../src/memory-node/node-updates.ts';
@@ -48,7 +49,10 @@ class TestLog {
   /** Writes the next batch of the i-th table. @returns its number */
   async write(i: number): Promise<number> {
     const chain = chainName(numberedShards(cluster.routing)[i]);
-    const end = (await endOf(this.memory, chain)) ?? { sequence: 0, position: genesis(this.memory.made) };
+    const end = (await endOf(this.memory, chain, this.memory.made)) ?? {
+      sequence: 0,
+      position: genesis(this.memory.made),
+    };
     const number = Number(end.position.number) + 1;
     const { bytes } = writeBatch(batchOf(changingTables[i], number), end, Date.now());
     await this.memory.append(chain, bytes, end.sequence);
@@ -145,7 +149,10 @@ async function besideThread(log: TestLog): Promise<{
   const plan = await releases.load({ routing: cluster.routing, tables: cluster.file });
   const gate = makeGate(1);
   const reload: Reload = (chain) => releases.reload(chain);
-  const thread = new UpdateThread({ choice: log.choice, gate, reload });
+  const thread = new UpdateThread({
+    gate,
+    start: () => startUpdateThread({ choice: log.choice, gate, reload }),
+  });
   const node = new MemoryNode('n0', [], { gate: new WorkerGate(gate, 0) });
   const [hosting] = releases.hostings(plan);
   node.host(hosting);

@@ -26,7 +26,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 async function write(log: MemoryLog, routing: RoutingTable, i: number): Promise<void> {
   const chain = chainName(numberedShards(routing)[i]);
-  const end = (await endOf(log, chain)) ?? { sequence: 0, position: genesis(log.made) };
+  const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
   const rows = batchOf(changingTables[i], Number(end.position.number) + 1);
   await log.append(chain, writeBatch(rows, end, 1).bytes, end.sequence);
 }

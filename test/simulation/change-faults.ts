@@ -61,6 +61,7 @@ export class ChangeFaults {
     else if (fault === 'deafen') truth.deafen();
     else if (fault === 'missing') await this.#missing(ms);
     else if (fault === 'kill ranker') await this.#killRanker();
+    else if (fault !== 'slow') await this.#run.updates?.fault(fault, ms);
     else await this.#pause(Math.min(ms, 1_000));
   }
 

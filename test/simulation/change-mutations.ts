@@ -157,5 +157,5 @@ const planted: readonly Mutation[] = [
 /** Only clusters that change can find them. */
 export const changeMutations: readonly Mutation[] = planted.map((mutation) => ({
   ...mutation,
-  inChanges: true,
+  only: 'changes',
 }));

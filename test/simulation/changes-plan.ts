@@ -1,12 +1,28 @@
 // What a seed decides of a cluster that changes, before its simulation begins.
+import { stagingBytes } from '../../src/memory-node/writer-arena.ts';
 import { type Split, splits } from '../../src/plan/planner.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import type { Weather } from '../../src/simulation/pipe.ts';
 import type { LocalClock } from '../../src/simulation/processor.ts';
+import type { LogPlan } from './simulated-log.ts';
 import type { TruthPlan } from './truth.ts';
 
 /** One of so many seeds has a cluster that changes. */
 const everySeed = 4;
+
+/** What happens to the log of row updates, and to those who follow it. */
+export type UpdateFault = 'lose' | 'remake' | 'log away' | 'cut log' | 'kill updates';
+
+export interface UpdatesPlan {
+  /** Those that take updates. The first table never does: its rows say which version has answered. */
+  readonly tables: readonly number[];
+  readonly writers: number;
+  /** Mean time between two updates of a writer. */
+  readonly betweenMs: number;
+  /** Share of writes of rows that have to wait, because workers read rows for too long. */
+  readonly busyShare: number;
+  readonly log: LogPlan;
+}
 
 export type ChangeFault =
   | 'restart'
@@ -20,7 +36,8 @@ export type ChangeFault =
   | 'deafen'
   | 'missing'
   | 'kill ranker'
-  | 'slow';
+  | 'slow'
+  | UpdateFault;
 
 export interface ChangesPlan {
   readonly nodes: number;
@@ -52,6 +69,8 @@ export interface ChangesPlan {
   readonly killShare: number;
   readonly rivalShare: number;
   readonly faults: readonly ChangeFault[];
+  /** Undefined: rows do not change. */
+  readonly updates?: UpdatesPlan | undefined;
 }
 
 const allFaults: readonly ChangeFault[] = [
@@ -66,7 +85,10 @@ const aheadMsMax = 5_000;
 const driftMax = 0.01;
 
 export function changesOf(seed: number, dice: Dice): ChangesPlan | undefined {
-  if (seed % everySeed !== 0) return undefined;
+  return seed % everySeed === 0 ? changesPlan(dice) : undefined;
+}
+
+function changesPlan(dice: Dice): ChangesPlan {
   const nodes = dice.between(2, 3);
   const rankers = dice.between(1, 2);
   const workers = dice.pick([1, 1, 2]);
@@ -109,4 +131,40 @@ export function changesOf(seed: number, dice: Dice): ChangesPlan | undefined {
 
 function clockOf(dice: Dice): LocalClock {
   return { aheadMs: dice.between(0, aheadMsMax), rate: 1 + (2 * dice.share() - 1) * driftMax };
+}
+
+/** One of so many seeds has a cluster whose rows change. It has no other one that changes. */
+const everyUpdatedSeed = 16;
+
+const faultsOfUpdated: readonly ChangeFault[] = [
+  ...(['lose', 'lose', 'lose', 'remake', 'log away', 'log away', 'cut log', 'kill updates'] as const),
+  ...(['restart', 'restart', 'missing', 'slow', 'kill ranker', 'away'] as const),
+];
+
+export function updatedOf(seed: number, dice: Dice): ChangesPlan | undefined {
+  if (seed % everyUpdatedSeed !== 1) return undefined;
+  const plan = changesPlan(dice);
+  const rows = [4, ...Array.from({ length: dice.between(1, 2) }, () => dice.between(4, dice.pick([8, 60])))];
+  return {
+    ...plan,
+    ...{ rows, grows: false, killShare: 0, rivalShare: 0 },
+    slotBytes: plan.slotBytes + 2 ** Math.ceil(Math.log2(stagingBytes)),
+    changes: dice.chance(0.5) ? ['swap'] : [],
+    faults: Array.from({ length: dice.between(1, 5) }, () => dice.pick(faultsOfUpdated)),
+    updates: {
+      tables: rows.map((_, table) => table).slice(1),
+      writers: dice.between(1, 3),
+      betweenMs: dice.pick([50, 200, 600]),
+      busyShare: dice.pick([0, 0, 0.2]),
+      log: {
+        delayMsMax: dice.pick([1, 5, 50]),
+        lateShare: dice.pick([0, 0, 0.05]),
+        lateMsMax: 2_000,
+        lostShare: dice.pick([0, 0, 0.05]),
+        lagShare: dice.pick([0, 0, 0.2]),
+        lagMsMax: dice.pick([10, 300]),
+        laxShare: dice.pick([0, 0.5]),
+      },
+    },
+  };
 }

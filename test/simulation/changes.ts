@@ -1,50 +1,26 @@
-// One seed of a cluster that changes while it serves, and what must be true of it.
+// A cluster that changes while it serves, and what must be true of it.
 import { leaseMs } from '../../src/cluster-limits.ts';
 import { type Cluster, clusterJson, namedReleases, type Release } from '../../src/plan/cluster.ts';
 import type { RankerLease } from '../../src/plan/cluster-leases.ts';
 import { planName } from '../../src/plan/fingerprint.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { holdersIn, holdersOf } from '../../src/plan/routing-table.ts';
-import { Network } from '../../src/simulation/network.ts';
-import { World } from '../../src/simulation/world.ts';
+import type { Network } from '../../src/simulation/network.ts';
+import type { World } from '../../src/simulation/world.ts';
 import { ChangeFaults } from './change-faults.ts';
 import type { ChangesPlan } from './changes-plan.ts';
 import { ChangingNode } from './changing-node.ts';
 import { type Ended, FollowingRanker } from './following-ranker.ts';
-import { Ledger } from './ledger.ts';
 import { changeMsMax, Operators } from './operators.ts';
 import { recoveryMsMax, Troubles } from './troubles.ts';
 import { inShort, Truth, type Written } from './truth.ts';
+import { UpdatesRun } from './updates-run.ts';
 import { versioned } from './versioned-shards.ts';
 
 const strictLookups = 3;
+const behindCodes: readonly string[] = ['STALE_ROWS', 'STALE_ROUTING', 'DEADLINE_EXCEEDED'];
 /** Of lookups after the last fault. */
 const strictDeadlineMs = 5_000;
-
-export interface ChangesOutcome {
-  readonly error: Error | undefined;
-  readonly events: number;
-  readonly lookups: number;
-  readonly answered: number;
-  readonly lastEvents: readonly string[];
-  readonly digest: string;
-}
-
-/** Simulates a cluster that changes. */
-export async function simulateChanges(seed: number, plan: ChangesPlan): Promise<ChangesOutcome> {
-  using world = new World(seed);
-  using network = new Network(world, plan.weather);
-  using _ = new Ledger(world);
-  const run = new ChangesRun(world, network, plan);
-  let error: Error | undefined;
-  try {
-    await world.run(run.play());
-  } catch (cause) {
-    error = cause as Error;
-  }
-  const { last: lastEvents } = world.history;
-  return { error, events: world.steps, ...run.counts, lastEvents, digest: world.history.digest() };
-}
 
 export class ChangesRun {
   readonly world: World;
@@ -59,6 +35,8 @@ export class ChangesRun {
   /** Hears when rankers are to use another release. */
   onFlip: () => void = () => {};
   readonly operators: Operators;
+  /** Undefined: rows do not change. */
+  readonly updates: UpdatesRun | undefined;
   readonly #storms: Promise<void>[] = [];
   #answered = 0;
   #stopped = false;
@@ -70,6 +48,7 @@ export class ChangesRun {
     this.plan = plan;
     this.operators = new Operators(this);
     this.troubles = new Troubles(() => world.now);
+    this.updates = plan.updates && new UpdatesRun(this, plan.updates);
     this.truth = new Truth(world, plan.truth, (written) => this.#written(written));
     const { workers, headroom, slotBytes, messageMsMax, shardMsMax, replyMsMax } = plan;
     const dice = world.dice.fork();
@@ -82,6 +61,7 @@ export class ChangesRun {
           shardMs: () => dice.between(1, shardMsMax),
           replyMs: () => (replyMsMax > 0 && dice.chance(0.3) ? dice.between(1, replyMsMax) : 0),
           isMissing: () => this.isMissing,
+          updates: this.updates?.ofNode,
         }),
     );
   }
@@ -95,10 +75,16 @@ export class ChangesRun {
     const { plan, truth } = this;
     const { split, replicas } = plan;
     const nodes = this.nodes.map(({ planned }) => planned);
-    const { routing } = planSharding({ tables: versioned(1, plan.rows), nodes, split, replicas });
+    const { routing } = planSharding({
+      tables: versioned(1, plan.rows, plan.updates?.tables),
+      nodes,
+      split,
+      replicas,
+    });
     truth.put(clusterJson({ serving: { routing } }));
     await Promise.all(this.nodes.map((node) => node.start()));
     for (let i = 0; i < plan.rankers; i++) await this.openRanker();
+    await this.updates?.begin();
     const faults = new ChangeFaults(this);
     let isDone = false;
     const changing = this.operators.change().finally(() => {
@@ -118,6 +104,7 @@ export class ChangesRun {
     const clock = plan.clocks[plan.nodes + (number % plan.rankers)];
     const ranker = new FollowingRanker(number, {
       ...{ world, network, truth, clock, cache: plan.cache, rows: plan.rows },
+      updated: plan.updates?.tables ?? [],
     });
     this.rankers.push(ranker);
     await ranker.open();
@@ -137,10 +124,14 @@ export class ChangesRun {
   }
 
   async #lookUp(ranker: FollowingRanker, deadline: number, isStrict = false): Promise<void> {
-    const ended = await ranker.lookUp(deadline);
+    const atLeast = isStrict ? undefined : this.updates?.mark();
+    const ended = await ranker.lookUp(deadline, atLeast);
     if (ended.version !== undefined) this.#answered++;
     this.#check(ranker, ended);
-    if (ended.error !== undefined) this.#explain(ranker, ended, deadline, isStrict);
+    this.updates?.check(ended, ranker.processor.name, atLeast);
+    // Updates that are asked for may come later, or be lost.
+    const isBehind = atLeast !== undefined && behindCodes.includes(ended.error?.code ?? '');
+    if (ended.error !== undefined && !isBehind) this.#explain(ranker, ended, deadline, isStrict);
   }
 
   /** The version was served, and not only before a change that has ended. */
@@ -165,6 +156,8 @@ export class ChangesRun {
     const since = begun - recoveryMsMax;
     // It was given another truth, which nodes had not loaded.
     if (troubles.during('back', since)) return;
+    // Rows that are not those of the log are not answered.
+    if (troubles.during('fork', since)) return;
     // Nobody waits for a ranker without a lease. It reads what is served, if it reaches it in time.
     const isLost = troubles.during('leases', since) || troubles.during('isolated', since);
     const isApart = troubles.during('away', since) || troubles.during(`cut ${ranker.processor.name}`, since);
@@ -181,6 +174,7 @@ export class ChangesRun {
   #written({ step, cluster, by, isBack = false }: Written): void {
     const { world, truth, troubles } = this;
     const plan = planName(cluster.serving.routing);
+    for (const release of [cluster.serving, cluster.next]) if (release) this.updates?.know(release.routing);
     if (step === 'flip') {
       this.onFlip();
       for (const node of this.#holders(cluster.serving)) {
@@ -210,7 +204,9 @@ export class ChangesRun {
     const { world, truth } = this;
     truth.isCalm = true;
     world.history.add('calm');
+    await this.updates?.calm();
     await this.operators.finish();
+    await this.updates?.goOn();
     const { cluster } = truth;
     if (inShort(cluster).includes(',')) throw new Error(`a change has ended, and leaves ${inShort(cluster)}`);
     await this.#freed(cluster);
@@ -218,6 +214,7 @@ export class ChangesRun {
     for (const ranker of this.rankers)
       if (!ranker.processor.dead)
         for (let i = 0; i < strictLookups; i++) await this.#lookUp(ranker, strictDeadlineMs, true);
+    await this.updates?.startWithoutBatches();
   }
 
   /** Nodes have what is served, and nothing else, in as much memory as before. */
@@ -272,6 +269,7 @@ export class ChangesRun {
   async #close(): Promise<void> {
     const { world } = this;
     this.#closing = true;
+    await this.updates?.close();
     await Promise.all(this.rankers.map((ranker) => ranker.close()));
     await Promise.all(this.nodes.map((node) => node.stop()));
     for (const node of this.nodes) await node.close();

@@ -3,9 +3,11 @@
 import { FlexemrError } from '../../src/errors.ts';
 import { FollowedCluster } from '../../src/host/followed-cluster.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
+import type { LookupUpdates } from '../../src/lookup/answered-updates.ts';
 import type { Lookup } from '../../src/lookup/pooled.ts';
 import { KeptCluster } from '../../src/plan/kept-cluster.ts';
 import { InlineRanker } from '../../src/ranker/inline-ranker.ts';
+import type { AtLeast } from '../../src/ranker/wanted-rows.ts';
 import { token } from '../../src/simulation/cluster.ts';
 import { Descriptions } from '../../src/simulation/descriptions.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
@@ -15,7 +17,8 @@ import type { World } from '../../src/simulation/world.ts';
 import { StreamTransport } from '../../src/transport/stream.ts';
 import type { Truth } from './truth.ts';
 import { TruthBucket } from './truth-bucket.ts';
-import { versionStep } from './versioned-shards.ts';
+import { fromFile, stampOf } from './update-history.ts';
+import { dim, versionStep } from './versioned-shards.ts';
 
 const workspaceBytes = 2 ** 25;
 const bagsPerTable = 3;
@@ -31,6 +34,15 @@ export interface FollowingOptions {
   readonly cache: number | 'off';
   /** Rows of each table that every version has. */
   readonly rows: readonly number[];
+  /** Tables that take updates. */
+  readonly updated: readonly number[];
+}
+
+/** A row of a table that takes updates. */
+export interface SeenRow {
+  readonly table: string;
+  readonly key: number;
+  readonly stamp: number;
 }
 
 /** A lookup that has ended. */
@@ -39,6 +51,8 @@ export interface Ended {
   /** Whether every table was answered by the same version, and which. */
   readonly version: number | undefined;
   readonly error: FlexemrError | undefined;
+  readonly rows: readonly SeenRow[];
+  readonly updates: LookupUpdates | undefined;
 }
 
 export class FollowingRanker {
@@ -90,14 +104,17 @@ export class FollowingRanker {
   }
 
   /** Looks up rows of all tables. @throws if it ends late, or with what no version or several versions have */
-  async lookUp(deadline: number): Promise<Ended> {
-    const { world, rows } = this.#of;
+  async lookUp(deadline: number, atLeast?: AtLeast): Promise<Ended> {
+    const { world, rows, updated } = this.#of;
     const { processor } = this;
     const number = ++this.begun;
     const begun = world.now;
-    const keys = rows.map((count) =>
+    const keys = rows.map((count, table) =>
       Array.from({ length: bagsPerTable }, () =>
-        Array.from({ length: this.#dice.between(1, keysMax) }, () => this.#dice.between(0, count - 1)),
+        // Rows that may have been updated are seen one by one.
+        Array.from({ length: updated.includes(table) ? 1 : this.#dice.between(1, keysMax) }, () =>
+          this.#dice.between(0, count - 1),
+        ),
       ),
     );
     const bags = Object.fromEntries(
@@ -109,7 +126,7 @@ export class FollowingRanker {
     let lookup: Lookup | undefined;
     let error: FlexemrError | undefined;
     try {
-      lookup = await world.in(processor, () => this.#ranker?.lookup(bags, { deadline }));
+      lookup = await world.in(processor, () => this.#ranker?.lookup(bags, { deadline, atLeast }));
     } catch (cause) {
       if (!(cause instanceof FlexemrError)) throw cause;
       error = cause;
@@ -118,19 +135,30 @@ export class FollowingRanker {
     // Its clock may go slower than that of the simulation.
     const late = world.now - begun - deadline / processor.clock.rate - 1;
     if (late > 0) throw new Error(`${processor.name}: lookup ${number} ended ${late} ms after it had to`);
-    const version = lookup && this.#versionOf(lookup, keys, number);
+    const seen: SeenRow[] = [];
+    const version = lookup && this.#versionOf(lookup, keys, number, seen);
+    const updates = lookup?.updates;
     world.history.add(`${processor.name}: lookup ${number}: ${version ?? error}`);
     lookup?.[Symbol.dispose]();
-    return { begun, version, error };
+    return { begun, version, error, rows: seen, updates };
   }
 
-  /** @throws if bags are not all of one version */
-  #versionOf(lookup: Lookup, keys: readonly number[][][], number: number): number {
+  /** @param seen gets rows of tables that take updates @throws if bags are not all of one version */
+  #versionOf(lookup: Lookup, keys: readonly number[][][], number: number, seen: SeenRow[]): number {
     const found = new Set<number>();
     for (const [i, table] of keys.entries()) {
       const pooled = lookup.get(`t${i}`);
       for (const [bag, own] of table.entries()) {
         const rows = own.reduce((sum, key) => sum + key, 0);
+        if (this.#of.updated.includes(i)) {
+          const row = pooled?.values.subarray(bag * dim, (bag + 1) * dim) ?? new Float32Array();
+          const stamp = stampOf(row, own[0]);
+          if (stamp === undefined)
+            throw new Error(`${this.processor.name}: lookup ${number} has half a row: ${[...row]}`);
+          seen.push({ table: `t${i}`, key: own[0], stamp });
+          // It says nothing of its version.
+          if (stamp !== fromFile) continue;
+        }
         for (let column = 0; column < (pooled?.dim ?? 0); column++) {
           const value = pooled?.values[bag * (pooled?.dim ?? 0) + column] ?? Number.NaN;
           found.add((value - rows) / (own.length * versionStep));

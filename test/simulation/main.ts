@@ -3,7 +3,7 @@
 //   npm run simulate -- --mutations [--seeds N]   plants faults in production code, which must be found
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { mutations } from './mutations.ts';
+import { type Mutation, mutations } from './mutations.ts';
 import { plant } from './plant.ts';
 import type { SeedOutcome } from './seed.ts';
 
@@ -29,7 +29,7 @@ if (values.mutations) {
 else {
   const mutation = mutations[Number(values.mutation)];
   plant(mutation);
-  await simulateUntilFailure(mutation.inChanges === true);
+  await simulateUntilFailure(mutation.only);
 }
 
 function wholeNumber(option: 'seeds' | 'first'): number {
@@ -63,10 +63,12 @@ async function simulateAll(): Promise<void> {
   process.exitCode = failures > 0 ? 1 : 0;
 }
 
-async function simulateUntilFailure(inChanges: boolean): Promise<void> {
-  const { simulateSeed, simulateChangesOf } = await import('./seed.ts');
+async function simulateUntilFailure(only: Mutation['only']): Promise<void> {
+  const { simulateSeed, simulateChangesOf, simulateUpdatesOf } = await import('./seed.ts');
+  const parts = { changes: simulateChangesOf, updates: simulateUpdatesOf };
+  const part = only === undefined ? (seed: number) => simulateSeed(seed, false) : parts[only];
   for (let seed = first; seed < first + seeds; seed++) {
-    const { error } = (await (inChanges ? simulateChangesOf(seed) : simulateSeed(seed))) ?? {};
+    const { error } = (await part(seed)) ?? {};
     if (error === undefined) continue;
     console.log(JSON.stringify({ seed, error: error.message }));
     process.exit(0);

@@ -1,6 +1,7 @@
 // Faults in production code, one at a time. The simulation must find each of them.
 import { changeMutations } from './change-mutations.ts';
 import { engineMutations } from './engine-mutations.ts';
+import { updateMutations } from './update-mutations.ts';
 
 export interface Mutation {
   readonly name: string;
@@ -9,8 +10,8 @@ export interface Mutation {
   /** Text that occurs once in the file, and what replaces it. */
   readonly from: string;
   readonly to: string;
-  /** Only clusters that change are simulated. */
-  readonly inChanges?: boolean;
+  /** Only clusters that change are simulated, or only those whose rows do. */
+  readonly only?: 'changes' | 'updates';
 }
 
 export const mutations: readonly Mutation[] = [
@@ -364,4 +365,5 @@ export const mutations: readonly Mutation[] = [
   },
   ...engineMutations,
   ...changeMutations,
+  ...updateMutations,
 ];

@@ -93,6 +93,7 @@ export class Operators {
     const tables = versioned(
       version,
       this.#run.plan.rows.map((rows) => rows + this.#rowsAdded),
+      this.#run.plan.updates?.tables,
     );
     const next = (serving: Release): Release => nextVersion(serving, tables, version, pathOf(version));
     return { name: `swap ${version}`, next };

@@ -1,6 +1,7 @@
 // Tables whose rows say their version and their number, and how nodes load them.
 import { FlexemrError } from '../../src/errors.ts';
 import type { LoadedRelease, LoadReleaseOptions, ShardReader } from '../../src/host/loaded-releases.ts';
+import { UPDATES_BYTES } from '../../src/kernel/answer-layout.ts';
 import { kernelModule } from '../../src/kernel/files.ts';
 import {
   bytesWithHeadroom,
@@ -8,23 +9,30 @@ import {
   hostedShard,
   type LoadedShard,
 } from '../../src/memory-node/load-shards.ts';
+import { noUpdates } from '../../src/memory-node/update-record.ts';
 import type { PlannedTableInput } from '../../src/plan/planner.ts';
 import type { NumberedShard } from '../../src/plan/routing-table.ts';
 import type { Extent } from '../../src/store/arena.ts';
 import { Store } from '../../src/store/store.ts';
+import type { Table } from '../../src/store/table.ts';
 import { TableBuilder } from '../../src/store/table-builder.ts';
 import type { TableSource } from '../../src/store/table-file.ts';
 
-const dim = 4;
+export const dim = 4;
 /** The value of a row is its version times this, and its number. Sums of few rows are exact. */
 export const versionStep = 4_096;
 
-/** The tables of a version, as they are listed. */
-export function versioned(version: number, rows: readonly number[]): PlannedTableInput[] {
+/** The tables of a version, as they are listed. @param updated those that take updates */
+export function versioned(
+  version: number,
+  rows: readonly number[],
+  updated: readonly number[] = [],
+): PlannedTableInput[] {
   return rows.map((count, i) => ({
     spec: { name: `t${i}`, rows: count, dim, mode: 'sum' },
     version,
     content: contentOf(version, `t${i}`),
+    ...(updated.includes(i) && { updates: true }),
   }));
 }
 
@@ -76,25 +84,18 @@ export class VersionedShards implements ShardReader {
     try {
       for (const [table, own] of Map.groupBy(shards, (shard) => shard.table)) {
         const ranges = own.map(({ shard }) => ({ first: shard.begin, rows: shard.end - shard.begin }));
-        const builder = new TableBuilder(this.store, table.spec, { expect, ranges });
+        const behind = table.updates ? UPDATES_BYTES : 0;
+        const builder = new TableBuilder(this.store, table.spec, { expect, ranges, behind });
         try {
-          await builder.fill('f32', async (first, bytes) => {
-            await new Promise((done) => setTimeout(done, this.#options.shardMs()));
-            this.#checkThere();
-            onProgress?.({ table: table.spec.name, bytesDone: 0, bytesTotal });
-            writeRows(version, first, bytes);
-          });
+          await this.#fill(builder, version, () =>
+            onProgress?.({ table: table.spec.name, bytesDone: 0, bytesTotal }),
+          );
         } catch (error) {
           builder.abandon();
           throw error;
         }
         const built = builder.build();
-        for (const [i, planned] of own.entries())
-          loaded.push({
-            planned,
-            hosted: hostedShard(this.store, planned, built, i),
-            extents: { shard: built.shards[i], index: undefined },
-          });
+        for (const [i, planned] of own.entries()) loaded.push(this.#loaded(planned, built, i));
       }
     } catch (error) {
       for (const shard of loaded) freeShard(this.store, shard);
@@ -104,9 +105,28 @@ export class VersionedShards implements ShardReader {
     return { loaded, contents: Object.fromEntries(names.map((name) => [name, contentOf(version, name)])) };
   }
 
-  /** Only rows that take updates are read again. */
-  async reload(): Promise<never> {
-    throw new RangeError('no table of the simulation takes updates');
+  #loaded(planned: NumberedShard, built: Table, i: number): LoadedShard {
+    const hosted = hostedShard(this.store, planned, built, i);
+    const shard = built.shards[i];
+    // What is freed is overwritten.
+    if (hosted.updates !== noUpdates)
+      shard.arena.bytes.fill(0, hosted.updates, hosted.updates + UPDATES_BYTES);
+    return { planned, hosted, extents: { shard, index: undefined } };
+  }
+
+  async #fill(builder: TableBuilder, version: number, onPiece: () => void): Promise<void> {
+    await builder.fill('f32', async (first, bytes) => {
+      await new Promise((done) => setTimeout(done, this.#options.shardMs()));
+      this.#checkThere();
+      onPiece();
+      writeRows(version, first, bytes);
+    });
+  }
+
+  async reload({ planned, extents: onto }: LoadedShard, tables: TableSource): Promise<undefined> {
+    const builder = new TableBuilder(this.store, planned.table.spec, { behind: UPDATES_BYTES, onto });
+    await this.#fill(builder, versionAt(tables), () => {});
+    builder.build();
   }
 
   #checkThere(): void {
@@ -116,6 +136,11 @@ export class VersionedShards implements ShardReader {
 
 function versionAt(tables: TableSource): number {
   return Number((typeof tables === 'string' ? tables : tables.file).slice(pathOf(0).length - 1));
+}
+
+/** A row as it is in the file of a version. */
+export function fileRow(version: number, row: number): number[] {
+  return Array.from({ length: dim }, () => version * versionStep + row);
 }
 
 function writeRows(version: number, first: number, bytes: Uint8Array): void {

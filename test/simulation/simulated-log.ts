@@ -1,0 +1,248 @@
+// The log of row updates of a simulated cluster, and how processes reach it: what a stream of NATS is in production.
+import { natsAttemptMs, natsRequestMs } from '../../src/cluster-limits.ts';
+import { FlexemrError } from '../../src/errors.ts';
+import type { Dice } from '../../src/simulation/dice.ts';
+import type { Processor } from '../../src/simulation/processor.ts';
+import type { World } from '../../src/simulation/world.ts';
+import { readBatch } from '../../src/updates/batch.ts';
+import type { LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
+import { ChainHistory } from './update-history.ts';
+
+export interface LogPlan {
+  readonly delayMsMax: number;
+  /** A question may come or be answered very late. */
+  readonly lateShare: number;
+  readonly lateMsMax: number;
+  /** The answer is lost, after the question was done. */
+  readonly lostShare: number;
+  /** Some answers come from a server that has not heard of the last batches yet. */
+  readonly lagShare: number;
+  readonly lagMsMax: number;
+  /** Share of batches that are taken although they were late. */
+  readonly laxShare: number;
+}
+
+const laxMs = 100;
+
+interface Message extends LoggedBatch {
+  readonly chain: string;
+  readonly at: number;
+}
+
+interface Listener {
+  readonly party: Processor;
+  readonly onChange: (chain?: string) => void;
+}
+
+export class SimulatedLog {
+  readonly #world: World;
+  readonly #dice: Dice;
+  readonly #plan: LogPlan;
+  #messages: Message[] = [];
+  /** Batches that it has forgotten, because they were old. */
+  #forgotten: Message[] = [];
+  #sequence = 0;
+  made = 1;
+  readonly #chains = new Map<string, ChainHistory>();
+  readonly #listeners = new Set<Listener>();
+  /** Nobody reaches it, or only these do not. */
+  away = false;
+  readonly cut: Set<Processor> = new Set();
+  /** Nothing is lost or late any more. */
+  isCalm = false;
+
+  constructor(world: World, plan: LogPlan) {
+    this.#world = world;
+    this.#dice = world.dice.fork();
+    this.#plan = plan;
+  }
+
+  /** A question to it and back. @param done hears the answer, if it comes, in the thread of the party */
+  ask<T>(party: Processor, act: () => T, done: (answer: T) => void): void {
+    const world = this.#world;
+    const isLost = this.#dice.chance(this.#plan.lostShare) && !this.isCalm;
+    const backMs = this.#delayMs();
+    const arrive = (): void => {
+      if (this.#isApart(party)) return;
+      const answer = act();
+      if (!isLost) world.at(world.now + backMs, () => this.#isApart(party) || done(answer), party);
+    };
+    world.at(world.now + this.#delayMs(), arrive, world.outside);
+  }
+
+  #isApart(party: Processor): boolean {
+    return this.away || this.cut.has(party);
+  }
+
+  #delayMs(): number {
+    const { delayMsMax, lateShare, lateMsMax } = this.#plan;
+    const isLate = this.#dice.chance(lateShare) && !this.isCalm;
+    return this.#dice.share() * (isLate ? lateMsMax : delayMsMax);
+  }
+
+  next(chain: string, after: number): LoggedBatch | undefined {
+    const lags = this.#dice.chance(this.#plan.lagShare) && !this.isCalm;
+    const until = this.#world.now - (lags ? this.#dice.share() * this.#plan.lagMsMax : 0);
+    return this.#messages.find((each) => each.chain === chain && each.sequence > after && each.at <= until);
+  }
+
+  last(chain: string): LoggedBatch | undefined {
+    return this.#messages.findLast((each) => each.chain === chain);
+  }
+
+  /** @throws CONFLICT */
+  append(chain: string, bytes: Uint8Array, after: number): void {
+    const batch = readBatch(bytes);
+    // The same message again: it is there already.
+    if (this.#messages.some((each) => each.batch.position.digest === batch.position.digest)) return;
+    if ((this.last(chain)?.sequence ?? 0) !== after && !this.#isLax(chain, after))
+      throw new FlexemrError('CONFLICT', 'another writer was first');
+    this.#messages.push({ chain, sequence: ++this.#sequence, batch, at: this.#world.now });
+    this.chain(chain).add(batch, this.made);
+    this.#world.history.add(`log: ${chain.slice(0, 4)} ${batch.position.number}, sequence ${this.#sequence}`);
+    this.#ring(chain);
+  }
+
+  /** Whether several may win who expect the same sequence at about the same time. */
+  #isLax(chain: string, after: number): boolean {
+    if (this.isCalm || !this.#dice.chance(this.#plan.laxShare)) return false;
+    const own = this.#messages.filter((each) => each.chain === chain && each.sequence >= after);
+    const isThere = after === 0 || own[0]?.sequence === after;
+    const later = own.filter(({ sequence }) => sequence > after);
+    return isThere && later.every(({ at }) => at > this.#world.now - laxMs);
+  }
+
+  /** A bell may come late, twice, or never, or say nothing of which chain it is. */
+  #ring(chain: string): void {
+    for (const listener of this.#listeners) {
+      const rings = this.isCalm ? 1 : this.#dice.pick([0, 1, 1, 1, 1, 2]);
+      for (let i = 0; i < rings; i++) {
+        const named = this.#dice.chance(0.9) ? chain : undefined;
+        const ring = (): void => {
+          if (this.#listeners.has(listener) && !this.#isApart(listener.party)) listener.onChange(named);
+        };
+        this.#world.at(this.#world.now + this.#delayMs(), ring, listener.party);
+      }
+    }
+  }
+
+  listen(party: Processor, onChange: (chain?: string) => void): () => void {
+    const listener = { party, onChange };
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  chain(name: string): ChainHistory {
+    let history = this.#chains.get(name);
+    if (history === undefined) {
+      history = new ChainHistory();
+      this.#chains.set(name, history);
+    }
+    return history;
+  }
+
+  /** Its server loses power, and what it had not written to its disk: so many batches. Their sequences are used again. */
+  lose(count: number): void {
+    this.#messages.splice(Math.max(0, this.#messages.length - count));
+    this.#sequence = this.#messages.at(-1)?.sequence ?? this.#forgotten.at(-1)?.sequence ?? 0;
+    this.#replay();
+  }
+
+  /** Somebody deletes it, and it is made anew. */
+  remake(): void {
+    this.#messages = [];
+    this.#forgotten = [];
+    this.#sequence = 0;
+    this.made++;
+    this.#replay();
+  }
+
+  /** The oldest batches make room. Each chain keeps its last one. */
+  forget(share: number): void {
+    const old = new Set(this.#messages.slice(0, Math.floor(this.#messages.length * share)));
+    for (const chain of this.#chains.keys()) {
+      const last = this.#messages.findLast((each) => each.chain === chain);
+      if (last !== undefined) old.delete(last);
+    }
+    this.#forgotten.push(...old);
+    this.#messages = this.#messages.filter((each) => !old.has(each));
+  }
+
+  /** Whether it has forgotten batches of a chain. */
+  forgets(chain: string): boolean {
+    return this.#forgotten.some((each) => each.chain === chain);
+  }
+
+  #replay(): void {
+    for (const [name, history] of this.#chains) {
+      const own = [...this.#forgotten, ...this.#messages].filter(({ chain }) => chain === name);
+      history.replay(
+        own.map(({ batch }) => batch),
+        this.made,
+        this.#world.now,
+      );
+    }
+  }
+}
+
+type Answer<T> = { readonly value: T } | { readonly error: unknown };
+
+/** The log, as a thread reaches it. */
+export class ReachedLog implements UpdateLog {
+  readonly #log: SimulatedLog;
+  readonly #party: Processor;
+
+  constructor(log: SimulatedLog, party: Processor) {
+    this.#log = log;
+    this.#party = party;
+  }
+
+  /** Asks again and again, for some time. What was asked may be done, although nobody answers. */
+  async #ask<T>(act: () => T): Promise<T> {
+    for (const end = performance.now() + natsRequestMs; ; ) {
+      const answer = await this.#attempt(act);
+      if (answer !== undefined && 'value' in answer) return answer.value;
+      if (answer !== undefined) throw answer.error;
+      if (performance.now() >= end) throw new FlexemrError('UNAVAILABLE', 'the log does not answer');
+    }
+  }
+
+  #attempt<T>(act: () => T): Promise<Answer<T> | undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), natsAttemptMs);
+      const answered = (): Answer<T> => {
+        try {
+          return { value: act() };
+        } catch (error) {
+          return { error };
+        }
+      };
+      this.#log.ask<Answer<T>>(this.#party, answered, (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
+    });
+  }
+
+  incarnation(): Promise<number> {
+    return this.#ask(() => this.#log.made);
+  }
+
+  next(chain: string, after: number): Promise<LoggedBatch | undefined> {
+    return this.#ask(() => this.#log.next(chain, after));
+  }
+
+  last(chain: string): Promise<LoggedBatch | undefined> {
+    return this.#ask(() => this.#log.last(chain));
+  }
+
+  append(chain: string, batch: Uint8Array, after: number): Promise<void> {
+    return this.#ask(() => this.#log.append(chain, batch, after));
+  }
+
+  listen(onChange: (chain?: string) => void): () => void {
+    return this.#log.listen(this.#party, onChange);
+  }
+
+  async close(): Promise<void> {}
+}
