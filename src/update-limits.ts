@@ -31,6 +31,8 @@ export const updateRestsMax = 64;
  */
 export const cacheBehindMsMax = 2_000;
 export const cacheCheckMs = 500;
+/** A ranker reads the stream of updates anew if it does not get for so long what the stream has. */
+export const cacheStalledMsMax = 5_000;
 /** Batches of a shard, the last ones, of which a ranker knows when it has heard them. */
 export const cacheHeardMax = 64;
 /** Chains of a stream of which a ranker's cache knows where they end. Bags of others are not added. */
