@@ -31,6 +31,7 @@ export class KeyStream implements UpdatedKeys {
   /** Ends of pauses. */
   readonly #wakes = new Set<() => void>();
   #closed = false;
+  #isAway = false;
   /** The last sequence that was heard, and the chains of all of them, since it began. */
   #heard = 0;
   readonly #chains = new Set<string>();
@@ -71,10 +72,15 @@ export class KeyStream implements UpdatedKeys {
 
   async #run(listener: KeysListener): Promise<void> {
     while (!this.#closed) {
-      // Whatever goes wrong: a listener that hears nothing knows it, because it is not current.
-      await this.#follow(listener).catch(() => {});
+      await this.#follow(listener).catch((error: Error) => this.#away(listener, error));
       if (!this.#closed) await this.#pause(natsReconnectMs * (0.5 + Math.random() / 2));
     }
+  }
+
+  #away(listener: KeysListener, error: Error): void {
+    if (this.#isAway || this.#closed) return;
+    this.#isAway = true;
+    listener.onAway(error);
   }
 
   /** Hears everything until something may have been missed. */
@@ -150,6 +156,7 @@ export class KeyStream implements UpdatedKeys {
   #tellCurrent(listener: KeysListener): void {
     if (this.#sight === undefined || this.#heard < this.#sight.sequence) return;
     listener.onCurrent(this.#sight.at);
+    this.#isAway = false;
     this.#sight = undefined;
   }
 

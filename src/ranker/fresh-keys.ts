@@ -111,6 +111,10 @@ export class FreshKeys implements KeysListener {
     this.#currentAt = Math.max(at, this.#currentAt);
   }
 
+  onAway(error: Error): void {
+    this.#onError(error);
+  }
+
   /** Gives the bags of a lookup the tick of their entries. @param shards by their number */
   settle(
     asked: AskedLookup,

@@ -17,6 +17,8 @@ export interface KeysListener {
   onBatch(batch: KeysOfBatch): void;
   /** It has heard everything that the stream had acknowledged at a time. @param at by `performance.now()` */
   onCurrent(at: number): void;
+  /** Nothing can be heard, and why. It is told once, until something is heard again. */
+  onAway(error: Error): void;
 }
 
 /** Tells which keys are updated, for caches. */
