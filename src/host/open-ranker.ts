@@ -71,7 +71,10 @@ export interface OpenRankerOptions {
    * the ranker does them.
    */
   readonly engines?: number | undefined;
-  /** Called if a changed routing table cannot be used; the old one stays in use. */
+  /**
+   * Called if a changed routing table cannot be used; the old one stays in use. Also when the cache leaves out tables that take
+   * updates, because it does not hear of them.
+   */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
