@@ -96,7 +96,7 @@ export class KeyStream implements UpdatedKeys {
     this.#chains.clear();
     this.#sight = undefined;
     listener.onBegin(incarnationOf(info));
-    void this.#watch(messages);
+    this.#watch(messages).catch(() => this.#end(messages));
     void this.#check(listener, messages, info);
     try {
       for await (const message of messages) {

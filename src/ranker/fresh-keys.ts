@@ -17,6 +17,7 @@ import type { AnsweredUpdates } from '../lookup/answered-updates.ts';
 import type { AskedLookup } from '../lookup/asked.ts';
 import type { KeyTicks } from '../lookup/key-ticks.ts';
 import { cacheBehindMsMax, cacheChainsMax } from '../update-limits.ts';
+import type { ChainPosition } from '../updates/batch.ts';
 import type { KeysListener, KeysOfBatch } from '../updates/updated-keys.ts';
 import { brokenChain, cacheBehind } from './fresh-errors.ts';
 import { HeardChain } from './heard-chain.ts';
@@ -51,14 +52,20 @@ export class FreshKeys implements KeysListener {
 
   /** Follows the shards of a routing table that is used from now on. */
   use(shards: Iterable<FollowedShard>): void {
+    const before = this.#tables;
     this.#tables = new Map(Array.from(shards, ({ chain, table }) => [chain, table]));
+    // What was heard before was not noted for a table that has a new number.
+    const isNew = [...this.#tables].some(([chain, table]) => before.get(chain) !== table);
+    if (isNew) this.#raise();
   }
 
   /** Notes keys in another cache, too. @param before the cache whose entries it takes over */
   add(ticks: KeyTicks, before?: KeyTicks): void {
-    if (before !== undefined) ticks.adopt(before);
-    ticks.setFloor(this.#isInTouch ? this.#floor : NO_TICK);
     this.#memories.add(ticks);
+    // It knows nothing of what was heard before.
+    if (before === undefined) this.#raise();
+    else ticks.adopt(before);
+    ticks.setFloor(this.#isInTouch ? this.#floor : NO_TICK);
   }
 
   delete(ticks: KeyTicks): void {
@@ -78,7 +85,6 @@ export class FreshKeys implements KeysListener {
     for (const name of this.#chains.keys()) this.#awaited.add(name);
     this.#isKnown = false;
     this.#currentAt = Number.NEGATIVE_INFINITY;
-    this.#advance();
     this.#raise();
     this.#serve(false);
   }
@@ -91,8 +97,7 @@ export class FreshKeys implements KeysListener {
       for (const ticks of this.#memories)
         for (const keys of [batch.keys, batch.deletes]) ticks.note(table, keys, tick);
     if (chain === undefined) {
-      if (this.#chains.size < cacheChainsMax)
-        this.#chains.set(name, new HeardChain(this.#incarnation, position, tick));
+      this.#begin(name, position, tick);
       return;
     }
     const wasBroken = chain.isBroken;
@@ -101,10 +106,19 @@ export class FreshKeys implements KeysListener {
     if (chain.isBroken && !wasBroken) this.#break(name);
   }
 
+  #begin(name: string, end: ChainPosition, tick: number): void {
+    if (this.#chains.size >= cacheChainsMax) return;
+    const chain = new HeardChain(this.#incarnation, end, tick);
+    this.#chains.set(name, chain);
+    if (chain.isBroken) this.#break(name);
+  }
+
   onCurrent(at: number): void {
     for (const name of this.#awaited) {
-      this.#chains.get(name)?.beginAgain(undefined, this.#tick);
-      this.#break(name);
+      const chain = this.#chains.get(name);
+      const wasBroken = chain?.isBroken;
+      chain?.beginAgain(undefined, this.#tick);
+      if (chain?.isBroken && !wasBroken) this.#break(name);
     }
     this.#awaited.clear();
     this.#isKnown = true;
@@ -154,12 +168,12 @@ export class FreshKeys implements KeysListener {
 
   /** No entry counts that was settled before. */
   #raise(): void {
+    this.#advance();
     this.#floor = Math.max(this.#floor, this.#tick);
     if (this.#isInTouch) for (const ticks of this.#memories) ticks.setFloor(this.#floor);
   }
 
   #break(name: string): void {
-    this.#advance();
     this.#raise();
     this.#onError(brokenChain(name));
   }
