@@ -17,6 +17,13 @@ interface Sight {
   readonly sequence: number;
 }
 
+/** A batch that was heard. */
+interface LastHeard {
+  readonly incarnation: number;
+  readonly sequence: number;
+  readonly digest: bigint;
+}
+
 /**
  * Hears from the stream of row updates which keys are updated. The server sends headers only. Whenever something may have been missed, it
  * begins anew: the server may have lost the last messages, and given their numbers again.
@@ -35,6 +42,8 @@ export class KeyStream implements UpdatedKeys {
   /** The last sequence that was heard, and the chains of all of them, since it began. */
   #heard = 0;
   readonly #chains = new Set<string>();
+  /** The last batch that was heard, ever. */
+  #last: LastHeard | undefined;
   /** What must have been heard before it is known to be current. */
   #sight: Sight | undefined;
   readonly #forget: () => void;
@@ -86,6 +95,8 @@ export class KeyStream implements UpdatedKeys {
   /** Hears everything until something may have been missed. */
   async #follow(listener: KeysListener): Promise<void> {
     const info = await this.#info();
+    const incarnation = incarnationOf(info);
+    const lost = await this.#hasLost(incarnation);
     const messages = await this.#connection.ask(reading, async () => {
       const options = { deliver_policy: 'last_per_subject', headers_only: true } as const;
       return await (await this.#client.consumers.get(this.#stream, options)).consume();
@@ -95,7 +106,7 @@ export class KeyStream implements UpdatedKeys {
     this.#heard = 0;
     this.#chains.clear();
     this.#sight = undefined;
-    listener.onBegin(incarnationOf(info));
+    listener.onBegin(incarnation, lost);
     this.#watch(messages).catch(() => this.#end(messages));
     void this.#check(listener, messages, info);
     try {
@@ -106,7 +117,10 @@ export class KeyStream implements UpdatedKeys {
         // Another one may have begun meanwhile.
         if (this.#messages !== messages) return;
         this.#chains.add(chain);
-        if (heard !== undefined) listener.onBatch({ ...heard, chain });
+        if (heard !== undefined) {
+          listener.onBatch({ ...heard, chain });
+          this.#last = { incarnation, sequence: message.seq, digest: heard.digest };
+        }
         this.#heard = message.seq;
         this.#tellCurrent(listener);
       }
@@ -115,20 +129,27 @@ export class KeyStream implements UpdatedKeys {
     }
   }
 
+  /** Whether the stream may have lost something that was heard: a server that loses power loses the last messages. */
+  async #hasLost(incarnation: number): Promise<boolean> {
+    const last = this.#last;
+    if (last === undefined || last.incarnation !== incarnation) return false;
+    return (await this.#readWhole(last.sequence))?.position.digest !== last.digest;
+  }
+
   /** The keys of a message. @param mayHaveLost whether it may be no part of its chain, because servers of 2.9 let several writers win */
-  async #read(message: JsMsg, chain: string, mayHaveLost: boolean): Promise<BatchKeys | undefined> {
-    const batch = keysIn(message) ?? (await this.#readWhole(message));
-    if (batch === undefined || !mayHaveLost || batch.after === message.seq - 1) return batch;
+  async #read(message: JsMsg, chain: string, mayHaveLost: boolean): Promise<Read | undefined> {
+    const batch = keysIn(message) ?? (await this.#readWhole(message.seq));
+    if (batch === undefined) return undefined;
+    const { digest } = batch.position;
+    if (!mayHaveLost || batch.after === message.seq - 1) return { ...batch, digest };
     const found = await endOf(this.#log, chain);
-    return found === undefined ? batch : { ...batch, position: found.position };
+    return { ...batch, digest, position: found?.position ?? batch.position };
   }
 
   /** Reads a message that does not say its keys. @returns undefined if it is no batch: nodes leave it out, too */
-  async #readWhole({ seq }: JsMsg): Promise<BatchKeys | undefined> {
-    const stored = await this.#connection.ask(reading, () =>
-      this.#manager.streams.getMessage(this.#stream, { seq }),
-    );
-    return stored === null ? undefined : orUndefined(() => readBatch(stored.data));
+  async #readWhole(sequence: number): Promise<BatchKeys | undefined> {
+    const stored = await this.#log.at(sequence);
+    return stored && orUndefined(() => readBatch(stored.data));
   }
 
   /** Begins anew if the client does so, because it would not see that the server has lost messages. */
@@ -189,6 +210,11 @@ export class KeyStream implements UpdatedKeys {
     for (const wake of this.#wakes) wake();
     await this.#connection.close();
   }
+}
+
+/** A batch that was read, and its own digest. Its position is that of the end of its chain. */
+interface Read extends BatchKeys {
+  readonly digest: bigint;
 }
 
 /** What the client says when it begins anew, or when the server does not send any more. */

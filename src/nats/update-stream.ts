@@ -81,6 +81,11 @@ export class UpdateStream implements UpdateLog {
     return message && logged(message);
   }
 
+  /** The message with a sequence, whatever it is, or undefined. @throws UNAVAILABLE, UNAUTHORIZED */
+  at(sequence: number): Promise<StoredMsg | undefined> {
+    return this.#message(() => this.#manager.streams.getMessage(this.#stream, { seq: sequence }));
+  }
+
   async append(chain: string, batch: Uint8Array, after: number): Promise<void> {
     // Whoever has a cache needs only these, and asks for headers only.
     const keys = Buffer.from(withoutRows(batch)).toString('base64');

@@ -38,6 +38,7 @@ export class FreshKeys implements KeysListener {
   /** Chains whose ends were not heard since it began anew. */
   readonly #awaited = new Set<string>();
   #incarnation = 0;
+  #hasLost = false;
   #tick = 1;
   #floor = 1;
   /** Whether the ends of all chains were heard. */
@@ -77,10 +78,11 @@ export class FreshKeys implements KeysListener {
     this.#serve(performance.now() - this.#currentAt <= cacheBehindMsMax);
   }
 
-  onBegin(incarnation: number): void {
+  onBegin(incarnation: number, lost: boolean): void {
     // Replies of another incarnation do not count.
     if (incarnation !== this.#incarnation) this.#chains.clear();
     this.#incarnation = incarnation;
+    this.#hasLost = lost;
     this.#awaited.clear();
     for (const name of this.#chains.keys()) this.#awaited.add(name);
     this.#isKnown = false;
@@ -101,7 +103,7 @@ export class FreshKeys implements KeysListener {
       return;
     }
     const wasBroken = chain.isBroken;
-    if (this.#awaited.delete(name)) chain.beginAgain(position, tick);
+    if (this.#awaited.delete(name)) chain.beginAgain(position, tick, this.#hasLost);
     else chain.hear(batch, tick);
     if (chain.isBroken && !wasBroken) this.#break(name);
   }
@@ -117,7 +119,7 @@ export class FreshKeys implements KeysListener {
     for (const name of this.#awaited) {
       const chain = this.#chains.get(name);
       const wasBroken = chain?.isBroken;
-      chain?.beginAgain(undefined, this.#tick);
+      chain?.beginAgain(undefined, this.#tick, this.#hasLost);
       if (chain?.isBroken && !wasBroken) this.#break(name);
     }
     this.#awaited.clear();

@@ -35,10 +35,12 @@ export class HeardChain {
 
   /**
    * Begins again with the end of the chain. If that is not where this one leads, nodes may have batches that the stream has lost, and
-   * their numbers say nothing any more. @param end undefined: the chain has no batch
+   * their numbers say nothing any more. @param end undefined: the chain has no batch @param lost whether the stream may have lost some, so
+   * that a longer chain may be another one
    */
-  beginAgain(end: ChainPosition | undefined, tick: number): void {
-    this.#isBroken ||= !this.#chain.leadsTo(end);
+  beginAgain(end: ChainPosition | undefined, tick: number, lost: boolean): void {
+    const { number } = this.#chain.position;
+    this.#isBroken ||= !this.#chain.leadsTo(end) || (lost && end !== undefined && end.number > number);
     if (this.#isBroken || end === undefined) return;
     this.#chain = new Chain(end);
     this.#heard = [{ number: end.number, tick }];

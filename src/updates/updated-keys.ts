@@ -10,9 +10,9 @@ export interface KeysListener {
   /**
    * What was heard so far may have gaps. The end of every chain that has batches follows, and then what is new. Before the next
    * `onCurrent`, some of these ends are missing.
-   * @param incarnation of the stream
+   * @param incarnation of the stream @param lost whether the stream may have lost what was heard before
    */
-  onBegin(incarnation: number): void;
+  onBegin(incarnation: number, lost: boolean): void;
   /** The end of a chain, or a new batch. In the order of the stream. */
   onBatch(batch: KeysOfBatch): void;
   /** It has heard everything that the stream had acknowledged at a time. @param at by `performance.now()` */

@@ -114,7 +114,7 @@ export class FollowedWorld implements UpdatedKeys {
 
   /** The ranker begins to hear the stream anew. What it has not heard yet, it hears as ends of chains only. */
   begin(): void {
-    this.#listener?.onBegin(1);
+    this.#listener?.onBegin(1, false);
     for (const shard of this.shards) {
       shard.heard = shard.batches.length;
       const end = shard.batches.at(-1);

@@ -75,13 +75,13 @@ test('no entry counts before all is heard, nor while it is away', () => {
   const { fresh, hear, current, floor, errors } = followed();
   fresh.check();
   expect(floor.floor).toBe(none);
-  fresh.onBegin(1);
+  fresh.onBegin(1, false);
   hear(5);
   fresh.check();
   expect(floor.floor).toBe(none);
   const first = current();
   expect(first).toBeLessThan(none);
-  fresh.onBegin(1);
+  fresh.onBegin(1, false);
   expect(floor.floor).toBe(none);
   hear(5);
   expect(current()).toBeGreaterThan(first);
@@ -90,7 +90,7 @@ test('no entry counts before all is heard, nor while it is away', () => {
 
 test('what was heard before a table had its number is not known of it: entries count from then on', () => {
   const { fresh, hear, current } = followed();
-  fresh.onBegin(1);
+  fresh.onBegin(1, false);
   const first = current();
   hear(1);
   fresh.use([{ chain: 'a', table: 1 }]);
@@ -109,13 +109,13 @@ test.for([
   ['another incarnation', 6, { ...batch(6), position: { ...position(6), incarnation: 2 } }],
 ] as const)('after %s in a chain, its entries do not count, and it is told once', ([, number, of]) => {
   const { fresh, hear, current, errors } = followed();
-  fresh.onBegin(1);
+  fresh.onBegin(1, false);
   hear(5);
   const first = current();
   hear(number, of);
   expect(current()).toBeGreaterThan(first);
   hear(8);
-  fresh.onBegin(1);
+  fresh.onBegin(1, false);
   hear(9);
   current();
   expect(errors.filter((message) => message.includes('lost batches'))).toHaveLength(1);
@@ -127,11 +127,32 @@ test('a chain that ends earlier than before was lost, one of a stream that was m
     [2, 0],
   ]) {
     const { fresh, hear, current, errors } = followed();
-    fresh.onBegin(1);
+    fresh.onBegin(1, false);
     hear(5);
     current();
-    fresh.onBegin(incarnation);
+    fresh.onBegin(incarnation, false);
     current();
     expect(errors.filter((message) => message.includes('lost batches'))).toHaveLength(lost);
+  }
+});
+
+test('if the stream has lost what was heard, a chain that is longer now is another one', () => {
+  for (const [lost, told] of [
+    [false, 0],
+    [true, 1],
+  ] as const) {
+    const { fresh, hear, current, errors } = followed();
+    fresh.onBegin(1, false);
+    hear(5);
+    current();
+    fresh.onBegin(1, lost);
+    hear(9);
+    current();
+    expect(errors.filter((message) => message.includes('lost batches'))).toHaveLength(told);
+    // One that ends where it did is the same.
+    fresh.onBegin(1, lost);
+    hear(9);
+    current();
+    expect(errors.filter((message) => message.includes('lost batches'))).toHaveLength(told);
   }
 });

@@ -1,4 +1,5 @@
 // Which keys are updated, as rankers hear it from NATS: everything, in order, or it is not said to be current.
+import { cp, rm } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KeyStream } from '../../src/nats/key-stream.ts';
@@ -34,12 +35,14 @@ afterAll(async () => {
 /** Notes what it hears since it began last. */
 class Ear implements KeysListener {
   incarnations: number[] = [];
+  lost: boolean[] = [];
   batches: KeysOfBatch[] = [];
   currentAt = Number.NEGATIVE_INFINITY;
   readonly errors: Error[] = [];
 
-  onBegin(incarnation: number): void {
+  onBegin(incarnation: number, lost: boolean): void {
     this.incarnations.push(incarnation);
+    this.lost.push(lost);
     this.batches = [];
     this.currentAt = Number.NEGATIVE_INFINITY;
   }
@@ -155,6 +158,34 @@ test('after a restart, and after its disk was lost, it begins anew; the largest 
   await ear.current();
   expect(ear.batches.some(({ keys }) => keys.length === batchRowsMax)).toBe(true);
   expect(ear.batches.flatMap(({ keys }) => [...keys]).toSorted()).toEqual([...ids].toSorted());
+  await log.close();
+});
+
+test('a server that comes back with an older disk has lost what was heard, also if its numbers were used again', async () => {
+  await using server = await NatsServer.start();
+  const log = await UpdateStream.open(server.at('b'), {}, { create: true });
+  const write = (value: number): Promise<unknown> =>
+    new Updater(log, hasher).write(routing, { rows: { keys: [1], rows: row(value) } }, patience);
+  await using heard = await listening(server.at('b'));
+  const { ear } = heard;
+  await write(1);
+  await ear.current();
+  await server.kill();
+  const copy = `${server.folder}-copy`;
+  await cp(server.folder, copy, { recursive: true });
+  await server.start();
+  await write(2);
+  await ear.current();
+  await server.kill();
+  await rm(server.folder, { recursive: true });
+  await cp(copy, server.folder, { recursive: true });
+  await rm(copy, { recursive: true });
+  const written = write(3).then(() => write(4));
+  await server.start();
+  await written;
+  await expect.poll(() => ear.lost).toEqual([false, false, true]);
+  await ear.current();
+  expect(new Set(ear.incarnations).size).toBe(1);
   await log.close();
 });
 
