@@ -54,7 +54,14 @@ export class InlineRanker implements Ranker {
   static async open(options: RankerOptions): Promise<InlineRanker> {
     const routing = await options.routing.read();
     const isFollowed = routing.tables.some(({ updates }) => updates) && hasCache(options);
-    const ranker = new InlineRanker(options, routing, isFollowed ? await options.updatedKeys?.() : undefined);
+    const updatedKeys = isFollowed ? await options.updatedKeys?.() : undefined;
+    let ranker: InlineRanker;
+    try {
+      ranker = new InlineRanker(options, routing, updatedKeys);
+    } catch (error) {
+      await updatedKeys?.close();
+      throw error;
+    }
     const connected = Promise.all(ranker.#route.states.map((set) => set.connect()));
     try {
       if (options.awaitNodes === false) connected.catch(() => {});

@@ -15,6 +15,7 @@ const step = fc.oneof(
   { weight: 12, arbitrary: fc.record({ do: fc.constant('hear' as const), shard }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('begin' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('resize' as const), to: fc.constantFrom(1, 2) }) },
 );
 
 export const followedHistories = fc.record({
@@ -43,6 +44,7 @@ export async function runFollowed(
   await using ranker = await world.ranker(module, seed, isLate);
   world.begin();
   const underWay: Promise<boolean>[] = [];
+  const resizes: Promise<void>[] = [];
   const lookUp = async (keys: readonly number[]): Promise<boolean> => {
     const floors = keys.map((key) => {
       const of = world.shardOf(key);
@@ -69,6 +71,7 @@ export async function runFollowed(
       looking.catch(() => {});
     }
     if (each.do === 'begin') world.begin();
+    else if (each.do === 'resize') resizes.push(ranker.resizeCache(each.to * 2 ** 20));
     else if (each.do === 'wait') await turn();
     else if (each.do === 'hear') world.hear(world.shards[each.shard]);
     else if (each.do === 'apply') world.apply(world.shards[each.shard]);
@@ -76,6 +79,7 @@ export async function runFollowed(
       world.write(world.shards[each.shard], [(each.shard * rows) / shardCount + each.key]);
   }
   await Promise.all(underWay);
+  await Promise.all(resizes);
   for (const of of world.shards) {
     while (of.applied < of.batches.length) world.apply(of);
     while (of.heard < of.batches.length) world.hear(of);

@@ -6,10 +6,12 @@ import type { HeardChain } from '../../src/ranker/heard-chain.ts';
 
 const chains = '../../src/ranker/heard-chain.ts';
 const keys = '../../src/ranker/fresh-keys.ts';
+const notes = '../../src/lookup/key-ticks.ts';
 
 afterEach(() => {
   vi.doUnmock(chains);
   vi.doUnmock(keys);
+  vi.doUnmock(notes);
   vi.resetModules();
 });
 
@@ -60,5 +62,14 @@ test.for(deaf)('finds: %s', async ([, fault]) => {
     }
   }
   vi.doMock(keys, () => ({ FreshKeys: Faulty }));
+  await expectFound();
+});
+
+test('finds: a cache of another size does not know which keys were updated before', async () => {
+  const real = await vi.importActual<typeof import('../../src/lookup/key-ticks.ts')>(notes);
+  class Faulty extends real.KeyTicks {
+    override adopt(): void {}
+  }
+  vi.doMock(notes, () => ({ ...real, KeyTicks: Faulty }));
   await expectFound();
 });

@@ -51,6 +51,7 @@ export class FollowedWorld implements UpdatedKeys {
   readonly shards: readonly Shard[];
   readonly #cluster: Cluster;
   readonly #floats: readonly { readonly floats: Float32Array; readonly record: UpdateRecord }[];
+  isClosed = false;
   #listener: KeysListener | undefined;
 
   static async start(): Promise<FollowedWorld> {
@@ -94,13 +95,17 @@ export class FollowedWorld implements UpdatedKeys {
     for (const { record } of this.#floats) record.serve({ incarnation: 1, number: 0n });
   }
 
-  /** @param late whether replies come in any order */
-  async ranker(module: Module, seed: number, late: boolean): Promise<Ranker> {
+  /** @param late whether replies come in any order @param pinned a table */
+  async ranker(module: Module, seed: number, late: boolean, pinned?: string): Promise<Ranker> {
     const loopback = this.#cluster.loopback();
     return await InlineRanker.open({
       routing: fixedRouting(this.#cluster.routing),
       transport: late ? shuffled(loopback, randomOf(seed)) : loopback,
-      ...{ module, cache: { size: '1MiB', admit: 'all' }, updatedKeys: async () => this },
+      ...{
+        module,
+        cache: { size: '1MiB', admit: 'all', tables: pinned === undefined ? {} : { [pinned]: 'pinned' } },
+        updatedKeys: async () => this,
+      },
     });
   }
 
@@ -109,6 +114,7 @@ export class FollowedWorld implements UpdatedKeys {
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
     this.#listener = undefined;
   }
 
