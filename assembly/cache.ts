@@ -31,9 +31,9 @@ import { isSame } from './words';
 @inline export function placeAt(bucket: usize, i: u32): usize { return bucket + CACHE_BUCKET_PLACES + (<usize>i << 2); }
 @inline export function entryAt(cache: usize, place: u32): usize { return logOf(cache) + (<usize>(place - 1) << 4); }
 
-/** Where the vector of an entry begins, in bytes from its start. */
-@inline export function vectorAt(keys: u32, keyBytes: u32, weighted: bool): usize {
-  return (ENTRY_KEYS + <usize>keys * (keyBytes + (weighted ? 4 : 0)) + 15) & ~15;
+/** Where the vector of an entry begins, in bytes from its start. @param followed TABLE_FOLLOWED: a tick is before it */
+@inline export function vectorAt(keys: u32, keyBytes: u32, weighted: bool, followed: u32): usize {
+  return (ENTRY_KEYS + <usize>keys * (keyBytes + (weighted ? 4 : 0)) + (<usize>followed << 2) + 15) & ~15;
 }
 
 /** The entry of a bag, or 0. */
@@ -132,12 +132,13 @@ function evictOldest(cache: usize, kept: u32): u32 {
 
 /**
  * Adds the entry of a bag that has none. The caller writes its vector.
- * @param pin TABLE_PIN @returns its address, or 0 if it is too large for the log, or there are too many pinned entries at its tail
+ * @param followed TABLE_FOLLOWED @param pin TABLE_PIN @returns its address, or 0 if it is too large for the log, or there are too many pinned entries at its tail
  */
 export function addEntry(
-  cache: usize, table: u32, low: u32, tag: u32, keys: usize, keyCount: u32, keyBytes: u32, weights: usize, dim: u32, pin: u32,
+  cache: usize, table: u32, low: u32, tag: u32, keys: usize, keyCount: u32, keyBytes: u32, weights: usize, dim: u32, followed: u32,
+  pin: u32,
 ): usize {
-  const bytes = (<u32>vectorAt(keyCount, keyBytes, weights != 0) + (dim << 2) + 15) & ~15;
+  const bytes = (<u32>vectorAt(keyCount, keyBytes, weights != 0, followed) + (dim << 2) + 15) & ~15;
   if (bytes > load<u32>(cache, CACHE_LOG_BYTES) >> 2) return 0;
   for (let kept: u32 = 0; !hasRoom(cache, bytes); kept = evictOldest(cache, kept)) if (kept > <u32>CACHE_KEPT_MAX) return 0;
   const entry = takeAtHead(cache, bytes), used = <usize>keyCount * keyBytes;

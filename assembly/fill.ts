@@ -4,13 +4,14 @@
 import {
   ASK_AT, ASK_CACHE, ASKED_FRAME, FEATURE_EXCEPTIONS, FEATURE_FILL_COUNT, FEATURE_FILLS, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS,
   FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_KEY_BYTES, FEATURE_KEYS, FEATURE_SEGMENT, FEATURE_SEGMENTS,
-  FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_WEIGHTS, MERGE_RESULTS, SENT_REPLIED, TABLE_DIM,
-  TABLE_NUMBER, TABLE_PIN,
+  FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS, FEATURE_TICK, FEATURE_WEIGHTS, MERGE_RESULTS, SENT_REPLIED, TABLE_DIM,
+  TABLE_FOLLOWED, TABLE_NUMBER, TABLE_PIN,
 } from '../src/kernel/ask-layout';
 import { CACHE_FROZEN, FILL_BAG, FILL_BYTES, FILL_HASH, FILL_TAG } from '../src/kernel/cache-layout';
 import { RESULT_COUNTS, RESULT_VALUES } from '../src/kernel/result-layout';
 import { segmentOf } from './ask';
 import { addEntry, findEntry, vectorAt } from './cache';
+import { setTickBefore, tickBefore } from './ticks';
 
 /** The first and the last of the bags to add, among those that were sent. There is one at least. */
 @inline export function firstFill(feature: usize): u32 { return load<u32>(load<u32>(feature, FEATURE_FILLS), FILL_BAG); }
@@ -28,11 +29,16 @@ export function isFilled(block: usize, feature: usize): bool {
   return true;
 }
 
-/** Adds bags of a feature that isFilled to the cache. @param values,counts of the bags that were sent, or of all if the cache answered some */
+/**
+ * Adds bags of a feature that isFilled to the cache. If their table takes updates, their vectors have those of all ticks up to
+ * FEATURE_TICK.
+ * @param values,counts of the bags that were sent, or of all if the cache answered some
+ */
 export function fill(block: usize, feature: usize, table: usize, values: usize, counts: usize): void {
   const cache = <usize>load<u32>(block, ASK_CACHE), number = load<u32>(table, TABLE_NUMBER), dim = load<u32>(table, TABLE_DIM);
   const keyBytes = load<u32>(feature, FEATURE_KEY_BYTES), weights = <usize>load<u32>(feature, FEATURE_WEIGHTS);
-  const pin = load<u32>(table, TABLE_PIN);
+  const pin = load<u32>(table, TABLE_PIN), followed = load<u32>(table, TABLE_FOLLOWED), tick = load<u32>(feature, FEATURE_TICK);
+  if (followed && !tick) return;
   const end = <usize>load<u32>(feature, FEATURE_FILLS) + load<u32>(feature, FEATURE_FILL_COUNT) * FILL_BYTES;
   for (let at = <usize>load<u32>(feature, FEATURE_FILLS); at < end; at += FILL_BYTES) {
     const bag = <usize>load<u32>(at, FILL_BAG), offsets = load<u32>(feature, FEATURE_SENT_OFFSETS) + (bag << 2);
@@ -41,10 +47,14 @@ export function fill(block: usize, feature: usize, table: usize, values: usize, 
     if (load<u32>(counts + (row << 2)) != count) continue;
     const keys = load<u32>(feature, FEATURE_KEYS) + from * keyBytes, own = weights ? weights + (from << 2) : 0;
     const low = load<u32>(at, FILL_HASH), tag = load<u32>(at, FILL_TAG);
-    // Another lookup may have been faster.
-    if (findEntry(cache, number, low, tag, keys, count, keyBytes, own)) continue;
-    const entry = addEntry(cache, number, low, tag, keys, count, keyBytes, own, dim, pin);
-    if (entry) memory.copy(entry + vectorAt(count, keyBytes, own != 0), values + row * (dim << 2), <usize>dim << 2);
+    const vector = vectorAt(count, keyBytes, own != 0, followed);
+    let entry = findEntry(cache, number, low, tag, keys, count, keyBytes, own);
+    // Another lookup may have been faster. Or the entry is stale: then the vector takes the place of an older one.
+    if (entry && !(followed && tickBefore(entry + vector) < tick)) continue;
+    if (!entry) entry = addEntry(cache, number, low, tag, keys, count, keyBytes, own, dim, followed, pin);
+    if (!entry) continue;
+    if (followed) setTickBefore(entry + vector, tick);
+    memory.copy(entry + vector, values + row * (dim << 2), <usize>dim << 2);
   }
 }
 

@@ -16,3 +16,4 @@ export { checkReply, positionOf } from './outcomes';
 export { pool } from './pool';
 export { adoptEntries, openSurvey, pickEntries, weighEntries } from './resize';
 export { approachRows, scatterRows } from './scatter';
+export { noteUpdates } from './ticks';

@@ -6,7 +6,7 @@ import {
   ASK_AT, ASK_BAG, ASK_CACHE, ASK_COUNT, ASK_FOUND, ASK_NEXT, ASK_WORK, FEATURE_FILL_COUNT,
   FEATURE_FILLS, FEATURE_FRESH, FEATURE_HIT_COUNTS, FEATURE_HIT_NUMBERS, FEATURE_HIT_VALUES, FEATURE_HITS, FEATURE_INVERSE, FEATURE_KEY_BYTES,
   FEATURE_KEY_COUNT, FEATURE_KEYS, FEATURE_NEXT_OFFSETS, FEATURE_RESULTS, FEATURE_SENT_BAGS, FEATURE_SENT_NUMBERS, FEATURE_SENT_OFFSETS,
-  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_NUMBER, TABLE_PIN,
+  FEATURE_SENT_PLACES, FEATURE_WEIGHTS, TABLE_DIM, TABLE_FOLLOWED, TABLE_NUMBER, TABLE_PIN,
 } from '../src/kernel/ask-layout';
 import { NONE } from '../src/kernel/layout';
 import {
@@ -18,6 +18,7 @@ import { count, hasRoom, isCachable, vectorAt } from './cache';
 import { findEntries } from './find';
 import { canPin } from './pins';
 import { noteMisses } from './seen';
+import { missStale } from './ticks';
 
 /** Continues with the current feature. ASK_BAG: bags that were looked for. ASK_FOUND: keys of those that are sent. */
 export function probe(block: usize, feature: usize, table: usize, most: u32): u32 {
@@ -66,16 +67,18 @@ function answer(block: usize, feature: usize, table: usize, cache: usize, first:
   const bytes = <usize>load<u32>(table, TABLE_DIM) << 2, begin = load<u32>(offsets + (<usize>first << 2));
   const hitsBefore = load<u32>(feature, FEATURE_HITS), fillsBefore = load<u32>(feature, FEATURE_FILL_COUNT);
   const pin = load<u32>(table, TABLE_PIN), number = load<u32>(table, TABLE_NUMBER);
+  const followed = load<u32>(table, TABLE_FOLLOWED);
   // Of an entry of one key, because most features have only such bags.
-  const reach = <u32>(vectorAt(1, keyBytes, weighted) + bytes);
+  const reach = <u32>(vectorAt(1, keyBytes, weighted, followed) + bytes);
   findEntries(cache, feature, number, first, end - first, reach, work);
-  const misses = noteMisses(cache, offsets + (<usize>first << 2), end - first, work);
+  let misses = noteMisses(cache, offsets + (<usize>first << 2), end - first, work);
+  if (followed) misses += missStale(cache, feature, number, first, end - first, work);
   const takesAll = isShared(feature) || load<u32>(cache, CACHE_ADMITS_ALL) != 0;
   const isOpen = takesAll || pin != 0 || hasRoom(cache, ENTRY_KEYS);
   let hits = hitsBefore, from = begin, to = load<u32>(block, ASK_FOUND);
   for (let bag = first; bag < end; bag++) {
     const i = <usize>(bag - first), next = load<u32>(offsets + (<usize>bag << 2), 4), keys = next - from;
-    const entry = <usize>load<u32>(work + (i << 2), PROBED_ENTRIES), vector = vectorAt(keys, keyBytes, weighted);
+    const entry = <usize>load<u32>(work + (i << 2), PROBED_ENTRIES), vector = vectorAt(keys, keyBytes, weighted, followed);
     if (entry > <usize>MISSED_AGAIN) {
       memory.copy(values + hits * bytes, entry + vector, bytes);
       store<u32>(hitCounts + (<usize>hits << 2), keys);

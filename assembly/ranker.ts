@@ -5,3 +5,4 @@ export { openGrowth, spreadBuckets } from './grow';
 export { mergeReplies, openMerge } from './merge-replies';
 export { checkReply, positionOf } from './outcomes';
 export { adoptEntries, openSurvey, pickEntries, weighEntries } from './resize';
+export { noteUpdates } from './ticks';

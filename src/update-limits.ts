@@ -1,7 +1,10 @@
 // Limits of row updates. docs/operating.md says what each protects.
 
-/** Rows and deletes of a batch. A batch is written to memory at once, while lookups of the node wait. */
-export const batchRowsMax = 8_192;
+/**
+ * Rows and deletes of a batch. A batch is written to memory at once, while lookups of the node wait. And its keys are in the headers
+ * of a message of NATS, which have at most 64 KiB.
+ */
+export const batchRowsMax = 4_096;
 /** Bytes of a batch. A server of NATS takes messages of 1 MiB by default, with their headers. */
 export const batchBytesMax = 1_000_000;
 /** Digests of a chain that its follower remembers: it tells a batch that lost a race from a fork. */
@@ -22,6 +25,18 @@ export const updateAwayMsMax = 30_000;
 export const updateFailuresMax = 3;
 /** Most checks that a shard leaves out whose batches do not continue its rows, although they were just read again. */
 export const updateRestsMax = 64;
+/**
+ * How long after all that the stream had acknowledged was heard, a ranker's cache answers for tables that take updates; how often a
+ * ranker asks the stream whether it has heard everything.
+ */
+export const cacheBehindMsMax = 2_000;
+export const cacheCheckMs = 500;
+/** A ranker reads the stream of updates anew if it does not get for so long what the stream has. */
+export const cacheStalledMsMax = 5_000;
+/** Batches of a shard, the last ones, of which a ranker knows when it has heard them. */
+export const cacheHeardMax = 64;
+/** Chains of a stream of which a ranker's cache knows where they end. Bags of others are not added. */
+export const cacheChainsMax = 65_536;
 /** Rows for ids that come later, of an indexed shard: a share of its rows, and at least so many. */
 export const spareRowsShare = 0.1;
 export const spareRowsMin = 1_024;

@@ -31,6 +31,8 @@ const cacheCounters: readonly (keyof CacheStats)[] = [
   'evicted',
   'kept',
   'rejected',
+  'stale',
+  'following',
 ];
 /** After the counters: whether there is a cache. Then its counters. */
 const hasCacheAt = counters.length;

@@ -7,6 +7,7 @@ import { kernelModule } from '../kernel/files.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import { isNatsAddress } from '../nats/address.ts';
 import { type NatsCredentials, natsCredentials } from '../nats/credentials.ts';
+import { KeyStream } from '../nats/key-stream.ts';
 import { type RoutingSource, routingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import {
@@ -24,6 +25,7 @@ import { closeDevice, loadVerbs, openDevice, tokensOf } from '../transport/rdma/
 import { type DeviceChoice, deviceChoice } from '../transport/rdma/device-choice.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { UpdatedKeys } from '../updates/updated-keys.ts';
 import { allowedBytes } from './allowed-bytes.ts';
 import { openClusterSource } from './cluster-source.ts';
 import { collectGarbage } from './collect-garbage.ts';
@@ -69,7 +71,10 @@ export interface OpenRankerOptions {
    * the ranker does them.
    */
   readonly engines?: number | undefined;
-  /** Called if a changed routing table cannot be used; the old one stays in use. */
+  /**
+   * Called if a changed routing table cannot be used; the old one stays in use. Also when the cache leaves out tables that take
+   * updates, because it does not hear of them.
+   */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
 }
 
@@ -102,7 +107,9 @@ export async function openRanker(options: OpenRankerOptions): Promise<Ranker> {
   if (typeof routing !== 'string' || !isNatsAddress(routing)) return await open(sourceOf(routing), checked);
   const cluster = new FollowedCluster(await openClusterSource(routing, nats));
   try {
-    return await open(cluster, { ...checked, onPlan: cluster.uses, onClosed: () => cluster.close() });
+    const updatedKeys = (): Promise<KeyStream> => KeyStream.open(routing, nats);
+    const following = { onPlan: cluster.uses, onClosed: () => cluster.close(), updatedKeys };
+    return await open(cluster, { ...checked, ...following });
   } catch (error) {
     await cluster.close();
     throw error;
@@ -128,10 +135,13 @@ function checkOptions({ transport, adaptiveCache, cache, engines = 0 }: Checked)
 interface Following {
   readonly onPlan?: (plan: string) => void;
   readonly onClosed?: () => Promise<void>;
+  /** Not with engines. */
+  readonly updatedKeys?: () => Promise<UpdatedKeys>;
 }
 
 async function open(routing: RoutingSource, options: Checked & Following): Promise<Ranker> {
-  const { transport = 'stream', security = {}, rdma, adaptiveCache, engines = 0, ...how } = options;
+  const { transport = 'stream', security = {}, rdma, adaptiveCache, engines = 0, ...given } = options;
+  const { updatedKeys, ...how } = given;
   if (engines > 0 && typeof transport === 'string')
     return await openEngines({ routing, engines, ...how }, { name: transport, security, device: rdma });
   const tracer = await loadTracer();
@@ -146,6 +156,7 @@ async function open(routing: RoutingSource, options: Checked & Following): Promi
     tracer,
     collect: collectGarbage,
     adaptive: adaptiveCache && adaptiveCacheOf(adaptiveCache, allowedBytes()),
+    updatedKeys,
     ...how,
   });
 }

@@ -43,6 +43,8 @@ export const TABLE_SHARDS = 56;
 export const TABLE_NUMBER = 60;
 /** Its place among the pinned tables of the cache, from 1. 0: it is not pinned. */
 export const TABLE_PIN = 64;
+/** 1: its entries have a tick, because its rows change. */
+export const TABLE_FOLLOWED = 68;
 export const TABLE_BYTES = 72;
 
 // A shard: the last row number or hash that it holds, its number in the routing table, and its node.
@@ -186,7 +188,9 @@ export const FEATURE_FILL_COUNT = 116;
 export const FEATURE_NEXT_OFFSETS = 120;
 /** 1: the cache is not used for it. The host sets it once the form of the bags is checked. */
 export const FEATURE_FRESH = 124;
-export const FEATURE_BYTES = 128;
+/** The tick of entries that are added, if TABLE_FOLLOWED. 0: none is. The host sets it once all replies are there. */
+export const FEATURE_TICK = 128;
+export const FEATURE_BYTES = 136;
 
 export const KEYS_NUMBERS = 0;
 export const KEYS_UNSIGNED = 1;

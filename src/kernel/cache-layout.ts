@@ -49,7 +49,17 @@ export const CACHE_SPLIT = 140;
 export const CACHE_NEXT_BUCKET_COUNT = 144;
 /** Bytes of the log that were ever written. The others are not resident. */
 export const CACHE_TOUCHED = 148;
+/** Ticks of keys that were updated (assembly/ticks.ts), u32 [TICK_PLACES], and the least tick of an entry that counts. */
+export const CACHE_TICKS = 152;
+export const CACHE_FLOOR = 156;
+/** u64: entries that were found, but were older than an update. */
+export const CACHE_STALE = 160;
 export const CACHE_BYTES = 192;
+
+/** A power of 2. The more keys are updated, the more entries are stale because of keys that share their places. */
+export const TICK_PLACES = 262_144;
+/** No entry has so late a tick. */
+export const NO_TICK = 0xffff_ffff;
 
 // A pin: a pinned table. The number of the table, or 0 if there is none now, and bytes of its entries that are pinned.
 export const PIN_NUMBER = 0;
@@ -62,7 +72,8 @@ export const CACHE_BUCKET_PLACES = 32;
 export const CACHE_BUCKET_BYTES = 64;
 export const CACHE_SEEN_BLOCK_BYTES = 64;
 
-// An entry: a pooled bag. Its keys u32 or u64, its weights, and, 16-aligned, its vector, f32 [dim].
+// An entry: a pooled bag. Its keys u32 or u64, its weights, and, 16-aligned, its vector, f32 [dim]. If its table takes updates, a tick,
+// u32, is in the 4 bytes before the vector.
 /** u16: its size in units of 16 bytes. */
 export const ENTRY_UNITS = 0;
 /** u16: number of its keys. */

@@ -13,6 +13,7 @@ export type RankerKernels = Pick<
   | 'adoptEntries'
   | 'openGrowth'
   | 'spreadBuckets'
+  | 'noteUpdates'
   | 'checksum'
   | 'checksumAdd'
   | 'checksumEnd'
@@ -57,6 +58,8 @@ export interface Kernels {
   openGrowth(cache: number, buckets: number): void;
   /** Moves the entries of at most `most` buckets. @returns DONE or MORE */
   spreadBuckets(cache: number, most: number): number;
+  /** Notes in a cache that keys u64 [count] were updated. @param number of their table */
+  noteUpdates(cache: number, number: number, keys: number, count: number, tick: number): void;
   /** Computes the checksum of a whole frame. @param sums address of CHECKSUM_BYTES @returns an i32 */
   checksum(sums: number, frame: number, bytes: number): number;
   /** Adds bytes to the checksum of a frame. @param sums address of CHECKSUM_BYTES, which are 0 at the start */

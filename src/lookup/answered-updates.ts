@@ -65,19 +65,25 @@ export class AnsweredUpdates {
     return new AnsweredUpdates(words.subarray(0, end), (feature) => tables[feature].spec.name);
   }
 
+  /** Calls a function for each segment that says something. */
+  each(call: (feature: number, shard: number, incarnation: number, number: bigint) => void): void {
+    for (let at = 0; at < this.words.length; at += entryWords) {
+      const [feature, shard, incarnation, low, high] = this.words.subarray(at, at + entryWords);
+      call(feature, shard, incarnation, (BigInt(high) << 32n) | BigInt(low));
+    }
+  }
+
   /** What all segments of a shard have. Several incarnations of one shard are listed apart. */
   get byTable(): LookupUpdates {
     const byTable = new Map<string, UpdatedShard[]>();
-    for (let at = 0; at < this.words.length; at += entryWords) {
-      const [feature, shard, incarnation, low, high] = this.words.subarray(at, at + entryWords);
-      const number = (BigInt(high) << 32n) | BigInt(low);
+    this.each((feature, shard, incarnation, number) => {
       const table = this.#tableOf(feature);
       const list = byTable.get(table) ?? [];
       byTable.set(table, list);
       const known = list.findIndex((other) => other.shard === shard && other.incarnation === incarnation);
       if (known < 0) list.push({ shard, incarnation, number });
       else if (number < list[known].number) list[known] = { shard, incarnation, number };
-    }
+    });
     return byTable;
   }
 }

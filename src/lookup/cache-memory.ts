@@ -4,6 +4,7 @@ import { MORE, NONE } from '../kernel/layout.ts';
 import { cachePinnedShareMax } from '../limits.ts';
 import { allocationAlignBytes, roundUp } from '../store/free-list.ts';
 import { alignUp } from './asked-room.ts';
+import { KeyTicks } from './key-ticks.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { LookupPlan } from './plan-memory.ts';
 
@@ -29,6 +30,10 @@ export interface CacheStats {
   readonly kept: number;
   /** Bags that were not added, because they had not been asked for lately. */
   readonly rejected: number;
+  /** Bags that were found, but a row of theirs was updated meanwhile. */
+  readonly stale: number;
+  /** 1: bags of tables that take updates are cached now. 0: there are no such tables, or their updates are not heard. */
+  readonly following: number;
 }
 
 /** What a cache takes, and what it keeps. */
@@ -40,6 +45,8 @@ export interface CacheSettings {
   readonly pins: number;
   /** Whether all bags that are not found are added, or only those that are worth it. */
   readonly admitsAll: boolean;
+  /** Whether it may have entries of tables that take updates. */
+  readonly followed: boolean;
 }
 
 /** Bytes of the buckets for one entry, if its bucket is as full as most: half; and of the two filters. */
@@ -59,6 +66,7 @@ const counters = [
   layout.CACHE_EVICTED,
   layout.CACHE_KEPT,
   layout.CACHE_REJECTED,
+  layout.CACHE_STALE,
 ];
 
 /** The parts of a cache of some bytes. */
@@ -73,13 +81,19 @@ interface CacheParts {
 /** A cache in a memory. The kernels `ask` and `mergeReplies` use it, for lookups of every plan whose tables have numbers. */
 export class CacheMemory {
   readonly address: number;
+  /** Which keys were updated. Undefined: it has no entries of tables that take updates. */
+  readonly keyTicks: KeyTicks | undefined;
   readonly #memory: LookupMemory;
   readonly #pins: number;
   readonly #entryBytes: number;
   #bytes: number;
 
   /** @param memory it has bytesMax bytes, untouched until the cache grows @param plan tables whose entries have the usual sizes */
-  constructor(memory: LookupMemory, { bytes, bytesMax, pins, admitsAll }: CacheSettings, plan: LookupPlan) {
+  constructor(
+    memory: LookupMemory,
+    { bytes, bytesMax, pins, admitsAll, followed }: CacheSettings,
+    plan: LookupPlan,
+  ) {
     const address = memory.slots.allocate(bytesMax);
     if (address === undefined) throw new RangeError(`the memory has no ${bytesMax} bytes for a cache`);
     this.#memory = memory;
@@ -107,6 +121,7 @@ export class CacheMemory {
     this.#set(layout.CACHE_END, logBytes);
     this.#set(layout.CACHE_PINNED_MAX, Math.floor(logBytes * cachePinnedShareMax));
     memory.words.set(crypto.getRandomValues(new Uint32Array(2)), (address + layout.CACHE_SEED) >>> 2);
+    this.keyTicks = followed ? new KeyTicks(memory, address) : undefined;
     this.pin(plan);
   }
 
@@ -242,6 +257,8 @@ export class CacheMemory {
       evicted: this.#counter(layout.CACHE_EVICTED),
       kept: this.#counter(layout.CACHE_KEPT),
       rejected: this.#counter(layout.CACHE_REJECTED),
+      stale: this.#counter(layout.CACHE_STALE),
+      following: Number(this.keyTicks !== undefined && this.#at(layout.CACHE_FLOOR) !== layout.NO_TICK),
     };
   }
 

@@ -18,8 +18,10 @@ export interface CachedAs {
   readonly number: number;
   /** Its place among the pinned tables, from 1. 0: it is not pinned. */
   readonly pin: number;
+  /** Its rows change, and its entries follow. */
+  readonly followed: boolean;
 }
-export const uncached: CachedAs = { number: 0, pin: 0 };
+export const uncached: CachedAs = { number: 0, pin: 0, followed: false };
 
 export interface LookupTableOptions {
   readonly resolved?: { readonly resolve: ResolveIds; readonly padding: number | undefined } | undefined;

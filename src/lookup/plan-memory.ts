@@ -93,6 +93,7 @@ export class PlanMemory {
     set(layout.TABLE_SHARDS, shards);
     set(layout.TABLE_NUMBER, table.cached.number);
     set(layout.TABLE_PIN, table.cached.pin);
+    set(layout.TABLE_FOLLOWED, Number(table.cached.followed));
   }
 
   /** The address of a table's record. */

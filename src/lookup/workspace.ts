@@ -10,6 +10,7 @@ import { HEADER_BYTES } from '../wire/layout.ts';
 import { AskedLookup, type AskOptions } from './asked.ts';
 import { BagReader, outOfMemory, type TableFinder } from './bag-reader.ts';
 import { CacheMemory, type CacheSettings, type CacheStats } from './cache-memory.ts';
+import { type KeyTicks, keyTicksBytes } from './key-ticks.ts';
 import type { LookupMemory } from './lookup-memory.ts';
 import type { MergeRoom } from './merged.ts';
 import { type LookupPlan, type NodeState, PlanMemory, planBytes } from './plan-memory.ts';
@@ -51,7 +52,7 @@ export interface WrittenPlan {
   readonly states: readonly NodeState[];
 }
 
-const noCache: CacheSettings = { bytes: 0, bytesMax: 0, pins: 0, admitsAll: false };
+const noCache: CacheSettings = { bytes: 0, bytesMax: 0, pins: 0, admitsAll: false, followed: false };
 
 function note(plan: PlanMemory, states: readonly NodeState[]): void {
   for (let i = 0; i < states.length; i++) plan.setNode(i, states[i]);
@@ -82,7 +83,8 @@ export class Workspace {
     this.#module = module;
     this.#bytesMax = bytesMax;
     this.#cacheSettings = { ...cache, bytes: roundUp(cache.bytes), bytesMax: roundUp(cache.bytesMax) };
-    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheSettings.bytesMax;
+    const followed = cache.followed ? keyTicksBytes : 0;
+    const fixed = 64 + CHECKSUM_BYTES + 64 + checksumWindowBytes + this.#cacheSettings.bytesMax + followed;
     this.#shared = new FixedMemory(module, fixed + Math.ceil(bytesMax * workspaceShare));
     this.#sums = this.#shared.slots.allocate(CHECKSUM_BYTES) ?? 0;
     this.#window = this.#shared.slots.allocate(checksumWindowBytes) ?? 0;
@@ -127,6 +129,11 @@ export class Workspace {
   /** Bytes of it that were ever written. */
   get cacheTouchedBytes(): number {
     return this.#cache?.touchedBytes ?? 0;
+  }
+
+  /** Which keys were updated. Undefined: the cache has no entries of tables that take updates. */
+  get keyTicks(): KeyTicks | undefined {
+    return this.#cache?.keyTicks;
   }
 
   /** Undefined: there is no cache. */

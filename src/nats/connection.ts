@@ -28,6 +28,14 @@ export interface Place {
   readonly last: number;
 }
 
+/** What reads and writes streams. */
+export interface JetStreams {
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
+  /** Makes the headers of a message. */
+  readonly headers: NatsLibrary['transport']['headers'];
+}
+
 /** A text that was published. */
 export interface Written {
   readonly revision: number;
@@ -101,9 +109,9 @@ export class Connection {
   }
 
   /** For streams: publishes to them, and reads them. */
-  async jetStream(): Promise<{ readonly client: JetStreamClient; readonly manager: JetStreamManager }> {
+  async jetStream(): Promise<JetStreams> {
     const client = this.#library.jetStream.jetstream(this.#nats, { timeout: natsAttemptMs });
-    return { client, manager: await this.manager() };
+    return { client, manager: await this.manager(), headers: this.#library.transport.headers };
   }
 
   /**
@@ -186,11 +194,17 @@ export class Connection {
         else onRefused(this.#failure('cannot watch the cluster', error));
       },
     });
-    this.#onBack.add(onBack);
+    const forget = this.onBack(onBack);
     return () => {
-      this.#onBack.delete(onBack);
+      forget();
       if (!this.#nats.isClosed()) subscription.unsubscribe();
     };
+  }
+
+  /** Calls a function after each reconnection. @returns stops that */
+  onBack(call: () => void): () => void {
+    this.#onBack.add(call);
+    return () => this.#onBack.delete(call);
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,14 @@ import type * as Kv from '@nats-io/kv';
 import type * as Transport from '@nats-io/transport-node';
 import { FlexemrError } from '../errors.ts';
 
-export type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+export type {
+  ConsumerMessages,
+  JetStreamClient,
+  JetStreamManager,
+  JsMsg,
+  StoredMsg,
+  StreamInfo,
+} from '@nats-io/jetstream';
 export type { KV, KvEntry } from '@nats-io/kv';
 export type { NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node';
 

@@ -1,13 +1,13 @@
 import { natsReplicasDefault } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { updateStreamBytes } from '../update-limits.ts';
-import { readBatch } from '../updates/batch.ts';
+import { readBatch, withoutRows } from '../updates/batch.ts';
 import { digestOf } from '../updates/digest.ts';
 import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
 import { type NatsAddress, parseNatsAddress } from './address.ts';
-import { Connection, isAbsent } from './connection.ts';
+import { Connection, isAbsent, type JetStreams } from './connection.ts';
 import type { NatsCredentials } from './credentials.ts';
-import type { JetStreamClient, JetStreamManager, StoredMsg } from './library.ts';
+import type { JetStreamClient, JetStreamManager, StoredMsg, StreamInfo } from './library.ts';
 
 const reading = 'cannot read row updates';
 const writing = 'cannot write row updates';
@@ -20,6 +20,7 @@ export class UpdateStream implements UpdateLog {
   readonly #connection: Connection;
   readonly #client: JetStreamClient;
   readonly #manager: JetStreamManager;
+  readonly #headers: JetStreams['headers'];
   readonly #stream: string;
 
   /**
@@ -34,28 +35,28 @@ export class UpdateStream implements UpdateLog {
     const connection = await Connection.open(address, credentials);
     try {
       if (create) await ensureUpdateStream(connection, address);
-      return new UpdateStream(connection, await connection.jetStream(), streamName(address));
+      return await UpdateStream.over(connection, address);
     } catch (error) {
       await connection.close();
       throw error;
     }
   }
 
-  private constructor(
-    connection: Connection,
-    { client, manager }: { readonly client: JetStreamClient; readonly manager: JetStreamManager },
-    stream: string,
-  ) {
+  /** Over a connection that is there. */
+  static async over(connection: Connection, address: NatsAddress): Promise<UpdateStream> {
+    return new UpdateStream(connection, await connection.jetStream(), streamName(address));
+  }
+
+  private constructor(connection: Connection, { client, manager, headers }: JetStreams, stream: string) {
     this.#connection = connection;
     this.#client = client;
     this.#manager = manager;
+    this.#headers = headers;
     this.#stream = stream;
   }
 
   async incarnation(): Promise<number> {
-    const { created } = await this.#ask(reading, () => this.#manager.streams.info(this.#stream));
-    const words = new Uint32Array(new TextEncoder().encode(`${this.#stream} ${created}`));
-    return Number(digestOf(words) & 0xffffffffn) || 1;
+    return incarnationOf(await this.#ask(reading, () => this.#manager.streams.info(this.#stream)));
   }
 
   async next(chain: string, after: number): Promise<LoggedBatch | undefined> {
@@ -80,9 +81,19 @@ export class UpdateStream implements UpdateLog {
     return message && logged(message);
   }
 
+  /** The message with a sequence, whatever it is, or undefined. @throws UNAVAILABLE, UNAUTHORIZED */
+  at(sequence: number): Promise<StoredMsg | undefined> {
+    return this.#message(() => this.#manager.streams.getMessage(this.#stream, { seq: sequence }));
+  }
+
   async append(chain: string, batch: Uint8Array, after: number): Promise<void> {
-    await this.#checkSize(batch.length);
+    // Whoever has a cache needs only these, and asks for headers only.
+    const keys = Buffer.from(withoutRows(batch)).toString('base64');
+    await this.#checkSize(batch.length + keys.length);
+    const headers = this.#headers();
+    headers.set(keysHeader, keys);
     const options = {
+      headers,
       msgID: `${chain} ${readBatch(batch).position.digest}`,
       expect: { lastSubjectSequence: after },
     };
@@ -132,7 +143,16 @@ export class UpdateStream implements UpdateLog {
   }
 }
 
-/** The server counts the subject and headers of a message too. */
+/** Which stream it is: one that was made anew has another. u32, never 0. */
+export function incarnationOf({ created, config: { name } }: StreamInfo): number {
+  const words = new Uint32Array(new TextEncoder().encode(`${name} ${created}`));
+  return Number(digestOf(words) & 0xffffffffn) || 1;
+}
+
+/** A header with the bytes of a batch without its rows, as base64. */
+export const keysHeader = 'Flexemr-Keys';
+
+/** The server counts the subject and the other headers of a message too. */
 const messageHeadBytes = 1_024;
 
 /** Anything that is not a batch is left out, by all readers. */
@@ -145,7 +165,7 @@ function logged({ seq, data }: StoredMsg): LoggedBatch | undefined {
   }
 }
 
-function streamName({ bucket }: NatsAddress): string {
+export function streamName({ bucket }: NatsAddress): string {
   return `${bucket}-updates`;
 }
 

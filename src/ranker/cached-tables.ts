@@ -21,9 +21,11 @@ export class CachedTables {
   readonly #pinned: readonly string[];
   readonly #tables: ReadonlyMap<string, Numbered>;
   readonly #last: number;
+  readonly #follows: boolean;
 
-  /** @param before those of the previous routing table */
-  constructor({ tables }: RoutingTable, choices: CacheChoices, before?: CachedTables) {
+  /** @param follows whether updates of rows are heard @param before those of the previous routing table */
+  constructor({ tables }: RoutingTable, choices: CacheChoices, follows: boolean, before?: CachedTables) {
+    this.#follows = follows;
     this.#choices = choices;
     this.#pinned = [...choices.tables].flatMap(([name, caching]) => (caching === 'pinned' ? [name] : []));
     const known = before === undefined ? new Map<string, Numbered>() : before.#tables;
@@ -41,21 +43,25 @@ export class CachedTables {
 
   /** Those of a routing table that takes the place of this one. */
   next(routing: RoutingTable): CachedTables {
-    return new CachedTables(routing, this.#choices, this);
+    return new CachedTables(routing, this.#choices, this.#follows, this);
   }
 
   /** What a cache of so many bytes needs to know. @param bytesMax that it may grow to */
   settings(bytes: number, bytesMax: number): CacheSettings {
     // One without bytes has no memory to grow in.
     const most = bytes === 0 ? 0 : Math.max(bytes, bytesMax);
-    return { bytes, bytesMax: most, pins: this.#pinned.length, admitsAll: this.#choices.admitsAll };
+    const [{ admitsAll }, pins] = [this.#choices, this.#pinned.length];
+    // Without a cache, nothing needs to know which keys were updated.
+    return { bytes, bytesMax: most, pins, admitsAll, followed: this.#follows && most > 0 };
   }
 
-  /** A table without pooled bags, or whose rows change, has no entries, whatever was chosen. */
+  /** A table without pooled bags has no entries, whatever was chosen. One whose rows change has some only if their updates are heard. */
   of({ name, mode }: TableSpec): CachedAs {
     const known = this.#tables.get(name);
-    if (mode === 'none' || known?.table.updates || this.#choices.tables.get(name) === 'off') return uncached;
-    return { number: known?.number ?? 0, pin: this.#pinned.indexOf(name) + 1 };
+    const followed = known?.table.updates ?? false;
+    const isOut = mode === 'none' || (followed && !this.#follows);
+    if (isOut || this.#choices.tables.get(name) === 'off') return uncached;
+    return { number: known?.number ?? 0, pin: this.#pinned.indexOf(name) + 1, followed };
   }
 }
 

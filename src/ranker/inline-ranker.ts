@@ -2,11 +2,13 @@ import { callback, check, named } from '../check.ts';
 import { FlexemrError } from '../errors.ts';
 import { deadlineMsDefault, retryReserve, retryShareMax } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
+import type { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import { planText } from '../plan/fingerprint.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { hedgeReserve, hedgeShareMax } from '../replica-limits.ts';
+import type { UpdatedKeys } from '../updates/updated-keys.ts';
 import type { Span, Tracer } from '../wire/trace.ts';
 import type { AdaptiveCache } from './adaptive-cache.ts';
 import { AttemptBudget } from './attempt-budget.ts';
@@ -16,12 +18,13 @@ import { CachedTables } from './cached-tables.ts';
 import { closed } from './closed-ranker.ts';
 import { Deadline, Deadlines, turn } from './deadline.ts';
 import type { SubrequestEnd } from './fan-out-terms.ts';
+import { FreshKeys } from './fresh-keys.ts';
 import { LateClock } from './late-clock.ts';
 import { type LookupContext, type LookupRequest, lookUp } from './lookup.ts';
 import { checkLookupOptions, type LookupOptions, noOptions } from './lookup-options.ts';
 import type { NodeStatus } from './node-client.ts';
 import type { CacheMemoryBytes, Ranker, RankerStats } from './ranker.ts';
-import type { RankerOptions } from './ranker-options.ts';
+import { hasCache, type RankerOptions } from './ranker-options.ts';
 import { workspaceOf } from './ranker-workspace.ts';
 import { ReleasedMemories } from './released-memories.ts';
 import { ReplacedRoutes } from './replaced-routes.ts';
@@ -31,6 +34,7 @@ import { Route } from './route.ts';
 export class InlineRanker implements Ranker {
   readonly #options: RankerOptions;
   readonly #context: LookupContext;
+  readonly #updatedKeys: UpdatedKeys | undefined;
   #route: Route;
   readonly #replaced = new ReplacedRoutes();
   /** The plan that was told last. */
@@ -48,7 +52,16 @@ export class InlineRanker implements Ranker {
    * @param options already checked @throws INVALID_ROUTING, UNAVAILABLE, UNAUTHORIZED
    */
   static async open(options: RankerOptions): Promise<InlineRanker> {
-    const ranker = new InlineRanker(options, await options.routing.read());
+    const routing = await options.routing.read();
+    const isFollowed = routing.tables.some(({ updates }) => updates) && hasCache(options);
+    const updatedKeys = isFollowed ? await options.updatedKeys?.() : undefined;
+    let ranker: InlineRanker;
+    try {
+      ranker = new InlineRanker(options, routing, updatedKeys);
+    } catch (error) {
+      await updatedKeys?.close();
+      throw error;
+    }
     const connected = Promise.all(ranker.#route.states.map((set) => set.connect()));
     try {
       if (options.awaitNodes === false) connected.catch(() => {});
@@ -62,14 +75,16 @@ export class InlineRanker implements Ranker {
     }
   }
 
-  private constructor(options: RankerOptions, routing: RoutingTable) {
+  private constructor(options: RankerOptions, routing: RoutingTable, updatedKeys: UpdatedKeys | undefined) {
     this.#options = options;
+    this.#updatedKeys = updatedKeys;
     const { pushDown = 'auto', deduplicateBags = true, checksums = true, hedge = true, tracer } = options;
     this.#context = {
       budget: new AttemptBudget(retryShareMax, retryReserve),
       hedges: hedge ? new AttemptBudget(hedgeShareMax, hedgeReserve) : undefined,
       clock: new LateClock(),
       ...{ pushDown, deduplicateBags, checksums, tracer },
+      fresh: updatedKeys && new FreshKeys((error) => options.onRoutingError?.(error)),
       onSubrequest: undefined,
       stats: {
         ...{ lookups: 0, subrequests: 0, retries: 0, hedged: 0, hedgesWon: 0 },
@@ -78,15 +93,24 @@ export class InlineRanker implements Ranker {
     };
     const specs = routing.tables.map(({ spec }) => spec);
     const choices = cacheChoices(options.cache ?? 'off', specs);
-    const cached = new CachedTables(routing, choices);
+    const cached = new CachedTables(routing, choices, updatedKeys !== undefined);
     const bytes = options.adaptive?.floorBytes ?? cacheBytes(choices.size, specs);
     const workspace = workspaceOf(options, cached, bytes);
     this.#route = new Route(routing, options, workspace, cached);
     workspace.openCache(this.#route.plan);
+    this.#follow(workspace);
+    if (this.#context.fresh !== undefined) updatedKeys?.listen(this.#context.fresh);
     this.#unwatch = options.routing.watch(
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
     );
+  }
+
+  /** Entries of tables that take updates follow them. @param before the workspace whose entries it takes over */
+  #follow({ keyTicks }: Workspace, before?: Workspace): void {
+    const { fresh } = this.#context;
+    fresh?.use(this.#route.followed.values());
+    if (keyTicks !== undefined) fresh?.add(keyTicks, before?.keyTicks);
   }
 
   /** Lookups that begin from now on use the changed table; lookups in flight keep the table that they began with. */
@@ -98,6 +122,7 @@ export class InlineRanker implements Ranker {
       const cached = before.cached.next(routing);
       this.#route = new Route(routing, this.#options, workspace, cached, before);
       workspace.pin(this.#route.plan);
+      this.#context.fresh?.use(this.#route.followed.values());
       this.#replaced.add(before, () => this.#route, this.#tellPlan);
     } catch (error) {
       this.#options.onRoutingError?.(error as Error);
@@ -129,6 +154,7 @@ export class InlineRanker implements Ranker {
     }
     const workspace = workspaceOf(this.#options, now, bytes);
     workspace.openCache(plan);
+    this.#follow(workspace, old);
     for (const _ of workspace.adopt(old)) await turn();
     // The routing table may have changed meanwhile. Entries of its tables are found by the same numbers.
     const before = this.#route;
@@ -140,8 +166,10 @@ export class InlineRanker implements Ranker {
 
   /** The memory of a route is no longer used, once its last lookup has ended. */
   #release(route: Route): void {
-    const memory = this.#released.add(route.workspace, route.workspace.cacheBytes);
+    const { keyTicks, cacheBytes: bytes } = route.workspace;
+    const memory = this.#released.add(route.workspace, bytes);
     const onUnused = (): void => {
+      if (keyTicks !== undefined) this.#context.fresh?.delete(keyTicks);
       this.#options.collect?.(memory);
       this.#tellPlan();
     };
@@ -255,6 +283,7 @@ export class InlineRanker implements Ranker {
     this.#underWay.end(closed);
     await Promise.all([...this.#route.nodes.values(), ...this.#replaced.nodes].map((node) => node.close()));
     this.#context.clock.close();
+    await this.#updatedKeys?.close();
     await this.#options.transport.close();
     await this.#options.onClosed?.();
   }

@@ -10,6 +10,7 @@ import type { Deadline } from './deadline.ts';
 import { failuresOf, incompleteOf } from './failures.ts';
 import { fanOut } from './fan-out.ts';
 import type { SubrequestEnd } from './fan-out-terms.ts';
+import type { FreshKeys } from './fresh-keys.ts';
 import type { LateClock } from './late-clock.ts';
 import type { LookupOptions } from './lookup-options.ts';
 import type { Route } from './route.ts';
@@ -33,6 +34,8 @@ export interface LookupContext {
   readonly deduplicateBags: boolean;
   readonly checksums: boolean;
   readonly tracer: Tracer | undefined;
+  /** Undefined: tables that take updates are not cached. */
+  readonly fresh: FreshKeys | undefined;
   /** Called after each attempt of a subrequest. */
   onSubrequest: ((end: SubrequestEnd) => void) | undefined;
   readonly stats: {
@@ -53,6 +56,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
   const { workspace } = route;
   const { budget, hedges, clock, pushDown, deduplicateBags, checksums, tracer, stats, onSubrequest } =
     context;
+  context.fresh?.check();
   const { onMissing, onFailure = 'error', atLeast } = options;
   const wanted = atLeast && new WantedRows(atLeast, route.tableOf);
   const asked = workspace.ask(bags, { onMissing, pushDown, deduplicateBags, splitKeys: 0 }, route);
@@ -67,6 +71,7 @@ export async function lookUp(request: LookupRequest, route: Route, context: Look
     const incomplete = incompleteOf(subrequests, asked);
     const replies = subrequests.map(({ reply }) => reply);
     const updates = AnsweredUpdates.of(asked, replies);
+    context.fresh?.settle(asked, updates, route.followed);
     const merge = new ReplyMerge(asked, replies, workspace.mergeRoom);
     try {
       while (!merge.step()) await deadline.turn();

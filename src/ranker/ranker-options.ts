@@ -4,6 +4,7 @@ import { replyBudgetBytesMax, replyBudgetBytesMin } from '../credit-limits.ts';
 import type { PushDown } from '../lookup/asked.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { UpdatedKeys } from '../updates/updated-keys.ts';
 import type { Tracer } from '../wire/trace.ts';
 import type { AdaptiveCache } from './adaptive-cache.ts';
 import { type CacheOptions, cacheOption } from './cache-options.ts';
@@ -38,9 +39,14 @@ export interface RankerOptions {
   readonly cache?: CacheSize | CacheOptions | undefined;
   /** Instead of a size of the cache: a scorer gives it the memory that its networks do not need. */
   readonly adaptive?: AdaptiveCache | undefined;
+  /** Tells the cache which keys of tables that take updates are updated. Default: these tables are not cached. */
+  readonly updatedKeys?: (() => Promise<UpdatedKeys>) | undefined;
   /** Lets an object be collected soon that nothing refers to any more. Default: it is collected some time. */
   readonly collect?: ((object: WeakRef<object>) => unknown) | undefined;
-  /** Called if a changed routing table cannot be used; the old one stays in use. */
+  /**
+   * Called if a changed routing table cannot be used; the old one stays in use. Also when the cache leaves out tables that take
+   * updates, because it does not hear of them.
+   */
   readonly onRoutingError?: ((error: Error) => void) | undefined;
   /** Called at the start, and whenever no lookup uses the routing table before any more, with the fingerprint of the one that is used. */
   readonly onPlan?: ((plan: string) => void) | undefined;
@@ -48,6 +54,12 @@ export interface RankerOptions {
   readonly onClosed?: (() => Promise<void>) | undefined;
   /** Records a span for each lookup and each attempt of a subrequest. Default: none. */
   readonly tracer?: Tracer | undefined;
+}
+
+/** Whether there may be a cache. */
+export function hasCache({ cache = 'off', adaptive }: RankerOptions): boolean {
+  const size = typeof cache === 'object' ? cache.size : cache;
+  return adaptive !== undefined || (size !== undefined && size !== 'off' && size !== 0);
 }
 
 /** Options of a ranker that every entry of the package accepts. @internal */

@@ -4,9 +4,17 @@ import { LookupTable, unknownTable } from '../lookup/lookup-table.ts';
 import type { LookupPlan, PlanMemory } from '../lookup/plan-memory.ts';
 import type { Workspace, WrittenPlan } from '../lookup/workspace.ts';
 import { fingerprint, planText } from '../plan/fingerprint.ts';
-import { holdersIn, holdersOf, type PlannedShard, type RoutingTable } from '../plan/routing-table.ts';
+import {
+  holdersIn,
+  holdersOf,
+  numberedShards,
+  type PlannedShard,
+  type RoutingTable,
+} from '../plan/routing-table.ts';
 import type { Transport } from '../transport/transport.ts';
+import { chainName } from '../updates/chain-name.ts';
 import type { CachedTables } from './cached-tables.ts';
+import type { FollowedShard } from './fresh-keys.ts';
 import { NodeClient, type NodeContents } from './node-client.ts';
 import { ReplicaSet } from './replica-set.ts';
 import { ReplyBudget } from './reply-budget.ts';
@@ -27,6 +35,8 @@ export class Route implements WrittenPlan {
   /** The memory for replies, of all routes of a ranker. */
   readonly replies: ReplyBudget;
   readonly plan: LookupPlan;
+  /** The shards of tables whose entries follow updates, by their numbers. */
+  readonly followed: ReadonlyMap<number, FollowedShard>;
   readonly written: PlanMemory | undefined;
   readonly nodes: ReadonlyMap<string, NodeClient>;
   /** The replica sets in the order of the plan. */
@@ -90,6 +100,7 @@ export class Route implements WrittenPlan {
     this.sets = new Map([...sets].map(([name, place]) => [name, states[place]]));
     this.plan = { tables, nodes: this.states.map(({ name }) => name) };
     this.#tables = new Map(this.plan.tables.map((table) => [table.spec.name, table]));
+    this.followed = followedShards(routing, cached);
     this.written = workspace.write(this.plan);
   }
 
@@ -183,6 +194,14 @@ function tablesOf(
     });
     return new LookupTable(place, table, shards, { cached: cached.of(table.spec) });
   });
+}
+
+function followedShards(routing: RoutingTable, cached: CachedTables): Map<number, FollowedShard> {
+  const followed = numberedShards(routing).flatMap((shard): [number, FollowedShard][] => {
+    const { followed, number } = cached.of(shard.table.spec);
+    return followed ? [[shard.number, { chain: chainName(shard), table: number }]] : [];
+  });
+  return new Map(followed);
 }
 
 /** A node, and the digest that it reports for the rows of a table. */

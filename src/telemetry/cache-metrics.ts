@@ -11,6 +11,11 @@ const gauges: Rows<keyof CacheStats> = [
   ['cache_pinned_bytes', 'Bytes of those that are pinned.', 'pinnedBytes'],
   ['cache_touched_bytes', 'Bytes of its memory that were ever written.', 'touchedBytes'],
   ['cache_entries', 'Pooled bags in the cache.', 'entries'],
+  [
+    'cache_following',
+    '1 if bags of tables that take updates are cached now, because their updates are heard.',
+    'following',
+  ],
 ];
 const counters: Rows<keyof CacheStats> = [
   ['cache_probed_bags_total', 'Bags that were looked for in the cache.', 'probed'],
@@ -28,6 +33,7 @@ const counters: Rows<keyof CacheStats> = [
     'Bags that were not added, because they had not been asked for lately.',
     'rejected',
   ],
+  ['cache_stale_bags_total', 'Bags that the cache had, but a row of theirs was updated meanwhile.', 'stale'],
 ];
 
 const followed: Rows<keyof ControllerStats> = [

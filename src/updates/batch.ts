@@ -33,6 +33,9 @@ export interface Batch extends BatchRows {
   readonly madeAt: number;
 }
 
+/** A batch without its rows. */
+export type BatchKeys = Pick<Batch, 'position' | 'previous' | 'after' | 'keys' | 'deletes'>;
+
 /** The bytes "FXU1". */
 const batchMagic = 0x31555846;
 const headerBytes = 64;
@@ -100,6 +103,38 @@ export function writeBatch(
   return { bytes, position: { incarnation: after.incarnation, number, digest } };
 }
 
+/** The bytes of a batch without its rows. @param batch that was written here */
+export function withoutRows(batch: Uint8Array): Uint8Array {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  const keys = view.getUint32(at.upserts, true) + view.getUint32(at.deletes, true);
+  return batch.subarray(0, headerBytes + keys * 8);
+}
+
+/** Reads the bytes of a batch without its rows. @throws INVALID_FRAME */
+export function readWithoutRows(given: Uint8Array): BatchKeys {
+  const bytes = new Uint8Array(given);
+  const view = new DataView(bytes.buffer);
+  if (bytes.length < headerBytes || view.getUint32(at.magic, true) !== batchMagic)
+    throw invalid(`${bytes.length} bytes are not the keys of a batch`, bytes.length);
+  const [upserts, deletes] = [view.getUint32(at.upserts, true), view.getUint32(at.deletes, true)];
+  if (upserts + deletes > batchRowsMax || bytes.length !== headerBytes + (upserts + deletes) * 8)
+    throw invalid(`its ${bytes.length} bytes are not those of ${upserts + deletes} keys`, bytes.length);
+  return {
+    ...placeIn(view),
+    keys: new BigUint64Array(bytes.buffer, headerBytes, upserts),
+    deletes: new BigUint64Array(bytes.buffer, headerBytes + upserts * 8, deletes),
+  };
+}
+
+function placeIn(view: DataView): Pick<Batch, 'position' | 'previous' | 'after'> {
+  const [incarnation, number] = [view.getUint32(at.incarnation, true), view.getBigUint64(at.number, true)];
+  return {
+    position: { incarnation, number, digest: view.getBigUint64(at.digest, true) },
+    previous: view.getBigUint64(at.previous, true),
+    after: Number(view.getBigUint64(at.after, true)),
+  };
+}
+
 /** Reads a batch. It may be anything: everybody who may publish to the stream has written it. @throws INVALID_FRAME */
 export function readBatch(given: Uint8Array): Batch {
   // A copy begins at a whole word, and is changed below. A slice of a Buffer would not be one.
@@ -118,12 +153,10 @@ export function readBatch(given: Uint8Array): Batch {
   view.setBigUint64(at.digest, 0n, true);
   if (digestOf(new Uint32Array(bytes.buffer)) !== digest)
     throw invalid('its digest is not that of its bytes', digest);
+  view.setBigUint64(at.digest, digest, true);
   const deletesAt = headerBytes + upserts * 8;
-  const [incarnation, number] = [view.getUint32(at.incarnation, true), view.getBigUint64(at.number, true)];
   return {
-    position: { incarnation, number, digest },
-    previous: view.getBigUint64(at.previous, true),
-    after: Number(view.getBigUint64(at.after, true)),
+    ...placeIn(view),
     dim,
     madeAt: Number(view.getBigUint64(at.madeAt, true)),
     keys: new BigUint64Array(bytes.buffer, headerBytes, upserts),

@@ -9,6 +9,7 @@ import { instantiate } from '../../src/kernel/wasm.ts';
 import { AskMemory, askCases, assertAsks } from '../35.lookup/ask-case.ts';
 import { assertUpdated, updatedCases } from '../50.memory-node/updated-answers.ts';
 import { assertCaches, tables } from '../70.ranker/cache-cases.ts';
+import { followedHistories, runFollowed } from '../70.ranker/followed-cases.ts';
 import { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import { assertPools } from './pool-cases.ts';
@@ -206,8 +207,8 @@ const cacheFaults: readonly Fault[] = [
   {
     name: 'the vector of an entry with weights begins where its weights do',
     file: 'probe.ts',
-    from: 'vector = vectorAt(keys, keyBytes, weighted);',
-    to: 'vector = vectorAt(keys, keyBytes, false);',
+    from: 'vector = vectorAt(keys, keyBytes, weighted, followed);',
+    to: 'vector = vectorAt(keys, keyBytes, false, followed);',
   },
   {
     name: 'the vector of another bag is added',
@@ -311,6 +312,46 @@ const updateFaults: readonly Fault[] = [
   },
 ];
 
+/** Faults in how a cache follows row updates. */
+const followedFaults: readonly Fault[] = [
+  {
+    name: 'an entry counts although a key was updated',
+    file: 'probe.ts',
+    from: 'if (followed) misses += missStale(',
+    to: 'if (!cache) misses += missStale(',
+  },
+  {
+    name: 'an entry has the updates that were heard, whatever its replies say',
+    file: 'fill.ts',
+    from: 'setTickBefore(entry + vector, tick);',
+    to: 'setTickBefore(entry + vector, u32.MAX_VALUE - 1);',
+  },
+  {
+    name: 'entries count that are older than a gap',
+    file: 'ticks.ts',
+    from: 'if (tick < load<u32>(cache, CACHE_FLOOR)) return true;',
+    to: '',
+  },
+  {
+    name: 'a key is noted in one of its places',
+    file: 'ticks.ts',
+    from: 'store<u32>(secondOf(ticks, sum), tick);',
+    to: '',
+  },
+  {
+    name: 'only the first key of a bag is looked at',
+    file: 'ticks.ts',
+    from: 'end = keys + <usize>count * keyBytes;',
+    to: 'end = keys + <usize>min<u32>(count, 1) * keyBytes;',
+  },
+  {
+    name: 'a stale entry stays',
+    file: 'fill.ts',
+    from: 'if (entry && !(followed && tickBefore(entry + vector) < tick)) continue;',
+    to: 'if (entry) continue;',
+  },
+];
+
 const search = { numRuns: runs.mutantCases, seed: 1, endOnFailure: true };
 
 test.for(faults)('finds: $name', async (fault) => {
@@ -337,6 +378,17 @@ test.for(cacheFaults)('finds: $name', async (fault) => {
   const module = new WebAssembly.Module(await compileWith(fault));
   await using cluster = await Cluster.start({ tables, nodes: 2, split: 'row', ports: false });
   await expect(assertCaches(cluster, module)).rejects.toThrow();
+});
+
+test.for(followedFaults)('finds: $name', async (fault) => {
+  const module = new WebAssembly.Module(await compileWith(fault));
+  const property = fc.asyncProperty(
+    followedHistories,
+    async (history) => void (await runFollowed(history, module)),
+  );
+  await expect(fc.assert(property, { numRuns: 100, seed: 1, endOnFailure: true })).rejects.toThrow(
+    /Property failed/,
+  );
 });
 
 /** A fault is the same without the optimizer, which takes twice as long as all the rest of the compiler. */

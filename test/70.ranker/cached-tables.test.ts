@@ -21,7 +21,7 @@ const { spec, shards } = table;
 const plain = cacheChoices('1MiB', []);
 
 function isKept(one: PlannedTable, then: PlannedTable): boolean {
-  const before = new CachedTables(routingOf(one), plain);
+  const before = new CachedTables(routingOf(one), plain, false);
   return before.next(routingOf(other, then)).of(then.spec).number === before.of(one.spec).number;
 }
 
@@ -58,7 +58,7 @@ test.for(changed)('if this changes, it gets a new number: %s', ([, one, then]) =
 
 test('no number comes again, and tables without pooling have none', () => {
   const contents = ['3', '4', '3'].map((digit) => digit.repeat(32));
-  let cached = new CachedTables(routingOf(table, other), plain);
+  let cached = new CachedTables(routingOf(table, other), plain, false);
   const seen = [cached.of(spec).number, cached.of(other.spec).number];
   for (const next of contents) {
     cached = cached.next(routingOf({ ...table, content: next }));
@@ -71,11 +71,18 @@ test('no number comes again, and tables without pooling have none', () => {
 test('a table that is off has no number, and pinned tables have their places in any plan', () => {
   const specs = ['t', 'other', 'third'].map((name) => ({ ...spec, name }));
   const tables = { other: 'pinned', t: 'off', third: 'pinned' } as const;
-  let cached = new CachedTables(routingOf(table, other), cacheChoices({ size: '1MiB', tables }, specs));
-  expect(cached.of(spec)).toEqual({ number: 0, pin: 0 });
+  const choices = cacheChoices({ size: '1MiB', tables }, specs);
+  let cached = new CachedTables(routingOf(table, other), choices, false);
+  expect(cached.of(spec)).toEqual({ number: 0, pin: 0, followed: false });
   expect(cached.of(other.spec)).toMatchObject({ pin: 1 });
   cached = cached.next(routingOf({ ...table, spec: specs[2] }, table));
-  expect(cached.of(spec)).toEqual({ number: 0, pin: 0 });
+  expect(cached.of(spec)).toEqual({ number: 0, pin: 0, followed: false });
   expect(cached.of(specs[2])).toMatchObject({ pin: 2 });
-  expect(cached.settings(7, 9)).toEqual({ bytes: 7, bytesMax: 9, pins: 2, admitsAll: false });
+  expect(cached.settings(7, 9)).toEqual({
+    bytes: 7,
+    bytesMax: 9,
+    pins: 2,
+    admitsAll: false,
+    followed: false,
+  });
 });
