@@ -127,11 +127,12 @@ async function rankersFollow(
   const [plan, old] = [serving, previous].map(({ routing }) => planName(routing));
   const { quietMs = rollOutQuietMs } = options;
   await until(store, revision, options, 'rankers still use the previous release', async (since) => {
-    const asked = await nodesAsked(previous, old, quietMs, options);
+    const used = await nodesAsked(previous, old, quietMs, options);
+    const asked = used.map((id) => `somebody asks node ${id}`);
     // Last, because nodes that do not answer take their time, and leases change.
     const rankers = (await store.rankers?.()) ?? [];
     const behind = rankers.filter((ranker) => ranker.plan !== plan).map(({ id }) => `ranker ${id}`);
-    const missing = [...behind, ...asked.map((id) => `somebody asks node ${id}`)];
+    const missing = [...behind, ...asked];
     // A file does not know its rankers, and leases may be lost. If nobody has asked a node for a while, everybody has followed.
     return missing.length === 0 && performance.now() - since < quietMs ? ['a moment'] : missing;
   });

@@ -142,7 +142,7 @@ export class KeyStream implements UpdatedKeys {
     if (batch === undefined) return undefined;
     const { digest } = batch.position;
     if (!mayHaveLost || batch.after === message.seq - 1) return { ...batch, digest };
-    const found = await endOf(this.#log, chain);
+    const found = await endOf(this.#log, chain, await this.#log.incarnation());
     return { ...batch, digest, position: found?.position ?? batch.position };
   }
 

@@ -23,8 +23,8 @@ const planted: readonly Mutation[] = [
   {
     name: 'a change ends without waiting for rankers',
     file: 'host/roll-out.ts',
-    from: 'return rankers.filter((ranker) => ranker.plan !== plan).map(({ id }) => id);',
-    to: 'return [];',
+    from: 'const missing = [...behind, ...asked];',
+    to: 'const missing: string[] = [];',
   },
   {
     name: 'an abort after the flip does not wait for rankers',
@@ -125,7 +125,7 @@ const planted: readonly Mutation[] = [
   {
     name: 'rows are freed that another release has too',
     file: 'host/loaded-releases.ts',
-    from: 'if (--unit.uses > 0) continue;',
+    from: 'if (--unit.uses > 0) return;',
     to: '--unit.uses;',
   },
   {
@@ -137,7 +137,7 @@ const planted: readonly Mutation[] = [
   {
     name: 'rows that no release has any more stay in memory',
     file: 'host/loaded-releases.ts',
-    from: 'for (const extent of unit.extents) this.#reader.store.free(extent);',
+    from: 'freeShard(this.#reader.store, unit);',
     to: '',
   },
   {

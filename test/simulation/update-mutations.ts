@@ -71,8 +71,8 @@ const planted: readonly Mutation[] = [
   {
     name: 'rows that were read again get batches from where they were',
     file: 'memory-node/followed-shard.ts',
-    from: '      this.#chain = new Chain(genesis(incarnation));\n      this.#sequence = 0;\n      this.#written = 0;',
-    to: '      this.#chain = new Chain(genesis(incarnation));',
+    from: '      this.#sequence = start?.sequence ?? 0;\n      this.#written = this.#sequence;',
+    to: '',
   },
   {
     name: 'rows that were read again are served without their batches',
