@@ -4,7 +4,7 @@ import { World } from '../../src/simulation/world.ts';
 import { runs } from '../runs.ts';
 import { changesOf } from '../simulation/changes-plan.ts';
 import { type Plan, planOf } from '../simulation/plan.ts';
-import { simulateSeed } from '../simulation/seed.ts';
+import { simulateSeed, simulateUpdatesOf } from '../simulation/seed.ts';
 import { simulate } from '../simulation/simulation.ts';
 
 test('clusters under load and faults do what they promise', async () => {
@@ -38,6 +38,13 @@ test('the same seed gives the same run, also of a cluster that changes while nod
   const once = await simulateSeed(seed);
   expect(once.events).toBeGreaterThan(1_000);
   expect(await simulateSeed(seed)).toEqual(once);
+});
+
+test('the same seed gives the same run, also of rows that change while the log loses batches', async () => {
+  const seed = 17;
+  const once = await simulateUpdatesOf(seed);
+  expect(once?.events).toBeGreaterThan(1_000);
+  expect(await simulateUpdatesOf(seed)).toEqual(once);
 });
 
 /** The first seed in which commands are killed, nodes start again, and leases are lost. */
