@@ -20,6 +20,10 @@ export function addSnapshot(program: Command): void {
       '--use [path]',
       'nodes that start later begin with the snapshot; path or URL as they see it (default: that of --out)',
     );
+  command.option(
+    '--forget',
+    'with --use: delete the batches that the snapshot has from the stream, which makes room',
+  );
   withNats(command)
     .option('--json', 'print the summary as JSON')
     .addHelpText(
@@ -28,6 +32,8 @@ export function addSnapshot(program: Command): void {
     )
     .action(async (options: SnapshotOptions & { json?: boolean }, own: Command) => {
       checkNats(own, options.routing, '--routing');
+      if (options.forget && options.use === undefined)
+        own.error("error: option '--forget' is for a snapshot that nodes begin with: give --use too");
       const report = await snapshot(options);
       print(options.json ? JSON.stringify(report) : reportText(report));
     });

@@ -3,6 +3,8 @@ import { FlexemrError } from '../errors.ts';
 import { ClusteredUpdates } from '../host/clustered-updates.ts';
 import { takeSnapshot } from '../host/take-snapshot.ts';
 import { useSnapshot } from '../host/use-snapshot.ts';
+import type { UpdateStream } from '../nats/update-stream.ts';
+import type { SnapshotShard } from '../updates/snapshot-state.ts';
 import { type NatsOptions, readNats } from './nats-options.ts';
 import { type TableOptions, tableSource } from './table-source.ts';
 
@@ -13,6 +15,8 @@ export interface SnapshotOptions extends NatsOptions, Omit<TableOptions, 'tables
   readonly tables?: string | undefined;
   /** Nodes that start later begin with the snapshot. Text: its path or address as they see it. */
   readonly use?: true | string | undefined;
+  /** Deletes the batches that the snapshot has from the stream, but for the last of each shard, which says where its chain is. */
+  readonly forget?: boolean | undefined;
 }
 
 export interface SnapshotReport {
@@ -33,15 +37,32 @@ export async function snapshot(options: SnapshotOptions): Promise<SnapshotReport
   const tables = options.tables ?? serving.tables;
   if (tables === undefined) throw noTables();
   const source = await tableSource({ ...options, tables });
-  const taken = await takeSnapshot(updates.log, serving.routing, source, options.out);
+  const { shards, ...taken } = await takeSnapshot(updates.log, serving.routing, source, options.out);
   const used = options.use === true ? resolve(options.out) : options.use;
   if (used !== undefined) await useSnapshot(updates.store, serving.routing, used);
+  // Nodes that start from now on begin with the snapshot.
+  if (options.forget) await forget(updates.log, shards);
   return {
     ...taken,
     batches: String(taken.batches),
     used,
     seconds: Math.round(performance.now() - began) / 1_000,
   };
+}
+
+/** @throws CONFLICT if the stream was made anew meanwhile */
+async function forget(log: UpdateStream, shards: readonly SnapshotShard[]): Promise<void> {
+  const incarnation = await log.incarnation();
+  for (const { chain, at } of shards) {
+    if (at.sequence > 0 && at.position.incarnation !== incarnation) throw madeAnew();
+    await log.forget(chain, at.sequence);
+  }
+}
+
+function madeAnew(): FlexemrError {
+  const message =
+    'the stream of row updates was made anew meanwhile, so nothing of it is deleted: make another snapshot';
+  return new FlexemrError('CONFLICT', message, { field: 'forget' });
 }
 
 function noTables(): FlexemrError {

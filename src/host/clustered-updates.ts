@@ -3,13 +3,12 @@ import { isNatsAddress } from '../nats/address.ts';
 import type { NatsCredentials } from '../nats/credentials.ts';
 import { UpdateStream } from '../nats/update-stream.ts';
 import type { ClusterStore } from '../plan/cluster-store.ts';
-import type { UpdateLog } from '../updates/update-log.ts';
 import { openClusterSource } from './cluster-source.ts';
 
 /** A cluster in NATS, and the log of its row updates. */
 export class ClusteredUpdates implements AsyncDisposable {
   readonly store: ClusterStore;
-  readonly log: UpdateLog;
+  readonly log: UpdateStream;
 
   /** @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED, MISSING_DEPENDENCY */
   static async open(routing: string, credentials?: NatsCredentials): Promise<ClusteredUpdates> {
@@ -26,7 +25,7 @@ export class ClusteredUpdates implements AsyncDisposable {
     }
   }
 
-  private constructor(store: ClusterStore, log: UpdateLog) {
+  private constructor(store: ClusterStore, log: UpdateStream) {
     this.store = store;
     this.log = log;
   }

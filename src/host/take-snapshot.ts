@@ -9,7 +9,7 @@ import { snapshotName } from '../store/load.ts';
 import { writeSafetensors } from '../store/safetensors-writer.ts';
 import { openTableFile, type TableSource } from '../store/table-file.ts';
 import { ChangedBytes } from '../updates/changed-rows.ts';
-import { type SnapshotTable, snapshotJson } from '../updates/snapshot-state.ts';
+import { type SnapshotShard, type SnapshotTable, snapshotJson } from '../updates/snapshot-state.ts';
 import type { UpdateLog } from '../updates/update-log.ts';
 import { batchArena } from './batch-arena.ts';
 
@@ -18,6 +18,8 @@ export interface TakenSnapshot {
   readonly rows: number;
   /** Batches of row updates that the rows have. */
   readonly batches: bigint;
+  /** The shards that take updates. */
+  readonly shards: readonly SnapshotShard[];
 }
 
 /**
@@ -66,6 +68,7 @@ export async function takeSnapshot(
     tables: written.length,
     rows: written.reduce((sum, { stored }) => sum + stored.rows, 0),
     batches: shards.reduce((sum, { at }) => sum + at.position.number, 0n),
+    shards,
   };
 }
 

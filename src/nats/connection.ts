@@ -50,6 +50,7 @@ export function isAbsent(error: Error): boolean {
 /** Codes of JetStream. */
 const wrongLastSequence = [10_071, 10_164];
 const notEnabled = [10_039, 10_076];
+const isFull = [10_047, 10_077, 10_122];
 
 /** A connection to NATS. If it is lost, it comes back by itself. */
 export class Connection {
@@ -264,6 +265,7 @@ function failure(
   if (cause instanceof jetStream.JetStreamApiError) {
     if (wrongLastSequence.includes(cause.code)) return made('CONFLICT', otherWriter);
     if (notEnabled.includes(cause.code)) return made('UNAVAILABLE', noJetStream);
+    if (isFull.includes(cause.code)) return made('LIMIT_EXCEEDED', `${cause.message}: ${noRoom}`);
     return made('UNAVAILABLE', cause.message);
   }
   if (isUnanswered(cause)) return made('UNAVAILABLE', noJetStream);
@@ -275,5 +277,6 @@ function failure(
   return made('UNAVAILABLE', `${deepest.message}. Check the address and its server.`);
 }
 
+const noRoom = 'the stream is full. If it is that of row updates, flexemr snapshot --use --forget makes room';
 const noJetStream =
   'nobody answers for the bucket. Start nats-server with JetStream (-js), and see whether the bucket exists.';

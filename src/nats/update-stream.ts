@@ -100,6 +100,16 @@ export class UpdateStream implements UpdateLog {
     await this.#ask(writing, () => this.#client.publish(this.#subject(chain), batch, options));
   }
 
+  /** Forgets the batches of a chain before a sequence, which must be that of one of them. @throws UNAVAILABLE, UNAUTHORIZED */
+  async forget(chain: string, before: number): Promise<void> {
+    // The server takes 0 for all of them.
+    if (before < 2) return;
+    const filter = this.#subject(chain);
+    await this.#ask('cannot delete row updates', () =>
+      this.#manager.streams.purge(this.#stream, { filter, seq: before }),
+    );
+  }
+
   /** The server would close the connection. */
   async #checkSize(bytes: number): Promise<void> {
     const most = (await this.#connection.server()).payloadBytesMax - messageHeadBytes;
@@ -185,7 +195,7 @@ export async function ensureUpdateStream(connection: Connection, address: NatsAd
   await connection.ask(`cannot create the stream ${name}`, () =>
     manager.streams.add({
       ...{ name, num_replicas, subjects: [`${name}.*`], max_bytes: updateStreamBytes },
-      ...{ retention: 'limits', discard: 'old', storage: 'file' },
+      ...{ retention: 'limits', discard: 'new', storage: 'file' },
       ...{ allow_direct: true, deny_delete: true },
     }),
   );

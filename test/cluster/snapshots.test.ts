@@ -9,8 +9,6 @@ import { openRanker } from '../../src/host/open-ranker.ts';
 import { openUpdater } from '../../src/host/open-updater.ts';
 import { plannedTables } from '../../src/host/plan-cluster.ts';
 import { publishCluster } from '../../src/host/publish-cluster.ts';
-import { parseNatsAddress } from '../../src/nats/address.ts';
-import { Connection } from '../../src/nats/connection.ts';
 import { planName } from '../../src/plan/fingerprint.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { SafetensorsFile } from '../../src/store/safetensors.ts';
@@ -27,15 +25,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
-
-/** Makes the stream of a cluster forget its messages before a place. */
-async function forget(where: string, before: number): Promise<void> {
-  const address = parseNatsAddress(where);
-  const connection = await Connection.open(address, {});
-  const manager = await connection.manager();
-  await manager.streams.purge(`${address.bucket}-updates`, { seq: before });
-  await connection.close();
-}
 
 test('a node begins with the snapshot that the cluster names, after the stream has forgotten its beginning', async () => {
   await using server = await NatsServer.start();
@@ -70,7 +59,7 @@ test('a node begins with the snapshot that the cluster names, after the stream h
     };
     for (let i = 2; i < 6; i++) await write(i, i);
     const place = ['--routing', routing];
-    expect(done('snapshot', ...place, '--tables', tables, '--out', now, '--use')).toMatchObject({
+    expect(done('snapshot', ...place, '--tables', tables, '--out', now, '--use', '--forget')).toMatchObject({
       ...{ tables: 2, rows: 2 * rows, batches: '8', used: now },
     });
     const { cluster } = await store.read();
@@ -83,7 +72,6 @@ test('a node begins with the snapshot that the cluster names, after the stream h
     expect(await file.read('deletes_01', 'U64')).toEqual(BigUint64Array.of(35n, 42n));
     // To write the same again changes no row.
     expect(done('update', ...place, '--rows', changed)).toMatchObject({ rows: 4, deletes: 2 });
-    await forget(routing, 9);
     await host.close();
     const base = { tables, routing: plan.routing, node: 'n0', updates: { nats: routing } };
     expect(await refused(() => MemoryNodeHost.start(base))).toMatchObject({

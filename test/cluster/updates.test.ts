@@ -1,10 +1,16 @@
 // Row updates in NATS: what was acknowledged is what followers have, whatever happens to the servers.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { UpdateStream } from '../../src/nats/update-stream.ts';
+import { parseNatsAddress } from '../../src/nats/address.ts';
+import { Connection } from '../../src/nats/connection.ts';
+import { ensureUpdateStream, UpdateStream } from '../../src/nats/update-stream.ts';
+import { numberedShards } from '../../src/plan/routing-table.ts';
+import { endOf } from '../../src/updates/chain-end.ts';
+import { chainName } from '../../src/updates/chain-name.ts';
 import { Updater } from '../../src/updates/updater.ts';
 import { hasher, patience, replayed, routing, row, writeAll, writers } from '../32.updates/update-case.ts';
 import { until } from '../80.cli/command.ts';
+import { refused } from '../refusal.ts';
 import { runs } from '../runs.ts';
 import { atAll, NatsServer, startThree } from './nats-server.ts';
 
@@ -81,4 +87,41 @@ test('a server that is killed loses nothing; one with another disk says so', asy
   await write(3);
   expect(await replayed(again.log)).toEqual(new Map([['rows 1', row(3)]]));
   await log.close();
+});
+
+test('a stream that is full takes nothing more, and forgets nothing by itself; room is made by who deletes what is old', async () => {
+  await using server = await NatsServer.start();
+  const address = parseNatsAddress(server.at('full'));
+  const connection = await Connection.open(address, {});
+  await ensureUpdateStream(connection, address);
+  const { manager } = await connection.jetStream();
+  const name = 'full-updates';
+  const { config } = await manager.streams.info(name);
+  await manager.streams.update(name, { ...config, max_bytes: 20_000 });
+  const log = await UpdateStream.open(server.at('full'));
+  const updater = new Updater(log, hasher);
+  let written = 0;
+  const write = async (): Promise<void> => {
+    await updater.write(routing, { rows: { keys: [1], rows: row(written + 1) } }, patience);
+    written++;
+  };
+  const fill = async (): Promise<never> => {
+    for (;;) await write();
+  };
+  expect(await refused(fill)).toMatchObject({
+    code: 'LIMIT_EXCEEDED',
+    message: expect.stringMatching(/full.*snapshot --use --forget/),
+  });
+  const all = new Map([['rows 1', row(written)]]);
+  expect(await replayed(log)).toEqual(all);
+  const [planned] = numberedShards(routing);
+  const chain = chainName(planned);
+  const last = await log.last(chain);
+  await log.forget(chain, last?.sequence ?? 0);
+  const end = await endOf(log, chain, await log.incarnation());
+  expect(end?.position.number).toBe(BigInt(written));
+  await write();
+  expect((await endOf(log, chain, await log.incarnation()))?.position.number).toBe(BigInt(written));
+  await log.close();
+  await connection.close();
 });
