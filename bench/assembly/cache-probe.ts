@@ -13,7 +13,7 @@ export function addBags(cache: usize, table: u32, dim: u32, first: u32, end: u32
   for (; first < end; first++) {
     store<u32>(key, first);
     const sum = hashOfWords(hash(load<u64>(cache, CACHE_SEED) ^ ((<u64>table << 32) | 4)), key, 4);
-    const vector = addEntry(cache, table, <u32>sum, <u32>(sum >> 32), key, 1, 4, 0, dim, 0) + vectorAt(1, 4, false);
+    const vector = addEntry(cache, table, <u32>sum, <u32>(sum >> 32), key, 1, 4, 0, dim, 0, 0) + vectorAt(1, 4, false, 0);
     for (let i: u32 = 0; i < dim; i++) store<u32>(vector + (<usize>i << 2), first + i);
   }
 }

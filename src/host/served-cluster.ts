@@ -2,7 +2,7 @@ import { releaseHostTries, releaseHostTryMs, releaseRetryMs } from '../cluster-l
 import { FlexemrError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Hosting } from '../memory-node/hosting.ts';
-import { emptyUpdates, type NodeUpdatesStats, type UpdatesHosting } from '../memory-node/node-updates.ts';
+import { emptyUpdates, type NodeUpdatesStats } from '../memory-node/node-updates.ts';
 import { type Cluster, namedReleases, type Release } from '../plan/cluster.ts';
 import type { ClusterSource } from '../plan/cluster-store.ts';
 import { planName } from '../plan/fingerprint.ts';
@@ -13,6 +13,7 @@ import type { ReadableRelease } from '../transport/rdma/handshake.ts';
 import type { ReleaseStatus } from '../wire/handler.ts';
 import type { LoadedReleases, NodeOptions } from './loaded-releases.ts';
 import { RegisteredTables } from './registered-tables.ts';
+import type { RowsFollower } from './rows-follower.ts';
 import type { RdmaServing, Serving } from './worker-control.ts';
 
 export interface ServedClusterOptions extends NodeOptions {
@@ -28,16 +29,6 @@ export interface Workers {
   host(): Promise<unknown>;
   /** Waits until none of them uses the rows of releases that are no longer served. @throws WORKER_FAILED */
   unused(): Promise<unknown>;
-}
-
-/** Who writes row updates to the shards of a node. */
-export interface RowsFollower {
-  /** Writes to these shards from now on, and to no others. */
-  host(hosting: UpdatesHosting): Promise<void>;
-  /** Waits until all shards have what the log had when they came. @throws UNAVAILABLE, CONFLICT */
-  caughtUp(): Promise<void>;
-  stats(): Promise<NodeUpdatesStats>;
-  close(): Promise<void>;
 }
 
 /** A release of the cluster in which the node has a place, and the fingerprint of its routing table. */

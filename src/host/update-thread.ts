@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import { emptyUpdates, type NodeUpdatesStats, type UpdatesHosting } from '../memory-node/node-updates.ts';
 import { clearWriter, type GateMemory } from '../memory-node/write-gate.ts';
 import { updateAwayMsMax, updateCheckMs } from '../update-limits.ts';
-import type { RowsFollower } from './served-cluster.ts';
+import type { RowsFollower } from './rows-follower.ts';
 
 /** A thread that writes row updates. Calls do not end if it dies. */
 export interface RunningUpdates extends RowsFollower {

@@ -71,23 +71,38 @@ async function chainAt(
     }
     const before = await log.next(name, after - 1);
     if (before === undefined) return undefined;
-    // It was written while that was there, so the log has forgotten it since.
-    const isForgotten = before.sequence > after;
+    // It was written while that was there, so the log has forgotten it since. What is left begins with a batch of the chain.
+    if (before.sequence > after) {
+      at = 0;
+      chain = new Chain(genesis(incarnation));
+      break;
+    }
     const isNext =
       position.incarnation === incarnation &&
-      (isForgotten ||
-        (before.batch.position.digest === previous && before.batch.position.incarnation === incarnation));
+      before.batch.position.digest === previous &&
+      before.batch.position.incarnation === incarnation;
     if (isNext) chain = new Chain({ incarnation, number: position.number - 1n, digest: previous });
-    else if (isForgotten) chain = new Chain(genesis(incarnation));
     else from = before;
   }
   while (at < to.sequence) {
     const found = await log.next(name, at);
     if (found === undefined) return undefined;
     at = found.sequence;
+    const judged = chain.judge(found.batch);
+    if (judged === 'gap' && isFirstKept(chain, found)) chain = beforeOf(found);
     if (chain.judge(found.batch) === 'next') chain.advance(found.batch.position);
   }
   return chain;
+}
+
+/** Whether a batch is the first one that the log has not forgotten, and what was before it was there when it was written. */
+function isFirstKept({ position: { number } }: Chain, { sequence, batch: { after } }: LoggedBatch): boolean {
+  return number === 0n && after > 0 && after < sequence;
+}
+
+/** A chain that a batch continues. */
+function beforeOf({ batch: { position, previous } }: LoggedBatch): Chain {
+  return new Chain({ ...position, number: position.number - 1n, digest: previous });
 }
 
 /** The batch that continues a chain after its end, whoever has written it; undefined if there is none. @throws as UpdateLog */

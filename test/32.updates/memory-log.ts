@@ -43,7 +43,15 @@ export class MemoryLog implements UpdateLog {
     this.sequence = this.messages.at(-1)?.logged.sequence ?? 0;
   }
 
-  /** Forgets its first messages: it has a limit. */
+  /** Forgets the batches of a chain before a sequence. */
+  forgetBefore(chain: string, sequence: number): void {
+    const isKept = (each: (typeof this.messages)[number]): boolean =>
+      each.chain !== chain || each.logged.sequence >= sequence;
+    const kept = this.messages.filter(isKept);
+    this.messages.splice(0, this.messages.length, ...kept);
+  }
+
+  /** Forgets its first messages, as nobody should make it do who keeps none of a chain. */
   forget(count: number): void {
     this.messages.splice(0, count);
   }

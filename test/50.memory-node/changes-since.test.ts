@@ -56,7 +56,7 @@ async function dumped(log: MemoryLog, since: number): Promise<Map<string, unknow
 test('rows that changed since any batch are those of a plain replay, or the log has forgotten a batch', async () => {
   const seen = { whole: 0, rest: 0, refused: 0, races: 0 };
   await fc.assert(
-    fc.asyncProperty(writers, fc.boolean(), fc.nat(8), fc.nat(20), async (all, isLax, since, forgotten) => {
+    fc.asyncProperty(writers, fc.boolean(), fc.nat(8), fc.nat(8), async (all, isLax, since, forgotten) => {
       const log = new MemoryLog();
       log.isLax = isLax;
       await writeAll(
@@ -70,18 +70,13 @@ test('rows that changed since any batch are those of a plain replay, or the log 
       const wanted = changesOf(
         chains.map(({ table, batches }) => ({ table, batches: batches.slice(since) })),
       );
-      // Nobody can tell a batch that lost a race from the winner, if nothing else is left of a chain.
-      const isWinner = new Set(chains.flatMap(({ batches }) => batches));
-      const lead = log.messages.findIndex(({ logged }, i) => i >= forgotten && isWinner.has(logged));
-      log.forget(Math.max(0, lead));
+      // Whoever deletes batches keeps one that is in the chain: nobody can tell one that lost a race from the winner, if that is gone.
+      for (const { chain, batches } of chains) {
+        const first = batches[Math.min(forgotten, batches.length - 1)];
+        if (first !== undefined) log.forgetBefore(chain, first.sequence);
+      }
       const kept = new Set(log.messages.map(({ logged }) => logged));
-      const firsts = shards.flatMap(
-        ({ chain }) => log.messages.find((message) => message.chain === chain) ?? [],
-      );
-      fc.pre(firsts.every(({ logged }) => isWinner.has(logged)));
       const lacks = chains.filter(({ batches }) => batches.slice(since).some((batch) => !kept.has(batch)));
-      // A chain of which nothing is left has no end that anybody knows.
-      fc.pre(chains.every(({ batches }) => batches.length === 0 || batches.some((batch) => kept.has(batch))));
       if (lacks.length > 0) {
         seen.refused++;
         expect(await refused(() => dumped(log, since))).toMatchObject({ code: 'CONFLICT', field: 'updates' });
