@@ -1,3 +1,4 @@
+import { FlexemrError } from '../errors.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { Hasher } from '../store/id-hashes.ts';
 import type { ChainPosition } from './batch.ts';
@@ -39,9 +40,12 @@ export class Updater {
   }
 
   async #write(cut: readonly ShardUpdates[], patience: WriterPatience): Promise<UpdateMark> {
-    const positions = await Promise.all(
+    const outcomes = await Promise.allSettled(
       cut.map((updates) => this.#chainOf(updates).write(updates, updates.planned.table.spec.dim, patience)),
     );
+    const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    if (failures.length > 0) throw together(failures);
+    const positions = outcomes.map((each) => (each as PromiseFulfilledResult<ChainPosition>).value);
     const mark: Record<string, Record<number, ShardMark>> = {};
     for (const [i, { planned }] of cut.entries()) {
       const { incarnation, number }: ChainPosition = positions[i];
@@ -60,4 +64,14 @@ export class Updater {
     }
     return writer;
   }
+}
+
+/** One error for all. What was lost is said once, so none of it may be left out. */
+function together(failures: readonly unknown[]): unknown {
+  const lost = failures.filter(
+    (each): each is FlexemrError => each instanceof FlexemrError && each.code === 'UPDATES_LOST',
+  );
+  if (lost.length < 2) return lost[0] ?? failures[0];
+  const [{ code, field, value }] = lost;
+  return new FlexemrError(code, lost.map(({ message }) => message).join('; '), { field, value });
 }

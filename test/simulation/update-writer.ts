@@ -81,8 +81,9 @@ export class UpdateWriter {
     } catch (error) {
       if (!(error instanceof FlexemrError) || !expected.includes(error.code)) throw error;
       world.history.add(`${this.processor.name}: update ${stamp}: ${error}`);
-      const [, chain] = /chain (\w+)/.exec(error.message) ?? [];
-      if (error.code === 'UPDATES_LOST') this.#events.onLost(this, chain);
+      if (error.code === 'UPDATES_LOST')
+        for (const [, chain] of error.message.matchAll(/chain (\w+) ended/g))
+          this.#events.onLost(this, chain);
       return error;
     }
   }

@@ -112,10 +112,11 @@ export class UpdatesRun {
       for (const [number, { incarnation, number: place }] of Object.entries(shards)) {
         const found = [...this.#chains].flatMap(([chain, { planned }]) => {
           if (planned.table.spec.name !== table || planned.number !== Number(number)) return [];
+          // An earlier one was lost before its writer had the answer, and was written again.
           const entry = this.log
             .chain(chain)
             .withNumber(incarnation, place)
-            .find(({ stamps }) => [...stamps.values()].includes(it.stamp));
+            .findLast(({ stamps }) => [...stamps.values()].includes(it.stamp));
           return entry === undefined ? [] : [{ chain, entry }];
         });
         if (found.length !== 1) throw new Error(`${name} is acknowledged, but it is not in its chain`);
