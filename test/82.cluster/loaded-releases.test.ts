@@ -6,6 +6,8 @@ import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import { noUpdates } from '../../src/memory-node/update-record.ts';
 import type { RoutingTable } from '../../src/plan/routing-table.ts';
 import { Store } from '../../src/store/store.ts';
+import type { Inbox } from '../../src/wire/handler.ts';
+import { lookupFrame } from '../50.memory-node/lookups.ts';
 
 function routing(version: number): RoutingTable {
   const spec = { name: 't', rows: 4, dim: 1, mode: 'sum' } as const;
@@ -56,4 +58,17 @@ test('a load that makes an arena and fails leaves what is served as it was, and 
   const second = await releases.load({ routing: routing(3), tables: '/3' });
   await node.host(releases.hostings(second)[1], releases.hostings(first)[1]);
   expect(node.describe().releases?.map(({ plan }) => plan)).toEqual([second, first]);
+  // The rows of a release are in use until the last reply that was planned for it is gone.
+  const frame = lookupFrame(routing(1), 't', [0, 1]);
+  const held = node.admit(frame.length) as Inbox;
+  held.frame.set(frame);
+  held.answer(() => {});
+  let isUnused = false;
+  const unused = node.host(releases.hostings(second)[1]).then(() => {
+    isUnused = true;
+  });
+  await new Promise((done) => setTimeout(done));
+  expect(isUnused).toBe(false);
+  held.release();
+  await unused;
 });

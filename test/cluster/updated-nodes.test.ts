@@ -42,7 +42,7 @@ test('every replica applies what an updater writes, also one that was away', asy
   await publishCluster(store, { routing: plan.routing }, false);
   const start = (i: number): Promise<MemoryNodeHost> =>
     MemoryNodeHost.start({
-      ...{ tables, routing: store, node: `n${i}`, port: ports[i], workers: 2 },
+      ...{ tables, routing: store, node: `n${i}`, port: ports[i] },
       updates: { nats: routing },
     });
   const hosts = [await start(0), await start(1)];

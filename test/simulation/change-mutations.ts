@@ -141,12 +141,6 @@ const planted: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'the descriptions of a release are freed while subrequests of it are held',
-    file: 'memory-node/served-release.ts',
-    from: 'if (this.#held > 0)\n      await',
-    to: 'if (this.#held < 0)\n      await',
-  },
-  {
     name: 'a frame is answered by the current release, whichever it names',
     file: 'memory-node/served-releases.ts',
     from: 'return this.#releases.find((release) => release.isOf(arena, head)) ?? current;',

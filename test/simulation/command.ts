@@ -19,6 +19,8 @@ export interface CommandOptions {
   readonly truth: Truth;
   /** How long it waits for nodes and for rankers each. */
   readonly waitMs: number;
+  /** As in RollOutOptions. */
+  readonly quietMs: number | undefined;
   /** When it is killed: after so many ms, or right after a step. */
   readonly killAfterMs?: number | undefined;
   readonly killAfter?: RollOutStep | undefined;
@@ -28,7 +30,7 @@ export interface CommandOptions {
 export type Outcome = 'done' | 'killed' | FlexemrError;
 
 export function command(change: Change, of: CommandOptions): Promise<Outcome> {
-  const { world, network, truth, waitMs, killAfterMs, killAfter } = of;
+  const { world, network, truth, waitMs, quietMs, killAfterMs, killAfter } = of;
   const name = change?.name ?? 'abort';
   const processor = new Processor(`command ${name}`);
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
@@ -51,7 +53,7 @@ export function command(change: Change, of: CommandOptions): Promise<Outcome> {
     const store = new KeptCluster(new TruthBucket(truth, processor));
     const transport = new Descriptions(network);
     try {
-      const options = { transport, waitMs, onStep };
+      const options = { transport, waitMs, quietMs, onStep };
       if (change === undefined) await rollBack(store, options);
       else await rollOut(store, change.next((await store.read()).cluster.serving), options);
     } finally {
