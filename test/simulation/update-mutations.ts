@@ -11,8 +11,8 @@ const planted: readonly Mutation[] = [
   {
     name: 'the end of a chain is what was written last, even if it lost a race',
     file: 'updates/chain-end.ts',
-    from: '(before.batch.position.digest === previous && before.batch.position.incarnation === incarnation));',
-    to: 'true);',
+    from: 'if (isNext) chain = new Chain(',
+    to: 'if (isNext || position.number > 0n) chain = new Chain(',
   },
   {
     name: 'a writer takes the batch of another one for its own',
