@@ -1,9 +1,8 @@
-import { leaseBytesMax, leaseMs, natsHistory, natsReplicasDefault } from '../cluster-limits.ts';
+import { leaseBytesMax, leaseMs, natsHistory } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import type { NatsAddress } from './address.ts';
-import { type Connection, isAbsent } from './connection.ts';
-
-type StreamConfig = Parameters<Awaited<ReturnType<Connection['manager']>>['streams']['add']>[0];
+import type { Connection } from './connection.ts';
+import { ensureStream, type StreamConfig } from './ensure-stream.ts';
 
 const nanosecondsPerMs = 1_000_000;
 
@@ -29,30 +28,18 @@ export function streamOf(bucket: string): string {
 /** Creates a bucket, or checks one that is there. @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
 async function ensure(
   connection: Connection,
-  { replicas, shown }: NatsAddress,
+  address: NatsAddress,
   bucket: string,
   own: Partial<StreamConfig>,
 ): Promise<void> {
-  const name = streamOf(bucket);
-  const manager = await connection.manager();
-  const found = await connection.ask(`cannot see the bucket ${bucket}`, () =>
-    manager.streams.info(name).catch((error: Error) => {
-      if (isAbsent(error)) return undefined;
-      throw error;
-    }),
-  );
-  if (found !== undefined) return check(bucket, shown, found.config, own);
-  const num_replicas = replicas ?? ((await connection.server()).isClustered ? natsReplicasDefault : 1);
-  await connection.ask(`cannot create the bucket ${bucket} with ${num_replicas} replicas (?replicas=N)`, () =>
-    manager.streams.add({
-      ...common,
-      max_msgs_per_subject: 1,
-      ...own,
-      name,
-      subjects: [`$KV.${bucket}.>`],
-      num_replicas,
-    }),
-  );
+  const found = await ensureStream(connection, address, `bucket ${bucket}`, {
+    ...common,
+    max_msgs_per_subject: 1,
+    ...own,
+    name: streamOf(bucket),
+    subjects: [`$KV.${bucket}.>`],
+  });
+  if (found !== undefined) check(bucket, address.shown, found, own);
 }
 
 /** What every client of NATS expects of a bucket. Reads go to the leader, because other servers may be behind. */

@@ -47,6 +47,9 @@ export function isAbsent(error: Error): boolean {
   return error.message === 'stream not found';
 }
 
+/** The server counts the subject of a message and its headers, too. */
+const messageHeadBytes = 1_024;
+
 /** Codes of JetStream. */
 const wrongLastSequence = [10_071, 10_164];
 const notEnabled = [10_039, 10_076];
@@ -90,12 +93,12 @@ export class Connection {
     }
   }
 
-  /** What the server says of itself: the bytes of the largest message that it accepts, and whether it is one of several. */
-  async server(): Promise<{ readonly payloadBytesMax: number; readonly isClustered: boolean }> {
+  /** What the server says of itself: the largest message that it takes, in bytes, and whether it is one of several. */
+  async server(): Promise<{ readonly messageBytesMax: number; readonly isClustered: boolean }> {
     await this.#present();
     // While a connection is lost, nothing is known of the server.
     const { max_payload = Number.POSITIVE_INFINITY, cluster } = this.#nats.info ?? {};
-    return { payloadBytesMax: max_payload, isClustered: cluster !== undefined };
+    return { messageBytesMax: max_payload - messageHeadBytes, isClustered: cluster !== undefined };
   }
 
   /** A bucket for reading and writing. Reads go to the leader of the bucket, so that they see every write before. */

@@ -42,8 +42,7 @@ class NatsBucket implements ClusterBucket {
   }
 
   async bytesMax(): Promise<number> {
-    // The server counts the subject and headers too.
-    return (await this.#connection.server()).payloadBytesMax - 1_024;
+    return (await this.#connection.server()).messageBytesMax;
   }
 
   async read(): Promise<ReadText | undefined> {

@@ -1,12 +1,12 @@
-import { natsReplicasDefault } from '../cluster-limits.ts';
 import { FlexemrError } from '../errors.ts';
 import { updateStreamBytes } from '../update-limits.ts';
-import { readBatch, withoutRows } from '../updates/batch.ts';
+import { digestIn, readBatch, withoutRows } from '../updates/batch.ts';
 import { digestOf } from '../updates/digest.ts';
 import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
 import { type NatsAddress, parseNatsAddress } from './address.ts';
 import { Connection, isAbsent, type JetStreams } from './connection.ts';
 import type { NatsCredentials } from './credentials.ts';
+import { ensureStream } from './ensure-stream.ts';
 import type { JetStreamClient, JetStreamManager, StoredMsg, StreamInfo } from './library.ts';
 
 const reading = 'cannot read row updates';
@@ -94,7 +94,7 @@ export class UpdateStream implements UpdateLog {
     headers.set(keysHeader, keys);
     const options = {
       headers,
-      msgID: `${chain} ${readBatch(batch).position.digest}`,
+      msgID: `${chain} ${digestIn(batch)}`,
       expect: { lastSubjectSequence: after },
     };
     await this.#ask(writing, () => this.#client.publish(this.#subject(chain), batch, options));
@@ -112,7 +112,7 @@ export class UpdateStream implements UpdateLog {
 
   /** The server would close the connection. */
   async #checkSize(bytes: number): Promise<void> {
-    const most = (await this.#connection.server()).payloadBytesMax - messageHeadBytes;
+    const most = (await this.#connection.server()).messageBytesMax;
     if (bytes <= most) return;
     const message = `a batch of row updates has ${bytes} bytes, and the server takes ${most}. Raise max_payload in the configuration of nats-server, or send batches of fewer rows`;
     throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'batch', value: bytes });
@@ -162,9 +162,6 @@ export function incarnationOf({ created, config: { name } }: StreamInfo): number
 /** A header with the bytes of a batch without its rows, as base64. */
 export const keysHeader = 'Flexemr-Keys';
 
-/** The server counts the subject and the other headers of a message too. */
-const messageHeadBytes = 1_024;
-
 /** Anything that is not a batch is left out, by all readers. */
 function logged({ seq, data }: StoredMsg): LoggedBatch | undefined {
   try {
@@ -179,24 +176,12 @@ export function streamName({ bucket }: NatsAddress): string {
   return `${bucket}-updates`;
 }
 
-/** Creates the stream of a cluster, if it is not there. @throws UNAVAILABLE, UNAUTHORIZED */
+/** Creates the stream of a cluster, if it is not there. @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
 export async function ensureUpdateStream(connection: Connection, address: NatsAddress): Promise<void> {
-  const { manager } = await connection.jetStream();
   const name = streamName(address);
-  const found = await connection.ask(`cannot see the stream ${name}`, () =>
-    manager.streams.info(name).catch((error: Error) => {
-      if (isAbsent(error)) return undefined;
-      throw error;
-    }),
-  );
-  if (found !== undefined) return;
-  const num_replicas =
-    address.replicas ?? ((await connection.server()).isClustered ? natsReplicasDefault : 1);
-  await connection.ask(`cannot create the stream ${name}`, () =>
-    manager.streams.add({
-      ...{ name, num_replicas, subjects: [`${name}.*`], max_bytes: updateStreamBytes },
-      ...{ retention: 'limits', discard: 'new', storage: 'file' },
-      ...{ allow_direct: true, deny_delete: true },
-    }),
-  );
+  await ensureStream(connection, address, `stream ${name}`, {
+    ...{ name, subjects: [`${name}.*`], max_bytes: updateStreamBytes },
+    ...{ retention: 'limits', discard: 'new', storage: 'file' },
+    ...{ allow_direct: true, deny_delete: true },
+  });
 }

@@ -103,6 +103,12 @@ export function writeBatch(
   return { bytes, position: { incarnation: after.incarnation, number, digest } };
 }
 
+/** The digest of a batch. @param batch that was written here */
+export function digestIn(batch: Uint8Array): bigint {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  return view.getBigUint64(at.digest, true);
+}
+
 /** The bytes of a batch without its rows. @param batch that was written here */
 export function withoutRows(batch: Uint8Array): Uint8Array {
   const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);

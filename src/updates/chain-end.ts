@@ -63,20 +63,16 @@ async function chainAt(
   let at = 0;
   for (let from = to; chain === undefined; ) {
     const { after, previous, position } = from.batch;
+    const isFirst = after === 0 || after >= from.sequence;
+    const before = isFirst ? undefined : await log.next(name, after - 1);
+    if (!isFirst && before === undefined) return undefined;
+    // What is not there any more was there when it was written: the log has forgotten it since, and begins with a batch of the chain.
+    if (before === undefined || before.sequence > after) {
+      at = 0;
+      chain = new Chain(genesis(incarnation));
+      break;
+    }
     at = after;
-    if (after === 0 || after >= from.sequence) {
-      at = 0;
-      chain = new Chain(genesis(incarnation));
-      break;
-    }
-    const before = await log.next(name, after - 1);
-    if (before === undefined) return undefined;
-    // It was written while that was there, so the log has forgotten it since. What is left begins with a batch of the chain.
-    if (before.sequence > after) {
-      at = 0;
-      chain = new Chain(genesis(incarnation));
-      break;
-    }
     const isNext =
       position.incarnation === incarnation &&
       before.batch.position.digest === previous &&
