@@ -26,6 +26,15 @@ const updateOptions = optionsOf({
   until: v.optional(v.picklist(['applied', 'written'])),
 });
 
+/** What a cluster serves. */
+interface Serving {
+  /** Of the cluster. */
+  readonly revision: string;
+  readonly routing: RoutingTable;
+  /** Name of the plan. */
+  readonly plan: string;
+}
+
 /** A node that does not have an update yet. */
 interface Behind {
   readonly serves: boolean;
@@ -39,6 +48,8 @@ export class ClusterUpdater implements AsyncDisposable {
   readonly #log: UpdateLog;
   readonly #transport: Transport;
   readonly #updater: Updater;
+  /** What was read last: to name a large plan takes long. */
+  #last: Serving | undefined;
   #closed = false;
 
   /** @internal */
@@ -60,20 +71,30 @@ export class ClusterUpdater implements AsyncDisposable {
     if (this.#closed) throw new FlexemrError('RELEASED', 'the updater is closed');
     const { deadline = updateMsDefault, until = 'applied' } = checkFields(updateOptions, options);
     const patience = new Patience(deadline);
-    const routing = await this.#serving();
-    const mark = await this.#updater.write(routing, updates, patience);
-    if (planName(await this.#serving()) !== planName(routing)) throw changed();
-    if (until === 'applied') await this.#applied(routing, mark, patience);
+    const serving = await this.#serving();
+    const mark = await this.#updater.write(serving.routing, updates, patience);
+    await this.#checkSame(serving);
+    if (until === 'applied') await this.#applied(serving, mark, patience);
     return mark;
   }
 
   /** The tables that are served, in order. @throws UNAVAILABLE, UNAUTHORIZED */
   async specs(): Promise<TableSpec[]> {
-    return (await this.#serving()).tables.map(({ spec }) => spec);
+    return (await this.#serving()).routing.tables.map(({ spec }) => spec);
   }
 
-  async #serving(): Promise<RoutingTable> {
-    return (await this.#store.read()).cluster.serving.routing;
+  async #serving(): Promise<Serving> {
+    const { cluster, revision } = await this.#store.read();
+    if (this.#last?.revision !== revision) {
+      const { routing } = cluster.serving;
+      this.#last = { revision, routing, plan: planName(routing) };
+    }
+    return this.#last;
+  }
+
+  /** @throws CONFLICT */
+  async #checkSame({ plan }: Serving): Promise<void> {
+    if ((await this.#serving()).plan !== plan) throw changed();
   }
 
   /**
@@ -84,21 +105,19 @@ export class ClusterUpdater implements AsyncDisposable {
     await this.#applied(await this.#serving(), mark, new Patience(deadline));
   }
 
-  async #applied(routing: RoutingTable, mark: UpdateMark, patience: Patience): Promise<void> {
+  async #applied(serving: Serving, mark: UpdateMark, patience: Patience): Promise<void> {
     for (;;) {
-      const behind = await this.#behind(routing, mark);
+      const behind = await this.#behind(serving, mark);
       if (behind.length === 0) return;
       // It reads the cluster only if a node is silent, or serves another plan.
-      if (behind.some(({ serves }) => !serves) && planName(await this.#serving()) !== planName(routing))
-        throw changed();
+      if (behind.some(({ serves }) => !serves)) await this.#checkSame(serving);
       patience.check(behind.map(({ what }) => what).join(', '));
       await new Promise((done) => setTimeout(done, updatePollMs));
     }
   }
 
   /** The nodes that do not have all of it yet. */
-  async #behind(routing: RoutingTable, mark: UpdateMark): Promise<Behind[]> {
-    const plan = planName(routing);
+  async #behind({ routing, plan }: Serving, mark: UpdateMark): Promise<Behind[]> {
     const wanted = numberedShards(routing).flatMap(({ number, table, shard }) => {
       const own = mark[table.spec.name]?.[number];
       return own === undefined ? [] : holdersOf(shard).map((node) => ({ node, number, own }));

@@ -1,11 +1,9 @@
 import * as v from 'valibot';
 import { checkFields, options as optionsOf } from '../check.ts';
-import { isNatsAddress } from '../nats/address.ts';
 import { type NatsCredentials, natsCredentials } from '../nats/credentials.ts';
-import { UpdateStream } from '../nats/update-stream.ts';
 import { type ClientSecurity, clientSecurity } from '../transport/security.ts';
-import { openClusterSource } from './cluster-source.ts';
 import { ClusterUpdater } from './cluster-updater.ts';
+import { ClusteredUpdates, updatedCluster } from './clustered-updates.ts';
 import { openTransport } from './open-transport.ts';
 
 export interface OpenUpdaterOptions {
@@ -18,10 +16,7 @@ export interface OpenUpdaterOptions {
 }
 
 const updaterOptions = optionsOf({
-  routing: v.custom<string>(
-    (value) => typeof value === 'string' && isNatsAddress(value),
-    'a cluster in NATS, nats://HOST:PORT/BUCKET: row updates are kept there',
-  ),
+  routing: updatedCluster,
   nats: v.optional(natsCredentials),
   security: v.optional(clientSecurity),
 });
@@ -32,12 +27,15 @@ const updaterOptions = optionsOf({
  */
 export async function openUpdater(options: OpenUpdaterOptions): Promise<ClusterUpdater> {
   const { routing, nats = {}, security = {} } = checkFields(updaterOptions, options);
-  const store = await openClusterSource(routing, nats);
+  const updates = await ClusteredUpdates.open(routing, nats);
   try {
-    const log = await UpdateStream.open(routing, nats, { create: true });
-    return new ClusterUpdater(store, log, await openTransport({ name: 'http', security, device: undefined }));
+    return new ClusterUpdater(
+      updates.store,
+      updates.log,
+      await openTransport({ name: 'http', security, device: undefined }),
+    );
   } catch (error) {
-    await store.close();
+    await updates[Symbol.asyncDispose]();
     throw error;
   }
 }
