@@ -46,10 +46,9 @@ export class NatsServer implements AsyncDisposable {
     options: NatsServerOptions = {},
   ): Promise<NatsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'flexemr-nats-'));
-    await writeFile(
-      join(folder, 'nats.conf'),
-      `jetstream { store_dir: "${folder}" }\n${options.config ?? ''}\n`,
-    );
+    // Every stream of updates reserves its largest size. The free space of this machine must not decide how many tests may have.
+    const jetStream = `jetstream { store_dir: "${folder}", max_file_store: 1TB }`;
+    await writeFile(join(folder, 'nats.conf'), `${jetStream}\n${options.config ?? ''}\n`);
     return new NatsServer(port, folder, args, options);
   }
 
