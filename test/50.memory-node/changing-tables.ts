@@ -5,6 +5,7 @@ import type { PlannedTable } from '../../src/plan/routing-table.ts';
 import type { BatchRows } from '../../src/updates/batch.ts';
 import { HEADER_BYTES, SEQUENCE_BYTES } from '../../src/wire/layout.ts';
 import type { Reply } from '../../src/wire/reply.ts';
+import { Cluster } from '../cluster.ts';
 import type { GivenTable } from '../tables-file.ts';
 
 export const keyCount = 1024;
@@ -46,7 +47,7 @@ function rowsOf({ dtype }: ChangingTable, number: number): Float32Array {
 }
 
 /** The tables as they are before the first batch. */
-export function givenTables(): GivenTable[] {
+function givenTables(): GivenTable[] {
   return changingTables.map((table) => {
     const { name, dtype, indexed } = table;
     return {
@@ -58,10 +59,18 @@ export function givenTables(): GivenTable[] {
 }
 
 /** Each table is one shard of a node, and takes updates. */
-export function changing(tables: readonly PlannedTable[], [node]: readonly string[]): PlannedTable[] {
+function changing(tables: readonly PlannedTable[], [node]: readonly string[]): PlannedTable[] {
   return tables.map((table) => {
     const end = table.indexed ? 2 ** 32 : table.spec.rows;
     return { ...table, updates: true, shards: [{ node, begin: 0, end }] };
+  });
+}
+
+/** A node in this thread that holds the tables. */
+export async function startChanging(): Promise<Cluster> {
+  return await Cluster.start({
+    ...{ tables: givenTables(), nodes: 1, ports: false, digests: true },
+    split: changing,
   });
 }
 

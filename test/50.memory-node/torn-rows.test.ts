@@ -11,16 +11,15 @@ import { RowsWriterGate, type WriterGate } from '../../src/memory-node/writer-ga
 import { numberedShards } from '../../src/plan/routing-table.ts';
 import { genesis } from '../../src/updates/chain.ts';
 import { chainName } from '../../src/updates/chain-name.ts';
-import { Cluster } from '../cluster.ts';
+import type { Cluster } from '../cluster.ts';
 import { runs } from '../runs.ts';
 import {
   batchOf,
   type ChangingTable,
-  changing,
   changingTables,
   dim,
-  givenTables,
   keysOf,
+  startChanging,
 } from './changing-tables.ts';
 import { lookupFrame } from './lookups.ts';
 import type { ReaderReport, ReaderWork } from './torn-reader.ts';
@@ -29,10 +28,7 @@ const readers = 4;
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start({
-    ...{ tables: givenTables(), nodes: 1, ports: false, digests: true },
-    split: changing,
-  });
+  cluster = await startChanging();
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 

@@ -18,18 +18,15 @@ import type { NodeDescription } from '../../src/wire/handler.ts';
 import { Reply } from '../../src/wire/reply.ts';
 import { ServedLog } from '../32.updates/channel-log.ts';
 import { MemoryLog } from '../32.updates/memory-log.ts';
-import { Cluster } from '../cluster.ts';
+import type { Cluster } from '../cluster.ts';
 import { refused } from '../refusal.ts';
-import { batchOf, changing, changingTables, givenTables, keysOf, wrongIn } from './changing-tables.ts';
+import { batchOf, changingTables, keysOf, startChanging, wrongIn } from './changing-tables.ts';
 import { lookupFrame, replyOf } from './lookups.ts';
 import { updatedReleases } from './updated-releases.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start({
-    ...{ tables: givenTables(), nodes: 1, ports: false, digests: true },
-    split: changing,
-  });
+  cluster = await startChanging();
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 

@@ -11,16 +11,13 @@ import { genesis } from '../../src/updates/chain.ts';
 import { endOf } from '../../src/updates/chain-end.ts';
 import { chainName } from '../../src/updates/chain-name.ts';
 import { MemoryLog } from '../32.updates/memory-log.ts';
-import { Cluster } from '../cluster.ts';
-import { batchOf, changing, changingTables, givenTables } from './changing-tables.ts';
+import type { Cluster } from '../cluster.ts';
+import { batchOf, changingTables, startChanging } from './changing-tables.ts';
 import { updatedReleases } from './updated-releases.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start({
-    ...{ tables: givenTables(), nodes: 1, ports: false, digests: true },
-    split: changing,
-  });
+  cluster = await startChanging();
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 

@@ -8,16 +8,13 @@ import { numberedShards } from '../../src/plan/routing-table.ts';
 import { shardBytes, shardSpanMax } from '../../src/plan/shard-size.ts';
 import { allocationAlignBytes } from '../../src/store/free-list.ts';
 import { spareRowsMin } from '../../src/update-limits.ts';
-import { Cluster } from '../cluster.ts';
-import { changing, givenTables, keyCount } from './changing-tables.ts';
+import type { Cluster } from '../cluster.ts';
+import { keyCount, startChanging } from './changing-tables.ts';
 import { updatedReleases } from './updated-releases.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start({
-    ...{ tables: givenTables(), nodes: 1, ports: false, digests: true },
-    split: changing,
-  });
+  cluster = await startChanging();
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 

@@ -16,17 +16,14 @@ import { WriterArena } from '../../src/memory-node/writer-arena.ts';
 import { RowsWriterGate } from '../../src/memory-node/writer-gate.ts';
 import { genesis } from '../../src/updates/chain.ts';
 import { Reply } from '../../src/wire/reply.ts';
-import { Cluster } from '../cluster.ts';
-import { batchOf, changing, changingTables, dim, givenTables, keysOf, wrongIn } from './changing-tables.ts';
+import type { Cluster } from '../cluster.ts';
+import { batchOf, changingTables, dim, keysOf, startChanging, wrongIn } from './changing-tables.ts';
 import { lookupFrame, replyOf } from './lookups.ts';
 import { updatedReleases } from './updated-releases.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start({
-    ...{ tables: givenTables(), nodes: 1, ports: false, digests: true },
-    split: changing,
-  });
+  cluster = await startChanging();
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 

@@ -1,49 +1,13 @@
 // The cache of a ranker follows the updates of a running cluster, by NATS.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openClusterSource } from '../../src/host/cluster-source.ts';
-import { MemoryNodeHost } from '../../src/host/memory-node-host.ts';
+import { expect, test } from 'vitest';
 import { openRanker } from '../../src/host/open-ranker.ts';
 import { openUpdater } from '../../src/host/open-updater.ts';
-import { plannedTables } from '../../src/host/plan-cluster.ts';
-import { publishCluster } from '../../src/host/publish-cluster.ts';
-import { planSharding } from '../../src/plan/planner.ts';
-import { writeTables } from '../tables-file.ts';
-import { freePorts, NatsServer } from './nats-server.ts';
-
-const [rows, dim] = [200, 8];
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'flexemr-followed-'));
-});
-afterEach(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
+import { dim, UpdatedCluster } from './updated-cluster.ts';
 
 test('bags whose rows were updated are new at once, others are still cached, also after its server was away', async () => {
-  await using server = await NatsServer.start();
-  const routing = server.at('followed');
-  const tables = join(folder, 'tables.safetensors');
-  const ids = BigUint64Array.from({ length: rows }, (_, i) => BigInt(i) * 7n);
-  const data = new Float32Array(rows * dim).fill(1);
-  await writeTables(tables, [
-    { spec: { name: 'rows', rows, dim, mode: 'sum' }, rows: data },
-    { spec: { name: 'ids', rows, dim, mode: 'sum' }, rows: data, ids },
-  ]);
-  const [port] = await freePorts(1);
-  const nodes = [{ id: 'n0', url: `http://127.0.0.1:${port}` }];
-  const planned = (await plannedTables(tables, undefined)).map(
-    (table) => ({ ...table, updates: true }) as const,
-  );
-  const { routing: plan } = planSharding({ tables: planned, nodes, split: 'auto', replicas: 1 });
-  const store = await openClusterSource(routing, {});
-  await publishCluster(store, { routing: plan }, false);
-  await using node = await MemoryNodeHost.start({
-    ...{ tables, routing: store, node: 'n0', port, workers: 1 },
-    updates: { nats: routing },
-  });
+  await using cluster = await UpdatedCluster.start(1);
+  const { server, address: routing } = cluster;
+  const node = await cluster.startNode(0);
   await using updater = await openUpdater({ routing });
   const errors: string[] = [];
   await using ranker = await openRanker({
@@ -91,6 +55,5 @@ test('bags whose rows were updated are new at once, others are still cached, als
   await expect.poll(async () => (await read(5)).values, { interval: 5 }).toEqual([21, 20]);
   await settled(5);
   expect((await read(9)).hits).toBe(2);
-  await store.close();
   expect(await node.metrics()).toMatch(/^flexemr_node_update_log_away 0$/m);
 });

@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { UpdateStream } from '../../src/nats/update-stream.ts';
 import { until } from '../80.cli/command.ts';
 
 /** Characters of its log that are kept. */
@@ -116,7 +117,7 @@ export class NatsServer implements AsyncDisposable {
   }
 }
 
-/** Three servers as one cluster. */
+/** Three servers as one cluster, which has streams. */
 export async function startThree(): Promise<NatsServer[]> {
   const ports = await freePorts(6);
   const routes = ports.slice(3).map((port) => `nats://127.0.0.1:${port}`);
@@ -136,6 +137,16 @@ export async function startThree(): Promise<NatsServer[]> {
     }),
   );
   await Promise.all(servers.map((server) => server.start()));
+  // They elect who keeps the list of streams.
+  const created = (): Promise<boolean> =>
+    UpdateStream.open(atAll(servers, 'elected'), {}, { create: true }).then(
+      async (log) => {
+        await log.close();
+        return true;
+      },
+      () => false,
+    );
+  await until('three servers', created, 50_000);
   return servers;
 }
 

@@ -9,24 +9,14 @@ import { endOf } from '../../src/updates/chain-end.ts';
 import { chainName } from '../../src/updates/chain-name.ts';
 import { Updater } from '../../src/updates/updater.ts';
 import { hasher, patience, replayed, routing, row, writeAll, writers } from '../32.updates/update-case.ts';
-import { until } from '../80.cli/command.ts';
 import { refused } from '../refusal.ts';
 import { runs } from '../runs.ts';
-import { atAll, NatsServer, startThree } from './nats-server.ts';
+import { NatsServer, startThree } from './nats-server.ts';
 
 let three: NatsServer[];
 let buckets = 0;
 beforeAll(async () => {
   three = await startThree();
-  const created = (): Promise<boolean> =>
-    UpdateStream.open(atAll(three, 'first'), {}, { create: true }).then(
-      async (log) => {
-        await log.close();
-        return true;
-      },
-      () => false,
-    );
-  await until('three servers', created, 50_000);
 });
 afterAll(async () => {
   await Promise.all(three.map((server) => server[Symbol.asyncDispose]()));
