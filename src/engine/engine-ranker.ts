@@ -5,6 +5,7 @@ import { errorOf, failureOf } from '../failure.ts';
 import { cacheBytesMin, deadlineMsDefault } from '../limits.ts';
 import type { Lookup } from '../lookup/pooled.ts';
 import type { KeyedBags } from '../plan/bags.ts';
+import { FollowedRouting } from '../plan/followed-routing.ts';
 import type { RoutingSource } from '../plan/routing-source.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
@@ -51,7 +52,7 @@ export class EngineRanker implements Ranker {
   };
   readonly #underWay = new Deadlines();
   #routing: RoutingTable;
-  #unwatch: () => void = () => {};
+  readonly #followed: FollowedRouting;
   #team: EngineTeam | undefined;
   #starting: Promise<EngineTeam> | undefined;
   #nodes: NodeStatus[] = [];
@@ -78,7 +79,8 @@ export class EngineRanker implements Ranker {
     this.#threads = threads;
     this.#routing = routing;
     this.#plan = new AgreedPlan(options.engines, options.onPlan);
-    this.#unwatch = options.routing.watch(
+    this.#followed = new FollowedRouting(
+      options.routing,
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
     );
@@ -100,6 +102,7 @@ export class EngineRanker implements Ranker {
   async #startAll(): Promise<EngineTeam> {
     const { engines, sizes = engineSizes(engines), ownConnections: own = ownConnectionsMax } = this.#options;
     const { pushDown, deduplicateBags, checksums, hedge, replyBytes, cache } = this.#options;
+    const routing = this.#routing;
     const options = {
       // Other nodes go on serving when one is away, also after an engine has ended.
       awaitNodes: this.#ended.length === 0,
@@ -108,10 +111,7 @@ export class EngineRanker implements Ranker {
       replyBytes: partOf(replyBytes, engines),
     };
     const team: EngineTeam = await EngineTeam.start(
-      {
-        ...{ engines, sizes, ownConnections: Math.floor(own / engines) },
-        ...{ routing: this.#routing, options },
-      },
+      { engines, sizes, ownConnections: Math.floor(own / engines), routing, options },
       {
         ...this.#shared,
         // New engines know none.
@@ -126,7 +126,11 @@ export class EngineRanker implements Ranker {
       await team.close(closed());
       throw closed();
     }
-    if (this.#onSubrequest !== undefined) for (const { control } of team.links) control.observe();
+    for (const { control } of team.links) {
+      if (this.#onSubrequest !== undefined) control.observe();
+      // It has changed while they started.
+      if (this.#routing !== routing) control.reroute(this.#routing);
+    }
     this.#team = team;
     return team;
   }
@@ -143,14 +147,11 @@ export class EngineRanker implements Ranker {
   }
 
   readonly #events: Omit<EngineEvents, 'answered' | 'failed' | 'plan'> = {
-    readRouting: async () => {
-      try {
-        this.#routing = await this.#options.routing.read();
-        return { routing: this.#routing };
-      } catch (error) {
-        return { failure: failureOf(error) };
-      }
-    },
+    readRouting: () =>
+      this.#followed.read().then(
+        () => ({ routing: this.#routing }),
+        (error) => ({ failure: failureOf(error) }),
+      ),
     routingFailed: (failure) => this.#options.onRoutingError?.(errorOf(failure)),
     nodes: (nodes) => {
       this.#nodes = [...nodes];
@@ -267,7 +268,7 @@ export class EngineRanker implements Ranker {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#unwatch();
+    this.#followed.close();
     this.#underWay.end(closed);
     await this.#starting?.catch(() => {});
     await this.#team?.close(closed());

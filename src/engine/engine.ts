@@ -258,7 +258,9 @@ export class Engine implements EngineControl {
 export class EngineRouting implements RoutingSource {
   readonly #events: EngineEvents;
   #first: RoutingTable | undefined;
-  #onChange: (routing: RoutingTable) => void = () => {};
+  /** A change that came while nobody watched. */
+  #missed: RoutingTable | undefined;
+  #onChange: ((routing: RoutingTable) => void) | undefined;
 
   constructor(first: RoutingTable, events: EngineEvents) {
     this.#first = first;
@@ -276,12 +278,17 @@ export class EngineRouting implements RoutingSource {
 
   watch(onChange: (routing: RoutingTable) => void): () => void {
     this.#onChange = onChange;
+    const missed = this.#missed;
+    this.#missed = undefined;
+    if (missed !== undefined) onChange(missed);
     return () => {
-      this.#onChange = () => {};
+      this.#onChange = undefined;
     };
   }
 
+  /** The application uses it now. It tells of everything that it reads, so the last one that it tells of is the newest. */
   change(routing: RoutingTable): void {
-    this.#onChange(routing);
+    if (this.#onChange === undefined) this.#missed = routing;
+    else this.#onChange(routing);
   }
 }

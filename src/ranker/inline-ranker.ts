@@ -5,6 +5,7 @@ import type { Lookup } from '../lookup/pooled.ts';
 import type { Workspace } from '../lookup/workspace.ts';
 import type { KeyedBags } from '../plan/bags.ts';
 import { planText } from '../plan/fingerprint.ts';
+import { FollowedRouting } from '../plan/followed-routing.ts';
 import type { RoutingTable } from '../plan/routing-table.ts';
 import type { TableSpec } from '../plan/table-spec.ts';
 import { hedgeReserve, hedgeShareMax } from '../replica-limits.ts';
@@ -39,10 +40,9 @@ export class InlineRanker implements Ranker {
   readonly #replaced = new ReplacedRoutes();
   /** The plan that was told last. */
   #toldPlan: bigint | undefined;
-  #unwatch: () => void = () => {};
+  readonly #followed: FollowedRouting;
   #closed = false;
   readonly #underWay = new Deadlines();
-  #reading: Promise<void> | undefined;
   /** The last change of the size of the cache. */
   #resizing: Promise<void> = Promise.resolve();
   readonly #released = new ReleasedMemories();
@@ -100,7 +100,8 @@ export class InlineRanker implements Ranker {
     workspace.openCache(this.#route.plan);
     this.#follow(workspace);
     if (this.#context.fresh !== undefined) updatedKeys?.listen(this.#context.fresh);
-    this.#unwatch = options.routing.watch(
+    this.#followed = new FollowedRouting(
+      options.routing,
       (changed) => this.#reroute(changed),
       (error) => options.onRoutingError?.(error),
     );
@@ -248,7 +249,7 @@ export class InlineRanker implements Ranker {
     try {
       if (!(error instanceof FlexemrError) || error.code !== 'STALE_ROUTING') throw error;
       // A cache of another size is another route, too, but has the same plan.
-      if (this.#route.fingerprint === route.fingerprint) await deadline.wait(this.#readRouting());
+      if (this.#route.fingerprint === route.fingerprint) await deadline.wait(this.#followed.read());
       if (this.#route.fingerprint === route.fingerprint) throw error;
       if (deadline.over) throw deadline.over;
       changed = this.#route;
@@ -264,22 +265,9 @@ export class InlineRanker implements Ranker {
     }
   }
 
-  /** Reads the routing table, once for all lookups that wait for it. @throws as RoutingSource.read */
-  #readRouting(): Promise<void> {
-    this.#reading ??= this.#options.routing
-      .read()
-      .then((routing) => this.#reroute(routing))
-      .finally(() => {
-        this.#reading = undefined;
-      });
-    // If all lookups that wait for it end before it fails, nobody else handles the rejection.
-    this.#reading.catch(() => {});
-    return this.#reading;
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
-    this.#unwatch();
+    this.#followed.close();
     this.#underWay.end(closed);
     await Promise.all([...this.#route.nodes.values(), ...this.#replaced.nodes].map((node) => node.close()));
     this.#context.clock.close();
