@@ -65,6 +65,8 @@ export interface ShardReader {
 interface Unit extends LoadedShard {
   /** Where its rows are read again from. */
   tables: TableSource;
+  /** Ends when they were read again last. */
+  reloaded: Promise<unknown>;
   uses: number;
 }
 
@@ -141,7 +143,9 @@ export class LoadedReleases {
   ): Promise<Record<string, string>> {
     const { loaded, contents } = await this.#reader.read(release, missing, options);
     const { tables } = release;
-    for (const shard of loaded) this.#units.set(keyOf(shard.planned, plan), { ...shard, tables, uses: 0 });
+    const reloaded = Promise.resolve();
+    for (const shard of loaded)
+      this.#units.set(keyOf(shard.planned, plan), { ...shard, tables, reloaded, uses: 0 });
     return contents;
   }
 
@@ -152,14 +156,13 @@ export class LoadedReleases {
 
   /** What the thread that writes row updates has to know of some releases. */
   updatesOf(plans: readonly string[]): UpdatesHosting {
-    const memories = this.#reader.store.arenas.map(({ memory }) => memory);
     const keys = new Set(plans.flatMap((plan) => this.#served.get(plan)?.keys ?? []));
     const shards = [...keys]
       .map((key) => this.#units.get(key) as Unit)
       .filter(({ hosted }) => hosted.updates !== noUpdates);
     return {
       module: this.#reader.module,
-      memories,
+      memories: this.#memories,
       staging: this.#staging,
       shards: shards.map(updatedShard),
     };
@@ -175,8 +178,11 @@ export class LoadedReleases {
     if (found === undefined) return undefined;
     const [key, unit] = found;
     unit.uses++;
+    // Whoever has asked before may have died. What was begun for him must not be written over what is read now.
+    const done = unit.reloaded.then(() => this.#reader.reload(unit, unit.tables));
+    unit.reloaded = done.catch(() => {});
     try {
-      return await this.#reader.reload(unit, unit.tables);
+      return await done;
     } finally {
       this.#unuse(key, unit);
     }
@@ -188,14 +194,16 @@ export class LoadedReleases {
     freeShard(this.#reader.store, unit);
   }
 
+  /** Those of arenas that have slots. A load that is under way, or has failed, may have made one that has none yet. */
+  get #memories(): WebAssembly.Memory[] {
+    return this.#reader.store.arenas.slice(0, this.#slots.length).map(({ memory }) => memory);
+  }
+
   /** What each worker needs to serve a release. */
   hostings(plan: string): Hosting[] {
     const { keys: _, ...served } = this.#served.get(plan) as Served;
-    // A load that is under way, or has failed, may have made an arena that has no slots yet.
-    const arenas = this.#reader.store.arenas.slice(0, this.#slots.length);
-    const memories = arenas.map(({ memory }) => memory);
     return Array.from({ length: this.#options.workers }, (_, worker) => {
-      return { ...served, memories, slots: this.#slots.map((shares) => shares[worker]) };
+      return { ...served, memories: this.#memories, slots: this.#slots.map((shares) => shares[worker]) };
     });
   }
 

@@ -47,17 +47,16 @@ export class MemoryNodeHost implements AsyncDisposable {
   static async start(options: MemoryNodeOptions): Promise<MemoryNodeHost> {
     const checked = checkFields(memoryNodeOptions, options);
     const { routing, node: id } = checked;
-    const source = isCluster(routing) ? routing : undefined;
-    const release =
-      source === undefined
-        ? { routing: checkRouting(routing) }
-        : firstRelease((await source.read()).cluster, id);
+    const followed = isCluster(routing)
+      ? { source: routing, cluster: (await routing.read()).cluster }
+      : undefined;
+    const release = followed ? firstRelease(followed.cluster, id) : { routing: checkRouting(routing) };
     const node = new MemoryNodeHost(checked, release);
     try {
       node.#startThreads();
       await Promise.all(node.#threads.map((_, i) => node.#listen(i)));
       await node.#load();
-      if (source !== undefined) node.#cluster.follow(source);
+      if (followed !== undefined) node.#cluster.follow(followed.source, followed.cluster);
       return node;
     } catch (error) {
       await node.close();

@@ -141,18 +141,17 @@ export class ServedCluster {
     return { routing, tables: { file: tables, list: own.list, token } };
   }
 
-  /** Serves the releases of a cluster from now on, as they come and go. */
-  follow(source: ClusterSource): void {
-    const changed = (cluster: Cluster): void => {
-      this.#wanted = namedReleases(cluster, this.#options.node).map((release) => {
-        return { ...release, plan: planName(release.routing), isNext: release === cluster.next };
+  /** Serves the releases of a cluster from now on, as they come and go. @param cluster as it was read last */
+  follow(source: ClusterSource, cluster: Cluster): void {
+    const changed = (current: Cluster): void => {
+      this.#wanted = namedReleases(current, this.#options.node).map((release) => {
+        return { ...release, plan: planName(release.routing), isNext: release === current.next };
       });
       this.#work();
     };
     const failed = (error: Error): void => this.#warn(error, 'the cluster cannot be read');
     this.#unwatch = source.watch(changed, failed);
-    // It may have changed since it was read at the start.
-    source.read().then(({ cluster }) => this.#closed || changed(cluster), failed);
+    changed(cluster);
   }
 
   /** One change at a time, and the newest one next. */

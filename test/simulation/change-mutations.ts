@@ -131,8 +131,8 @@ const planted: readonly Mutation[] = [
   {
     name: 'workers hear of an arena that has no slots yet',
     file: 'host/loaded-releases.ts',
-    from: 'this.#reader.store.arenas.slice(0, this.#slots.length);',
-    to: 'this.#reader.store.arenas;',
+    from: 'this.#reader.store.arenas.slice(0, this.#slots.length).map(',
+    to: 'this.#reader.store.arenas.map(',
   },
   {
     name: 'rows that no release has any more stay in memory',
