@@ -14,6 +14,8 @@ export class Applier {
   readonly #deaf: () => void;
   #incarnation: number | undefined;
   #running: Promise<void> | undefined;
+  /** The step that is under way. */
+  #step: { readonly shard: FollowedShard; readonly ended: Promise<unknown> } | undefined;
   #check: ReturnType<typeof setTimeout> | undefined;
   /** Whether the log did not answer. It is said once. */
   isAway = false;
@@ -33,14 +35,14 @@ export class Applier {
     this.#wake(shard);
   }
 
-  /** Writes no batches to these shards any more. @returns once none is being written */
+  /** Writes no batches to these shards any more. @returns once none is being written to them, although others may always have some */
   async unfollow(chains: readonly string[]): Promise<void> {
     for (const chain of chains) {
       const shard = this.#shards.get(chain);
       this.#shards.delete(chain);
       if (shard) this.#ready.delete(shard);
     }
-    await this.#running;
+    if (this.#step && chains.includes(this.#step.shard.chain)) await this.#step.ended;
   }
 
   #heard(chain: string | undefined): void {
@@ -84,8 +86,9 @@ export class Applier {
         // It may have gone meanwhile.
         if (!this.#ready.delete(shard)) continue;
         try {
-          this.#incarnation ??= await this.#updates.incarnation();
-          const did = await shard.step(this.#updates, this.#incarnation);
+          const step = this.#take(shard);
+          this.#step = { shard, ended: step.catch(() => {}) };
+          const did = await step;
           this.#answered();
           failures = 0;
           if (did === 'other') this.#incarnation = undefined;
@@ -103,6 +106,12 @@ export class Applier {
       if (progress.has('later') && !progress.has('more') && !progress.has('other'))
         await new Promise((done) => setTimeout(done, updateLaterMs));
     }
+  }
+
+  async #take(shard: FollowedShard): Promise<Progress> {
+    this.#incarnation ??= await this.#updates.incarnation();
+    // It may have gone meanwhile.
+    return this.#shards.get(shard.chain) === shard ? shard.step(this.#updates, this.#incarnation) : 'done';
   }
 
   /** If the log does not answer for some shards only, they do not keep others from their turn. */

@@ -50,7 +50,11 @@ export class FollowedShard {
   #rests = 0;
   /** The last batch that the log had when its chain was compared last. */
   #first = 0n;
-  readonly #caughtUp = Promise.withResolvers<void>();
+  /** The place of a batch of another incarnation, for which that of the log was asked again. */
+  #foreign = 0;
+  #caughtUp = Promise.withResolvers<void>();
+  /** Whether those who waited were told that it cannot catch up. */
+  #isRefused = false;
   /** Called when it may go on, after `done`. */
   onReady: () => void = () => {};
 
@@ -63,7 +67,6 @@ export class FollowedShard {
     this.#written = sequence;
     // Whoever has written before has died in the middle of a batch.
     this.#isStale = this.#writer.isReloading;
-    this.#caughtUp.promise.catch(() => {});
   }
 
   get chain(): string {
@@ -97,7 +100,8 @@ export class FollowedShard {
       this.#first = end?.number ?? 0n;
     }
     const found = await log.next(this.chain, this.#sequence);
-    if (found !== undefined) return this.#take(found);
+    if (found !== undefined)
+      return found.batch.position.incarnation === incarnation ? this.#take(found) : this.#leaveOut(found);
     if (end !== undefined && end.number > this.#chain.position.number) {
       // The log uses sequences again. What is known already is left out.
       this.#sequence = 0;
@@ -114,6 +118,17 @@ export class FollowedShard {
     this.#chain = new Chain(position);
     this.#sequence = 0;
     this.#written = 0;
+    return 'more';
+  }
+
+  /** A batch of another log: its writer was late. Or the log was made anew since its incarnation was asked for: then it is asked again. */
+  #leaveOut({ sequence }: LoggedBatch): Progress {
+    if (this.#foreign !== sequence) {
+      this.#foreign = sequence;
+      return 'other';
+    }
+    this.#options.counts.skipped++;
+    this.#sequence = sequence;
     return 'more';
   }
 
@@ -145,7 +160,7 @@ export class FollowedShard {
       }
     }
     this.#sequence = sequence;
-    if (!this.#isReplaying && this.#chain.position.number >= this.#first) this.#caughtUp.resolve();
+    if (!this.#isReplaying && this.#chain.position.number >= this.#first) this.#catchUp();
     return 'more';
   }
 
@@ -163,8 +178,21 @@ export class FollowedShard {
       );
     }
     this.#troubles = 0;
-    this.#caughtUp.resolve();
+    this.#catchUp();
     return 'done';
+  }
+
+  #catchUp(): void {
+    if (this.#isRefused) this.#caughtUp = Promise.withResolvers();
+    this.#isRefused = false;
+    this.#caughtUp.resolve();
+  }
+
+  /** Those who wait hear why. The log may get what is missing later. */
+  #refuse(error: FlexemrError): void {
+    this.#isRefused = true;
+    this.#caughtUp.promise.catch(() => {});
+    this.#caughtUp.reject(error);
   }
 
   get #place(): object {
@@ -191,7 +219,7 @@ export class FollowedShard {
     // It did not help to read them.
     if (isFresh || this.#isReplaying) {
       this.#rests = Math.min(2 ** this.#troubles++, updateRestsMax);
-      this.#caughtUp.reject(missing(this.#options.table, problem));
+      this.#refuse(missing(this.#options.table, problem));
     }
     this.#isReplaying = true;
     // Its file may be another one meanwhile.

@@ -4,7 +4,7 @@ import { Chain } from './chain.ts';
 import type { LoggedBatch, UpdateLog } from './update-log.ts';
 
 /**
- * The batches of a chain between two places in it, without those that lost a race.
+ * The batches of a chain between two places in it, without those that lost a race, or continue what the log has lost.
  * @throws CONFLICT if the log does not have them; as UpdateLog
  */
 export async function* batchesBetween(
@@ -18,9 +18,7 @@ export async function* batchesBetween(
     const found = await log.next(name, at);
     if (found === undefined) throw missing(name, chain.position.number + 1n);
     at = found.sequence;
-    const judged = chain.judge(found.batch);
-    if (judged === 'known') continue;
-    if (judged !== 'next') throw missing(name, chain.position.number + 1n);
+    if (chain.judge(found.batch) !== 'next') continue;
     chain.advance(found.batch.position);
     yield found;
   }

@@ -3,7 +3,7 @@ import { batchBytesMax } from '../update-limits.ts';
 import { type BatchRows, batchRowsIn, type ChainEnd, type ChainPosition, writeBatch } from './batch.ts';
 import { genesis } from './chain.ts';
 import { continuationOf, endOf, isInChain, isReplaced } from './chain-end.ts';
-import type { UpdateLog } from './update-log.ts';
+import type { LoggedBatch, UpdateLog } from './update-log.ts';
 
 /** What may still be done, and until when. */
 export interface WriterPatience {
@@ -47,17 +47,23 @@ export class ChainWriter {
         if (!(error instanceof FlexemrError) || error.code !== 'CONFLICT') throw error;
       }
       const first = await continuationOf(this.#log, this.#chain, last);
-      // The log may have lost what it continues, and have used its sequence again.
-      if (
-        first?.batch.position.digest === position.digest &&
-        (await isInChain(this.#log, this.#chain, position.incarnation, first))
-      ) {
+      if (first?.batch.position.digest === position.digest && (await this.#isKept(first))) {
         this.#last = { sequence: first.sequence, position };
         this.#acknowledged = this.#last;
         return position;
       }
       await patience.pause(tries);
     }
+  }
+
+  /** The log may have lost what a batch continues, and have used its sequence again. Or it may have been made anew before the batch came. */
+  async #isKept(logged: LoggedBatch): Promise<boolean> {
+    const { incarnation } = logged.batch.position;
+    const [isOfLog, isInIt] = await Promise.all([
+      this.#log.incarnation().then((current) => current === incarnation),
+      isInChain(this.#log, this.#chain, incarnation, logged),
+    ]);
+    return isOfLog && isInIt;
   }
 
   async #read(): Promise<ChainEnd> {

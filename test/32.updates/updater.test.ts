@@ -57,6 +57,19 @@ test('a log that loses what it had acknowledged is found by the next write, once
   }
 });
 
+test('a batch that comes to a log after that was made anew is written again', async () => {
+  const log = new MemoryLog();
+  const append = log.append.bind(log);
+  log.append = async (...batch) => {
+    log.append = append;
+    log.clear();
+    await append(...batch);
+  };
+  const mark = await new Updater(log, hasher).write(routing, { rows: { keys: [1], rows: row(1) } }, patience);
+  expect(mark).toEqual({ rows: { 0: { incarnation: 2, number: 1n } } });
+  expect(log.messages.map(({ logged }) => logged.batch.position.incarnation)).toEqual([1, 2]);
+});
+
 test('nothing of a wrong update is written', async () => {
   const log = new MemoryLog();
   const updater = new Updater(log, hasher);

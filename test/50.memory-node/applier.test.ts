@@ -20,6 +20,7 @@ import { EXCEPTION_POSITION_MASK, HEADER_BYTES, SEQUENCE_BYTES } from '../../src
 import { Reply } from '../../src/wire/reply.ts';
 import { MemoryLog } from '../32.updates/memory-log.ts';
 import { Cluster } from '../cluster.ts';
+import { refused } from '../refusal.ts';
 import { runs } from '../runs.ts';
 import type { GivenTable } from '../tables-file.ts';
 import { lookupFrame, replyOf } from './lookups.ts';
@@ -164,6 +165,12 @@ class UpdatedNode {
     return { rows, number };
   }
 
+  /** Only some chains are followed from now on. */
+  async keep(isKept: (chain: string) => boolean): Promise<void> {
+    const hosting = this.#releases.updatesOf(this.#releases.plans);
+    await this.updates.host({ ...hosting, shards: hosting.shards.filter(({ chain }) => isKept(chain)) });
+  }
+
   #strideOf(table: string): number {
     const i = given.findIndex(({ spec }) => spec.name === table);
     return this.#releases.updatesOf(this.#releases.plans).shards[i].rows.rowBytes;
@@ -207,6 +214,7 @@ async function assertUpdated(
     let position = genesis(log.made);
     for (const { logged } of log.messages.filter((message) => message.chain === chain)) {
       const { batch } = logged;
+      if (batch.position.incarnation !== log.made) continue;
       if (batch.previous !== position.digest || batch.position.number !== position.number + 1n) continue;
       position = batch.position;
       oracle.apply(batch);
@@ -265,6 +273,18 @@ const batchOf = (indexed: boolean): fc.Arbitrary<BatchRows> =>
     );
   });
 
+const empty: BatchRows = {
+  ...{ keys: new BigUint64Array(), deletes: new BigUint64Array() },
+  rows: new Float32Array(),
+};
+
+/** Adds a batch to a chain whose writer does not know yet that the log was made anew. @param after number of the batch before it */
+async function addLate(log: MemoryLog, chain: string, after: bigint): Promise<void> {
+  const sequence = (await log.last(chain))?.sequence ?? 0;
+  const position = { incarnation: log.made + 1000, number: after, digest: after };
+  await log.append(chain, writeBatch(empty, { position, sequence }, 1).bytes, sequence);
+}
+
 const step = fc.oneof(
   {
     weight: 20,
@@ -274,11 +294,17 @@ const step = fc.oneof(
         batchOf(given[table].ids !== undefined).map((batch) => ({ kind: 'write', table, batch }) as const),
       ),
   },
-  { weight: 2, arbitrary: fc.nat({ max: 4 }).map((count) => ({ kind: 'lose', count }) as const) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'clear' } as const) },
+  { weight: 4, arbitrary: fc.nat({ max: 4 }).map((count) => ({ kind: 'lose', count }) as const) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'clear' } as const) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({ table: fc.nat({ max: given.length - 1 }), number: fc.bigInt({ min: 0n, max: 3n }) })
+      .map((late) => ({ kind: 'late', ...late }) as const),
+  },
   { weight: 2, arbitrary: fc.constant({ kind: 'replace' } as const) },
   { weight: 2, arbitrary: fc.constant({ kind: 'away' } as const) },
-  { weight: 3, arbitrary: fc.constant({ kind: 'wait' } as const) },
+  { weight: 6, arbitrary: fc.constant({ kind: 'wait' } as const) },
 );
 
 test('rows become those of the batches in the log, whatever the log loses and whoever writes them', async () => {
@@ -296,6 +322,7 @@ test('rows become those of the batches in the log, whatever the log loses and wh
             await log.append(chain, writeBatch(each.batch, end, 1).bytes, end.sequence);
           } else if (each.kind === 'lose') log.lose(Math.min(each.count, log.messages.length));
           else if (each.kind === 'clear') log.clear();
+          else if (each.kind === 'late') await addLate(log, chains()[each.table].chain, each.number);
           else if (each.kind === 'replace') await node.replace();
           else if (each.kind === 'away') far.isAway = !far.isAway;
           else await vi.advanceTimersByTimeAsync(2_000);
@@ -343,4 +370,54 @@ test('new ids get rows as long as there are spare ones, and rows of ids that are
   } finally {
     await node.updates.close();
   }
+});
+
+test('a node begins although its log has a batch from before it was made anew', async () => {
+  const log = new MemoryLog();
+  for (const { chain } of chains()) await addLate(log, chain, 1n);
+  const node = await UpdatedNode.start(log);
+  await node.updates.caughtUp();
+  const { skipped, reloads } = node.updates.stats;
+  expect({ skipped, reloads }).toEqual({ skipped: given.length, reloads: 0 });
+  await node.updates.close();
+});
+
+test('a shard that could not catch up has caught up once it has what the log has', async () => {
+  const log = new MemoryLog();
+  const [{ chain }] = chains();
+  for (let i = 0; i < 2; i++) {
+    const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
+    await log.append(chain, writeBatch(empty, end, 1).bytes, end.sequence);
+  }
+  log.forget(1);
+  const node = await UpdatedNode.start(log);
+  expect(await refused(() => node.updates.caughtUp())).toMatchObject({ code: 'CONFLICT' });
+  log.clear();
+  await eventually(() =>
+    node.updates.caughtUp().then(
+      () => true,
+      () => undefined,
+    ),
+  );
+  await node.updates.close();
+});
+
+test('a shard goes although another one always has batches', async () => {
+  const [gone, busy] = chains();
+  const log = new MemoryLog();
+  const next = log.next.bind(log);
+  let isOver = false;
+  log.next = async (chain, after) => {
+    await new Promise((turn) => setImmediate(turn));
+    const found = await next(chain, after);
+    if (found !== undefined || chain !== busy.chain || isOver) return found;
+    const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
+    await log.append(chain, writeBatch(empty, end, 1).bytes, end.sequence);
+    return await next(chain, after);
+  };
+  const node = await UpdatedNode.start(log);
+  await eventually(async () => (log.messages.length > 3 ? true : undefined));
+  await node.keep((chain) => chain !== gone.chain);
+  isOver = true;
+  await node.updates.close();
 });
