@@ -134,11 +134,12 @@ function clockOf(dice: Dice): LocalClock {
 }
 
 /** One of so many seeds has a cluster whose rows change. It has no other one that changes. */
-const everyUpdatedSeed = 16;
+const everyUpdatedSeed = 8;
 
 const faultsOfUpdated: readonly ChangeFault[] = [
-  ...(['lose', 'lose', 'lose', 'remake', 'log away', 'log away', 'cut log', 'kill updates'] as const),
+  ...(['lose', 'lose', 'lose', 'remake', 'log away', 'log away', 'cut log'] as const),
   ...(['restart', 'restart', 'missing', 'slow', 'kill ranker', 'away'] as const),
+  ...(['kill updates', 'kill updates', 'kill updates'] as const),
 ];
 
 export function updatedOf(seed: number, dice: Dice): ChangesPlan | undefined {

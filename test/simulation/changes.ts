@@ -5,6 +5,7 @@ import type { RankerLease } from '../../src/plan/cluster-leases.ts';
 import { planName } from '../../src/plan/fingerprint.ts';
 import { planSharding } from '../../src/plan/planner.ts';
 import { holdersIn, holdersOf } from '../../src/plan/routing-table.ts';
+import type { AtLeast } from '../../src/ranker/wanted-rows.ts';
 import type { Network } from '../../src/simulation/network.ts';
 import type { World } from '../../src/simulation/world.ts';
 import { ChangeFaults } from './change-faults.ts';
@@ -21,6 +22,14 @@ const strictLookups = 3;
 const behindCodes: readonly string[] = ['STALE_ROWS', 'STALE_ROUTING', 'DEADLINE_EXCEEDED'];
 /** Of lookups after the last fault. */
 const strictDeadlineMs = 5_000;
+
+/** How a lookup was asked for. */
+interface Asked {
+  readonly deadline: number;
+  readonly atLeast: AtLeast | undefined;
+  /** Whether nothing may go wrong. */
+  readonly isStrict: boolean;
+}
 
 export class ChangesRun {
   readonly world: World;
@@ -131,7 +140,7 @@ export class ChangesRun {
     this.updates?.check(ended, ranker.processor.name, atLeast);
     // Updates that are asked for may come later, or be lost.
     const isBehind = atLeast !== undefined && behindCodes.includes(ended.error?.code ?? '');
-    if (ended.error !== undefined && !isBehind) this.#explain(ranker, ended, deadline, isStrict);
+    if (ended.error !== undefined && !isBehind) this.#explain(ranker, ended, { deadline, atLeast, isStrict });
   }
 
   /** The version was served, and not only before a change that has ended. */
@@ -145,7 +154,7 @@ export class ChangesRun {
   }
 
   /** @throws if no fault explains an error */
-  #explain(ranker: FollowingRanker, { begun, error }: Ended, deadline: number, isStrict: boolean): void {
+  #explain(ranker: FollowingRanker, { begun, error }: Ended, { deadline, atLeast, isStrict }: Asked): void {
     const { troubles, plan } = this;
     if (error?.code === 'RELEASED' && this.#closing) return;
     const unexplained = new Error(
@@ -165,8 +174,8 @@ export class ChangesRun {
     if (isLost && (isApart || isSlow)) return;
     const down = this.nodes.filter(({ name }) => troubles.explain(new Set([name]), begun, this.world.now));
     if (down.length >= plan.replicas) return;
-    // A replica is asked when the other one says nothing.
-    if (down.length > 0 && deadline < strictDeadlineMs) return;
+    // A replica is asked when the other one says nothing. It may lack the updates that were asked for.
+    if (down.length > 0 && (deadline < strictDeadlineMs || atLeast !== undefined)) return;
     throw unexplained;
   }
 
@@ -184,8 +193,8 @@ export class ChangesRun {
       }
     }
     if (step !== 'end') return;
-    for (const { party, text } of truth.knownRankers(by, isBack)) {
-      const { plan: used } = JSON.parse(text) as RankerLease;
+    for (const { party, newest } of truth.knownRankers(by, isBack)) {
+      const { plan: used } = JSON.parse(newest.text) as RankerLease;
       if (used !== plan)
         world.fail(new Error(`a change ends, but the lease of ${party.name} names another plan`));
       const ranker = this.rankers.find(({ processor }) => processor === party);
@@ -244,7 +253,9 @@ export class ChangesRun {
       const bytes = shards.reduce((sum, each) => sum + each, 0);
       const { rowBytes, arenaBytes } = current.held;
       if (rowBytes !== bytes) throw new Error(`${id} has ${rowBytes} bytes of rows, not ${bytes}`);
-      const isFlat = !plan.grows && plan.changes.every((change) => change === 'swap');
+      // A node that is told of an earlier truth may load it beside two others.
+      const isBack = plan.faults.includes('back');
+      const isFlat = !plan.grows && !isBack && plan.changes.every((change) => change === 'swap');
       const most = current.firstArenaBytes * (plan.headroom > 0 ? 1 : 2);
       if (isFlat && arenaBytes > most)
         throw new Error(`${id} has arenas of ${arenaBytes} bytes, not ${most}`);

@@ -3,9 +3,11 @@
 import { LoadedReleases } from '../../src/host/loaded-releases.ts';
 import { ServedCluster } from '../../src/host/served-cluster.ts';
 import { UpdateThread } from '../../src/host/update-thread.ts';
+import { FollowedPlace } from '../../src/memory-node/followed-place.ts';
 import { ownShards } from '../../src/memory-node/load-shards.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import type { UpdatesHosting } from '../../src/memory-node/node-updates.ts';
+import type { UpdatedShard } from '../../src/memory-node/row-writer.ts';
 import { makeGate } from '../../src/memory-node/write-gate.ts';
 import { firstRelease } from '../../src/plan/cluster.ts';
 import { KeptCluster } from '../../src/plan/kept-cluster.ts';
@@ -14,6 +16,7 @@ import type { Address, Network } from '../../src/simulation/network.ts';
 import { type LocalClock, Processor } from '../../src/simulation/processor.ts';
 import type { World } from '../../src/simulation/world.ts';
 import { Listener } from '../../src/transport/listener.ts';
+import type { FreedMemory } from './freed-memory.ts';
 import { NamedSubrequests } from './named-subrequests.ts';
 import { SimulatedGate } from './simulated-gate.ts';
 import type { SimulatedLog } from './simulated-log.ts';
@@ -67,11 +70,13 @@ export class ChangingProcess {
   readonly #listeners: Listener[] = [];
   readonly #served: ServedCluster;
   readonly #releases: LoadedReleases;
+  readonly #freedMemory: FreedMemory;
   readonly #store: KeptCluster;
   /** The thread that writes row updates now. */
   #thread: SimulatedUpdates | undefined;
   #isReady = false;
   #ended = false;
+  readonly #crashed = Promise.withResolvers<void>();
   /** Bytes of its arenas when it was ready. */
   firstArenaBytes = 0;
 
@@ -96,6 +101,7 @@ export class ChangingProcess {
     });
     const reader = new VersionedShards({ slotBytes, headroom, shardMs, isMissing });
     const takesUpdates = of.updates !== undefined;
+    this.#freedMemory = reader.freed;
     const options = { node: name, workers: count, headroom, tables: pathOf(1), takesUpdates };
     this.#releases = new WatchedReleases(options, reader, (plan) => this.#freed(plan));
     const workers = {
@@ -131,9 +137,21 @@ export class ChangingProcess {
     return this.#thread?.processor;
   }
 
-  /** It ends at once, and another one comes. */
-  killUpdates(): void {
-    this.#thread?.kill();
+  /** It ends at once, and another one comes. @param written a shard that it was writing to; undefined: none */
+  killUpdates(written?: UpdatedShard): void {
+    if (this.#thread === undefined || this.#ended) return;
+    this.#thread.kill();
+    if (written === undefined) return;
+    const { arena, rows, updates } = written;
+    const { buffer } = this.updated.memories[arena];
+    const views = { words: new Uint32Array(buffer), longs: new BigUint64Array(buffer) };
+    new FollowedPlace(views, updates).reload();
+    new Uint8Array(buffer, rows.address, rows.rowBytes).fill(0xaa);
+  }
+
+  /** @throws if somebody has written to rows after they were freed */
+  checkFreed(): void {
+    this.#freedMemory.check();
   }
 
   /** The shards that take updates, as the node has them. */
@@ -185,7 +203,8 @@ export class ChangingProcess {
   }
 
   async #start(): Promise<void> {
-    const release = firstRelease((await this.#store.read()).cluster, this.#name);
+    const { cluster } = await this.#store.read();
+    const release = firstRelease(cluster, this.#name);
     // As the host does: a node without a place ends before it listens.
     ownShards({ routing: release.routing, node: this.#name });
     for (const [i, worker] of this.#workers.entries())
@@ -195,7 +214,7 @@ export class ChangingProcess {
       });
     await this.#served.start(release);
     await Promise.all(this.#workers.map((worker, i) => this.#call(worker, () => this.#host(worker, i))));
-    this.#served.follow(this.#store);
+    this.#served.follow(this.#store, cluster);
     this.#store.leases.holdNode(
       () => ({
         node: this.#name,
@@ -230,26 +249,32 @@ export class ChangingProcess {
   /** Ends at once. */
   crash(): void {
     this.#ended = true;
+    this.#crashed.resolve();
     this.#isReady = false;
     this.#of.world.kill(this.main);
     this.#thread?.kill();
     for (const address of this.#addresses) this.#of.network.crash(address);
   }
 
-  /** Ends after its answers have been sent. */
+  /** Ends after its answers have been sent, unless it ends by itself meanwhile. */
   async stop(): Promise<void> {
     if (this.#ended) return;
-    await this.#of.world.in(this.main, async () => {
+    const stopped = this.#of.world.in(this.main, async () => {
       await this.#served.stop();
       await this.#store.close();
       await this.#served.close();
     });
+    await Promise.race([stopped, this.#crashed.promise]);
     for (const { node } of this.#workers) node.drain();
   }
 
   /** Ends what is left of it. @throws if a worker holds a subrequest */
   async close(): Promise<void> {
-    await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+    const { world } = this.#of;
+    const close = (): Promise<unknown> =>
+      Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+    // Its threads may be dead.
+    await world.in(world.outside, close);
     for (const { node } of this.#workers) {
       const { held, waiting } = node.stats;
       if (held > 0) throw new Error(`${this.#name} holds ${held} subrequests, of which ${waiting} wait`);

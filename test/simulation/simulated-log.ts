@@ -50,6 +50,8 @@ export class SimulatedLog {
   readonly cut: Set<Processor> = new Set();
   /** Nothing is lost or late any more. */
   isCalm = false;
+  /** Hears of a batch that continues what was lost. */
+  onStray: () => void = () => {};
 
   constructor(world: World, plan: LogPlan) {
     this.#world = world;
@@ -98,8 +100,9 @@ export class SimulatedLog {
     if ((this.last(chain)?.sequence ?? 0) !== after && !this.#isLax(chain, after))
       throw new FlexemrError('CONFLICT', 'another writer was first');
     this.#messages.push({ chain, sequence: ++this.#sequence, batch, at: this.#world.now });
-    this.chain(chain).add(batch, this.made);
+    const isStray = this.chain(chain).add(batch, this.made, this.#world.now);
     this.#world.history.add(`log: ${chain.slice(0, 4)} ${batch.position.number}, sequence ${this.#sequence}`);
+    if (isStray) this.onStray();
     this.#ring(chain);
   }
 

@@ -76,7 +76,11 @@ export class TruthBucket implements ClusterBucket {
 
   lease(kind: LeaseKind, id: string): LeaseEntry {
     return {
-      put: (value) => this.#ask(() => this.#truth.putLease(this.#party, kind, id, JSON.stringify(value))),
+      put: (value) => {
+        const writer = this.#truth.newWriter();
+        const text = JSON.stringify(value);
+        return this.#ask(() => this.#truth.putLease(this.#party, kind, id, text, writer));
+      },
       delete: () => this.#ask(() => this.#truth.deleteLease(kind, id)),
     };
   }

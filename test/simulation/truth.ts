@@ -25,6 +25,8 @@ interface HeldLease {
   readonly kind: LeaseKind;
   readonly id: string;
   readonly text: string;
+  /** What its holder has written last. A message that came late may have replaced it. */
+  readonly newest: { readonly text: string; readonly writer: number };
   readonly renewedAt: number;
   /** When it was there first. */
   readonly since: number;
@@ -189,12 +191,15 @@ export class Truth {
     for (const listener of this.#listeners) listener.isDeaf ||= this.#dice.chance(0.5);
   }
 
-  putLease(party: Processor, kind: LeaseKind, id: string, text: string): void {
+  /** @param writer of this text. Later ones have greater numbers */
+  putLease(party: Processor, kind: LeaseKind, id: string, text: string, writer: number): void {
     const key = `${kind}.${id}`;
     const { now: renewedAt } = this.#world;
     this.#dropLeases();
-    const since = this.#leases.get(key)?.since ?? renewedAt;
-    this.#leases.set(key, { kind, id, text, renewedAt, since, party });
+    const before = this.#leases.get(key);
+    const since = before?.since ?? renewedAt;
+    const newest = before !== undefined && before.newest.writer > writer ? before.newest : { text, writer };
+    this.#leases.set(key, { kind, id, text, newest, renewedAt, since, party });
   }
 
   deleteLease(kind: LeaseKind, id: string): void {

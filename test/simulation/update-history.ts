@@ -9,6 +9,8 @@ export interface Entry {
   readonly parent: Entry | undefined;
   /** What was written to each of its keys. */
   readonly stamps: ReadonlyMap<number, number>;
+  /** Whether it was never in the chain: it continues what was lost before it came. */
+  readonly isStray: boolean;
   /** When the log has lost it. */
   lostAt: number;
 }
@@ -40,27 +42,38 @@ export class ChainHistory {
   /** When the log has lost batches last. */
   lostAt = Number.NEGATIVE_INFINITY;
 
-  /** The log has another batch. Whatever does not continue the chain is left out. */
-  add({ position, previous, ...batch }: Batch, incarnation: number): void {
+  /**
+   * The log has another batch. Whatever does not continue the chain is left out.
+   * @returns whether it continues what the log has lost: whoever has not noticed that yet writes it
+   */
+  add(batch: Batch, incarnation: number, now: number): boolean {
     const { end } = this;
+    const { position, previous } = batch;
+    const parent = this.#entries.get(previous);
+    const isOfLog = position.incarnation === incarnation;
     const isNext =
-      position.incarnation === incarnation &&
-      position.number === (end?.number ?? 0n) + 1n &&
-      previous === (end?.digest ?? 0n);
-    if (!isNext) return;
-    let entry = this.#entries.get(position.digest);
-    if (entry === undefined) {
-      const stamps = stampsOf({ position, previous, ...batch });
-      entry = { ...position, parent: end, stamps, lostAt: Number.POSITIVE_INFINITY };
-      this.#entries.set(position.digest, entry);
-    }
-    this.end = entry;
+      isOfLog && position.number === (end?.number ?? 0n) + 1n && previous === (end?.digest ?? 0n);
+    const isStray = !isOfLog || (parent !== undefined && parent.lostAt <= now);
+    if (isNext) this.end = this.#keep(batch, end, undefined);
+    else if (isStray) this.#keep(batch, parent, now);
+    return !isNext && isStray;
+  }
+
+  /** @param strayAt undefined: it is in the chain */
+  #keep(batch: Batch, parent: Entry | undefined, strayAt: number | undefined): Entry {
+    const { position } = batch;
+    const entry = this.#entries.get(position.digest) ?? {
+      ...{ ...position, parent, stamps: stampsOf(batch) },
+      ...{ isStray: strayAt !== undefined, lostAt: strayAt ?? Number.POSITIVE_INFINITY },
+    };
+    this.#entries.set(position.digest, entry);
+    return entry;
   }
 
   /** The log has only these batches now. */
   replay(batches: readonly Batch[], incarnation: number, now: number): void {
     this.end = undefined;
-    for (const batch of batches) this.add(batch, incarnation);
+    for (const batch of batches) this.add(batch, incarnation, now);
     const kept = new Set<Entry>();
     for (let entry = this.end as Entry | undefined; entry !== undefined; entry = entry.parent)
       kept.add(entry);

@@ -45,12 +45,6 @@ const planted: readonly Mutation[] = [
     to: '',
   },
   {
-    name: 'after a fork, the log is taken for the one before',
-    file: 'memory-node/applier.ts',
-    from: "if (did === 'other') this.#incarnation = undefined;",
-    to: '',
-  },
-  {
     name: 'a log that does not answer is not asked again',
     file: 'memory-node/applier.ts',
     from: '          this.#putLast(shard);',

@@ -37,6 +37,7 @@ export class UpdatedRows {
 
   #compareNode({ name, current }: ChangingNode): string | undefined {
     if (current === undefined || current.releases.length === 0) return undefined;
+    current.checkFreed();
     const hosting = current.updated;
     const problems = hosting.shards.map((shard) => this.#compare(name, hosting, shard));
     return problems.find((problem) => problem !== undefined);

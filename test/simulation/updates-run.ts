@@ -1,10 +1,12 @@
 // Row updates of a simulated cluster, and what must be true of them.
+import { natsAttemptMs } from '../../src/cluster-limits.ts';
 import { type NumberedShard, numberedShards, type RoutingTable } from '../../src/plan/routing-table.ts';
 import type { Dice } from '../../src/simulation/dice.ts';
 import { chainName } from '../../src/updates/chain-name.ts';
 import type { UpdateMark } from '../../src/updates/updater.ts';
 import type { ChangesRun } from './changes.ts';
 import type { UpdateFault, UpdatesPlan } from './changes-plan.ts';
+import type { ChangingNode } from './changing-node.ts';
 import type { Ended } from './following-ranker.ts';
 import { SimulatedLog } from './simulated-log.ts';
 import type { Entry } from './update-history.ts';
@@ -17,6 +19,11 @@ const settledMsMax = 100_000;
 const noticedMsMax = 20_000;
 const checkedMs = 3_000;
 const auditMs = 500;
+const pollMs = 200;
+/** Between two deaths of threads. */
+const killedAgainMsMax = 500;
+/** Every node that reaches the log has found a batch by then. */
+const strayMs = 6_000;
 const marksMax = 6;
 
 interface Floor {
@@ -53,6 +60,7 @@ export class UpdatesRun {
     this.#run = run;
     this.#plan = plan;
     this.log = new SimulatedLog(run.world, plan.log);
+    this.log.onStray = () => void this.#stray();
     this.#rows = new UpdatedRows(() => run.nodes, this.log, this.#chains);
     this.#dice = run.world.dice.fork();
     const events = {
@@ -116,7 +124,7 @@ export class UpdatesRun {
           const entry = this.log
             .chain(chain)
             .withNumber(incarnation, place)
-            .findLast(({ stamps }) => [...stamps.values()].includes(it.stamp));
+            .findLast(({ stamps, isStray }) => !isStray && [...stamps.values()].includes(it.stamp));
           return entry === undefined ? [] : [{ chain, entry }];
         });
         if (found.length !== 1) throw new Error(`${name} is acknowledged, but it is not in its chain`);
@@ -184,17 +192,52 @@ export class UpdatesRun {
     return ['log away', 'cut log', 'fork', 'pause', 'missing'].some((what) => troubles.during(what, since));
   }
 
+  /** Somebody has continued what was lost. Each node reads its rows again when it finds that, and those of the log are not lost. */
+  async #stray(): Promise<void> {
+    const { world, troubles } = this.#run;
+    const end = troubles.begin('fork');
+    for (let ms = 0; ms < strayMs; ms += pollMs) {
+      await world.sleep(pollMs);
+      // Who does not reach the log finds it later.
+      if (this.log.away || this.log.cut.size > 0) ms = 0;
+    }
+    await this.#whole();
+    end();
+  }
+
+  /** Those who were away when the log lost batches notice it later. */
+  async #whole(): Promise<void> {
+    const { world } = this.#run;
+    for (const until = world.now + settledMsMax; world.now < until; await world.sleep(pollMs))
+      if (this.#rows.areWhole()) return;
+  }
+
+  /** The thread of a node that writes rows ends, sometimes in the middle of a batch. Those rows are read again. */
+  async #killThread({ name, current }: ChangingNode): Promise<void> {
+    const { world, troubles } = this.#run;
+    const shards = current?.updated.shards ?? [];
+    const written = shards.length > 0 && this.#dice.chance(0.7) ? this.#dice.pick(shards) : undefined;
+    const end = troubles.begin('kill updates', name);
+    current?.killUpdates(written);
+    for (const until = world.now + settledMsMax; world.now < until; await world.sleep(pollMs))
+      if (written === undefined || this.#rows.areWhole()) break;
+    end();
+    await world.sleep(this.#dice.between(0, killedAgainMsMax));
+  }
+
   async fault(fault: UpdateFault, ms: number): Promise<void> {
     const { world, troubles, nodes } = this.#run;
     const { log } = this;
-    if (fault === 'kill updates') this.#dice.pick(nodes).current?.killUpdates();
+    if (fault === 'kill updates')
+      for (let kills = this.#dice.between(1, 6); kills > 0; kills--)
+        await this.#killThread(this.#dice.pick(nodes));
     else if (fault === 'lose' || fault === 'remake') {
       const end = troubles.begin('fork');
       if (fault === 'lose') log.lose(this.#dice.between(1, 5));
       else log.remake();
-      // Those who were away meanwhile notice it later.
-      for (const until = world.now + settledMsMax; world.now < until; await world.sleep(200))
-        if (this.#rows.areWhole()) break;
+      // Answers that are on their way may still have what is lost.
+      await world.sleep(natsAttemptMs);
+      await this.#whole();
       end();
     } else {
       const end = troubles.begin(fault, 'log');
@@ -257,7 +300,7 @@ export class UpdatesRun {
     const began = world.now;
     for (let problem = this.#rows.compare(); problem !== undefined; problem = this.#rows.compare()) {
       if (world.now - began > settledMsMax) throw new Error(`rows are not updated: ${problem}`);
-      await world.sleep(200);
+      await world.sleep(pollMs);
     }
   }
 

@@ -12,11 +12,11 @@ import {
 import { noUpdates } from '../../src/memory-node/update-record.ts';
 import type { PlannedTableInput } from '../../src/plan/planner.ts';
 import type { NumberedShard } from '../../src/plan/routing-table.ts';
-import type { Extent } from '../../src/store/arena.ts';
 import { Store } from '../../src/store/store.ts';
 import type { Table } from '../../src/store/table.ts';
 import { TableBuilder } from '../../src/store/table-builder.ts';
 import type { TableSource } from '../../src/store/table-file.ts';
+import { FreedMemory } from './freed-memory.ts';
 
 export const dim = 4;
 /** The value of a row is its version times this, and its number. Sums of few rows are exact. */
@@ -59,15 +59,23 @@ export class VersionedShards implements ShardReader {
   readonly module: WebAssembly.Module = kernelModule('shared');
   readonly store: Store;
   readonly spareBytes = 0;
+  readonly freed: FreedMemory = new FreedMemory();
   readonly #options: VersionedOptions;
 
   constructor(options: VersionedOptions) {
     this.#options = options;
     this.store = new Store(this.module, { slotBytes: options.slotBytes });
-    const free = this.store.free.bind(this.store);
-    this.store.free = (extent: Extent) => {
-      extent.arena.bytes.fill(0xff, extent.address, extent.address + extent.bytes);
+    const { store, freed } = this;
+    const free = store.free.bind(store);
+    store.free = (extent) => {
+      freed.add(extent);
       free(extent);
+    };
+    const allocate = store.allocate.bind(store);
+    store.allocate = (...how) => {
+      const extent = allocate(...how);
+      freed.take(extent);
+      return extent;
     };
   }
 
