@@ -111,7 +111,9 @@ export class SimulatedThreads implements EngineThreads {
     const team = Math.floor(this.#started++ / engines);
     const processor = new Processor(`${application.name}.${team}.engine${place}`, costs);
     const [down, up] = [this.#line(), this.#line()];
-    const lost = new Set<(error: Error) => void>();
+    // Calls that begin once the application knows of the end are never answered, either.
+    const ended = Promise.withResolvers<never>();
+    ended.promise.catch(() => {});
     let ending = false;
     const kill = (error: Error): void => {
       world.kill(processor);
@@ -119,9 +121,7 @@ export class SimulatedThreads implements EngineThreads {
       network.end(processor);
       up.send(application, () => {
         const message = `an engine has ended: ${error.message}`;
-        const failed = new FlexemrError('WORKER_FAILED', message, { field: 'engines' });
-        for (const reject of lost) reject(failed);
-        lost.clear();
+        ended.reject(new FlexemrError('WORKER_FAILED', message, { field: 'engines' }));
         if (!ending) onEnd(error);
       });
     };
@@ -135,13 +135,8 @@ export class SimulatedThreads implements EngineThreads {
     /** Calls the engine. The answer comes back to the thread that has called. */
     const call = <T>(act: () => Promise<T> | T): Promise<T> => {
       const from = world.processor;
-      return new Promise<T>((resolve, reject) => {
-        lost.add(reject);
-        const end = (settle: () => void): void =>
-          up.send(from, () => {
-            lost.delete(reject);
-            settle();
-          });
+      const answered = new Promise<T>((resolve, reject) => {
+        const end = (settle: () => void): void => up.send(from, settle);
         down.send(processor, () => {
           new Promise<T>((done) => done(act())).then(
             (value) => end(() => resolve(value)),
@@ -149,6 +144,7 @@ export class SimulatedThreads implements EngineThreads {
           );
         });
       });
+      return Promise.race([answered, ended.promise]);
     };
     const end = async (): Promise<void> => {
       ending = true;
