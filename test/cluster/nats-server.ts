@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { UpdateStream } from '../../src/nats/update-stream.ts';
 import { until } from '../80.cli/command.ts';
 
-/** Characters of its log that are kept. */
+/** Characters of its log that are kept, and lines of them that are printed in one. */
 const saidCharsMax = 4_096;
+const saidLinesMax = 5;
 
 /** The package to install, if the program is not there. */
 export function missingPackage(): string | undefined {
@@ -76,7 +77,7 @@ export class NatsServer implements AsyncDisposable {
     });
     child.once('exit', (code, signal) => {
       if (this.#child === child)
-        console.error(`nats-server has ended by itself (${code}, ${signal}): ${said}`);
+        console.error(`nats-server has ended by itself (${code}, ${signal}): ${lastOf(said)}`);
     });
     await until('a NATS server', () => accepts(this.port));
   }
@@ -115,6 +116,10 @@ export class NatsServer implements AsyncDisposable {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+function lastOf(log: string): string {
+  return log.trim().split('\n').slice(-saidLinesMax).join(' | ');
 }
 
 /** Three servers as one cluster, which has streams. */
