@@ -28,6 +28,7 @@ const ports: { port: number }[] = [];
 const tracer = await outcomeOf(loadTracer);
 const gate = tuning.gate && new WorkerGate(tuning.gate.words, tuning.gate.worker);
 const node = new MemoryNode(name, ports, { ...tuning, tracer: tracer.value, gate });
+const memories: WebAssembly.Memory[] = [];
 const listeners: Listener[] = [];
 let rdmaPort: RdmaPort | undefined;
 /** Resolved once no subrequest and no READ uses the rows of a release that is no longer served. */
@@ -61,10 +62,12 @@ const control: WorkerControl = {
       if (common) listeners.push(await Listener.open(node, common, warn, room));
       return listeners[0].port;
     }),
-  host: ({ hostings, coming, next, ports: all, rdma }) =>
+  host: ({ module, memories: added, releases, coming, next, ports: all, rdma }) =>
     outcomeOf(async () => {
       ports.splice(0, ports.length, ...all.map((port) => ({ port })));
-      const unused = node.host(...hostings);
+      memories.push(...added);
+      const [current, ...others] = releases.map((release) => ({ ...release, module, memories }));
+      const unused = node.host(current, ...others);
       leaving = Promise.all([leaving, unused]);
       node.following = { coming, next };
       if (rdma === undefined) return;

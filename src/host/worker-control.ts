@@ -37,11 +37,19 @@ export interface Serving {
   readonly rdma: RdmaServing | undefined;
 }
 
+/** The same as it is sent: each memory once, because a thread that gets one collects all of its garbage. */
+export interface SentServing extends Omit<Serving, 'hostings'> {
+  readonly module: WebAssembly.Module;
+  /** Those that the worker does not have yet. */
+  readonly memories: readonly WebAssembly.Memory[];
+  readonly releases: readonly Omit<Hosting, 'module' | 'memories'>[];
+}
+
 export interface WorkerControl {
   /** Opens the worker's own port, and the common one if there is one. @returns its own port */
   listen(own: PortOptions, common: PortOptions | undefined): Promise<Outcome<number>>;
   /** Serves these releases from now on, and no others. */
-  host(serving: Serving): Promise<Outcome<void>>;
+  host(serving: SentServing): Promise<Outcome<void>>;
   /** Waits until no subrequest and no READ uses the rows of releases that `host` has left out. */
   unused(): Promise<void>;
   stats(): WorkerReport;

@@ -30,6 +30,8 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #ended: Promise<unknown>;
   #seen: WorkerReport = emptyReport;
+  /** Number of memories that it has. */
+  #memories = 0;
   port = 0;
 
   constructor(name: string, tuning: WorkerTuning, { onDeath, onWarning, onMetrics }: WorkerThreadEvents) {
@@ -57,8 +59,12 @@ export class WorkerThread {
     this.port = resultOf(await this.#started(call));
   }
 
-  async host(serving: Serving): Promise<void> {
-    resultOf(await this.#started(this.#control.host(serving)));
+  async host({ hostings, ...serving }: Serving): Promise<void> {
+    const [{ module, memories: all }] = hostings;
+    const memories = all.slice(this.#memories);
+    this.#memories = all.length;
+    const releases = hostings.map(({ module: _, memories: __, ...release }) => release);
+    resultOf(await this.#started(this.#control.host({ ...serving, module, memories, releases })));
   }
 
   /** Waits until it does not use the rows of releases any more that `host` has left out. @throws WORKER_FAILED */
