@@ -278,6 +278,12 @@ const empty: BatchRows = {
   rows: new Float32Array(),
 };
 
+/** Adds a batch to the end of a chain. */
+async function addNext(log: MemoryLog, chain: string, batch: BatchRows): Promise<void> {
+  const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
+  await log.append(chain, writeBatch(batch, end, 1).bytes, end.sequence);
+}
+
 /** Adds a batch to a chain whose writer does not know yet that the log was made anew. @param after number of the batch before it */
 async function addLate(log: MemoryLog, chain: string, after: bigint): Promise<void> {
   const sequence = (await log.last(chain))?.sequence ?? 0;
@@ -316,11 +322,8 @@ test('rows become those of the batches in the log, whatever the log loses and wh
       const node = await UpdatedNode.start(far);
       try {
         for (const each of steps) {
-          if (each.kind === 'write') {
-            const { chain } = chains()[each.table];
-            const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
-            await log.append(chain, writeBatch(each.batch, end, 1).bytes, end.sequence);
-          } else if (each.kind === 'lose') log.lose(Math.min(each.count, log.messages.length));
+          if (each.kind === 'write') await addNext(log, chains()[each.table].chain, each.batch);
+          else if (each.kind === 'lose') log.lose(Math.min(each.count, log.messages.length));
           else if (each.kind === 'clear') log.clear();
           else if (each.kind === 'late') await addLate(log, chains()[each.table].chain, each.number);
           else if (each.kind === 'replace') await node.replace();
@@ -345,11 +348,9 @@ test('new ids get rows as long as there are spare ones, and rows of ids that are
   const log = new MemoryLog();
   const node = await UpdatedNode.start(log);
   const write = async (table: number, keys: readonly bigint[], deletes: readonly bigint[]): Promise<void> => {
-    const { chain } = chains()[table];
-    const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
     const rows = Float32Array.from({ length: keys.length * dim }, (_, i) => i % 1000);
     const batch = { keys: BigUint64Array.from(keys), deletes: BigUint64Array.from(deletes), rows };
-    await log.append(chain, writeBatch(batch, end, 1).bytes, end.sequence);
+    await addNext(log, chains()[table].chain, batch);
   };
   const many = (first: number, count: number): bigint[] =>
     Array.from({ length: count }, (_, i) => BigInt(first + i));
@@ -385,10 +386,7 @@ test('a node begins although its log has a batch from before it was made anew', 
 test('a shard that could not catch up has caught up once it has what the log has', async () => {
   const log = new MemoryLog();
   const [{ chain }] = chains();
-  for (let i = 0; i < 2; i++) {
-    const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
-    await log.append(chain, writeBatch(empty, end, 1).bytes, end.sequence);
-  }
+  for (let i = 0; i < 2; i++) await addNext(log, chain, empty);
   log.forget(1);
   const node = await UpdatedNode.start(log);
   expect(await refused(() => node.updates.caughtUp())).toMatchObject({ code: 'CONFLICT' });
@@ -411,8 +409,7 @@ test('a shard goes although another one always has batches', async () => {
     await new Promise((turn) => setImmediate(turn));
     const found = await next(chain, after);
     if (found !== undefined || chain !== busy.chain || isOver) return found;
-    const end = (await endOf(log, chain, log.made)) ?? { sequence: 0, position: genesis(log.made) };
-    await log.append(chain, writeBatch(empty, end, 1).bytes, end.sequence);
+    await addNext(log, chain, empty);
     return await next(chain, after);
   };
   const node = await UpdatedNode.start(log);

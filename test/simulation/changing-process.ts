@@ -3,7 +3,6 @@
 import { LoadedReleases } from '../../src/host/loaded-releases.ts';
 import { ServedCluster } from '../../src/host/served-cluster.ts';
 import { UpdateThread } from '../../src/host/update-thread.ts';
-import { FollowedPlace } from '../../src/memory-node/followed-place.ts';
 import { ownShards } from '../../src/memory-node/load-shards.ts';
 import { MemoryNode } from '../../src/memory-node/memory-node.ts';
 import type { UpdatesHosting } from '../../src/memory-node/node-updates.ts';
@@ -23,6 +22,7 @@ import type { SimulatedLog } from './simulated-log.ts';
 import { SimulatedUpdates } from './simulated-updates.ts';
 import type { Truth } from './truth.ts';
 import { TruthBucket } from './truth-bucket.ts';
+import { placeOf } from './updated-rows.ts';
 import { pathOf, VersionedShards } from './versioned-shards.ts';
 
 export interface UpdatesOfNode {
@@ -142,11 +142,9 @@ export class ChangingProcess {
     if (this.#thread === undefined || this.#ended) return;
     this.#thread.kill();
     if (written === undefined) return;
-    const { arena, rows, updates } = written;
-    const { buffer } = this.updated.memories[arena];
-    const views = { words: new Uint32Array(buffer), longs: new BigUint64Array(buffer) };
-    new FollowedPlace(views, updates).reload();
-    new Uint8Array(buffer, rows.address, rows.rowBytes).fill(0xaa);
+    const { arena, rows } = written;
+    placeOf(this.updated, written).reload();
+    new Uint8Array(this.updated.memories[arena].buffer, rows.address, rows.rowBytes).fill(0xaa);
   }
 
   /** @throws if somebody has written to rows after they were freed */

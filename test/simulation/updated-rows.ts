@@ -43,14 +43,10 @@ export class UpdatedRows {
     return problems.find((problem) => problem !== undefined);
   }
 
-  #compare(
-    node: string,
-    { memories }: UpdatesHosting,
-    { arena, rows, updates, chain }: UpdatedShard,
-  ): string | undefined {
-    const { buffer } = memories[arena];
-    const words = new Uint32Array(buffer);
-    const place = new FollowedPlace({ words, longs: new BigUint64Array(buffer) }, updates);
+  #compare(node: string, hosting: UpdatesHosting, shard: UpdatedShard): string | undefined {
+    const { arena, rows, chain } = shard;
+    const { buffer } = hosting.memories[arena];
+    const place = placeOf(hosting, shard);
     const history = this.#log.chain(chain);
     const { end } = history;
     const { position } = place.followedTo;
@@ -78,15 +74,19 @@ export class UpdatedRows {
   areWhole(): boolean {
     return this.#nodes().every(({ current }) => {
       if (current === undefined || current.releases.length === 0) return true;
-      const { memories, shards } = current.updated;
-      return shards.every(({ arena, updates, chain }) => {
-        const { buffer } = memories[arena];
-        const views = { words: new Uint32Array(buffer), longs: new BigUint64Array(buffer) };
-        const place = new FollowedPlace(views, updates);
+      const hosting = current.updated;
+      return hosting.shards.every((shard) => {
+        const place = placeOf(hosting, shard);
         const { digest, number } = place.followedTo.position;
-        const lostAt = this.#log.chain(chain).entry(digest)?.lostAt ?? Number.POSITIVE_INFINITY;
+        const lostAt = this.#log.chain(shard.chain).entry(digest)?.lostAt ?? Number.POSITIVE_INFINITY;
         return !place.isReloading && (number === 0n || lostAt === Number.POSITIVE_INFINITY);
       });
     });
   }
+}
+
+/** The update record of a shard, in the memory of a node. */
+export function placeOf({ memories }: UpdatesHosting, { arena, updates }: UpdatedShard): FollowedPlace {
+  const { buffer } = memories[arena];
+  return new FollowedPlace({ words: new Uint32Array(buffer), longs: new BigUint64Array(buffer) }, updates);
 }

@@ -205,7 +205,7 @@ export class UpdatesRun {
     end();
   }
 
-  /** Those who were away when the log lost batches notice it later. */
+  /** Waits until every shard is answered, and has batches that the log has. Those who were away notice later what was lost. */
   async #whole(): Promise<void> {
     const { world } = this.#run;
     for (const until = world.now + settledMsMax; world.now < until; await world.sleep(pollMs))
@@ -219,8 +219,7 @@ export class UpdatesRun {
     const written = shards.length > 0 && this.#dice.chance(0.7) ? this.#dice.pick(shards) : undefined;
     const end = troubles.begin('kill updates', name);
     current?.killUpdates(written);
-    for (const until = world.now + settledMsMax; world.now < until; await world.sleep(pollMs))
-      if (written === undefined || this.#rows.areWhole()) break;
+    if (written !== undefined) await this.#whole();
     end();
     await world.sleep(this.#dice.between(0, killedAgainMsMax));
   }
