@@ -3,8 +3,9 @@ import type { RoutingTable } from './routing-table.ts';
 
 /**
  * The routing table of a source, for somebody who hears of its changes, and also reads it when nodes say that theirs is newer. Both come
- * in one order: while it is read nobody watches, because a watch may have seen a newer table than the one that is read, and would
- * not tell of an older one that comes back.
+ * in one order: what a watch sees while the table is read waits for the read. If it is read, a new watch compares with that: the
+ * old one may have seen a newer table than the one that is read, and would not tell of an older one that comes back. If it
+ * cannot be read, the old watch goes on, because a new one would compare with a table that was read before it.
  */
 export class FollowedRouting {
   readonly #source: RoutingSource;
@@ -12,6 +13,9 @@ export class FollowedRouting {
   readonly #onError: (error: Error) => void;
   #unwatch: () => void = () => {};
   #reading: Promise<void> | undefined;
+  #isWaiting = false;
+  /** The last table that the watch saw while the table is read. */
+  #seen: RoutingTable | undefined;
   #closed = false;
 
   /** Begins to watch a source that has just been read. @param onChange also hears of what is read */
@@ -27,7 +31,11 @@ export class FollowedRouting {
   }
 
   #watch(): void {
-    if (!this.#closed) this.#unwatch = this.#source.watch(this.#onChange, this.#onError);
+    if (this.#closed) return;
+    this.#unwatch = this.#source.watch((routing) => {
+      if (this.#isWaiting) this.#seen = routing;
+      else this.#onChange(routing);
+    }, this.#onError);
   }
 
   /** Reads it, once for all who wait for it. @throws as RoutingSource.read */
@@ -41,12 +49,18 @@ export class FollowedRouting {
   }
 
   async #read(): Promise<void> {
-    this.#unwatch();
+    this.#isWaiting = true;
     try {
       const routing = await this.#source.read();
+      this.#unwatch();
+      this.#seen = undefined;
       if (!this.#closed) this.#onChange(routing);
-    } finally {
       this.#watch();
+    } finally {
+      this.#isWaiting = false;
+      const seen = this.#seen;
+      this.#seen = undefined;
+      if (seen !== undefined && !this.#closed) this.#onChange(seen);
     }
   }
 
