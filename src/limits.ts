@@ -42,6 +42,10 @@ export const safetensorsMetadataNamesMax = 65_536;
 export const loadChunkBytesMax = 8_388_608;
 export const loadPieceBytesMax = 262_144;
 
+/** The part of the time for which a thread works that loads beside lookups; and how long it rests at most, after a piece. */
+export const besideLookupsShare = 0.25;
+export const besideLookupsRestMsMax = 2;
+
 /**
  * The digest of a table: its characters; the bytes up to which a tensor is read whole; the bytes and the number of the
  * blocks that are read of a larger tensor.

@@ -38,11 +38,15 @@ export class FileShards implements ShardReader {
   async read(
     { routing, tables }: LoadedRelease,
     shards: readonly NumberedShard[],
-    { onProgress, threads = this.#options.workers }: LoadReleaseOptions,
+    { onProgress, besideLookups = false }: LoadReleaseOptions,
   ): Promise<{ readonly loaded: readonly LoadedShard[]; readonly contents: Record<string, string> }> {
     await using file = await openTableFile(tables);
-    const contents = await checkContents(file, { ...this.#options, routing });
-    await using pool = new ThreadPool(threads, this.store.arenas);
+    const contents = await checkContents(file, { ...this.#options, routing, besideLookups });
+    await using pool = new ThreadPool(
+      besideLookups ? 1 : this.#options.workers,
+      this.store.arenas,
+      besideLookups,
+    );
     const options = { ...this.#hasher, shards, pool, onProgress };
     const loaded = await loadShards(this.store, file, options, this.#options.headroom);
     return { loaded, contents };

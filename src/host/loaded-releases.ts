@@ -37,8 +37,8 @@ export interface LoadedRelease {
 
 export interface LoadReleaseOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Threads that load. Default: one per worker. */
-  readonly threads?: number | undefined;
+  /** Workers answer lookups meanwhile. One thread loads, and it rests most of the time. Default: as many threads as workers load. */
+  readonly besideLookups?: boolean | undefined;
 }
 
 /** Reads rows into memory. */

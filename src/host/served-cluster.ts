@@ -202,7 +202,7 @@ export class ServedCluster {
       await this.#tell();
       // One thread, because the workers need the processors. A load that nobody wants any more ends at its next piece.
       const onProgress = (): void => this.#checkWanted(plan);
-      await this.#releases.load(this.#sourceOf(release), { threads: 1, onProgress });
+      await this.#releases.load(this.#sourceOf(release), { besideLookups: true, onProgress });
       await this.#follow();
       this.#registered?.register(this.#hostings(plan)[0]);
       log?.info({ plan, ms: Math.round(performance.now() - began), ...this.held }, 'a release is loaded');

@@ -33,8 +33,14 @@ export function startUpdateThread({ choice, gate, reload, log }: StartUpdatesOpt
     cause = error;
   });
   const control = Comlink.wrap<UpdateControl>(nodeEndpoint(worker));
+  /** Number of memories that it has. */
+  let sent = 0;
   return {
-    host: async (hosting) => resultOf(await control.host(hosting)),
+    async host(hosting) {
+      const memories = hosting.memories.slice(sent);
+      sent = hosting.memories.length;
+      resultOf(await control.host({ ...hosting, memories }));
+    },
     caughtUp: async () => resultOf(await control.caughtUp()),
     stats: () => control.stats(),
     close: () => control.close(),

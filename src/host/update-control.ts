@@ -12,7 +12,7 @@ export interface UpdateThreadData {
 }
 
 export interface UpdateControl {
-  /** Writes to these shards from now on, and to no others. */
+  /** Writes to these shards from now on, and to no others. Only memories that the thread does not have yet are sent, as in SentServing. */
   host(hosting: UpdatesHosting): Promise<Outcome<void>>;
   /** Waits until all shards have what the log had when they came. */
   caughtUp(): Promise<Outcome<void>>;

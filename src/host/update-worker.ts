@@ -39,11 +39,15 @@ async function reload(chain: string): ReturnType<Reload> {
   }
 }
 
+const memories: WebAssembly.Memory[] = [];
 const updateLog = new LazyUpdateLog(choice);
 const updates = new NodeUpdates(updateLog, new RowsWriterGate(gate), reload, log);
 
 const control: UpdateControl = {
-  host: (hosting) => outcomeOf(() => updates.host(hosting)),
+  host(hosting) {
+    memories.push(...hosting.memories);
+    return outcomeOf(() => updates.host({ ...hosting, memories }));
+  },
   caughtUp: () => outcomeOf(() => updates.caughtUp()),
   stats: () => updates.stats,
   async close() {

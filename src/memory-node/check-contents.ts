@@ -11,6 +11,8 @@ export interface CheckContentsOptions extends NodePlan {
    * if the plan contains a digest of it.
    */
   readonly verify?: boolean | undefined;
+  /** Whether lookups run meanwhile: the thread rests most of the time. */
+  readonly besideLookups?: boolean | undefined;
 }
 
 /**
@@ -36,14 +38,14 @@ export async function checkContents(
       if (options.verify && own.has(name)) throw unverifiable(file, name);
       continue;
     }
-    const found = await contentFound(file, from, content, own.has(name));
+    const found = await contentFound(file, from, content, own.has(name), options.besideLookups);
     if (found !== undefined) contents.push([name, found]);
     if (!own.has(name)) continue;
     if (content !== undefined && found !== content) throw otherRows(file, name, String(found), content);
     if (!options.verify) continue;
     if (contentWhole === undefined)
       throw notAsPlanned(file, name, 'cannot be verified: its plan was made without --verify');
-    const whole = await wholeContentOf(file, from);
+    const whole = await wholeContentOf(file, from, options.besideLookups);
     if (whole !== contentWhole) throw otherRows(file, name, whole, contentWhole);
   }
   return Object.fromEntries(contents);
@@ -58,10 +60,11 @@ async function contentFound(
   from: LoadableTable,
   planned: string | undefined,
   own: boolean,
+  paced: boolean | undefined,
 ): Promise<string | undefined> {
   const version = versionDigestOf(file, from);
   if (version !== undefined && (planned === undefined || planned === version)) return version;
-  return version === undefined || own ? await sampleDigestOf(file, from) : undefined;
+  return version === undefined || own ? await sampleDigestOf(file, from, paced) : undefined;
 }
 
 function unverifiable(file: SafetensorsFile, table: string): FlexemrError {

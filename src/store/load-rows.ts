@@ -1,7 +1,8 @@
 // Loads consecutive rows into an arena, on any thread: from a file, or after the bytes were read into the arena.
-import { readSync } from 'node:fs';
 import type { Kernels } from '../kernel/kernels.ts';
 import { NONE } from '../kernel/layout.ts';
+import { rest } from './pace.ts';
+import { readNow } from './read-now.ts';
 
 /** The work of one call of `loadRows`. Addresses are in the arena. Dtypes are the codes of the kernels. */
 export interface RowsJob {
@@ -23,6 +24,8 @@ export interface RowsJob {
   readonly rowBytes: number;
   /** Address of the first row in the arena. */
   readonly out: number;
+  /** Whether lookups run meanwhile: the thread rests after each piece. */
+  readonly paced: boolean;
 }
 
 /** The outcome of one job. */
@@ -47,16 +50,17 @@ export interface ArenaView {
  * @throws errors of the system
  */
 export function loadRows(job: RowsJob, { kernels, bytes }: ArenaView, staging: number): LoadedRows {
-  const { fd, sourceDtype, sourceRowBytes, dtype, rowBytes, dim } = job;
+  const { fd, sourceDtype, sourceRowBytes, dtype, rowBytes, dim, paced } = job;
   let finite = true;
   for (let row = 0; row < job.rows; row += job.pieceRows) {
+    const began = performance.now();
     const rows = Math.min(job.pieceRows, job.rows - row);
     const out = job.out + row * rowBytes;
     const staged = fd === undefined ? staging + row * sourceRowBytes : staging;
     if (fd !== undefined) {
       const into = sourceDtype === undefined ? out : staged;
       const position = job.position + row * sourceRowBytes;
-      const read = readFully(fd, bytes.subarray(into, into + rows * sourceRowBytes), position);
+      const read = readNow(fd, position, bytes.subarray(into, into + rows * sourceRowBytes));
       if (read < rows * sourceRowBytes) return { finite, endedAt: position + read };
     }
     if (sourceDtype !== undefined) {
@@ -64,16 +68,7 @@ export function loadRows(job: RowsJob, { kernels, bytes }: ArenaView, staging: n
       if (bad !== NONE) return { finite, badRow: row + bad };
     }
     finite = kernels.rowsFinite(out, dtype, rows, dim) === 1 && finite;
+    if (paced) rest(began);
   }
   return { finite };
-}
-
-/** @returns the number of bytes read, which is smaller than `target` if the file ends before */
-function readFully(fd: number, target: Uint8Array, position: number): number {
-  for (let done = 0; done < target.length; ) {
-    const count = readSync(fd, target, done, target.length - done, position + done);
-    if (count === 0) return done;
-    done += count;
-  }
-  return target.length;
 }

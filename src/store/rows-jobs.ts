@@ -55,12 +55,16 @@ export function takeStagings(
   return { rows: bufferRows, bytes, addresses };
 }
 
-/** The jobs that load a shard, in the order of the rows. @param bufferRows rows for which a staging buffer has space */
+/**
+ * The jobs that load a shard, in the order of the rows.
+ * @param bufferRows rows for which a staging buffer has space @param paced whether lookups run meanwhile
+ */
 export function jobsOf(
   { address, rows: kept }: Shard,
   source: SourceDtype,
   { source: { fd }, position }: StoredRows,
   bufferRows: number,
+  paced: boolean,
 ): RowsJob[] {
   const { rowBase, rows, rowBytes, dim } = kept;
   const stride = sourceRowBytes(source, dim);
@@ -77,5 +81,6 @@ export function jobsOf(
     dtype: dtypeCodes[kept.dtype],
     rowBytes,
     out: address + i * step * rowBytes,
+    paced,
   }));
 }

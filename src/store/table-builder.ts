@@ -77,7 +77,7 @@ export class TableBuilder {
     const { source: file, tensor } = from;
     for (const shard of this.#shards) {
       const stagings = takeStagings(shard, source, from, pool.threads);
-      const jobs = jobsOf(shard, source, from, stagings.rows);
+      const jobs = jobsOf(shard, source, from, stagings.rows, pool.isPaced);
       let finite = true;
       const onLoaded = (loaded: LoadedRows, i: number): void => {
         const job = jobs[i];

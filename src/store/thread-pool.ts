@@ -94,10 +94,13 @@ class PoolPlace {
 export class ThreadPool implements AsyncDisposable {
   readonly #arenas: readonly Arena[];
   readonly #members: readonly PoolPlace[];
+  /** Whether lookups run while it loads rows: its threads rest most of the time. */
+  readonly isPaced: boolean;
 
   /** @param arenas the caller may add arenas to this list while the pool exists */
-  constructor(threads: number, arenas: readonly Arena[]) {
+  constructor(threads: number, arenas: readonly Arena[], isPaced = false) {
     this.#arenas = arenas;
+    this.isPaced = isPaced;
     this.#members = Array.from({ length: threads - 1 }, () => new PoolPlace(arenas));
   }
 

@@ -85,7 +85,7 @@ const runtimeFiles = [
   'store/disk-files.ts',
   'store/safetensors-index.ts',
   'store/safetensors-writer.ts',
-  'store/load-rows.ts',
+  'store/read-now.ts',
   'store/pool-thread.ts',
   'store/task-thread.ts',
   'store/thread-pool.ts',

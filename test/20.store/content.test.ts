@@ -1,6 +1,6 @@
 // The digest that identifies a table: over all bytes of a small table, over a sample of a large table, and over all
 // bytes when the table is verified.
-import { copyFile, open } from 'node:fs/promises';
+import { copyFile, open, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -82,5 +82,24 @@ test('retraining some rows of a large table changes its digest, and verifying fi
       retrained[Math.floor(random() * large.rows) * large.dim] += 0.25;
     await writeTables(path, [{ spec: large, rows: retrained }]);
     expect(await digest(path)).not.toBe(before);
+  }
+});
+
+test('a file that has become shorter since it was opened has no digest', async () => {
+  for (const large of [false, true]) {
+    const path = join(dir, `shorter-${large}.safetensors`);
+    const count = large ? (contentWholeBytesMax / 256) * 2 : rows;
+    const given = { ...spec, dim: 64, rows: count };
+    await writeTables(path, [{ spec: given, rows: new Float32Array(count * 64) }]);
+    await withFile(path, async (file) => {
+      const [table] = planTables(file);
+      const { tensor } = table.stored;
+      const { begin, end } = file.entry(tensor);
+      await truncate(path, file.located(tensor).position + Math.floor((end - begin) / 2));
+      await expect(contentOf(file, table)).rejects.toMatchObject({
+        code: 'INVALID_FILE',
+        message: expect.stringContaining('has become shorter since it was opened'),
+      });
+    });
   }
 });
