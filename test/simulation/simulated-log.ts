@@ -160,15 +160,21 @@ export class SimulatedLog {
     this.#replay();
   }
 
-  /** The oldest batches make room. Each chain keeps its last one. */
+  /**
+   * Somebody deletes the oldest batches. What is left of a chain begins with one of its batches: nobody can tell one that lost a race
+   * from the winner, if that is gone.
+   */
   forget(share: number): void {
-    const old = new Set(this.#messages.slice(0, Math.floor(this.#messages.length * share)));
-    for (const chain of this.#chains.keys()) {
-      const last = this.#messages.findLast((each) => each.chain === chain);
-      if (last !== undefined) old.delete(last);
-    }
-    this.#forgotten.push(...old);
-    this.#messages = this.#messages.filter((each) => !old.has(each));
+    const old = this.#messages.slice(0, Math.floor(this.#messages.length * share));
+    const firsts = new Map(
+      [...this.#chains].map(([chain, history]) => {
+        const own = old.filter((each) => each.chain === chain);
+        return [chain, own.findLast(({ batch }) => history.has(batch.position.digest))?.sequence ?? 0];
+      }),
+    );
+    const isOld = ({ chain, sequence }: Message): boolean => sequence < (firsts.get(chain) ?? 0);
+    this.#forgotten.push(...this.#messages.filter(isOld));
+    this.#messages = this.#messages.filter((each) => !isOld(each));
   }
 
   /** Whether it has forgotten batches of a chain. */

@@ -84,6 +84,12 @@ export class ChainHistory {
       }
   }
 
+  /** Whether the batch with a digest is in the chain. */
+  has(digest: bigint): boolean {
+    const entry = this.#entries.get(digest);
+    return entry !== undefined && entry.lostAt === Number.POSITIVE_INFINITY;
+  }
+
   /** The batch with a digest. */
   entry(digest: bigint): Entry | undefined {
     return this.#entries.get(digest);
