@@ -17,6 +17,7 @@ const benchmarks: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   replicas: () => import('./replicas/replicas.ts'),
   swap: () => import('./swap/swap.ts'),
   updates: () => import('./updates/updates.ts'),
+  'cache-updates': () => import('./updates/cached.ts'),
   rdma: () => import('./rdma/rdma.ts'),
   engines: () => import('./engines/engines.ts'),
   'cache-traces': () => import('./cache/cache-traces.ts'),

@@ -4,19 +4,15 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { openClusterSource } from '../../src/host/cluster-source.ts';
-import { NodeProcess } from '../../src/host/node-process.ts';
 import { openRanker } from '../../src/host/open-ranker.ts';
-import { plannedTables } from '../../src/host/plan-cluster.ts';
-import { publishCluster } from '../../src/host/publish-cluster.ts';
-import { planSharding } from '../../src/plan/planner.ts';
-import { freePorts, NatsServer } from '../../test/cluster/nats-server.ts';
+import { NatsServer } from '../../test/cluster/nats-server.ts';
 import { describe, environment } from '../environment.ts';
 import { median, quantile } from '../measure.ts';
 import { scheduledUsOf } from '../serving/cpu.ts';
 import { Leftovers } from '../serving/leftovers.ts';
 import type { Heard, RankerSetting } from '../swap/ranker.ts';
-import { rowsOf, writeVersion } from '../swap/tables.ts';
+import { rowsOf } from '../swap/tables.ts';
+import { startReplicas } from './cluster.ts';
 import type { WriterSetting, Written } from './writer.ts';
 
 interface Block {
@@ -44,7 +40,7 @@ export async function run(args: string[]): Promise<void> {
   const leftovers = new Leftovers();
   const server = stack.use(await NatsServer.start());
   const routing = server.at('updates');
-  const nodes = await started(stack, leftovers.directory(), routing, rows);
+  const nodes = await startReplicas(stack, leftovers.directory(), routing, rows);
   const asking: RankerSetting = { plan: routing, rows, share: Number(share) };
   const ranker = leftovers.child(
     fork(join(import.meta.dirname, '../swap/ranker.ts'), [JSON.stringify(asking)]),
@@ -90,33 +86,6 @@ export async function run(args: string[]): Promise<void> {
   console.log(
     `\nage of a row when it is first seen: ${text(ages)}; until the stream has it: ${text(written.ms)}`,
   );
-}
-
-/** Starts the nodes. @returns their processes */
-async function started(
-  stack: AsyncDisposableStack,
-  folder: string,
-  routing: string,
-  rows: number,
-): Promise<number[]> {
-  const file = join(folder, 'tables.safetensors');
-  await writeVersion(file, 0, rows);
-  const tables = (await plannedTables(file, undefined)).map(
-    (table) => ({ ...table, updates: true }) as const,
-  );
-  const ports = await freePorts(2);
-  const nodes = ports.map((port, i) => ({ id: `n${i}`, url: `http://127.0.0.1:${port}` }));
-  const plan = planSharding({ tables, nodes, split: 'row', replicas: 2 });
-  const store = await openClusterSource(routing);
-  await publishCluster(store, { routing: plan.routing, tables: file }, false);
-  await store.close();
-  const processes = nodes.map(({ id }, i) => {
-    const given = ['--tables', file, '--plan', routing, '--node', id, '--port', String(ports[i])];
-    return new NodeProcess(id, [...given, '--workers', '1']);
-  });
-  for (const process of processes) stack.defer(() => process.stop());
-  await Promise.all(processes.map((process) => process.ready()));
-  return processes.map(({ pid = 0 }) => pid);
 }
 
 /** Looks for stamps in the first row of the first table all the time. */
