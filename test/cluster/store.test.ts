@@ -45,6 +45,18 @@ test('of all who replace a cluster at the same time, one wins', async () => {
   );
 });
 
+test('of all who create a cluster at the same time, one wins', async () => {
+  for (let made = 0; made < 60; made++) {
+    const { stores, close } = await opened(clients);
+    const ends = await Promise.allSettled(
+      stores.map((store, i) => store.replace({ serving: release(i + 1) }, undefined)),
+    );
+    const codes = ends.map((end) => (end.status === 'rejected' ? end.reason.code : 'won')).sort();
+    expect(codes).toEqual(['CONFLICT', 'CONFLICT', 'won']);
+    await close();
+  }
+});
+
 test('a bucket keeps its history on disk, and reads go to the leader', async () => {
   const { stores, bucket, close } = await opened();
   const [store] = stores;
