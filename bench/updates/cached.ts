@@ -5,7 +5,7 @@ import { openRanker } from '../../src/host/open-ranker.ts';
 import { openUpdater } from '../../src/host/open-updater.ts';
 import type { KeyedBags } from '../../src/plan/bags.ts';
 import { NatsServer } from '../../test/cluster/nats-server.ts';
-import { zipfRanks } from '../cache/zipf.ts';
+import { below, zipfRanks } from '../cache/zipf.ts';
 import { mix32 } from '../data.ts';
 import { describe, environment } from '../environment.ts';
 import { median } from '../measure.ts';
@@ -74,9 +74,8 @@ class CachedRows {
   readonly #updater: Updater;
   readonly #hot: number;
   readonly #rank: () => number;
-  /** Of each row, by table and row: when its updates were acknowledged. Their stamps are 1, 2, … */
-  readonly #acknowledged = new Map<string, number[]>();
-  readonly #stamps = new Map<string, number>();
+  /** Of each row, the same in all tables: when its updates were acknowledged. Their stamps are 1, 2, … */
+  readonly #acknowledged = new Map<number, number[]>();
   #drawn = 0;
   #chosen = 0;
   /** Of each row that a lookup found older than acknowledged: for how many ms there had been a newer one when the lookup began. */
@@ -120,7 +119,7 @@ class CachedRows {
     for (const [i, name] of names.entries()) {
       const { values } = found.get(name) as { readonly values: Float32Array };
       for (const [bag, key] of keys[i].entries()) {
-        const newer = this.#acknowledged.get(`${name} ${key}`)?.[values[bag * dim]];
+        const newer = this.#acknowledged.get(key)?.[values[bag * dim]];
         if (newer !== undefined && newer < began) this.ages.push(began - newer);
       }
     }
@@ -133,7 +132,7 @@ class CachedRows {
       await sleep(Math.max(0, next - performance.now()));
       due += rowsPerSecond / updatesPerSecond;
       const own = new Set<number>();
-      for (; due >= 1; due--) own.add(Math.floor((mix32(~this.#chosen++) / 2 ** 32) * this.#hot));
+      for (; due >= 1; due--) own.add(below(this.#hot, () => mix32(~this.#chosen++)));
       if (own.size === 0) continue;
       await this.#write([...own]);
       count += own.size * names.length;
@@ -141,25 +140,23 @@ class CachedRows {
     return count;
   }
 
+  #timesOf(row: number): number[] {
+    const times = this.#acknowledged.get(row) ?? [];
+    this.#acknowledged.set(row, times);
+    return times;
+  }
+
   /** The same rows of all tables. Each says how often it was updated. */
   async #write(rows: readonly number[]): Promise<void> {
-    const stamps = rows.map((row) => {
-      const stamp = (this.#stamps.get(String(row)) ?? 0) + 1;
-      this.#stamps.set(String(row), stamp);
-      return stamp;
-    });
+    const times = rows.map((row) => this.#timesOf(row));
+    const stamps = times.map(({ length }) => length + 1);
     const values = Float32Array.from({ length: rows.length * dim }, (_, i) => stamps[Math.floor(i / dim)]);
     const updates = { keys: Uint32Array.from(rows), rows: values };
     await this.#updater.update(Object.fromEntries(names.map((name) => [name, updates])), {
       until: 'written',
     });
     const now = performance.now();
-    for (const name of names)
-      for (const row of rows) {
-        const times = this.#acknowledged.get(`${name} ${row}`) ?? [];
-        times.push(now);
-        this.#acknowledged.set(`${name} ${row}`, times);
-      }
+    for (const own of times) own.push(now);
   }
 }
 
