@@ -17,6 +17,8 @@ export const gateWorkerMsMax = 2_000;
 export const gateWriterMsMax = 500;
 /** How often a node looks for batches that nobody has told it of, and compares its chains with those of the log. */
 export const updateCheckMs = 1_000;
+/** Bytes of batches that a node has heard and not written yet. It reads others from the log. */
+export const heardBytesMax = 16_777_216;
 /** How long a batch waits that could not be written because of answers in progress. */
 export const updateLaterMs = 5;
 /** A node does not serve new rows if the log has not answered for so long, because they may lack updates. */

@@ -11,7 +11,8 @@ export class Applier {
   readonly #shards = new Map<string, FollowedShard>();
   /** Shards that may have another batch. */
   readonly #ready = new Set<FollowedShard>();
-  readonly #deaf: () => void;
+  /** Ends listening, by chain. */
+  readonly #deaf = new Map<string, () => void>();
   #incarnation: number | undefined;
   #running: Promise<void> | undefined;
   /** The step that is under way. */
@@ -24,7 +25,6 @@ export class Applier {
   constructor(updates: UpdateLog, log?: Log) {
     this.#updates = updates;
     this.#log = log;
-    this.#deaf = updates.listen((chain) => this.#heard(chain));
     this.#checkLater();
   }
 
@@ -32,6 +32,11 @@ export class Applier {
   follow(shard: FollowedShard): void {
     shard.onReady = () => this.#wake(shard);
     this.#shards.set(shard.chain, shard);
+    const deaf = this.#updates.listen(shard.chain, (added) => {
+      shard.hear(added);
+      this.#wake(shard);
+    });
+    this.#deaf.set(shard.chain, deaf);
     this.#wake(shard);
   }
 
@@ -40,14 +45,14 @@ export class Applier {
     for (const chain of chains) {
       const shard = this.#shards.get(chain);
       this.#shards.delete(chain);
-      if (shard) this.#ready.delete(shard);
+      this.#deaf.get(chain)?.();
+      this.#deaf.delete(chain);
+      if (shard === undefined) continue;
+      this.#ready.delete(shard);
+      // It keeps no batches.
+      shard.hear(undefined);
     }
     if (this.#step && chains.includes(this.#step.shard.chain)) await this.#step.ended;
-  }
-
-  #heard(chain: string | undefined): void {
-    if (chain === undefined) for (const shard of this.#shards.values()) this.#wake(shard);
-    else this.#wake(this.#shards.get(chain));
   }
 
   #wake(shard: FollowedShard | undefined): void {
@@ -138,7 +143,7 @@ export class Applier {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#check);
-    this.#deaf();
+    for (const deaf of this.#deaf.values()) deaf();
     await this.#running;
   }
 }

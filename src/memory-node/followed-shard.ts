@@ -4,7 +4,8 @@ import { updateRestsMax } from '../update-limits.ts';
 import type { ChainEnd, ChainPosition } from '../updates/batch.ts';
 import { Chain, genesis } from '../updates/chain.ts';
 import { endOf, isReplaced } from '../updates/chain-end.ts';
-import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
+import type { AddedBatch, LoggedBatch, UpdateLog } from '../updates/update-log.ts';
+import { HeardBatches, type HeardRoom } from './heard-batches.ts';
 import type { RowWriter } from './row-writer.ts';
 import type { UpdateCounts } from './update-counts.ts';
 import type { KeptRows } from './writer-gate.ts';
@@ -23,6 +24,8 @@ export interface FollowedShardOptions {
   /** Reads its rows again from where they came. Nobody reads or writes them meanwhile. @returns the batches they have; undefined: none */
   readonly reload: () => Promise<ChainEnd | undefined>;
   readonly counts: UpdateCounts;
+  /** For the batches that it has heard. All shards of a node share it. */
+  readonly room: HeardRoom;
   readonly log?: Log | undefined;
 }
 
@@ -30,8 +33,8 @@ export interface FollowedShardOptions {
 export class FollowedShard {
   readonly #options: FollowedShardOptions;
   readonly #writer: RowWriter;
+  readonly #batches: HeardBatches;
   #chain: Chain;
-  #sequence: number;
   /** The number of its rows when they were read last. A snapshot is read again once before that is known. */
   #read = 0n;
   /** That of the last batch that its rows have. */
@@ -63,7 +66,7 @@ export class FollowedShard {
     this.#writer = options.writer;
     const { position, sequence } = this.#writer.followedTo;
     this.#chain = new Chain(position);
-    this.#sequence = sequence;
+    this.#batches = new HeardBatches(options.chain, sequence, options.room);
     this.#written = sequence;
     // Whoever has written before has died in the middle of a batch.
     this.#isStale = this.#writer.isReloading;
@@ -76,6 +79,11 @@ export class FollowedShard {
   /** Resolves once its rows have what the log had when it was followed. @throws CONFLICT if the log does not have its batches any more */
   get caughtUp(): Promise<void> {
     return this.#caughtUp.promise;
+  }
+
+  /** @param added to its chain just now; undefined: something may have been missed */
+  hear(added: AddedBatch | undefined): void {
+    this.#batches.hear(added);
   }
 
   /** The next step compares its chain with the log. */
@@ -99,12 +107,14 @@ export class FollowedShard {
       this.#unverified = false;
       this.#first = end?.number ?? 0n;
     }
-    const found = await log.next(this.chain, this.#sequence);
+    const mayMiss = end !== undefined && end.number > this.#chain.position.number;
+    if (mayMiss) this.#batches.miss();
+    const found = await this.#batches.next(log);
     if (found !== undefined)
       return found.batch.position.incarnation === incarnation ? this.#take(found) : this.#leaveOut(found);
-    if (end !== undefined && end.number > this.#chain.position.number) {
+    if (mayMiss) {
       // The log uses sequences again. What is known already is left out.
-      this.#sequence = 0;
+      this.#batches.readFrom(0);
       return 'more';
     }
     return this.#end();
@@ -116,7 +126,7 @@ export class FollowedShard {
     const position = genesis(incarnation);
     if (!this.#isReplaying && !this.#writer.serve({ position, sequence: 0 })) return 'later';
     this.#chain = new Chain(position);
-    this.#sequence = 0;
+    this.#batches.readFrom(0);
     this.#written = 0;
     return 'more';
   }
@@ -128,7 +138,7 @@ export class FollowedShard {
       return 'other';
     }
     this.#options.counts.skipped++;
-    this.#sequence = sequence;
+    this.#batches.pass(sequence);
     return 'more';
   }
 
@@ -159,7 +169,7 @@ export class FollowedShard {
         );
       }
     }
-    this.#sequence = sequence;
+    this.#batches.pass(sequence);
     if (!this.#isReplaying && this.#chain.position.number >= this.#first) this.#catchUp();
     return 'more';
   }
@@ -167,10 +177,14 @@ export class FollowedShard {
   /** It has everything that the log has. */
   #end(): Progress {
     // The server that has answered has not heard of the last batches yet.
-    if (this.#chain.position.number < this.#first) return 'later';
+    if (this.#chain.position.number < this.#first) {
+      this.#batches.miss();
+      return 'later';
+    }
     if (this.#isReplaying) {
       if (!this.#writer.isForgotten(this.#kept)) return 'later';
-      if (!this.#writer.serve({ position: this.#chain.position, sequence: this.#sequence })) return 'later';
+      if (!this.#writer.serve({ position: this.#chain.position, sequence: this.#batches.read }))
+        return 'later';
       this.#isReplaying = false;
       this.#options.log?.info(
         { ...this.#place, ...this.#number },
@@ -215,7 +229,7 @@ export class FollowedShard {
     );
     this.#kept = kept;
     this.#unverified = true;
-    this.#sequence = 0;
+    this.#batches.readFrom(0);
     // It did not help to read them.
     if (isFresh || this.#isReplaying) {
       this.#rests = Math.min(2 ** this.#troubles++, updateRestsMax);
@@ -246,8 +260,8 @@ export class FollowedShard {
       this.#kept = kept;
       this.#chain = new Chain(start?.position ?? genesis(incarnation));
       this.#read = this.#chain.position.number;
-      this.#sequence = start?.sequence ?? 0;
-      this.#written = this.#sequence;
+      this.#written = start?.sequence ?? 0;
+      this.#batches.readFrom(this.#written);
       this.#isReplaying = true;
       this.#isStale = false;
     } catch (error) {

@@ -1,8 +1,10 @@
 import type { Log } from '../log.ts';
+import { heardBytesMax } from '../update-limits.ts';
 import type { ChainEnd } from '../updates/batch.ts';
 import type { UpdateLog } from '../updates/update-log.ts';
 import { Applier } from './applier.ts';
 import { FollowedShard } from './followed-shard.ts';
+import type { HeardRoom } from './heard-batches.ts';
 import { RowWriter, type UpdatedShard } from './row-writer.ts';
 import { UpdateCounts, type UpdateStats } from './update-counts.ts';
 import { WriterArena } from './writer-arena.ts';
@@ -38,6 +40,7 @@ export class NodeUpdates {
   readonly #reload: Reload;
   readonly #log: Log | undefined;
   readonly #counts = new UpdateCounts();
+  readonly #room: HeardRoom = { bytes: heardBytesMax };
   readonly #arenas: WriterArena[] = [];
   readonly #shards = new Map<string, FollowedShard>();
 
@@ -64,8 +67,8 @@ export class NodeUpdates {
     const { chain, table } = shard;
     const writer = new RowWriter(shard, this.#arenas[shard.arena], this.#gate);
     const reload = (): ReturnType<Reload> => this.#reload(chain);
-    const [counts, log] = [this.#counts, this.#log];
-    const followed = new FollowedShard({ chain, table, writer, reload, counts, log });
+    const [counts, room, log] = [this.#counts, this.#room, this.#log];
+    const followed = new FollowedShard({ chain, table, writer, reload, counts, room, log });
     this.#shards.set(chain, followed);
     this.#applier.follow(followed);
   }

@@ -8,6 +8,7 @@ import {
   type JetStreamManager,
   type KV,
   loadNats,
+  type Msg,
   type NatsConnection,
   type NatsLibrary,
   type NodeConnectionOptions,
@@ -183,18 +184,18 @@ export class Connection {
   }
 
   /**
-   * Calls `onMessage` when somebody publishes to the subject, and after each reconnection. Costs the server nothing that
+   * Calls `onMessage` when somebody publishes to the subject, and `onBack` after each reconnection. Costs the server nothing that
    * could stay behind. @param onRefused is called if the server does not allow it
    */
   listen(
     subject: string,
-    onMessage: (subject: string) => void,
+    onMessage: (message: Msg) => void,
     onBack: () => void,
     onRefused: (error: Error) => void,
   ): () => void {
     const subscription = this.#nats.subscribe(subject, {
       callback: (error, message) => {
-        if (error === null) onMessage(message.subject);
+        if (error === null) onMessage(message);
         else onRefused(this.#failure('cannot watch the cluster', error));
       },
     });

@@ -13,7 +13,7 @@ export type {
   StreamInfo,
 } from '@nats-io/jetstream';
 export type { KV, KvEntry } from '@nats-io/kv';
-export type { NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node';
+export type { Msg, NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node';
 
 export interface NatsLibrary {
   readonly transport: typeof Transport;

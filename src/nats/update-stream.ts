@@ -2,22 +2,24 @@ import { FlexemrError } from '../errors.ts';
 import { updateStreamBytes } from '../update-limits.ts';
 import { digestIn, readBatch, withoutRows } from '../updates/batch.ts';
 import { digestOf } from '../updates/digest.ts';
-import type { LoggedBatch, UpdateLog } from '../updates/update-log.ts';
+import type { AddedBatch, LoggedBatch, UpdateLog } from '../updates/update-log.ts';
 import { type NatsAddress, parseNatsAddress } from './address.ts';
 import { Connection, isAbsent, type JetStreams } from './connection.ts';
 import type { NatsCredentials } from './credentials.ts';
 import { ensureStream } from './ensure-stream.ts';
-import type { JetStreamClient, JetStreamManager, StoredMsg, StreamInfo } from './library.ts';
+import type { JetStreamClient, JetStreamManager, Msg, StoredMsg, StreamInfo } from './library.ts';
 
 const reading = 'cannot read row updates';
 const writing = 'cannot write row updates';
 
 /**
- * Row updates in a stream of NATS JetStream, beside the bucket of the cluster: a subject for each chain. Readers ask for one batch
- * after the other. Whoever publishes to a subject rings for them, and nothing of them is kept at the server.
+ * Row updates in a stream of NATS JetStream, beside the bucket of the cluster: a subject for each chain. The server sends each batch that
+ * it has stored to who listens, with its sequence and that of the one before; what was missed is asked for, one batch after the other.
+ * Nothing of readers is kept at the server.
  */
 export class UpdateStream implements UpdateLog {
   readonly #connection: Connection;
+  readonly #address: NatsAddress;
   readonly #client: JetStreamClient;
   readonly #manager: JetStreamManager;
   readonly #headers: JetStreams['headers'];
@@ -44,15 +46,20 @@ export class UpdateStream implements UpdateLog {
 
   /** Over a connection that is there. */
   static async over(connection: Connection, address: NatsAddress): Promise<UpdateStream> {
-    return new UpdateStream(connection, await connection.jetStream(), streamName(address));
+    return new UpdateStream(connection, await connection.jetStream(), address);
   }
 
-  private constructor(connection: Connection, { client, manager, headers }: JetStreams, stream: string) {
+  private constructor(
+    connection: Connection,
+    { client, manager, headers }: JetStreams,
+    address: NatsAddress,
+  ) {
     this.#connection = connection;
+    this.#address = address;
     this.#client = client;
     this.#manager = manager;
     this.#headers = headers;
-    this.#stream = stream;
+    this.#stream = streamName(address);
   }
 
   async incarnation(): Promise<number> {
@@ -118,12 +125,11 @@ export class UpdateStream implements UpdateLog {
     throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'batch', value: bytes });
   }
 
-  listen(onChange: (chain?: string) => void): () => void {
-    const [begin] = this.#subject('').split('*');
+  listen(chain: string, onAdded: (added?: AddedBatch) => void): () => void {
     return this.#connection.listen(
-      this.#subject('*'),
-      (subject) => onChange(subject.slice(begin.length)),
-      () => onChange(),
+      `${addedName(this.#address)}.${chain}`,
+      (message) => onAdded(added(message)),
+      () => onAdded(),
       () => {},
     );
   }
@@ -162,8 +168,19 @@ export function incarnationOf({ created, config: { name } }: StreamInfo): number
 /** A header with the bytes of a batch without its rows, as base64. */
 export const keysHeader = 'Flexemr-Keys';
 
+/** A batch as the server sends it to who listens. Undefined: something else was added. */
+function added({ data, headers }: Msg): AddedBatch | undefined {
+  const [seq, before] = [headers?.get(sequenceHeader), headers?.get(beforeHeader)].map(Number);
+  const found = seq > 0 && before >= 0 ? logged({ seq, data }) : undefined;
+  return found && { ...found, before };
+}
+
+/** Headers of the server: the sequence of a message that it has stored, and of the one before with the same subject. */
+const sequenceHeader = 'Nats-Sequence';
+const beforeHeader = 'Nats-Last-Sequence';
+
 /** Anything that is not a batch is left out, by all readers. */
-function logged({ seq, data }: StoredMsg): LoggedBatch | undefined {
+function logged({ seq, data }: Pick<StoredMsg, 'seq' | 'data'>): LoggedBatch | undefined {
   try {
     return { sequence: seq, batch: readBatch(data) };
   } catch (error) {
@@ -176,6 +193,11 @@ export function streamName({ bucket }: NatsAddress): string {
   return `${bucket}-updates`;
 }
 
+/** The subjects, by chain, to which the server sends what it has stored. */
+function addedName({ bucket }: NatsAddress): string {
+  return `${bucket}-added`;
+}
+
 /** Creates the stream of a cluster, if it is not there. @throws INVALID_OPTION, UNAVAILABLE, UNAUTHORIZED */
 export async function ensureUpdateStream(connection: Connection, address: NatsAddress): Promise<void> {
   const name = streamName(address);
@@ -183,5 +205,6 @@ export async function ensureUpdateStream(connection: Connection, address: NatsAd
     ...{ name, subjects: [`${name}.*`], max_bytes: updateStreamBytes },
     ...{ retention: 'limits', discard: 'new', storage: 'file' },
     ...{ allow_direct: true, deny_delete: true },
+    republish: { src: `${name}.*`, dest: `${addedName(address)}.{{wildcard(1)}}` },
   });
 }

@@ -7,6 +7,12 @@ export interface LoggedBatch {
   readonly batch: Batch;
 }
 
+/** A batch that was just added to a chain. */
+export interface AddedBatch extends LoggedBatch {
+  /** The sequence of what was written to the chain before it. 0: nothing was. */
+  readonly before: number;
+}
+
 /** Where batches of row updates are kept, in one order for all readers. Chains are named by `chainName`. */
 export interface UpdateLog {
   /**
@@ -24,7 +30,10 @@ export interface UpdateLog {
    * @throws CONFLICT if another batch has come first, or an answer was lost; LIMIT_EXCEEDED
    */
   append(chain: string, batch: Uint8Array, after: number): Promise<void>;
-  /** Calls `onChange` when a chain may have changed; without a name, when any of them may have. It may be lost: read now and then, too. */
-  listen(onChange: (chain?: string) => void): () => void;
+  /**
+   * Calls `onAdded` with each batch that is added to a chain; without one, when it may have missed some. Both may be lost: read now and
+   * then, too. @returns stops that
+   */
+  listen(chain: string, onAdded: (added?: AddedBatch) => void): () => void;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 // A log of another thread, by a BroadcastChannel: this file is the module that a memory node opens.
 import { FlexemrError } from '../../src/errors.ts';
-import type { LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
-import type { MemoryLog } from './memory-log.ts';
+import type { AddedBatch, LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
+import type { Ear, MemoryLog } from './memory-log.ts';
 
 interface Question {
   readonly asked: 'incarnation' | 'next' | 'last';
@@ -12,7 +12,11 @@ interface Answer {
   readonly id: string;
   readonly value: unknown;
 }
-type Message = Partial<Question & Answer & { readonly bell: string }>;
+interface Added {
+  readonly chain: string;
+  readonly added: AddedBatch;
+}
+type Message = Partial<Question & Answer & Added>;
 
 /** Answers for a log until it is closed. Nobody answers afterwards. */
 export class ServedLog {
@@ -21,7 +25,9 @@ export class ServedLog {
 
   constructor(log: MemoryLog, name: string) {
     this.#channel = new BroadcastChannel(name);
-    this.#deaf = log.listen((bell) => this.#channel.postMessage({ bell }));
+    const ear: Ear = (chain, added) => this.#channel.postMessage({ chain, added } satisfies Added);
+    log.ears.add(ear);
+    this.#deaf = () => log.ears.delete(ear);
     this.#channel.onmessage = async ({ data }) => {
       const { asked, id, given = [] } = (data as Message) ?? {};
       if (asked === undefined) return;
@@ -42,14 +48,14 @@ const msMax = 500;
 class ChannelLog implements UpdateLog {
   readonly #channel: BroadcastChannel;
   readonly #waiting = new Map<string, (value: unknown) => void>();
-  readonly #listeners = new Set<(chain?: string) => void>();
+  readonly #ears = new Set<Ear>();
 
   constructor(name: string) {
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => {
-      const { id = '', value, bell } = data as Message;
+      const { id = '', value, chain, added } = data as Message;
       this.#waiting.get(id)?.(value);
-      if (bell !== undefined) for (const listener of this.#listeners) listener(bell);
+      if (chain !== undefined && added !== undefined) for (const ear of this.#ears) ear(chain, added);
     };
   }
 
@@ -84,9 +90,10 @@ class ChannelLog implements UpdateLog {
     throw new Error('a node does not write to its log');
   }
 
-  listen(onChange: (chain?: string) => void): () => void {
-    this.#listeners.add(onChange);
-    return () => this.#listeners.delete(onChange);
+  listen(chain: string, onAdded: (added: AddedBatch) => void): () => void {
+    const ear: Ear = (to, added) => to === chain && onAdded(added);
+    this.#ears.add(ear);
+    return () => this.#ears.delete(ear);
   }
 
   async close(): Promise<void> {

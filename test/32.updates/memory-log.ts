@@ -1,7 +1,10 @@
 // A log of row updates in memory, which can lose what it has acknowledged, and let writers win who were late.
 import { FlexemrError } from '../../src/errors.ts';
 import { readBatch } from '../../src/updates/batch.ts';
-import type { LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
+import type { AddedBatch, LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
+
+/** Hears what is added to any chain. */
+export type Ear = (chain: string, added: AddedBatch) => void;
 
 export class MemoryLog implements UpdateLog {
   readonly messages: { readonly chain: string; readonly logged: LoggedBatch }[] = [];
@@ -10,7 +13,7 @@ export class MemoryLog implements UpdateLog {
   made = 1;
   /** Whether it lets writers win that expect the same sequence, as servers with replicas did. */
   isLax = false;
-  readonly #listeners = new Set<(chain?: string) => void>();
+  readonly ears = new Set<Ear>();
 
   async incarnation(): Promise<number> {
     return this.made;
@@ -33,8 +36,9 @@ export class MemoryLog implements UpdateLog {
     const batch = readBatch(bytes);
     const last = this.#lastOf(chain)?.sequence ?? 0;
     if (last !== after && !this.isLax) throw new FlexemrError('CONFLICT', 'another writer was first');
-    this.messages.push({ chain, logged: { sequence: ++this.sequence, batch } });
-    for (const listener of this.#listeners) listener(chain);
+    const logged = { sequence: ++this.sequence, batch };
+    this.messages.push({ chain, logged });
+    for (const ear of this.ears) ear(chain, { ...logged, before: last });
   }
 
   /** Forgets its last messages, and uses their sequences again. */
@@ -63,9 +67,10 @@ export class MemoryLog implements UpdateLog {
     this.made++;
   }
 
-  listen(onChange: (chain?: string) => void): () => void {
-    this.#listeners.add(onChange);
-    return () => this.#listeners.delete(onChange);
+  listen(chain: string, onAdded: (added: AddedBatch) => void): () => void {
+    const ear: Ear = (to, added) => to === chain && onAdded(added);
+    this.ears.add(ear);
+    return () => this.ears.delete(ear);
   }
 
   async close(): Promise<void> {}

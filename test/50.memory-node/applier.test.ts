@@ -15,7 +15,7 @@ import { type BatchRows, writeBatch } from '../../src/updates/batch.ts';
 import { genesis } from '../../src/updates/chain.ts';
 import { endOf } from '../../src/updates/chain-end.ts';
 import { chainName } from '../../src/updates/chain-name.ts';
-import type { LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
+import type { AddedBatch, LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
 import { EXCEPTION_POSITION_MASK, HEADER_BYTES, SEQUENCE_BYTES } from '../../src/wire/layout.ts';
 import { Reply } from '../../src/wire/reply.ts';
 import { MemoryLog } from '../32.updates/memory-log.ts';
@@ -90,8 +90,8 @@ class FarLog implements UpdateLog {
 
   async append(): Promise<void> {}
 
-  listen(onChange: (chain?: string) => void): () => void {
-    return this.#log.listen(onChange);
+  listen(chain: string, onAdded: (added: AddedBatch) => void): () => void {
+    return this.#log.listen(chain, onAdded);
   }
 
   async close(): Promise<void> {}

@@ -40,14 +40,16 @@ class Rows {
   }
 }
 
-function following(rows: Rows): FollowedShard {
-  return new FollowedShard({
-    ...{ chain, table: 'movies', counts: new UpdateCounts() },
+function following(rows: Rows, log: MemoryLog): FollowedShard {
+  const shard = new FollowedShard({
+    ...{ chain, table: 'movies', counts: new UpdateCounts(), room: { bytes: 1_000 } },
     writer: rows as unknown as RowWriter,
     reload: async () => {
       rows.written = [];
     },
   });
+  log.listen(chain, (added) => shard.hear(added));
+  return shard;
 }
 
 /** Writes a batch with one key. @returns its position */
@@ -73,7 +75,7 @@ async function run(shard: FollowedShard, log: MemoryLog, steps = 200): Promise<P
 
 test('a batch that continues a lost one is left out by who reads the chain from its first batch', async () => {
   const [log, rows] = [new MemoryLog(), new Rows()];
-  const shard = following(rows);
+  const shard = following(rows, log);
   const first = await append(log, 1, { sequence: 0, position: genesis(log.made) });
   const lost = await append(log, 2, first);
   await run(shard, log);
@@ -96,7 +98,7 @@ test('rows that are read again are not served before they have what the log had 
   let end: ChainEnd = { sequence: 0, position: genesis(log.made) };
   for (const key of [1, 2, 3]) end = await append(log, key, end);
   rows.isReloading = true;
-  const shard = following(rows);
+  const shard = following(rows, log);
   const next = log.next.bind(log);
   // A server that has not heard of every batch.
   let heard = 3;

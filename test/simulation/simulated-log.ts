@@ -5,7 +5,7 @@ import type { Dice } from '../../src/simulation/dice.ts';
 import type { Processor } from '../../src/simulation/processor.ts';
 import type { World } from '../../src/simulation/world.ts';
 import { readBatch } from '../../src/updates/batch.ts';
-import type { LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
+import type { AddedBatch, LoggedBatch, UpdateLog } from '../../src/updates/update-log.ts';
 import { ChainHistory } from './update-history.ts';
 
 export interface LogPlan {
@@ -31,7 +31,8 @@ interface Message extends LoggedBatch {
 
 interface Listener {
   readonly party: Processor;
-  readonly onChange: (chain?: string) => void;
+  readonly chain: string;
+  readonly onAdded: (added?: AddedBatch) => void;
 }
 
 export class SimulatedLog {
@@ -97,13 +98,15 @@ export class SimulatedLog {
     const batch = readBatch(bytes);
     // The same message again: it is there already.
     if (this.#messages.some((each) => each.batch.position.digest === batch.position.digest)) return;
-    if ((this.last(chain)?.sequence ?? 0) !== after && !this.#isLax(chain, after))
+    const before = this.last(chain)?.sequence ?? 0;
+    if (before !== after && !this.#isLax(chain, after))
       throw new FlexemrError('CONFLICT', 'another writer was first');
-    this.#messages.push({ chain, sequence: ++this.#sequence, batch, at: this.#world.now });
+    const added = { sequence: ++this.#sequence, batch, before };
+    this.#messages.push({ ...added, chain, at: this.#world.now });
     const isStray = this.chain(chain).add(batch, this.made, this.#world.now);
     this.#world.history.add(`log: ${chain.slice(0, 4)} ${batch.position.number}, sequence ${this.#sequence}`);
     if (isStray) this.onStray();
-    this.#ring(chain);
+    this.#send(chain, added);
   }
 
   /** Whether several may win who expect the same sequence at about the same time. */
@@ -115,22 +118,23 @@ export class SimulatedLog {
     return isThere && later.every(({ at }) => at > this.#world.now - laxMs);
   }
 
-  /** A bell may come late, twice, or never, or say nothing of which chain it is. */
-  #ring(chain: string): void {
+  /** What is sent may come late, twice, or never. Or the party hears only that it may have missed something. */
+  #send(chain: string, added: AddedBatch): void {
     for (const listener of this.#listeners) {
-      const rings = this.isCalm ? 1 : this.#dice.pick([0, 1, 1, 1, 1, 2]);
-      for (let i = 0; i < rings; i++) {
-        const named = this.#dice.chance(0.9) ? chain : undefined;
-        const ring = (): void => {
-          if (this.#listeners.has(listener) && !this.#isApart(listener.party)) listener.onChange(named);
+      if (listener.chain !== chain) continue;
+      const times = this.isCalm ? 1 : this.#dice.pick([0, 1, 1, 1, 1, 2]);
+      for (let i = 0; i < times; i++) {
+        const heard = this.#dice.chance(0.9) ? added : undefined;
+        const tell = (): void => {
+          if (this.#listeners.has(listener) && !this.#isApart(listener.party)) listener.onAdded(heard);
         };
-        this.#world.at(this.#world.now + this.#delayMs(), ring, listener.party);
+        this.#world.at(this.#world.now + this.#delayMs(), tell, listener.party);
       }
     }
   }
 
-  listen(party: Processor, onChange: (chain?: string) => void): () => void {
-    const listener = { party, onChange };
+  listen(party: Processor, chain: string, onAdded: Listener['onAdded']): () => void {
+    const listener = { party, chain, onAdded };
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -249,8 +253,8 @@ export class ReachedLog implements UpdateLog {
     return this.#ask(() => this.#log.append(chain, batch, after));
   }
 
-  listen(onChange: (chain?: string) => void): () => void {
-    return this.#log.listen(this.#party, onChange);
+  listen(chain: string, onAdded: (added?: AddedBatch) => void): () => void {
+    return this.#log.listen(this.#party, chain, onAdded);
   }
 
   async close(): Promise<void> {}
