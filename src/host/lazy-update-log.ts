@@ -64,8 +64,8 @@ export class LazyUpdateLog implements UpdateLog {
     return await (await this.#log()).last(chain);
   }
 
-  async append(chain: string, batch: Uint8Array, after: number): Promise<void> {
-    await (await this.#log()).append(chain, batch, after);
+  async append(chain: string, batch: Uint8Array, after: number): Promise<number | undefined> {
+    return await (await this.#log()).append(chain, batch, after);
   }
 
   listen(chain: string, onAdded: OnAdded): () => void {

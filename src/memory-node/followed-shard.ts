@@ -109,7 +109,7 @@ export class FollowedShard {
     }
     const mayMiss = end !== undefined && end.number > this.#chain.position.number;
     if (mayMiss) this.#batches.miss();
-    const found = await this.#batches.next(log);
+    const found = await this.#batches.next(log, (batch) => this.#chain.judge(batch) === 'next');
     if (found !== undefined)
       return found.batch.position.incarnation === incarnation ? this.#take(found) : this.#leaveOut(found);
     if (mayMiss) {

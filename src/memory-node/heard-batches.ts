@@ -1,4 +1,4 @@
-import { batchBytes } from '../updates/batch.ts';
+import { type Batch, batchBytes } from '../updates/batch.ts';
 import type { AddedBatch, LoggedBatch, UpdateLog } from '../updates/update-log.ts';
 
 /** Bytes of batches that the shards of a node have heard, and may still hear. */
@@ -8,7 +8,7 @@ export interface HeardRoom {
 
 /**
  * The batches of a chain, in the order of the log, each as soon as it is heard. Where some may have been missed, the log is asked. Of what
- * is heard, only a batch that follows directly what was read is taken.
+ * is heard, only a batch that follows directly what was read, and continues the chain, is taken.
  */
 export class HeardBatches {
   readonly #chain: string;
@@ -48,10 +48,16 @@ export class HeardBatches {
     this.#missed++;
   }
 
-  /** The batch that follows what was read; the same again until `pass`. Undefined: there is none. @throws as UpdateLog */
-  async next(log: UpdateLog): Promise<LoggedBatch | undefined> {
+  /**
+   * The batch that follows what was read; the same again until `pass`. Undefined: there is none.
+   * @param isNext whether a batch continues the chain. One that was heard before the log lost it does not. @throws as UpdateLog
+   */
+  async next(log: UpdateLog, isNext: (batch: Batch) => boolean): Promise<LoggedBatch | undefined> {
     const [heard] = this.#heard;
-    if (heard?.before === this.#read) return heard;
+    if (heard?.before === this.#read) {
+      if (isNext(heard.batch)) return heard;
+      this.miss();
+    }
     if (heard === undefined && !this.#mayMiss) return undefined;
     // If it does not answer, or has a batch, it is asked again. Meanwhile, a batch may be missed.
     const missed = this.#missed;

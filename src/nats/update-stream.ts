@@ -93,7 +93,7 @@ export class UpdateStream implements UpdateLog {
     return this.#message(() => this.#manager.streams.getMessage(this.#stream, { seq: sequence }));
   }
 
-  async append(chain: string, batch: Uint8Array, after: number): Promise<void> {
+  async append(chain: string, batch: Uint8Array, after: number): Promise<number | undefined> {
     // Whoever has a cache needs only these, and asks for headers only.
     const keys = Buffer.from(withoutRows(batch)).toString('base64');
     await this.#checkSize(batch.length + keys.length);
@@ -104,7 +104,11 @@ export class UpdateStream implements UpdateLog {
       msgID: `${chain} ${digestIn(batch)}`,
       expect: { lastSubjectSequence: after },
     };
-    await this.#ask(writing, () => this.#client.publish(this.#subject(chain), batch, options));
+    const { seq, duplicate } = await this.#ask(writing, () =>
+      this.#client.publish(this.#subject(chain), batch, options),
+    );
+    const { isClustered } = await this.#connection.server();
+    return duplicate || isClustered ? undefined : seq;
   }
 
   /** Forgets the batches of a chain before a sequence, which must be that of one of them. @throws UNAVAILABLE, UNAUTHORIZED */

@@ -1,4 +1,4 @@
-import type { ChainEnd } from './batch.ts';
+import type { ChainEnd, ChainPosition } from './batch.ts';
 import { Chain, genesis } from './chain.ts';
 import type { LoggedBatch, UpdateLog } from './update-log.ts';
 
@@ -19,15 +19,33 @@ export async function endOf(
   }
 }
 
-/** Whether a batch that is in the log is in its chain. @throws as UpdateLog */
-export async function isInChain(
+/**
+ * Where a batch is that a writer has added after the end of a chain, as far as it knew. The log may have lost that end, and have used its
+ * sequence again; or somebody else was first.
+ * @param last the end of the chain before it @param added its position, and its sequence if nothing can be between
+ * @returns undefined if it is not in the chain @throws as UpdateLog
+ */
+export async function sequenceOf(
   log: UpdateLog,
   name: string,
-  incarnation: number,
-  logged: LoggedBatch,
-): Promise<boolean> {
-  const chain = await chainAt(log, name, incarnation, logged);
-  return chain?.position.digest === logged.batch.position.digest;
+  last: ChainEnd,
+  added: { readonly position: ChainPosition; readonly sequence: number | undefined },
+): Promise<number | undefined> {
+  const { incarnation, digest } = added.position;
+  const before = last.sequence === 0 ? undefined : await log.next(name, last.sequence - 1);
+  const isThere = last.sequence === 0 || (before && isAt(before, last));
+  if (isThere && added.sequence !== undefined) return added.sequence;
+  const first = await continuationOf(log, name, last);
+  if (first?.batch.position.digest !== digest) return undefined;
+  if (isThere) return first.sequence;
+  const chain = await chainAt(log, name, incarnation, first);
+  return chain?.position.digest === digest ? first.sequence : undefined;
+}
+
+/** Whether a batch is the end of a chain. */
+function isAt({ sequence, batch: { position } }: LoggedBatch, end: ChainEnd): boolean {
+  const { incarnation, digest } = end.position;
+  return sequence === end.sequence && position.incarnation === incarnation && position.digest === digest;
 }
 
 /**
@@ -42,6 +60,7 @@ export async function isReplaced(
 ): Promise<boolean> {
   if (position.number === 0n || end === undefined) return false;
   if (end.sequence < sequence) return true;
+  if (end.sequence === sequence && end.position.digest === position.digest) return false;
   const found = await log.next(name, sequence - 1);
   if (found === undefined) return false;
   if (found.sequence === sequence) return found.batch.position.digest !== position.digest;

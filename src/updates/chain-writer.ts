@@ -2,8 +2,9 @@ import { FlexemrError } from '../errors.ts';
 import { batchBytesMax } from '../update-limits.ts';
 import { type BatchRows, batchRowsIn, type ChainEnd, type ChainPosition, writeBatch } from './batch.ts';
 import { genesis } from './chain.ts';
-import { continuationOf, endOf, isInChain, isReplaced } from './chain-end.ts';
-import type { LoggedBatch, UpdateLog } from './update-log.ts';
+import { endOf, isReplaced, sequenceOf } from './chain-end.ts';
+import type { SharedRead } from './shared-read.ts';
+import type { UpdateLog } from './update-log.ts';
 
 /** What may still be done, and until when. */
 export interface WriterPatience {
@@ -17,14 +18,17 @@ export interface WriterPatience {
 export class ChainWriter {
   readonly #log: UpdateLog;
   readonly #chain: string;
+  readonly #incarnation: SharedRead<number>;
   /** Where the chain ends, as far as it is known. */
   #last: ChainEnd | undefined;
   /** The last batch of its own that the log has acknowledged. */
   #acknowledged: ChainEnd | undefined;
 
-  constructor(log: UpdateLog, chain: string) {
+  /** @param incarnation of the log. All chains read it together */
+  constructor(log: UpdateLog, chain: string, incarnation: SharedRead<number>) {
     this.#log = log;
     this.#chain = chain;
+    this.#incarnation = incarnation;
   }
 
   /** @returns the place of the last of them @throws UPDATES_LOST; UNAVAILABLE, UNAUTHORIZED, DEADLINE_EXCEEDED */
@@ -41,14 +45,9 @@ export class ChainWriter {
       const { bytes, position } = writeBatch(rows, last, performance.timeOrigin + performance.now());
       // What is there decides, also after an answer that was lost.
       this.#last = undefined;
-      try {
-        await this.#log.append(this.#chain, bytes, last.sequence);
-      } catch (error) {
-        if (!(error instanceof FlexemrError) || error.code !== 'CONFLICT') throw error;
-      }
-      const first = await continuationOf(this.#log, this.#chain, last);
-      if (first?.batch.position.digest === position.digest && (await this.#isKept(first))) {
-        this.#last = { sequence: first.sequence, position };
+      const sequence = await this.#place(last, { position, sequence: await this.#add(bytes, last) });
+      if (sequence !== undefined) {
+        this.#last = { sequence, position };
         this.#acknowledged = this.#last;
         return position;
       }
@@ -56,18 +55,27 @@ export class ChainWriter {
     }
   }
 
-  /** The log may have lost what a batch continues, and have used its sequence again. Or it may have been made anew before the batch came. */
-  async #isKept(logged: LoggedBatch): Promise<boolean> {
-    const { incarnation } = logged.batch.position;
-    const [isOfLog, isInIt] = await Promise.all([
-      this.#log.incarnation().then((current) => current === incarnation),
-      isInChain(this.#log, this.#chain, incarnation, logged),
+  /** @returns its sequence, if nothing can be between */
+  async #add(bytes: Uint8Array, last: ChainEnd): Promise<number | undefined> {
+    try {
+      return await this.#log.append(this.#chain, bytes, last.sequence);
+    } catch (error) {
+      if (!(error instanceof FlexemrError) || error.code !== 'CONFLICT') throw error;
+      return undefined;
+    }
+  }
+
+  /** Where a batch is in the chain. The log may have been made anew before it came. */
+  async #place(last: ChainEnd, added: Parameters<typeof sequenceOf>[3]): Promise<number | undefined> {
+    const [incarnation, sequence] = await Promise.all([
+      this.#incarnation.read(),
+      sequenceOf(this.#log, this.#chain, last, added),
     ]);
-    return isOfLog && isInIt;
+    return incarnation === added.position.incarnation ? sequence : undefined;
   }
 
   async #read(): Promise<ChainEnd> {
-    const incarnation = await this.#log.incarnation();
+    const incarnation = await this.#incarnation.read();
     const end = (await endOf(this.#log, this.#chain, incarnation)) ?? {
       sequence: 0,
       position: genesis(incarnation),

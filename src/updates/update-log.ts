@@ -27,9 +27,10 @@ export interface UpdateLog {
   /**
    * Adds a batch to a chain, if its last sequence is still this (0: it has none). With replicas, servers of NATS 2.9 let several win
    * who expect the same: which of them was first, `continuationOf` says.
+   * @returns its sequence, if it is certain that nothing was written to the chain between; undefined: read what was
    * @throws CONFLICT if another batch has come first, or an answer was lost; LIMIT_EXCEEDED
    */
-  append(chain: string, batch: Uint8Array, after: number): Promise<void>;
+  append(chain: string, batch: Uint8Array, after: number): Promise<number | undefined>;
   /**
    * Calls `onAdded` with each batch that is added to a chain; without one, when it may have missed some. Both may be lost: read now and
    * then, too. @returns stops that

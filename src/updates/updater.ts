@@ -5,6 +5,7 @@ import type { ChainPosition } from './batch.ts';
 import { chainName } from './chain-name.ts';
 import { ChainWriter, type WriterPatience } from './chain-writer.ts';
 import { cutUpdates, type RowUpdates, type ShardUpdates } from './row-updates.ts';
+import { SharedRead } from './shared-read.ts';
 import type { UpdateLog } from './update-log.ts';
 
 /** Where a shard is in its chain, after an update. */
@@ -20,12 +21,14 @@ export type UpdateMark = Readonly<Record<string, Readonly<Record<number, ShardMa
 export class Updater {
   readonly #log: UpdateLog;
   readonly #hasher: Hasher;
+  readonly #incarnation: SharedRead<number>;
   readonly #chains = new Map<string, ChainWriter>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(log: UpdateLog, hasher: Hasher) {
     this.#log = log;
     this.#hasher = hasher;
+    this.#incarnation = new SharedRead(() => log.incarnation());
   }
 
   /**
@@ -59,7 +62,7 @@ export class Updater {
     const name = chainName(planned);
     let writer = this.#chains.get(name);
     if (writer === undefined) {
-      writer = new ChainWriter(this.#log, name);
+      writer = new ChainWriter(this.#log, name, this.#incarnation);
       this.#chains.set(name, writer);
     }
     return writer;

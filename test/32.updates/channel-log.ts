@@ -86,7 +86,7 @@ class ChannelLog implements UpdateLog {
     return (await this.#ask('last', chain)) as LoggedBatch | undefined;
   }
 
-  async append(): Promise<void> {
+  async append(): Promise<never> {
     throw new Error('a node does not write to its log');
   }
 

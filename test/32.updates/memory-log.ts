@@ -31,7 +31,7 @@ export class MemoryLog implements UpdateLog {
     return this.messages.findLast((each) => each.chain === chain)?.logged;
   }
 
-  async append(chain: string, bytes: Uint8Array, after: number): Promise<void> {
+  async append(chain: string, bytes: Uint8Array, after: number): Promise<number | undefined> {
     await undefined;
     const batch = readBatch(bytes);
     const last = this.#lastOf(chain)?.sequence ?? 0;
@@ -39,6 +39,7 @@ export class MemoryLog implements UpdateLog {
     const logged = { sequence: ++this.sequence, batch };
     this.messages.push({ chain, logged });
     for (const ear of this.ears) ear(chain, { ...logged, before: last });
+    return this.isLax ? undefined : logged.sequence;
   }
 
   /** Forgets its last messages, and uses their sequences again. */

@@ -88,7 +88,7 @@ class FarLog implements UpdateLog {
     return await this.#near.last(chain);
   }
 
-  async append(): Promise<void> {}
+  async append(): Promise<undefined> {}
 
   listen(chain: string, onAdded: (added: AddedBatch) => void): () => void {
     return this.#log.listen(chain, onAdded);

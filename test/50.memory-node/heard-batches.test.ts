@@ -29,12 +29,17 @@ class CountedLog extends MemoryLog {
   }
 }
 
+const isNext = (): boolean => true;
 const roomBytes = 300;
 
 /** Reads until there is nothing more. @returns the sequences */
 async function readAll(batches: HeardBatches, log: MemoryLog): Promise<number[]> {
   const read: number[] = [];
-  for (let found = await batches.next(log); found !== undefined; found = await batches.next(log)) {
+  for (
+    let found = await batches.next(log, isNext);
+    found !== undefined;
+    found = await batches.next(log, isNext)
+  ) {
     read.push(found.sequence);
     batches.pass(found.sequence);
   }
@@ -83,9 +88,19 @@ test('a log whose batches are heard is not asked for them', async () => {
 test('a batch that is missed while the log is asked is read next time', async () => {
   const log = new CountedLog();
   const batches = new HeardBatches(chain, 0, { bytes: roomBytes });
-  const found = batches.next(log);
+  const found = batches.next(log, isNext);
   await log.write();
   batches.hear(undefined);
   expect(await found).toBeUndefined();
   expect(await readAll(batches, log)).toEqual([1]);
+});
+
+test('a batch that does not continue the chain is not taken from what was heard', async () => {
+  const log = new CountedLog();
+  const batches = new HeardBatches(chain, 0, { bytes: roomBytes });
+  log.listen(chain, (added) => batches.hear(added));
+  await log.write();
+  log.lose(1);
+  expect(await batches.next(log, () => false)).toBeUndefined();
+  expect(await readAll(batches, log)).toEqual([]);
 });

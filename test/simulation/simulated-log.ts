@@ -93,11 +93,11 @@ export class SimulatedLog {
     return this.#messages.findLast((each) => each.chain === chain);
   }
 
-  /** @throws CONFLICT */
-  append(chain: string, bytes: Uint8Array, after: number): void {
+  /** @returns its sequence, if nothing can be between @throws CONFLICT */
+  append(chain: string, bytes: Uint8Array, after: number): number | undefined {
     const batch = readBatch(bytes);
     // The same message again: it is there already.
-    if (this.#messages.some((each) => each.batch.position.digest === batch.position.digest)) return;
+    if (this.#messages.some((each) => each.batch.position.digest === batch.position.digest)) return undefined;
     const before = this.last(chain)?.sequence ?? 0;
     if (before !== after && !this.#isLax(chain, after))
       throw new FlexemrError('CONFLICT', 'another writer was first');
@@ -107,6 +107,7 @@ export class SimulatedLog {
     this.#world.history.add(`log: ${chain.slice(0, 4)} ${batch.position.number}, sequence ${this.#sequence}`);
     if (isStray) this.onStray();
     this.#send(chain, added);
+    return this.#plan.laxShare > 0 ? undefined : added.sequence;
   }
 
   /** Whether several may win who expect the same sequence at about the same time. */
@@ -249,7 +250,7 @@ export class ReachedLog implements UpdateLog {
     return this.#ask(() => this.#log.last(chain));
   }
 
-  append(chain: string, batch: Uint8Array, after: number): Promise<void> {
+  append(chain: string, batch: Uint8Array, after: number): Promise<number | undefined> {
     return this.#ask(() => this.#log.append(chain, batch, after));
   }
 

@@ -16,9 +16,21 @@ const planted: readonly Mutation[] = [
   },
   {
     name: 'a writer takes the batch of another one for its own',
-    file: 'updates/chain-writer.ts',
-    from: 'first?.batch.position.digest === position.digest &&',
-    to: 'first !== undefined &&',
+    file: 'updates/chain-end.ts',
+    from: 'if (first?.batch.position.digest !== digest) return undefined;',
+    to: 'if (first === undefined) return undefined;',
+  },
+  {
+    name: 'a writer does not look whether the log still has what its batch continues',
+    file: 'updates/chain-end.ts',
+    from: 'const isThere = last.sequence === 0 || (before && isAt(before, last));',
+    to: 'const isThere = true;',
+  },
+  {
+    name: 'a batch that is heard is taken although another one was missed that is before it',
+    file: 'memory-node/heard-batches.ts',
+    from: 'if (heard?.before === this.#read) {',
+    to: 'if (heard !== undefined) {',
   },
   {
     name: 'a write that has to wait is taken for done',
