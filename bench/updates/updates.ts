@@ -1,6 +1,8 @@
 // npm run bench -- updates: how old a row is when it is first seen, and what updates cost lookups.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -30,9 +32,11 @@ export async function run(args: string[]): Promise<void> {
     'rows-per-second': { type: 'string', default: '10000' },
     mib: { type: 'string', default: '200' },
     share: { type: 'string', default: '0.3' },
+    /** Who writes, and the NATS server, get a processor only when nothing else wants one, as if they were on other machines. */
+    elsewhere: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
   } as const;
-  const { rounds, seconds, mib, share, quick, ...rest } = parseArgs({ args, options }).values;
+  const { rounds, seconds, mib, share, elsewhere, quick, ...rest } = parseArgs({ args, options }).values;
   const rows = rowsOf((quick ? 32 : Number(mib)) * 2 ** 20);
   const blockMs = (quick ? 1 : Number(seconds)) * 1_000;
   console.log(describe(environment()));
@@ -49,6 +53,7 @@ export async function run(args: string[]): Promise<void> {
   const writing: WriterSetting = { routing, rows, rowsPerSecond: Number(rest['rows-per-second']) };
   const writer = leftovers.child(fork(join(import.meta.dirname, 'writer.ts'), [JSON.stringify(writing)]));
   await once(writer, 'message');
+  if (elsewhere) for (const pid of [server.pid, writer.pid ?? 0]) yieldProcessors(pid);
   const tell = async <T>(child: typeof ranker, what: string): Promise<T> => {
     child.send(what);
     return (await once(child, 'message'))[0] as T;
@@ -86,6 +91,12 @@ export async function run(args: string[]): Promise<void> {
   console.log(
     `\nage of a row when it is first seen: ${text(ages)}; until the stream has it: ${text(written.ms)}`,
   );
+}
+
+/** The threads of a process, and those that they start, run when no others want to. */
+function yieldProcessors(pid: number): void {
+  for (const thread of readdirSync(`/proc/${pid}/task`))
+    setPriority(Number(thread), constants.priority.PRIORITY_LOW);
 }
 
 /** Looks for stamps in the first row of the first table all the time. */

@@ -233,6 +233,8 @@ function connectionOptions(
     servers: [...servers],
     name: 'flexemr',
     timeout: natsRequestMs,
+    // A stack trace of each question costs more than the question. Our errors say what was asked.
+    noAsyncTraces: true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: natsReconnectMs / 2,
     reconnectJitter: natsReconnectMs / 2,

@@ -82,6 +82,10 @@ export class NatsServer implements AsyncDisposable {
     await until('a NATS server', () => accepts(this.port));
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
   }
@@ -89,7 +93,7 @@ export class NatsServer implements AsyncDisposable {
   /** It answers nothing from now on, until SIGCONT. The signal takes a moment to stop all of its threads. */
   async pause(): Promise<void> {
     this.signal('SIGSTOP');
-    const tasks = `/proc/${this.#child?.pid}/task`;
+    const tasks = `/proc/${this.pid}/task`;
     const states = (): string[] =>
       readdirSync(tasks).map(
         (task) => readFileSync(join(tasks, task, 'stat'), 'utf8').replace(/^.*\) /, '')[0],

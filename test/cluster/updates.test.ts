@@ -34,11 +34,18 @@ test.for([1, 3])(
         const logs = await Promise.all(
           all.map((_, i) => UpdateStream.open(servers[i % count].at(bucket), {}, { create: true })),
         );
+        const heard: [string, AddedBatch][] = [];
+        const names = numberedShards(routing).map(chainName);
+        for (const chain of names) logs[0].listen(chain, (added) => added && heard.push([chain, added]));
         const wanted = await writeAll(
           logs.map((log) => new Updater(log, hasher)),
           all,
         );
         expect(await replayed(logs[0])).toEqual(wanted);
+        // What is heard is what a reader finds who has read up to the sequence before.
+        if (count === 1 && wanted.size > 0) expect(heard).not.toEqual([]);
+        for (const [chain, { before, ...added }] of heard)
+          expect(added).toEqual(await logs[0].next(chain, before));
         await Promise.all(logs.map((log) => log.close()));
       }),
       { numRuns: runs.updateRounds },
