@@ -209,6 +209,7 @@ export async function ensureUpdateStream(connection: Connection, address: NatsAd
     ...{ name, subjects: [`${name}.*`], max_bytes: updateStreamBytes },
     ...{ retention: 'limits', discard: 'new', storage: 'file' },
     ...{ allow_direct: true, deny_delete: true },
+    // Who listens is sent what is stored.
     republish: { src: `${name}.*`, dest: `${addedName(address)}.{{wildcard(1)}}` },
   });
 }

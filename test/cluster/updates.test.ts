@@ -126,3 +126,26 @@ test('a stream that is full takes nothing more, and forgets nothing by itself; r
   await log.close();
   await connection.close();
 });
+
+/** What docs/operating.md lists for nodes whose tables take updates, if the stream is there. */
+const node = `publish: [
+  "$JS.API.STREAM.INFO.b-updates", "$JS.API.STREAM.MSG.GET.b-updates", "$JS.API.DIRECT.GET.b-updates"
+], subscribe: ["_INBOX.>", "b-added.*"]`;
+
+test('who follows a chain needs the documented permissions', async () => {
+  const users = `{ user: admin, password: a }, { user: node, password: n, permissions: { ${node} } }`;
+  await using server = await NatsServer.start({ config: `authorization { users: [${users}] }` });
+  const written = await UpdateStream.open(server.at('b', 'admin:a'), {}, { create: true });
+  const followed = await UpdateStream.open(server.at('b', 'node:n'), {}, { create: true });
+  const [planned] = numberedShards(routing);
+  const chain = chainName(planned);
+  const heard: (AddedBatch | undefined)[] = [];
+  followed.listen(chain, (added) => heard.push(added));
+  expect(await endOf(followed, chain, await followed.incarnation())).toBeUndefined();
+  await new Updater(written, hasher).write(routing, { rows: { keys: [1], rows: row(1) } }, patience);
+  await expect.poll(() => heard).toMatchObject([{ sequence: 1, before: 0 }]);
+  expect(heard).toMatchObject([{ ...(await followed.next(chain, 0)) }]);
+  expect(await endOf(followed, chain, await followed.incarnation())).toMatchObject({ sequence: 1 });
+  await written.close();
+  await followed.close();
+});
