@@ -214,35 +214,35 @@ const days = fc.array(
 
 test('on any day, memory never exceeds its capacity, and every request is answered', async () => {
   const seen = { resizes: 0, renewals: 0, errors: 0, requests: 0 };
-  await fc.assert(
-    fc.asyncProperty(shapes, days, async (drawn, day) => {
-      const { scorer, world, errors } = await opened(shapeOf(drawn));
-      const { stats } = scorer;
-      const most = Math.min(drawn.batchCandidates, stats.memory?.batchCandidates ?? 1);
-      const random = randomOf(drawn.seed);
-      const scored: Promise<unknown>[] = [];
-      for (const { ms, gapMs, size } of day) {
-        for (let passed = 0; passed < ms; ) {
-          const candidates = Math.max(1, Math.floor(most * size * random()));
-          scored.push(scorer.score(requestOf(candidates), { deadline: 1_000_000 }));
-          const gap = Math.max(1, -Math.log(1 - random()) * gapMs);
-          await vi.advanceTimersByTimeAsync(gap);
-          passed += gap;
-        }
+  const hasSeenAll = (): boolean => Object.values(seen).every((count) => count > 0);
+  const property = fc.asyncProperty(shapes, days, async (drawn, day) => {
+    const { scorer, world, errors } = await opened(shapeOf(drawn));
+    const { stats } = scorer;
+    const most = Math.min(drawn.batchCandidates, stats.memory?.batchCandidates ?? 1);
+    const random = randomOf(drawn.seed);
+    const scored: Promise<unknown>[] = [];
+    for (const { ms, gapMs, size } of day) {
+      for (let passed = 0; passed < ms; ) {
+        const candidates = Math.max(1, Math.floor(most * size * random()));
+        scored.push(scorer.score(requestOf(candidates), { deadline: 1_000_000 }));
+        const gap = Math.max(1, -Math.log(1 - random()) * gapMs);
+        await vi.advanceTimersByTimeAsync(gap);
+        passed += gap;
       }
-      await ended(scored);
-      expect(world.most).toBeLessThanOrEqual(1 + 1e-9);
-      const { memory } = scorer.stats;
-      seen.resizes += memory?.resizes ?? 0;
-      seen.renewals += world.renewals;
-      seen.errors += errors.length;
-      expect(errors.filter((error) => error instanceof RangeError)).toEqual([]);
-      seen.requests += scored.length;
-      await scorer.close();
-    }),
-    // To look for a shorter day takes minutes.
-    { numRuns: runs.days, endOnFailure: true },
-  );
+    }
+    await ended(scored);
+    expect(world.most).toBeLessThanOrEqual(1 + 1e-9);
+    const { memory } = scorer.stats;
+    seen.resizes += memory?.resizes ?? 0;
+    seen.renewals += world.renewals;
+    seen.errors += errors.length;
+    expect(errors.filter((error) => error instanceof RangeError)).toEqual([]);
+    seen.requests += scored.length;
+    await scorer.close();
+  });
+  // A resize fails by chance, and in some twenty days none does. To look for a shorter day takes minutes.
+  for (let round = 0; round < 5 && !hasSeenAll(); round++)
+    await fc.assert(property, { numRuns: runs.days, endOnFailure: true });
   console.log(seen);
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
 }, 1_200_000);
