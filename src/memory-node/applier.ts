@@ -55,8 +55,8 @@ export class Applier {
     if (this.#step && chains.includes(this.#step.shard.chain)) await this.#step.ended;
   }
 
-  #wake(shard: FollowedShard | undefined): void {
-    if (this.#closed || shard === undefined || this.#shards.get(shard.chain) !== shard) return;
+  #wake(shard: FollowedShard): void {
+    if (this.#closed || this.#shards.get(shard.chain) !== shard) return;
     this.#ready.add(shard);
     this.#start();
   }

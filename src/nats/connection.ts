@@ -94,12 +94,13 @@ export class Connection {
     }
   }
 
-  /** What the server says of itself: the largest message that it takes, in bytes, and whether it is one of several. */
-  async server(): Promise<{ readonly messageBytesMax: number; readonly isClustered: boolean }> {
+  /** What the server says of itself: the largest message that it takes, in bytes, and whether it is one of several, if that is known. */
+  async server(): Promise<{ readonly messageBytesMax: number; readonly isClustered: boolean | undefined }> {
     await this.#present();
     // While a connection is lost, nothing is known of the server.
-    const { max_payload = Number.POSITIVE_INFINITY, cluster } = this.#nats.info ?? {};
-    return { messageBytesMax: max_payload - messageHeadBytes, isClustered: cluster !== undefined };
+    const { info } = this.#nats;
+    const { max_payload = Number.POSITIVE_INFINITY, cluster } = info ?? {};
+    return { messageBytesMax: max_payload - messageHeadBytes, isClustered: info && cluster !== undefined };
   }
 
   /** A bucket for reading and writing. Reads go to the leader of the bucket, so that they see every write before. */

@@ -96,7 +96,8 @@ export class UpdateStream implements UpdateLog {
   async append(chain: string, batch: Uint8Array, after: number): Promise<number | undefined> {
     // Whoever has a cache needs only these, and asks for headers only.
     const keys = Buffer.from(withoutRows(batch)).toString('base64');
-    await this.#checkSize(batch.length + keys.length);
+    const { messageBytesMax, isClustered } = await this.#connection.server();
+    checkSize(batch.length + keys.length, messageBytesMax);
     const headers = this.#headers();
     headers.set(keysHeader, keys);
     const options = {
@@ -107,8 +108,8 @@ export class UpdateStream implements UpdateLog {
     const { seq, duplicate } = await this.#ask(writing, () =>
       this.#client.publish(this.#subject(chain), batch, options),
     );
-    const { isClustered } = await this.#connection.server();
-    return duplicate || isClustered ? undefined : seq;
+    // One server keeps its word for the last sequence of a subject.
+    return duplicate || isClustered !== false ? undefined : seq;
   }
 
   /** Forgets the batches of a chain before a sequence, which must be that of one of them. @throws UNAVAILABLE, UNAUTHORIZED */
@@ -119,14 +120,6 @@ export class UpdateStream implements UpdateLog {
     await this.#ask('cannot delete row updates', () =>
       this.#manager.streams.purge(this.#stream, { filter, seq: before }),
     );
-  }
-
-  /** The server would close the connection. */
-  async #checkSize(bytes: number): Promise<void> {
-    const most = (await this.#connection.server()).messageBytesMax;
-    if (bytes <= most) return;
-    const message = `a batch of row updates has ${bytes} bytes, and the server takes ${most}. Raise max_payload in the configuration of nats-server, or send batches of fewer rows`;
-    throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'batch', value: bytes });
   }
 
   listen(chain: string, onAdded: (added?: AddedBatch) => void): () => void {
@@ -161,6 +154,13 @@ export class UpdateStream implements UpdateLog {
   async close(): Promise<void> {
     await this.#connection.close();
   }
+}
+
+/** The server would close the connection. @throws LIMIT_EXCEEDED */
+function checkSize(bytes: number, most: number): void {
+  if (bytes <= most) return;
+  const message = `a batch of row updates has ${bytes} bytes, and the server takes ${most}. Raise max_payload in the configuration of nats-server, or send batches of fewer rows`;
+  throw new FlexemrError('LIMIT_EXCEEDED', message, { field: 'batch', value: bytes });
 }
 
 /** Which stream it is: one that was made anew has another. u32, never 0. */

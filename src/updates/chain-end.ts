@@ -1,5 +1,5 @@
 import type { ChainEnd, ChainPosition } from './batch.ts';
-import { Chain, genesis } from './chain.ts';
+import { Chain, genesis, isSamePlace } from './chain.ts';
 import type { LoggedBatch, UpdateLog } from './update-log.ts';
 
 /**
@@ -43,9 +43,8 @@ export async function sequenceOf(
 }
 
 /** Whether a batch is the end of a chain. */
-function isAt({ sequence, batch: { position } }: LoggedBatch, end: ChainEnd): boolean {
-  const { incarnation, digest } = end.position;
-  return sequence === end.sequence && position.incarnation === incarnation && position.digest === digest;
+function isAt({ sequence, batch }: LoggedBatch, end: ChainEnd): boolean {
+  return sequence === end.sequence && isSamePlace(batch.position, end.position);
 }
 
 /**

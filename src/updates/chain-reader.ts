@@ -1,6 +1,6 @@
 import { FlexemrError } from '../errors.ts';
 import type { ChainEnd, ChainPosition } from './batch.ts';
-import { Chain } from './chain.ts';
+import { Chain, isSamePlace } from './chain.ts';
 import type { LoggedBatch, UpdateLog } from './update-log.ts';
 
 /**
@@ -39,10 +39,6 @@ export async function placeAfter(log: UpdateLog, name: string, batches: bigint):
     if (position.number === batches + 1n && position.incarnation === incarnation)
       return { sequence: after, position: { incarnation, number: batches, digest: previous } };
   }
-}
-
-function isSamePlace(one: ChainPosition, other: ChainPosition): boolean {
-  return one.incarnation === other.incarnation && one.number === other.number && one.digest === other.digest;
 }
 
 function missing(chain: string, number: bigint): FlexemrError {

@@ -14,6 +14,11 @@ export function genesis(incarnation: number): ChainPosition {
   return { incarnation, number: 0n, digest: 0n };
 }
 
+/** Whether two places are the same one of the same chain. */
+export function isSamePlace(one: ChainPosition, other: ChainPosition): boolean {
+  return one.incarnation === other.incarnation && one.number === other.number && one.digest === other.digest;
+}
+
 /** The chain of batches of one shard, as far as it was followed. */
 export class Chain {
   #position: ChainPosition;
